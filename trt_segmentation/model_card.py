@@ -1,0 +1,304 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A model card: everything about a network that its ONNX file does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from .share import share_path
+
+LAYOUTS = ('auto', 'nchw', 'nhwc')
+COLORS = ('rgb', 'bgr', 'gray')
+RESIZES = ('stretch', 'letterbox', 'crop')
+KINDS = ('auto', 'logits', 'sigmoid', 'labels')
+MAX_CLASSES = 65534
+"""One less than mono16 can tell apart: 65535 means unlabelled."""
+
+
+class ModelCardError(ValueError):
+    """A model card that cannot be used; names the file, the key and what was expected."""
+
+
+@dataclass(frozen=True)
+class InputCard:
+    """How a camera image becomes the network's input tensor.
+
+    The tensor is (pixel / 255 − mean) / std in ``color`` order for float inputs and the pixel
+    itself for uint8 inputs.
+
+    :param name: input tensor; '' for the only one.
+    :param layout: one of :data:`LAYOUTS`; auto finds the channel axis by its size.
+    :param height: rows of the tensor where the ONNX file leaves them open; 0 elsewhere.
+    :param width: likewise for columns.
+    :param color: one of :data:`COLORS`.
+    :param mean: one number a channel, in 0 to 1.
+    :param std: likewise, > 0. A network that takes 0 to 255 has mean 0 and std 1/255.
+    :param resize: ``stretch`` fills the tensor and changes the aspect ratio, ``letterbox``
+        keeps it and pads, ``crop`` keeps it and cuts the longer side off at both ends.
+    :param pad: value of letterbox padding, 0 to 255, in every channel.
+    """
+
+    name: str = ''
+    layout: str = 'auto'
+    height: int = 0
+    width: int = 0
+    color: str = 'rgb'
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    resize: str = 'stretch'
+    pad: int = 114
+
+
+@dataclass(frozen=True)
+class OutputCard:
+    """What the network's answer is.
+
+    :param name: output tensor; '' for the only one, or the one a rule finds (``out``, the
+        first that fits).
+    :param kind: one of :data:`KINDS`. ``logits``: one channel a class, the largest wins.
+        ``sigmoid``: one channel, the logit of class 1 against class 0. ``labels``: class ids.
+    :param layout: as for the input; means nothing for labels.
+    :param threshold: probability from which a sigmoid pixel is class 1.
+    """
+
+    name: str = ''
+    kind: str = 'auto'
+    layout: str = 'auto'
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model: the ONNX file and what it needs around it.
+
+    :param name: what the model is called in logs, diagnostics and label_info.
+    :param model: the ONNX file.
+    :param classes: class names; the position is the label id.
+    :param palette: (len(classes), 3) uint8 RGB, the overlay's colours.
+    :param source: the file this was read from, for messages; None where made in code.
+    """
+
+    name: str
+    model: Path
+    classes: tuple[str, ...]
+    palette: npt.NDArray[np.uint8]
+    input: InputCard = field(default_factory=InputCard)
+    output: OutputCard = field(default_factory=OutputCard)
+    source: Path | None = None
+
+    @property
+    def label_dtype(self) -> np.dtype[Any]:
+        """uint8 up to 255 classes, uint16 above: the last value is kept for unlabelled."""
+        return np.dtype(np.uint8 if len(self.classes) <= 255 else np.uint16)
+
+    @property
+    def label_encoding(self) -> str:
+        """mono8 or mono16, as :attr:`label_dtype`."""
+        return 'mono8' if self.label_dtype == np.uint8 else 'mono16'
+
+
+def spread_palette(count: int) -> npt.NDArray[np.uint8]:
+    """(count, 3) uint8 RGB colours that neighbours in the list can be told apart by.
+
+    Hue turns by the golden angle, so any prefix of the list is spread evenly; lightness and
+    saturation alternate so that near hues differ too.
+    """
+    index = np.arange(count)
+    hue = (index * 0.61803398875) % 1.0
+    saturation = np.array([0.65, 0.9, 0.5])[index % 3]
+    value = np.array([0.95, 0.7])[(index // 3) % 2]
+    sector = hue[:, None] * 6 + np.array([0, 4, 2])
+    ramp = np.clip(np.abs(sector % 6 - 3) - 1, 0, 1)
+    rgb = value[:, None] * (1 - saturation[:, None] * (1 - ramp))
+    colors: npt.NDArray[np.uint8] = np.round(rgb * 255).astype(np.uint8)
+    return colors
+
+
+def find_card(text: str | Path) -> Path:
+    """Path of a model card given as a path, or as the name of one that is installed.
+
+    :raises ModelCardError: when there is no such card; lists those installed.
+    """
+    path = Path(text).expanduser()
+    if path.suffix in ('.yaml', '.yml') and path.is_file():
+        return path
+    folder = share_path('config', 'models')
+    if (installed := folder / f'{text}.yaml').is_file():
+        return installed
+    names = sorted(p.stem for p in folder.glob('*.yaml'))
+    if path.suffix == '.onnx':
+        raise ModelCardError(
+            f'{text} is a network, not a model card. `trt_seg inspect {text}` prints a card for '
+            f'it; save that beside it as {path.with_suffix(".yaml").name} and name the card')
+    near = get_close_matches(str(text), names, n=1)
+    raise ModelCardError(
+        f'no model card {str(text)!r}' + (f', did you mean {near[0]!r}?' if near else '')
+        + f' Give a path to a .yaml file, or one of: {", ".join(names)}')
+
+
+def load_card(text: str | Path) -> ModelCard:
+    """Read a model card by path or installed name.
+
+    ``model`` in it is relative to the card's own folder, else to the installed resource
+    folder; ``classes`` and ``palette`` may name another card to take them from.
+
+    :raises ModelCardError: naming the file, the key, what it held and what was expected.
+    """
+    path = find_card(text)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelCardError(f'{path}: cannot be read as YAML: {error}') from error
+    if not isinstance(tree, dict):
+        raise ModelCardError(f'{path}: a model card is a mapping, this is a '
+                             f'{type(tree).__name__}')
+    try:
+        return card_from_dict(tree, path)
+    except ModelCardError as error:
+        raise ModelCardError(f'{path}: {error}') from None
+
+
+def card_from_dict(tree: Mapping[str, Any], source: Path | None = None) -> ModelCard:
+    """Check a card's parsed YAML and make a :class:`ModelCard` of it.
+
+    :param source: the card's path, which relative model paths start from.
+    :raises ModelCardError: naming the key.
+    """
+    _known_keys('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
+    if not isinstance(model := tree.get('model'), str) or not model:
+        raise ModelCardError('model: give the path of an ONNX file, relative to this card')
+    classes = _classes(tree.get('classes'))
+    name = tree.get('name') or (source.stem if source else Path(model).stem)
+    return ModelCard(
+        name=str(name), model=_model_path(model, source), classes=classes,
+        palette=_palette(tree.get('palette'), len(classes)),
+        input=_input(tree.get('input') or {}), output=_output(tree.get('output') or {}),
+        source=source)
+
+
+def _model_path(text: str, source: Path | None) -> Path:
+    path = Path(text).expanduser()
+    if path.is_absolute():
+        return path
+    beside = (source.parent if source else Path()) / path
+    if not beside.exists():
+        try:
+            return share_path('resource', text)
+        except FileNotFoundError:
+            pass
+    return beside
+
+
+def _known_keys(where: str, tree: Any, known: list[str]) -> None:
+    if not isinstance(tree, Mapping):
+        raise ModelCardError(f'{where or "card"}: expected a mapping, got {tree!r}')
+    for key in tree:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            raise ModelCardError(
+                f'{where + ": " if where else ""}unknown key {key!r}'
+                + (f', did you mean {near[0]!r}?' if near else '')
+                + f' Known: {", ".join(known)}')
+
+
+def _classes(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return load_card(value).classes
+    if not isinstance(value, list) or not value:
+        raise ModelCardError('classes: give a list of class names, in the order of their ids')
+    if len(value) > MAX_CLASSES:
+        raise ModelCardError(f'classes: {len(value)} names; at most {MAX_CLASSES}')
+    names = tuple(str(name) for name in value)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelCardError(f'classes: {twice!r} is there {names.count(twice)} times')
+    return names
+
+
+def _palette(value: Any, count: int) -> npt.NDArray[np.uint8]:
+    if value is None:
+        return spread_palette(count)
+    if isinstance(value, str):
+        value = load_card(value).palette.tolist()
+    if not isinstance(value, list) or len(value) != count:
+        got = f'{len(value)} colours' if isinstance(value, list) else repr(value)
+        raise ModelCardError(f'palette: {got} for {count} classes; give one [r, g, b] for each')
+    for index, color in enumerate(value):
+        if not (isinstance(color, list) and len(color) == 3
+                and all(isinstance(c, int) and 0 <= c <= 255 for c in color)):
+            raise ModelCardError(
+                f'palette: colour {index} is {color!r}; expected [r, g, b] of 0 to 255')
+    return np.array(value, np.uint8)
+
+
+def _input(tree: Mapping[str, Any]) -> InputCard:
+    default = InputCard()
+    _known_keys('input', tree, [f.name for f in fields(InputCard)])
+    color = _choice('input: color', tree.get('color', default.color), COLORS)
+    channels = 1 if color == 'gray' else 3
+    mean = _numbers('input: mean', tree.get('mean', default.mean[:channels]), channels)
+    std = _numbers('input: std', tree.get('std', default.std[:channels]), channels)
+    if min(std) <= 0:
+        raise ModelCardError(f'input: std: {list(std)}; every number must be above 0')
+    return InputCard(
+        name=str(tree.get('name') or ''), color=color, mean=mean, std=std,
+        layout=_choice('input: layout', tree.get('layout', default.layout), LAYOUTS),
+        height=_integer('input: height', tree.get('height', 0), 0, 16384),
+        width=_integer('input: width', tree.get('width', 0), 0, 16384),
+        resize=_choice('input: resize', tree.get('resize', default.resize), RESIZES),
+        pad=_integer('input: pad', tree.get('pad', default.pad), 0, 255))
+
+
+def _output(tree: Mapping[str, Any]) -> OutputCard:
+    default = OutputCard()
+    _known_keys('output', tree, [f.name for f in fields(OutputCard)])
+    (threshold,) = _numbers('output: threshold', [tree.get('threshold', default.threshold)], 1)
+    if not 0 < threshold < 1:
+        raise ModelCardError(
+            f'output: threshold: {threshold}; a probability between 0 and 1 is expected')
+    return OutputCard(
+        name=str(tree.get('name') or ''), threshold=threshold,
+        kind=_choice('output: kind', tree.get('kind', default.kind), KINDS),
+        layout=_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))
+
+
+def _choice(where: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ModelCardError(f'{where}: {value!r}; expected one of {", ".join(known)}')
+    return str(value)
+
+
+def _integer(where: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ModelCardError(f'{where}: {value!r}; expected a whole number {low} to {high}')
+    return value
+
+
+def _numbers(where: str, value: Any, count: int) -> tuple[float, ...]:
+    if (not isinstance(value, (list, tuple)) or len(value) != count
+            or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value)):
+        raise ModelCardError(f'{where}: {value!r}; expected {count} number(s)')
+    if not np.isfinite(value).all():
+        raise ModelCardError(f'{where}: {value!r}; every number must be finite')
+    return tuple(float(v) for v in value)

@@ -1,0 +1,118 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What went through a pipeline and how long it took."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import threading
+
+import numpy as np
+
+PERCENTILES = (50, 95, 99)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts since the start and latencies of the window, at one moment.
+
+    Always ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
+
+    :param fps_in: frames a second over the window.
+    :param fps_out: answers a second over the window.
+    :param latency_ms: by stage, then by ``p50``, ``p95``, ``p99``.
+    """
+
+    frames_in: int
+    frames_out: int
+    dropped: Mapping[str, int]
+    fps_in: float
+    fps_out: float
+    latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def frames_dropped(self) -> int:
+        """Frames that got no answer, for whatever reason."""
+        return sum(self.dropped.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Frames taken and not yet answered or dropped."""
+        return self.frames_in - self.frames_out - self.frames_dropped
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """Median and tail of a list of numbers, {} of an empty one."""
+    if not values:
+        return {}
+    found = np.percentile(values, PERCENTILES)
+    return {f'p{p}': float(v) for p, v in zip(PERCENTILES, found)}
+
+
+class Stats:
+    """Counters and latency windows of one camera; safe from any thread.
+
+    :param window: seconds that rates and latencies look back.
+    Every ``now`` is seconds on any clock that does not go back; time.monotonic() will do.
+    """
+
+    def __init__(self, window: float = 10.0) -> None:
+        self._window = window
+        self._lock = threading.Lock()
+        self._frames_in = 0
+        self._frames_out = 0
+        self._dropped: Counter[str] = Counter()
+        self._in: deque[float] = deque()
+        self._out: deque[tuple[float, Mapping[str, float]]] = deque()
+
+    def frame_in(self, now: float) -> None:
+        """Count a frame the camera delivered."""
+        with self._lock:
+            self._frames_in += 1
+            self._in.append(now)
+            self._forget(now)
+
+    def frame_out(self, now: float, timings: Mapping[str, float]) -> None:
+        """Count a frame answered, with its milliseconds by stage."""
+        with self._lock:
+            self._frames_out += 1
+            self._out.append((now, dict(timings)))
+            self._forget(now)
+
+    def frame_dropped(self, reason: str) -> None:
+        """Count a frame that came in and gets no answer."""
+        with self._lock:
+            self._dropped[reason] += 1
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Return counts since the start, rates and latencies of the last window."""
+        with self._lock:
+            self._forget(now)
+            stages: dict[str, list[float]] = {}
+            for _, timings in self._out:
+                for stage, ms in timings.items():
+                    stages.setdefault(stage, []).append(ms)
+            return Snapshot(
+                self._frames_in, self._frames_out, dict(self._dropped),
+                len(self._in) / self._window, len(self._out) / self._window,
+                {stage: percentiles(values) for stage, values in stages.items()})
+
+    def _forget(self, now: float) -> None:
+        while self._in and self._in[0] <= now - self._window:
+            self._in.popleft()
+        while self._out and self._out[0][0] <= now - self._window:
+            self._out.popleft()
