@@ -109,15 +109,16 @@ def clip(turned: Floats) -> Floats:
     inside = turned[:, 2] >= NEAR
     if inside.all():
         return turned
-    kept: list[Floats] = []
-    for index in range(len(turned)):
-        here, after = turned[index], turned[(index + 1) % len(turned)]
-        if here[2] >= NEAR:
-            kept.append(here)
-        if (here[2] >= NEAR) != (after[2] >= NEAR):
-            share = (NEAR - here[2]) / (after[2] - here[2])
-            kept.append(here + share * (after - here))
-    return np.array(kept).reshape(-1, 3)
+    if not inside.any():
+        return turned[:0]
+    after = np.concatenate([turned[1:], turned[:1]])
+    cut = np.flatnonzero(inside != (after[:, 2] >= NEAR))
+    here, after = turned[cut], after[cut]
+    share = (NEAR - here[:, 2:]) / (after[:, 2:] - here[:, 2:])
+    points = np.concatenate([turned[inside], here + share * (after - here)])
+    order = np.argsort(np.concatenate([np.flatnonzero(inside), cut + 0.5]))
+    kept: Floats = points[order]
+    return kept
 
 
 class Road:
@@ -127,33 +128,62 @@ class Road:
         self.period = period
         waves = np.arange(1, 7)
         strength = rng.uniform(-1, 1, 6)
-        bend = 1.0 / rng.uniform(60.0, 400.0)
+        bend = 1.0 / rng.uniform(35.0, 220.0)
         bend /= np.abs(strength).sum()
         self._swing = bend * strength * period / (2 * np.pi * waves)
         self._phase = rng.uniform(0, 2 * np.pi, 6)
         self._waves = waves
         count = int(period) * 2
         self._steps = np.linspace(0.0, period, count + 1)
-        heading = self.heading(self._steps)
+        heading = self._turns(self._steps)
         middle = (heading[1:] + heading[:-1]) / 2
         step = period / count
+        self._density = count / period
+        self._angle = heading
         self._x = np.concatenate([[0.0], np.cumsum(np.cos(middle))]) * step
         self._y = np.concatenate([[0.0], np.cumsum(np.sin(middle))]) * step
 
-    def heading(self, s: Floats) -> Floats:
+    def _turns(self, s: Floats) -> Floats:
         """Direction of travel at (N,) distances along the road, radians."""
         angle = 2 * np.pi / self.period * np.multiply.outer(s, self._waves) + self._phase
         total: Floats = np.sin(angle) @ self._swing
         return total
 
+    def heading(self, s: float) -> float:
+        """Direction of travel at a distance along the road, radians."""
+        return self._pose(s)[2]
+
+    def _pose(self, s: float) -> tuple[float, float, float]:
+        """Place x, y of the centre line and its direction at a distance."""
+        lap = s // self.period
+        place = (s - lap * self.period) * self._density
+        index = min(int(place), len(self._steps) - 2)
+        part = place - index
+        x, y, angle = self._x, self._y, self._angle
+        return (
+            float(x[index] + part * (x[index + 1] - x[index]) + lap * x[-1]),
+            float(y[index] + part * (y[index + 1] - y[index]) + lap * y[-1]),
+            float(angle[index] + part * (angle[index + 1] - angle[index])))
+
+    def point(self, s: float, t: float) -> tuple[float, float]:
+        """World x, y of the ground point s along and t to the left of the centre line."""
+        x, y, angle = self._pose(s)
+        return x - t * math.sin(angle), y + t * math.cos(angle)
+
     def at(self, s: npt.ArrayLike, t: npt.ArrayLike) -> Floats:
         """World (N, 3) ground points s along and t to the left of the centre line, metres."""
-        along, aside = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(s, np.float64)), np.asarray(t, np.float64))
+        if isinstance(s, float) and isinstance(t, float):
+            return np.array([[*self.point(s, t), 0.0]])
+        along = np.atleast_1d(np.asarray(s, np.float64))
+        aside = np.asarray(t, np.float64)
+        if aside.size > along.size:
+            along = np.repeat(along, aside.size)
         lap = np.floor(along / self.period)
         rest = along - lap * self.period
-        heading = self.heading(along)
+        heading = np.interp(rest, self._steps, self._angle)
         x = np.interp(rest, self._steps, self._x) + lap * self._x[-1]
         y = np.interp(rest, self._steps, self._y) + lap * self._y[-1]
-        return np.stack([
-            x - aside * np.sin(heading), y + aside * np.cos(heading), np.zeros_like(x)], axis=1)
+        points = np.zeros((len(x), 3))
+        points[:, 0] = x - aside * np.sin(heading)
+        points[:, 1] = y + aside * np.cos(heading)
+        return points

@@ -28,19 +28,32 @@ Bytes = npt.NDArray[np.uint8]
 Colour = Sequence[float]
 
 _SHIFT = 4  # fractional bits of a vertex
-_LIMIT = 16000.0
+_LIMIT = 16000.0 * (1 << _SHIFT)
+_LEVELS = np.arange(256, dtype=np.float32)[:, None]
 
 
 def fixed(points: Floats) -> npt.NDArray[np.int32]:
     """(N, 2) pixels as fixed-point vertices for OpenCV."""
-    return np.rint(np.clip(points, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+    scaled = np.minimum(np.maximum(points * (1 << _SHIFT), -_LIMIT), _LIMIT)
+    return np.rint(scaled).astype(np.int32)
+
+
+def ramp(gain: float, offset: Colour) -> Bytes:
+    """Return the look-up table of colour * gain + offset that leaves the fourth channel alone."""
+    table = np.empty((256, 4), np.float32)
+    table[:, :3] = _LEVELS * gain + np.asarray(offset, np.float32)
+    table[:, 3:] = _LEVELS
+    np.minimum(table, 255.0, out=table)
+    return table.astype(np.uint8)[None]
 
 
 class Texture:
-    """A (H, W, 4) uint8 picture with its opacity last, and smaller copies of it."""
+    """A (H, W, 4) uint8 picture with its opacity last, and smaller ones; solid if without gaps."""
 
-    def __init__(self, picture: Bytes) -> None:
+    def __init__(self, picture: Bytes, solid: bool = False) -> None:
         self._levels = [picture]
+        self.mean: list[float] = [float(part) for part in cv2.mean(picture)[:3]]
+        self.solid = solid
         while min(picture.shape[:2]) > 12 and len(self._levels) < 6:
             size = (picture.shape[1] // 2, picture.shape[0] // 2)
             picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -67,6 +80,11 @@ class Canvas:
             self.pixels, fixed(points), (colour[0], colour[1], colour[2], label),
             cv2.LINE_8, _SHIFT)
 
+    def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
+        """Fill a convex (N, 2) polygon that `fixed` has made ready."""
+        cv2.fillConvexPoly(
+            self.pixels, points, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
+
     def fill(self, outlines: list[Floats], colour: Colour, label: int) -> None:
         """Fill (N, 2) polygons of any shape, each by itself."""
         ink = (colour[0], colour[1], colour[2], label)
@@ -92,16 +110,32 @@ class Canvas:
         along = end - start
         length = math.hypot(along[0], along[1]) or 1.0
         aside = np.array([-along[1], along[0]]) * (max(wide - 1.0, 0.0) / 2 / length)
-        self.convex(np.stack([start - aside, start + aside, end + aside, end - aside]),
+        self.convex(np.array([start - aside, start + aside, end + aside, end - aside]),
                     colour, label)
+
+    def strokes(self, lines: Floats, wide: Floats, colours: list[Colour], label: int) -> None:
+        """Fill bands of (N,) pixels across along (N, 2, 2) lines, in this order."""
+        along = lines[:, 1] - lines[:, 0]
+        length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
+        reach = np.maximum(wide - 1.0, 0.0) / 2 / length
+        aside = np.empty_like(along)
+        aside[:, 0], aside[:, 1] = -along[:, 1] * reach, along[:, 0] * reach
+        quads = np.empty((len(lines), 4, 2))
+        quads[:, 0], quads[:, 1] = lines[:, 0] - aside, lines[:, 0] + aside
+        quads[:, 2], quads[:, 3] = lines[:, 1] + aside, lines[:, 1] - aside
+        for quad, colour in zip(fixed(quads), colours):
+            cv2.fillConvexPoly(
+                self.pixels, quad, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
 
     def plane(
         self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
+        part: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         """
         Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
 
         The texture's colours become colour * gain + haze; see-through texels leave all as is.
+        part is the share of the texture's width, from and to, that is shown.
         """
         low = np.maximum(np.floor(quad.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(quad.max(0)) + 1, (self.width, self.height)).astype(int)
@@ -109,19 +143,27 @@ class Canvas:
         if size.min() < 1:
             return
         extent = np.minimum(quad.max(0) - quad.min(0), 4000)
-        picture = texture.level(float(extent[0] * extent[1]))
+        area = float(extent[0] * extent[1])
+        if texture.solid and area < 1500 * (self.width / 1280) ** 2:
+            mean = [min(a * gain + b, 255.0) for a, b in zip(texture.mean, haze)]
+            self.convex(quad, mean, label)
+            return
+        picture = texture.level(area)
         rows, columns = picture.shape[:2]
-        source = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float32) - 0.5
+        left, right = part[0] * columns, part[1] * columns
+        source = np.array([[left, 0], [right, 0], [right, rows], [left, rows]], np.float32) - 0.5
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
-        lit = cv2.add(cv2.multiply(picture, (gain, gain, gain, 1.0)),
-                      (haze[0], haze[1], haze[2], 0.0))
+        table = ramp(gain, haze)
+        first = rows * columns < int(size[0]) * int(size[1])  # light whichever is smaller
         warped = cv2.warpPerspective(
-            lit, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE)
+            cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
+            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if not first:
+            warped = cv2.LUT(warped, table)
         cover = np.zeros((int(size[1]), int(size[0])), np.uint8)
         cv2.fillConvexPoly(cover, fixed(quad - low), 255, cv2.LINE_8, _SHIFT)
-        opaque = cv2.compare(cv2.extractChannel(warped, 3), 127, cv2.CMP_GT)
+        _, opaque = cv2.threshold(cv2.extractChannel(warped, 3), 127, 255, cv2.THRESH_BINARY)
         cover = np.asarray(cv2.bitwise_and(cover, opaque), np.uint8)
-        cv2.insertChannel(np.full_like(cover, label), warped, 3)
+        cv2.insertChannel(np.full_like(cover, label), np.asarray(warped), 3)
         cv2.copyTo(warped, cover, self.pixels[low[1]:high[1], low[0]:high[0]])

@@ -1,0 +1,181 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A drive along a street, frame by frame, with the truth of every pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .camera import Camera, Road
+from .canvas import Canvas
+from .furniture import Lamp
+from .ground import Backdrop, Ground
+from .layout import Layout
+from .texture import grain, Sky
+from .view import Thing, View
+from .weather import Air, CONDITIONS, lightmap, look
+
+_REACH = 185.0  # metres up to which things are drawn
+_SHADOWS = 60.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture (H, W, 3) uint8 BGR, its truth (H, W) uint8 of class ids, and its condition."""
+
+    image: npt.NDArray[np.uint8]
+    truth: npt.NDArray[np.uint8]
+    condition: str
+
+
+class Drive:
+    """
+    A moving camera; the same arguments give the same frames, in any order.
+
+    The condition changes the image only: the truth of a seed is the same under all of them.
+    Frames may be asked for from several threads. Raises ValueError for an unknown condition,
+    a negative seed, a size below 64 pixels or a rate that is not positive.
+    """
+
+    def __init__(self, seed: int, condition: str = 'day', width: int = 1280, height: int = 720,
+                 fps: float = 30.0) -> None:
+        _check(seed, condition, width, height, fps)
+        self._condition = condition
+        self._width, self._height, self._fps = width, height, fps
+        rng = np.random.Generator(np.random.PCG64([seed, 1]))
+        self._road = Road(rng, float(rng.integers(380, 640)))
+        self._tall = rng.uniform(1.3, 1.8)
+        self._focal = width / 2 / math.tan(math.radians(rng.uniform(58, 76)) / 2)
+        self._pitch = rng.uniform(-0.01, 0.07)
+        self._yaw = rng.normal(0, 0.035)
+        self._speed = rng.uniform(6.0, 12.0)
+        self._sway = rng.uniform(0, 2 * np.pi, 3)
+        azimuth, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(0.45, 1.1)
+        tone = np.random.Generator(np.random.PCG64([seed, 2, CONDITIONS.index(condition)]))
+        self._look = look(condition, tone, azimuth, elevation)
+        self._layout = Layout(seed, self._road, self._look, self._speed)
+        self._sky = Sky(tone, self._look)
+        self._air = Air(self._look, tone, width, height)
+        backdrop = np.random.Generator(np.random.PCG64([seed, 3]))
+        plan = self._layout.plan
+        self._backdrop = Backdrop(backdrop, self._look, plan.style == 'urban')
+        self._ground = Ground(plan, self._look, grain(tone), backdrop,
+                              self._road.period)
+
+    @property
+    def intrinsics(self) -> tuple[float, float, float, float]:
+        """Focal lengths and principal point fx, fy, cx, cy in pixels."""
+        return (self._focal, self._focal, (self._width - 1) / 2, (self._height - 1) / 2)
+
+    def frame(self, index: int) -> Scene:
+        """Return frame `index`, from 0; raises ValueError below that."""
+        if index < 0:
+            raise ValueError(f'index is {index}, expected 0 or more')
+        view = self._view(index / self._fps)
+        things = self._visible(view)
+        self._scenery(view, things)
+        for s, t, thing in things:
+            thing.draw(view, s, t)
+        image = np.asarray(cv2.cvtColor(view.canvas.pixels, cv2.COLOR_BGRA2BGR), np.uint8)
+        truth = np.asarray(cv2.extractChannel(view.canvas.pixels, 3), np.uint8)
+        if self._condition == 'rain':
+            self._air.wet(image, truth, view.camera)
+        if view.lamps:
+            image = self._air.glow(image, self._unhidden(view), self._condition == 'rain')
+        return Scene(self._air.finish(image, index), truth, self._condition)
+
+    def _view(self, time: float) -> View:
+        """Return the camera and an empty canvas for this moment."""
+        s = self._speed * time
+        lane = self._layout.plan.lane
+        swing = np.sin(np.array([0.5, 1.7, 5.3]) * time + self._sway)
+        point = self._road.at(s, -lane / 2 + 0.12 * swing[0])[0]
+        heading = self._road.heading(s)
+        camera = Camera(
+            float(point[0]), float(point[1]), self._tall, heading + self._yaw + 0.006 * swing[1],
+            self._pitch + 0.003 * swing[2], self._focal, self._width, self._height)
+        return View(camera, Canvas(self._width, self._height), self._look, self._road, s, time)
+
+    def _scenery(self, view: View, things: list[tuple[float, float, Thing]]) -> None:
+        """Draw sky, ground and all light that falls on it."""
+        camera, pixels = view.camera, view.canvas.pixels
+        rows = min(max(int(camera.horizon) + 2, 0), self._height)
+        if rows:
+            pixels[:rows] = self._sky.view(camera.yaw, camera.focal, self._width, rows)
+        self._ground.draw(view)
+        shadows, pools = [], []
+        for s, t, thing in things:
+            if s - view.s < _SHADOWS:
+                shadows += [camera.outline(part) for part in thing.shadow(view, s, t)]
+            if isinstance(thing, Lamp) and self._look.night:
+                pools.append((camera.outline(thing.pool(view, s, t)), 62.0))
+        lightmap(view.canvas, camera, self._look, shadows, pools, self._ground.grain(view))
+        self._ground.haze(view)
+        self._backdrop.draw(view)
+
+    def _visible(self, view: View) -> list[tuple[float, float, Thing]]:
+        """Return things in reach with their places, the farthest first."""
+        found = []
+        for thing in self._layout.things:
+            s, t = thing.place(view.time, view.s)
+            if s - view.s < _REACH and self._near(view, s, t, thing.tail):
+                found.append((s + thing.tail, s, t, thing))
+        found.sort(key=lambda entry: -entry[0])
+        return [(s, t, thing) for _, s, t, thing in found]
+
+    def _near(self, view: View, s: float, t: float, tail: float) -> bool:
+        """Whether a thing may be in the picture, or its shadow."""
+        camera = view.camera
+        x, y = self._road.point(s, t)
+        x, y = x - camera.x, y - camera.y
+        cosine, sine = math.cos(camera.yaw), math.sin(camera.yaw)
+        ahead, aside = x * cosine + y * sine, abs(x * sine - y * cosine)
+        room = tail * 1.5 + 9.0
+        return ahead > -room and aside < ahead * self._width / 2 / self._focal + room * 1.5
+
+    def _unhidden(self, view: View) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
+        """Return the lamps that nothing nearer has covered."""
+        seen = []
+        for pixel, radius, colour in view.lamps:
+            x, y = round(float(pixel[0])), round(float(pixel[1]))
+            if 0 <= x < self._width and 0 <= y < self._height:
+                drawn = view.canvas.pixels[y, x, :3].astype(float)
+                if np.abs(drawn - np.asarray(colour)).max() < 4:
+                    seen.append((pixel, radius, list(colour)))
+        return seen
+
+
+def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 720) -> Scene:
+    """Return one still, a random moment of a random drive; raises ValueError like Drive."""
+    drive = Drive(seed, condition, width, height)
+    rng = np.random.Generator(np.random.PCG64([seed, 4]))
+    return drive.frame(int(rng.integers(0, 18000)))
+
+
+def _check(seed: int, condition: str, width: int, height: int, fps: float) -> None:
+    """Raise ValueError for the first argument that makes no sense."""
+    if seed < 0:
+        raise ValueError(f'seed is {seed}, expected 0 or more')
+    if condition not in CONDITIONS:
+        raise ValueError(f'condition is {condition!r}, expected one of {", ".join(CONDITIONS)}')
+    for name, size in (('width', width), ('height', height)):
+        if size < 64:
+            raise ValueError(f'{name} is {size}, expected 64 pixels or more')
+    if not (fps > 0 and math.isfinite(fps)):
+        raise ValueError(f'fps is {fps}, expected a number above 0')

@@ -1,0 +1,272 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The ground: carriageway, markings, kerbs, pavements, grass and the horizon behind."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from .camera import Floats
+from .canvas import Bytes, ramp
+from .classes import BUILDING, MARKING, ROAD, SIDEWALK, VEGETATION
+from .layout import Plan, Side
+from .view import View
+from .weather import Look
+
+_FAR = 230.0  # metres: where the road ends and the backdrop stands
+_PAINT_REACH = 62.0  # metres up to which markings are drawn
+_TEXELS = 40.0  # of the grain per metre
+
+
+class Ground:
+    """Everything flat."""
+
+    def __init__(self, plan: Plan, look: Look, tile: Bytes, rng: np.random.Generator,
+                 period: float) -> None:
+        self._plan = plan
+        self._look = look
+        self._tile = tile
+        self._length = period
+        self._edges = [bool(rng.random() < 0.75) for _ in range(2)]
+        self._centre = int(rng.integers(3)) if not plan.one_way else 0
+        self._wear = rng.uniform(0.0, 0.3)
+        self._stop = bool(rng.random() < 0.6)
+
+    def draw(self, view: View) -> None:
+        """Draw the ground below the horizon."""
+        self._verges(view)
+        steps = view.s + np.concatenate([
+            np.arange(-8, 40, 1.5), np.arange(40, 100, 4.0), np.arange(100, _FAR, 12.0)])
+        for side in self._plan.sides:
+            self._side(view, side, steps)
+        left, right = self._plan.sides[1].edge, -self._plan.sides[0].edge
+        view.canvas.fill([self._strip(view, steps, right, left)], view.look.road,
+                         ROAD)
+        self._streets(view)
+        self._tracks(view, steps)
+        self._paint(view)
+
+    def _verges(self, view: View) -> None:
+        """Give the whole ground its grass."""
+        top = int(max(view.camera.horizon, 0))
+        canvas = view.canvas
+        cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
+                      (*view.look.grass, VEGETATION), -1)
+
+    def _strip(self, view: View, steps: Floats, low: float, high: float) -> Floats:
+        """Outline (N, 2) of a band along the road between two offsets."""
+        a, b = view.road.at(steps, low), view.road.at(steps, high)
+        return view.camera.outline(np.concatenate([a, b[::-1]]))
+
+    def _side(self, view: View, side: Side, steps: Floats) -> None:
+        """Draw pavement and kerb of one side."""
+        sign, plan = side.sign, self._plan
+        far = side.front if plan.style == 'urban' else side.walk
+        walk = view.look.walk
+        view.canvas.fill([self._strip(view, steps, sign * side.verge, sign * far)], walk, SIDEWALK)
+        view.canvas.fill([self._strip(view, steps, sign * side.edge, sign * (side.edge + 0.22))],
+                         view.look.kerb, SIDEWALK)
+        near = steps[(steps < view.s + 24) & (steps > view.s)]
+        whole = np.ceil(view.s) + np.arange(2, 26) * 1.0
+        lines = [view.camera.project(view.road.at(near, sign * t))[0]
+                 for t in np.arange(side.verge + 0.6, far, 1.2)]
+        ends = np.tile(sign * np.array([side.verge + 0.24, far]), len(whole))
+        cross = view.camera.project(view.road.at(np.repeat(whole, 2), ends))[0]
+        lines += list(cross.reshape(-1, 2, 2))
+        joint = [part * 0.86 for part in walk]
+        view.canvas.lines(lines, joint, SIDEWALK, max(1, round(view.camera.zoom)))
+        line = [view.camera.project(view.road.at(near, sign * side.edge))[0]]
+        view.canvas.lines(line, [part * 0.55 for part in view.look.kerb], SIDEWALK,
+                          max(1, round(2 * view.camera.zoom)))
+
+    def _streets(self, view: View) -> None:
+        """Draw the side streets that open into this one."""
+        lap = np.floor((view.s - 20) / view.road.period)
+        for place, width, sign in self._plan.junctions:
+            side = self._plan.sides[int(sign > 0)]
+            s = place + lap * view.road.period
+            s += view.road.period * (s < view.s - 20)
+            if s > view.s + 170:
+                continue
+            half = width / 2
+            for reach, colour, label in ((half + 2.0, view.look.walk, SIDEWALK),
+                                         (half + 0.2, view.look.kerb, SIDEWALK),
+                                         (half, view.look.road, ROAD)):
+                inner = side.edge - (0.05 if label == ROAD else -0.22)
+                ends = np.array([inner, inner, side.edge + 45, side.edge + 45]) * sign
+                corners = view.road.at(
+                    np.array([s - reach, s + reach, s + reach, s - reach]), ends)
+                centre = view.road.at(s, sign * side.edge)[0]
+                # Side streets run straight, even where the road bends.
+                away = view.road.at(s, sign * (side.edge + 1))[0] - centre
+                corners[2:] = corners[[1, 0]] + 45 * away
+                view.canvas.fill([view.camera.outline(corners)], colour, label)
+
+    def _tracks(self, view: View, steps: Floats) -> None:
+        """Draw what tyres leave on the road: dark lines, darker still in snow."""
+        shade = 0.86 if self._look.snow else 0.95
+        colour = [part * shade for part in view.look.road]
+        near = steps[steps < view.s + 90]
+        for side in self._plan.sides:
+            for index in range(side.lanes):
+                middle = side.sign * (index + 0.5) * self._plan.lane
+                for shift in (-0.75, 0.75):
+                    view.canvas.fill([self._strip(
+                        view, near, middle + shift - 0.22, middle + shift + 0.22)],
+                        colour, ROAD)
+
+    def _paint(self, view: View) -> None:
+        """Draw all markings."""
+        plan, half = self._plan, self._plan.mark / 2
+        fade = self._wear
+        paint = [a * (1 - fade) + b * fade for a, b in zip(view.look.paint, view.look.road)]
+        outlines: list[Floats] = []
+        near = view.s + np.concatenate([np.arange(-2, 24, 1.0), np.arange(24, _PAINT_REACH, 3)])
+        for side, edge in zip(plan.sides, self._edges):
+            if edge or side.parking:
+                t = side.sign * side.lanes * plan.lane
+                outlines += self._band(view, near, t, half)
+            for index in range(1, side.lanes):
+                outlines += self._dashes(view, side.sign * index * plan.lane, half)
+        if self._centre == 1:
+            outlines += self._band(view, near, 0.0, half)
+        elif self._centre == 2:
+            outlines += self._band(view, near, half * 2, half)
+            outlines += self._band(view, near, -half * 2, half)
+        else:
+            outlines += self._dashes(view, 0.0, half)
+        view.canvas.fill(outlines, paint, MARKING)
+        self._crossings(view, paint)
+
+    def _breaks(self, s: float) -> bool:
+        """Whether markings along the road pause here for a crossing."""
+        return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
+
+    def _band(self, view: View, near: Floats, t: float, half: float) -> list[Floats]:
+        """Outlines of a solid line, apart at the crossings."""
+        outlines: list[Floats] = []
+        run: list[float] = []
+        for s in [*near.tolist(), None]:
+            if s is not None and not self._breaks(s):
+                run.append(s)
+            elif run:
+                if len(run) > 1:
+                    outlines.append(self._strip(view, np.array(run), t - half, t + half))
+                run = []
+        return outlines
+
+    def _dashes(self, view: View, t: float, half: float) -> list[Floats]:
+        """Outlines of a dashed line."""
+        dash, step = self._plan.dash
+        step = self._length / round(self._length / step)
+        first = np.floor((view.s - 4) / step) * step
+        outlines = []
+        for s in np.arange(first, view.s + _PAINT_REACH, step).tolist():
+            if not self._breaks(s) and not self._breaks(s + dash):
+                ends = np.linspace(s, s + dash, 3)
+                outlines.append(self._strip(view, ends, t - half, t + half))
+        return outlines
+
+    def _crossings(self, view: View, paint: list[float]) -> None:
+        """Draw zebra stripes and stop lines."""
+        right, left = (side.edge - 0.3 for side in self._plan.sides)
+        outlines = []
+        for place in self._plan.crossings:
+            s = view.s - 10 + (place - view.s + 10) % self._length
+            if s > view.s + 55:
+                continue
+            outlines += [self._strip(view, np.array([s - 1.5, s + 1.5]), t, t + 0.5)
+                         for t in np.arange(-right + 0.2, left - 0.3, 1.0).tolist()]
+            if self._stop:
+                outlines.append(self._strip(
+                    view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
+        view.canvas.fill(outlines, paint, MARKING)
+
+    def grain(self, view: View) -> Bytes:
+        """Return the roughness, 128 on average, of the (N, width) lowest rows of the picture."""
+        camera, canvas = view.camera, view.canvas
+        top = max(int(camera.row(45.0)), 0)
+        if top >= canvas.height:
+            return np.zeros((0, canvas.width), np.uint8)
+        matrix = camera.ground(_TEXELS, 512.0)
+        # Half the size is enough here, and four times as fast.
+        matrix = matrix @ np.array([[2, 0, 0.5], [0, 2, top + 0.5], [0, 0, 1.0]])
+        size = (canvas.width, canvas.height - top)
+        half = cv2.warpPerspective(
+            self._tile, matrix, ((size[0] + 1) // 2, (size[1] + 1) // 2),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_WRAP)
+        rough = np.asarray(cv2.resize(half, size), np.uint8)
+        bands = np.array([camera.row(depth) - top for depth in (45, 28, 18, 12, 8, 5, 1.5)])
+        edges = np.clip(np.rint(bands), 0, size[1]).astype(int).tolist()
+        base = 0.42 if self._look.snow else 0.34
+        for index, (start, end) in enumerate(pairwise(edges)):
+            if end > start:
+                gain = base * (0.3 + 0.14 * index)
+                cv2.convertScaleAbs(rough[start:end], rough[start:end], gain, 128 - 128 * gain)
+        return rough
+
+    def haze(self, view: View) -> None:
+        """Let the ground fade with the distance."""
+        camera = view.camera
+        start = max(int(camera.horizon), 0)
+        depths = [_FAR, 160, 110, 80, 60, 45, 34, 26, 20, 15, 11]
+        rows = [start] + [int(np.clip(camera.row(d), start, camera.height)) for d in depths]
+        for depth, low, high in zip(depths, rows, rows[1:]):
+            if high > low:
+                share = view.look.clear(depth)
+                offset = [part * (1 - share) for part in view.look.haze]
+                cv2.LUT(view.canvas.pixels[low:high], ramp(share, offset),
+                        view.canvas.pixels[low:high])
+
+
+class Backdrop:
+    """Houses and trees on the horizon, all around."""
+
+    _COUNT = 1440
+
+    def __init__(self, rng: np.random.Generator, look: Look, urban: bool) -> None:
+        count = self._COUNT
+        widths = rng.integers(6, 26, count)
+        heights = rng.uniform(0.02, 0.085 if urban else 0.04, count)
+        heights *= rng.random(count) < (0.7 if urban else 0.3)
+        blocks = np.repeat(heights, widths)[:count]
+        waves = np.zeros(count)
+        angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+        for index in (3, 7, 17, 41, 97, 180):
+            waves += np.sin(index * angle + rng.uniform(0, 7)) / index ** 0.4
+        trees = 0.026 + 0.006 * waves + rng.uniform(0, 0.003, count)
+        self._layers = (
+            (blocks, (120, 128, 140), BUILDING),
+            (np.maximum(trees, 0.012), (46, 86, 66), VEGETATION))
+        self._look = look
+
+    def draw(self, view: View) -> None:
+        """Draw the silhouettes between ground and sky."""
+        camera = view.camera
+        columns = np.arange(-8, camera.width + 8, max(4 * camera.zoom, 1.0))
+        angle = camera.yaw + np.arctan(((camera.width - 1) / 2 - columns) / camera.focal)
+        index = np.floor(angle / (2 * np.pi) * self._COUNT).astype(int) % self._COUNT
+        base = camera.row(_FAR - 40)
+        for heights, colour, label in self._layers:
+            top = camera.horizon - np.where(
+                heights[index] > 0, heights[index] * camera.focal, camera.horizon - base)
+            outline = np.concatenate([
+                np.stack([columns, top], axis=1), [[columns[-1], base], [columns[0], base]]])
+            ink = view.look.shade(colour, 190.0)
+            if view.look.snow and label == VEGETATION:
+                ink = [part * 0.86 for part in ink]
+            view.canvas.fill([outline], ink, label)

@@ -1,0 +1,137 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""People who walk, stand and carry umbrellas."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .camera import Floats
+from .canvas import Colour
+from .classes import PERSON
+from .view import cast, View, wrap
+
+CLOTHES: tuple[Colour, ...] = (
+    (40, 40, 46), (160, 60, 40), (50, 50, 190), (60, 140, 60), (200, 200, 205), (30, 150, 220),
+    (150, 110, 60), (110, 60, 130), (70, 80, 110), (190, 170, 60), (90, 90, 95), (180, 150, 220))
+_TROUSERS: tuple[Colour, ...] = (
+    (45, 40, 38), (110, 72, 50), (60, 80, 105), (90, 90, 92), (130, 150, 170), (35, 35, 60))
+_SKIN: tuple[Colour, ...] = ((150, 180, 225), (120, 150, 200), (80, 110, 160), (50, 70, 110))
+_HAIR: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 150, 200), (150, 155, 160))
+
+
+class Person:
+    """A walker along the road; with `crossing` one who walks over it before the camera comes."""
+
+    tail = 0.2
+
+    def __init__(self, rng: np.random.Generator, s: float, t: float, pace: float, period: float,
+                 crossing: float = 0.0) -> None:
+        self._s, self._t, self._pace, self._period = s, t, pace, period
+        self._crossing = crossing
+        self._height = float(rng.uniform(1.5, 1.92)) if rng.random() < 0.87 else 1.25
+        self._phase = rng.uniform(0, 2 * np.pi)
+        self._stout = rng.uniform(0.9, 1.25)
+        pick = rng.integers(0, 1 << 20, 5).tolist()
+        self._coat = CLOTHES[pick[0] % len(CLOTHES)]
+        self._legs = _TROUSERS[pick[1] % len(_TROUSERS)]
+        self._skin = _SKIN[pick[2] % len(_SKIN)]
+        self._hair = _HAIR[pick[3] % len(_HAIR)]
+        self._cover = CLOTHES[pick[4] % len(CLOTHES)]
+        self._umbrella = bool(rng.random() < 0.16)
+        self._bag = bool(rng.random() < 0.3)
+
+    def place(self, time: float, s: float) -> tuple[float, float]:
+        """Place (s, t) in metres at this time, for a camera at s."""
+        if not self._crossing:
+            return wrap(self._s + self._pace * time, s, self._period), self._t
+        here = wrap(self._s, s, self._period)
+        # Clear of the camera's path a while before it passes.
+        left = max((here - s) / self._crossing - 2.2, 0.0)
+        t = self._t + math.copysign(min(left * 1.4, 2 * abs(self._t)), -self._t)
+        return here, t
+
+    def _limbs(self, view: View) -> tuple[Floats, list[float], list[Colour]]:
+        """Lines (N, 2, 2) of the limbs for a body 1 tall, their widths and colours."""
+        moving = abs(self._pace) > 0 or bool(self._crossing)
+        swing = math.sin(self._phase + view.time * 7.2) * (0.13 if moving else 0.03)
+        if not self._crossing:
+            swing *= 0.7
+        stout = self._stout
+        legs = [((0.03, 0.5), (0.02 + swing * 0.6, 0.27)),
+                ((0.02 + swing * 0.6, 0.27), (0.02 + swing, 0.02)),
+                ((-0.03, 0.5), (-0.02 - swing * 0.4, 0.27)),
+                ((-0.02 - swing * 0.4, 0.27), (-0.02 - swing * 1.1, 0.02))]
+        shoes = [((0.0 + swing, 0.015), (0.07 + swing, 0.015)),
+                 ((-0.04 - swing * 1.1, 0.015), (0.03 - swing * 1.1, 0.015))]
+        hand = 0.62 if self._umbrella else 0.44
+        arms = [((0.09 * stout, 0.8), (0.12 * stout - swing * 0.5, 0.62)),
+                ((0.12 * stout - swing * 0.5, 0.62), (0.13 * stout - swing, hand)),
+                ((-0.09 * stout, 0.8), (-0.12 * stout + swing * 0.5, 0.62)),
+                ((-0.12 * stout + swing * 0.5, 0.62), (-0.12 * stout + swing, 0.44))]
+        body = [((0.0, 0.46), (0.0, 0.82)), ((0.0, 0.8), (0.0, 0.9))]
+        dark = [part * 0.72 for part in self._coat]
+        lines = legs + shoes + arms[2:] + body + arms[:2]
+        widths = ([0.085, 0.07] * 2 + [0.035] * 2 + [0.055] * 2 + [0.2 * stout, 0.07]
+                  + [0.055] * 2)
+        colours: list[Colour] = ([self._legs] * 4 + [(30, 30, 34)] * 2 + [dark] * 2
+                                 + [self._coat, self._skin] + [dark] * 2)
+        return np.array(lines), widths, colours
+
+    def draw(self, view: View, s: float, t: float) -> None:
+        """Draw itself with its truth."""
+        foot, scale, depth = view.upright(s, t)
+        size = scale * self._height
+        reach = view.canvas.width + size
+        if depth < 1.2 or size < 15 * view.camera.zoom or not -size < foot[0] < reach:
+            return
+        flip = -1.0 if self._pace < 0 or self._t > 0 else 1.0
+        lines, widths, colours = self._limbs(view)
+        lines = lines * (size * flip, -size) + foot
+        inks = {colour: view.look.shade(colour, depth) for colour in set(map(tuple, colours))}
+        view.canvas.strokes(lines, np.array(widths) * size,
+                            [inks[tuple(colour)] for colour in colours], PERSON)
+        top = foot + (0.0, -0.93 * size)
+        view.canvas.disc(top - (0, 0.015 * size), 0.068 * size,
+                         view.look.shade(self._hair, depth), PERSON)
+        view.canvas.disc(top + (0.012 * flip * size, 0.012 * size), 0.052 * size,
+                         view.look.shade(self._skin, depth), PERSON)
+        if self._bag:
+            hand = foot + np.array([(-0.14 * flip, -0.46), (-0.14 * flip, -0.3)]) * size
+            view.canvas.stroke(hand[0], hand[1], 0.1 * size,
+                               view.look.shade(self._cover, depth), PERSON)
+        if self._umbrella:
+            self._shelter(view, foot, size, depth)
+
+    def _shelter(self, view: View, foot: Floats, size: float, depth: float) -> None:
+        """Draw an open umbrella."""
+        angle = np.linspace(0, np.pi, 12)
+        dome = np.stack([0.36 * np.cos(angle), -1.0 - 0.24 * np.sin(angle)], axis=1)
+        view.canvas.convex(foot + dome * size, view.look.shade(self._cover, depth), PERSON)
+        rim = [part * 0.7 for part in self._cover]
+        part = np.concatenate([dome[3:9], [[0.0, -1.0]]])
+        view.canvas.convex(foot + part * size, view.look.shade(rim, depth), PERSON)
+
+    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+        """World (N, 3) outlines of its shadow on the ground."""
+        foot = view.road.at(s, t)
+        if view.look.sun < 0.2:
+            turn = np.linspace(0, 2 * np.pi, 8)[:-1]
+            ring = 0.3 * np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+            return [foot + ring]
+        aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * 0.2
+        far = cast(view.look, foot, self._height)
+        return [np.concatenate([foot - aside, foot + aside, far + aside, far - aside])]
