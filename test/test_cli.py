@@ -1,0 +1,186 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+import os
+from pathlib import Path
+import subprocess
+import sys
+from types import SimpleNamespace
+
+from networks import color_classifier
+import numpy as np
+import pytest
+from recordings import image_messages, pictures, write_bag
+
+from trt_segmentation import cli
+from trt_segmentation.frame import FrameError
+
+ROOT = Path(__file__).parent.parent
+
+
+def trt_seg(*args, blocked=(), code=None):
+    """Run the command in a process of its own, where some packages cannot be imported."""
+    block = ''.join(f'sys.modules[{name!r}] = None; ' for name in blocked)
+    tail = 'from trt_segmentation.cli import main; sys.exit(main(sys.argv[1:]))'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.run([sys.executable, '-c', f'import sys; {block}{code or tail}', *args],
+                          capture_output=True, text=True, env=environment, timeout=60)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model card of a small network, and a bag it can be replayed on."""
+    palette = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)
+    color_classifier(tmp_path / 'net.onnx', palette)
+    (tmp_path / 'net.yaml').write_text('model: net.onnx\nclasses: [black, red]\n')
+    write_bag(tmp_path / 'bag', image_messages(pictures(2)))
+    return tmp_path / 'net.yaml'
+
+
+def test_help_needs_nothing_but_python():
+    heavy = ('rclpy', 'rosbags', 'matplotlib', 'cv2', 'numpy', 'onnxruntime', 'onnx', 'rich',
+             'PIL', 'yaml')
+    result = trt_seg('--help', blocked=heavy)
+    assert (result.returncode, result.stderr) == (0, '')
+    for command in ('inspect', 'replay', 'eval', 'demo'):
+        assert command in result.stdout
+        assert trt_seg(command, '--help', blocked=heavy).returncode == 0
+
+
+@pytest.mark.parametrize('command, blocked, advice', [
+    (('replay', 'bag', '--out', 'out'), 'rosbags', 'pip install rosbags'),
+    (('eval',), 'rich', 'pip install rich'),
+    (('eval',), 'PIL', 'pip install Pillow'),
+    (('eval',), 'cv2', 'pip install opencv-python-headless')])
+def test_a_missing_package_is_named_as_pip_knows_it(command, blocked, advice):
+    result = trt_seg(*command, blocked=[blocked])
+    assert result.returncode == 2
+    assert result.stderr.startswith('trt_seg: error: ')
+    assert result.stderr.rstrip().endswith(advice)
+    assert 'Traceback' not in result.stderr
+
+
+def test_exit_codes_of_the_process(model):
+    bag, out, again = (str(model.parent / name) for name in ('bag', 'out', 'again'))
+    result = trt_seg('replay', bag, '--out', out, '--model', str(model))
+    assert result.returncode == 0, result.stderr
+    assert '2 of 2 frames' in result.stdout
+    result = trt_seg('replay', bag, '--out', out, '--model', str(model))
+    assert result.returncode == 2
+    assert result.stderr == (f'trt_seg: error: {out} exists already; give another folder, '
+                             'or --overwrite\n')
+    # compared with the answers to other pictures
+    write_bag(model.parent / 'bag2', image_messages(
+        [np.full((48, 64, 3), (0, 0, 255), np.uint8)] * 2))
+    result = trt_seg('replay', f'{bag}2', '--out', again, '--model', str(model),
+                     '--expect', out)
+    assert result.returncode == 1
+    assert 'DIFFERENT: frame 1 of 2' in result.stdout
+
+
+@pytest.mark.parametrize('args, message', [
+    ([], 'COMMAND'), (['nonsense'], 'nonsense'), (['replay', 'bag'], '--out'),
+    (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
+    (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
+    (['eval', '--street', '0'], '0 is not 1 or more')])
+def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(args)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('args, message', [
+    (['replay', 'nowhere', '--out', 'out'], 'no bag at nowhere'),
+    (['replay', 'bag', '--out', 'out', '--expect', 'nowhere'], 'no bag at nowhere'),
+    (['replay', 'bag', '--out', 'out', '--image-topic', '/camera/image_rw'],
+     "did you mean '/camera/image_raw'?"),
+    (['replay', 'bag', '--out', 'out', '--namespace', '1'], "namespace '1' is not a ROS name"),
+    (['replay', 'net.onnx', '--out', 'out'], 'net.onnx is not a rosbag2 folder'),
+    (['replay', 'bag', '--out', 'out', '--model', 'net.onnx'],
+     '`trt_seg inspect net.onnx` prints a card'),
+    (['eval', '--model', 'strret'], "did you mean 'street'?"),
+    (['eval', '--images', 'bag'], '--images and --labels go together')])
+def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, monkeypatch):
+    monkeypatch.chdir(model.parent)
+    if args[0] == 'replay' and '--model' not in args:
+        args = [*args, '--model', str(model)]
+    assert cli.main(args) == 2
+    text = capsys.readouterr().err
+    assert text.startswith('trt_seg: error: ')
+    assert message in text
+    assert text.count('\n') == 1
+    assert not (model.parent / 'out').exists()
+
+
+def test_options_reach_the_replay(monkeypatch):
+    seen = {}
+    monkeypatch.setattr('trt_segmentation.replay.run_replay',
+                        lambda bag, out, **more: seen.update(more, bag=bag, out=out) or 0)
+    assert cli.main(['replay', 'b', '--out', 'o']) == 0
+    assert seen == {
+        'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto',
+        'image_topic': None, 'namespace': 'segmentation', 'overlay': True, 'png': False,
+        'expect': None, 'expect_topic': None, 'min_agreement': 1.0, 'allow_missing': False,
+        'overwrite': False}
+    assert cli.main(['replay', 'b', '--out', 'o', '--no-overlay', '--png', '--expect', 'e',
+                     '--expect-topic', '/t', '--min-agreement', '0.99', '--allow-missing',
+                     '--overwrite', '--image-topic', '/i', '--namespace', 'n', '--model', 'm',
+                     '--engine', 'onnxruntime-cpu']) == 0
+    assert seen == {
+        'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu',
+        'image_topic': '/i', 'namespace': 'n', 'overlay': False, 'png': True,
+        'expect': Path('e'), 'expect_topic': '/t', 'min_agreement': 0.99, 'allow_missing': True,
+        'overwrite': True}
+
+
+def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
+    seen = []
+    monkeypatch.setattr('trt_segmentation.evaluation.run_eval', lambda *a: seen.append(a) or 0)
+    fake = SimpleNamespace(run_demo=lambda *a: seen.append(a) or 0)
+    monkeypatch.setitem(sys.modules, 'trt_segmentation.demo', fake)
+    assert cli.main(['eval']) == 0
+    assert cli.main(['eval', '--street', '3', '--condition', 'day,snow', '--json', 'f']) == 0
+    assert cli.main(['eval', '--images', 'i', '--labels', 'l']) == 0
+    assert cli.main(['demo']) == 0
+    assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm']) == 0
+    assert seen == [
+        ('street', 'auto', 100, [], None, None, None),
+        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f')),
+        ('street', 'auto', 100, [], Path('i'), Path('l'), None),
+        (10.0, Path('demo-out'), 'street', 'auto'), (2.5, Path('o'), 'm', 'auto')]
+
+
+@pytest.mark.parametrize('error, code, text', [
+    (FrameError('bad frame'), 2, 'trt_seg: error: bad frame\n'),
+    (PermissionError(13, 'Permission denied', 'x'), 2, "Permission denied: 'x'"),
+    (KeyboardInterrupt(), 130, 'trt_seg: error: stopped\n')])
+def test_expected_errors_have_no_traceback(monkeypatch, capsys, error, code, text):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr('trt_segmentation.evaluation.run_eval', fail)
+    assert cli.main(['eval']) == code
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('error', [ValueError('ours'), ZeroDivisionError(),
+                                   ModuleNotFoundError('x', name='trt_segmentation.x')])
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr('trt_segmentation.evaluation.run_eval', fail)
+    with pytest.raises(type(error)):
+        cli.main(['eval'])

@@ -1,0 +1,232 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Segment every frame of a recorded bag into another bag, and compare with a third."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+import shutil
+import signal
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from .engines import EngineError
+from .expectation import Expectation, label_topic
+from .frame import FrameError, Wanted
+from .model_card import load_card
+from .pipeline import open_pipeline, Pipeline
+from .ros.bag_writer import BagWriter, topic_root
+from .ros.bags import BagError, BagReader, Recorded, stamp_text
+from .stats import percentiles
+from .stop_signals import StopSignals
+
+
+class ReplayError(ValueError):
+    """A replay that cannot start; says what to change."""
+
+
+@dataclass
+class Replay:
+    """What a replay did.
+
+    :param total: frames on the topic.
+    :param answered: frames segmented and written.
+    :param bad: one line for each frame that could not be read.
+    :param difference: the first difference from what was expected; None where there is none.
+    :param stopped_by: number of the signal that ended it early.
+    :param seconds: from the first frame to the last.
+    :param latency_ms: by stage, one number a frame.
+    """
+
+    total: int
+    answered: int = 0
+    bad: list[str] = field(default_factory=list)
+    difference: str | None = None
+    stopped_by: int | None = None
+    seconds: float = 0.0
+    latency_ms: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every frame was answered as expected, 1 when not, 128 + signal when stopped."""
+        if self.stopped_by:
+            return 128 + self.stopped_by
+        return 1 if self.bad or self.difference else 0
+
+
+def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
+           expectation: Expectation | None = None, wanted: Wanted = Wanted(), *,
+           stop: StopSignals | None = None,
+           report: Callable[[Replay, str | None], None] = lambda done, line: None) -> Replay:
+    """Segment every frame of a topic once, in order, and pass its camera infos on.
+
+    A frame that cannot be read is noted and the next one taken. Ends at the first difference
+    from the expectation.
+
+    :param report: called after each frame, with a line where there is something to say.
+    :raises EngineError: naming the frame; what was answered before is written.
+    :raises BagError: where the bag breaks off; likewise.
+    """
+    done = Replay(bag.image_topics()[topic])
+    camera_info = bag.camera_info_topic(topic)
+    start = time.monotonic()
+    try:
+        for recorded in bag.messages([topic] + ([camera_info] if camera_info else [])):
+            if stop and stop.caught:
+                done.stopped_by = stop.caught
+                break
+            if recorded.topic == camera_info:
+                writer.write_camera_info(recorded)
+                continue
+            line = _one(recorded, done, pipeline, writer, expectation, wanted)
+            done.seconds = time.monotonic() - start
+            report(done, line)
+            if done.difference:
+                break
+    except (BagError, EngineError) as error:
+        raise type(error)(f'{error}. {writer.path} holds the {done.answered} answers '
+                          'before it') from error
+    if expectation and not done.difference and not done.stopped_by:
+        done.difference = expectation.missing()
+    return done
+
+
+def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter,
+         expectation: Expectation | None, wanted: Wanted) -> str | None:
+    where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
+    try:
+        frame = recorded.frame()
+        pipeline.submit([frame], wanted)
+        (answer,) = pipeline.collect()
+    except FrameError as error:
+        done.bad.append(f'{where}: {error}')
+        return done.bad[-1]
+    except EngineError as error:
+        raise EngineError(f'{where}: {error}') from error
+    writer.write(recorded.log_time_ns, answer)
+    done.answered += 1
+    for stage, ms in answer.timings.items():
+        done.latency_ms.setdefault(stage, []).append(ms)
+    difference = expectation.compare(frame.stamp_ns, answer.labels) if expectation else None
+    answer.release()
+    if difference:
+        done.difference = f'{where}: {difference}'
+    return None
+
+
+def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str = 'auto',
+               image_topic: str | None = None, namespace: str = 'segmentation',
+               overlay: bool = True, png: bool = False, expect: Path | None = None,
+               expect_topic: str | None = None, min_agreement: float = 1.0,
+               allow_missing: bool = False, overwrite: bool = False) -> int:
+    """Replay a bag with a progress bar and a table at the end.
+
+    :param namespace: of the topics written, see :class:`BagWriter`.
+    :param expect: bag to compare label maps with; ``expect_topic``, ``min_agreement`` and
+        ``allow_missing`` are :class:`Expectation`'s.
+    :returns: the exit code, see :attr:`Replay.exit_code`.
+    :raises ReplayError, BagError, ModelCardError, EngineError, FileNotFoundError: before
+        anything is written, except where the bag or the engine breaks on the way.
+    """
+    root = topic_root(namespace)
+    card = load_card(model)
+    check_out(out, overwrite, [bag_path] + ([expect] if expect else []))
+    with BagReader(bag_path) as bag:
+        topic = bag.image_topic(image_topic)
+        expected = BagReader(expect) if expect else None
+        try:
+            expectation = Expectation(
+                expected, label_topic(expected, root, expect_topic), card.classes,
+                min_agreement, allow_missing) if expected else None
+            pipeline = open_pipeline(card, engine)
+            try:
+                if out.exists():
+                    shutil.rmtree(out)
+                with StopSignals() as stop, BagWriter(
+                        out, card, namespace, overlay=overlay, png=png,
+                        camera_info=bag.camera_info_topic(topic) is not None) as writer:
+                    done = _with_bar(bag, topic, pipeline, writer, expectation,
+                                     Wanted(overlay=overlay), stop)
+            finally:
+                pipeline.close()
+        finally:
+            if expected:
+                expected.close()
+    tell(done, out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
+    return done.exit_code
+
+
+def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
+    """Refuse an output folder that exists, unless it may be replaced and is but a bag.
+
+    :raises ReplayError: saying which.
+    """
+    for source in sources:
+        if out.resolve() in (source.resolve(), *source.resolve().parents):
+            raise ReplayError(f'--out {out} holds {source}, which is read here; '
+                              'give another folder')
+    if not out.exists():
+        return
+    if not overwrite:
+        raise ReplayError(f'{out} exists already; give another folder, or --overwrite')
+    foreign = [out.name] if not out.is_dir() else sorted(
+        p.name for p in out.iterdir()
+        if p.name != 'metadata.yaml' and p.suffix not in ('.mcap', '.db3'))
+    if foreign:
+        raise ReplayError(f'{out} is not only a bag ({foreign[0]}), so it is not replaced; '
+                          'remove it yourself or give another folder')
+
+
+def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
+              expectation: Expectation | None, wanted: Wanted, stop: StopSignals) -> Replay:
+    console = Console(stderr=True)
+    columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(topic, total=bag.image_topics()[topic])
+
+        def report(_: Replay, line: str | None) -> None:
+            bar.advance(task)
+            if line:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        return replay(bag, topic, pipeline, writer, expectation, wanted, stop=stop,
+                      report=report)
+
+
+def tell(done: Replay, out: Path, engine: str) -> None:
+    """Print the counts, the latencies and whatever was not as it should be."""
+    console = Console()
+    table = Table('stage', 'p50 ms', 'p95 ms', 'p99 ms', title=f'latency on {engine}')
+    for stage, values in done.latency_ms.items():
+        table.add_row(stage, *(f'{ms:.2f}' for ms in percentiles(values).values()))
+    if done.latency_ms:
+        console.print(table)
+    rate = done.answered / done.seconds if done.seconds else 0.0
+    lines = [f'{done.answered} of {done.total} frames in {done.seconds:.1f} s '
+             f'({rate:.1f} fps) → {out}']
+    if done.bad:
+        lines.append(f'bad frames, listed above: {len(done.bad)}')
+    if done.stopped_by:
+        lines.append(f'stopped by {signal.Signals(done.stopped_by).name}; {out} is closed and '
+                     f'holds the first {done.answered} answers')
+    if done.difference:
+        lines.append(f'DIFFERENT: {done.difference}')
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
