@@ -32,6 +32,8 @@ class Pipeline(Protocol):
 
     identity: Identity
     card: ModelCard
+    alpha: float
+    """Weight of the class colours in the overlay, 0 to 1; may be set from any thread."""
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch; the frames' bytes must stay as they are until it is collected.

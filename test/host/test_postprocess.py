@@ -1,0 +1,229 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import oracle
+import pytest
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.geometry import fit
+from trt_segmentation.host.postprocess import contenders, Postprocess
+from trt_segmentation.model_card import RESIZES
+from trt_segmentation.signature import AnswerOutput
+
+NEAR = 1e-4
+"""Logits closer than this, of size 10, may be ordered either way by float32."""
+SIDE = st.integers(1, 50)
+GRID = st.integers(1, 20)
+
+
+def output(kind='logits', layout='nchw', dtype='float32', channels=5):
+    return AnswerOutput('out', kind, layout, dtype, channels)
+
+
+def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):
+    channels = classes if kind == 'logits' else 1
+    return Postprocess(output(kind, layout, dtype, channels), classes, threshold)
+
+
+def expected(grid, resize, camera, net, dtype=np.uint8):
+    """(labels, probability, lead); unlabelled and leading by far where unseen."""
+    values, seen = oracle.upsample(grid, resize, camera, net)
+    winner, probability, lead = oracle.softmax_winner(values)
+    seen = seen & np.isfinite(values).any(axis=0)
+    return (np.where(seen, winner, np.iinfo(dtype).max).astype(dtype),
+            np.where(seen, probability, 0), np.where(seen, lead, np.inf))
+
+
+def check(answer, labels, probability, lead):
+    assert answer.labels.dtype == labels.dtype
+    differs = answer.labels != labels
+    assert (lead[differs] < NEAR).all()
+    if answer.confidence is not None:
+        assert answer.confidence.dtype == np.uint8
+        assert np.abs(answer.confidence - probability * 255).max() <= 0.51
+
+
+@settings(deadline=None, max_examples=250)
+@given(resize=st.sampled_from(RESIZES), camera=st.tuples(SIDE, SIDE), net=st.tuples(SIDE, SIDE),
+       grid=st.tuples(GRID, GRID), classes=st.sampled_from([1, 2, 5, 19]),
+       layout=st.sampled_from(['nchw', 'nhwc']), dtype=st.sampled_from(['float32', 'float16']),
+       seed=st.integers(0, 9999), confidence=st.booleans(),
+       shift=st.sampled_from([0, -50, 50]))
+def test_logits(resize, camera, net, grid, classes, layout, dtype, seed, confidence, shift):
+    rng = np.random.default_rng(seed)
+    logits = (rng.normal(size=(classes, *grid)) * 4 + shift).astype(dtype)
+    given_ = np.moveaxis(logits, 0, -1) if layout == 'nhwc' else logits
+    answer = post('logits', layout, dtype, classes)(given_, fit(resize, camera, net), confidence)
+    assert (answer.confidence is not None) == confidence
+    check(answer, *expected(logits, resize, camera, net))
+
+
+@settings(deadline=None, max_examples=80)
+@given(resize=st.sampled_from(RESIZES), camera=st.tuples(SIDE, SIDE), net=st.tuples(SIDE, SIDE),
+       grid=st.tuples(GRID, GRID), seed=st.integers(0, 9999),
+       layout=st.sampled_from(['nchw', 'nhwc', 'nhw']), threshold=st.sampled_from([.5, .2, .9]))
+def test_sigmoid(resize, camera, net, grid, seed, layout, threshold):
+    logit = np.random.default_rng(seed).normal(size=grid).astype(np.float32) * 3
+    given_ = {'nchw': logit[None], 'nhwc': logit[..., None], 'nhw': logit}[layout]
+    answer = post('sigmoid', layout, classes=2, threshold=threshold)(
+        given_, fit(resize, camera, net), True)
+    (value,), seen = oracle.upsample(logit[None], resize, camera, net)
+    one = 1 / (1 + np.exp(-value))
+    labels = np.where(seen, one >= threshold, 255).astype(np.uint8)
+    sure = np.abs(one - threshold) > 1e-5
+    assert (answer.labels == labels)[sure].all()
+    probability = np.where(seen, np.where(one >= threshold, one, 1 - one), 0)
+    assert np.abs(answer.confidence - probability * 255)[sure].max(initial=0) <= 0.51
+
+
+@settings(deadline=None, max_examples=80)
+@given(resize=st.sampled_from(RESIZES), camera=st.tuples(SIDE, SIDE), net=st.tuples(SIDE, SIDE),
+       grid=st.tuples(GRID, GRID), seed=st.integers(0, 9999), classes=st.sampled_from([2, 9, 300]),
+       layout=st.sampled_from(['nchw', 'nhwc', 'nhw']),
+       dtype=st.sampled_from(['int64', 'int32', 'uint8', 'float32']))
+def test_labels(resize, camera, net, grid, seed, classes, layout, dtype):
+    ids = np.random.default_rng(seed).integers(0, min(classes, 255), grid).astype(dtype)
+    given_ = {'nchw': ids[None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
+    answer = post('labels', layout, dtype, classes)(given_, fit(resize, camera, net))
+    near, seen = oracle.nearest(ids, resize, camera, net)
+    wide = np.uint16 if classes > 255 else np.uint8
+    assert answer.labels.dtype == wide
+    assert (answer.labels[seen] == near[seen]).all()
+    assert (answer.labels[~seen] == np.iinfo(wide).max).all()
+
+
+@settings(deadline=None, max_examples=80)
+@given(resize=st.sampled_from(RESIZES), seed=st.integers(0, 9999), confidence=st.booleans(),
+       holes=st.floats(0.02, 0.9), worst=st.sampled_from([np.nan, -np.inf]))
+def test_what_is_not_a_number_never_wins(resize, seed, confidence, holes, worst):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(3, 6, 7)).astype(np.float32)
+    missing = rng.random(logits.shape) < holes
+    filled = np.where(missing, np.float32(worst), logits)
+    answer = post(classes=3)(filled, fit(resize, (31, 29), (24, 28)), confidence)
+    labels, _, lead = expected(np.where(missing, np.nan, logits), resize, (31, 29), (24, 28))
+    # where every class hangs by a weight near 0 on a missing number, the answer hangs on it too
+    clear = ~np.isnan(lead) & (lead > NEAR)
+    assert (answer.labels == labels)[clear].mean() > 0.99
+    if confidence:
+        assert (answer.confidence[answer.labels == 255] == 0).all()
+
+
+def test_all_missing_is_unlabelled_and_infinity_wins():
+    logits = np.full((2, 2, 2), np.nan, np.float32)
+    geometry = fit('stretch', (4, 4), (2, 2))
+    answer = post(classes=2)(logits, geometry, True)
+    assert (answer.labels == 255).all() and (answer.confidence == 0).all()
+    logits[1] = np.inf
+    logits[0] = 3
+    assert (post(classes=2)(logits, geometry).labels == 1).all()
+
+
+def test_a_sigmoid_may_be_infinite_but_not_missing():
+    logit = np.array([[-np.inf, np.nan, np.inf]], np.float32)
+    answer = post('sigmoid', 'nhw', classes=2)(logit, fit('stretch', (1, 3), (1, 3)), True)
+    assert answer.labels.tolist() == [[0, 255, 1]]
+    assert answer.confidence.tolist() == [[255, 0, 255]]
+
+
+def test_the_lowest_id_wins_a_tie():
+    logits = np.zeros((4, 3, 3), np.float32)
+    logits[0] = -1
+    assert (post(classes=4)(logits, fit('stretch', (9, 9), (6, 6))).labels == 1).all()
+    assert (post(classes=4)(logits, fit('letterbox', (9, 5), (6, 6))).labels == 1).all()
+
+
+def test_all_negative_logits():
+    logits = np.stack([np.full((4, 4), -9.0), np.full((4, 4), -2.0), np.full((4, 4), -30.0)])
+    answer = post(classes=3)(logits.astype(np.float32), fit('stretch', (7, 7), (8, 8)), True)
+    assert (answer.labels == 1).all()
+    assert (answer.confidence == 255).all()
+
+
+def test_a_class_that_wins_only_between_its_neighbours():
+    # at no grid point the largest, but in the middle of two: it must not be left out
+    logits = np.array([[[10, 0]], [[0, 10]], [[6, 6]]], np.float32)
+    labels = post(classes=3)(logits, fit('stretch', (1, 64), (1, 2))).labels[0]
+    assert labels[0] == 0 and labels[-1] == 1 and labels[32] == 2
+
+
+def test_more_than_255_classes():
+    logits = np.full((300, 2, 2), -1.0, np.float32)
+    logits[299, 0], logits[255, 1] = 5, 5
+    answer = post(classes=300)(logits, fit('crop', (4, 12), (4, 4)), True)
+    assert answer.labels.dtype == np.uint16
+    assert (answer.labels[0, 4:8] == 299).all() and (answer.labels[3, 4:8] == 255).all()
+    assert (answer.labels[:, :4] == 65535).all() and (answer.labels[:, 8:] == 65535).all()
+    assert (answer.confidence[:, :4] == 0).all()
+
+
+def test_255_classes_still_fit_a_byte():
+    logits = np.zeros((255, 2, 2), np.float32)
+    logits[254] = 1
+    answer = post(classes=255)(logits, fit('stretch', (3, 3), (2, 2)))
+    assert answer.labels.dtype == np.uint8 and (answer.labels == 254).all()
+
+
+@pytest.mark.parametrize('dtype, ids', [('int64', [0, 1, -1, 255, 256, 3]),
+                                        ('int32', [0, 1, -1, 70000, 258, 3]),
+                                        ('uint8', [0, 1, 255, 200, 4, 3]),
+                                        ('int8', [0, 1, -1, -128, 127, 3]),
+                                        ('float32', [0, 1, -1, np.nan, np.inf, 3])])
+def test_ids_outside_the_classes_are_unlabelled(dtype, ids):
+    answer = post('labels', 'nhw', dtype, 3)(
+        np.array([ids], dtype), fit('stretch', (1, 6), (1, 6)))
+    assert answer.labels[0].tolist() == [0, 1, 255, 255, 255, 255]
+
+
+def test_integer_scores_as_logits():
+    scores = np.array([[[3, -8]], [[-5, 100]]], np.int8)
+    assert post(classes=2, dtype='int8')(
+        scores, fit('stretch', (1, 2), (1, 2))).labels.tolist() == [[0, 1]]
+
+
+def test_labels_have_no_confidence():
+    with pytest.raises(EngineError, match='out holds class ids, which have no confidence'):
+        post('labels').check_confidence()
+    post('logits').check_confidence()
+    post('sigmoid').check_confidence()
+
+
+@pytest.mark.parametrize('shape', [(4, 2, 2), (5, 0, 2), (2, 2)])
+def test_an_answer_of_another_shape(shape):
+    with pytest.raises(EngineError, match=r'output out has .* expected'):
+        post()(np.zeros(shape, np.float32), fit('stretch', (3, 3), (2, 2)))
+
+
+def test_nothing_is_seen_of_a_camera_whose_pixels_straddle_the_network():
+    answer = post()(np.zeros((5, 1, 1), np.float32), fit('crop', (1, 2), (8, 2)), True)
+    assert (answer.labels == 255).all() and (answer.confidence == 0).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 9999), rows=st.integers(1, 9), cols=st.integers(1, 9))
+def test_contenders_are_all_that_win_somewhere(seed, rows, cols):
+    grid = np.random.default_rng(seed).normal(size=(6, rows, cols)).astype(np.float32) * 2
+    values, _ = oracle.upsample(grid, 'stretch', (40, 40), (40, 40))
+    assert set(values.argmax(axis=0).ravel()) <= set(contenders(grid))
+
+
+def test_contenders_leave_out_what_cannot_win():
+    grid = np.zeros((3, 4, 4), np.float32)
+    grid[1] = 1
+    assert contenders(grid).tolist() == [1]
+    grid[2, 1, 1] = 2
+    assert contenders(grid).tolist() == [1, 2]

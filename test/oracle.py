@@ -1,0 +1,206 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Pre- and postprocessing by definition, in float64, one matrix row a pixel: slow and plain.
+
+Written from the definitions, not from the package: it imports nothing of it but the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_segmentation.frame import Frame
+
+Array = npt.NDArray[Any]
+LUMA = np.array([0.299, 0.587, 0.114])
+BAYER = {'bayer_rggb8': 'RGGB', 'bayer_bggr8': 'BGGR', 'bayer_gbrg8': 'GBRG',
+         'bayer_grbg8': 'GRBG'}
+
+
+def rgb(frame: Frame) -> Array:
+    """(height, width, 3) float64 RGB, 0 to 255, read byte by byte from the frame's data."""
+    y, x = np.mgrid[:frame.height, :frame.width]
+    line, step, data = y * frame.step, frame.step, frame.data.astype(np.float64)
+    encoding = frame.encoding
+
+    def at(*places: Array) -> Array:
+        return np.stack([data[place] for place in places], axis=-1)
+
+    orders = {'bgr8': (3, 2, 1, 0), 'rgb8': (3, 0, 1, 2), 'bgra8': (4, 2, 1, 0),
+              'rgba8': (4, 0, 1, 2), '8UC3': (3, 2, 1, 0), '8UC4': (4, 2, 1, 0),
+              'mono8': (1, 0, 0, 0), '8UC1': (1, 0, 0, 0)}
+    if encoding in orders:
+        size, *channels = orders[encoding]
+        return at(*(line + x * size + c for c in channels))
+    if encoding in ('mono16', '16UC1'):
+        # 16 bits cut to 8: the more significant byte
+        high = line + 2 * x + (0 if frame.is_bigendian else 1)
+        return at(high, high, high)
+    if encoding in ('uyvy', 'yuv422'):
+        pair = line + x // 2 * 4
+        return yuv(data[line + 2 * x + 1], data[pair], data[pair + 2])
+    if encoding in ('yuyv', 'yuv422_yuy2'):
+        pair = line + x // 2 * 4
+        return yuv(data[line + 2 * x], data[pair + 1], data[pair + 3])
+    if encoding in ('nv12', 'nv21'):
+        pair = (frame.height + y // 2) * step + x // 2 * 2
+        u, v = data[pair], data[pair + 1]
+        return yuv(data[line + x], *((u, v) if encoding == 'nv12' else (v, u)))
+    return demosaic(data[line + x], BAYER[encoding])
+
+
+def yuv(y: Array, u: Array, v: Array) -> Array:
+    """RGB of BT.601 limited range, from its luma weights; blacker than black is black."""
+    kr, _, kb = LUMA
+    luma = np.maximum(y - 16, 0) / 219
+    r = luma + (v - 128) / 224 * 2 * (1 - kr)
+    b = luma + (u - 128) / 224 * 2 * (1 - kb)
+    g = (luma - kr * r - kb * b) / (1 - kr - kb)
+    return np.clip(np.stack([r, g, b], axis=-1) * 255, 0, 255)
+
+
+def demosaic(mosaic: Array, pattern: str) -> Array:
+    """RGB of a Bayer mosaic: the mean of the nearest pixels that have the colour.
+
+    :param pattern: colours of the first row's two pixels and the second's.
+    """
+    height, width = mosaic.shape
+    colors = np.array(list(pattern)).reshape(2, 2)[
+        np.arange(height)[:, None] % 2, np.arange(width) % 2]
+    result = np.zeros((height, width, 3))
+    for y in range(height):
+        for x in range(width):
+            for channel, color in enumerate('RGB'):
+                result[y, x, channel] = _nearest_mean(mosaic, colors == color, y, x)
+    return result
+
+
+def _nearest_mean(mosaic: Array, has: Array, y: int, x: int) -> float:
+    for radius in (0, 1, 2):
+        near = [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)
+                if dy * dy + dx * dx == radius
+                and 0 <= y + dy < mosaic.shape[0] and 0 <= x + dx < mosaic.shape[1]
+                and has[y + dy, x + dx]]
+        if near:
+            return float(np.mean([mosaic[place] for place in near]))
+    return math.nan
+
+
+def placement(resize: str, camera: tuple[int, int], net: tuple[int, int]
+              ) -> list[tuple[Fraction, int, int]]:
+    """(scale, offset, resized length) of rows and columns, in exact arithmetic."""
+    ratios = [Fraction(n, c) for c, n in zip(camera, net)]
+    chosen = {'stretch': ratios, 'letterbox': [min(ratios)] * 2, 'crop': [max(ratios)] * 2}
+    placed = []
+    for c, n, ratio in zip(camera, net, chosen[resize]):
+        new = max(1, math.floor(c * ratio + Fraction(1, 2)))
+        spare = (n - new) // 2 if new <= n else -((new - n) // 2)
+        placed.append((Fraction(new, c), spare, new))
+    return placed
+
+
+def visible(axis: tuple[Fraction, int, int], camera: int, net: int) -> Array:
+    """(camera,) bool: whether the network sees a pixel's centre."""
+    scale, offset, _ = axis
+    return np.array([0 <= (i + Fraction(1, 2)) * scale + offset < net for i in range(camera)],
+                    bool)
+
+
+def linear_row(position: float, size: int) -> Array:
+    """Weights of a position between cell centres, held at the ends."""
+    position = min(max(position, 0.0), size - 1.0)
+    low = min(int(position), max(size - 2, 0))
+    row = np.zeros(size)
+    row[low] += 1 - (position - low)
+    row[min(low + 1, size - 1)] += position - low
+    return row
+
+
+def resize_matrix(axis: tuple[Fraction, int, int], camera: int, net: int) -> Array:
+    """(net, camera) weights of every camera pixel in every network pixel; 0 rows where padded."""
+    scale, offset, new = axis
+    matrix = np.zeros((net, camera))
+    for j in range(net):
+        if not 0 <= j - offset < new:
+            continue
+        if camera > 2 * new:
+            start, stop = ((j + side - offset) / scale for side in (0, 1))
+            cover = [min(i + 1, stop) - max(i, start) for i in range(camera)]
+            matrix[j] = [max(float(c), 0.0) for c in cover]
+            matrix[j] /= matrix[j].sum()
+        else:
+            matrix[j] = linear_row(float((j + Fraction(1, 2) - offset) / scale) - 0.5, camera)
+    return matrix
+
+
+def preprocess(image: Array, resize: str, net: tuple[int, int], color: str,
+               mean: Sequence[float], std: Sequence[float], pad: int) -> Array:
+    """(channels, height, width) float64 tensor of an RGB image of 0 to 255."""
+    camera = image.shape[:2]
+    rows, cols = (resize_matrix(axis, c, n) for axis, c, n in
+                  zip(placement(resize, camera, net), camera, net))
+    planes = np.moveaxis(image, -1, 0)
+    planes = {'rgb': planes, 'bgr': planes[::-1],
+              'gray': np.tensordot(LUMA, planes, 1)[None]}[color]
+    resized = rows @ planes @ cols.T
+    seen = np.outer(rows.any(axis=1), cols.any(axis=1))
+    resized = np.where(seen, resized, pad)
+    return (resized / 255 - np.reshape(mean, (-1, 1, 1))) / np.reshape(std, (-1, 1, 1))
+
+
+def upsample(grid: Array, resize: str, camera: tuple[int, int], net: tuple[int, int]
+             ) -> tuple[Array, Array]:
+    """(channels, height, width) float64 at camera size, and (height, width) bool: seen."""
+    matrices, seen = [], []
+    for axis, c, n, size in zip(placement(resize, camera, net), camera, net, grid.shape[1:]):
+        scale, offset, _ = axis
+        matrices.append(np.array([
+            linear_row(float(((i + Fraction(1, 2)) * scale + offset) * size / n) - 0.5, size)
+            for i in range(c)]))
+        seen.append(visible(axis, c, n))
+    missing = np.isnan(grid)
+    rows, cols = matrices
+    values = rows @ np.where(missing, 0, grid.astype(np.float64)) @ cols.T
+    # a number that hangs on a missing one is missing
+    values[rows @ missing @ cols.T > 0] = -np.inf
+    return values, np.outer(*seen)
+
+
+def nearest(ids: Array, resize: str, camera: tuple[int, int], net: tuple[int, int]
+            ) -> tuple[Array, Array]:
+    """(height, width) ids at camera size, and (height, width) bool: seen."""
+    places, seen = [], []
+    for axis, c, n, size in zip(placement(resize, camera, net), camera, net, ids.shape):
+        scale, offset, _ = axis
+        seen.append(visible(axis, c, n))
+        places.append([min(max(math.floor(((i + Fraction(1, 2)) * scale + offset) * size / n), 0),
+                           size - 1) for i in range(c)])
+    return ids[np.ix_(*places)], np.outer(*seen)
+
+
+def softmax_winner(values: Array) -> tuple[Array, Array, Array]:
+    """(height, width) winner, its probability, and by how much its logit leads the next."""
+    winner = values.argmax(axis=0)
+    ranked = np.sort(values, axis=0)
+    with np.errstate(invalid='ignore'):
+        total = np.exp(values - ranked[-1]).sum(axis=0)
+        lead = ranked[-1] - ranked[-2] if len(values) > 1 else np.full(winner.shape, np.inf)
+    return winner, 1 / total, lead

@@ -1,0 +1,185 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""The segmentation families of the README in miniature: random weights, real structure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, TensorProto
+
+CLASSES = 5
+
+
+class Net:
+    """Nodes of one network, named by scope as exporters name them; seeded."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.channels = {'image': 3}
+
+    def add(self, op: str, name: str, *inputs: str, channels: int = 0, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        self.channels[name] = channels or self.channels[inputs[0]]
+        return name
+
+    def constant(self, name: str, value: Any) -> str:
+        self.weights.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def conv(self, name: str, x: str, channels: int, kernel: int = 1, stride: int = 1,
+             dilation: int = 1, depthwise: bool = False) -> str:
+        into = 1 if depthwise else self.channels[x]
+        scale = (2 / (into * kernel ** 2)) ** 0.5
+        weight = self.rng.normal(0, scale, (channels, into, kernel, kernel)).astype(np.float32)
+        bias = self.rng.normal(0, 0.1, channels).astype(np.float32)
+        pad = dilation * (kernel // 2)
+        return self.add('Conv', name, x, self.constant(f'{name}.weight', weight),
+                        self.constant(f'{name}.bias', bias), channels=channels,
+                        kernel_shape=[kernel, kernel], strides=[stride, stride],
+                        pads=[pad] * 4, dilations=[dilation, dilation],
+                        group=channels if depthwise else 1)
+
+    def upsample(self, name: str, x: str, times: float) -> str:
+        scales = self.constant(f'{name}.scales', np.array([1, 1, times, times], np.float32))
+        return self.add('Resize', name, x, '', scales, mode='linear',
+                        coordinate_transformation_mode='half_pixel')
+
+    def resize_like(self, name: str, x: str, like: str) -> str:
+        """Bilinear to the size of another tensor, as torch exports interpolate(size=…)."""
+        shape = self.add('Shape', f'{name}.like', like)
+        sides = self.add('Slice', f'{name}.sides', shape, self.constant(f'{name}.2', [2]),
+                         self.constant(f'{name}.4', [4]))
+        own = self.add('Shape', f'{name}.own', x)
+        front = self.add('Slice', f'{name}.front', own, self.constant(f'{name}.0', [0]),
+                         self.constant(f'{name}.2b', [2]))
+        sizes = self.add('Concat', f'{name}.sizes', front, sides, axis=0)
+        return self.add('Resize', name, x, '', '', sizes, mode='linear',
+                        channels=self.channels[x], coordinate_transformation_mode='half_pixel')
+
+    def model(self, output: str, dynamic: bool = True, size: tuple[int, int] = (64, 96),
+              opset: int = 17) -> onnx.ModelProto:
+        sides = ['height', 'width'] if dynamic else list(size)
+        batch = 'batch' if dynamic else 1
+        self.add('Identity', 'logits', output)
+        graph = helper.make_graph(
+            self.nodes, 'net',
+            [helper.make_tensor_value_info('image', TensorProto.FLOAT, [batch, 3, *sides])],
+            [helper.make_tensor_value_info('logits', TensorProto.FLOAT,
+                                           [batch, self.channels[output], *sides])],
+            self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', opset)],
+                                  ir_version=9)
+        onnx.checker.check_model(model)
+        return model
+
+
+def _inverted_residual(net: Net, name: str, x: str, channels: int, stride: int) -> str:
+    """MobileNetV3's block: expand, depthwise, squeeze and excite, project."""
+    wide = 2 * net.channels[x]
+    y = net.add('HardSwish', f'{name}/act0', net.conv(f'{name}/expand', x, wide))
+    y = net.conv(f'{name}/depthwise', y, wide, 3, stride, depthwise=True)
+    y = net.add('HardSwish', f'{name}/act1', y)
+    gate = net.add('GlobalAveragePool', f'{name}/se/pool', y)
+    gate = net.add('Relu', f'{name}/se/relu', net.conv(f'{name}/se/fc1', gate, 8))
+    gate = net.add('HardSigmoid', f'{name}/se/gate', net.conv(f'{name}/se/fc2', gate, wide))
+    y = net.conv(f'{name}/project', net.add('Mul', f'{name}/se/mul', y, gate), channels)
+    same = stride == 1 and net.channels[x] == channels
+    return net.add('Add', f'{name}/add', y, x) if same else y
+
+
+def lraspp(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """LR-ASPP on MobileNetV3."""
+    net = Net(seed)
+    x = net.add('HardSwish', '/backbone/stem/act', net.conv('/backbone/stem', 'image', 8, 3, 2))
+    low = _inverted_residual(net, '/backbone/1', x, 16, 2)
+    low = _inverted_residual(net, '/backbone/2', low, 16, 1)
+    x = _inverted_residual(net, '/backbone/3', low, 24, 2)
+    x = _inverted_residual(net, '/backbone/4', x, 24, 1)
+    x = net.add('HardSwish', '/backbone/last/act', net.conv('/backbone/last', x, 48))
+    y = net.add('Relu', '/classifier/cbr/relu', net.conv('/classifier/cbr', x, 16))
+    gate = net.add('GlobalAveragePool', '/classifier/scale/pool', x)
+    gate = net.add('Sigmoid', '/classifier/scale/gate', net.conv('/classifier/scale', gate, 16))
+    y = net.add('Mul', '/classifier/mul', y, gate)
+    y = net.resize_like('/classifier/up', y, low)
+    y = net.add('Add', '/classifier/add', net.conv('/classifier/high', y, CLASSES),
+                net.conv('/classifier/low', low, CLASSES))
+    return net.model(net.resize_like('/up', y, 'image'), dynamic)
+
+
+def _basic_block(net: Net, name: str, x: str, channels: int, stride: int = 1,
+                 dilation: int = 1) -> str:
+    y = net.add('Relu', f'{name}/relu1', net.conv(f'{name}/conv1', x, channels, 3, stride,
+                                                   dilation))
+    y = net.conv(f'{name}/conv2', y, channels, 3, 1, dilation)
+    if stride > 1 or net.channels[x] != channels:
+        x = net.conv(f'{name}/downsample', x, channels, 1, stride)
+    return net.add('Relu', f'{name}/relu2', net.add('Add', f'{name}/add', y, x))
+
+
+def deeplabv3(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """DeepLabV3 on a ResNet: ASPP with dilated branches and image pooling."""
+    net = Net(seed)
+    x = net.add('Relu', '/backbone/relu', net.conv('/backbone/conv1', 'image', 16, 7, 2))
+    x = net.add('MaxPool', '/backbone/maxpool', x, kernel_shape=[3, 3], strides=[2, 2],
+                pads=[1, 1, 1, 1])
+    x = _basic_block(net, '/backbone/layer1', x, 16)
+    x = _basic_block(net, '/backbone/layer2', x, 32, 2)
+    x = _basic_block(net, '/backbone/layer3', x, 32, 1, 2)
+    branches = [net.add('Relu', f'/classifier/aspp{d}/relu',
+                        net.conv(f'/classifier/aspp{d}', x, 16, 3, 1, d)) for d in (2, 4)]
+    pooled = net.add('GlobalAveragePool', '/classifier/pool', x)
+    pooled = net.add('Relu', '/classifier/pool/relu', net.conv('/classifier/pool/conv', pooled,
+                                                               16))
+    branches.append(net.resize_like('/classifier/pool/up', pooled, x))
+    y = net.add('Concat', '/classifier/concat', *branches, axis=1, channels=48)
+    y = net.add('Relu', '/classifier/project/relu', net.conv('/classifier/project', y, 16))
+    y = net.conv('/classifier/out', y, CLASSES)
+    return net.model(net.resize_like('/up', y, 'image'), dynamic)
+
+
+def unet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """A UNet: no residuals, skip connections at every level."""
+    net, skips, x = Net(seed), [], 'image'
+    for level, channels in enumerate((8, 16, 32)):
+        for part in (1, 2):
+            name = f'/down{level}/conv{part}'
+            x = net.add('Relu', f'{name}/relu', net.conv(name, x, channels, 3))
+        skips.append(x)
+        x = net.add('MaxPool', f'/down{level}/pool', x, kernel_shape=[2, 2], strides=[2, 2])
+    x = net.add('Relu', '/middle/relu', net.conv('/middle/conv', x, 64, 3))
+    for level in (2, 1, 0):
+        x = net.upsample(f'/up{level}/resize', x, 2.0)
+        total = net.channels[x] + net.channels[skips[level]]
+        x = net.add('Concat', f'/up{level}/concat', skips[level], x, axis=1, channels=total)
+        x = net.add('Relu', f'/up{level}/relu', net.conv(f'/up{level}/conv', x, 8 << level, 3))
+    return net.model(net.conv('/out', x, CLASSES), dynamic)
+
+
+def save(model: onnx.ModelProto, path: Path) -> Path:
+    """Write a model where a test wants it."""
+    onnx.save(model, path)
+    return path
+
+
+FAMILIES: dict[str, Callable[..., onnx.ModelProto]] = {
+    'lraspp': lraspp, 'deeplabv3': deeplabv3, 'unet': unet}

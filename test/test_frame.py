@@ -1,0 +1,102 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from trt_segmentation.frame import (
+    BYTES_PER_PIXEL,
+    EVEN_HEIGHT,
+    EVEN_WIDTH,
+    Frame,
+    FrameError,
+    MAX_SIDE,
+    Segmentation,
+)
+
+
+def frame(encoding='bgr8', height=4, width=6, step=None, length=None, **rest):
+    step = width * BYTES_PER_PIXEL.get(encoding, 1) if step is None else step
+    rows = height * {'nv12': 1.5, 'nv21': 1.5, 'nv24': 3}.get(encoding, 1)
+    length = int(step * rows) if length is None else length
+    return Frame(np.zeros(max(length, 0), np.uint8), encoding, height, width, step, **rest)
+
+
+@pytest.mark.parametrize('encoding, size', [
+    ('mono8', 24), ('bgr8', 72), ('rgba8', 96), ('mono16', 48), ('bgra16', 192), ('uyvy', 48),
+    ('yuv422_yuy2', 48), ('nv12', 36), ('nv21', 36), ('nv24', 72), ('bayer_rggb8', 24),
+    ('bayer_gbrg16', 48), ('8UC3', 72)])
+def test_size_of_an_image_without_padding(encoding, size):
+    assert frame(encoding).size == size
+
+
+def test_the_last_row_needs_no_padding():
+    assert frame(step=30, length=3 * 30 + 18).size == 108
+    with pytest.raises(FrameError, match=r'107 bytes, but 4 rows at step 30 need 108 \(6x4 bgr8'):
+        frame(step=30, length=107)
+
+
+@pytest.mark.parametrize('given, words', [
+    ({'encoding': 'bgr9'}, "unknown encoding 'bgr9', did the camera mean 'bgr8'"),
+    ({'encoding': ''}, "unknown encoding ''.* Known: .*nv12"),
+    ({'encoding': '32FC1'}, "unknown encoding '32FC1'"),
+    ({'height': 0}, r'6x0 pixels \(width x height\); both must be 1 to'),
+    ({'width': 0}, '0x4 pixels'),
+    ({'width': MAX_SIDE + 1}, f'{MAX_SIDE + 1}x4 pixels'),
+    ({'height': 2 ** 32 - 1, 'length': 5}, '6x4294967295 pixels'),
+    ({'encoding': 'uyvy', 'width': 5}, 'uyvy .* width must be even; it is 5'),
+    ({'encoding': 'nv12', 'width': 7}, 'nv12 .* width must be even; it is 7'),
+    ({'encoding': 'nv21', 'height': 3}, 'nv21 .* height must be even; it is 3'),
+    ({'step': 17}, 'step is 17 bytes, but a row of 6 bgr8 pixels has 18'),
+    ({'step': 0}, 'step is 0 bytes'),
+    ({'length': 71}, 'data has 71 bytes, but 4 rows at step 18 need 72'),
+    ({'length': 0}, 'data has 0 bytes'),
+    ({'encoding': 'nv12', 'length': 35}, 'data has 35 bytes, but 6 rows at step 6 need 36'),
+    ({'step': 2 ** 32 - 1, 'length': 72}, 'need 12884901903')])
+def test_numbers_that_do_not_fit(given, words):
+    with pytest.raises(FrameError, match=words):
+        frame(**given)
+
+
+def test_more_data_than_needed_is_fine():
+    assert frame(length=1000).size == 72
+
+
+@settings(deadline=None, max_examples=200)
+@given(encoding=st.sampled_from(sorted(BYTES_PER_PIXEL)), height=st.integers(1, 9),
+       width=st.integers(1, 9), step=st.integers(0, 90), length=st.integers(0, 900))
+def test_a_frame_that_exists_fits_its_data(encoding, height, width, step, length):
+    try:
+        made = frame(encoding, height, width, step, length)
+    except FrameError:
+        return
+    # the last byte of the last stored row is there
+    assert made.step * (made.stored_rows - 1) + made.row_bytes == made.size <= length
+    assert made.row_bytes <= made.step
+    assert not (encoding in EVEN_WIDTH and width % 2)
+    assert not (encoding in EVEN_HEIGHT and height % 2)
+
+
+def test_header_is_kept():
+    made = frame(stamp_ns=5, frame_id='front', camera='left', is_bigendian=True)
+    assert (made.stamp_ns, made.frame_id, made.camera, made.is_bigendian) == (
+        5, 'front', 'left', True)
+
+
+def test_releasing_an_answer_of_ones_own_does_nothing():
+    answer = Segmentation(frame(), np.ones((4, 6), np.uint8))
+    answer.release()
+    assert (answer.labels == 1).all() and answer.overlay is None and answer.timings == {}

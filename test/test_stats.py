@@ -1,0 +1,106 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from threading import Thread
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from trt_segmentation.stats import percentiles, Stats
+
+
+def test_counts():
+    stats = Stats()
+    for i in range(5):
+        stats.frame_in(i * 0.1)
+    stats.frame_out(0.5, {'total': 3.0})
+    stats.frame_dropped('newer frame')
+    stats.frame_dropped('newer frame')
+    stats.frame_dropped('bad frame')
+    snapshot = stats.snapshot(0.5)
+    assert (snapshot.frames_in, snapshot.frames_out) == (5, 1)
+    assert snapshot.dropped == {'newer frame': 2, 'bad frame': 1}
+    assert (snapshot.frames_dropped, snapshot.in_flight) == (3, 1)
+
+
+def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
+    stats = Stats(window=2.0)
+    for i in range(100):
+        stats.frame_in(i * 0.1)
+        stats.frame_out(i * 0.1, {'inference': float(i)})
+    snapshot = stats.snapshot(9.9)
+    assert snapshot.frames_in == snapshot.frames_out == 100
+    assert snapshot.fps_in == snapshot.fps_out == pytest.approx(10.0)
+    # the last 20: 80 to 99
+    assert snapshot.latency_ms['inference']['p50'] == pytest.approx(89.5)
+    assert stats.snapshot(60.0).fps_in == 0
+    assert stats.snapshot(60.0).latency_ms == {}
+    assert stats.snapshot(60.0).frames_in == 100
+
+
+def test_stages_are_kept_apart():
+    stats = Stats()
+    stats.frame_out(0, {'pre': 1.0, 'post': 10.0})
+    stats.frame_out(0, {'pre': 3.0})
+    latency = stats.snapshot(0).latency_ms
+    assert latency['pre']['p50'] == 2.0
+    assert latency['post'] == {'p50': 10.0, 'p95': 10.0, 'p99': 10.0}
+
+
+def test_a_snapshot_does_not_change():
+    stats = Stats()
+    timings = {'total': 1.0}
+    stats.frame_out(0, timings)
+    timings['total'] = 99.0
+    snapshot = stats.snapshot(0)
+    stats.frame_dropped('late')
+    assert snapshot.dropped == {} and snapshot.latency_ms['total']['p50'] == 1.0
+
+
+def test_percentiles():
+    assert percentiles([]) == {}
+    values = [float(v) for v in range(101)]
+    assert percentiles(values) == {'p50': 50.0, 'p95': 95.0, 'p99': 99.0}
+
+
+@settings(deadline=None, max_examples=60)
+@given(values=st.lists(st.floats(0, 1e6), min_size=1))
+def test_percentiles_are_ordered_and_within(values):
+    found = percentiles(values)
+    assert min(values) <= found['p50'] <= found['p95'] <= found['p99'] <= max(values)
+    assert found['p50'] == pytest.approx(float(np.median(values)))
+
+
+def test_many_threads():
+    stats = Stats()
+
+    def work():
+        for _ in range(500):
+            stats.frame_in(0)
+            stats.frame_out(0, {'total': 1.0})
+            stats.frame_in(0)
+            stats.frame_dropped('late')
+            snapshot = stats.snapshot(0)
+            assert snapshot.frames_in >= snapshot.frames_out + snapshot.frames_dropped
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    snapshot = stats.snapshot(0)
+    assert (snapshot.frames_in, snapshot.frames_out, snapshot.frames_dropped) == (
+        4000, 2000, 2000)
+    assert snapshot.in_flight == 0

@@ -1,0 +1,113 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Camera bytes to pixels OpenCV works on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..frame import BYTES_PER_PIXEL, Frame, FrameError
+from .rare import RARE, rare_to_bgr
+
+# ROS names a Bayer pattern by its first two pixels, OpenCV by the second and third of the
+# second row, so each has the other's name.
+_CONVERSIONS = {
+    'bayer_rggb8': cv2.COLOR_BayerBG2BGR, 'bayer_bggr8': cv2.COLOR_BayerRG2BGR,
+    'bayer_gbrg8': cv2.COLOR_BayerGR2BGR, 'bayer_grbg8': cv2.COLOR_BayerGB2BGR,
+    'uyvy': cv2.COLOR_YUV2BGR_UYVY, 'yuv422': cv2.COLOR_YUV2BGR_UYVY,
+    'yuyv': cv2.COLOR_YUV2BGR_YUY2, 'yuv422_yuy2': cv2.COLOR_YUV2BGR_YUY2,
+    'nv12': cv2.COLOR_YUV2BGR_NV12, 'nv21': cv2.COLOR_YUV2BGR_NV21,
+    'bgra8': cv2.COLOR_BGRA2BGR, '8UC4': cv2.COLOR_BGRA2BGR, 'rgba8': cv2.COLOR_RGBA2BGR,
+}
+_BAYER_MIN = 3
+"""Rows or columns below which OpenCV answers a mosaic with black."""
+
+
+class Pixels(NamedTuple):
+    """A decoded image.
+
+    :param array: (height, width, 3) uint8, or (height, width) where ``order`` is gray. A view
+        of the frame's bytes where the encoding allows it, with the frame's step as stride.
+    :param order: ``bgr``, ``rgb`` or ``gray``.
+    """
+
+    array: npt.NDArray[np.uint8]
+    order: str
+
+    def bgr(self) -> npt.NDArray[np.uint8]:
+        """(height, width, 3) uint8 BGR; the array itself where it is that already."""
+        if self.order == 'bgr':
+            return self.array
+        code = cv2.COLOR_RGB2BGR if self.order == 'rgb' else cv2.COLOR_GRAY2BGR
+        return _cv(cv2.cvtColor(self.array, code))
+
+
+def decode(frame: Frame) -> Pixels:
+    """Decode a frame; bgr8, rgb8, mono8 and their 8UC names without a copy.
+
+    YUV is BT.601 with limited range, as OpenCV, cv_bridge and USB cameras take it.
+
+    :raises FrameError: when a rare encoding needs a library that is not there or cannot do it,
+        or the data has gaps.
+    """
+    encoding = frame.encoding
+    if encoding in RARE:
+        return Pixels(rare_to_bgr(frame), 'bgr')
+    stored = _stored(frame)
+    if encoding in ('mono16', '16UC1'):
+        wide = stored.view('>u2' if frame.is_bigendian else '<u2')[..., 0]
+        return Pixels(np.right_shift(wide, 8).astype(np.uint8), 'gray')
+    if encoding in ('bgr8', '8UC3'):
+        return Pixels(stored, 'bgr')
+    if encoding == 'rgb8':
+        return Pixels(stored, 'rgb')
+    if encoding in ('mono8', '8UC1'):
+        return Pixels(stored, 'gray')
+    if encoding.startswith('bayer') and min(frame.height, frame.width) < _BAYER_MIN:
+        return Pixels(_small_bayer(stored, _CONVERSIONS[encoding]), 'bgr')
+    return Pixels(_cv(cv2.cvtColor(stored, _CONVERSIONS[encoding])), 'bgr')
+
+
+def _stored(frame: Frame) -> npt.NDArray[np.uint8]:
+    """(rows, width[, bytes per pixel]) view of the bytes, chroma rows below the image's."""
+    pixel = BYTES_PER_PIXEL[frame.encoding]
+    shape: tuple[int, ...] = (frame.stored_rows, frame.width, pixel)
+    strides: tuple[int, ...] = (frame.step, pixel, 1)
+    if pixel == 1:
+        shape, strides = shape[:2], strides[:2]
+    try:
+        return np.ndarray(shape, np.uint8, buffer=frame.data, strides=strides)
+    except (TypeError, ValueError) as error:
+        raise FrameError(
+            f'data must be one flat contiguous array of bytes: {error}') from error
+
+
+def _small_bayer(mosaic: npt.NDArray[np.uint8], code: int) -> npt.NDArray[np.uint8]:
+    height, width = mosaic.shape
+    # repeating two rows or columns keeps every pixel on its own colour; one alone has no
+    # neighbours of the other colours, and any answer is a guess
+    rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
+                  for side in mosaic.shape)
+    return _cv(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
+
+
+def _cv(array: Any) -> npt.NDArray[np.uint8]:
+    # OpenCV's stubs call every result a Mat of numbers of some kind
+    pixels: npt.NDArray[np.uint8] = array
+    return pixels

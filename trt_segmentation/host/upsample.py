@@ -1,0 +1,57 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""One grid of numbers over the network's view, interpolated to the camera's pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..geometry import Axis, Geometry
+from .bilinear import interpolate, Taps, taps
+
+Plane = npt.NDArray[np.float32]
+Upsample = Callable[..., Plane]
+
+
+@lru_cache(maxsize=64)
+def upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
+    """A function from an (h, w) float32 grid, and optionally where to write, to the visible
+    camera pixels' (rows, columns) float32.
+    """
+    rows, cols = geometry.rows, geometry.cols
+    if all(axis.new == axis.net for axis in (rows, cols)):
+        size = (cols.camera, rows.camera)
+
+        def stretch(plane: Plane, out: Plane | None = None) -> Plane:
+            # OpenCV's half-pixel centres are ours, and its float path does not round positions
+            result: Plane = cv2.resize(  # type: ignore[assignment]
+                plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
+            return result
+        return stretch
+    along = _taps(rows, grid[0]), _taps(cols, grid[1])
+
+    def general(plane: Plane, out: Plane | None = None) -> Plane:
+        return interpolate(plane, *along, out=out)
+    return general
+
+
+def _taps(axis: Axis, size: int) -> Taps:
+    first, stop = axis.visible
+    return taps(range(first, stop), *axis.grid(size), size)

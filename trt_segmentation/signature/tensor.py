@@ -1,0 +1,58 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A network's tensor, as any engine's library describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ..engines import EngineError
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as an engine's library describes it.
+
+    :param dtype: NumPy's name of it.
+    :param shape: one number an axis; None where it is only known at run time.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sides = '×'.join('?' if n is None else str(n) for n in self.shape)
+        return f'{self.name} ({self.dtype} {sides or "scalar"})'
+
+
+def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
+    """The tensor of a name.
+
+    :param kind: input or output, for the message.
+    :raises EngineError: listing the names there are.
+    """
+    for tensor in tensors:
+        if tensor.name == name:
+            return tensor
+    names = [tensor.name for tensor in tensors]
+    near = get_close_matches(name, names, n=1)
+    raise EngineError(
+        f'the model has no {kind} named {name!r}'
+        + (f', did you mean {near[0]!r}?' if near else '')
+        + f' Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
+        f'Correct {kind}: name in the model card')
