@@ -1,0 +1,153 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How near to the GPU's copy bandwidth the two kernels come, and CV-CUDA beside the first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+from report import Report
+
+from trt_segmentation.gpu.graph import Launch
+from trt_segmentation.gpu.memory import Memory
+from trt_segmentation.gpu.postprocess import palette_words, Postprocess, Target
+from trt_segmentation.gpu.preprocess import Preprocess
+from trt_segmentation.gpu.streams import Streams
+from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+from trt_segmentation.signature import AnswerOutput, ImageInput
+
+from .measure import back_to_back, copy_bandwidth, frame_of, HEIGHT, pictures, WIDTH
+from .networks import CLASSES
+from .networks import HEIGHT as ROWS
+from .networks import WIDTH as COLUMNS
+
+SETS = 12
+"""Different buffers in turn, together more than the cache holds."""
+
+
+class Bench:
+    """Device copies of data, in turn."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.memory = memory
+        self.arch = f'sm_{memory.device.arch}'
+        self.frames = [frame_of(p) for p in pictures(SETS)]
+        self.images = [self.send(f.data) for f in self.frames]
+
+    def send(self, array: Any) -> int:
+        """Address of a copy on the GPU."""
+        from cuda.bindings import driver
+
+        from trt_segmentation.gpu.driver import call
+        data = np.ascontiguousarray(array)
+        address = self.memory.on_device(data.nbytes)
+        call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
+        return address
+
+    def preprocess(self, dtype: str, layout: str = 'nchw') -> tuple[list[Launch], int]:
+        """Launches on different images, and the bytes one reads and writes at least."""
+        image = ImageInput('image', layout, dtype, 3, ROWS, COLUMNS, 1)
+        kernel = Preprocess(InputCard(), image, self.arch)
+        size = 3 * ROWS * COLUMNS * np.dtype(dtype).itemsize
+        launches = []
+        for frame, address in zip(self.frames, self.images):
+            launch = kernel.launch()
+            kernel.aim(launch, [(frame, address)], self.memory.on_device(size))
+            launches.append(launch)
+        return launches, self.frames[0].size + size
+
+    def postprocess(self, dtype: str, grid: tuple[int, int], overlay: bool,
+                    confidence: bool = False) -> tuple[list[Launch], int]:
+        """As :meth:`preprocess`, on different logits."""
+        card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))),
+                         spread_palette(CLASSES))
+        image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
+        shape = (1, CLASSES, *grid)
+        kernel = Postprocess(card, image, AnswerOutput('out', 'logits', 'nchw', dtype, CLASSES),
+                             self.send(palette_words(card.palette)), self.arch)
+        pixels = HEIGHT * WIDTH
+        logits = np.random.default_rng(0).normal(0, 3, shape).astype(dtype)
+        launches = []
+        for index, (frame, address) in enumerate(zip(self.frames, self.images)):
+            target = Target(frame, address, self.memory.on_device(pixels),
+                            self.memory.on_device(pixels) if confidence else 0,
+                            self.memory.on_device(3 * pixels) if overlay else 0)
+            launch = kernel.launch()
+            kernel.aim(launch, [target], self.send(np.roll(logits, index, axis=1)), shape, 0.5)
+            launches.append(launch)
+        moved = logits.nbytes + pixels * (1 + int(confidence)) + overlay * 6 * pixels
+        return launches, moved
+
+
+def measure_kernels(report: Report, quick: bool) -> None:
+    """Rows of time and bandwidth."""
+    memory = Memory()
+    streams = Streams()
+    bench = Bench(memory)
+    copy = copy_bandwidth(memory)
+    report.add('copy within the GPU', copy / 1e9, 'GB/s')
+    cases: dict[str, tuple[list[Launch], int]] = {
+        'preprocess 1080p bgr8 to float16': bench.preprocess('float16'),
+        'postprocess 64×128 float16, labels': bench.postprocess('float16', (64, 128), False),
+        'postprocess 512×1024 float16, labels': bench.postprocess('float16', (512, 1024), False),
+        'postprocess 512×1024 float16, labels + overlay': bench.postprocess(
+            'float16', (512, 1024), True)}
+    if not quick:
+        cases |= {
+            'preprocess 1080p bgr8 to float32': bench.preprocess('float32'),
+            'preprocess 1080p bgr8 to float16, NHWC': bench.preprocess('float16', 'nhwc'),
+            'postprocess 64×128 float16, labels + overlay': bench.postprocess(
+                'float16', (64, 128), True),
+            'postprocess 512×1024 float32, labels + overlay': bench.postprocess(
+                'float32', (512, 1024), True),
+            'postprocess 512×1024 float16, all three': bench.postprocess(
+                'float16', (512, 1024), True, True)}
+    for name, (launches, moved) in cases.items():
+        ms = back_to_back(launches, streams.compute)
+        report.add(name, ms * 1e3, 'µs')
+        report.add(f'{name}: bandwidth', moved / ms / 1e6, 'GB/s')
+        report.add(f'{name}: of a copy', moved / ms * 1e3 / copy, '×')
+    compare_cvcuda(report, bench, streams)
+    streams.close()
+    memory.close()
+
+
+def compare_cvcuda(report: Report, bench: Bench, streams: Streams) -> None:
+    """The same preprocessing by CV-CUDA's operators, where its wheel runs."""
+    from time import perf_counter
+    done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        sys.stderr.write(f'CV-CUDA is not measured: {lines[-1] if lines else "no message"}\n')
+        return
+    theirs = json.loads(done.stdout.splitlines()[-1])['ms']
+    launches, _ = bench.preprocess('float16')
+    took = []
+    for _ in range(5):
+        began = perf_counter()
+        for _ in range(20):
+            for launch in launches:
+                launch.enqueue(streams.compute)
+        bench.memory.synchronize()
+        took.append((perf_counter() - began) * 1e3 / 20 / len(launches))
+    own = float(np.median(took))
+    report.add('preprocess, called one by one', own, 'ms', f'≤ {theirs:.3g}', own <= theirs)
+    report.add('preprocess by CV-CUDA, called one by one', theirs, 'ms')

@@ -1,0 +1,204 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Latency, throughput and bandwidth on one GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+from cuda.bindings import driver
+import numpy as np
+import numpy.typing as npt
+
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.frame import Frame, Wanted
+from trt_segmentation.gpu.driver import call
+from trt_segmentation.gpu.graph import capture, ComputeGraph, Enqueues, Mark
+from trt_segmentation.gpu.memory import Memory
+from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.streams import Streams
+from trt_segmentation.model_card import ModelCard
+
+HEIGHT, WIDTH = 1080, 1920
+WARM_UP_S = 0.2
+OVERLAY = Wanted(overlay=True)
+
+
+def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
+    """Random 1080p bgr8 images: smooth enough to be pictures, never twice the same."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
+    noise = rng.integers(0, 16, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    return [np.ascontiguousarray(np.repeat(np.repeat(c, 8, 0), 8, 1) // 2 + noise)
+            for c in coarse]
+
+
+def frame_of(picture: npt.NDArray[np.uint8]) -> Frame:
+    """A bgr8 frame in ordinary memory."""
+    height, width, _ = picture.shape
+    return Frame(picture.reshape(-1), 'bgr8', height, width, width * 3)
+
+
+def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) -> list[Frame]:
+    """Frames in the pipeline's pinned buffers, as a transport that receives there has them."""
+    frames = []
+    for image in images:
+        height, width, channels = image.shape
+        buffer = pipeline.inputs.take(image.size + 64)
+        # the header of a message before the pixels puts them at no round address
+        buffer.array[61:61 + image.size] = image.reshape(-1)
+        frames.append(Frame(buffer.array[61:61 + image.size], 'bgr8', height, width,
+                            width * channels))
+    return frames
+
+
+def repeat(run: Callable[[int], None], seconds: float) -> npt.NDArray[np.float64]:
+    """Milliseconds of each call of ``run(i)`` for that long, after a warm-up."""
+    index, end = 0, perf_counter() + WARM_UP_S
+    while perf_counter() < end or index < 10:
+        run(index)
+        index += 1
+    took: list[float] = []
+    end = perf_counter() + seconds
+    while perf_counter() < end or len(took) < 20:
+        began = perf_counter()
+        run(index)
+        took.append((perf_counter() - began) * 1e3)
+        index += 1
+    return np.array(took)
+
+
+class Alone:
+    """A network by itself: same engine, same binding, nothing before, after or copied."""
+
+    def __init__(self, card: ModelCard, graph: bool = True, blocking: bool = True,
+                 **engine: Any) -> None:
+        self._memory = Memory()
+        self._streams = Streams()
+        self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute, **engine)
+        image, output = self._engine.signature.input, self._engine.signature.output
+        sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in (
+            (image.shape(1), image.dtype), (self._engine.answer_shape(1), output.dtype))]
+        tensor, answer = (self._memory.on_device(size) for size in sizes)
+        noise = np.random.default_rng(0).normal(0, 1, image.shape(1)).astype(image.dtype)
+        call(driver.cuMemcpyHtoD, tensor, noise.ctypes.data, noise.nbytes)
+        self._run: Enqueues = self._engine.bind(1, tensor, answer)
+        for _ in range(3):
+            self._run.enqueue(self._streams.compute)
+        self._memory.synchronize()
+        self._recorded: Any = None
+        self._graph: ComputeGraph | None = None
+        if graph and self._engine.capturable:
+            self._recorded = capture(self._run, self._streams.compute)
+            self._graph = ComputeGraph([self._run], self._recorded)
+        self._done = Mark(blocking)
+
+    def _enqueue(self) -> None:
+        (self._graph or self._run).enqueue(self._streams.compute)
+
+    def latency(self, seconds: float) -> npt.NDArray[np.float64]:
+        """Milliseconds from enqueueing to done, by the wall clock, one at a time."""
+        def once(_: int) -> None:
+            self._enqueue()
+            self._done.enqueue(self._streams.compute)
+            self._done.wait()
+        return repeat(once, seconds)
+
+    def rate(self, seconds: float) -> float:
+        """Runs a second, enqueued one behind the other."""
+        marks = [Mark() for _ in range(4)]
+        count, began = 0, perf_counter()
+        while count < 8 or perf_counter() - began < seconds:
+            mark = marks[count % 4]
+            if count >= 4:
+                mark.wait()
+            self._enqueue()
+            mark.enqueue(self._streams.compute)
+            count += 1
+        self._memory.synchronize()
+        return count / (perf_counter() - began)
+
+    def close(self) -> None:
+        """Free everything."""
+        self._memory.synchronize()
+        if self._graph is not None:
+            self._graph.close()
+        self._engine.close()
+        self._streams.close()
+        self._memory.close()
+
+
+def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
+            wanted: Wanted = OVERLAY) -> tuple[npt.NDArray[np.float64], dict[str, float]]:
+    """Milliseconds from submit to collected by the wall clock, and the stages' medians."""
+    stages: list[dict[str, float]] = []
+
+    def once(i: int) -> None:
+        pipeline.submit([frames[i % len(frames)]], wanted)
+        (answer,) = pipeline.collect()
+        stages.append(answer.timings)
+        answer.release()
+
+    took = repeat(once, seconds)
+    return took, {stage: float(np.median([s[stage] for s in stages[-len(took):]]))
+                  for stage in stages[0]}
+
+
+def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: int = 2,
+         wanted: Wanted = OVERLAY) -> float:
+    """Frames a second with that many in flight beside the one collected."""
+    for i in range(ahead):
+        pipeline.submit([frames[i % len(frames)]], wanted)
+    count, began = 0, perf_counter()
+    while perf_counter() - began < seconds or count < 20:
+        pipeline.submit([frames[count % len(frames)]], wanted)
+        pipeline.collect()[0].release()
+        count += 1
+    took = perf_counter() - began
+    for _ in range(ahead):
+        pipeline.collect()[0].release()
+    return count / took
+
+
+def copy_bandwidth(memory: Memory, nbytes: int = 2**30) -> float:
+    """Bytes a second a copy within the GPU moves, those read and those written counted."""
+    source, target = memory.on_device(nbytes), memory.on_device(nbytes)
+    began, ended = Mark(), Mark()
+    best = 0.0
+    for _ in range(6):
+        began.enqueue(0)
+        for _ in range(5):
+            call(driver.cuMemcpyDtoDAsync, target, source, nbytes, 0)
+        ended.enqueue(0)
+        ended.wait()
+        best = max(best, 5 * 2 * nbytes / (ended.since(began) / 1e3))
+    memory.free(source)
+    memory.free(target)
+    return best
+
+
+def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> float:
+    """Median milliseconds of one step when a graph runs them all, by the GPU's clock."""
+    first, last = Mark(), Mark()
+    graph = ComputeGraph([first, *steps, last], None)
+    took = []
+    for _ in range(rounds):
+        graph.enqueue(stream)
+        call(driver.cuStreamSynchronize, stream)
+        took.append(last.since(first) / len(steps))
+    graph.close()
+    return float(np.median(took))

@@ -1,0 +1,85 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The networks measured: torchvision's, random weights, 19 classes, 512×1024, exported to ONNX.
+
+As a script, ``networks.py FOLDER NAME...`` exports them there, in a process that may use PyTorch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+from typing import Any
+
+from trt_segmentation.model_card import ModelCard, spread_palette
+
+CLASSES, HEIGHT, WIDTH = 19, 512, 1024
+NAMES = ('lraspp-fp32', 'lraspp-fp16', 'deeplabv3-fp32', 'deeplabv3-fp16')
+
+
+def card(folder: Path, name: str) -> ModelCard:
+    """The card of an exported network."""
+    return ModelCard(name, folder / f'{name}.onnx',
+                     tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES))
+
+
+def build(name: str) -> Any:
+    """A network on the GPU as a module from image batch to logits, in its precision.
+
+    Its batch normalisations have seen noise, so that activations stay in the range of float16
+    as a trained network's do.
+    """
+    import torch
+    from torchvision.models import segmentation
+    torch.manual_seed(0)
+    family, precision = name.split('-')
+    make = {'lraspp': segmentation.lraspp_mobilenet_v3_large,
+            'deeplabv3': segmentation.deeplabv3_resnet50}[family]
+    arguments = {} if family == 'lraspp' else {'aux_loss': False}
+    network = make(weights=None, weights_backbone=None, num_classes=CLASSES, **arguments).cuda()
+
+    class Logits(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: Any) -> Any:
+            return self.network(image)['out']
+
+    model = Logits()
+    with torch.no_grad():
+        model.train()
+        for _ in range(20):
+            model(torch.randn(2, 3, HEIGHT // 2, WIDTH // 2, device='cuda'))
+    model.eval()
+    return model.half() if precision == 'fp16' else model
+
+
+def export(folder: Path, name: str) -> None:
+    """Write one network as ONNX."""
+    import torch
+    model = build(name)
+    image = torch.randn(1, 3, HEIGHT, WIDTH, device='cuda')
+    image = image.half() if name.endswith('fp16') else image
+    with torch.no_grad():
+        if not bool(torch.isfinite(model(image)).all()):
+            raise SystemExit(f'{name}: the logits are not finite')
+        torch.onnx.export(model, (image,), str(folder / f'{name}.onnx'), opset_version=17,
+                          input_names=['image'], output_names=['out'], dynamo=False)
+
+
+if __name__ == '__main__':
+    for which in sys.argv[2:]:
+        export(Path(sys.argv[1]), which)

@@ -1,0 +1,164 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Other ways to do the same: the usual article's, PyTorch's, CV-CUDA's.
+
+As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
+JSON: milliseconds a frame (p50, p99), and the GPU memory it took beside its context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import json
+import os
+from pathlib import Path
+import sys
+from time import perf_counter
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gpu_bench import networks
+from gpu_bench.measure import frames_in, HEIGHT, OVERLAY, pictures, repeat, WIDTH
+
+Way = Callable[[npt.NDArray[np.uint8]], Any]
+
+
+def article(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
+    """Preprocess with OpenCV and NumPy, copy through pinned memory, argmax and colour in NumPy."""
+    from cuda.bindings import driver
+
+    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+    from trt_segmentation.gpu.driver import call
+    from trt_segmentation.gpu.memory import Memory
+    from trt_segmentation.gpu.streams import Streams
+    card, memory, streams = networks.card(folder, name), Memory(), Streams()
+    engine = OnnxRuntimeCuda(card, 0, streams.compute)
+    image, stream = engine.signature.input, streams.compute
+    shape = engine.answer_shape(1)
+    dtype = np.dtype(image.dtype)
+    sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
+    pinned = [memory.pinned(size) for size in sizes]
+    device = [memory.on_device(size) for size in sizes]
+    tensor = pinned[0].array.view(dtype).reshape(image.shape(1))
+    logits = pinned[1].array.view(engine.signature.output.dtype).reshape(shape)
+    run = engine.bind(1, *device)
+    mean, std = (np.array(v, np.float32) for v in (card.input.mean, card.input.std))
+    palette = np.ascontiguousarray(card.palette[:, ::-1])
+    stages: dict[str, list[float]] = {'preprocess': [], 'model': [], 'argmax': [], 'colour': []}
+
+    def way(picture: npt.NDArray[np.uint8]) -> Any:
+        times = [perf_counter()]
+        small = cv2.cvtColor(cv2.resize(picture, (image.width, image.height)), cv2.COLOR_BGR2RGB)
+        scaled = (small.astype(np.float32) / 255.0 - mean) / std
+        tensor[0] = scaled.transpose(2, 0, 1)
+        times.append(perf_counter())
+        call(driver.cuMemcpyHtoDAsync, device[0], pinned[0].address, sizes[0], stream)
+        run.enqueue(stream)
+        call(driver.cuMemcpyDtoHAsync, pinned[1].address, device[1], sizes[1], stream)
+        call(driver.cuStreamSynchronize, stream)
+        times.append(perf_counter())
+        labels = np.argmax(logits[0], axis=0).astype(np.uint8)
+        times.append(perf_counter())
+        labels = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+        overlay = cv2.addWeighted(picture, 0.5, palette[labels], 0.5, 0)
+        times.append(perf_counter())
+        for stage, a, b in zip(stages.values(), times, times[1:]):
+            stage.append((b - a) * 1e3)
+        return labels, overlay
+    return way, stages
+
+
+def pytorch(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
+    """Everything on the GPU with PyTorch's own operations, called one by one."""
+    import torch
+    from torch.nn.functional import interpolate
+    torch.backends.cudnn.benchmark = False
+    model, card = networks.build(name), networks.card(folder, name)
+    torch.cuda.empty_cache()  # what building took is not this way's memory
+    dtype = torch.float16 if name.endswith('fp16') else torch.float32
+
+    def on_gpu(values: Any) -> Any:
+        return torch.tensor(np.asarray(values), device='cuda')
+
+    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
+                                                                    card.input.std))
+    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+    up = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
+    labels_down = torch.empty((HEIGHT, WIDTH), dtype=torch.uint8, pin_memory=True)
+    overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
+
+    def way(picture: npt.NDArray[np.uint8]) -> Any:
+        # as ours from pinned memory: the copy into it is not this way's fault
+        with torch.inference_mode():
+            frame = up.cuda(non_blocking=True)
+            image = frame.permute(2, 0, 1)[None].flip(1).to(dtype) / 255
+            small = interpolate(image, (networks.HEIGHT, networks.WIDTH), mode='bilinear')
+            logits = model((small - mean) / std)
+            large = interpolate(logits, (HEIGHT, WIDTH), mode='bilinear')
+            labels = large.argmax(1)[0]
+            overlay = (frame * 0.5 + palette[labels] * 0.5).round().to(torch.uint8)
+            labels_down.copy_(labels.to(torch.uint8), non_blocking=True)
+            overlay_down.copy_(overlay, non_blocking=True)
+            torch.cuda.synchronize()
+        return labels_down, overlay_down
+    up.copy_(torch.from_numpy(pictures(1)[0]))
+    return way, {}
+
+
+def ours(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
+    """This package's pipeline, for its memory beside the others'."""
+    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+    from trt_segmentation.gpu.pipeline import GpuPipeline
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda)
+    frames = frames_in(pipeline, pictures(1))
+
+    def way(picture: npt.NDArray[np.uint8]) -> Any:
+        pipeline.submit(frames, OVERLAY)
+        pipeline.collect()[0].release()
+    return way, {}
+
+
+WAYS = {'article': article, 'pytorch': pytorch, 'ours': ours}
+
+
+def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
+    """Measure one way on one network, in this process."""
+    from cuda.bindings import driver
+
+    from trt_segmentation.gpu.driver import call
+    from trt_segmentation.gpu.memory import Memory
+    memory = Memory()
+    free, _ = call(driver.cuMemGetInfo)
+    run, stages = WAYS[way](folder, name)
+    images = pictures(4)
+    took = repeat(lambda i: run(images[i % 4]), seconds)
+    left, _ = call(driver.cuMemGetInfo)
+    memory.enter()
+    return {'p50': float(np.median(took)), 'p99': float(np.percentile(took, 99)),
+            'device_bytes': free - left,
+            'stages': {stage: float(np.median(ms[-len(took):])) for stage, ms in stages.items()}}
+
+
+if __name__ == '__main__':
+    found = measure(sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
+    sys.stdout.write(json.dumps(found) + '\n')
+    sys.stdout.flush()
+    # what the libraries do when a process ends is not measured
+    os._exit(0)

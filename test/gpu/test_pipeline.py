@@ -1,0 +1,424 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from itertools import product
+import logging
+import subprocess
+import sys
+import threading
+
+from networks import color_card, color_classifier, cube_colors, painted
+import numpy as np
+import pytest
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.frame import Frame, FrameError, Wanted
+from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.model_card import OutputCard
+
+pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
+
+from cuda.bindings import driver
+
+from trt_segmentation.gpu import pipeline as gpu_pipeline
+from trt_segmentation.gpu.driver import call
+from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.slots import HEADROOM
+
+pytestmark = pytest.mark.usefixtures('on_cuda')
+
+PALETTE = cube_colors(8)
+ALL = Wanted(overlay=True, confidence=True)
+
+
+def open_cuda(card, gpu, stream):
+    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+    return OnnxRuntimeCuda(card, gpu, stream)
+
+
+def blocks(rng, height, width, classes=8):
+    """A label map of large blocks, whose insides survive any resize."""
+    coarse = rng.integers(0, classes, (-(-height // 16), -(-width // 16)))
+    return np.kron(coarse, np.ones((16, 16), int))[:height, :width]
+
+
+def answer_of(pipeline, frames, wanted=ALL):
+    """Submit, collect and copy: the arrays belong to the pipeline."""
+    pipeline.submit(frames, wanted)
+    copies = []
+    for answer in pipeline.collect():
+        copies.append([None if a is None else a.copy()
+                       for a in (answer.labels, answer.overlay, answer.confidence)])
+        answer.release()
+    return copies
+
+
+def check_like_host(host, frames, results, wanted=ALL):
+    host.submit(frames, wanted)
+    for theirs, (labels, overlay, confidence) in zip(host.collect(), results):
+        same = labels == theirs.labels
+        assert same.mean() >= 0.99
+        assert labels.dtype == theirs.labels.dtype
+        assert (overlay is None) == (theirs.overlay is None)
+        assert (confidence is None) == (theirs.confidence is None)
+        if overlay is not None:
+            # the host's kernel decodes YUV in whole numbers
+            assert (np.abs(overlay.astype(int) - theirs.overlay)[same] <= 1).all()
+        if confidence is not None:
+            # the host rounds the resized image to whole levels
+            assert (np.abs(confidence.astype(int) - theirs.confidence)[same] <= 24).mean() >= 0.99
+
+
+@pytest.fixture
+def card(tmp_path):
+    return color_card(color_classifier(tmp_path / 'colors.onnx', PALETTE, height=48, width=64,
+                                       stride=4), PALETTE)
+
+
+@pytest.fixture
+def pipeline(card, memory):
+    pipeline = GpuPipeline(card, open_cuda)
+    yield pipeline
+    pipeline.close()
+    memory.enter()
+
+
+@pytest.mark.parametrize('memory_kind', ['pinned', 'mapped'])
+@pytest.mark.parametrize('resize', ['stretch', 'letterbox', 'crop'])
+def test_every_encoding_as_the_host_does(tmp_path, memory, resize, memory_kind):
+    card = color_card(color_classifier(tmp_path / 'colors.onnx', PALETTE, height=48, width=64),
+                      PALETTE, resize=resize)
+    host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda, memory=memory_kind)
+    rng = np.random.default_rng(0)
+    for encoding in ('bgr8', 'rgb8', 'bgra8', 'mono8', 'uyvy', 'yuv422_yuy2', 'nv12', 'mono16',
+                     'bayer_rggb8'):
+        bytes_per_pixel = {'bgr8': 3, 'rgb8': 3, 'bgra8': 4, 'uyvy': 2, 'yuv422_yuy2': 2,
+                           'mono16': 2}.get(encoding, 1)
+        step = 130 * bytes_per_pixel + 6
+        rows = 90 * 3 // 2 if encoding == 'nv12' else 90
+        data = np.repeat(np.repeat(rng.integers(
+            0, 256, (-(-rows // 15), -(-step // 30)), dtype=np.uint8), 15, 0), 30, 1)
+        frame = Frame(np.ascontiguousarray(data[:rows, :step]).reshape(-1), encoding, 90, 130,
+                      step)
+        for wanted in (Wanted(), Wanted(overlay=True), ALL):
+            check_like_host(host, [frame], answer_of(pipeline, [frame], wanted), wanted)
+    pipeline.close()
+    memory.enter()
+
+
+def test_known_labels_come_back(pipeline):
+    labels = blocks(np.random.default_rng(1), 192, 256)
+    ((found, overlay, confidence),) = answer_of(pipeline, [painted(labels, PALETTE)])
+    inside = np.zeros(labels.shape, bool)
+    for y, x in product(range(0, 192, 16), range(0, 256, 16)):
+        inside[y + 7:y + 9, x + 7:x + 9] = True
+    assert (found == labels)[inside].all()
+    assert overlay.shape == (192, 256, 3)
+    assert confidence.min() > 0
+
+
+def test_batches_of_cameras_of_different_size(tmp_path, memory):
+    for batch in (None, 1, 3):
+        card = color_card(color_classifier(tmp_path / f'{batch}.onnx', PALETTE, height=48,
+                                           width=64, batch=batch), PALETTE)
+        host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda)
+        rng = np.random.default_rng(2)
+        for count in (1, 4, 2, 20, 4, 1):
+            frames = [painted(blocks(rng, *rng.integers(40, 200, 2)), PALETTE)
+                      for _ in range(count)]
+            check_like_host(host, frames, answer_of(pipeline, frames))
+        assert pipeline.graphed
+        pipeline.close()
+    memory.enter()
+
+
+def test_the_answers_come_in_order_with_all_slots_in_flight(pipeline):
+    rng = np.random.default_rng(3)
+    maps = [blocks(rng, 96, 128) for _ in range(12)]
+    expected = [answer_of(pipeline, [painted(labels, PALETTE)])[0][0] for labels in maps]
+    found, waiting = [], 0
+    for labels in [*maps, None, None]:
+        if labels is not None:
+            pipeline.submit([painted(labels, PALETTE)])
+            waiting += 1
+        if waiting == 3 or labels is None:
+            (answer,) = pipeline.collect()
+            found.append(answer.labels.copy())
+            answer.release()
+            waiting -= 1
+    assert len(found) == 12
+    assert all((a == b).all() for a, b in zip(found, expected))
+
+
+def test_submit_and_collect_in_two_threads(pipeline):
+    rng = np.random.default_rng(4)
+    frames = [painted(np.full((40, 60), label), PALETTE) for label in rng.integers(0, 8, 200)]
+    found = []
+
+    def collect():
+        for _ in frames:
+            (answer,) = pipeline.collect()
+            found.append((answer.frame, answer.labels[20, 30]))
+            answer.release()
+
+    thread = threading.Thread(target=collect)
+    thread.start()
+    for frame in frames:
+        pipeline.submit([frame])
+    thread.join(60)
+    assert [frame for frame, _ in found] == frames
+    for frame, label in found:
+        assert (frame.data[:3][::-1] == PALETTE[label]).all()
+
+
+def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
+    labels = blocks(np.random.default_rng(5), 96, 128)
+    frame = painted(labels, PALETTE)
+    ((expected, *_),) = answer_of(pipeline, [frame])
+    buffer = pipeline.inputs.take(100)
+    buffer.reallocate(frame.size + 57)
+    buffer.array[57:57 + frame.size] = frame.data
+    pinned = pipeline.memory.pinned_bytes
+    placed = Frame(buffer.array[57:], 'bgr8', 96, 128, 384)
+    pipeline.submit([placed], ALL)
+    buffer.release()
+    assert pipeline.inputs.holding(buffer.address) is buffer
+    (answer,) = pipeline.collect()
+    assert pipeline.inputs.holding(buffer.address) is None
+    assert (answer.labels == expected).all()
+    assert pipeline.memory.pinned_bytes == pinned
+    for array in (answer.labels, answer.overlay, answer.confidence):
+        assert array.ctypes.data % 4096 == 0
+        before = np.frombuffer((np.ctypeslib.ctypes.c_uint8 * HEADROOM).from_address(
+            array.ctypes.data - HEADROOM), np.uint8)
+        before[:] = 7
+    assert (answer.labels == expected).all()
+    answer.release()
+
+
+def test_palette_and_alpha_count_from_the_next_batch(card, pipeline):
+    host = HostPipeline(card)
+    frame = painted(blocks(np.random.default_rng(6), 60, 80), PALETTE)
+    for palette, alpha in [(PALETTE[::-1].copy(), 0.5), (PALETTE, 0.9), (PALETTE, 0.0)]:
+        pipeline.palette = host.palette = palette
+        pipeline.alpha = host.alpha = alpha
+        check_like_host(host, [frame], answer_of(pipeline, [frame]))
+
+
+def test_timings_name_every_stage(pipeline):
+    pipeline.submit([painted(np.zeros((50, 50), int), PALETTE)])
+    (answer,) = pipeline.collect()
+    stages = ['stage', 'upload', 'preprocess', 'inference', 'postprocess', 'download', 'total']
+    assert list(answer.timings) == stages
+    assert all(ms >= 0 for ms in answer.timings.values())
+    assert sum(answer.timings[s] for s in stages[:-1]) <= answer.timings['total'] * 1.01 + 0.1
+    answer.release()
+
+
+def test_growth_and_graph_changes_are_logged_once(pipeline, caplog):
+    caplog.set_level(logging.INFO)
+    frames = [painted(np.zeros(size, int), PALETTE) for size in [(40, 60), (80, 90), (40, 60)]]
+    for frame in frames:
+        answer_of(pipeline, [frame], Wanted())
+    text = caplog.text
+    assert 'CUDA graph for 1 × 60x40 bgr8 to labels' in text
+    assert 'CUDA graph for 1 × 90x80 bgr8 to labels' in text
+    assert 'grown from' in text
+    caplog.clear()
+    for _ in range(6):
+        answer_of(pipeline, [frames[0]], Wanted())
+    quiet = caplog.text
+    for _ in range(6):
+        answer_of(pipeline, [frames[0]], Wanted())
+    assert caplog.text == quiet
+
+
+def test_a_submit_too_many_says_what_to_do(pipeline, monkeypatch):
+    monkeypatch.setattr(gpu_pipeline, 'PATIENCE', 0.05)
+    frame = painted(np.zeros((20, 20), int), PALETTE)
+    for _ in range(3):
+        pipeline.submit([frame])
+    with pytest.raises(EngineError, match=r'all 3 slots are taken: 3 wait for collect\(\), 0 '):
+        pipeline.submit([frame])
+    answers = [pipeline.collect()[0] for _ in range(3)]
+    with pytest.raises(EngineError, match=r'0 wait for collect\(\), 3 for release\(\)'):
+        pipeline.submit([frame])
+    for answer in answers:
+        answer.release()
+        answer.release()
+    assert len(answer_of(pipeline, [frame])) == 1
+
+
+def test_bad_requests_leave_the_pipeline_working(card, pipeline):
+    frame = painted(np.zeros((20, 20), int), PALETTE)
+    pipeline.submit([])
+    assert pipeline.collect() == []
+    rare = Frame(np.zeros(2, np.uint8), 'bayer_rggb16', 1, 1, 2)
+    try:
+        pipeline.submit([rare])
+        pipeline.collect()[0].release()
+    except FrameError as error:
+        assert 'bayer_rggb16' in str(error)
+    for _ in range(5):
+        assert len(answer_of(pipeline, [frame])) == 1
+
+
+def test_confidence_of_a_label_model_is_refused(tmp_path, memory):
+    card = color_card(color_classifier(tmp_path / 'ids.onnx', PALETTE, kind='labels'), PALETTE,
+                      output=OutputCard(kind='labels'))
+    pipeline = GpuPipeline(card, open_cuda)
+    frame = painted(blocks(np.random.default_rng(8), 48, 64), PALETTE)
+    with pytest.raises(EngineError, match='no confidence'):
+        pipeline.submit([frame], ALL)
+    host = HostPipeline(card)
+    check_like_host(host, [frame], answer_of(pipeline, [frame], Wanted(overlay=True)),
+                    Wanted(overlay=True))
+    pipeline.close()
+    memory.enter()
+
+
+def test_without_a_graph_the_answers_are_the_same(card, pipeline):
+    plain = GpuPipeline(card, open_cuda, graph=False, spin=True)
+    frame = painted(blocks(np.random.default_rng(9), 90, 120), PALETTE)
+    for ours, theirs in zip(answer_of(plain, [frame])[0], answer_of(pipeline, [frame])[0]):
+        assert (ours == theirs).all()
+    assert pipeline.graphed
+    assert not plain.graphed
+    plain.close()
+
+
+def test_what_cannot_be_captured_is_enqueued_and_said_once(card, memory, caplog):
+    class Waits:
+        """Waits for the stream in every run, which no capture allows."""
+
+        def __init__(self, *args):
+            self._engine = open_cuda(*args)
+            self._stream = args[2]
+
+        def __getattr__(self, name):
+            return getattr(self._engine, name)
+
+        def bind(self, *args):
+            bound, stream = self._engine.bind(*args), self._stream
+
+            class Run:
+                def enqueue(self, _):
+                    bound.enqueue(stream)
+                    call(driver.cuStreamSynchronize, stream)
+            return Run()
+
+    pipeline = GpuPipeline(card, Waits)
+    host = HostPipeline(card)
+    frame = painted(blocks(np.random.default_rng(10), 90, 120), PALETTE)
+    for _ in range(4):
+        check_like_host(host, [frame], answer_of(pipeline, [frame]))
+    assert not pipeline.graphed
+    said = [r for r in caplog.records if 'cannot be captured' in r.getMessage()]
+    assert len(said) == 1
+    pipeline.close()
+    memory.enter()
+
+
+def test_ten_thousand_frames_of_changing_size_leave_memory_flat(pipeline):
+    rng = np.random.default_rng(11)
+    frames = [painted(np.zeros(rng.integers(20, 300, 2), int), PALETTE) for _ in range(40)]
+    frames.append(painted(np.zeros((300, 300), int), PALETTE))
+    wanted = [Wanted(), Wanted(overlay=True), ALL]
+
+    def run(count):
+        for i in range(count):
+            pipeline.submit([frames[i % 41]], wanted[i % 3])
+            pipeline.collect()[0].release()
+        free, _ = call(driver.cuMemGetInfo)
+        return free, pipeline.memory.device_bytes, pipeline.memory.pinned_bytes
+
+    before = run(41 * 3 * 3)
+    assert run(10_000) == before
+
+
+def test_two_pipelines_side_by_side(card, pipeline):
+    other = GpuPipeline(card, open_cuda)
+    frame = painted(blocks(np.random.default_rng(12), 60, 80), PALETTE)
+    pipeline.submit([frame])
+    other.submit([frame])
+    theirs, ours = other.collect()[0], pipeline.collect()[0]
+    assert (ours.labels == theirs.labels).all()
+    other.close()
+    other.close()
+    assert (answer_of(pipeline, [frame])[0][0] == ours.labels).all()
+    with pytest.raises(EngineError, match='closed'):
+        other.submit([frame])
+
+
+def test_there_is_no_hundredth_gpu(card, memory):
+    with pytest.raises(EngineError, match=r'gpu: 99, but this machine has \d+'):
+        GpuPipeline(card, open_cuda, gpu=99)
+
+
+STICKY = """
+from pathlib import Path
+import sys
+
+import numpy as np
+
+sys.path[:0] = ['test', '.']
+from networks import color_card, cube_colors, painted
+from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.gpu.pipeline import GpuPipeline
+
+palette = cube_colors(8)
+card = color_card(Path(sys.argv[1]), palette)
+frame = painted(np.full((40, 60), 3), palette)
+pipeline = GpuPipeline(card, OnnxRuntimeCuda, graph=False)
+pipeline.submit([frame])
+pipeline.collect()[0].release()
+# the next batch's kernels read where nothing is
+for parts in [p for s in pipeline._slots for p in s.parts.values()]:
+    parts.close()
+for slot in pipeline._slots:
+    slot.parts.clear()
+pipeline._compute._tensor.address = 64
+try:
+    pipeline.submit([frame])
+    pipeline.collect()
+except EngineError as error:
+    assert 'CUDA_ERROR' in str(error), error
+    print('failed')
+try:
+    pipeline.submit([frame])
+except EngineError as error:
+    assert 'ended with an error of the GPU' in str(error), error
+    print('ended')
+pipeline.close()
+print('closed', flush=True)
+pipeline = GpuPipeline(card, OnnxRuntimeCuda)
+pipeline.submit([frame])
+(answer,) = pipeline.collect()
+assert (answer.labels == 3).all()
+answer.release()
+pipeline.close()
+print('answered', flush=True)
+"""
+
+
+def test_after_a_sticky_error_a_new_pipeline_works(card, tmp_path):
+    """In a process of its own: such an error ends everything CUDA in it."""
+    script = tmp_path / 'sticky.py'
+    script.write_text(STICKY)
+    done = subprocess.run(
+        [sys.executable, str(script), str(card.model)], capture_output=True, text=True,
+        timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.split() == ['failed', 'ended', 'closed', 'answered'], done.stderr

@@ -1,0 +1,108 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from itertools import product
+import re
+import stat
+
+import pytest
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.model_card import COLORS, InputCard, ModelCard, spread_palette
+from trt_segmentation.signature import AnswerOutput, ImageInput
+
+pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
+
+from cuda.bindings import nvrtc
+
+from trt_segmentation.gpu import postprocess, preprocess, program
+
+try:
+    nvrtc.nvrtcVersion()
+except RuntimeError as error:
+    pytest.skip(f'needs NVRTC (pip install nvidia-cuda-nvrtc): {error}', allow_module_level=True)
+
+ARCHITECTURES = ['sm_75', 'sm_80', 'sm_87', 'sm_89', 'sm_90', 'sm_120']
+
+
+def compile_clean(file, arch, defines):
+    cubin, notes = program.compile_cubin(file, arch, defines)
+    assert cubin[:4] == b'\x7fELF'
+    lines = [line for line in notes.splitlines() if 'stack frame' in line]
+    assert lines, notes
+    for line in lines:
+        # 64-bit division is a call, which saves a register or two; only label outputs divide so
+        limit = 32 if defines.get('KIND') == 'LABELS' else 0
+        assert max(map(int, re.findall(r'(\d+) bytes', line))) <= limit, line
+
+
+@pytest.mark.parametrize('arch', ARCHITECTURES)
+def test_the_kernels_use_no_local_memory(arch):
+    compile_clean('preprocess.cu', arch, preprocess.defines(
+        ImageInput('image', 'nchw', 'float16', 3, 8, 8, None)))
+    card = ModelCard('m', None, ('a',) * 19, spread_palette(19))
+    for confidence in (False, True):
+        compile_clean('postprocess.cu', arch, postprocess.defines(
+            card, AnswerOutput('out', 'logits', 'nchw', 'float16', 19), confidence))
+
+
+def test_every_variant_of_preprocess_compiles():
+    for color, layout, dtype in product(COLORS, ['nchw', 'nhwc'], ['float32', 'float16', 'uint8']):
+        channels = 1 if color == 'gray' else 3
+        compile_clean('preprocess.cu', 'sm_90', preprocess.defines(
+            ImageInput('image', layout, dtype, channels, 8, 8, None)))
+
+
+@pytest.mark.parametrize('kind', ['logits', 'sigmoid', 'labels'])
+def test_every_variant_of_postprocess_compiles(kind):
+    for classes, layout, dtype in product([2, 300], ['nchw', 'nhwc'], postprocess._TYPES):
+        card = ModelCard('m', None, ('a',) * classes, spread_palette(classes), InputCard())
+        compile_clean('postprocess.cu', 'sm_90', postprocess.defines(
+            card, AnswerOutput('out', kind, layout, dtype, classes),
+            dtype == 'float32' and kind != 'labels'))
+
+
+def test_a_compile_error_shows_the_log(monkeypatch):
+    monkeypatch.setattr(program, 'source', lambda file: 'extern "C" __global__ void k() { oops; }')
+    with pytest.raises(EngineError, match=r'(?s)broken.cu cannot be compiled for sm_90.*oops'):
+        program.compile_cubin('broken.cu', 'sm_90', {})
+
+
+def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(program, 'driver_version', lambda: 13000)
+    compiled = []
+    monkeypatch.setattr(program, 'compile_cubin', lambda *args: (compiled.append(args), (
+        b'cubin', ''))[1])
+    folder = tmp_path / 'new' / 'cubins'
+    arguments = ('preprocess.cu', 'sm_90', {'OUT': 16})
+    assert program.cached_cubin(*arguments, folder) == b'cubin'
+    assert program.cached_cubin(*arguments, folder) == b'cubin'
+    assert len(compiled) == 1
+    program.cached_cubin('preprocess.cu', 'sm_87', {'OUT': 16}, folder)
+    program.cached_cubin('preprocess.cu', 'sm_90', {'OUT': 32}, folder)
+    monkeypatch.setattr(program, 'driver_version', lambda: 13010)
+    program.cached_cubin(*arguments, folder)
+    monkeypatch.setattr(program, 'source', lambda file: 'another text')
+    program.cached_cubin(*arguments, folder)
+    assert len(compiled) == 5
+    assert sorted(path.suffix for path in folder.iterdir()) == ['.cubin'] * 5
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(program, 'driver_version', lambda: 13000)
+    monkeypatch.setattr(program, 'compile_cubin', lambda *args: (b'cubin', ''))
+    (tmp_path / 'file').write_text('in the way')
+    assert program.cached_cubin('preprocess.cu', 'sm_90', {}, tmp_path / 'file') == b'cubin'
+    assert 'cannot keep the compiled preprocess.cu' in caplog.text

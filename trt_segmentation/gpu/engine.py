@@ -1,0 +1,64 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a network has to do to run between the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..model_card import ModelCard
+from ..signature import Signature
+from .graph import Enqueues
+
+
+class DeviceEngine(Protocol):
+    """A network on a GPU that reads and writes where it is told and never waits.
+
+    Called by one thread at a time, with the GPU's context current.
+
+    :param name: one of :data:`trt_segmentation.engines.ENGINES`.
+    :param version: the engine library's version.
+    :param precision: as :class:`trt_segmentation.engines.Identity`.
+    :param capturable: whether what it enqueues may be captured into a CUDA graph; False where
+        it replays a graph of its own.
+    """
+
+    signature: Signature
+    name: str
+    version: str
+    precision: str
+    capturable: bool
+
+    def answer_shape(self, count: int) -> tuple[int, ...]:
+        """Shape of the answer's tensor for a batch of ``count`` images."""
+
+    def bind(self, count: int, tensor: int, answer: int) -> Enqueues:
+        """The network on a batch of ``count`` images at fixed addresses on the GPU.
+
+        What is returned runs on the stream the engine was opened with. Its first two runs may
+        allocate and wait; later ones must not.
+
+        :param tensor: address of the input, of ``signature.input.shape(count)``.
+        :param answer: address of the output, of :meth:`answer_shape`.
+        :raises EngineError: when the network does not take that.
+        """
+
+    def close(self) -> None:
+        """Free the network; a second call does nothing."""
+
+
+OpenEngine = Callable[[ModelCard, int, int], DeviceEngine]
+"""(card, index of the GPU, stream) to an engine that enqueues on that stream."""

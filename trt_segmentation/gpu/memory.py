@@ -1,0 +1,164 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Device memory and pinned host memory: one owner, one close."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+import logging
+import threading
+from typing import Any
+
+from cuda.bindings import driver
+from cuda.core import Device
+import numpy as np
+import numpy.typing as npt
+
+from ..engines import EngineError
+from .driver import call, GpuError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Host memory the GPU reaches by DMA, and kernels at ``mapped``; freed by its owner.
+
+    :param address: first byte, aligned to a page.
+    :param mapped: the same byte as kernels address it.
+    """
+
+    address: int
+    mapped: int
+    nbytes: int
+
+    @property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """(nbytes,) uint8 view; must not outlive the memory."""
+        block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
+        array: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+        return array
+
+
+class Memory:
+    """Everything a pipeline has allocated, on one GPU and in host memory pinned for it.
+
+    Any thread may call, once it has called :meth:`enter`.
+
+    :param gpu: index of the GPU as CUDA counts.
+    :raises EngineError: when there is no driver or no such GPU.
+    """
+
+    def __init__(self, gpu: int = 0) -> None:
+        self.device = open_device(gpu)
+        self._gpu = call(driver.cuDeviceGet, gpu)
+        self._context = call(driver.cuDevicePrimaryCtxRetain, self._gpu)
+        self._lock = threading.Lock()
+        self._pinned: dict[int, Pinned] = {}
+        self._on_device: dict[int, int] = {}
+        self._closed = False
+        self.enter()
+
+    def enter(self) -> None:
+        """Make this GPU the calling thread's; costs about a microsecond."""
+        call(driver.cuCtxSetCurrent, self._context)
+
+    def synchronize(self) -> None:
+        """Wait until the GPU has done everything this process gave it."""
+        call(driver.cuCtxSynchronize)
+
+    @property
+    def device_bytes(self) -> int:
+        """Bytes allocated here on the GPU."""
+        return sum(self._on_device.values())
+
+    @property
+    def pinned_bytes(self) -> int:
+        """Bytes allocated here in pinned host memory."""
+        return sum(block.nbytes for block in self._pinned.values())
+
+    def pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
+        """Allocate pinned host memory that kernels reach too; its pages are touched already.
+
+        :param write_combined: bypass the CPU's caches: for memory the CPU only writes, in
+            order. Reading it is about a hundred times slower.
+        """
+        flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
+        if write_combined:
+            flags |= driver.CU_MEMHOSTALLOC_WRITECOMBINED
+        address = int(call(driver.cuMemHostAlloc, nbytes, flags))
+        block = Pinned(address, int(call(driver.cuMemHostGetDevicePointer, address, 0)), nbytes)
+        with self._lock:
+            self._pinned[address] = block
+        return block
+
+    def on_device(self, nbytes: int) -> int:
+        """Allocate GPU memory; the address of its first byte, aligned to 256."""
+        address = int(call(driver.cuMemAlloc, nbytes))
+        with self._lock:
+            self._on_device[address] = nbytes
+        return address
+
+    def free(self, block: Pinned | int) -> None:
+        """Free what :meth:`pinned` or :meth:`on_device` gave; the GPU must be done with it."""
+        with self._lock:
+            if isinstance(block, Pinned):
+                del self._pinned[block.address]
+            else:
+                del self._on_device[block]
+        if isinstance(block, Pinned):
+            call(driver.cuMemFreeHost, block.address)
+        else:
+            call(driver.cuMemFree, block)
+
+    def close(self, reset: bool = False) -> None:
+        """Free everything; a second call does nothing.
+
+        :param reset: the GPU failed for good (a sticky error): throw this process's state on
+            it away, whoever's it is, so that it can be opened again.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if reset:
+            log.warning('resetting %s in this process after its error', self.device.name)
+            call(driver.cuDevicePrimaryCtxReset, self._gpu)
+        else:
+            self.enter()
+            for pinned in list(self._pinned.values()):
+                self.free(pinned)
+            for address in list(self._on_device):
+                self.free(address)
+        self._pinned.clear()
+        self._on_device.clear()
+        call(driver.cuDevicePrimaryCtxRelease, self._gpu)
+
+
+def open_device(gpu: int) -> Device:
+    """The GPU of that index.
+
+    :raises EngineError: saying whether it is the driver or the index that is missing.
+    """
+    try:
+        call(driver.cuInit, 0)
+        count = call(driver.cuDeviceGetCount)
+    except (GpuError, RuntimeError) as error:
+        raise EngineError(
+            f'no NVIDIA GPU can be used here: {str(error).rstrip(".")}. `nvidia-smi` shows what '
+            f'the driver sees; without a GPU use engine: onnxruntime-cpu') from error
+    if not 0 <= gpu < count:
+        raise EngineError(f'gpu: {gpu}, but this machine has {count}, counted from 0')
+    return Device(gpu)

@@ -1,0 +1,358 @@
+// Copyright 2026 The trt_segmentation authors
+//
+// Licensed under the Apache License, Version 2.0 (the "License");
+// you may not use this file except in compliance with the License.
+// You may obtain a copy of the License at
+//
+//     http://www.apache.org/licenses/LICENSE-2.0
+//
+// Unless required by applicable law or agreed to in writing, software
+// distributed under the License is distributed on an "AS IS" BASIS,
+// WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+// See the License for the specific language governing permissions and
+// limitations under the License.
+
+// The network's answer to label map, confidence and overlay at camera size, in one pass.
+// A thread has four camera pixels of one row, so that it stores words and shares logits between
+// neighbours; blockIdx.z is the image of the batch.
+//
+// -D ANSWER=float | ANSWER=half_bits | ANSWER=int ...   -D KIND=LOGITS|SIGMOID|LABELS
+// -D COL_STRIDE=n: elements from column to column where that is known, so that it costs nothing
+// -D LABEL=u8|u16   -D CONFIDENCE=0|1
+
+#define LOGITS 0
+#define SIGMOID 1
+#define LABELS 2
+struct half_bits { u16 bits; };
+
+// Mirrored by gpu/postprocess.py. Positions are in cells of the answer's grid.
+struct View {
+    Image image;
+    LABEL* labels;
+    u8* confidence;               // null where not wanted
+    u8* overlay;                  // BGR; null where not wanted
+    float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
+    float col_scale, col_offset;
+    int row_from, row_to;         // camera pixels the network sees
+    int col_from, col_to;
+    int row_new, row_place;       // network pixels the camera's rows are resized to; before them
+    int col_new, col_place;
+};
+struct Postprocess {
+    const ANSWER* answer;
+    long long image_stride;       // elements
+    int class_stride, row_stride, col_stride;
+    int classes, height, width;
+    const u8* palette;            // B, G, R, 0 for every class
+    float alpha;                  // share of the palette's colour in the overlay
+    float threshold;              // logit from which a sigmoid pixel is class 1
+    int net_height, net_width;    // of the network's input
+    View views[IMAGES];
+};
+static_assert(sizeof(View) == 128 && sizeof(Postprocess) == 64 + IMAGES * 128,
+              "gpu/postprocess.py mirrors these");
+
+#ifndef COL_STRIDE
+#define COL_STRIDE p.col_stride
+#endif
+
+constexpr LABEL UNLABELLED = LABEL(-1);
+constexpr int PIXELS = 4;
+constexpr int COLUMNS = 4;  // columns of the answer four pixels touch, where it is coarser
+
+__device__ __forceinline__ float number(float value) { return value; }
+__device__ __forceinline__ float number(half_bits value)
+{
+    float wide;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(value.bits));
+    return wide;
+}
+template <class T>
+__device__ __forceinline__ float number(T value) { return float(value); }
+
+// As number(), with the host's stand-ins for what is not finite: NaN never wins.
+template <class T>
+__device__ __forceinline__ float finite(T value)
+{
+    return fminf(fmaxf(number(value), -1e30f), 1e30f);
+}
+
+// Between two neighbours. Written so that a result is not finite whenever one of them is not.
+__device__ __forceinline__ float blend(float a, float b, float t)
+{
+    return fmaf(b, t, a * (1.0f - t));
+}
+
+// Where a position lies between cell centres.
+struct Place {
+    int low, high;
+    float t;
+    __device__ __forceinline__ Place() {}
+    __device__ __forceinline__ Place(float position, int size)
+    {
+        position = fminf(fmaxf(position - 0.5f, 0.0f), size - 1.0f);
+        low = int(position);
+        high = min(low + 1, size - 1);
+        t = position - low;
+    }
+};
+
+// A pixel whose best logit is below had no number within reach in any class.
+constexpr float NOBODY = -1e20f;
+
+// The largest logit so far; of equal ones the first.
+struct Winner {
+    float best;
+    int id;
+#if CONFIDENCE
+    float sum;                    // of exp(logit - best)
+#endif
+    __device__ __forceinline__ void start()
+    {
+        best = -3e38f;
+        id = 0;
+#if CONFIDENCE
+        sum = 0;
+#endif
+    }
+    __device__ __forceinline__ void meet(float logit, int other)
+    {
+#if CONFIDENCE
+        const float gap = logit - best;
+        const float power = __expf(-fabsf(gap));
+        sum = gap > 0 ? sum * power + 1.0f : sum + power;
+#endif
+        if (logit > best) {
+            best = logit;
+            id = other;
+        }
+    }
+};
+
+struct Answer {
+    int id[PIXELS];
+    float probability[PIXELS];
+};
+
+#if KIND == LOGITS
+__device__ __forceinline__ void finish(const Winner* winner, Answer& answer)
+{
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        const bool somebody = winner[j].best >= NOBODY;
+        answer.id[j] = somebody ? winner[j].id : UNLABELLED;
+#if CONFIDENCE
+        answer.probability[j] = somebody ? 1.0f / winner[j].sum : 0.0f;
+#endif
+    }
+}
+
+// Four pixels that share four columns: eight loads a class instead of sixteen. False where a
+// logit was not finite; the winners mean nothing then.
+__device__ __forceinline__ bool argmax_shared(const Postprocess& p, const ANSWER* answer,
+                                              const Place& row, const Place* col, Winner* winner)
+{
+    const int base = col[0].low;
+    const ANSWER* upper = answer + row.low * p.row_stride + base * COL_STRIDE;
+    const ANSWER* lower = answer + row.high * p.row_stride + base * COL_STRIDE;
+    float zero = 0;  // NaN once a logit is not finite
+    const int at1 = col[1].low - base, at2 = col[2].low - base, at3 = col[3].low - base;
+#pragma unroll 2
+    for (int c = 0; c < p.classes; c++) {
+        float v[COLUMNS];
+#pragma unroll
+        for (int k = 0; k < COLUMNS; k++)
+            v[k] = blend(number(upper[k * COL_STRIDE]), number(lower[k * COL_STRIDE]), row.t);
+        upper += p.class_stride;
+        lower += p.class_stride;
+        float logit[PIXELS];
+        logit[0] = blend(v[0], v[1], col[0].t);
+        logit[1] = blend(at1 ? v[1] : v[0], at1 ? v[2] : v[1], col[1].t);
+        logit[2] = blend(at2 == 0 ? v[0] : at2 == 1 ? v[1] : v[2],
+                         at2 == 0 ? v[1] : at2 == 1 ? v[2] : v[3], col[2].t);
+        logit[3] = blend(at3 == 0 ? v[0] : at3 == 1 ? v[1] : v[2],
+                         at3 == 0 ? v[1] : at3 == 1 ? v[2] : v[3], col[3].t);
+#pragma unroll
+        for (int j = 0; j < PIXELS; j++) {
+            winner[j].meet(logit[j], c);
+            zero = fmaf(logit[j], 0.0f, zero);
+        }
+    }
+    return zero == 0;
+}
+
+__device__ __forceinline__ void argmax_apart(const Postprocess& p, const ANSWER* answer,
+                                             const Place& row, const Place* col, Winner* winner)
+{
+    const ANSWER* upper = answer + row.low * p.row_stride;
+    const ANSWER* lower = answer + row.high * p.row_stride;
+    for (int c = 0; c < p.classes; c++) {
+#pragma unroll
+        for (int j = 0; j < PIXELS; j++) {
+            const int left = col[j].low * COL_STRIDE, right = col[j].high * COL_STRIDE;
+            winner[j].meet(blend(blend(finite(upper[left]), finite(lower[left]), row.t),
+                                 blend(finite(upper[right]), finite(lower[right]), row.t),
+                                 col[j].t), c);
+        }
+        upper += p.class_stride;
+        lower += p.class_stride;
+    }
+}
+
+__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+{
+    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
+    const Place row((y + 0.5f) * view.row_scale + view.row_offset, p.height);
+    Place col[PIXELS];
+    Winner winner[PIXELS];
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        col[j] = Place((x + j + 0.5f) * view.col_scale + view.col_offset, p.width);
+        winner[j].start();
+    }
+    const int base = col[0].low;
+    if (col[1].low - base > 1 || col[3].low - base > COLUMNS - 2 || base + COLUMNS > p.width
+        || !argmax_shared(p, answer, row, col, winner)) {
+#pragma unroll
+        for (int j = 0; j < PIXELS; j++)
+            winner[j].start();
+        argmax_apart(p, answer, row, col, winner);
+    }
+    Answer result;
+    finish(winner, result);
+    return result;
+}
+
+#elif KIND == SIGMOID
+__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+{
+    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
+    const Place row((y + 0.5f) * view.row_scale + view.row_offset, p.height);
+    const ANSWER* upper = answer + row.low * p.row_stride;
+    const ANSWER* lower = answer + row.high * p.row_stride;
+    Answer result;
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        const Place col((x + j + 0.5f) * view.col_scale + view.col_offset, p.width);
+        const int left = col.low * p.col_stride, right = col.high * p.col_stride;
+        const float logit = blend(blend(finite(upper[left]), finite(lower[left]), row.t),
+                                  blend(finite(upper[right]), finite(lower[right]), row.t), col.t);
+        const bool one = logit >= p.threshold;
+        const bool somebody = logit >= NOBODY;
+        result.id[j] = somebody ? one : UNLABELLED;
+        result.probability[j] = somebody ? 1.0f / (1.0f + __expf(one ? -logit : logit)) : 0.0f;
+    }
+    return result;
+}
+
+#else
+// In whole numbers, so that no rounding decides which cell's label a pixel on the border has.
+__device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
+                                    int size)
+{
+    const long long over = (2LL * pixel + 1) * resized + 2LL * camera * place;
+    return min(max(int(over * size / (2LL * camera * net)), 0), size - 1);
+}
+
+__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+{
+    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride
+        + (long long)p.row_stride * cell(y, view.row_new, view.image.height, view.row_place,
+                                         p.net_height, p.height);
+    Answer result;
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        const int col = cell(x + j, view.col_new, view.image.width, view.col_place, p.net_width,
+                             p.width);
+        const long long id = number(answer[col * p.col_stride]);
+        result.id[j] = id >= 0 && id < p.classes ? int(id) : int(UNLABELLED);
+        result.probability[j] = 0;
+    }
+    return result;
+}
+#endif
+
+__device__ __forceinline__ void paint(const Postprocess& p, const View& view, int x, int y,
+                                      int count, const int* id, u8* bytes)
+{
+    const Image& image = view.image;
+    const u8* row = row_of(image, y);
+    const u8* chroma = chroma_of(image, y);
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        if (j >= count)
+            break;
+        Color color = image.yuv ? color_at<true>(image, row, chroma, x + j)
+                                : color_at<false>(image, row, chroma, x + j);
+        if (id[j] != UNLABELLED) {
+            const u8* paint = p.palette + id[j] * 4;
+            color.b = blend(color.b, paint[0], p.alpha);
+            color.g = blend(color.g, paint[1], p.alpha);
+            color.r = blend(color.r, paint[2], p.alpha);
+        }
+        bytes[j * 3] = __float2int_rn(color.b);
+        bytes[j * 3 + 1] = __float2int_rn(color.g);
+        bytes[j * 3 + 2] = __float2int_rn(color.r);
+    }
+}
+
+// WORDS 4-byte words, or what of their bytes there is where a row does not start at a word.
+template <int WORDS>
+__device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
+{
+    if (whole) {
+#pragma unroll
+        for (int i = 0; i < WORDS; i++)
+            reinterpret_cast<u32*>(to)[i] = bytes[4 * i] | bytes[4 * i + 1] << 8
+                | bytes[4 * i + 2] << 16 | u32(bytes[4 * i + 3]) << 24;
+    } else {
+#pragma unroll
+        for (int i = 0; i < WORDS * 4; i++)
+            if (i < count)
+                to[i] = bytes[i];
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(128) postprocess(
+    const __grid_constant__ Postprocess p)
+{
+    const View& view = p.views[blockIdx.z];
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * PIXELS;
+    const int y = blockIdx.y * blockDim.y + threadIdx.y;
+    const int width = view.image.width;
+    if (x >= width || y >= view.image.height)
+        return;
+    Answer answer;
+    const bool seen = y >= view.row_from && y < view.row_to && x < view.col_to
+        && x + PIXELS > view.col_from;
+    if (seen)
+        answer = answer_at(p, view, x, y);
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++)
+        if (!seen || x + j < view.col_from || x + j >= view.col_to) {
+            answer.id[j] = UNLABELLED;
+            answer.probability[j] = 0;
+        }
+    const bool whole = width % PIXELS == 0;
+    const int count = min(width - x, PIXELS);
+    const long long at = (long long)y * width + x;
+    u8 bytes[PIXELS * 3];
+#pragma unroll
+    for (int j = 0; j < PIXELS; j++) {
+        bytes[j * sizeof(LABEL)] = answer.id[j];
+        if (sizeof(LABEL) == 2)
+            bytes[j * 2 + 1] = answer.id[j] >> 8;
+    }
+    store<sizeof(LABEL)>(reinterpret_cast<u8*>(view.labels + at), bytes, whole,
+                         count * sizeof(LABEL));
+    if (CONFIDENCE && view.confidence) {
+#pragma unroll
+        for (int j = 0; j < PIXELS; j++)
+            bytes[j] = __float2int_rn(answer.probability[j] * 255.0f);
+        store<1>(view.confidence + at, bytes, whole, count);
+    }
+    if (view.overlay) {
+        paint(p, view, x, y, count, answer.id, bytes);
+        store<3>(view.overlay + at * 3, bytes, whole, count * 3);
+    }
+}

@@ -1,0 +1,133 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""CUDA C++ of this package to machine code for the GPU found, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import hashlib
+import io
+import logging
+import os
+from pathlib import Path
+import tempfile
+from typing import Any
+
+from cuda.bindings import driver
+from cuda.core import Program, ProgramOptions
+
+from ..engines import EngineError
+from .driver import call
+
+log = logging.getLogger(__name__)
+
+IMAGES = 16
+"""Images one launch takes: their descriptions are kernel parameters, of which there are 4 KB."""
+
+
+def source(file: str) -> str:
+    """Text of a kernel file, that of image.cuh before it."""
+    folder = Path(__file__).parent
+    return '\n'.join(
+        f'#line 1 "{name}"\n' + (folder / name).read_text(encoding='utf-8')
+        for name in ('image.cuh', file))
+
+
+def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> tuple[bytes, str]:
+    """Compile a kernel file with NVRTC; needs no GPU.
+
+    :param file: its name in this folder.
+    :param arch: as ``sm_90``.
+    :param defines: preprocessor macros; the file's head lists them.
+    :returns: the cubin, and what the assembler says about registers and spills.
+    :raises EngineError: with the compiler's log.
+    """
+    options = ProgramOptions(
+        std='c++17', arch=arch, ptxas_options=['-v'],
+        define_macro=[(name, str(value)) for name, value in {**defines, 'IMAGES': IMAGES}.items()])
+    notes = io.StringIO()
+    try:
+        code = Program(source(file), 'c++', options).compile('cubin', logs=notes)
+    except Exception as error:  # NVRTC's own, or the loader's where NVRTC is not installed
+        raise EngineError(
+            f'{file} cannot be compiled for {arch}: {error}. NVRTC has to be of the CUDA version '
+            f'the driver knows (pip install nvidia-cuda-nvrtc)') from error
+    return bytes(code.code), notes.getvalue()
+
+
+def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
+                 folder: Path | None = None) -> bytes:
+    """As :func:`compile_cubin`, from disk where the same text was compiled before.
+
+    :param folder: where cubins are kept; under the user's cache folder by default.
+    """
+    folder = folder or cache_folder()
+    text = '\0'.join([source(file), arch, str(driver_version()), str(IMAGES),
+                      *(f'{name}={value}' for name, value in sorted(defines.items()))])
+    path = folder / f'{Path(file).stem}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.cubin'
+    try:
+        return path.read_bytes()
+    except OSError:
+        pass
+    log.info('compiling %s for %s, once', file, arch)
+    cubin, _ = compile_cubin(file, arch, defines)
+    try:
+        _write(path, cubin)
+    except OSError as error:
+        log.warning('cannot keep the compiled %s in %s (%s); it is compiled at every start',
+                    file, folder, error)
+    return cubin
+
+
+def cache_folder() -> Path:
+    """Where cubins are kept: readable by this user alone, as they are code."""
+    base = os.environ.get('XDG_CACHE_HOME')
+    return Path(base or Path.home() / '.cache') / 'trt_segmentation' / 'cubins'
+
+
+def driver_version() -> int:
+    """The newest CUDA the installed driver knows, as 13000."""
+    return int(call(driver.cuDriverGetVersion))
+
+
+def _write(path: Path, cubin: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # a reader sees the whole file or none, whoever else compiles the same one now
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(cubin)
+        os.replace(name, path)
+    except OSError:
+        os.unlink(name)
+        raise
+
+
+class Kernel:
+    """One kernel loaded on the calling thread's GPU.
+
+    :param cubin: from :func:`cached_cubin` for this GPU.
+    :raises EngineError: naming the driver call that failed.
+    """
+
+    def __init__(self, cubin: bytes, name: str) -> None:
+        self._module = call(driver.cuModuleLoadData, cubin)
+        self.function: Any = call(driver.cuModuleGetFunction, self._module, name.encode())
+
+    def close(self) -> None:
+        """Unload; the GPU must be done with it."""
+        if self._module is not None:
+            call(driver.cuModuleUnload, self._module)
+            self._module = None
