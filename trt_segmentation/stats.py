@@ -78,11 +78,14 @@ class Stats:
         self._dropped: Counter[str] = Counter()
         self._in: deque[float] = deque()
         self._out: deque[tuple[float, Mapping[str, float]]] = deque()
+        self._began: float | None = None
 
     def frame_in(self, now: float) -> None:
         """Count a frame the camera delivered."""
         with self._lock:
             self._frames_in += 1
+            if self._began is None:
+                self._began = now
             self._in.append(now)
             self._forget(now)
 
@@ -106,9 +109,12 @@ class Stats:
             for _, timings in self._out:
                 for stage, ms in timings.items():
                     stages.setdefault(stage, []).append(ms)
+            # less than a window since the first frame would read as a low rate
+            began = now if self._began is None else self._began
+            span = min(self._window, max(1.0, now - began))
             return Snapshot(
                 self._frames_in, self._frames_out, dict(self._dropped),
-                len(self._in) / self._window, len(self._out) / self._window,
+                len(self._in) / span, len(self._out) / span,
                 {stage: percentiles(values) for stage, values in stages.items()})
 
     def _forget(self, now: float) -> None:

@@ -1,0 +1,300 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Publish-to-receive latency of an image: direct transport against typed messages.
+
+Every case runs in processes of its own, a few rounds one after the other so that what else the
+machine does meets all alike. The clock starts with the pixels in an array and stops when the
+receiver has them in an array; one image at a time, so nothing queues. Within one process the
+publisher has a thread of its own, as it has in the node. Much of what typed messages cost is the
+kernel clearing fresh blocks of memory for each; where publisher and executor share one thread,
+glibc reuses blocks in some runs and not in others. That case is a row without a bar, and mallopt
+has it reuse them always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+import ctypes
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+import json
+import os
+from pathlib import Path
+import random
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+PUBLISHERS = {'thread': 'one process', 'process': 'two processes', 'same': 'one thread'}
+SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+HD = (1920, 1080)
+BAR = 3.0
+WARM_UP = 8
+PAUSE = 0.01
+"""Seconds between two images: every case starts with a machine that has nothing else to do."""
+LOST_AFTER = 2.0
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_THRESHOLD = 32 << 20
+"""Bytes; glibc refuses a larger M_MMAP_THRESHOLD."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one process, or a pair of them, measures.
+
+    :param publisher: a key of :data:`PUBLISHERS`, where the publisher is.
+    :param mallopt: whether :func:`set_mallopt` was called in the process, or both.
+    :param ready: publish a typed message made beforehand, so that making it is not measured.
+    """
+
+    width: int
+    height: int
+    transport: str
+    publisher: str = 'thread'
+    mallopt: bool = False
+    ready: bool = False
+    messages: int = 50
+
+
+def set_mallopt() -> None:
+    """Let malloc keep large blocks instead of mapping and faulting in fresh ones each time."""
+    libc = ctypes.CDLL(None)
+    if not (libc.mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD)
+            and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)):
+        raise OSError('mallopt refused')
+
+
+def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
+    """Publisher of a case, and what publishes image ``number`` stamped with the clock."""
+    from builtin_interfaces.msg import Time
+    import numpy as np
+    from rclpy.qos import QoSProfile
+    from sensor_msgs.msg import Image
+    from std_msgs.msg import Header
+
+    from trt_segmentation.ros.cdr import HEAD_ROOM
+    from trt_segmentation.ros.memory import PageMemory
+    from trt_segmentation.ros.messages import image_message
+    from trt_segmentation.ros.transport import choose_transport
+
+    publisher = node.create_publisher(Image, 'image', QoSProfile(depth=5))
+    images = choose_transport(case.transport).publisher(publisher)
+    memory = PageMemory(HEAD_ROOM + case.width * case.height * 3)
+    pixels = memory.view[HEAD_ROOM:].reshape(case.height, case.width, 3)
+    pixels[...] = np.arange(case.width, dtype=np.uint8)[:, None]
+    message = image_message(Header(), 'bgr8', pixels)
+
+    def send(number: int) -> None:
+        pixels[0, 0, 0] = message.data[0] = number % 256
+        sec, nanosec = divmod(time.monotonic_ns(), 1_000_000_000)
+        header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id='camera')
+        if case.ready:
+            message.header = header
+            publisher.publish(message)
+        else:
+            images.publish(header, 'bgr8', pixels, memory)
+
+    return publisher, send
+
+
+def publish(case: Case) -> None:
+    """Be the publisher of a case in a process of its own: one image for every line read."""
+    import rclpy
+    rclpy.init()
+    node = rclpy.create_node('benchmark_publisher')
+    publisher, send = sender(case, node)
+    while not publisher.get_subscription_count():
+        time.sleep(0.01)
+    print('matched', flush=True)
+    for line in sys.stdin:
+        send(int(line))
+    node.destroy_node()  # or its 64 MB stay in /dev/shm
+    rclpy.shutdown()
+
+
+def receive(case: Case) -> dict[str, Any]:
+    """Be the receiver of a case, and its publisher too where that is in the same process."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from trt_segmentation.ros.qos import NEWEST
+    from trt_segmentation.ros.transport import choose_transport
+
+    rclpy.init()
+    node = rclpy.create_node('benchmark')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    got: dict[int, float] = {}
+
+    def take(taken: Any) -> None:
+        frame = taken.frame()
+        now = time.monotonic_ns()
+        if frame.data.nbytes != case.width * case.height * 3:
+            raise ValueError(f'received {frame.data.nbytes} bytes')
+        got[int(frame.data[0])] = (now - frame.stamp_ns) / 1e6
+        if case.transport == 'direct':
+            taken.release()
+
+    def dropped(reason: str, text: str) -> None:
+        raise RuntimeError(f'{reason}: {text}')
+
+    transport = choose_transport(case.transport)
+    subscription = transport.subscribe(node, 'image', NEWEST, take, dropped)
+    with publishing(case, node, executor) as send:
+        latencies = [ping(number, send, executor, got)
+                     for number in range(WARM_UP + case.messages)]
+    subscription.close()
+    node.destroy_node()  # or its 64 MB stay in /dev/shm
+    rclpy.shutdown()
+    arrived = [latency for latency in latencies[WARM_UP:] if latency is not None]
+    return {'ms': arrived, 'lost': case.messages - len(arrived)}
+
+
+@contextmanager
+def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int], object]]:
+    """Where the case has its publisher: what sends an image from there, once it is matched."""
+    if case.publisher == 'process':
+        with subprocess.Popen(
+                [sys.executable, __file__, '--publish', json.dumps(asdict(case))],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdin and other.stdout
+            if other.stdout.readline() != 'matched\n':
+                raise RuntimeError('the publishing process ended')
+            yield partial(print, file=other.stdin, flush=True)
+        return
+    publisher, send = sender(case, node)
+    while not publisher.get_subscription_count():
+        executor.spin_once(timeout_sec=0.01)
+    if case.publisher == 'same':
+        yield send
+        return
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda number: thread.submit(send, number)
+
+
+def ping(number: int, send: Callable[[int], object], executor: Any,
+         got: dict[int, float]) -> float | None:
+    """Send one image and wait for it; its latency, None where it did not come."""
+    time.sleep(PAUSE)
+    got.clear()
+    send(number)
+    end = time.monotonic() + LOST_AFTER
+    while number % 256 not in got and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.05)
+    return got.get(number % 256)
+
+
+def cases(quick: bool) -> list[Case]:
+    """Every case of a run; typed and direct of one kind side by side."""
+    messages = 12 if quick else 40
+    two = (HD,) if quick else SIZES
+    kinds = [Case(*size, '', messages=messages) for size in SIZES]
+    kinds += [Case(*size, '', 'process', messages=messages) for size in two]
+    kinds += [Case(*HD, '', publisher, mallopt=True, messages=messages)
+              for publisher in (('thread',) if quick else ('thread', 'process'))]
+    kinds += [Case(*HD, '', 'same', messages=messages)]
+    found = [replace(kind, transport=name) for kind in kinds for name in ('typed', 'direct')]
+    return [*found, Case(*HD, 'typed', ready=True, messages=messages)]
+
+
+def environment() -> dict[str, str]:
+    """Loopback, a domain nobody else is in, and this project's Fast DDS profile."""
+    profile = str(ROOT / 'config' / 'fastdds.xml')
+    if not Path(profile).is_file():
+        raise FileNotFoundError(profile)
+    return {**os.environ, 'ROS_DOMAIN_ID': str(random.randrange(1, 100)),
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
+
+
+def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
+    """Measure a case in fresh processes."""
+    done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
+                          env=env, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise RuntimeError(f'{case} failed:\n{done.stderr}')
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(report: Any, quick: bool) -> None:
+    """Run every case and report medians and how many times lower direct is."""
+    env = environment()
+    every = cases(quick)
+    ms: dict[Case, list[float]] = {case: [] for case in every}
+    lost = dict.fromkeys(every, 0)
+    for _ in range(1 if quick else 3):
+        for case in every:
+            found = run_case(case, env)
+            ms[case] += found['ms']
+            lost[case] += found['lost']
+    p50 = {case: statistics.median(values) for case, values in ms.items() if values}
+    for case in every:
+        name = f'{label(case)} {case.transport}'
+        if case in p50:
+            report.add(f'{name} p50', p50[case], 'ms')
+        if case.publisher == 'process':
+            report.add(f'{name} lost', 100 * lost[case] / (lost[case] + len(ms[case])), '%')
+        elif lost[case]:
+            raise RuntimeError(f'{name}: {lost[case]} images lost within one process')
+    compare(report, p50)
+
+
+def compare(report: Any, p50: dict[Case, float]) -> None:
+    """How many times lower direct is, and what mallopt is worth by itself."""
+    for typed in (case for case in p50 if case.transport == 'typed'):
+        direct = replace(typed, transport='direct', ready=False)
+        if direct in p50:
+            ratio = p50[typed] / p50[direct]
+            promised = label(typed) in (f'1920x1080 {PUBLISHERS[name]}'
+                                        for name in ('thread', 'process'))
+            report.add(f'{label(typed)}: typed / direct', ratio, 'times',
+                       *((f'>= {BAR:g}', ratio >= BAR) if promised else ()))
+    for tuned in (case for case in p50 if case.mallopt):
+        plain = replace(tuned, mallopt=False)
+        report.add(f'{label(plain)} {plain.transport}: without / with mallopt',
+                   p50[plain] / p50[tuned], 'times')
+
+
+def label(case: Case) -> str:
+    """Size, where the publisher is and what is special."""
+    return (f'{case.width}x{case.height} {PUBLISHERS[case.publisher]}'
+            + ', mallopt' * case.mallopt + ', message made beforehand' * case.ready)
+
+
+def main() -> None:
+    """Measure, or be one of the processes that are measured."""
+    if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
+        case = Case(**json.loads(sys.argv[2]))
+        if case.mallopt:
+            set_mallopt()
+        if sys.argv[1] == '--publish':
+            publish(case)
+        else:
+            print(json.dumps(receive(case)))
+        return
+    import report
+    report.run('Direct transport against typed messages, bgr8, Fast DDS', measure)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,93 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The segmentation node; `ros2 launch trt_segmentation seg.launch.py -s` lists the arguments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+
+SHARE = Path(__file__).resolve().parent.parent
+PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
+           'FASTRTPS_DEFAULT_PROFILES_FILE')  # Fast DDS 2: Humble, Jazzy
+ENGINES = ['auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu']
+AS_FILE = 'Not given: what params_file says.'
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'image', default_value='image',
+        description='Image topic; camera_info is taken from beside it.'),
+    DeclareLaunchArgument(
+        'model', default_value='',
+        description=f'Model card: an installed name or the path of a .yaml file. {AS_FILE}'),
+    DeclareLaunchArgument(
+        'engine', default_value='', choices=['', *ENGINES],
+        description=f'What runs the network; auto takes the best that works here. {AS_FILE}'),
+    DeclareLaunchArgument(
+        'namespace', default_value='', description='Namespace of the node and its topics.'),
+    DeclareLaunchArgument(
+        'params_file', default_value=str(SHARE / 'config' / 'seg.yaml'),
+        description='Parameters of the node.'),
+    DeclareLaunchArgument(
+        'use_sim_time', default_value='', choices=['', 'true', 'false'],
+        description='Take the time from /clock. Not given: true with bag, else what '
+                    'params_file says.'),
+    DeclareLaunchArgument(
+        'autostart', default_value='', choices=['', 'true', 'false'],
+        description=f'Configure and activate with no lifecycle manager. {AS_FILE}'),
+    DeclareLaunchArgument(
+        'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='Least severity that is logged.'),
+    DeclareLaunchArgument(
+        'bag', default_value='', description='rosbag2 to play, with its time as the clock.'),
+]
+
+
+def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Node, and bag where there is one, for the arguments given."""
+    given = context.launch_configurations
+    bag = given['bag']
+    overrides: dict[str, str | bool] = {
+        name: given[name] for name in ('model', 'engine') if given[name]}
+    if given['autostart']:
+        overrides['autostart'] = given['autostart'] == 'true'
+    if sim := given['use_sim_time'] or ('true' if bag else ''):
+        overrides['use_sim_time'] = sim == 'true'
+    node = Node(
+        package='trt_segmentation', executable='seg_node', name='trt_segmentation',
+        namespace=given['namespace'], parameters=[given['params_file'], overrides],
+        remappings=[('image', given['image'])], output='screen', emulate_tty=True,
+        ros_arguments=['--log-level', given['log_level']])
+    player = ExecuteProcess(
+        cmd=['ros2', 'bag', 'play', '--clock', '100', bag], output='screen')
+    return [node, player] if bag else [node]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, the DDS profile for large images where the user has set none, and the node."""
+    theirs = any(name in os.environ for name in (*PROFILE, 'FASTDDS_BUILTIN_TRANSPORTS'))
+    profile = str(SHARE / 'config' / 'fastdds.xml')
+    environment = [] if theirs else [SetEnvironmentVariable(name, profile) for name in PROFILE]
+    return LaunchDescription([*ARGUMENTS, *environment, OpaqueFunction(function=actions)])

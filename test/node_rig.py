@@ -1,0 +1,154 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A segmentation node on real rclpy, a pipeline the test holds in its hand, and small images."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from rcl_interfaces.msg import Log
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+
+from trt_segmentation.engines import Identity
+from trt_segmentation.frame import Frame, Segmentation, Wanted
+from trt_segmentation.model_card import ModelCard
+from trt_segmentation.ros.node import SegmentationNode
+
+TIMEOUT = 30.0
+"""Seconds, far above what anything here takes; a test that needs them has failed."""
+
+NODE = '/trt_segmentation'
+
+
+def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 'bgr8',
+                 step: int = 27, size: int | None = None) -> Image:
+    """An image of small noise, rows padded to ``step``."""
+    noise = np.random.default_rng(sec).integers(0, 250, size if size is not None
+                                                else height * step, np.uint8)
+    message = Image(height=height, width=width, encoding=encoding, step=step,
+                    data=array('B', noise.tobytes()))
+    message.header.stamp.sec, message.header.stamp.nanosec = sec, 999999999
+    message.header.frame_id = f'camera {sec}'
+    return message
+
+
+class FakePipeline:
+    """Answers with the first channel as labels; waits for ``gate`` and raises what it is told."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self.alpha = -1.0
+        self.identity = Identity(card.name, 'onnxruntime-cpu', '1.2', 'fp32', 'a fake', 'test')
+        self.gate = threading.Event()
+        self.gate.set()
+        self.errors: list[Exception] = []
+        self.wanted: list[Wanted] = []
+        self.closed = 0
+        self._waiting: list[tuple[Frame, Wanted]] = []
+
+    def submit(self, frames: list[Frame], wanted: Wanted = Wanted()) -> None:
+        self.wanted.append(wanted)
+        self._waiting += [(frame, wanted) for frame in frames]
+
+    def collect(self) -> list[Segmentation]:
+        frame, wanted = self._waiting.pop(0)
+        assert self.gate.wait(TIMEOUT)
+        if self.errors:
+            raise self.errors.pop(0)
+        rows = np.lib.stride_tricks.as_strided(
+            frame.data, (frame.height, frame.row_bytes), (frame.step, 1))
+        labels = rows[:, ::frame.row_bytes // frame.width].astype(self.card.label_dtype)
+        size = labels.shape
+        return [Segmentation(
+            frame, labels,
+            np.full((*size, 3), 7, np.uint8) if wanted.overlay else None,
+            np.full(size, 200, np.uint8) if wanted.confidence else None,
+            {'preprocess': 1.0, 'inference': 2.0, 'postprocess': 3.0})]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Rig:
+    """The node and, beside it, a node of the test's own; both spun in the test's thread."""
+
+    def __init__(self, context: Any, pipelines: list[FakePipeline], **options: Any) -> None:
+        self.pipelines = pipelines
+        self.node = SegmentationNode(context=context, **options)
+        self.peer = Node('peer', context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._executor.add_node(self.peer)
+
+    @property
+    def pipeline(self) -> FakePipeline:
+        return self.pipelines[-1]
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        """Spin until it is so; returns what was found."""
+        deadline = time.monotonic() + TIMEOUT
+        while not (found := what()):
+            assert time.monotonic() < deadline, 'it did not happen'
+            self._executor.spin_once(timeout_sec=0.02)
+        return found
+
+    def hear(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
+        """Everything the node publishes on a topic from now on."""
+        heard: list[Any] = []
+        self.peer.create_subscription(kind, topic, heard.append, qos)
+        (publisher,) = (p for p in self.node.publishers if p.topic_name == topic)
+        self.until(publisher.get_subscription_count)
+        return heard
+
+    def log(self) -> list[Log]:
+        """What the node logs, lines from before included."""
+        lines: list[Log] = []
+        kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.peer.create_subscription(Log, '/rosout', lines.append, kept)
+        return lines
+
+    def speaker(self, kind: Any, topic: str = 'image') -> Any:
+        """A publisher the node has matched."""
+        publisher = self.peer.create_publisher(kind, topic, 10)
+        self.until(publisher.get_subscription_count)
+        return publisher
+
+    def snapshot(self) -> Any:
+        found = self.node.stats.snapshot(self.node._forward.seconds())
+        assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
+        assert found.in_flight >= 0
+        return found
+
+    def close(self) -> None:
+        """End both nodes; a second call does nothing."""
+        if not hasattr(self, 'node'):
+            return
+        for pipeline in self.pipelines:
+            pipeline.gate.set()
+        self.node.stop()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self.peer.destroy_node()
+        del self.node, self.peer, self._executor
+
+

@@ -1,0 +1,90 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""ROS on a domain of the test run's own, and nodes on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import gc
+import os
+from pathlib import Path
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.model_card import ModelCard, ModelCardError
+
+PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
+
+
+@pytest.fixture(scope='session')
+def ros() -> Iterator[Any]:
+    """A ROS context on a domain of its own that stays on this machine."""
+    rclpy = pytest.importorskip('rclpy')
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        os.environ[name] = str(PROFILE)
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=random.randint(1, 100))
+    yield context
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def make_rig(ros: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Rigs whose pipelines are fakes; ``classes`` is how many the model has."""
+    rigs: list[Any] = []
+
+    def make(classes: int = 255, start: bool = True, **options: Any) -> Any:
+        from node_rig import FakePipeline, Rig
+
+        import trt_segmentation.ros.node as module
+        pipelines: list[Any] = []
+
+        def load(name: str) -> ModelCard:
+            if name == 'absent':
+                raise ModelCardError(f'no model card {name!r}')
+            return ModelCard(name, Path('none.onnx'), tuple(f'class {i}' for i in range(classes)),
+                             np.zeros((classes, 3), np.uint8))
+
+        def open_(card: ModelCard, engine: str) -> Any:
+            if engine == 'tensorrt':
+                raise EngineError('engine tensorrt is not here')
+            pipelines.append(FakePipeline(card))
+            return pipelines[-1]
+
+        monkeypatch.setattr(module, 'load_card', load)
+        monkeypatch.setattr(module, 'open_pipeline', open_)
+        rig = Rig(ros, pipelines, **options)
+        rigs.append(rig)
+        if start:
+            assert rig.node.start()
+        return rig
+
+    yield make
+    for rig in rigs:
+        rig.close()
+    # rclpy leaves a lifecycle node's services to the garbage collector, those of one that was
+    # refused a parameter too, and the next test's node has the same name
+    gc.collect()
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Any]) -> Any:
+    """An active node."""
+    return make_rig()

@@ -1,0 +1,215 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The executables as processes of their own: they start, answer and end as told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from networks import color_classifier, cube_colors
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from trt_segmentation.ros.messages import stamp_ns
+from trt_segmentation.ros.street_camera import schedule
+from trt_segmentation.street import CONDITIONS, Drive
+
+
+class Process:
+    """A ROS process whose log can be waited for."""
+
+    def __init__(self, module: str, domain: int, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', f'trt_segmentation.ros.{module}', '--ros-args', *arguments],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, 'ROS_DOMAIN_ID': str(domain)})
+        self.log = ''
+
+    def until(self, text: str) -> None:
+        """Read the log up to a line that holds the text."""
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self.log += line
+            if text in line:
+                return
+        pytest.fail(f'no {text!r} in:\n{self.log}')
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, *signals: int) -> None:
+        for number in signals:
+            self._process.send_signal(number)
+
+    def ended(self, timeout: float) -> int:
+        """Exit code; fails where there is none by then."""
+        _, rest = self._process.communicate(timeout=timeout)
+        self.log += rest
+        return self._process.returncode
+
+    def kill(self) -> None:
+        if self.running():
+            self._process.kill()
+            self._process.communicate()
+
+
+@pytest.fixture
+def process(ros: Any) -> Iterator[Callable[..., Process]]:
+    """Start processes on the test's own domain."""
+    started: list[Process] = []
+
+    def start(module: str, *arguments: str) -> Process:
+        started.append(Process(module, ros.get_domain_id(), *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture(scope='module')
+def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model card whose network tells colours apart."""
+    folder = tmp_path_factory.mktemp('model')
+    palette = cube_colors(8)
+    color_classifier(folder / 'colors.onnx', palette)
+    path = folder / 'colors.yaml'
+    path.write_text(json.dumps({  # JSON is YAML
+        'model': 'colors.onnx', 'classes': [f'color {i}' for i in range(8)],
+        'palette': palette.tolist(), 'input': {'mean': [0, 0, 0], 'std': [1, 1, 1]}}))
+    return path
+
+
+@pytest.mark.parametrize('signals', [
+    (signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGTERM)])
+def test_a_signal_ends_the_node_cleanly(
+        process: Callable[..., Process], card: Path, signals: tuple[int, ...],
+        record_property: Callable[[str, object], None]) -> None:
+    node = process('node', '-p', f'model:={card}')
+    node.until('active: /image -> /trt_segmentation/label_map')
+    began = time.monotonic()
+    node.send(*signals)
+    assert node.ended(timeout=5.0) == 0  # 2 s are promised; a busy machine gets more
+    print(f'ended {time.monotonic() - began:.2f} s after the signal')
+    assert 'Traceback' not in node.log and '0 frames in, 0 out, 0 dropped' in node.log
+
+
+def test_a_node_without_its_model_says_so_and_lives(process: Callable[..., Process]) -> None:
+    node = process('node', '-p', 'model:=streets')
+    node.until("no model card 'streets', did you mean 'street'?")
+    node.send(signal.SIGINT)
+    assert node.ended(timeout=5.0) == 0
+    assert 'ros2 lifecycle set /trt_segmentation configure' in node.log
+    assert 'Traceback' not in node.log
+
+
+def test_without_autostart_it_waits_to_be_configured(
+        process: Callable[..., Process], ros: Any, card: Path) -> None:
+    from lifecycle_msgs.srv import GetState
+    node = process('node', '-p', 'autostart:=false', '-p', f'model:={card}')
+    peer = Peer(ros)
+    client = peer.node.create_client(GetState, '/trt_segmentation/get_state')
+    peer.until(client.service_is_ready)
+    future = client.call_async(GetState.Request())
+    peer.until(future.done)
+    assert future.result().current_state.label == 'unconfigured'
+    node.send(signal.SIGTERM)
+    assert node.ended(timeout=5.0) == 0
+    assert 'configured' not in node.log
+    peer.close()
+
+
+def test_a_refused_start_up_value_is_one_line_and_exit_code_2(
+        process: Callable[..., Process]) -> None:
+    node = process('node', '-p', 'engine:=tensort')
+    assert node.ended(timeout=30.0) == 2
+    assert "did you mean 'tensorrt'?" in node.log and 'Traceback' not in node.log
+
+
+class Peer:
+    """A node of the test's own."""
+
+    def __init__(self, context: Any) -> None:
+        self.node = Node('peer', context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+
+    def until(self, what: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 30
+        while not what():
+            assert time.monotonic() < deadline, 'it did not happen'
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+
+
+def test_street_camera_and_node_between_processes(
+        process: Callable[..., Process], ros: Any, card: Path, tmp_path: Path) -> None:
+    peer = Peer(ros)
+    images: list[Image] = []
+    infos: list[CameraInfo] = []
+    maps: list[Image] = []
+    for kind, topic, heard in ((Image, '/cam/image', images),
+                               (CameraInfo, '/cam/camera_info', infos),
+                               (Image, '/trt_segmentation/label_map', maps)):
+        peer.node.create_subscription(kind, topic, heard.append, 10)
+    remap = ('-r', 'image:=/cam/image')
+    node = process('node', *remap, '-p', f'model:={card}')
+    node.until('active: /cam/image')
+    log = tmp_path / 'camera.jsonl'
+    options = {'width': 320, 'height': 240, 'seed': 3, 'loop': 4, 'count': 6, 'fps': 10.0,
+               'subscribers': 2, 'log': log}
+    arguments = [text for key, value in options.items() for text in ('-p', f'{key}:={value}')]
+    camera = process('street_camera', *remap, *arguments)
+    peer.until(lambda: len(images) == 6 and infos and maps)
+    assert camera.ended(timeout=20.0) == 0
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(row['index'], row['frame']) for row in rows] == [
+        (0, 0), (1, 1), (2, 2), (3, 3), (4, 0), (5, 1)]
+    assert [stamp_ns(image.header) for image in images] == [row['stamp_ns'] for row in rows]
+    drive = Drive(3, width=320, height=240, fps=10.0)
+    for image, row in zip(images, rows):
+        assert (image.header.frame_id, image.encoding) == ('street_camera', 'bgr8')
+        assert bytes(image.data) == drive.frame(row['frame']).image.tobytes()
+    assert (infos[0].k[0], infos[0].k[2], infos[0].width) == (
+        drive.intrinsics[0], drive.intrinsics[2], 320)
+    assert all(info.header in [image.header for image in images] for info in infos)
+    stamps = [stamp_ns(got.header) for got in maps]
+    assert stamps == sorted(set(stamps)) and set(stamps) <= {row['stamp_ns'] for row in rows}
+    assert all((got.height, got.width, got.encoding) == (240, 320, 'mono8') for got in maps)
+    assert np.frombuffer(maps[-1].data, np.uint8).max() < 8
+    node.send(signal.SIGINT)
+    assert node.ended(timeout=5.0) == 0
+    peer.close()
+
+
+def test_a_tour_goes_through_every_condition_in_equal_parts() -> None:
+    assert schedule('tour', 8) == [c for c in CONDITIONS for _ in range(2)]
+    assert schedule('rain', 2) == ['rain', 'rain']

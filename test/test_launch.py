@@ -1,0 +1,153 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The launch files: their arguments, what they start, and a real ``ros2 launch`` where it can."""
+
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS install')
+
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+
+from trt_segmentation.engines import ENGINES
+from trt_segmentation.street import CONDITIONS
+
+ROOT = Path(__file__).parents[1]
+PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+
+def load(name: str) -> Any:
+    spec = spec_from_file_location(name, ROOT / 'launch' / f'{name}.launch.py')
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS'):
+        monkeypatch.delenv(name, raising=False)
+
+
+def arguments(module: Any) -> dict[str, Any]:
+    entities = module.generate_launch_description().entities
+    return {entity.name: entity for entity in entities
+            if isinstance(entity, DeclareLaunchArgument)}
+
+
+def default(argument: Any) -> str:
+    return ''.join(part.text for part in argument.default_value)
+
+
+def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
+    """What seg.launch.py would start, as its constructors' arguments."""
+    seg = load('seg')
+    monkeypatch.setattr(seg, 'Node', lambda **options: options)
+    monkeypatch.setattr(seg, 'ExecuteProcess', lambda **options: options)
+    configurations = {name: default(argument) for name, argument in arguments(seg).items()}
+    assert set(given) <= set(configurations)
+    return tuple(seg.actions(SimpleNamespace(launch_configurations={**configurations, **given})))
+
+
+@pytest.mark.parametrize(('name', 'expected'), [
+    ('seg', {'image', 'model', 'engine', 'namespace', 'params_file', 'use_sim_time', 'autostart',
+             'log_level', 'bag'}),
+    ('demo', {'image', 'condition', 'seed', 'fps'})])
+def test_every_argument_is_described_and_its_default_is_a_choice(
+        name: str, expected: set[str]) -> None:
+    found = arguments(load(name))
+    assert set(found) == expected
+    for argument in found.values():
+        assert argument.description
+        assert not argument.choices or default(argument) in argument.choices
+
+
+def test_choices_are_the_codes() -> None:
+    assert arguments(load('seg'))['engine'].choices == ['', *ENGINES]
+    assert arguments(load('demo'))['condition'].choices == [*CONDITIONS, 'tour']
+
+
+def test_with_no_argument_the_parameter_file_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    (node,) = started(monkeypatch)
+    assert node['parameters'] == [str(ROOT / 'config' / 'seg.yaml'), {}]
+    assert (node['executable'], node['remappings']) == ('seg_node', [('image', 'image')])
+
+
+def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    (node,) = started(monkeypatch, model='mine.yaml', engine='onnxruntime-cpu', image='/a/b',
+                      autostart='false', use_sim_time='false', namespace='front',
+                      params_file='p.yaml', log_level='debug')
+    assert node['parameters'] == ['p.yaml', {
+        'model': 'mine.yaml', 'engine': 'onnxruntime-cpu', 'autostart': False,
+        'use_sim_time': False}]
+    assert (node['namespace'], node['remappings']) == ('front', [('image', '/a/b')])
+    assert node['ros_arguments'] == ['--log-level', 'debug']
+
+
+def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    node, player = started(monkeypatch, bag='drive.mcap')
+    assert node['parameters'][1] == {'use_sim_time': True}
+    assert player['cmd'][:3] == ['ros2', 'bag', 'play']
+    assert '--clock' in player['cmd'] and player['cmd'][-1] == 'drive.mcap'
+
+
+def test_the_dds_profile_is_set_only_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count() -> int:
+        entities = load('seg').generate_launch_description().entities
+        return sum(isinstance(entity, SetEnvironmentVariable) for entity in entities)
+
+    assert count() == 2
+    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'LARGE_DATA')
+    assert count() == 0
+
+
+def installed() -> bool:
+    """Whether `ros2 launch trt_segmentation` can find the package."""
+    return bool(shutil.which('ros2')) and subprocess.run(
+        ['ros2', 'pkg', 'prefix', 'trt_segmentation'], capture_output=True,
+        check=False).returncode == 0
+
+
+def test_ros2_launch_demo() -> None:
+    if not installed():
+        pytest.skip('needs ros2 launch and this package built by colcon and sourced')
+    process = subprocess.Popen(
+        ['ros2', 'launch', 'trt_segmentation', 'demo.launch.py'], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': '87', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+    log, wanted = '', {'active: /camera/image_raw', 'publishing /camera/image_raw'}
+    try:
+        assert process.stdout
+        for line in process.stdout:
+            log += line
+            wanted = {text for text in wanted if text not in line}
+            if not wanted:
+                break
+        process.send_signal(signal.SIGINT)
+        log += process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    assert not wanted and log.count('process has finished cleanly') == 2, log

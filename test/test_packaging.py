@@ -1,0 +1,163 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What is installed where, that metadata agree, and that every import is declared."""
+
+from __future__ import annotations
+
+import ast
+from configparser import ConfigParser
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+import zipfile
+
+import pytest
+
+from trt_segmentation.share import share_path
+
+ROOT = Path(__file__).parents[1]
+ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
+          'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
+          'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
+          'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
+"""rosdep key by import, where the name differs."""
+
+OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'tensorrt', 'tensorrt_rtx', 'torch'}
+"""Imports that only some commands or machines need; asked for by name where they are missing."""
+
+SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py', 'config/seg.yaml',
+          'config/fastdds.xml', 'config/models/street.yaml', 'resource/street.onnx']
+
+
+def package_xml() -> ET.Element:
+    return ET.parse(ROOT / 'package.xml').getroot()
+
+
+def test_versions_agree() -> None:
+    version = package_xml().findtext('version')
+    assert f"version='{version}'" in (ROOT / 'setup.py').read_text(encoding='utf-8')
+    assert str(version) in (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
+
+
+def test_package_xml_is_format_3_of_an_ament_python_package() -> None:
+    root = package_xml()
+    assert root.get('format') == '3' and root.findtext('name') == 'trt_segmentation'
+    assert root.findtext('export/build_type') == 'ament_python'
+    license_tag = root.find('license')
+    assert license_tag is not None and license_tag.text == 'Apache-2.0'
+    assert 'Apache License' in (ROOT / str(license_tag.get('file'))).read_text(encoding='utf-8')
+    keys = [tag.text for tag in root if tag.tag.endswith('depend')]
+    assert len(set(keys)) == len(keys)
+
+
+def test_every_import_is_declared() -> None:
+    declared = {tag.text for tag in package_xml() if tag.tag.endswith('depend')}
+    files = [*(ROOT / 'trt_segmentation').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]
+    missing = {}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            names = ([alias.name for alias in node.names] if isinstance(node, ast.Import)
+                     else [node.module or ''] if isinstance(node, ast.ImportFrom)
+                     and not node.level else [])
+            for top in {name.split('.')[0] for name in names}:
+                if top in sys.stdlib_module_names or top in OPTIONAL or top == 'trt_segmentation':
+                    continue
+                if ROSDEP.get(top, top) not in declared:
+                    missing[top] = path.relative_to(ROOT)
+    assert not missing
+
+
+def test_the_marker_is_where_ament_looks() -> None:
+    assert (ROOT / 'resource' / 'trt_segmentation').is_file()
+    config = ConfigParser()
+    config.read(ROOT / 'setup.cfg')
+    assert config['install']['install_scripts'] == '$base/lib/trt_segmentation'
+
+
+def test_share_path_in_the_source_tree() -> None:
+    for name in SHARED:
+        assert share_path(*name.split('/')) == ROOT / name
+    with pytest.raises(FileNotFoundError, match=r'nothing\.yaml is not installed'):
+        share_path('nothing.yaml')
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This tree's wheel, built from a copy so that nothing is left in the tree."""
+    pytest.importorskip('setuptools')
+    source, out = tmp_path_factory.mktemp('wheel') / 'source', tmp_path_factory.mktemp('out')
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
+        '.*', '__pycache__', '*.egg-info', 'build', 'install', 'log', 'demo-out', 'test'))
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-build-isolation',
+                    '--no-deps', '--no-index', '--wheel-dir', out, source], check=True)
+    (found,) = out.glob('*.whl')
+    return found
+
+
+def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    data = re.sub(r'-py3.*', '.data/data/', wheel.name)
+    expected = {f'{data}share/trt_segmentation/{name}' for name in SHARED}
+    expected.add(f'{data}share/ament_index/resource_index/packages/trt_segmentation')
+    expected |= {str(path.relative_to(ROOT)) for path in
+                 (ROOT / 'trt_segmentation').rglob('*') if path.suffix in ('.py', '.cu')}
+    cards = {f'{data}share/trt_segmentation/{path.relative_to(ROOT)}'
+             for path in (ROOT / 'config' / 'models').glob('*.yaml')}
+    assert expected | cards <= names
+
+
+def away(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command far from the source tree and from any ROS workspace that is sourced."""
+    keep = {name: value for name, value in os.environ.items()
+            if name not in ('PYTHONPATH', 'AMENT_PREFIX_PATH')}
+    return subprocess.run(command, cwd='/', text=True, check=False, capture_output=True,
+                          env={**keep, **environment})
+
+
+FIND = ('from trt_segmentation.share import share_path; '
+        'print(share_path("config", "seg.yaml"), share_path("resource", "street.onnx"))')
+
+
+def test_pip_install_puts_trt_seg_on_the_path(wheel: Path, tmp_path: Path) -> None:
+    venv = tmp_path / 'venv'
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', venv], check=True)
+    away(sys.executable, '-m', 'pip', '--python', venv / 'bin' / 'python', 'install', '--quiet',
+         '--no-deps', '--no-index', wheel).check_returncode()
+    for command in ('trt_seg', 'seg_node', 'street_camera'):
+        assert os.access(venv / 'bin' / command, os.X_OK)
+    assert 'replay' in away(venv / 'bin' / 'trt_seg', '--help').stdout
+    missing = away(venv / 'bin' / 'seg_node')
+    assert missing.returncode == 1 and 'Traceback' not in missing.stderr
+    assert 'pip install' in missing.stderr and 'setup.bash' in missing.stderr
+    share = venv / 'share' / 'trt_segmentation'
+    assert away(venv / 'bin' / 'python', '-c', FIND).stdout == (
+        f'{share}/config/seg.yaml {share}/resource/street.onnx\n')
+
+
+@pytest.mark.parametrize('ament', [True, False])
+def test_share_path_in_a_colcon_prefix(wheel: Path, tmp_path: Path, ament: bool) -> None:
+    # the layout of colcon's install/<package>: share and lib/pythonX.Y/site-packages
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index',
+                    '--ignore-installed', '--no-warn-script-location', '--prefix', tmp_path,
+                    wheel], check=True)
+    (code,) = tmp_path.glob('l*/python*/*-packages')
+    extra = {'AMENT_PREFIX_PATH': f'/opt/ros/none:{tmp_path}'} if ament else {}
+    share = tmp_path / 'share' / 'trt_segmentation'
+    assert away(sys.executable, '-c', FIND, PYTHONPATH=str(code), **extra).stdout == (
+        f'{share}/config/seg.yaml {share}/resource/street.onnx\n')

@@ -1,0 +1,336 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The whole road on one machine: street camera, node and recorder, each in a process; a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from .host.decode import decode
+from .metrics import confusion, Scores
+from .model_card import load_card, ModelCard
+from .montage import latency_plot, montage, Row
+from .ros.bags import BagReader
+from .share import share_path
+from .stats import percentiles
+from .street import CLASSES, Drive
+
+NODE = '/trt_segmentation'
+TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
+          f'{NODE}/overlay/compressed': 'overlay'}
+"""What the recorder writes and the report reads."""
+FPS = 10.0
+SEED = 7
+START_SECONDS = 60.0
+"""How long the processes may take to find each other; rendering the street is part of it."""
+
+
+class DemoError(RuntimeError):
+    """A part of the demo that did not start or did not answer; says which and where to look."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One frame the camera published: which frame of the drive, in which condition."""
+
+    frame: int
+    condition: str
+    stamp_ns: int
+
+
+def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'auto') -> int:
+    """Run camera, node and recorder for some seconds and write the report into ``out``.
+
+    :param out: folder for report.json, montage.png, latency.png and bag/; one that an earlier
+        demo wrote is replaced.
+    :raises DemoError: when a process failed; its log is in ``out``.
+    :raises FileExistsError: when ``out`` is there and is not a demo's.
+    """
+    card = load_card(model)
+    if seconds <= 0:
+        raise DemoError(f'--seconds {seconds:g}: give more than 0')
+    _clear(out)
+    _ros_environment()
+    with _Progress() as progress:
+        diagnostics, arrived = _live(out, round(seconds * FPS) or 1, model, engine, progress)
+        report, rows, series = _score(out, card, diagnostics, arrived, progress)
+    (out / 'report.json').write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    cv2.imwrite(str(out / 'montage.png'), montage(rows, card))
+    latency_plot(series, out / 'latency.png')
+    _print(report, out)
+    return 0
+
+
+def _clear(out: Path) -> None:
+    ours = {'report.json', 'montage.png', 'latency.png', 'bag', 'camera.jsonl', 'node.jsonl',
+            'camera.log', 'node.log'}
+    if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - ours):
+        raise FileExistsError(f'{out} holds something that is not a demo report; '
+                              'name another folder with --out')
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+
+
+def _ros_environment() -> None:
+    """Keep the demo to this machine and to itself, unless the user has set it otherwise."""
+    os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        os.environ.setdefault(name, str(share_path('config', 'fastdds.xml')))
+
+
+@contextmanager
+def _process(module: str, log: Path, parameters: dict[str, object]
+             ) -> Iterator[subprocess.Popen[bytes]]:
+    """One node in a process of its own; ended by SIGINT, as Ctrl-C would."""
+    command = [sys.executable, '-m', f'{__package__}.ros.{module}', '--ros-args']
+    for name, value in parameters.items():
+        command += ['-p', f'{name}:={value}']
+    with log.open('wb') as file:
+        # a session of its own, so that the terminal's Ctrl-C reaches it only through us
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
+                                   start_new_session=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _live(out: Path, frames: int, model: str, engine: str, progress: _Progress
+          ) -> tuple[dict[str, dict[str, str]], dict[int, int]]:
+    """Run everything; the node's last diagnostics and when each label map arrived."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from .ros.recorder import Recorder
+    camera = {'seed': SEED, 'condition': 'tour', 'fps': FPS, 'loop': frames, 'count': frames,
+              'subscribers': 2, 'log': out / 'camera.jsonl'}
+    node = {'model': model, 'engine': engine, 'frame_log': out / 'node.jsonl'}
+    rclpy.init(args=[])
+    recorder = Recorder(out / 'bag', NODE)
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    try:
+        with _process('node', out / 'node.log', node) as node_process:
+            with _process('street_camera', out / 'camera.log', camera) as camera_process:
+                alive = {'node': node_process, 'camera': camera_process}
+                progress.stage('starting', None)
+                _spin(executor, alive, out, recorder.ready, START_SECONDS)
+                recorder.begin()
+                _spin(executor, alive, out, lambda: recorder.counts['/image'] > 0, START_SECONDS)
+                progress.stage('driving', frames)
+                while camera_process.poll() is None:
+                    executor.spin_once(timeout_sec=0.1)
+                    progress.at(recorder.counts['/image'])
+                    if node_process.poll() is not None:
+                        raise _died('node', node_process, out)
+            node_process.send_signal(signal.SIGINT)
+            # the node's last diagnostics come while it ends, and say what became of each frame
+            while node_process.poll() is None:
+                executor.spin_once(timeout_sec=0.05)
+        last = time.monotonic() + 1.0
+        while time.monotonic() < last:
+            executor.spin_once(timeout_sec=0.05)
+        return recorder.diagnostics, recorder.arrived
+    finally:
+        recorder.close()
+        executor.shutdown()
+        rclpy.shutdown()
+
+
+def _spin(executor: Any, alive: dict[str, subprocess.Popen[bytes]], out: Path,
+          until: Any, seconds: float) -> None:
+    """Spin until something holds; raise where a process ends first or it takes too long."""
+    end = time.monotonic() + seconds
+    while not until():
+        executor.spin_once(timeout_sec=0.1)
+        for name, process in alive.items():
+            if process.poll() is not None:
+                raise _died(name, process, out)
+        if time.monotonic() > end:
+            raise DemoError(f'node and camera did not find each other in {seconds:g} s; '
+                            f'see {out / "node.log"} and {out / "camera.log"}')
+
+
+def _died(name: str, process: subprocess.Popen[bytes], out: Path) -> DemoError:
+    log = out / f'{name}.log'
+    lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()
+    return DemoError(f'the {name} ended with exit code {process.returncode}; the end of {log}:\n'
+                     + '\n'.join(lines[-5:]))
+
+
+def _score(out: Path, card: ModelCard, diagnostics: dict[str, dict[str, str]],
+           arrived: dict[int, int], progress: _Progress
+           ) -> tuple[dict[str, Any], list[Row], dict[str, list[float]]]:
+    """Read bag and logs back; the report, the montage's rows, latencies by stage."""
+    sent = {s.stamp_ns: s for s in map(_sent, _lines(out / 'camera.jsonl'))}
+    answered = [entry for entry in _lines(out / 'node.jsonl') if 'timings' in entry]
+    series: dict[str, list[float]] = {'end_to_end': [
+        (when - stamp) / 1e6 for stamp, when in arrived.items()]}
+    for entry in answered:
+        for stage, ms in entry['timings'].items():
+            series.setdefault(stage, []).append(ms)
+    scores, rows = _accuracy(out / 'bag', card, sent, progress)
+    pipeline, engine = diagnostics['pipeline'], diagnostics['engine']
+    took = [entry['done_ns'] for entry in answered]
+    report: dict[str, Any] = {
+        'frames_published': len(sent), 'frames_in': int(pipeline['frames_in']),
+        'frames_out': int(pipeline['frames_out']),
+        'frames_dropped': int(pipeline['frames_dropped']),
+        'dropped': {key.removeprefix('frames_dropped_'): int(value)
+                    for key, value in pipeline.items() if key.startswith('frames_dropped_')},
+        'frames_recorded': len(arrived),
+        'fps': (len(took) - 1) / (max(took) - min(took)) * 1e9 if len(took) > 1 else 0.0,
+        'latency_ms': {stage: percentiles(values) for stage, values in series.items()},
+        **_accuracy_tree(scores), 'engine': engine.get('engine', ''), 'identity': engine}
+    return report, rows, series
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+
+
+def _sent(entry: dict[str, Any]) -> Sent:
+    return Sent(entry['frame'], entry['condition'], entry['stamp_ns'])
+
+
+def _accuracy(bag: Path, card: ModelCard, sent: dict[int, Sent], progress: _Progress
+              ) -> tuple[Scores | None, list[Row]]:
+    """Compare every recorded label map with its scene's truth; None where classes differ.
+
+    The rows are one frame a condition of those recorded whole.
+    """
+    street = card.classes == CLASSES
+    matrix = np.zeros((len(CLASSES), len(CLASSES) + 1), np.int64)
+    drive, images = Drive(SEED, fps=FPS), 0
+    shown = _one_a_condition(bag, sent)
+    pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
+    progress.stage('scoring', len(sent))
+    with BagReader(bag) as reader:
+        for message in reader.messages(TOPICS):
+            stamp, what = message.stamp_ns or 0, TOPICS[message.topic]
+            if what == 'labels' and street:
+                truth, labels = drive.frame(sent[stamp].frame).truth, message.labels()
+                matrix += confusion(truth, labels, len(CLASSES))
+                images += 1
+                progress.at(images)
+                if stamp in shown:
+                    pictures[stamp]['truth'] = truth
+            if stamp in shown:
+                pictures[stamp][what] = message.labels() if what == 'labels' else \
+                    decode(message.frame()).bgr()
+    rows = [Row(found['image'], found.get('truth'), found['labels'], found['overlay'],
+                sent[stamp].condition) for stamp, found in pictures.items()]
+    return (Scores(CLASSES, matrix, images) if street else None), rows
+
+
+def _one_a_condition(bag: Path, sent: dict[int, Sent]) -> list[int]:
+    """Stamp of a frame from the middle of each condition that was recorded with its answer."""
+    stamps: dict[str, set[int]] = {what: set() for what in TOPICS.values()}
+    with BagReader(bag) as reader:
+        for message in reader.messages(TOPICS):
+            stamps[TOPICS[message.topic]].add(message.stamp_ns or 0)
+    by_condition: dict[str, list[int]] = {}
+    for stamp in sorted(set.intersection(*stamps.values())):
+        by_condition.setdefault(sent[stamp].condition, []).append(stamp)
+    if not by_condition:
+        raise DemoError(f'no frame was recorded with its answer, only {_counts(stamps)}; see the '
+                        f'logs beside {bag}')
+    return [found[len(found) // 2] for found in by_condition.values()]
+
+
+def _counts(stamps: dict[str, set[int]]) -> str:
+    return ', '.join(f'{len(found)} of {what}' for what, found in stamps.items())
+
+
+def _accuracy_tree(scores: Scores | None) -> dict[str, Any]:
+    if scores is None:
+        return {'miou': None, 'iou': None,
+                'miou_note': "the model's classes are not the street scenes'"}
+    tree = scores.tree()
+    return {'miou': tree['mean_iou'], 'iou': tree['iou'],
+            'pixel_accuracy': tree['pixel_accuracy']}
+
+
+def _print(report: dict[str, Any], out: Path) -> None:
+    """Show the report as tables."""
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    counts = Table(title=f'{report["identity"].get("model")} on {report["engine"]} '
+                         f'({report["identity"].get("device")})', show_header=False)
+    reasons = ', '.join(f'{n} {reason}' for reason, n in report['dropped'].items())
+    dropped = f'{report["frames_dropped"]}' + (f' ({reasons})' if reasons else '')
+    for name, value in (
+            ('frames published', report['frames_published']),
+            ('frames in', report['frames_in']), ('frames out', report['frames_out']),
+            ('frames dropped', dropped),
+            ('frames a second', f'{report["fps"]:.1f}'),
+            ('mean IoU', '-' if report['miou'] is None else f'{report["miou"]:.3f}')):
+        counts.add_row(name, str(value))
+    console.print(counts)
+    latency = Table(title='latency, ms')
+    for column in ('stage', 'p50', 'p95', 'p99'):
+        latency.add_column(column, justify='left' if column == 'stage' else 'right')
+    for stage, found in report['latency_ms'].items():
+        latency.add_row(stage, *(f'{ms:.1f}' for ms in found.values()))
+    console.print(latency)
+    console.print(f'report.json, montage.png, latency.png and bag/ are in {out}')
+
+
+class _Progress:
+    """One bar that is given a new name and length at each stage."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(TextColumn('{task.description:10}'), BarColumn(),
+                             MofNCompleteColumn(), TimeElapsedColumn(),
+                             console=Console(stderr=True))
+        self._task = self._bar.add_task('', total=None)
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """Begin a stage of ``total`` steps; None where nobody knows."""
+        self._bar.reset(self._task, description=name, total=total)
+
+    def at(self, done: int) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done)

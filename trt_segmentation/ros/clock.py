@@ -1,0 +1,49 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The node's clock as rates and ages need it: seconds that never go back."""
+
+from __future__ import annotations
+
+import threading
+
+from rclpy.clock import Clock
+
+FOREIGN = 3600.0
+"""Seconds between a stamp and the clock from which they cannot be of one time base."""
+
+
+class ForwardClock:
+    """Seconds on a ROS clock, carried on over jumps back (a bag that loops); any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last = 0.0
+        self._lead = 0.0
+
+    def seconds(self) -> float:
+        """Seconds since some start; follows sim time's rate, stands while it stands."""
+        with self._lock:
+            now = self._clock.now().nanoseconds / 1e9
+            if now + self._lead < self._last:
+                self._lead = self._last - now
+            self._last = now + self._lead
+            return self._last
+
+    def age_ms(self, stamp_ns: int) -> float | None:
+        """Milliseconds from a stamp to now; None where clock and stamp cannot be compared."""
+        now = self._clock.now().nanoseconds
+        age = (now - stamp_ns) / 1e9
+        return age * 1e3 if now and -1.0 < age < FOREIGN else None

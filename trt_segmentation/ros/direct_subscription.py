@@ -1,0 +1,190 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Images from the middleware into memory of ours, past Python messages."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+import time
+from typing import Any
+
+from builtin_interfaces.msg import Time
+import numpy as np
+import numpy.typing as npt
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from rclpy.waitable import NumberOfEntities, Waitable
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from ..frame import Frame
+from .cdr import parse_header, parse_image
+from .librcl import Librcl, MessageBuffer, TransportError
+from .memory import Allocate, PageMemory
+
+NO_BUFFER = 'no free buffer'
+TAKE_ERROR = 'take error'
+
+
+class DirectImage:
+    """An image in the buffer it was taken into; a :class:`~.messages.Taken` to be released.
+
+    Whoever has it may read it in any thread, one at a time, until :meth:`release`; then the
+    buffer takes another message, so nothing made of :meth:`frame` may be read any more.
+    """
+
+    def __init__(self, message: npt.NDArray[np.uint8], release: Callable[[], None]) -> None:
+        self.arrived = time.monotonic()
+        self._message: npt.NDArray[np.uint8] | None = message
+        self._release = release
+
+    @property
+    def header(self) -> Header:
+        """The message's header.
+
+        :raises FrameError: when the message cannot be an image.
+        """
+        sec, nanosec, frame_id = parse_header(self._held())
+        return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
+
+    def frame(self, camera: str = '') -> Frame:
+        """View of the image in its buffer.
+
+        :raises FrameError: when the message cannot be an image; says which number is wrong.
+        """
+        return parse_image(self._held(), camera)
+
+    def release(self) -> None:
+        """Give the buffer back; a second call does nothing."""
+        if self._message is not None:
+            self._message = None
+            self._release()
+
+    def _held(self) -> npt.NDArray[np.uint8]:
+        if self._message is None:
+            raise RuntimeError('this image was released; its buffer may hold another one by now')
+        return self._message
+
+
+class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
+    """Lets QoS events run and never the subscription itself, which an executor would take typed.
+
+    Callback groups are how rclpy lets users say what may run, so the executor neither waits
+    for the subscription nor takes from it, and everything else of it works as ever.
+    """
+
+    def can_execute(self, entity: Any) -> bool:
+        """See CallbackGroup."""
+        return not isinstance(entity, Subscription) and bool(super().can_execute(entity))
+
+
+def _never(message: Any) -> None:
+    raise AssertionError('a subscription that is taken from directly was executed')
+
+
+class DirectSubscription(Waitable):  # type: ignore[misc]
+    """Takes images straight into memory of ours, with the GIL released.
+
+    Made, closed and run in the executor's thread.
+
+    :param callback: called with every image taken; it, or whom it hands the image to, calls
+        release().
+    :param dropped: called instead for a message that is lost, with :data:`NO_BUFFER` or
+        :data:`TAKE_ERROR` and a text.
+    :param buffers: images that may be held at once, not counting the one being taken.
+    :param allocate: where their memory comes from.
+    :param options: more for ``Node.create_subscription``: event_callbacks,
+        qos_overriding_options.
+    """
+
+    def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
+                 callback: Callable[[DirectImage], None], dropped: Callable[[str, str], None],
+                 *, buffers: int = 4, allocate: Allocate = PageMemory,
+                 callback_group: CallbackGroup | None = None, **options: Any) -> None:
+        super().__init__(callback_group or node.default_callback_group)
+        self._node = node
+        self._librcl = librcl
+        self._callback = callback
+        self._dropped = dropped
+        # one more than may be held: without it a message nobody has room for could not be
+        # taken, and a wait set with an untaken message in it does not wait
+        self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
+        self._held = f'all {buffers} buffers are held; is an image not released?'
+        self._index: int | None = None
+        self.subscription = node.create_subscription(
+            Image, topic, _never, qos, callback_group=_OutOfTurn(), **options)
+        node.add_waitable(self)
+
+    def close(self) -> None:
+        """Stop taking; images already taken stay valid until they are released."""
+        self._node.remove_waitable(self)
+        self._node.destroy_subscription(self.subscription)
+
+    def __enter__(self) -> None:
+        """Keep the subscription from being destroyed while it is waited on."""
+        self._index = None
+        self.subscription.handle.__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        """Let it be destroyed."""
+        self.subscription.handle.__exit__(*exception)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """One subscription."""
+        return NumberOfEntities(num_subs=1)
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Wait for a message."""
+        try:
+            with self.subscription.handle:
+                self._index = wait_set.add_subscription(self.subscription.handle)
+        except rclpy_c.InvalidHandle:  # closed since the executor listed what to wait for
+            self._index = None
+
+    def is_ready(self, wait_set: Any) -> bool:
+        """Whether there is a message."""
+        return self._index is not None and bool(wait_set.is_ready('subscription', self._index))
+
+    def take_data(self) -> Callable[[], None] | None:
+        """Take a message; returns what is to be done about it."""
+        buffer = self._free.popleft()
+        kept = False
+        try:
+            with self.subscription.handle:
+                message = self._librcl.take(self.subscription.handle.pointer, buffer)
+            if message is None:
+                return None
+            if not self._free:  # only this thread takes from it, so it cannot become empty below
+                return lambda: self._dropped(NO_BUFFER, self._held)
+            kept = True
+            image = DirectImage(message, lambda: self._free.append(buffer))
+            return lambda: self._callback(image)
+        except rclpy_c.InvalidHandle:  # closed between waiting and taking
+            return None
+        except TransportError as error:
+            text = str(error)
+            return lambda: self._dropped(TAKE_ERROR, text)
+        finally:
+            if not kept:
+                self._free.append(buffer)
+
+    async def execute(self, taken_data: Callable[[], None] | None) -> None:
+        """Tell whoever is concerned."""
+        if taken_data is not None:
+            taken_data()

@@ -1,0 +1,161 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Every parameter of the segmentation node, once: declared, checked and documented from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from textwrap import wrap
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from ..engines import ENGINES
+
+LIVE = 'takes effect at once'
+UNCONFIGURED = 'can change only while the node is unconfigured'
+NEVER = 'can be set only at start-up'
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One parameter of a node.
+
+    :param change: when it may change: :data:`LIVE`, :data:`UNCONFIGURED` or :data:`NEVER`.
+    :param low: least value of a number.
+    :param high: largest value of a number.
+    :param choices: the only values of a string; empty where any will do.
+    """
+
+    name: str
+    default: bool | int | float | str
+    description: str
+    change: str = LIVE
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+
+    @property
+    def constraints(self) -> str:
+        """In words: choices and when it may change."""
+        return (f'one of {", ".join(self.choices)}; ' if self.choices else '') + self.change
+
+    def descriptor(self) -> ParameterDescriptor:
+        """What ``ros2 param describe`` shows and rclpy checks numbers by."""
+        kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
+                 float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING}
+        kind = type(self.default)
+        descriptor = ParameterDescriptor(
+            name=self.name, type=kinds[kind], description=self.description,
+            additional_constraints=self.constraints, read_only=self.change == NEVER)
+        if kind is float:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=self.low, to_value=self.high)]
+        elif kind is int:
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+        return descriptor
+
+
+SETTINGS = (
+    Setting('model', 'street', 'Model card: an installed name, or the path of a .yaml file.',
+            UNCONFIGURED),
+    Setting('engine', 'auto', 'What runs the network; auto takes the best that works here.',
+            UNCONFIGURED, choices=ENGINES),
+    Setting('image_transport', 'raw', 'Subscribe to IMAGE, or to IMAGE/compressed (JPEG, PNG).',
+            UNCONFIGURED, choices=('raw', 'compressed')),
+    Setting('autostart', True, 'Configure and activate at start-up, with no lifecycle manager.',
+            NEVER),
+    Setting('frame_log', '', 'File to write one JSON object a frame to: stamp_ns, done_ns and its '
+            'timings, or the reason it was dropped for.', UNCONFIGURED),
+    Setting('alpha', 0.5, 'Weight of the class colours in the overlay.', high=1.0),
+    Setting('confidence', False, 'Publish ~/confidence, where it has a subscriber.'),
+    Setting('diagnostics_period', 1.0, 'Seconds between two /diagnostics messages.', NEVER,
+            low=0.1, high=60.0),
+    Setting('log_throttle', 5.0, 'Least seconds between two warnings of one kind.', high=3600.0),
+    Setting('stale_after', 2.0, 'Seconds without an image before diagnostics warn.',
+            low=0.1, high=3600.0),
+    Setting('latency_warn_ms', 200.0,
+            'Diagnostics WARN above this p95 from taking an image to its label map published.',
+            high=60000.0),
+    Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR above this p95 of the same.',
+            high=60000.0),
+    Setting('age_warn_ms', 500.0,
+            'Diagnostics WARN above this p95 age of an image when its label map is published.',
+            high=60000.0),
+    Setting('age_error_ms', 2000.0, 'Diagnostics ERROR above this p95 age.', high=60000.0),
+)
+"""The node's own parameters; ``use_sim_time`` and ``qos_overrides.*`` are every ROS node's."""
+
+def declare(node: Node, settings: Iterable[Setting],
+            configured: Callable[[], bool] = lambda: False) -> None:
+    """Declare parameters on a node and check every value, the start-up ones too.
+
+    :param configured: asked at every change: whether the node is past unconfigured.
+    :raises rclpy.exceptions.ParameterException: when a start-up value is refused; says why.
+    """
+    by_name = {setting.name: setting for setting in settings}
+
+    def check(changes: list[Parameter]) -> SetParametersResult:
+        # rclpy has checked type, range and read_only already
+        for change in changes:
+            setting = by_name.get(change.name)
+            if setting and (reason := _refusal(setting, change.value, configured())):
+                return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+    for setting in by_name.values():
+        node.declare_parameter(setting.name, setting.default, setting.descriptor())
+
+
+def _refusal(setting: Setting, value: Any, configured: bool) -> str:
+    if setting.choices and value not in setting.choices:
+        near = get_close_matches(str(value), setting.choices, n=1)
+        return (f'{value!r} is not known' + (f', did you mean {near[0]!r}?' if near else ';')
+                + f' expected one of {", ".join(setting.choices)}')
+    if setting.change == UNCONFIGURED and configured:
+        return (f'{setting.change}; deactivate and clean it up first '
+                '(ros2 lifecycle set NODE deactivate, then cleanup)')
+    return ''
+
+
+def yaml_text() -> str:
+    """config/seg.yaml: every parameter with its default and what it means."""
+    lines = ['# Every parameter of the segmentation node, at its default.',
+             '# Written by `python3 -m trt_segmentation.ros.parameters > config/seg.yaml`.',
+             '/**:', '  ros__parameters:']
+    for setting in SETTINGS:
+        value = setting.default
+        text = str(value).lower() if isinstance(value, bool) else str(value) or "''"
+        span = f'{setting.low:g} to {setting.high:g}; ' if isinstance(value, float) else ''
+        for note in (setting.description, span + setting.constraints):
+            lines += [f'    # {line}' for line in wrap(note, 90)]
+        lines.append(f'    {setting.name}: {text}')
+    return '\n'.join(lines) + '\n'
+
+
+if __name__ == '__main__':
+    print(yaml_text(), end='')

@@ -1,0 +1,67 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A process that runs one node and ends cleanly when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+import threading
+from typing import Any, Protocol, TypeVar
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+
+class Stoppable(Protocol):
+    """A node with something to do before it is destroyed."""
+
+    def stop(self) -> None:
+        """Called once, with ROS still up, in the executor's thread."""
+
+
+N = TypeVar('N', bound=Stoppable)
+
+
+def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
+        finished: Callable[[N], bool] = lambda node: False) -> int:
+    """Make a node, begin, spin until SIGINT, SIGTERM or ``finished``, stop it, destroy it.
+
+    :returns: the exit code: 0, or 2 where a start-up parameter was refused.
+    """
+    # Not rclpy's handlers: they shut ROS down at once, under a worker that still publishes and
+    # before the last diagnostics.
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node: Any = make()
+    except ParameterException as error:
+        rclpy.logging.get_logger('trt_segmentation').fatal(f'cannot start: {error}')
+        rclpy.shutdown()
+        return 2
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    begin(node)
+    while not told.is_set() and not finished(node):
+        executor.spin_once(timeout_sec=0.1)  # a signal does not wake a wait set
+    node.stop()
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0

@@ -1,0 +1,84 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Quality of service of every topic, and what to change when two ends do not match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.qos import (
+    DurabilityPolicy,
+    qos_policy_name_from_kind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Subscriptions: SensorData, which matches every publisher, but only the newest message."""
+
+ANSWERS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+"""Publishers: reliable, which matches every subscriber that is not transient local."""
+
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""label_info: whoever subscribes later still gets the last one."""
+
+Warn = Callable[[str], None]
+
+
+def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
+    """Turn an event into one warning a policy, however many endpoints come and go."""
+    told: set[str] = set()
+
+    def incompatible(event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        if policy not in told:
+            told.add(policy)
+            warn(text(policy))
+    return incompatible
+
+
+def subscription_events(topic: str, warn: Warn) -> SubscriptionEventCallbacks:
+    """Say once a policy which publishers of ``topic`` (resolved) this node cannot hear."""
+    return SubscriptionEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
+        f'a publisher of {topic} offers a {policy} QoS this node does not accept, so nothing '
+        f'will come from it; {_subscription_cure(topic, policy)}')))
+
+
+def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
+    """Say once a policy which subscribers of ``topic`` (resolved) this node cannot serve."""
+    return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
+        f'a subscriber of {topic} asks for a {policy} QoS this node does not offer, so it will '
+        f'get nothing; {_publisher_cure(topic, policy)}')))
+
+
+def _subscription_cure(topic: str, policy: str) -> str:
+    if policy == 'RELIABILITY':
+        return f"set this node's qos_overrides.{topic}.subscription.reliability to best_effort"
+    return f"set the publisher's {policy.lower()} back to its default"
+
+
+def _publisher_cure(topic: str, policy: str) -> str:
+    if policy == 'RELIABILITY':
+        return f"set this node's qos_overrides.{topic}.publisher.reliability to reliable"
+    if policy == 'DURABILITY':
+        return "set the subscriber's durability to volatile"
+    return f"set the subscriber's {policy.lower()} back to its default"

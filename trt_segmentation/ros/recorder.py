@@ -1,0 +1,104 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Records a camera and what a segmentation node makes of it into an MCAP bag."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from .bag_writer import connect
+
+DEPTH = 50
+"""Messages a topic may wait while another one is written."""
+
+
+class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
+    """Writes image, camera_info, label_map and overlay as they arrive; one executor thread.
+
+    Images and label maps go in as they are; overlays as JPEG, since they are only looked at.
+
+    :param bag: folder to make.
+    :param segmentation: full name of the segmentation node.
+    """
+
+    def __init__(self, bag: Path, segmentation: str) -> None:
+        super().__init__('segmentation_recorder')
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        """Newest values of each of the node's diagnostic tasks."""
+        self.arrived: dict[int, int] = {}
+        """When each label map came, in nanoseconds on the system clock, by its stamp."""
+        self.counts: Counter[str] = Counter()
+        self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        self._task_prefix = f'{segmentation.rpartition("/")[2]}: '
+        self._image, self._label_map = '/image', f'{segmentation}/label_map'
+        self._overlay = f'{segmentation}/overlay/compressed'
+        self._connections = {
+            topic: connect(self._writer, topic, f'sensor_msgs/msg/{kind.__name__}')
+            for topic, kind in ((self._image, Image), ('/camera_info', CameraInfo),
+                                (self._label_map, Image), (self._overlay, CompressedImage))}
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, DEPTH)
+        self._record(Image, self._label_map)
+        self.create_subscription(Image, f'{segmentation}/overlay', self._compress, DEPTH)
+
+    def ready(self) -> bool:
+        """Whether the node's topics are there, so that nothing of it will be missed."""
+        return bool(self.count_publishers(self._label_map)) and 'engine' in self.diagnostics
+
+    def begin(self) -> None:
+        """Take the camera's topics too; a camera that waits for its subscribers now starts."""
+        self._record(CameraInfo, '/camera_info')
+        self._record(Image, self._image)
+
+    def close(self) -> None:
+        """Finish the bag and destroy the node."""
+        self._writer.close()
+        self.destroy_node()
+
+    def _record(self, kind: Any, topic: str) -> None:
+        # raw: what is only written down need not become Python objects first
+        self.create_subscription(kind, topic, lambda data: self._write(topic, data),
+                                 QoSProfile(depth=DEPTH), raw=True)
+
+    def _write(self, topic: str, data: bytes) -> None:
+        now = self.get_clock().now().nanoseconds
+        self.counts[topic] += 1
+        if topic == self._label_map:
+            sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
+            self.arrived[sec * 10**9 + nanosec] = now
+        self._writer.write(self._connections[topic], now, data)
+
+    def _compress(self, overlay: Image) -> None:
+        pixels = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.width, 3)
+        fine, jpeg = cv2.imencode('.jpg', pixels)
+        if fine:
+            self._write(self._overlay, serialize_message(CompressedImage(
+                header=overlay.header, format='bgr8; jpeg compressed bgr8', data=jpeg.tobytes())))
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.startswith(self._task_prefix):
+                task = status.name.removeprefix(self._task_prefix)
+                self.diagnostics[task] = {pair.key: pair.value for pair in status.values}

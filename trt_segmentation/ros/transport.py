@@ -1,0 +1,145 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which way images come in and go out: directly through librcl, or as Python messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import time
+from typing import Any, Protocol
+
+import numpy.typing as npt
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.utilities import get_rmw_implementation_identifier
+from std_msgs.msg import Header
+
+from .direct_publisher import DirectPublisher
+from .direct_subscription import DirectImage, DirectSubscription
+from .librcl import Librcl, TransportError
+from .memory import Allocate, Memory, PageMemory
+from .messages import image_message, TAKEN, TypedImage
+
+TRANSPORTS = ('auto', 'direct', 'typed')
+
+
+class ImageSubscription(Protocol):
+    """A subscription to images, whichever way they come; of the executor's thread."""
+
+    subscription: Any
+    """The rclpy subscription: topic, QoS, number of publishers."""
+
+    def close(self) -> None:
+        """Stop taking."""
+
+
+class ImagePublisher(Protocol):
+    """Publishes images, whichever way they go."""
+
+    def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
+                memory: Memory | None = None) -> bool:
+        """Publish an image; see :meth:`DirectPublisher.publish`."""
+
+
+class TypedSubscription:
+    """Takes images as Python messages.
+
+    :param image_transport: raw or compressed.
+    """
+
+    def __init__(self, node: Node, topic: str, qos: QoSProfile,
+                 callback: Callable[[TypedImage], None], image_transport: str = 'raw',
+                 **options: Any) -> None:
+        self._node = node
+        self.subscription = node.create_subscription(
+            TAKEN[image_transport], topic,
+            lambda message: callback(TypedImage(message, time.monotonic())), qos, **options)
+
+    def close(self) -> None:
+        """Stop taking."""
+        self._node.destroy_subscription(self.subscription)
+
+
+class TypedPublisher:
+    """Publishes images as Python messages."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
+                memory: Memory | None = None) -> bool:
+        """Publish a copy of C-contiguous pixels; ``memory`` is of no use to it."""
+        self._publisher.publish(image_message(header, encoding, pixels))
+        return False
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How images travel, and why.
+
+    :param name: direct or typed.
+    :param reason: one line for the log and for diagnostics.
+    :param librcl: what direct endpoints are made with; None where typed.
+    """
+
+    name: str
+    reason: str
+    librcl: Librcl | None = None
+
+    def subscribe(self, node: Node, topic: str, qos: QoSProfile,
+                  callback: Callable[[DirectImage | TypedImage], None],
+                  dropped: Callable[[str, str], None], *, image_transport: str = 'raw',
+                  buffers: int = 4, allocate: Allocate = PageMemory,
+                  **options: Any) -> ImageSubscription:
+        """Subscribe to images; compressed ones always come typed, as they are decoded anyway.
+
+        Parameters are those of :class:`DirectSubscription`.
+        """
+        if self.librcl is None or image_transport != 'raw':
+            return TypedSubscription(node, topic, qos, callback, image_transport, **options)
+        return DirectSubscription(node, topic, qos, self.librcl, callback, dropped,
+                                  buffers=buffers, allocate=allocate, **options)
+
+    def publisher(self, publisher: Publisher,
+                  allocate: Allocate = PageMemory) -> ImagePublisher:
+        """Publish images through a publisher that the node has made."""
+        if self.librcl is None:
+            return TypedPublisher(publisher)
+        return DirectPublisher(publisher, self.librcl, allocate)
+
+
+def choose_transport(asked: str = 'auto') -> Transport:
+    """Direct where librcl can be called, else typed; told why.
+
+    :param asked: one of :data:`TRANSPORTS`.
+    :raises TransportError: when direct was asked for and cannot be had, or on another name.
+    """
+    if asked not in TRANSPORTS:
+        raise TransportError(f'transport {asked!r}; expected one of {", ".join(TRANSPORTS)}')
+    if asked == 'typed':
+        return Transport('typed', 'asked for')
+    try:
+        librcl = Librcl()
+    except TransportError as error:
+        if asked == 'direct':
+            raise TransportError(
+                f'transport direct cannot be had: {error}; set transport: auto or typed'
+            ) from error
+        return Transport('typed', f'direct cannot be had: {error}')
+    rmw = get_rmw_implementation_identifier()
+    return Transport('direct', f'{"asked for" if asked == "direct" else "it works here"}, with '
+                               f'librcl over {rmw}', librcl)
