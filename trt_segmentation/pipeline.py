@@ -16,12 +16,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .engines import EngineError, ENGINES, Identity
 from .frame import Frame, Segmentation, Wanted
 from .model_card import ModelCard
+
+PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
+Log = Callable[[str], None]
 
 
 class Pipeline(Protocol):
@@ -38,6 +41,7 @@ class Pipeline(Protocol):
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch; the frames' bytes must stay as they are until it is collected.
 
+        :raises FrameError: when a frame cannot be decoded here; nothing is pending then.
         :raises EngineError: when the engine failed; nothing of the batch is pending then.
         """
 
@@ -51,17 +55,75 @@ class Pipeline(Protocol):
         """Free everything; a second call does nothing."""
 
 
-def open_pipeline(card: ModelCard, engine: str = 'auto') -> Pipeline:
+def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
+                  precision: str = 'auto', log: Log = lambda line: None) -> Pipeline:
     """Open the pipeline an engine name asks for; ``auto`` takes the best that works here.
 
     :param engine: one of :data:`ENGINES`.
+    :param gpu: index of the GPU as CUDA counts; means nothing on the CPU.
+    :param precision: one of :data:`PRECISIONS`. TensorRT builds what is asked for, ``auto``
+        being fp16; ONNX Runtime runs the file as it is, which is ``auto`` there.
+    :param log: told what takes long, such as building an engine.
     :raises EngineError: naming what was asked for, why it cannot be had and what can.
     """
+    for what, value, known in (('engine', engine, ENGINES), ('precision', precision, PRECISIONS)):
+        if value not in known:
+            raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
+    openers: dict[str, Callable[[str], Pipeline]] = {
+        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, why),
+        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, why),
+        'onnxruntime-cpu': lambda why: _onnxruntime_cpu(card, precision, why)}
+    if engine != 'auto':
+        return openers[engine]('asked for')
+    without: dict[str, list[str]] = {}
+    for name, opener in openers.items():
+        why = '; '.join(f'no {" and no ".join(names)}: {error}'
+                        for error, names in without.items()) or 'the first choice works'
+        try:
+            return opener(why)
+        except EngineError as error:
+            if name == 'onnxruntime-cpu':  # the last: what it says is about the model
+                raise
+            without.setdefault(str(error), []).append(name)
+    raise AssertionError('the last opener returns or raises')
+
+
+def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, why: str) -> Pipeline:
+    try:
+        from .builder.graph import GraphError
+        from .builder.open_engine import open_engine
+        from .builder.prepare import Recipe
+        from .gpu.pipeline import GpuPipeline
+    except ImportError as error:
+        raise EngineError(f'{error}; it needs tensorrt, cuda-python, onnx, onnxslim and '
+                          'filelock') from error
+    recipe = Recipe(precision='fp16' if precision == 'auto' else precision)
+    try:
+        return GpuPipeline(
+            card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, log=log),
+            gpu, reason=why)
+    except GraphError as error:
+        raise EngineError(str(error)) from error
+
+
+def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, why: str) -> Pipeline:
+    _as_the_file(precision)
+    try:
+        from .engines.onnxruntime_cuda import OnnxRuntimeCuda
+        from .gpu.pipeline import GpuPipeline
+    except ImportError as error:
+        raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
+    return GpuPipeline(card, OnnxRuntimeCuda, gpu, reason=why)
+
+
+def _onnxruntime_cpu(card: ModelCard, precision: str, why: str) -> Pipeline:
+    _as_the_file(precision)
     from .host.pipeline import HostPipeline
-    if engine not in ENGINES:
-        raise EngineError(f'engine {engine!r}; expected one of {", ".join(ENGINES)}')
-    if engine in ('auto', 'onnxruntime-cpu'):
-        asked = 'asked for' if engine != 'auto' else 'the only engine built so far'
-        return HostPipeline(card, reason=asked)
-    raise EngineError(
-        f'engine {engine} is not built yet; use onnxruntime-cpu or auto')
+    return HostPipeline(card, reason=why)
+
+
+def _as_the_file(precision: str) -> None:
+    if precision != 'auto':
+        raise EngineError(
+            f'precision {precision} is for engine tensorrt; ONNX Runtime runs the file as it is: '
+            'take precision auto, or a model exported in that precision')

@@ -32,15 +32,16 @@ class DeviceEngine(Protocol):
     :param name: one of :data:`trt_segmentation.engines.ENGINES`.
     :param version: the engine library's version.
     :param precision: as :class:`trt_segmentation.engines.Identity`.
-    :param capturable: whether what it enqueues may be captured into a CUDA graph; False where
-        it replays a graph of its own.
     """
 
     signature: Signature
     name: str
     version: str
     precision: str
-    capturable: bool
+
+    @property
+    def capturable(self) -> bool:
+        """Whether what it enqueues may be captured; False where it has a graph of its own."""
 
     def answer_shape(self, count: int) -> tuple[int, ...]:
         """Shape of the answer's tensor for a batch of ``count`` images."""

@@ -1,0 +1,206 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Engines really built, with TensorRT-RTX, which needs no GPU for that."""
+
+import functools
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper, TensorProto
+import pytest
+import segmentation_networks
+
+pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+
+from trt_segmentation.builder.build import build, BuildOptions, supported
+from trt_segmentation.builder.calibration import measure
+from trt_segmentation.builder.graph import check, input_shapes, simplify
+from trt_segmentation.builder.open_engine import build_graph
+from trt_segmentation.builder.precision import split, to_fp16, to_int8
+from trt_segmentation.builder.prepare import Graph, read_graph, Recipe
+from trt_segmentation.builder.shapes import profile
+from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.plan import count_precisions, from_json
+from trt_segmentation.model_card import InputCard, load_card
+
+FAMILIES = segmentation_networks.FAMILIES
+SIZES, BATCH = '64x96/128x192/256x384', '1/2/4'
+
+
+@functools.cache
+def network(family):
+    return simplify(FAMILIES[family](), {'image': (1, 3, 64, 96)})
+
+
+def in_precision(model, precision, sides=(64, 96)):
+    if precision == 'fp32':
+        return model
+    if precision == 'fp16':
+        return to_fp16(model)
+    rng = np.random.default_rng(0)
+    frames = [rng.standard_normal((1, 3, *sides)).astype(np.float32) for _ in range(2)]
+    return to_int8(model, measure(model, frames, 'minmax'), split(model, precision).int8)
+
+
+@functools.cache
+def built(family, precision):
+    model = in_precision(network(family), precision)
+    return build(model, [profile(input_shapes(model), InputCard(), SIZES, BATCH)])[0]
+
+
+def convolutions(plan):
+    """Precision of every kernel that stands for convolutions, by ONNX name."""
+    return {name: layer.precision for layer in from_json(plan.about['layers'])
+            if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('precision', ['fp32', 'fp16', 'int8', 'mixed'])
+def test_family_builds_with_dynamic_sizes_and_batches(family, precision):
+    plan = built(family, precision)
+    assert len(plan.data) > 100_000
+    assert plan.about['inputs'] == [
+        {'name': 'image', 'type': 'fp32', 'shape': [-1, 3, -1, -1]}]
+    (output,) = plan.about['outputs']
+    assert (output['name'], output['type'], output['shape'][1]) == ('logits', 'fp32', 5)
+    assert plan.about['profiles'] == [
+        {'image': [[1, 3, 64, 96], [2, 3, 128, 192], [4, 3, 256, 384]]}]
+    assert plan.about['layers_are'] == 'built'
+    assert plan.about['memory']['weights'] > 0 and plan.about['memory']['activations'] > 0
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_layers_get_the_precision_of_the_graph(family):
+    assert set(count_precisions(from_json(built(family, 'fp32').about['layers']))) == {'fp32'}
+    half = convolutions(built(family, 'fp16'))
+    assert half and set(half.values()) == {'fp16'}
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_mixed_is_int8_in_the_backbone_and_fp16_in_the_head(family):
+    chosen = split(network(family), 'mixed')
+    kernels = convolutions(built(family, 'mixed'))
+    weighted = {node.name for node in network(family).graph.node if node.op_type == 'Conv'}
+    of_backbone = {kernels[name] for name in chosen.int8 if name in kernels and name in weighted}
+    of_head = {kernels[name] for name in chosen.fp16 if name in kernels and name in weighted}
+    assert of_backbone == {'int8'}
+    assert of_head == {'fp16'}
+
+
+def test_weights_shrink_with_the_precision():
+    sizes = [built('deeplabv3', p).about['memory']['weights'] for p in ('fp32', 'fp16', 'int8')]
+    assert sizes[0] > 1.8 * sizes[1] and sizes[1] > 1.5 * sizes[2]
+
+
+def test_fixed_sizes_need_no_profile():
+    model = FAMILIES['unet'](dynamic=False)
+    plan, timing = build(model, [])
+    assert plan.about['inputs'][0]['shape'] == [1, 3, 64, 96]
+    assert timing == b''     # TensorRT-RTX has none
+
+
+@pytest.mark.parametrize('precision,kinds', [
+    ('fp32', {'fp32'}), ('fp16', {'fp16'}), ('int8', {'int8'}), ('mixed', {'int8', 'fp16'})])
+def test_street_model_builds(precision, kinds):
+    card = load_card('street')
+    recipe = Recipe(precision, batch='1/2/4')
+    graph = read_graph(card, recipe, supported)
+    (sizes,) = graph.profile.values()
+    model = in_precision(graph.model, precision, sizes.usual[2:])
+    plan, _ = build_graph(Graph(model, graph.profile), recipe, BuildOptions())
+    assert plan.about['outputs'][0]['shape'][1] == len(card.classes)
+    assert plan.about['precision'] == precision
+    assert set(convolutions(plan).values()) == kinds
+
+
+def test_dynamic_sizes_without_a_profile_fail_with_tensorrts_words():
+    with pytest.raises(EngineError, match='no optimization profile has been defined'):
+        build(network('unet'), [])
+
+
+def test_profile_for_another_input_fails_with_tensorrts_words():
+    sizes = profile({'photo': ('n', 3, 'h', 'w')}, InputCard(), SIZES, BATCH)
+    with pytest.raises(EngineError, match='image is missing dimensions in profile 0'):
+        build(network('unet'), [sizes])
+
+
+def test_too_little_workspace_says_what_to_try():
+    sizes = profile(input_shapes(network('unet')), InputCard(), SIZES, BATCH)
+    with pytest.raises(EngineError, match=r'workspace.*\nA workspace of 1M was not enough; try '
+                                          r'--workspace 256M$'):
+        build(network('unet'), [sizes], BuildOptions(workspace=1 << 20))
+
+
+def odd(op, **attributes):
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), 'scales')
+    graph = helper.make_graph(
+        [helper.make_node(op, ['x', '', 'scales'], ['y'], name='/odd/node', **attributes)], 'g',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, None)], [scales])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 19)], ir_version=9)
+
+
+@pytest.mark.parametrize('model,text', [
+    (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found'),
+    (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported')])
+def test_parser_speaks_for_itself_and_names_the_node(model, text):
+    with pytest.raises(EngineError, match=text):
+        build(model, [])
+
+
+def test_parser_knows_which_operators_it_has():
+    assert supported('Conv') and not supported('Fancy')
+    assert [f.where for f in check(odd('Fancy'), supported)] == ['/odd/node']
+
+
+def test_quantised_bias_and_zero_point_are_what_tensorrt_refuses():
+    """Why precision.quantise asks for neither."""
+    model = in_precision(network('unet'), 'int8')
+    zero_points = {node.input[2] for node in model.graph.node
+                   if node.op_type == 'QuantizeLinear' and len(node.input) > 2}
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    for tensor in changed.graph.initializer:
+        if tensor.name in zero_points:
+            array = numpy_helper.to_array(tensor) + 1
+            tensor.CopyFrom(numpy_helper.from_array(array.astype(np.int8), tensor.name))
+    with pytest.raises(EngineError, match='ONNX parser refuses'):
+        build(changed, [])
+
+
+def test_progress_is_told_and_can_end_a_build():
+    model = FAMILIES['unet'](dynamic=False)
+    told = []
+    build(model, [], progress=lambda *step: told.append(step))
+    phases = [phase for phase, _, _ in told]
+    assert phases[0] == phases[-1] == 'Building engine'
+    assert all(0 <= done <= total for _, done, total in told)
+
+    def stop(phase, done, total):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        build(model, [], progress=stop)
+
+
+def test_build_for_one_architecture():
+    model = FAMILIES['unet'](dynamic=False)
+    assert build(model, [], BuildOptions(arch='sm_89'))[0].data
+    with pytest.raises(EngineError, match=r'cannot build for sm_90; it knows .*SM89'):
+        build(model, [], BuildOptions(arch='sm_90'))
+
+
+def test_every_option_is_in_the_key():
+    assert [name for name, _ in BuildOptions().key] == ['arch', 'level', 'tf32', 'workspace']

@@ -1,0 +1,299 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""The engine cache: what is kept, what is refused, and who builds."""
+
+from dataclasses import fields, replace
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+import trt_segmentation
+from trt_segmentation.builder.cache import cache_folder, EngineCache, EngineKey
+from trt_segmentation.builder.own_files import CacheError, read_plan, sidecar, store
+from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.plan import Plan
+
+KEY = EngineKey(
+    model='a' * 64, precision='fp16', scales='', keep_fp16=(),
+    shapes=('512x1024', '1/1/4', '0x0'),
+    options=(('workspace', '1073741824'),), backend='tensorrt_rtx', version='1.7.1',
+    gpu='RTX', arch='sm_89', driver='580')
+
+
+class Builder:
+    """Builds a plan that says how many were built before it."""
+
+    def __init__(self, data=b'plan'):
+        self.data = data
+        self.built = 0
+
+    def __call__(self):
+        self.built += 1
+        return Plan(self.data + b'%d' % self.built, {'layers': 3})
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+@pytest.fixture
+def cache(tmp_path, lines):
+    return EngineCache(tmp_path, log=lines.append)
+
+
+def plan_bytes(plan):
+    return plan.data
+
+
+def test_second_get_loads_what_the_first_built(cache, tmp_path, lines):
+    build = Builder()
+    assert cache.get(KEY, build, plan_bytes) == b'plan1'
+    again = EngineCache(tmp_path, log=lines.append).get(KEY, build, lambda plan: plan)
+    assert again == Plan(b'plan1', {'layers': 3})
+    assert build.built == 1
+    assert 'there is none yet' in lines[0]
+    assert len(lines) == 2      # building, built; nothing on a hit
+
+
+def test_everything_is_for_this_user_only(cache, tmp_path):
+    cache.get(KEY, Builder(), plan_bytes)
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
+    modes = {path.suffix: path.stat().st_mode & 0o777 for path in cache.folder.iterdir()}
+    assert modes == {'.plan': 0o600, '.json': 0o600, '.lock': 0o600}
+
+
+@pytest.mark.parametrize('name', [f.name for f in fields(EngineKey)])
+def test_every_part_of_the_key_counts(name):
+    value = getattr(KEY, name)
+    other = {str: lambda v: v + 'x', int: lambda v: v + 1, tuple: lambda v: (*v, 'x')}
+    assert replace(KEY, **{name: other[type(value)](value)}).digest != KEY.digest
+
+
+def test_timing_cache_is_shared_by_models_and_not_by_gpus(cache):
+    cache.keep_timing(KEY, b'tactics')
+    assert cache.timing(replace(KEY, model='b' * 64)) == b'tactics'
+    assert cache.timing(replace(KEY, gpu='other')) == b''
+    (path,) = cache.folder.glob('*.timing')
+    path.write_bytes(b'changed')
+    assert cache.timing(KEY) == b''
+
+
+def _only_plan(cache):
+    (path,) = cache.folder.glob('*.plan')
+    return path
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[0] ^= 1
+    path.write_bytes(data)
+
+
+def _link(path):
+    elsewhere = path.with_name('elsewhere')
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def _edit(path, old, new):
+    text = sidecar(path).read_text()
+    assert old in text
+    sidecar(path).write_text(text.replace(old, new))
+
+
+SPOILS = {
+    'has 4 bytes, its sidecar says 5': _truncate,
+    'hash is not the one': _flip,
+    'Too many levels of symbolic links': _link,
+    'can be written by others': lambda path: path.chmod(0o666),
+    'No such file': lambda path: sidecar(path).unlink(),
+    'JSONDecodeError': lambda path: sidecar(path).write_text('{'),
+    'schema 0, this is schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
+    'json can be written by others': lambda path: sidecar(path).chmod(0o620),
+}
+
+
+@pytest.mark.parametrize('reason', SPOILS)
+def test_spoilt_plan_is_built_again_and_never_loaded(cache, lines, reason):
+    build, loaded = Builder(), []
+    cache.get(KEY, build, plan_bytes)
+    SPOILS[reason](_only_plan(cache))
+    assert [reason in problem for _, problem in cache.verify()] == [True]
+    lines.clear()
+    cache.get(KEY, build, lambda plan: loaded.append(plan.data))
+    assert loaded == [b'plan2']
+    assert reason in lines[0]
+    assert [problem for _, problem in cache.verify()] == ['']
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can give a file away')
+def test_plan_of_another_user_is_not_loaded(cache, lines):
+    build = Builder()
+    cache.get(KEY, build, plan_bytes)
+    os.chown(_only_plan(cache), 12345, -1)
+    assert cache.get(KEY, build, plan_bytes) == b'plan2'
+    assert 'belongs to user 12345' in lines[2]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
+def test_folder_of_another_user_is_refused(tmp_path):
+    (tmp_path / 'engines').mkdir()
+    os.chown(tmp_path / 'engines', 12345, -1)
+    with pytest.raises(CacheError, match=r'not a folder of user 0.*another cache folder'):
+        EngineCache(tmp_path)
+
+
+def test_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / 'engines').write_text('')
+    with pytest.raises(CacheError, match=r'engines cannot hold engines.*XDG_CACHE_HOME'):
+        EngineCache(tmp_path)
+
+
+def test_folder_open_to_others_is_closed(tmp_path):
+    (tmp_path / 'engines').mkdir(mode=0o777)
+    assert EngineCache(tmp_path).folder.stat().st_mode & 0o777 == 0o700
+
+
+def _refuse(*bad):
+    def load(plan):
+        if plan.data in bad:
+            raise EngineError('made by another driver')
+        return plan.data
+    return load
+
+
+def test_cached_plan_the_runtime_refuses_is_built_once_more(cache, lines):
+    build = Builder()
+    cache.get(KEY, build, plan_bytes)
+    lines.clear()
+    assert cache.get(KEY, build, _refuse(b'plan1')) == b'plan2'
+    assert build.built == 2
+    assert 'made by another driver' in lines[0]
+    assert cache.get(KEY, build, plan_bytes) == b'plan2'
+
+
+def test_fresh_plan_the_runtime_refuses_is_an_error(cache):
+    build = Builder()
+    with pytest.raises(EngineError, match='another driver'):
+        cache.get(KEY, build, _refuse(b'plan1'))
+    assert build.built == 1
+    with pytest.raises(EngineError, match='another driver'):
+        cache.get(KEY, build, _refuse(b'plan1', b'plan2'))
+    assert build.built == 2
+
+
+def test_failed_build_leaves_nothing(cache):
+    def build():
+        raise EngineError('no memory')
+    with pytest.raises(EngineError, match='no memory'):
+        cache.get(KEY, build, plan_bytes)
+    assert [path.name for path in cache.folder.iterdir()] == ['build.lock']
+    assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
+
+
+def test_full_disk_is_said_and_the_plan_used(cache, lines, monkeypatch):
+    monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(OSError(28, 'No space')))
+    assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
+    assert 'could not be kept' in lines[-1] and 'No space' in lines[-1]
+    assert [path.name for path in cache.folder.iterdir()] == ['build.lock']
+
+
+def test_least_recently_used_go_first(tmp_path, lines):
+    cache = EngineCache(tmp_path, limit=25, log=lines.append)
+    keys = [replace(KEY, model=str(n)) for n in range(3)]
+    for age, key in zip((30, 20), keys):
+        cache.get(key, Builder(b'x' * 9), plan_bytes)
+        os.utime(cache.folder / f'{key.digest}.plan', (age, age))
+    cache.get(keys[0], Builder(), plan_bytes)       # used just now, so keys[1] is the oldest
+    cache.get(keys[2], Builder(b'y' * 9), plan_bytes)
+    left = {entry.key['model'] for entry in cache.entries()}
+    assert left == {'0', '2'}
+    assert f'dropping {keys[1].digest}' in lines[-1]
+    assert not sidecar(cache.folder / f'{keys[1].digest}.plan').exists()
+
+
+def test_newest_stays_even_where_it_alone_is_over_the_limit(tmp_path):
+    cache = EngineCache(tmp_path, limit=3)
+    cache.get(KEY, Builder(), plan_bytes)
+    assert len(cache.entries()) == 1
+
+
+def test_plan_is_read_from_wherever_it_was_put(tmp_path):
+    path = tmp_path / 'street.plan'
+    plan = Plan(b'plan', {'layers': 3})
+    store(path, plan, {})
+    assert read_plan(path) == plan
+    _flip(path)
+    with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: its hash is not '
+                                         r'.* `trt_seg build` writes .* street.plan.json'):
+        read_plan(path)
+
+
+def test_clear_frees_everything(cache):
+    cache.get(KEY, Builder(), plan_bytes)
+    cache.keep_timing(KEY, b'tactics')
+    size = sum(p.stat().st_size for p in cache.folder.iterdir() if p.suffix != '.lock')
+    assert cache.clear() == size
+    assert cache.entries() == [] and cache.timing(KEY) == b''
+
+
+STARTER = """
+import sys, time
+from trt_segmentation.builder.cache import EngineCache, EngineKey
+from trt_segmentation.engines.plan import Plan
+def build():
+    open(sys.argv[2], 'a').write('built\\n')
+    time.sleep(0.2)     # the others are asking by now
+    return Plan(sys.argv[3].encode())
+cache = EngineCache(sys.argv[1])
+print('ready', flush=True)
+sys.stdin.readline()
+print(cache.get({key}, build, lambda plan: plan.data.decode()))
+"""
+
+
+def test_processes_that_start_together_build_once(tmp_path):
+    log = tmp_path / 'log'
+    code = STARTER.format(key=KEY)
+    root = Path(trt_segmentation.__file__).parent.parent
+    processes = [subprocess.Popen(
+        [sys.executable, '-c', code, str(tmp_path), str(log), str(number)], cwd=root, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE) for number in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == 'ready\n'
+    for process in processes:
+        process.stdin.write('go\n')
+        process.stdin.flush()
+    answers = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(answers) == 1
+    assert log.read_text() == 'built\n'
+
+
+def test_folder_follows_the_parameter_then_xdg_then_home(monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', '/xdg')
+    assert cache_folder('/here') == Path('/here')
+    assert cache_folder() == Path('/xdg/trt_segmentation')
+    monkeypatch.setenv('XDG_CACHE_HOME', 'not/absolute')
+    monkeypatch.setenv('HOME', '/home/me')
+    assert cache_folder() == Path('/home/me/.cache/trt_segmentation')

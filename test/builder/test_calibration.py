@@ -1,0 +1,204 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Calibration frames cover a recording, and ranges are measured once."""
+
+import cv2
+import numpy as np
+import pytest
+import segmentation_networks
+
+from trt_segmentation.builder import calibration
+from trt_segmentation.builder.calibration import (
+    calibrate,
+    Calibration,
+    load_calibration,
+    measure,
+    METHODS,
+)
+from trt_segmentation.builder.frame_choice import (
+    choose,
+    look,
+    THUMBNAIL,
+    write_contact_sheet,
+    write_histogram,
+)
+from trt_segmentation.builder.graph import GraphError, simplify
+from trt_segmentation.builder.own_files import own_folder
+from trt_segmentation.builder.precision import activations, quantisable
+
+
+def picture(light, seed=0):
+    """A noisy (90, 160, 3) uint8 picture of a mean lightness."""
+    noise = np.random.default_rng(seed).normal(light, 8, (90, 160, 3))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def recording(*stretches):
+    """Looks of stretches of (frames, lightness), one after the other."""
+    lights = [light for count, light in stretches for _ in range(count)]
+    return [look(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
+
+
+TUNNEL = recording((300, 200), (20, 30), (300, 200))
+
+
+def test_a_short_dark_stretch_counts():
+    choice = choose(TUNNEL, 40)
+    dark = [i for i in choice.chosen if 300 <= i < 320]
+    assert len(choice.chosen) == 40
+    assert len(dark) >= 5
+    # the darkest groups come first
+    bright = np.delete(choice.cluster, range(300, 320))
+    assert choice.cluster[300:320].max() < bright.min()
+
+
+def test_groups_are_spread_over_their_time():
+    choice = choose(recording((400, 128)), 16)
+    quarters = np.bincount(choice.chosen // 100, minlength=4)
+    assert quarters.sum() == 16 and quarters.min() >= 2
+
+
+def test_same_recording_same_choice():
+    first, second = choose(TUNNEL, 40), choose(TUNNEL, 40)
+    assert np.array_equal(first.chosen, second.chosen)
+    assert first.names == [f'frame {i}' for i in first.chosen]
+
+
+@pytest.mark.parametrize('count', [1, 7, 619, 620, 1000])
+def test_as_many_as_asked_none_twice(count):
+    chosen = choose(TUNNEL, count).chosen
+    assert len(chosen) == min(count, 620)
+    assert len(set(chosen.tolist())) == len(chosen)
+    assert list(chosen) == sorted(chosen)
+
+
+def test_frames_all_alike_are_one_group():
+    same = [look('a', picture(100))] * 5
+    assert choose(same, 3).chosen.tolist() == [0, 2, 4]
+
+
+def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
+    path = tmp_path / 'sheet.png'
+    write_contact_sheet(choose(TUNNEL, 10), path, columns=4)
+    sheet = cv2.imread(str(path))
+    width, height = THUMBNAIL
+    assert sheet.shape == (3 * height, 4 * width, 3)
+    assert sheet[:height, :width].mean() < 60       # the first is from the tunnel
+    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places are used
+    with pytest.raises(OSError, match='cannot be written'):
+        write_contact_sheet(choose(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
+
+
+def test_histogram_is_a_picture(tmp_path):
+    path = tmp_path / 'histogram.png'
+    write_histogram(choose(TUNNEL, 40), path)
+    drawn = cv2.imread(str(path))
+    assert drawn.shape[1] > 800 and drawn.std() > 10
+
+
+@pytest.fixture(scope='module')
+def model():
+    return simplify(segmentation_networks.unet(), {'image': (1, 3, 64, 96)})
+
+
+def frames(count=4, scale=1.0):
+    rng = np.random.default_rng(0)
+    return [(scale * rng.standard_normal((1, 3, 64, 96))).astype(np.float32)
+            for _ in range(count)]
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_ranges_cover_what_int8_needs(model, method):
+    ranges = measure(model, frames(), method)
+    assert set(ranges) == set(activations(model, quantisable(model)))
+    assert all(low < high for low, high in ranges.values())
+
+
+def test_minmax_is_the_largest_value_of_all_frames(model):
+    given = frames()
+    low, high = measure(model, given, 'minmax')['image']
+    assert -low == high == pytest.approx(max(float(np.abs(f).max()) for f in given))
+
+
+def test_entropy_and_percentile_cut_rare_extremes_off(model):
+    given = frames()
+    given[2][0, 0, 0, 0] = 100
+    widest = {m: max(map(abs, measure(model, given, m)['image'])) for m in METHODS}
+    assert widest['minmax'] == 100
+    assert widest['entropy'] < 50 and widest['percentile'] < 50
+
+
+def test_frame_by_frame_is_as_good_as_all_at_once(model):
+    together = measure(model, frames(), 'minmax')
+    halves = [measure(model, part, 'minmax') for part in (frames()[:2], frames()[2:])]
+    for name, (low, high) in together.items():
+        assert high == pytest.approx(max(h[name][1] for h in halves))
+        assert low == pytest.approx(min(h[name][0] for h in halves))
+
+
+def test_measured_once_and_kept(model, tmp_path, monkeypatch):
+    folder = own_folder(tmp_path / 'kept')
+    first = calibrate(model, lambda: iter(frames()), 'minmax', folder)
+    assert first.frames == 4
+    monkeypatch.setattr(calibration, 'measure', lambda *_: pytest.fail('measured again'))
+    assert calibrate(model, lambda: iter(frames()), 'minmax', folder) == first
+
+
+@pytest.mark.parametrize('other', ['frames', 'method', 'model', 'file'])
+def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, other):
+    folder = own_folder(tmp_path / 'kept')
+    calibrate(model, lambda: iter(frames()), 'minmax', folder)
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return {'image': (-1.0, 1.0)}
+    monkeypatch.setattr(calibration, 'measure', counted)
+    if other == 'file':
+        (kept,) = folder.glob('*.scales')
+        kept.write_bytes(kept.read_bytes() + b' ')
+    changed = (simplify(segmentation_networks.unet(seed=1), {'image': (1, 3, 64, 96)})
+               if other == 'model' else model)
+    calibrate(changed, lambda: iter(frames(scale=2 if other == 'frames' else 1)),
+              'percentile' if other == 'method' else 'minmax', folder)
+    assert len(calls) == 1
+
+
+def test_calibration_travels_as_json(tmp_path):
+    path = tmp_path / 'net.scales.json'
+    kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',))
+    kept.save(path)
+    assert load_calibration(path) == kept
+    assert load_calibration(path).digest == kept.digest
+    assert Calibration({'image': (-1.5, 2.0)}, 'entropy', 'abc', 300).digest != kept.digest
+
+
+@pytest.mark.parametrize('content,text', [
+    (None, 'is not there; `trt_seg build` writes it'), ('{', 'is no calibration'),
+    ('{"ranges": {"a": [1]}}', 'is no calibration'), ('[]', 'is no calibration')])
+def test_file_that_is_no_calibration(tmp_path, content, text):
+    path = tmp_path / 'net.scales.json'
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(GraphError, match=text):
+        load_calibration(path)
+
+
+def test_nothing_to_calibrate_on_and_unknown_methods(model):
+    with pytest.raises(GraphError, match='no frames to calibrate on'):
+        calibrate(model, lambda: iter(()), 'minmax')
+    with pytest.raises(GraphError, match="method 'entropie', did you mean 'entropy'"):
+        calibrate(model, lambda: iter(frames()), 'entropie')

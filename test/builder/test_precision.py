@@ -1,0 +1,201 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Precision in the graph: where backbones end, what is quantised, and how little it changes."""
+
+import functools
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, TensorProto
+import pytest
+import segmentation_networks
+from segmentation_networks import FAMILIES, Net
+
+from trt_segmentation.builder.calibration import measure
+from trt_segmentation.builder.graph import answer, GraphError, operators, opset, simplify
+from trt_segmentation.builder.precision import (
+    activations,
+    find_backbone,
+    quantisable,
+    quantise,
+    small_scales,
+    split,
+    to_fp16,
+    to_int8,
+    to_opset,
+)
+
+
+@functools.cache
+def network(family):
+    return simplify(FAMILIES[family](), {'image': (1, 3, 64, 96)})
+
+
+def frames(count=3):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(count)]
+
+
+@functools.cache
+def ranges(family):
+    return measure(network(family), frames(), 'minmax')
+
+
+def error(model, changed):
+    """Relative RMS of the logits, on a frame not calibrated on."""
+    feed = {'image': frames(4)[3]}
+    before, after = answer(model, feed)[0], answer(changed, feed)[0]
+    return float(np.sqrt(np.mean((before - after) ** 2) / np.mean(before ** 2)))
+
+
+ENDS = {'lraspp': '/backbone/last/act', 'deeplabv3': '/backbone/layer3/relu2',
+        'unet': '/middle/relu'}
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_backbone_is_told_from_the_head(family):
+    backbone, reason = find_backbone(network(family))
+    assert reason == f'backbone ends at {ENDS[family]}'
+    scopes = ('/backbone', '/down', '/middle')
+    expected = {n.name for n in network(family).graph.node if n.name.startswith(scopes)}
+    assert backbone == expected
+
+
+def test_backbone_of_a_straight_head_ends_at_the_last_sum():
+    """An FCN head: nothing branches between the last residual sum and the enlargement."""
+    net = Net()
+    x = net.conv('/backbone/conv', 'image', 8, 3, 2)
+    x = net.add('Relu', '/backbone/relu',
+                net.add('Add', '/backbone/add', net.conv('/backbone/conv2', x, 8, 3), x))
+    y = net.add('Relu', '/head/relu', net.conv('/head/conv', x, 8, 3))
+    model = net.model(net.upsample('/up', net.conv('/head/out', y, 5), 2.0))
+    assert find_backbone(model)[0] == {
+        '/backbone/conv', '/backbone/conv2', '/backbone/add', '/backbone/relu'}
+
+
+def test_network_without_enlargement_has_no_backbone():
+    net = Net()
+    model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
+    with pytest.raises(GraphError, match='nothing in the network is enlarged'):
+        split(model, 'mixed')
+    assert split(model, 'int8').int8 == ('/a', '/b')
+
+
+def test_int8_takes_all_and_mixed_the_backbone():
+    model = network('deeplabv3')
+    everything = split(model, 'int8')
+    assert list(everything.int8) == quantisable(model) and everything.fp16 == ()
+    mixed = split(model, 'mixed')
+    assert sorted(mixed.int8 + mixed.fp16) == sorted(everything.int8)
+    assert {name.split('/')[1] for name in mixed.int8} == {'backbone'}
+    assert {name.split('/')[1] for name in mixed.fp16} == {'classifier'}
+
+
+def test_patterns_keep_nodes_out():
+    model = network('deeplabv3')
+    chosen = split(model, 'mixed', ['/backbone/layer1/*', '*conv1'])
+    assert '/backbone/layer2/conv2' in chosen.int8
+    assert not [n for n in chosen.int8 if 'layer1' in n or n.endswith('conv1')]
+    assert chosen.reason.endswith('less /backbone/layer1/*, *conv1')
+
+
+@pytest.mark.parametrize('pattern,text', [
+    ('/backbne/*', r"pattern '/backbne/\*' fits no node; .*/backbone/conv1"),
+    ('*', 'nothing is left to be INT8')])
+def test_pattern_that_fits_nothing_or_all(pattern, text):
+    with pytest.raises(GraphError, match=text):
+        split(network('deeplabv3'), 'int8', [pattern])
+
+
+# noise as weights is the hardest case there is: trained nets lose far less
+BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_answers_change_little_and_in_order(family):
+    model = network(family)
+    errors = {'fp16': error(model, to_fp16(model))}
+    for precision in ('int8', 'mixed'):
+        errors[precision] = error(
+            model, to_int8(model, ranges(family), split(model, precision).int8))
+    assert all(0 < errors[name] < bar for name, bar in BARS.items())
+    assert errors['fp16'] < errors['mixed'] / 5
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_quantised_graph_is_what_tensorrt_takes(family):
+    model = network(family)
+    nodes = split(model, 'int8').int8
+    changed = quantise(model, ranges(family), nodes)
+    onnx.checker.check_model(changed, full_check=True)
+    assert opset(changed) >= 19
+    values = {t.name: numpy_helper.to_array(t) for t in changed.graph.initializer}
+    pairs = [n for n in changed.graph.node if n.op_type == 'QuantizeLinear']
+    # one pair for each weight and each activation that is read
+    weights = [n for n in model.graph.node if n.name in nodes and n.op_type != 'Add']
+    assert len(pairs) == len(weights) + len(activations(model, nodes))
+    for node in pairs:
+        assert not np.any(values[node.input[2]]), 'symmetric: no zero points'
+        assert values[node.input[2]].dtype == np.int8
+    per_channel = [n for n in pairs if values[n.input[1]].size > 1]
+    assert len(per_channel) == len(weights)
+    biases = {n.input[2] for n in weights if len(n.input) > 2}
+    assert biases and all(values[name].dtype == np.float32 for name in biases)
+
+
+def test_fp16_keeps_inputs_and_outputs_and_turns_the_rest():
+    model = to_fp16(network('lraspp'))
+    kinds = {v.type.tensor_type.elem_type for v in [*model.graph.input, *model.graph.output]}
+    assert kinds == {TensorProto.FLOAT}
+    weights = {t.data_type for t in model.graph.initializer if len(t.dims) == 4}
+    assert weights == {TensorProto.FLOAT16}
+    assert operators(model)['Cast'] == 2
+    # the cast back is real: types agree all the way to the output
+    onnx.checker.check_model(model, full_check=True)
+    (last,) = [n for n in model.graph.node if 'logits' in n.output]
+    assert last.op_type == 'Cast'
+    assert answer(model, {'image': frames()[0]})[0].dtype == np.float32
+
+
+def test_weight_beyond_fp16_is_refused_by_name():
+    model = segmentation_networks.unet()
+    weight = next(t for t in model.graph.initializer if t.name == '/out.weight')
+    array = numpy_helper.to_array(weight).copy()
+    array[0] = 1e5
+    weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+    with pytest.raises(GraphError, match=r'/out.weight holds 1e\+05, and FP16 ends at 65504'):
+        to_fp16(model)
+
+
+def test_missing_range_is_named():
+    known = dict(ranges('unet'))
+    del known['/up2/concat']
+    with pytest.raises(GraphError, match='no calibrated range for /up2/concat; calibrate again'):
+        quantise(network('unet'), known, split(network('unet'), 'int8').int8)
+
+
+def test_range_too_small_for_fp16_is_found():
+    model = network('unet')
+    tiny = {**ranges('unet'), '/up2/concat': (0.0, 1e-4)}
+    assert small_scales(to_int8(model, ranges('unet'), split(model, 'int8').int8)) == []
+    found = small_scales(quantise(model, tiny, split(model, 'int8').int8))
+    assert len(found) == 1 and '/up2/concat' in found[0]
+
+
+def test_older_opset_is_raised_and_newer_left():
+    model = segmentation_networks.lraspp()
+    assert opset(model) == 17 and opset(to_opset(model)) == 19
+    assert to_opset(model, 13) is model

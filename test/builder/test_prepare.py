@@ -1,0 +1,201 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""From recordings to calibrated graphs: the road `trt_seg build` takes, without TensorRT."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import recordings
+import segmentation_networks
+
+from trt_segmentation.builder.accuracy import Shot
+from trt_segmentation.builder.accuracy_limit import find_keep_fp16, refuse_loss, report
+from trt_segmentation.builder.calibration import calibrate
+from trt_segmentation.builder.feeds import choose_frames, Joined
+from trt_segmentation.builder.graph import GraphError, operators
+from trt_segmentation.builder.prepare import calibration_path, give_precision, read_graph, Recipe
+from trt_segmentation.calibration_frames import (
+    Bag,
+    bgr_frame,
+    Folder,
+    open_recordings,
+    Street,
+    STREET_SEED,
+)
+from trt_segmentation.evaluation import FIRST_SEED
+from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+
+COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
+
+
+def pictures(count=6):
+    rng = np.random.default_rng(0)
+    return [np.clip(rng.normal(COLORS[i % 3], 20, (48, 64, 3)), 0, 255).astype(np.uint8)
+            for i in range(count)]
+
+
+@pytest.fixture
+def card(tmp_path):
+    path = segmentation_networks.save(segmentation_networks.deeplabv3(), tmp_path / 'net.onnx')
+    return ModelCard('net', path, tuple('abcde'), spread_palette(5),
+                     InputCard(height=64, width=96))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / 'images'
+    path.mkdir()
+    for index, picture in enumerate(pictures()):
+        cv2.imwrite(str(path / f'{index}.png'), picture)
+    (path / 'notes.txt').write_text('not an image')
+    return path
+
+
+@pytest.fixture
+def bag(tmp_path):
+    path = tmp_path / 'bag'
+    recordings.write_bag(path, [
+        recordings.Message(recordings.TOPIC, 'sensor_msgs/msg/Image',
+                           recordings.FIRST + i * 10 ** 9,
+                           recordings.image(picture, 'bgr8', recordings.FIRST + i * 10 ** 9))
+        for i, picture in enumerate(pictures())])
+    return path
+
+
+def images(source):
+    return [frame.data.reshape(frame.height, frame.width, 3) for _, frame in source]
+
+
+def test_bag_and_folder_give_their_images_again_and_again(bag, folder):
+    joined = open_recordings([str(bag), str(folder)])
+    assert isinstance(joined, Joined)
+    for _ in range(2):
+        for got, expected in zip(images(joined), pictures() * 2, strict=True):
+            assert np.array_equal(got, expected)
+    names = [name for name, _ in joined]
+    assert names[0] == 'bag 1700000000.000000000' and names[6] == '0.png'
+
+
+def test_topic_is_chosen(bag):
+    assert len(list(Bag(bag, recordings.TOPIC))) == 6
+    with pytest.raises(Exception, match=r'no images on ./camera/other.'):
+        list(Bag(bag, '/camera/other'))
+
+
+def test_street_scenes_are_neither_trained_on_nor_tested_on():
+    assert STREET_SEED > FIRST_SEED + 100_000
+    names = [name for name, _ in Street(5, ('day', 'night'))]
+    assert names == ['day 0', 'night 1', 'day 2', 'night 3', 'day 4']
+
+
+def test_what_cannot_be_calibrated_on(tmp_path, folder):
+    with pytest.raises(GraphError, match='nothing to calibrate on at /nowhere'):
+        open_recordings(['/nowhere'])
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(GraphError, match=r'holds no images; known are \.png'):
+        open_recordings([str(tmp_path / 'empty')])
+    (folder / '9.png').write_text('rubbish')
+    with pytest.raises(GraphError, match=r'9.png cannot be read as an image'):
+        list(Folder(folder))
+
+
+def test_tensors_are_what_the_host_pipeline_feeds(card):
+    picture = pictures(1)[0]
+    feeds = choose_frames(card, [('one', bgr_frame(picture))], 1)
+    (tensor,) = feeds()
+    pipeline = HostPipeline(card)
+    pipeline.submit([bgr_frame(picture)])
+    pipeline.collect()
+    np.testing.assert_array_equal(tensor, pipeline._tensor[:1])
+
+
+def test_only_the_chosen_are_fed(card):
+    source = [(str(i), bgr_frame(p)) for i, p in enumerate(pictures(9))]
+    feeds = choose_frames(card, source, 3)
+    assert len(feeds.choice.names) == 3 and len(list(feeds())) == len(list(feeds())) == 3
+    with pytest.raises(GraphError, match='has no frames'):
+        choose_frames(card, [])
+
+
+def graph_and_calibration(card, recipe, method='minmax'):
+    graph = read_graph(card, recipe)
+    source = [(str(i), bgr_frame(p)) for i, p in enumerate(pictures())]
+    return graph, calibrate(graph.model, choose_frames(card, source), method)
+
+
+# 8 weights and the 11 tensors that they and 3 sums read in the backbone; in the head 5 and 4
+@pytest.mark.parametrize('precision,pairs', [('fp32', 0), ('fp16', 0), ('mixed', 19),
+                                             ('int8', 28)])
+def test_every_precision_from_one_recording(card, precision, pairs):
+    recipe = Recipe(precision)
+    graph, calibration = graph_and_calibration(card, recipe)
+    made = give_precision(graph, recipe, calibration)
+    assert operators(made.model)['QuantizeLinear'] == pairs
+    assert (made.split is None) == (pairs == 0)
+    assert made.dynamic and made.profile == graph.profile
+    onnx.checker.check_model(made.model, full_check=True)
+
+
+def test_precision_that_needs_ranges_or_is_none(card):
+    graph = read_graph(card, Recipe('int8'))
+    with pytest.raises(GraphError, match='int8 needs calibrated ranges; give --calibrate'):
+        give_precision(graph, Recipe('int8'))
+    with pytest.raises(GraphError, match="precision 'fp61', did you mean 'fp16'"):
+        Recipe('fp61')
+    assert calibration_path(card) == card.model.parent / 'net.scales.json'
+
+
+def test_scale_too_small_for_fp16_is_warned_of(card):
+    graph, calibration = graph_and_calibration(card, Recipe('int8'))
+    tiny = {**calibration.ranges, 'image': (-1e-4, 1e-4)}
+    made = give_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
+    assert ['image' in finding.where for finding in made.findings] == [True]
+
+
+def held_out(card):
+    """Images labelled by the FP32 network itself."""
+    pipeline, shots = HostPipeline(card), []
+    for index, picture in enumerate(pictures(4)):
+        pipeline.submit([bgr_frame(picture)])
+        shots.append(Shot(str(index), '', picture, pipeline.collect()[0].labels))
+    return shots
+
+
+def test_layers_go_back_until_the_loss_is_within_the_bar(card):
+    recipe = Recipe('int8')
+    graph, calibration = graph_and_calibration(card, recipe)
+    name = '/backbone/layer1/relu1'
+    spoilt = replace(calibration, ranges={**calibration.ranges, name: (0.0, 1e4)})
+    shots = held_out(card)
+    bad = report(card, give_precision(graph, recipe, spoilt), recipe, shots)
+    good = report(card, give_precision(graph, recipe, calibration), recipe, shots)
+    bar = (bad.loss('int8') + good.loss('int8')) / 2
+    assert good.loss('int8') < bar < bad.loss('int8')
+    refuse_loss(good, 'int8', bar)
+    with pytest.raises(GraphError, match=r'int8 loses 0\.\d+ \(mean IoU\), more than the '):
+        refuse_loss(bad, 'int8', bar)
+    rng = np.random.default_rng(0)
+    tensors = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32)]
+    found = find_keep_fp16(card, graph, recipe, spoilt, tensors, shots, bar)
+    assert '/backbone/layer1/conv2' in found.keep_fp16
+    assert len(found.keep_fp16) < 6
+    assert found.digest != spoilt.digest
+    mended = report(card, give_precision(graph, recipe, found), recipe, shots)
+    refuse_loss(mended, 'int8', bar)

@@ -1,0 +1,91 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""The simulated TensorRT offers nothing that the real one does not have."""
+
+import enum
+import inspect
+import re
+
+import pytest
+import simulated_tensorrt as simulated
+
+real = pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+
+CLASSES = {name: value for name, value in vars(simulated).items()
+           if inspect.isclass(value) and value.__module__ == simulated.__name__}
+ENUMS = {name: value for name, value in CLASSES.items() if issubclass(value, enum.Enum)}
+MEMBERS = [(name, member) for name, cls in CLASSES.items() if name not in ENUMS
+           for member in vars(cls) if not member.startswith('_')]
+FUNCTIONS = [(name, member) for name, member in MEMBERS
+             if inspect.isfunction(inspect.getattr_static(CLASSES[name], member))]
+CONSTRUCTED = {'ILogger', 'IProgressMonitor', 'IProfiler', 'Builder', 'OnnxParser', 'Runtime'}
+
+
+def signatures(function):
+    """Argument names of every overload, as pybind11 writes them into the docstring."""
+    name = function.__name__
+    lines = re.findall(rf'^\s*(?:\d+\. )?{name}\((.*)\) -> ', function.__doc__, re.MULTILINE)
+    return [re.findall(r'(?:^|, )(\w+): ', line) for line in lines]
+
+
+def test_there_is_something_to_check():
+    assert len(CLASSES) >= 20 and len(ENUMS) >= 8 and len(FUNCTIONS) >= 40
+
+
+@pytest.mark.parametrize('name', CLASSES)
+def test_class_is_real(name):
+    assert inspect.isclass(getattr(real, name))
+
+
+# TensorRT 10 still counts EXPLICIT_BATCH as 0, which TensorRT-RTX dropped
+@pytest.mark.parametrize('name', sorted(set(ENUMS) - {'NetworkDefinitionCreationFlag'}))
+def test_enum_has_the_real_values(name):
+    members = getattr(real, name).__members__
+    for member in ENUMS[name]:
+        assert member.name in members
+        if isinstance(member, int):
+            assert int(members[member.name]) == member
+
+
+def test_severities_are_real():
+    members = real.ILogger.Severity.__members__
+    assert {m.name: int(m) for m in simulated.ILogger.Severity} == {
+        name: int(value) for name, value in members.items()}
+
+
+@pytest.mark.parametrize('name,member', MEMBERS)
+def test_member_is_real(name, member):
+    assert hasattr(getattr(real, name), member)
+
+
+@pytest.mark.parametrize('name,member', FUNCTIONS)
+def test_arguments_are_real(name, member):
+    ours = list(inspect.signature(getattr(CLASSES[name], member)).parameters)
+    theirs = signatures(getattr(getattr(real, name), member))
+    assert ours in theirs
+
+
+@pytest.mark.parametrize('name', sorted(CONSTRUCTED))
+def test_constructor_is_real(name):
+    ours = list(inspect.signature(CLASSES[name].__init__).parameters)
+    assert ours in signatures(getattr(real, name).__init__)
+
+
+@pytest.mark.parametrize('name', sorted(set(CLASSES) - set(ENUMS)))
+def test_properties_are_real_properties(name):
+    for member, value in vars(CLASSES[name]).items():
+        if isinstance(value, property):
+            assert not callable(inspect.getattr_static(getattr(real, name), member))

@@ -1,0 +1,250 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""engines/tensorrt.py run whole, on a simulated TensorRT that computes on the CPU."""
+
+import ctypes
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import segmentation_networks
+import simulated_tensorrt
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.plan import Plan
+from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+
+CLASSES = segmentation_networks.CLASSES
+STREAM = 77
+SHAPES = ('64x96/64x96/128x192', '1/2/4')
+
+
+class Memory:
+    """Allocates aligned host memory and knows what has not been given back."""
+
+    def __init__(self):
+        self.blocks = {}
+
+    def allocate(self, size):
+        block = ctypes.create_string_buffer(size + 256)
+        address = -(-ctypes.addressof(block) // 256) * 256
+        self.blocks[address] = block
+        return address
+
+    def free(self, address):
+        del self.blocks[address]
+
+
+@pytest.fixture
+def trt():
+    """The package's TensorRT modules, bound to the simulation."""
+    with simulated_tensorrt.imported():
+        from trt_segmentation.builder import build, open_engine
+        from trt_segmentation.engines import tensorrt
+        yield SimpleNamespace(build=build, open_engine=open_engine, tensorrt=tensorrt)
+
+
+@pytest.fixture
+def model(tmp_path):
+    return segmentation_networks.save(segmentation_networks.lraspp(), tmp_path / 'lraspp.onnx')
+
+
+@pytest.fixture
+def card(model):
+    return ModelCard('lraspp', model, tuple('abcde'), spread_palette(CLASSES),
+                     InputCard(height=64, width=96))
+
+
+def make_plan(trt, card, sizes=SHAPES[0], batch=SHAPES[1]):
+    from trt_segmentation.builder.prepare import read_graph, Recipe
+    recipe = Recipe('fp32', sizes, batch)
+    return trt.open_engine.build_graph(read_graph(card, recipe), recipe,
+                                       trt.build.BuildOptions())[0]
+
+
+@pytest.fixture
+def memory():
+    return Memory()
+
+
+@pytest.fixture
+def engine(trt, card, memory):
+    return trt.tensorrt.TensorRtEngine(make_plan(trt, card), card, 0, STREAM, memory.allocate,
+                                       memory.free)
+
+
+def run(engine, memory, image):
+    """Answer of the engine to (n, 3, 64, 96) float32, through addresses alone."""
+    tensor = memory.allocate(image.nbytes)
+    ctypes.memmove(tensor, np.ascontiguousarray(image).ctypes.data, image.nbytes)
+    shape = engine.answer_shape(len(image))
+    size = int(np.prod(shape)) * 4
+    answer = memory.allocate(size)
+    engine.bind(len(image), tensor, answer).enqueue(STREAM)
+    return np.frombuffer(ctypes.string_at(answer, size), np.float32).reshape(shape)
+
+
+def noise(count, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, 3, 64, 96)).astype(np.float32)
+
+
+def expected(model, image):
+    session = onnxruntime.InferenceSession(str(model), providers=['CPUExecutionProvider'])
+    return session.run(None, {'image': image})[0]
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_answers_are_those_of_the_network(engine, memory, model, count):
+    image = noise(count)
+    np.testing.assert_allclose(run(engine, memory, image), expected(model, image), atol=1e-4)
+
+
+def test_batches_bound_at_once_keep_their_own_tensors(engine, memory, model):
+    images = {count: noise(count, count) for count in (1, 3)}
+    bound = {}
+    for count, image in images.items():
+        tensor, answer = memory.allocate(image.nbytes), memory.allocate(count * 5 * 64 * 96 * 4)
+        ctypes.memmove(tensor, image.ctypes.data, image.nbytes)
+        bound[count] = engine.bind(count, tensor, answer), answer
+    for count in (3, 1, 3):
+        bound[count][0].enqueue(STREAM)
+    for count, image in images.items():
+        got = np.frombuffer(ctypes.string_at(bound[count][1], count * 5 * 64 * 96 * 4),
+                            np.float32).reshape(count, 5, 64, 96)
+        np.testing.assert_allclose(got, expected(model, image), atol=1e-4)
+
+
+def test_contexts_share_one_block_of_activations(engine, memory):
+    for count in (1, 2, 3):
+        engine.answer_shape(count)
+    assert len(memory.blocks) == 1
+    assert engine.memory() == {'activations': simulated_tensorrt.ACTIVATIONS}
+
+
+def test_close_frees_everything_and_may_be_called_twice(engine, memory):
+    engine.answer_shape(1)
+    assert memory.blocks
+    engine.close()
+    engine.close()
+    assert not memory.blocks
+
+
+def test_second_output_gets_memory_of_its_own(trt, tmp_path, card, memory):
+    model = segmentation_networks.unet()
+    model.graph.node.append(onnx.helper.make_node('Neg', ['logits'], ['aux']))
+    model.graph.output.append(onnx.helper.make_tensor_value_info(
+        'aux', 1, ['batch', CLASSES, 'height', 'width']))
+    path = segmentation_networks.save(model, tmp_path / 'two.onnx')
+    two = replace(card, model=path)
+    engine = trt.tensorrt.TensorRtEngine(make_plan(trt, two), two, 0, STREAM, memory.allocate,
+                                         memory.free)
+    image = noise(1)
+    np.testing.assert_allclose(run(engine, memory, image), expected(path, image), atol=1e-4)
+    sizes = [len(block) - 256 for block in memory.blocks.values()]
+    assert sizes.count(CLASSES * 64 * 96 * 4) == 2      # the answer here, aux in the engine
+    engine.close()
+    assert len(memory.blocks) == 2      # the test's own
+
+
+def test_batch_outside_every_profile_names_them(engine):
+    with pytest.raises(EngineError, match=r'\(5, 3, 64, 96\) is in no profile.*'
+                                          r'\(1, 3, 64, 96\) to \(4, 3, 128, 192\).*--batch'):
+        engine.answer_shape(5)
+
+
+def test_nearest_of_several_profiles_is_taken(trt, card, memory):
+    from trt_segmentation.builder.prepare import read_graph, Recipe
+    graph = read_graph(card, Recipe('fp32', *SHAPES))
+    from trt_segmentation.builder.shapes import Profile
+    profiles = [{'image': Profile((1, 3, 64, 96), (usual, 3, 64, 96), (4, 3, 64, 96))}
+                for usual in (1, 3)]
+    plan, _ = trt.build.build(graph.model, profiles)
+    engine = trt.tensorrt.TensorRtEngine(plan, card, 0, STREAM, memory.allocate, memory.free)
+    chosen = [engine._choose_profile((count, 3, 64, 96)) for count in (1, 3, 4)]
+    assert chosen == [0, 1, 1]
+
+
+def test_plan_that_is_none_fails_with_tensorrts_words(trt, card):
+    with pytest.raises(EngineError, match=r'TensorRT 10.13.0 cannot load the plan: .*magicTag'):
+        trt.tensorrt.TensorRtEngine(Plan(b'not a plan'), card, 0, STREAM)
+
+
+def test_plan_of_another_network_does_not_fit_the_card(trt, card, model):
+    segmentation_networks.save(segmentation_networks.lraspp(dynamic=False), model)
+    plan = make_plan(trt, card, '', '')
+    with pytest.raises(EngineError, match='5 classes, and the model card names 2'):
+        trt.tensorrt.TensorRtEngine(plan, replace(card, classes=('a', 'b')), 0, STREAM)
+
+
+def test_refused_inference_fails_with_tensorrts_words(engine, memory):
+    bound = engine.bind(1, memory.allocate(1 << 20), 0)
+    with pytest.raises(EngineError, match=r'inference failed: .*no address is set for'):
+        bound.enqueue(STREAM)
+
+
+def test_warnings_are_handed_on(trt):
+    lines = []
+    log = trt.tensorrt.BuildLog(lines.append)
+    for severity in simulated_tensorrt.ILogger.Severity:
+        log.log(severity, severity.name)
+    assert lines == ['WARNING']
+    assert log.reason() == 'INTERNAL_ERROR; ERROR'
+    assert log.reason() == 'TensorRT gave no reason'
+    assert list(log.lines) == ['INTERNAL_ERROR', 'ERROR', 'WARNING', 'INFO']
+
+
+def test_layers_and_their_times(engine, memory, model):
+    names = [layer.name for layer in engine.layers()]
+    assert '/backbone/stem' in names and engine.layers()[0].precision == 'fp32'
+    bound = engine.bind(1, memory.allocate(1 << 20), memory.allocate(1 << 20))
+    times = bound.layer_times(STREAM, runs=3)
+    assert [name for name, _ in times] == names
+    assert {ms for _, ms in times} == {0.5}
+
+
+def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
+    assert (engine.name, engine.version, engine.precision) == (
+        'tensorrt', 'TensorRT 10.13.0', 'fp32')
+    assert engine.capturable is True
+    assert engine.signature.input.batch is None
+    assert engine.answer_shape(2) == (2, CLASSES, 64, 96)
+
+
+def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
+    from trt_segmentation.builder.cache import EngineCache
+    from trt_segmentation.builder.prepare import Recipe
+    from trt_segmentation.engines.gpu_identity import Gpu
+    lines, image = [], noise(1)
+
+    def start(gpu='RTX 4090'):
+        engine = trt.open_engine.open_engine(
+            card, 0, STREAM, Recipe('fp32', *SHAPES),
+            cache=EngineCache(tmp_path / 'cache', log=lines.append), log=lines.append,
+            identity=lambda index: Gpu(gpu, 'sm_89', '580'),
+            load=lambda plan: trt.tensorrt.TensorRtEngine(
+                plan, card, 0, STREAM, memory.allocate, memory.free))
+        return run(engine, memory, image)
+
+    first = start()
+    assert ['building' in line for line in lines] == [True, False]
+    np.testing.assert_array_equal(start(), first)
+    assert len(lines) == 2
+    start('another GPU')
+    assert sum('building' in line for line in lines) == 2
+    assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2

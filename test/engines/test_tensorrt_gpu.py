@@ -1,0 +1,76 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""The whole GPU pipeline on a simulated TensorRT that computes on the GPU, against the host's."""
+
+import numpy as np
+import pytest
+import segmentation_networks
+import simulated_tensorrt
+
+pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
+
+from trt_segmentation.frame import Frame
+from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    onnxruntime = pytest.importorskip('onnxruntime')
+    if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
+        pytest.skip('needs onnxruntime-gpu')
+    monkeypatch.setattr(simulated_tensorrt, 'PROVIDER', 'cuda')
+    with simulated_tensorrt.imported():
+        yield
+
+
+def frames(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [Frame(rng.integers(0, 256, 120 * 160 * 3, np.uint8), 'bgr8', 120, 160, 480)
+            for _ in range(count)]
+
+
+@pytest.mark.parametrize('graph', [True, False])
+@pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
+def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
+        tmp_path, on_gpu, family, graph):
+    from trt_segmentation.builder.build import build
+    from trt_segmentation.builder.graph import input_shapes
+    from trt_segmentation.builder.shapes import profile
+    from trt_segmentation.engines.tensorrt import TensorRtEngine
+    from trt_segmentation.gpu.pipeline import GpuPipeline
+    model = segmentation_networks.FAMILIES[family]()
+    path = segmentation_networks.save(model, tmp_path / 'net.onnx')
+    card = ModelCard(family, path, tuple('abcde'), spread_palette(5),
+                     InputCard(height=64, width=96))
+    plan, _ = build(model, [profile(input_shapes(model), card.input, batch='1/2/4')])
+    host = HostPipeline(card)
+    pipeline = GpuPipeline(
+        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream), graph=graph)
+    try:
+        for count in (1, 3, 1, 2):
+            given = frames(count, count)
+            pipeline.submit(given)
+            host.submit(given)
+            for answer, expected in zip(pipeline.collect(), host.collect(), strict=True):
+                # sums in another order move a logit by 1e-5: pixels where two classes tie may
+                # flip, and noise has few of those
+                assert np.mean(answer.labels != expected.labels) < 0.002
+                answer.release()
+        assert pipeline.graphed == graph
+        assert pipeline.identity.engine == 'tensorrt'
+    finally:
+        pipeline.close()

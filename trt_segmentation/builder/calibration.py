@@ -1,0 +1,180 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""INT8 ranges from real frames, measured by ONNX Runtime and kept for the next build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+import hashlib
+import io
+import json
+from pathlib import Path
+import tempfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnxruntime.quantization import CalibrationMethod
+from onnxruntime.quantization.calibrate import create_calibrator
+
+from ..engines.plan import Plan
+from .graph import GraphError
+from .own_files import store, trusted
+from .precision import activations, quantisable, Ranges
+
+METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
+           'percentile': CalibrationMethod.Percentile}
+EXTRA = {'percentile': {'percentile': 99.99}}
+"""ONNX Runtime's own 99.999 spares a handful of pixels a frame."""
+
+Tensor = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Ranges of a network's activations, and what they were measured on.
+
+    :param ranges: smallest and largest value by tensor name.
+    :param method: a key of :data:`METHODS`.
+    :param data: digest of the tensors fed.
+    :param frames: how many there were.
+    :param keep_fp16: patterns of nodes that turned out too sensitive for INT8.
+    """
+
+    ranges: Ranges
+    method: str
+    data: str
+    frames: int
+    keep_fp16: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """For an engine key: what is in it counts, not how it came about."""
+        what = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
+        return hashlib.sha256(what.encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, to be taken to the robot beside the ONNX file."""
+        path.write_text(json.dumps(asdict(self), indent=1) + '\n', encoding='utf-8')
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Read what :meth:`Calibration.save` wrote.
+
+    :raises GraphError: where it is missing or something else.
+    """
+    try:
+        tree = json.loads(path.read_text('utf-8'))
+        ranges = {str(name): (float(low), float(high))
+                  for name, (low, high) in tree['ranges'].items()}
+        return Calibration(ranges, str(tree['method']), str(tree['data']), int(tree['frames']),
+                           tuple(map(str, tree['keep_fp16'])))
+    except FileNotFoundError:
+        raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates, '
+                         f'with --calibrate BAG') from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GraphError(f'{path} is no calibration: {error!r}') from error
+
+
+def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
+              folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
+              ) -> Calibration:
+    """Measure the range of every activation INT8 could be used for.
+
+    :param model: simplified, FP32, with one input.
+    :param feeds: gives the input tensors, the same each time it is called; they are read once
+        to be hashed, and once more where no earlier measurement of them is in ``folder``.
+    :param method: ``minmax`` covers every value seen; ``entropy`` and ``percentile`` cut rare
+        extremes off, for finer steps in between.
+    :param folder: where measurements are kept; a trusted one, see :mod:`.own_files`.
+    :param progress: called with the frames measured so far.
+    :raises GraphError: where there are no frames, or no such method.
+    """
+    if method not in METHODS:
+        near = get_close_matches(method, METHODS, n=1)
+        raise GraphError(f'calibration method {method!r}'
+                         + (f', did you mean {near[0]!r}?' if near else '')
+                         + f' Known: {", ".join(METHODS)}')
+    data, count = _digest(feeds())
+    if not count:
+        raise GraphError('there are no frames to calibrate on')
+    kept = _kept_file(folder, model, data, method)
+    if kept is not None and (plan := trusted(kept)[0]) is not None:
+        ranges = {name: (low, high) for name, (low, high) in json.loads(plan.data).items()}
+    else:
+        ranges = measure(model, feeds(), method, progress)
+        if kept is not None:
+            store(kept, Plan(json.dumps(ranges).encode()), {})
+    return Calibration(ranges, method, data, count)
+
+
+def measure(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
+            progress: Callable[[int], None] = lambda done: None) -> dict[str, tuple[float, float]]:
+    """Run the network on every tensor and measure its activations; holds one frame's at a time."""
+    nodes = quantisable(model)
+    wanted = set(activations(model, nodes))
+    kinds = sorted({node.op_type for node in model.graph.node if node.name in set(nodes)})
+    name = model.graph.input[0].name
+    with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
+        path = Path(scratch) / 'model.onnx'
+        onnx.save(model, path)
+        calibrator = create_calibrator(
+            str(path), kinds, str(Path(scratch) / 'augmented.onnx'), METHODS[method],
+            extra_options={'symmetric': True, **EXTRA.get(method, {})})
+        for done, tensor in enumerate(tensors, 1):
+            # frame by frame: given all at once it would keep every activation of every frame
+            calibrator.collect_data(_Feed({name: tensor}))
+            progress(done)
+        measured = calibrator.compute_data()
+    return {key: _bounds(value.range_value) for key, value in measured.items() if key in wanted}
+
+
+class _Feed:
+    """ONNX Runtime's CalibrationDataReader for one frame."""
+
+    def __init__(self, feed: Mapping[str, Tensor]) -> None:
+        self._feed: Mapping[str, Tensor] | None = feed
+
+    def get_next(self) -> Mapping[str, Tensor] | None:
+        feed, self._feed = self._feed, None
+        return feed
+
+
+def _bounds(values: tuple[Any, Any]) -> tuple[float, float]:
+    low, high = (float(np.asarray(value).reshape(-1)[0]) for value in values)
+    return low, high
+
+
+def _digest(tensors: Iterable[Tensor]) -> tuple[str, int]:
+    digest, count = hashlib.sha256(), 0
+    for tensor in tensors:
+        count += 1
+        digest.update(str(tensor.shape).encode())
+        digest.update(np.ascontiguousarray(tensor).data)
+    return digest.hexdigest(), count
+
+
+def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str,
+               method: str) -> Path | None:
+    if folder is None:
+        return None
+    what = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
+                          + method.encode())
+    return folder / f'{what.hexdigest()[:40]}.scales'

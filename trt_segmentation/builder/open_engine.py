@@ -1,0 +1,102 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""A card's TensorRT engine, from the cache or built now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from ..engines.gpu_identity import Gpu, gpu_identity
+from ..engines.plan import Plan
+from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
+from ..model_card import ModelCard
+from .build import build, BuildOptions, Progress, supported
+from .cache import EngineCache, EngineKey
+from .calibration import Calibration, load_calibration
+from .graph import model_digest
+from .prepare import calibration_path, give_precision, Graph, read_graph, Recipe
+
+Log = Callable[[str], None]
+
+
+def engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
+               calibration: Calibration | None, gpu: Gpu) -> EngineKey:
+    """Everything the plan of a card depends on.
+
+    :raises GraphError: where the ONNX file cannot be read.
+    """
+    tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
+    return EngineKey(
+        model=model_digest(card.model), precision=recipe.precision,
+        scales=calibration.digest if calibration else '', keep_fp16=recipe.keep_fp16,
+        shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
+        options=(*options.key, ('simplify', str(recipe.simplify)), *tools),
+        backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
+        driver=gpu.driver)
+
+
+def build_graph(graph: Graph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
+                progress: Progress | None = None) -> tuple[Plan, bytes]:
+    """Build a graph that has its precision already; see :func:`.build.build`."""
+    profiles = [graph.profile] if graph.dynamic else []
+    plan, timing = build(graph.model, profiles, options, timing, progress)
+    about = {**plan.about, 'precision': recipe.precision}
+    if graph.split is not None:
+        about['split'] = graph.split.reason
+    return replace(plan, about=about), timing
+
+
+def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(),
+                options: BuildOptions = BuildOptions(), cache: EngineCache | None = None,
+                log: Log = lambda line: None, progress: Progress | None = None,
+                identity: Callable[[int], Gpu] = gpu_identity,
+                load: Callable[[Plan], TensorRtEngine] | None = None) -> TensorRtEngine:
+    """Load a card's engine, building it first where the cache has none.
+
+    :param gpu: index as CUDA counts; its context has to be current.
+    :param stream: as :class:`TensorRtEngine`.
+    :param identity: asks a GPU what it is.
+    :param load: makes the engine of a plan; None for a :class:`TensorRtEngine` on ``stream``.
+    :raises EngineError: with TensorRT's words.
+    :raises GraphError: where the network cannot become an engine.
+    """
+    kept = cache or EngineCache(log=log)
+    calibration = load_calibration(calibration_path(card)) if recipe.calibrated else None
+    key = engine_key(card, recipe, options, calibration, identity(gpu))
+
+    def make() -> Plan:
+        graph = give_precision(read_graph(card, recipe, supported), recipe, calibration)
+        for finding in graph.findings:
+            log(str(finding))
+        plan, timing = build_graph(graph, recipe, options, kept.timing(key), progress)
+        if timing:
+            kept.keep_timing(key, timing)
+        return plan
+
+    return kept.get(key, make, load or (lambda plan: TensorRtEngine(
+        plan, card, gpu, stream, warn=log)))
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write a plan and its sidecar where a user asked for them.
+
+    :raises OSError: where they cannot be written.
+    """
+    from .own_files import store
+    store(path, plan, {})

@@ -1,0 +1,116 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Frames to calibrate on: out of bags, folders of images, or the street's own scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .builder.feeds import Joined, Named
+from .builder.graph import GraphError
+from .frame import Frame
+from .ros.bags import BagReader, stamp_text
+
+IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+STREET_SEED = 2_000_000
+"""First seed of calibration scenes: neither training nor evaluation comes there."""
+
+
+@dataclass(frozen=True)
+class Bag:
+    """The frames of one image topic; ``topic`` may be None where the bag has only one."""
+
+    path: Path
+    topic: str | None = None
+
+    def __iter__(self) -> Iterator[Named]:
+        """In the order recorded.
+
+        :raises BagError: where the bag or the topic cannot be read.
+        :raises FrameError: where a message is no image.
+        """
+        with BagReader(self.path) as bag:
+            topic = bag.image_topic(self.topic)
+            for message in bag.messages([topic]):
+                yield f'{self.path.name} {stamp_text(message.stamp_ns)}', message.frame()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images of a folder, in the order of their names."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Named]:
+        """Every image.
+
+        :raises GraphError: where a file is no image.
+        """
+        for path in sorted(p for p in self.path.iterdir() if p.suffix.lower() in IMAGES):
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise GraphError(f'{path} cannot be read as an image; take it out of the folder')
+            yield path.name, bgr_frame(np.asarray(image, np.uint8))
+
+
+@dataclass(frozen=True)
+class Street:
+    """Scenes of the package's own street, of some conditions in turn."""
+
+    count: int = 300
+    conditions: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
+
+    def __iter__(self) -> Iterator[Named]:
+        """Every scene."""
+        from . import street
+        for index in range(self.count):
+            condition = self.conditions[index % len(self.conditions)]
+            scene = street.scene(STREET_SEED + index, condition)
+            yield f'{condition} {index}', bgr_frame(scene.image)
+
+
+def bgr_frame(image: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Frame:
+    """A frame of (height, width, 3) uint8 BGR."""
+    height, width = image.shape[:2]
+    return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
+
+
+def open_recordings(names: Sequence[str], topic: str | None = None) -> Joined:
+    """What ``--calibrate`` names: bags, folders of images, ``street``, one after the other.
+
+    :raises GraphError: where a name is none of them.
+    """
+    sources: list[Bag | Folder | Street] = []
+    for name in names:
+        path = Path(name).expanduser()
+        if name == 'street':
+            sources.append(Street())
+        elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')
+                                       for p in path.iterdir()):
+            if not any(p.suffix.lower() in IMAGES for p in path.iterdir()):
+                raise GraphError(f'{path} holds no images; known are {", ".join(IMAGES)}')
+            sources.append(Folder(path))
+        elif path.exists():
+            sources.append(Bag(path, topic))
+        else:
+            raise GraphError(f'nothing to calibrate on at {name}; give a bag, a folder of '
+                             f'images, or street')
+    return Joined(sources)
