@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 import json
@@ -27,7 +27,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -43,6 +43,9 @@ from .ros.bags import BagReader
 from .share import share_path
 from .stats import percentiles
 from .street import CLASSES, Drive
+
+if TYPE_CHECKING:
+    from .ros.recorder import Recorder
 
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
@@ -134,64 +137,62 @@ def _process(module: str, log: Path, parameters: dict[str, object]
 def _live(out: Path, frames: int, model: str, engine: str, progress: _Progress
           ) -> tuple[dict[str, dict[str, str]], dict[int, int]]:
     """Run everything; the node's last diagnostics and when each label map arrived."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
     from .ros.recorder import Recorder
     camera = {'seed': SEED, 'condition': 'tour', 'fps': FPS, 'loop': frames, 'count': frames,
               'subscribers': 2, 'log': out / 'camera.jsonl'}
     node = {'model': model, 'engine': engine, 'frame_log': out / 'node.jsonl'}
-    rclpy.init(args=[])
-    recorder = Recorder(out / 'bag', NODE)
-    executor = SingleThreadedExecutor()
-    executor.add_node(recorder)
-    try:
-        with _process('node', out / 'node.log', node) as node_process:
-            with _process('street_camera', out / 'camera.log', camera) as camera_process:
-                alive = {'node': node_process, 'camera': camera_process}
-                progress.stage('starting', None)
-                _spin(executor, alive, out, recorder.ready, START_SECONDS)
-                recorder.begin()
-                _spin(executor, alive, out, lambda: recorder.counts['/image'] > 0, START_SECONDS)
-                progress.stage('driving', frames)
-                while camera_process.poll() is None:
-                    executor.spin_once(timeout_sec=0.1)
-                    progress.at(recorder.counts['/image'])
-                    if node_process.poll() is not None:
-                        raise _died('node', node_process, out)
-            node_process.send_signal(signal.SIGINT)
-            # the node's last diagnostics come while it ends, and say what became of each frame
-            while node_process.poll() is None:
-                executor.spin_once(timeout_sec=0.05)
+    with Recorder.spinning(out / 'bag', NODE) as (recorder, spin), \
+            _process('node', out / 'node.log', node) as node_process:
+        with _process('street_camera', out / 'camera.log', camera) as camera_process:
+            run = _Run(out, recorder, spin, {'node': node_process, 'camera': camera_process})
+            progress.stage('starting', None)
+            run.until(recorder.ready)
+            recorder.begin()
+            run.until(lambda: recorder.counts['/image'] > 0)
+            progress.stage('driving', frames)
+            while camera_process.poll() is None:
+                spin(0.1)
+                progress.at(recorder.counts['/image'])
+                if node_process.poll() is not None:
+                    raise run.died('node')
+        node_process.send_signal(signal.SIGINT)
+        # the node's last diagnostics come while it ends, and say what became of each frame
         last = time.monotonic() + 1.0
-        while time.monotonic() < last:
-            executor.spin_once(timeout_sec=0.05)
+        while node_process.poll() is None or time.monotonic() < last:
+            spin(0.05)
         return recorder.diagnostics, recorder.arrived
-    finally:
-        recorder.close()
-        executor.shutdown()
-        rclpy.shutdown()
 
 
-def _spin(executor: Any, alive: dict[str, subprocess.Popen[bytes]], out: Path,
-          until: Any, seconds: float) -> None:
-    """Spin until something holds; raise where a process ends first or it takes too long."""
-    end = time.monotonic() + seconds
-    while not until():
-        executor.spin_once(timeout_sec=0.1)
-        for name, process in alive.items():
-            if process.poll() is not None:
-                raise _died(name, process, out)
-        if time.monotonic() > end:
-            raise DemoError(f'node and camera did not find each other in {seconds:g} s; '
-                            f'see {out / "node.log"} and {out / "camera.log"}')
+@dataclass(frozen=True)
+class _Run:
+    """The processes of a demo and the recorder that listens to them."""
 
+    out: Path
+    recorder: Recorder
+    spin: Callable[[float], None]
+    processes: dict[str, subprocess.Popen[bytes]]
 
-def _died(name: str, process: subprocess.Popen[bytes], out: Path) -> DemoError:
-    log = out / f'{name}.log'
-    lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()
-    return DemoError(f'the {name} ended with exit code {process.returncode}; the end of {log}:\n'
-                     + '\n'.join(lines[-5:]))
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Spin until something holds; raise where a process ends or fails first."""
+        end = time.monotonic() + START_SECONDS
+        while not holds():
+            self.spin(0.1)
+            for name, process in self.processes.items():
+                if process.poll() is not None:
+                    raise self.died(name)
+            if self.recorder.trouble:
+                raise DemoError(f'the node says: {self.recorder.trouble}')
+            if time.monotonic() > end:
+                raise DemoError(
+                    f'node and camera did not find each other in {START_SECONDS:g} s; see '
+                    f'{self.out / "node.log"} and {self.out / "camera.log"}')
+
+    def died(self, name: str) -> DemoError:
+        """Say how a process ended, with the end of its log."""
+        log = self.out / f'{name}.log'
+        lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()
+        return DemoError(f'the {name} ended with exit code {self.processes[name].returncode}; '
+                         f'the end of {log}:\n' + '\n'.join(lines[-5:]))
 
 
 def _score(out: Path, card: ModelCard, diagnostics: dict[str, dict[str, str]],
@@ -290,11 +291,11 @@ def _accuracy_tree(scores: Scores | None) -> dict[str, Any]:
 def _print(report: dict[str, Any], out: Path) -> None:
     """Show the report as tables."""
     console = Console(width=None if sys.stdout.isatty() else 100)
-    counts = Table(title=f'{report["identity"].get("model")} on {report["engine"]} '
-                         f'({report["identity"].get("device")})', show_header=False)
+    counts = Table(show_header=False)
     reasons = ', '.join(f'{n} {reason}' for reason, n in report['dropped'].items())
     dropped = f'{report["frames_dropped"]}' + (f' ({reasons})' if reasons else '')
     for name, value in (
+            ('engine', f'{report["engine"]} ({report["identity"].get("device")})'),
             ('frames published', report['frames_published']),
             ('frames in', report['frames_in']), ('frames out', report['frames_out']),
             ('frames dropped', dropped),

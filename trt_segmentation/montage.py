@@ -44,7 +44,8 @@ _GAP = 10
 _INK = (32, 33, 36)
 _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
-_STAGES = ('#0b6e99', '#e07a1f', '#4f9d4d', '#b8336a', '#6c5bb7', '#8a6d3b', '#3d405b')
+_STAGES = ('#0b6e99', '#e07a1f', '#4f9d4d', '#b8336a', '#6c5bb7', '#8a6d3b', '#3d405b', '#17a2a2',
+           '#d4b106', '#999999')
 
 
 class Row(NamedTuple):

@@ -16,12 +16,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
@@ -47,6 +51,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         super().__init__('segmentation_recorder')
         self.diagnostics: dict[str, dict[str, str]] = {}
         """Newest values of each of the node's diagnostic tasks."""
+        self.trouble = ''
+        """What the node says is wrong with its engine; '' where nothing is."""
         self.arrived: dict[int, int] = {}
         """When each label map came, in nanoseconds on the system clock, by its stamp."""
         self.counts: Counter[str] = Counter()
@@ -77,6 +83,25 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self._writer.close()
         self.destroy_node()
 
+    @classmethod
+    @contextmanager
+    def spinning(cls, bag: Path, segmentation: str
+                 ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
+        """Run a recorder in a process that has no ROS yet: it, and what spins it for a while.
+
+        What is yielded second takes the seconds to wait for one callback, at most.
+        """
+        rclpy.init(args=[])
+        recorder = cls(bag, segmentation)
+        executor = SingleThreadedExecutor()
+        executor.add_node(recorder)
+        try:
+            yield recorder, executor.spin_once
+        finally:
+            recorder.close()
+            executor.shutdown()
+            rclpy.shutdown()
+
     def _record(self, kind: Any, topic: str) -> None:
         # raw: what is only written down need not become Python objects first
         self.create_subscription(kind, topic, lambda data: self._write(topic, data),
@@ -102,3 +127,5 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             if status.name.startswith(self._task_prefix):
                 task = status.name.removeprefix(self._task_prefix)
                 self.diagnostics[task] = {pair.key: pair.value for pair in status.values}
+                if task == 'engine':
+                    self.trouble = status.message if status.level == DiagnosticStatus.ERROR else ''

@@ -1,0 +1,111 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The demo as a user runs it, and its own bag replayed."""
+
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from trt_segmentation.demo import run_demo
+from trt_segmentation.ros.bags import BagReader
+from trt_segmentation.street import CLASSES
+
+
+def trt_seg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, '-m', 'trt_segmentation.cli', *map(str, arguments)],
+                          capture_output=True, text=True, timeout=240, env=dict(os.environ))
+
+
+@pytest.fixture(scope='module')
+def demo(tmp_path_factory):
+    out = tmp_path_factory.mktemp('demo') / 'out'
+    done = trt_seg('demo', '--seconds', '3', '--out', out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture(scope='module')
+def report(demo):
+    return json.loads((demo / 'report.json').read_text())
+
+
+def stamps(bag: Path, topic: str) -> list[int]:
+    with BagReader(bag) as reader:
+        return [message.stamp_ns for message in reader.messages([topic])]
+
+
+def test_every_frame_is_accounted_for(report):
+    assert report['frames_published'] == 30
+    assert 0 < report['frames_in'] <= 30
+    assert report['frames_in'] == report['frames_out'] + report['frames_dropped']
+    assert report['frames_dropped'] == sum(report['dropped'].values())
+    assert report['frames_recorded'] == report['frames_out']
+
+
+def test_report_has_latencies_accuracy_and_engine(report):
+    for stage in ('preprocess', 'inference', 'postprocess', 'end_to_end'):
+        found = report['latency_ms'][stage]
+        assert 0 < found['p50'] <= found['p95'] <= found['p99']
+    assert report['engine'] in ('onnxruntime-cpu', 'onnxruntime-cuda', 'tensorrt')
+    assert report['fps'] > 0
+    assert set(report['iou']) == set(CLASSES)
+    # the street of the demo is one no training saw; 300 others are in benchmarks/accuracy.py
+    assert report['miou'] > 0.8
+
+
+def test_bag_has_every_answer_to_a_recorded_image_once(demo, report):
+    images = stamps(demo / 'bag', '/image')
+    labels = stamps(demo / 'bag', '/trt_segmentation/label_map')
+    assert len(labels) == report['frames_recorded']
+    assert labels == sorted(set(labels))
+    assert set(labels) <= set(images)
+    overlays = stamps(demo / 'bag', '/trt_segmentation/overlay/compressed')
+    assert set(overlays) <= set(labels)
+
+
+def test_pictures_are_there(demo):
+    montage = cv2.imread(str(demo / 'montage.png'))
+    assert montage.shape[1] == 1600
+    assert len(np.unique(montage.reshape(-1, 3), axis=0)) > 1000
+    assert cv2.imread(str(demo / 'latency.png')) is not None
+
+
+def test_replay_of_its_bag_gives_the_live_label_maps(demo, tmp_path):
+    done = trt_seg('replay', demo / 'bag', '--image-topic', '/image', '--expect', demo / 'bag',
+                   '--allow-missing', '--no-overlay', '--out', tmp_path / 'again')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stamps(tmp_path / 'again', '/segmentation/label_map') == stamps(
+        demo / 'bag', '/image')
+
+
+def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
+    (tmp_path / 'thesis.txt').write_text('years of work')
+    with pytest.raises(FileExistsError, match='--out'):
+        run_demo(1, tmp_path)
+    assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
+
+
+def test_a_node_that_cannot_start_is_named(tmp_path):
+    done = trt_seg('demo', '--seconds', '1', '--engine', 'tensorrt', '--out', tmp_path / 'out')
+    if done.returncode == 0:
+        pytest.skip('TensorRT works here')
+    assert done.returncode == 2
+    assert 'error: the node says: ' in done.stderr
+    assert 'GPU' in done.stderr or 'tensorrt' in done.stderr
