@@ -206,6 +206,7 @@ def _score(out: Path, card: ModelCard, diagnostics: dict[str, dict[str, str]],
     for entry in answered:
         for stage, ms in entry['timings'].items():
             series.setdefault(stage, []).append(ms)
+    progress.stage('scoring', len(arrived))
     scores, rows = _accuracy(out / 'bag', card, sent, progress)
     pipeline, engine = diagnostics['pipeline'], diagnostics['engine']
     took = [entry['done_ns'] for entry in answered]
@@ -241,7 +242,6 @@ def _accuracy(bag: Path, card: ModelCard, sent: dict[int, Sent], progress: _Prog
     drive, images = Drive(SEED, fps=FPS), 0
     shown = _one_a_condition(bag, sent)
     pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
-    progress.stage('scoring', len(sent))
     with BagReader(bag) as reader:
         for message in reader.messages(TOPICS):
             stamp, what = message.stamp_ns or 0, TOPICS[message.topic]
