@@ -43,7 +43,8 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}/launch', files('launch/*.launch.py')),
-        (f'share/{PACKAGE}/config', files('config/*.yaml', 'config/*.xml')),
+        (f'share/{PACKAGE}/config', files(
+            'config/*.yaml', 'config/*.xml', 'config/*.rviz', 'config/*.json')),
         (f'share/{PACKAGE}/config/models', files('config/models/*.yaml')),
         (f'share/{PACKAGE}/resource', files('resource/*.onnx')),
     ],
@@ -52,7 +53,8 @@ setup(
     # other names (rosdep on a ROS machine) they are found by import, not by these names.
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
-        'tools': ['filelock', 'matplotlib', 'onnx', 'Pillow', 'rich', 'rosbags', 'rosbags-image'],
+        'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'rich', 'rosbags',
+                  'rosbags-image'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
         'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML'],

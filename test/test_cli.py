@@ -49,11 +49,11 @@ def model(tmp_path):
 
 
 def test_help_needs_nothing_but_python():
-    heavy = ('rclpy', 'rosbags', 'matplotlib', 'cv2', 'numpy', 'onnxruntime', 'onnx', 'rich',
-             'PIL', 'yaml')
+    heavy = ('rclpy', 'rosbags', 'tensorrt_rtx', 'matplotlib', 'cv2', 'numpy', 'onnxruntime',
+             'onnx', 'rich', 'PIL', 'yaml')
     result = trt_seg('--help', blocked=heavy)
     assert (result.returncode, result.stderr) == (0, '')
-    for command in ('inspect', 'replay', 'eval', 'demo'):
+    for command in ('inspect', 'build', 'cache', 'replay', 'eval', 'demo', 'doctor'):
         assert command in result.stdout
         assert trt_seg(command, '--help', blocked=heavy).returncode == 0
 
@@ -62,7 +62,9 @@ def test_help_needs_nothing_but_python():
     (('replay', 'bag', '--out', 'out'), 'rosbags', 'pip install rosbags'),
     (('eval',), 'rich', 'pip install rich'),
     (('eval',), 'PIL', 'pip install Pillow'),
-    (('eval',), 'cv2', 'pip install opencv-python-headless')])
+    (('eval',), 'cv2', 'pip install opencv-python-headless'),
+    (('build', 'street', '--out', 'x.plan'), 'onnx', 'pip install onnx'),
+    (('cache', 'list'), 'filelock', 'pip install filelock')])
 def test_a_missing_package_is_named_as_pip_knows_it(command, blocked, advice):
     result = trt_seg(*command, blocked=[blocked])
     assert result.returncode == 2
@@ -93,7 +95,9 @@ def test_exit_codes_of_the_process(model):
     ([], 'COMMAND'), (['nonsense'], 'nonsense'), (['replay', 'bag'], '--out'),
     (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
     (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
-    (['eval', '--street', '0'], '0 is not 1 or more')])
+    (['eval', '--street', '0'], '0 is not 1 or more'),
+    (['build', 'm', '--workspace', '1T'], "'1T' is not a size such as 512M or 2G"),
+    (['build', 'm', '--precision', 'fp61'], "'fp61'"), (['cache', 'mend'], "'mend'")])
 def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(args)
@@ -130,16 +134,18 @@ def test_options_reach_the_replay(monkeypatch):
                         lambda bag, out, **more: seen.update(more, bag=bag, out=out) or 0)
     assert cli.main(['replay', 'b', '--out', 'o']) == 0
     assert seen == {
-        'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto',
+        'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto', 'gpu': 0,
+        'precision': 'auto',
         'image_topic': None, 'namespace': 'segmentation', 'overlay': True, 'png': False,
         'expect': None, 'expect_topic': None, 'min_agreement': 1.0, 'allow_missing': False,
         'overwrite': False}
     assert cli.main(['replay', 'b', '--out', 'o', '--no-overlay', '--png', '--expect', 'e',
                      '--expect-topic', '/t', '--min-agreement', '0.99', '--allow-missing',
                      '--overwrite', '--image-topic', '/i', '--namespace', 'n', '--model', 'm',
-                     '--engine', 'onnxruntime-cpu']) == 0
+                     '--engine', 'onnxruntime-cpu', '--gpu', '1', '--precision', 'int8']) == 0
     assert seen == {
-        'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu',
+        'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu', 'gpu': 1,
+        'precision': 'int8',
         'image_topic': '/i', 'namespace': 'n', 'overlay': False, 'png': True,
         'expect': Path('e'), 'expect_topic': '/t', 'min_agreement': 0.99, 'allow_missing': True,
         'overwrite': True}
@@ -152,14 +158,51 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     monkeypatch.setitem(sys.modules, 'trt_segmentation.demo', fake)
     assert cli.main(['eval']) == 0
     assert cli.main(['eval', '--street', '3', '--condition', 'day,snow', '--json', 'f']) == 0
-    assert cli.main(['eval', '--images', 'i', '--labels', 'l']) == 0
+    assert cli.main(['eval', '--images', 'i', '--labels', 'l', '--gpu', '1', '--precision',
+                     'fp16']) == 0
     assert cli.main(['demo']) == 0
     assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm']) == 0
     assert seen == [
-        ('street', 'auto', 100, [], None, None, None),
-        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f')),
-        ('street', 'auto', 100, [], Path('i'), Path('l'), None),
+        ('street', 'auto', 100, [], None, None, None, 0, 'auto'),
+        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto'),
+        ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16'),
         (10.0, Path('demo-out'), 'street', 'auto'), (2.5, Path('o'), 'm', 'auto')]
+
+
+def test_options_reach_the_build(monkeypatch):
+    seen = []
+    monkeypatch.setattr('trt_segmentation.engine_build.run_build',
+                        lambda order: seen.append(order) or 0)
+    from trt_segmentation.build_order import Order
+    assert cli.main(['build', 'card']) == 0
+    assert cli.main([
+        'build', 'card', '--out', 'o', '--precision', 'mixed', '--shapes', '8x8', '--batch', '2',
+        '--workspace', '512M', '--level', '5', '--arch', 'sm_89', '--no-simplify', '--gpu', '1',
+        '--calibrate', 'a', 'b', '--topic', '/t', '--frames', '9', '--method', 'minmax',
+        '--keep-fp16', 'x*', '--search', '--hold-out', 'c', '--hold-out-labels', 'd',
+        '--hold-out-frames', '7', '--compare', '--max-miou-drop', '0.01', '--report', 'r']) == 0
+    assert seen == [Order('card'), Order(
+        'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
+        'minmax', ('c',), Path('d'), 7, True, 0.01, True, Path('r'), Path('o'), 1)]
+
+
+def test_options_reach_the_cache_and_the_doctor(monkeypatch):
+    seen = []
+    monkeypatch.setattr('trt_segmentation.cache_listing.run_cache',
+                        lambda *a: seen.append(a) or 0)
+    monkeypatch.setattr('trt_segmentation.doctor.run_doctor', lambda *a: seen.append(a) or 0)
+    for args in (['cache', 'list'], ['cache', 'verify', '--folder', 'f'], ['doctor'],
+                 ['doctor', '--selftest', '--json', '--gpu', '2']):
+        assert cli.main(args) == 0
+    assert seen == [('list', None), ('verify', Path('f')), (False, False, 0), (True, True, 2)]
+
+
+def test_no_tensorrt_is_one_clear_line():
+    result = trt_seg('build', 'street', '--out', 'x.plan', blocked=['tensorrt', 'tensorrt_rtx'])
+    assert result.returncode == 2
+    assert result.stderr.startswith(
+        'trt_seg: error: neither tensorrt nor tensorrt_rtx can be imported here; pip install ')
+    assert result.stderr.count('\n') == 1
 
 
 @pytest.mark.parametrize('error, code, text', [

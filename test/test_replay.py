@@ -446,8 +446,8 @@ def interpose(monkeypatch):
     opened = []
 
     def use(act):
-        def opener(*args):
-            opened.append(Interposed(open_pipeline(*args), act))
+        def opener(*args, **more):
+            opened.append(Interposed(open_pipeline(*args, **more), act))
             return opened[-1]
         monkeypatch.setattr(module, 'open_pipeline', opener)
 

@@ -90,6 +90,9 @@ def test_several_inputs():
 @pytest.mark.parametrize('tensor, classes, card, expected', [
     (answer(1, 5, 8, 9), 5, {}, ('logits', 'nchw', 5)),
     (answer(1, 8, 9, 5), 5, {}, ('logits', 'nhwc', 5)),
+    (answer(1, 32, 64, None), 5, {}, ('logits', 'nhwc', 5)),
+    (answer(1, 5, 64, None), 5, {}, ('logits', 'nchw', 5)),
+    (answer(1, 32, 64, None, dtype='int64'), 5, {}, ('labels', 'nhwc', 1)),
     (answer(None, 5, None, None), 5, {}, ('logits', 'nchw', 5)),
     (answer(None, None, None, 5), 5, {}, ('logits', 'nhwc', 5)),
     (answer(None, None, None, None), 5, {}, ('logits', 'nchw', 5)),
@@ -126,6 +129,10 @@ def test_output(tensor, classes, card, expected):
 @pytest.mark.parametrize('tensor, classes, card, words', [
     (answer(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, and the model card names'
                                 r' 5'),
+    # an open width is no channel axis that could have as many classes as the card
+    (answer(None, 5, None, None), 2, {}, 'has 5 classes, and the model card names 2'),
+    (answer(1, 5, 8, None), 2, {}, 'has 5 classes, and the model card names 2'),
+    (answer(1, 5, None, None, dtype='int64'), 2, {}, 'labels have one channel, and this has 5'),
     (answer(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, and the model card names 5'),
     (answer(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
     (answer(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),

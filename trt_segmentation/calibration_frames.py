@@ -73,17 +73,18 @@ class Folder:
 
 @dataclass(frozen=True)
 class Street:
-    """Scenes of the package's own street, of some conditions in turn."""
+    """Scenes of the package's own street, of some conditions in turn, from a first seed on."""
 
     count: int = 300
     conditions: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
+    first_seed: int = STREET_SEED
 
     def __iter__(self) -> Iterator[Named]:
         """Every scene."""
         from . import street
         for index in range(self.count):
             condition = self.conditions[index % len(self.conditions)]
-            scene = street.scene(STREET_SEED + index, condition)
+            scene = street.scene(self.first_seed + index, condition)
             yield f'{condition} {index}', bgr_frame(scene.image)
 
 
@@ -93,16 +94,18 @@ def bgr_frame(image: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Fr
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
 
 
-def open_recordings(names: Sequence[str], topic: str | None = None) -> Joined:
+def open_recordings(names: Sequence[str], topic: str | None = None,
+                    scenes: int = Street.count) -> Joined:
     """What ``--calibrate`` names: bags, folders of images, ``street``, one after the other.
 
+    :param scenes: how many ``street`` has.
     :raises GraphError: where a name is none of them.
     """
     sources: list[Bag | Folder | Street] = []
     for name in names:
         path = Path(name).expanduser()
         if name == 'street':
-            sources.append(Street())
+            sources.append(Street(scenes))
         elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')
                                        for p in path.iterdir()):
             if not any(p.suffix.lower() in IMAGES for p in path.iterdir()):

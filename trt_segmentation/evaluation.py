@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 import json
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,8 @@ def _read(path: Path) -> Image.Image:
 
 
 def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
-             images: Path | None, labels: Path | None, json_path: Path | None) -> int:
+             images: Path | None, labels: Path | None, json_path: Path | None,
+             gpu: int = 0, precision: str = 'auto') -> int:
     """Evaluate with a progress bar, print a table and write the JSON file.
 
     :param street: scenes of each condition, where no ``images`` are given.
@@ -186,7 +188,8 @@ def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
     if (images is None) != (labels is None):
         raise EvaluationError('--images and --labels go together')
     card = load_card(model)
-    pipeline = open_pipeline(card, engine)
+    pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
+                             log=lambda line: print(line, file=sys.stderr))
     try:
         if images and labels:
             scored = {images.name: _tracked(

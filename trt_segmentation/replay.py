@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import shutil
 import signal
+import sys
 import time
 
 from rich.console import Console
@@ -132,12 +133,14 @@ def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter
 
 
 def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str = 'auto',
-               image_topic: str | None = None, namespace: str = 'segmentation',
+               gpu: int = 0, precision: str = 'auto', image_topic: str | None = None,
+               namespace: str = 'segmentation',
                overlay: bool = True, png: bool = False, expect: Path | None = None,
                expect_topic: str | None = None, min_agreement: float = 1.0,
                allow_missing: bool = False, overwrite: bool = False) -> int:
     """Replay a bag with a progress bar and a table at the end.
 
+    :param gpu: and ``precision``, as :func:`.pipeline.open_pipeline`.
     :param namespace: of the topics written, see :class:`BagWriter`.
     :param expect: bag to compare label maps with; ``expect_topic``, ``min_agreement`` and
         ``allow_missing`` are :class:`Expectation`'s.
@@ -155,7 +158,7 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
             expectation = Expectation(
                 expected, label_topic(expected, root, expect_topic), card.classes,
                 min_agreement, allow_missing) if expected else None
-            pipeline = open_pipeline(card, engine)
+            pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision, log=_log)
             try:
                 if out.exists():
                     shutil.rmtree(out)
@@ -171,6 +174,10 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
                 expected.close()
     tell(done, out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
     return done.exit_code
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:

@@ -74,22 +74,24 @@ def test_backbone_is_told_from_the_head(family):
     assert backbone == expected
 
 
-def test_backbone_of_a_straight_head_ends_at_the_last_sum():
-    """An FCN head: nothing branches between the last residual sum and the enlargement."""
+@pytest.mark.parametrize('enlarged', [True, False])
+def test_backbone_of_a_straight_head_ends_at_the_last_sum(enlarged):
+    """An FCN head: nothing branches behind the last residual sum, nor need it be enlarged."""
     net = Net()
     x = net.conv('/backbone/conv', 'image', 8, 3, 2)
     x = net.add('Relu', '/backbone/relu',
                 net.add('Add', '/backbone/add', net.conv('/backbone/conv2', x, 8, 3), x))
     y = net.add('Relu', '/head/relu', net.conv('/head/conv', x, 8, 3))
-    model = net.model(net.upsample('/up', net.conv('/head/out', y, 5), 2.0))
+    y = net.conv('/head/out', y, 5)
+    model = net.model(net.upsample('/up', y, 2.0) if enlarged else y)
     assert find_backbone(model)[0] == {
         '/backbone/conv', '/backbone/conv2', '/backbone/add', '/backbone/relu'}
 
 
-def test_network_without_enlargement_has_no_backbone():
+def test_network_without_enlargement_or_sum_has_no_backbone():
     net = Net()
     model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
-    with pytest.raises(GraphError, match='nothing in the network is enlarged'):
+    with pytest.raises(GraphError, match='no residual sums and enlarges nothing'):
         split(model, 'mixed')
     assert split(model, 'int8').int8 == ('/a', '/b')
 

@@ -103,6 +103,10 @@ def test_street_scenes_are_neither_trained_on_nor_tested_on():
     assert STREET_SEED > FIRST_SEED + 100_000
     names = [name for name, _ in Street(5, ('day', 'night'))]
     assert names == ['day 0', 'night 1', 'day 2', 'night 3', 'day 4']
+    first, second = images(Street(2, ('day',)))
+    assert np.array_equal(images(Street(1, ('day',), STREET_SEED + 1))[0], second)
+    assert not np.array_equal(first, second)
+    assert len(list(open_recordings(['street'], scenes=3))) == 3
 
 
 def test_what_cannot_be_calibrated_on(tmp_path, folder):
@@ -166,7 +170,11 @@ def test_scale_too_small_for_fp16_is_warned_of(card):
     graph, calibration = graph_and_calibration(card, Recipe('int8'))
     tiny = {**calibration.ranges, 'image': (-1e-4, 1e-4)}
     made = give_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
-    assert ['image' in finding.where for finding in made.findings] == [True]
+    (finding,) = made.findings
+    assert finding.where == 'image_scale' and 'so small that FP16 rounds them' in finding.text
+    tiny = {name: (-1e-4, 1e-4) for name in calibration.ranges}
+    (finding,) = give_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny)).findings
+    assert finding.where.count(',') == 2 and finding.text.startswith('and 12 more: ')
 
 
 def held_out(card):

@@ -27,7 +27,7 @@ import segmentation_networks
 import simulated_tensorrt
 
 from trt_segmentation.engines import EngineError
-from trt_segmentation.engines.plan import Plan
+from trt_segmentation.engines.plan import from_json, Plan
 from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
 
 CLASSES = segmentation_networks.CLASSES
@@ -248,3 +248,17 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
+
+
+def test_plan_knows_the_layers_the_engine_was_built_with(trt, card, engine):
+    about = make_plan(trt, card).about
+    assert about['layers_are'] == 'built'
+    assert from_json(about['layers']) == engine.layers() != []
+
+
+def test_plan_knows_the_parsed_layers_where_none_are_told(trt, card, monkeypatch):
+    monkeypatch.setattr(simulated_tensorrt.Runtime, 'deserialize_cuda_engine',
+                        lambda self, plan: None)
+    about = make_plan(trt, card).about
+    assert about['layers_are'] == 'as parsed'
+    assert '/backbone/stem' in [layer.name for layer in from_json(about['layers'])]

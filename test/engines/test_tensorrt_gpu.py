@@ -38,8 +38,10 @@ def on_gpu(monkeypatch):
 
 
 def frames(count, seed=0):
+    # at the network's size: a resize is exact on the GPU and rounded to uint8 on the host, and
+    # what that moves is test/gpu's matter
     rng = np.random.default_rng(seed)
-    return [Frame(rng.integers(0, 256, 120 * 160 * 3, np.uint8), 'bgr8', 120, 160, 480)
+    return [Frame(rng.integers(0, 256, 64 * 96 * 3, np.uint8), 'bgr8', 64, 96, 288)
             for _ in range(count)]
 
 
@@ -68,7 +70,7 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
             for answer, expected in zip(pipeline.collect(), host.collect(), strict=True):
                 # sums in another order move a logit by 1e-5: pixels where two classes tie may
                 # flip, and noise has few of those
-                assert np.mean(answer.labels != expected.labels) < 0.002
+                assert np.mean(answer.labels != expected.labels) < 0.001
                 answer.release()
         assert pipeline.graphed == graph
         assert pipeline.identity.engine == 'tensorrt'

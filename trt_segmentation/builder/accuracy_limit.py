@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 import tempfile
@@ -34,10 +34,17 @@ from .sensitivity import layer_errors, put_back
 
 def report(card: ModelCard, graph: Graph, recipe: Recipe, shots: Iterable[Shot]) -> Accuracy:
     """Compare a graph that has its precision with the card's own FP32 network."""
+    return compare_models(card, {recipe.precision: graph.model}, shots)
+
+
+def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
+                   shots: Iterable[Shot]) -> Accuracy:
+    """Compare networks, by precision, with the card's own FP32 one."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'model.onnx'
-        onnx.save(graph.model, path)
-        return compare(card, {REFERENCE: card.model, recipe.precision: path}, shots)
+        paths = {name: Path(folder) / f'{name}.onnx' for name in models}
+        for name, model in models.items():
+            onnx.save(model, paths[name])
+        return compare(card, {REFERENCE: card.model, **paths}, shots)
 
 
 def refuse_loss(accuracy: Accuracy, precision: str, most: float) -> None:

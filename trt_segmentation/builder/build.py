@@ -26,7 +26,14 @@ from typing import Any
 import onnx
 
 from ..engines import EngineError
-from ..engines.plan import Layer, layers_from_log, memory_from_log, Plan, to_json
+from ..engines.plan import (
+    Layer,
+    layers_from_inspector,
+    layers_from_log,
+    memory_from_log,
+    Plan,
+    to_json,
+)
 from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, sides, trt
 from .shapes import Profile
 
@@ -99,8 +106,9 @@ def build(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
         raise monitor.error
     if serialised is None:
         raise EngineError(_build_failure(log, options))
-    plan = Plan(bytes(memoryview(serialised)),
-                _about(network, layers, profiles, log, time.monotonic() - started))
+    seconds = time.monotonic() - started
+    data = bytes(memoryview(serialised))
+    plan = Plan(data, _about(network, layers, _built_layers(data, log), profiles, log, seconds))
     return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
 
 
@@ -174,15 +182,26 @@ def network_layers(network: trt.INetworkDefinition) -> list[Layer]:
     return found
 
 
-def _about(network: trt.INetworkDefinition, layers: list[Layer],
+def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
+    """Layers as TensorRT built them; [] where it does not tell."""
+    if log.listing or BACKEND == 'tensorrt_rtx':    # which may have no GPU to load a plan on
+        return layers_from_log(log.listing)
+    engine = trt.Runtime(log).deserialize_cuda_engine(plan)
+    if engine is None:
+        return []
+    text = engine.create_engine_inspector().get_engine_information(
+        trt.LayerInformationFormat.JSON)
+    return layers_from_inspector(text)
+
+
+def _about(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
            profiles: Sequence[Mapping[str, Profile]], log: BuildLog,
            seconds: float) -> dict[str, Any]:
-    built = layers_from_log(log.listing)
     tensors = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return {
         'library': LIBRARY, 'seconds': round(seconds, 3),
-        # without a listing the network's own types hold: it is strongly typed
+        # where TensorRT does not tell, the network's own types hold: it is strongly typed
         'layers_are': 'built' if built else 'as parsed', 'layers': to_json(built or layers),
         'memory': memory_from_log(log.lines),
         'inputs': [_tensor(t) for t in tensors], 'outputs': [_tensor(t) for t in outputs],

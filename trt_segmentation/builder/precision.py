@@ -97,10 +97,10 @@ def split(model: onnx.ModelProto, precision: str, keep_fp16: Sequence[str] = ())
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find where a segmentation network's backbone ends; its nodes, and how it was told.
 
-    The decoder is all that comes after something was enlarged. Of the rest the backbone is
-    what the last residual sum depends on (of a network without them, the last node before an
-    enlargement), with the chain behind it up to where the head branches off. What that does
-    not reach, such as the projection of low-level features, belongs to the head.
+    The decoder is all that comes after something was enlarged, if anything is. Of the rest the
+    backbone is what the last residual sum depends on (of a network without them, the last node
+    before an enlargement), with the chain behind it up to where the head branches off. What
+    that does not reach, such as the projection of low-level features, belongs to the head.
     """
     nodes = [node for node in model.graph.node if node.op_type != 'Shape']
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -119,9 +119,9 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     sums = [node for node in before if node.op_type == 'Add'
             and all(i in made_by and made_by[i].name in reached for i in node.input)]
     weighted = [node for node in before if node.op_type in WEIGHTED]
-    if not enlarged or not weighted:
-        raise GraphError('no backbone can be told from a head: nothing in the network is '
-                         'enlarged. Build int8 and name the head with --keep-fp16')
+    if not weighted or not (enlarged or sums):
+        raise GraphError('no backbone can be told from a head: the network has no residual sums '
+                         'and enlarges nothing. Build int8 and name the head with --keep-fp16')
     end = _end_of_chain((sums or weighted)[-1], readers, enlarged)
     backbone: set[str] = set()
     waiting = [end]

@@ -115,9 +115,12 @@ def give_precision(graph: Graph, recipe: Recipe, calibration: Calibration | None
                          f'folder of images, or street')
     chosen = split(graph.model, recipe.precision, (*recipe.keep_fp16, *calibration.keep_fp16))
     model = to_int8(graph.model, calibration.ranges, chosen.int8)
-    rough = [Finding('warning', name, 'is a quantisation scale so small that FP16 rounds it; keep '
-                     'the layer FP16 with --keep-fp16') for name in small_scales(model)]
-    return Graph(model, graph.profile, [*graph.findings, *rough], chosen)
+    rough = small_scales(model)
+    findings = [Finding('warning', ', '.join(rough[:3]), (
+        f'and {len(rough) - 3} more: ' if len(rough) > 3 else '')
+        + 'quantisation scales so small that FP16 rounds them; where accuracy suffers, keep their '
+        'layers FP16 with --keep-fp16')] if rough else []
+    return Graph(model, graph.profile, [*graph.findings, *findings], chosen)
 
 
 def calibration_path(card: ModelCard) -> Path:

@@ -33,6 +33,8 @@ class Identity:
     :param precision: fp32, fp16, int8 or mixed.
     :param device: the CPU's or GPU's name.
     :param reason: why this engine was taken.
+    :param cache: ``hit`` where the engine came from the cache, ``built`` where it was built now,
+        '' where there is nothing to build.
     """
 
     model: str
@@ -41,3 +43,4 @@ class Identity:
     precision: str
     device: str
     reason: str
+    cache: str = ''

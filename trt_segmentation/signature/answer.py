@@ -142,15 +142,21 @@ def _kind(tensor: Tensor, card: OutputCard, classes: int | None) -> tuple[str, s
 
 def _output_layout(tensor: Tensor, channels: int | None, image: ImageInput,
                    reasons: list[str]) -> str:
-    first, last = tensor.shape[1], tensor.shape[3]
+    _, first, middle, last = tensor.shape
     if channels is None:
         return _layout_by_shape(tensor, image, reasons)
     if first == channels == last:
         reasons.append(f'output layout nchw: axis 1 and axis 3 are both {channels}, and most '
                        f'models are so; output: layout in the card says otherwise')
         return 'nchw'
-    if last == channels or (last is None and first not in (channels, None)):
-        reasons.append(f'output layout nhwc: axis 3 is {last or "open"}')
+    if last == channels:
+        reasons.append(f'output layout nhwc: axis 3 is {last}')
+        return 'nhwc'
+    # an open last axis is as a rule the width; it holds the channels only where the two before
+    # it are plainly the image's sides
+    if last is None and first and middle and _skew(image, first, middle) < 0.05:
+        reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 are fixed in the '
+                       "image's proportions")
         return 'nhwc'
     reasons.append(f'output layout nchw: axis 1 is {first or "open"}')
     return 'nchw'
@@ -163,13 +169,16 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
         layout = 'nhwc' if last is not None and first is None else 'nchw'
         why = f'axis {3 if layout == "nhwc" else 1} has a fixed size, as classes have'
     else:
-        # rows × width / columns / height is 1 where the answer has the image's shape
-        skew = [abs(math.log(rows * image.width / (cols * image.height)))
-                for rows, cols in ((middle, last), (first, middle))]
-        layout = 'nhwc' if skew[1] < skew[0] else 'nchw'
+        nhwc = _skew(image, first, middle) < _skew(image, middle, last)
+        layout = 'nhwc' if nhwc else 'nchw'
         why = "that gives it the image's proportions"
     reasons.append(f'output layout {layout}: {why}')
     return layout
+
+
+def _skew(image: ImageInput, rows: int, cols: int) -> float:
+    """How far rows × columns are from the image's proportions; 0 where they have them."""
+    return abs(math.log(rows * image.width / (cols * image.height)))
 
 
 def _count(tensor: Tensor, channels: int | None, classes: int | None) -> int:

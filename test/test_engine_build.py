@@ -1,0 +1,262 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""`trt_seg build`, `inspect PLAN` and `cache`, whole, on engines TensorRT-RTX really builds."""
+
+import json
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import recordings
+import segmentation_networks
+
+pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+
+from trt_segmentation import cli
+from trt_segmentation.builder.calibration import load_calibration
+from trt_segmentation.builder.own_files import sidecar
+from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.gpu_identity import Gpu
+from trt_segmentation.engines.plan import from_json
+from trt_segmentation.held_out import held_out
+from trt_segmentation.model_card import load_card
+
+COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Engines and scales of a test stay in its folder, and so do its reports."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
+    monkeypatch.setenv('COLUMNS', '120')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def card(tmp_path):
+    segmentation_networks.save(segmentation_networks.deeplabv3(), tmp_path / 'net.onnx')
+    (tmp_path / 'net.yaml').write_text(
+        'model: net.onnx\nclasses: [a, b, c, d, e]\ninput: {height: 64, width: 96}\n')
+    return 'net.yaml'
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ('images', 'labels'):
+        (tmp_path / name).mkdir()
+    for index in range(6):
+        picture = np.clip(rng.normal(COLORS[index % 3], 20, (48, 64, 3)), 0, 255)
+        cv2.imwrite(str(tmp_path / 'images' / f'{index}.png'), picture.astype(np.uint8))
+        cv2.imwrite(str(tmp_path / 'labels' / f'{index}.png'),
+                    np.full((48, 64), index % 5, np.uint8))
+    return 'images'
+
+
+def sidecar_of(path):
+    return json.loads(sidecar(path).read_text())['about']
+
+
+def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, images, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'mixed', '--calibrate',
+                     images, '--frames', '4', '--compare', '--arch', 'sm_89', '--report',
+                     'figures', '--max-miou-drop', '1']) == 0
+    said = capsys.readouterr()
+    assert 'calibrating on 4 of 6 frames' in said.err
+    assert 'accuracy on 2 frames that calibration left out' in said.err
+    assert 'backbone ends at /backbone/layer3' in said.err
+    assert 'Building engine' in said.err
+    assert 'No truth is known' in said.out
+    for name in ('contact_sheet.png', 'histogram.png', 'differences.png'):
+        assert cv2.imread(str(tmp_path / 'figures' / name)) is not None
+    report = json.loads((tmp_path / 'figures' / 'accuracy.json').read_text())
+    assert list(report['precisions']) == ['fp32', 'mixed', 'fp16', 'int8']
+    assert report['precisions']['fp32']['']['agreement'] == 1.0 and report['truth'] is False
+    assert load_calibration(tmp_path / 'net.scales.json').frames == 4
+    plan = tmp_path / 'net.plan'
+    kinds = {layer.precision for layer in from_json(sidecar_of(plan)['layers'])}
+    assert {'int8', 'fp16'} <= kinds
+    assert cli.main(['inspect', 'net.plan']) == 0
+    text = capsys.readouterr().out
+    for line in ('mixed, TensorRT-RTX', 'INT8: backbone ends at', 'input   image: fp32 ?×3×?×?',
+                 'profile 0: image 1×3×64×96 / 1×3×64×96', 'weights', ' int8, ',
+                 '/classifier/aspp2'):
+        assert line in text
+
+
+def test_ranges_measured_before_are_used_again(tmp_path, card, images, capsys):
+    build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--hold-out', images]
+    assert cli.main(build) == 2
+    assert 'net.scales.json is not there; `trt_seg build` writes it' in capsys.readouterr().err
+    assert cli.main([*build, '--calibrate', images, '--keep-fp16', '/classifier/*']) == 0
+    first = load_calibration(tmp_path / 'net.scales.json')
+    assert first.keep_fp16 == ('/classifier/*',)
+    assert cli.main(build) == 0
+    assert load_calibration(tmp_path / 'net.scales.json') == first
+    assert 'less /classifier/*' in sidecar_of(tmp_path / 'net.plan')['split']
+
+
+def test_a_build_that_loses_too_much_is_refused_and_leaves_nothing(tmp_path, card, images,
+                                                                   capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'int8', '--calibrate',
+                     images, '--method', 'minmax', '--hold-out', images,
+                     '--max-miou-drop', '0']) == 2
+    said = capsys.readouterr().err
+    assert 'int8 loses 0.' in said and 'of --max-miou-drop' in said
+    assert not (tmp_path / 'net.plan').exists()
+    assert not (tmp_path / 'net.scales.json').exists()
+    assert (tmp_path / 'net-int8-report' / 'differences.png').is_file()
+
+
+def test_search_keeps_layers_fp16_for_the_node_too(tmp_path, card, images, capsys):
+    def loss():
+        tree = json.loads((tmp_path / 'net-int8-report' / 'accuracy.json').read_text())
+        return 1 - tree['precisions']['int8']['']['agreement']
+
+    build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--calibrate', images,
+             '--method', 'minmax', '--hold-out', images]
+    assert cli.main(build) == 0
+    bar = loss() / 2
+    assert bar > 0
+    assert cli.main([*build, '--search', '--max-miou-drop', str(bar)]) == 0
+    assert load_calibration(tmp_path / 'net.scales.json').keep_fp16
+    assert loss() <= bar
+
+
+def test_truth_gives_mean_iou(tmp_path, card, images, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--hold-out', images,
+                     '--hold-out-labels', 'labels', '--hold-out-frames', '3']) == 0
+    assert 'accuracy by class' in capsys.readouterr().out
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    assert report['truth'] is True and report['precisions']['fp16']['']['images'] == 3
+
+
+def test_fp32_needs_no_report(tmp_path, card):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'fp32']) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'net.onnx', 'net.plan', 'net.plan.json', 'net.yaml']
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--calibrate', 'images'], '--calibrate is for int8 and mixed, not for fp16'),
+    (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
+    (['--precision', 'int8', '--search'], '--search needs a bar to stop at: --max-miou-drop'),
+    (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
+    (['--hold-out', 'nowhere'], 'nothing to calibrate on at nowhere'),
+    (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'], 'needs one --hold-out'),
+    (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
+    (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
+def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'net.plan').exists()
+
+
+def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
+    assert cli.main(['build', card, '--batch', '1/2/4', '--level', '5']) == 2
+    assert 'batch, level: a node takes engines of default options' in capsys.readouterr().err
+
+
+def test_without_a_gpu_and_out_it_says_what_can_be_had(card, monkeypatch, capsys):
+    def none(index):
+        raise EngineError('no NVIDIA GPU can be used here: none')
+
+    monkeypatch.setattr('trt_segmentation.engine_build.gpu_identity', none)
+    assert cli.main(['build', card]) == 2
+    assert 'only with TensorRT-RTX: --out FILE' in capsys.readouterr().err
+
+
+def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):
+    gpu = Gpu('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.engine_build.gpu_identity', lambda index: gpu)
+    for _ in range(2):
+        assert cli.main(['build', card, '--hold-out', images]) == 0
+    assert capsys.readouterr().err.count('building fp16 engine') == 1
+    from trt_segmentation.builder.open_engine import open_engine
+    from trt_segmentation.builder.prepare import Recipe
+    # as trt_segmentation.pipeline opens it
+    plan = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
+                       log=pytest.fail, load=lambda plan: plan)
+    assert len(plan.data) > 10_000
+    assert cli.main(['cache', 'list']) == 0
+    listed = capsys.readouterr().out
+    assert 'Test GPU sm_89' in listed and 'tensorrt_rtx 1.' in listed and '1 engines' in listed
+    assert cli.main(['cache', 'verify']) == 0
+    (path,) = (tmp_path / 'xdg').rglob('*.plan')
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cli.main(['cache', 'verify']) == 1
+    assert '1 engines in' in (said := capsys.readouterr().out) and 'its sidecar says' in said
+    assert cli.main(['cache', 'clear', '--folder', str(path.parent.parent)]) == 0
+    assert 'MB freed' in capsys.readouterr().out and not path.exists()
+    assert cli.main(['cache', 'list', '--folder', str(tmp_path / 'none')]) == 0
+    assert 'nothing was built yet' in capsys.readouterr().out
+
+
+def test_a_plan_that_was_changed_is_not_inspected(tmp_path, capsys):
+    (tmp_path / 'x.plan').write_bytes(b'code')
+    assert cli.main(['inspect', 'x.plan']) == 2
+    assert 'x.plan cannot be used as a plan' in capsys.readouterr().err
+
+
+def test_held_out_frames_are_spread_and_named_by_source(tmp_path, card, images):
+    messages = recordings.image_messages(
+        [np.full((48, 64, 3), i, np.uint8) for i in range(5)])
+    recordings.write_bag(tmp_path / 'bag', messages)
+    shots = held_out(load_card(card), ['bag', images], count=3)
+    assert [shot.condition for shot in shots] == ['bag'] * 3 + ['images'] * 3
+    assert [int(shot.image[0, 0, 0]) for shot in shots[:3]] == [0, 2, 4]
+    assert [shot.name for shot in shots[3:]] == ['0.png', '2.png', '5.png']
+    assert all(shot.truth is None for shot in shots)
+
+
+def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
+    shots = held_out(load_card(card), [images], tmp_path / 'labels', 2)
+    for shot, name in zip(shots, ('0.png', '5.png'), strict=True):
+        np.testing.assert_array_equal(shot.image, cv2.imread(str(tmp_path / images / name)))
+        np.testing.assert_array_equal(
+            shot.truth, cv2.imread(str(tmp_path / 'labels' / name), cv2.IMREAD_GRAYSCALE))
+
+
+def test_street_is_held_out_with_truth_only_where_the_card_has_its_classes(card):
+    (day, *_) = known = held_out(load_card('street'), ['street'], count=4)
+    assert [shot.condition for shot in known] == ['day', 'night', 'rain', 'snow']
+    assert day.truth.shape == day.image.shape[:2]
+    foreign = held_out(load_card(card), ['street'], count=4)
+    assert all(shot.truth is None for shot in foreign)
+    np.testing.assert_array_equal(foreign[0].image, day.image)
+
+
+def test_progress_bars_count(capsys):
+    from rich.console import Console
+
+    from trt_segmentation.progress_bars import Bars
+    bars = Bars(Console(stderr=True))
+    with bars.shown():
+        assert list(bars.each('things', iter('abc'), 3)) == ['a', 'b', 'c']
+        for done in range(3):
+            bars.phase('Timing', done, 2)
+        bars.say('[not markup]')
+    said = capsys.readouterr().err
+    assert '3/3' in said and '2/2' in said and '[not markup]' in said
+
+
+def test_plans_are_told_from_networks(tmp_path):
+    from trt_segmentation.plan_inspection import is_plan
+    odd = SimpleNamespace(plan=tmp_path / 'x.bin', net=tmp_path / 'y.onnx')
+    for path in (odd.plan, odd.net):
+        sidecar(path).write_text('{}')
+    assert is_plan(odd.plan) and not is_plan(odd.net) and not is_plan(tmp_path / 'z.bin')
+    assert is_plan(tmp_path / 'a.engine')

@@ -1,0 +1,221 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Commands and options of ``trt_seg``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TypeAlias
+
+from .engines import ENGINES
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option; ``command`` in what it parses is the command's name."""
+    top = argparse.ArgumentParser(
+        prog='trt_seg', description='Semantic segmentation of camera images.')
+    commands = top.add_subparsers(title='commands', required=True, metavar='COMMAND',
+                                  dest='command')
+    _add_inspect(commands)
+    _add_build(commands)
+    _add_cache(commands)
+    _add_replay(commands)
+    _add_eval(commands)
+    _add_demo(commands)
+    _add_doctor(commands)
+    return top
+
+
+Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
+
+
+def _add_inspect(commands: Commands) -> None:
+    command = commands.add_parser(
+        'inspect', help='what an ONNX network takes and gives, with a model card for it; or the '
+        'layers, precisions and memory of a built plan')
+    command.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN')
+
+
+def _add_build(commands: Commands) -> None:
+    command = commands.add_parser(
+        'build', help='build a TensorRT engine, and report what its precision costs',
+        description='Check, simplify, calibrate and build the network of a model card with '
+        'TensorRT or TensorRT-RTX. Below fp32 it is compared with fp32 first, and figures are '
+        'written to a folder. Without --out the plan goes to the cache, where a node with the '
+        'same card and precision finds it.')
+    command.add_argument('model', metavar='MODEL_CARD',
+                         help='model card, or the name of an installed one')
+    command.add_argument('--out', type=Path, metavar='PLAN',
+                         help='write it here; with TensorRT-RTX that needs no GPU')
+    command.add_argument('--precision', choices=('fp32', 'fp16', 'int8', 'mixed'),
+                         default='fp16', help='mixed: INT8 backbone, FP16 head (%(default)s)')
+    command.add_argument('--shapes', default='', metavar='HxW',
+                         help='one size, or MIN/OPT/MAX where the network leaves it open')
+    command.add_argument('--batch', default='', metavar='N', help='or MIN/OPT/MAX (1)')
+    command.add_argument('--workspace', type=_bytes, default=1 << 30, metavar='1G',
+                         help='scratch memory one layer may use')
+    command.add_argument('--level', type=int, choices=range(6), default=3,
+                         help='how long to look for fast kernels (%(default)s)')
+    command.add_argument('--arch', default='', metavar='sm_89',
+                         help='GPU to build for, with TensorRT-RTX (all it knows, or the one '
+                         'here)')
+    command.add_argument('--no-simplify', dest='simplify', action='store_false',
+                         help='leave the graph as it was exported')
+    command.add_argument('--gpu', type=int, default=0, metavar='N', help='(%(default)s)')
+    _add_calibration(command.add_argument_group('int8 and mixed'))
+    _add_accuracy(command.add_argument_group('accuracy'))
+
+
+def _add_calibration(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--calibrate', nargs='+', default=[], metavar='BAG|DIR|street',
+                       help='recordings to measure ranges on; they are kept beside the network '
+                       'and used again when this is not given')
+    group.add_argument('--topic', metavar='T', help='images in the bags (the only ones)')
+    group.add_argument('--frames', type=_count, default=300, metavar='N',
+                       help='of them to calibrate on, chosen to cover light and time '
+                       '(%(default)s)')
+    group.add_argument('--method', choices=('entropy', 'minmax', 'percentile'),
+                       default='entropy', help='(%(default)s)')
+    group.add_argument('--keep-fp16', nargs='+', default=[], metavar='PATTERN',
+                       help='nodes INT8 must not touch, such as "/head/*"')
+    group.add_argument('--search', action='store_true',
+                       help='put the layers that cost most back to FP16 until the loss is below '
+                       '--max-miou-drop')
+
+
+def _add_accuracy(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--hold-out', nargs='+', default=[], metavar='BAG|DIR|street',
+                       help='what to measure on, a condition each (frames that calibration left '
+                       'out, else street scenes)')
+    group.add_argument('--hold-out-labels', type=Path, metavar='DIR',
+                       help='label maps of the images in --hold-out DIR')
+    group.add_argument('--hold-out-frames', type=_count, default=48, metavar='N',
+                       help='of each (%(default)s)')
+    group.add_argument('--compare', action='store_true',
+                       help='report fp16, int8 and mixed too, not only what is built')
+    group.add_argument('--max-miou-drop', type=_fraction, metavar='X',
+                       help='build nothing that loses more mean IoU to fp32 (without truth: '
+                       'that changes a larger fraction of pixels)')
+    group.add_argument('--report', type=Path, metavar='DIR',
+                       help='figures and numbers (CARD-PRECISION-report)')
+
+
+def _add_cache(commands: Commands) -> None:
+    command = commands.add_parser('cache', help='the engines kept for the next start')
+    command.add_argument('action', choices=('list', 'verify', 'clear'),
+                         help='verify: exits 1 where one would not be loaded')
+    command.add_argument('--folder', type=Path, metavar='DIR',
+                         help='($XDG_CACHE_HOME/trt_segmentation)')
+
+
+def _add_doctor(commands: Commands) -> None:
+    command = commands.add_parser(
+        'doctor', help='what is installed here, what is wrong and what to run',
+        description='Exits 0 when images can be segmented here, 1 when something needed is '
+        'wrong.')
+    command.add_argument('--selftest', action='store_true',
+                         help='open the demo model with every engine there is, compare with the '
+                         'CPU and measure; builds TensorRT engines, which takes minutes')
+    command.add_argument('--json', action='store_true', help='print JSON')
+    command.add_argument('--gpu', type=int, default=0, metavar='N', help='(%(default)s)')
+
+
+def _add_replay(commands: Commands) -> None:
+    command = commands.add_parser(
+        'replay', help='segment every frame of a bag into another bag',
+        description='Segment every frame of a rosbag2 (sqlite3 or MCAP; a folder or a file) into '
+        'an MCAP bag, with the same stamps and frame ids. Exits 0, or 1 when a frame was bad or '
+        'not as expected, or 2 when it could not be done.')
+    command.add_argument('bag', type=Path, metavar='BAG')
+    command.add_argument('--out', type=Path, required=True, metavar='BAG2',
+                         help='folder to write')
+    command.add_argument('--overwrite', action='store_true', help='replace BAG2')
+    command.add_argument('--image-topic', metavar='T', help='default: the only one')
+    command.add_argument('--namespace', default='segmentation',
+                         help='of the topics written (%(default)s)')
+    command.add_argument('--overlay', action=argparse.BooleanOptionalAction, default=True,
+                         help='write overlays too (default: yes)')
+    command.add_argument('--png', action='store_true',
+                         help='label maps as PNG on label_map/compressed: smaller, lossless')
+    _add_model(command)
+    _add_device(command)
+    expect = command.add_argument_group('comparison')
+    expect.add_argument('--expect', type=Path, metavar='BAG3',
+                        help='compare label maps, by stamp, with those of this bag; stop at the '
+                        'first difference')
+    expect.add_argument('--expect-topic', metavar='T', help='label maps in it')
+    expect.add_argument('--min-agreement', type=_fraction, default=1.0, metavar='X',
+                        help='fraction of pixels of a frame that must be equal (%(default)s)')
+    expect.add_argument('--allow-missing', action='store_true',
+                        help='BAG3 may lack frames, as the recording of a live run does')
+
+
+def _add_eval(commands: Commands) -> None:
+    command = commands.add_parser(
+        'eval', help='mean IoU, IoU by class and pixel accuracy',
+        description='Score a model on street scenes it was not trained on, or on a folder of '
+        'images and one of label maps (PNG of class ids, 255 unlabelled) of the same names.')
+    _add_model(command)
+    _add_device(command)
+    command.add_argument('--street', type=_count, default=100, metavar='N',
+                         help='scenes of each condition (%(default)s)')
+    command.add_argument('--condition', type=lambda text: text.split(','), default=[],
+                         metavar='day,night,…', help='default: all')
+    command.add_argument('--images', type=Path, metavar='DIR')
+    command.add_argument('--labels', type=Path, metavar='DIR')
+    command.add_argument('--json', type=Path, metavar='FILE', help='write the scores here')
+
+
+def _add_demo(commands: Commands) -> None:
+    command = commands.add_parser(
+        'demo', help='street camera, segmentation node and recorder, with a report')
+    command.add_argument('--seconds', type=float, default=10.0, help='(%(default)s)')
+    command.add_argument('--out', type=Path, default=Path('demo-out'), metavar='DIR',
+                         help='(%(default)s)')
+    _add_model(command)
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--model', default='street', metavar='CARD',
+                         help='model card, or the name of an installed one (%(default)s)')
+    command.add_argument('--engine', choices=ENGINES, default='auto', help='(%(default)s)')
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--gpu', type=int, default=0, metavar='N',
+                         help='as CUDA counts (%(default)s)')
+    command.add_argument('--precision', choices=('auto', 'fp32', 'fp16', 'int8', 'mixed'),
+                         default='auto', help='of engine tensorrt (%(default)s is fp16)')
+
+
+def _bytes(text: str) -> int:
+    units = {'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    if not number.isdigit() or not int(number):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 512M or 2G')
+    return int(number) * unit
+
+
+def _fraction(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a fraction of 0 to 1')
+    return value
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not 1 or more')
+    return value

@@ -1,0 +1,99 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What an engine build was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .builder.build import BuildOptions
+from .builder.graph import GraphError
+from .builder.prepare import Recipe
+
+
+@dataclass(frozen=True)
+class Order:
+    """Every option of ``trt_seg build``.
+
+    :param model: model card, or the name of an installed one.
+    :param calibrate: recordings to measure ranges on; () for those measured before.
+    :param frames: how many of their frames to calibrate on.
+    :param hold_out: recordings to measure accuracy on; () for frames that calibration left
+        out or, without any, street scenes.
+    :param compare: report every precision, not only the one built.
+    :param max_miou_drop: what may be lost to FP32; None for no limit.
+    :param search: put layers back to FP16 until the loss is below ``max_miou_drop``.
+    :param report: folder for figures and numbers.
+    :param out: plan to write; None for the cache, where a node finds it.
+    """
+
+    model: str
+    precision: str = 'fp16'
+    shapes: str = ''
+    batch: str = ''
+    workspace: int = BuildOptions.workspace
+    level: int = BuildOptions.level
+    arch: str = ''
+    simplify: bool = True
+    keep_fp16: tuple[str, ...] = ()
+    calibrate: tuple[str, ...] = ()
+    topic: str | None = None
+    frames: int = 300
+    method: str = 'entropy'
+    hold_out: tuple[str, ...] = ()
+    hold_out_labels: Path | None = None
+    hold_out_frames: int = 48
+    compare: bool = False
+    max_miou_drop: float | None = None
+    search: bool = False
+    report: Path | None = None
+    out: Path | None = None
+    gpu: int = 0
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the graph is to be.
+
+        Nodes kept FP16 are not in it but in the calibration, which a node reads too.
+        """
+        return Recipe(self.precision, self.shapes, self.batch, simplify=self.simplify)
+
+    @property
+    def options(self) -> BuildOptions:
+        """What the builder is told."""
+        return BuildOptions(self.workspace, self.level, arch=self.arch)
+
+    def check(self) -> None:
+        """Refuse options that contradict each other, before anything takes time.
+
+        :raises GraphError: naming them.
+        """
+        calibrated = self.recipe.calibrated
+        for option, value in (('--calibrate', self.calibrate), ('--keep-fp16', self.keep_fp16),
+                              ('--search', self.search)):
+            if value and not calibrated:
+                raise GraphError(f'{option} is for int8 and mixed, not for {self.precision}')
+        if self.search and self.max_miou_drop is None:
+            raise GraphError('--search needs a bar to stop at: --max-miou-drop')
+        if self.search and not self.calibrate:
+            raise GraphError('--search needs frames to rank layers on: --calibrate')
+        default = Order(self.model)
+        special = [name for name in ('shapes', 'batch', 'workspace', 'level', 'arch', 'simplify')
+                   if getattr(self, name) != getattr(default, name)]
+        if special and self.out is None:
+            raise GraphError(
+                f'{", ".join(special)}: a node takes engines of default options from the cache; '
+                f'name a plan of your own with --out FILE')

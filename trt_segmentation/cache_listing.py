@@ -1,0 +1,72 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""``trt_seg cache``: which engines are kept, whether they would be loaded, and their removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from .builder.cache import cache_folder, EngineCache, Entry
+
+
+def run_cache(action: str, folder: Path | None) -> int:
+    """List, verify or clear the cache.
+
+    :param folder: None for the one nodes use.
+    :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
+    :raises CacheError: where the folder belongs to somebody else.
+    """
+    engines = cache_folder(folder or '') / 'engines'
+    if not engines.is_dir():
+        print(f'{engines} is not there; nothing was built yet')
+        return 0
+    cache = EngineCache(folder or '')
+    if action == 'clear':
+        print(f'{cache.clear() / 1e6:.1f} MB freed in {cache.folder}')
+        return 0
+    if action == 'verify':
+        return _verify(cache)
+    entries = cache.entries()
+    for line in _table(entries):
+        print(line)
+    print(f'{len(entries)} engines, {sum(e.size for e in entries) / 1e6:.1f} MB in '
+          f'{cache.folder}')
+    return 0
+
+
+def _verify(cache: EngineCache) -> int:
+    checked = cache.verify()
+    for entry, wrong in checked:
+        print(f'{entry.path.name}: {wrong or "ok"}')
+    bad = sum(bool(wrong) for _, wrong in checked)
+    print(f'{len(checked)} engines in {cache.folder}, {bad} of them would be built again')
+    return 1 if bad else 0
+
+
+def _table(entries: Sequence[Entry]) -> list[str]:
+    rows = [('engine', 'MB', 'last used', 'precision', 'library', 'GPU', 'driver')]
+    for entry in entries:
+        key = entry.key
+        rows.append((
+            entry.path.stem[:12], f'{entry.size / 1e6:.1f}',
+            datetime.fromtimestamp(entry.used).strftime('%Y-%m-%d %H:%M'),
+            str(key.get('precision', '?')),
+            f'{key.get("backend", "?")} {key.get("version", "")}'.strip(),
+            f'{key.get("gpu", "?")} {key.get("arch", "")}'.strip(), str(key.get('driver', '?'))))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ['  '.join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
+            for row in rows]

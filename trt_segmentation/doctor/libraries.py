@@ -1,0 +1,138 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Python packages: those needed, and those that engines and tools need."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from importlib.util import find_spec
+
+from .check import Check, ERROR, OK, WARNING
+from .nvidia import Driver
+
+BASE = {'numpy': 'numpy', 'cv2': 'opencv-python-headless', 'onnxruntime': 'onnxruntime',
+        'yaml': 'PyYAML'}
+"""What nothing works without: import name and pip's name."""
+
+BUILDER = ('onnx', 'onnxslim', 'filelock')
+CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
+TOOLS = {'rich': 'rich', 'rosbags': 'rosbags', 'matplotlib': 'matplotlib', 'PIL': 'Pillow'}
+RTX_CAPABILITIES = 'compute capability 7.5, 8.x and 12.x'
+
+
+def base_packages() -> list[Check]:
+    """Each imported, since one that is installed may still be broken."""
+    checks = []
+    for name, pip in BASE.items():
+        try:
+            version = getattr(import_module(name), '__version__', 'unknown version')
+            checks.append(Check(name, OK, str(version)))
+        except Exception as error:      # a broken binary raises what it likes
+            checks.append(Check(name, ERROR, f'cannot be imported: {error}',
+                                f'pip install {pip}'))
+    return checks
+
+
+def absent(*names: str) -> list[str]:
+    """Those of some modules that are not installed."""
+    def there(name: str) -> bool:
+        try:
+            return find_spec(name) is not None
+        except (ImportError, ValueError):       # the parent is missing or blocked
+            return False
+    return [name for name in names if not there(name)]
+
+
+def tensorrt_or_why_not() -> tuple[str, str]:
+    """Name and version of the TensorRT here, or why there is none."""
+    try:
+        from ..engines.tensorrt import LIBRARY
+    except Exception as error:      # EngineError, or whatever its binary or numpy raise
+        return '', str(error)
+    return LIBRARY, ''
+
+
+def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
+    """Whether a TensorRT runs on a GPU, as far as its name tells."""
+    return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
+
+
+def tensorrt(found: Driver, gpu: int) -> Check:
+    """TensorRT or TensorRT-RTX, and what building with it takes."""
+    library, why_not = tensorrt_or_why_not()
+    if not library:
+        if not found.gpus:
+            return Check('TensorRT', OK, 'not installed, and not needed without a GPU')
+        return Check('TensorRT', WARNING, why_not, 'pip install tensorrt-cu13')
+    chosen, _ = found.gpu_or_why_not(gpu)
+    if chosen and not rtx_fits(library, chosen.capability):
+        return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, and GPU {gpu} '
+                     f'has {chosen.capability[0]}.{chosen.capability[1]}',
+                     'pip install tensorrt-cu13')
+    if missing := absent(*BUILDER):
+        return Check('TensorRT', WARNING, f'{library}, but engines are built with '
+                     f'{", ".join(missing)} too', f'pip install {" ".join(missing)}')
+    return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for elsewhere '
+                                            'with --out' if 'RTX' in library else ''))
+
+
+def onnx_runtime(found: Driver) -> Check:
+    """ONNX Runtime's providers."""
+    try:
+        import onnxruntime
+        providers = onnxruntime.get_available_providers()
+    except Exception as error:
+        return Check('ONNX providers', WARNING, f'unknown: {error}')
+    text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
+    if found.gpus and 'CUDAExecutionProvider' not in providers:
+        return Check('ONNX providers', WARNING, f'{text}; not CUDA, though there is a GPU',
+                     'pip uninstall onnxruntime && pip install onnxruntime-gpu')
+    return Check('ONNX providers', OK, text)
+
+
+def cuda_python(found: Driver) -> Check:
+    """cuda-python, and whether the driver is new enough for it."""
+    missing = absent(*CUDA)
+    if missing:
+        pip = ' '.join(CUDA[name] for name in missing)
+        return Check('cuda-python', WARNING if found.gpus else OK,
+                     f'{", ".join(missing)} not installed'
+                     + ('; the GPU pipeline needs it' if found.gpus else ', and not needed '
+                        'without a GPU'), f"pip install '{pip}'" if found.gpus else '')
+    versions = {name: _version(name) for name in ('cuda-core', 'cuda-bindings')}
+    text = ', '.join(f'{name} {version}' for name, version in versions.items())
+    major = int(versions['cuda-bindings'].partition('.')[0] or 0)
+    if found.gpus and major > found.cuda[0]:
+        return Check('cuda-python', WARNING, f'{text}, but the driver runs CUDA '
+                     f'{found.cuda[0]}.{found.cuda[1]}',
+                     f"pip install 'cuda-core[cu{found.cuda[0]}]', or a newer driver")
+    return Check('cuda-python', OK, text)
+
+
+def tools() -> Check:
+    """What the commands for bags, reports and builds need."""
+    missing = absent(*TOOLS, *BUILDER)
+    if not missing:
+        return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
+    pip = ' '.join(TOOLS.get(name, name) for name in missing)
+    return Check('tools', WARNING, f'{", ".join(missing)} not installed; replay, eval, demo or '
+                 'build need them', f'pip install {pip}')
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,211 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""``trt_seg build``: calibrate, choose, report what it costs, refuse or build, and write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import onnx
+from rich.console import Console
+
+from .accuracy_report import write_accuracy
+from .build_order import Order
+from .builder.accuracy import Shot
+from .builder.accuracy_limit import compare_models, find_keep_fp16, refuse_loss
+from .builder.build import supported
+from .builder.cache import EngineCache
+from .builder.calibration import calibrate, Calibration, load_calibration
+from .builder.feeds import choose_frames, Feeds
+from .builder.frame_choice import write_contact_sheet, write_histogram
+from .builder.graph import GraphError
+from .builder.open_engine import build_graph, engine_key, write_plan
+from .builder.precision import PRECISIONS
+from .builder.prepare import calibration_path, give_precision, Graph, read_graph
+from .calibration_frames import open_recordings
+from .engines import EngineError
+from .engines.gpu_identity import Gpu, gpu_identity
+from .engines.plan import count_precisions, from_json, Plan
+from .held_out import held_out, not_chosen, street_shots
+from .model_card import load_card, ModelCard
+from .progress_bars import Bars
+
+__all__ = ['Order', 'run_build']
+
+RANKING_FRAMES = 4
+"""Calibration frames that layers are ranked on by what INT8 does to them."""
+
+
+def run_build(order: Order) -> int:
+    """Build with progress bars, write the report and the plan, and print what came out.
+
+    :returns: the exit code, 0.
+    :raises GraphError: where the network, an option or the accuracy will not do; no plan is
+        written then.
+    :raises EngineError: with TensorRT's words.
+    """
+    order.check()
+    card = load_card(order.model)
+    identity = _identity(order)
+    bars = Bars(Console(stderr=True))
+    with bars.shown():
+        graph = read_graph(card, order.recipe, supported)
+        for finding in graph.findings:
+            bars.say(str(finding))
+        calibration, given = _given_precision(order, card, graph, bars)
+        if calibration is not None:
+            calibration.save(calibration_path(card))
+            bars.say(f'ranges: {calibration_path(card)}')
+        if order.out is not None:
+            plan, _ = build_graph(given, order.recipe, order.options, progress=bars.phase)
+            write_plan(plan, order.out)
+        else:
+            assert identity is not None
+            cache = EngineCache(log=bars.say)
+            plan = _cached(order, card, given, calibration, identity, cache, bars)
+    _tell(plan, order, Console())
+    return 0
+
+
+def _identity(order: Order) -> Gpu | None:
+    """The GPU a plan for the cache is for.
+
+    :raises EngineError: where there is none.
+    """
+    if order.out is not None:
+        return None
+    try:
+        return gpu_identity(order.gpu)
+    except EngineError as error:
+        raise EngineError(f'{error}. Without one only a plan for elsewhere can be built, and '
+                          f'only with TensorRT-RTX: --out FILE') from error
+
+
+def _given_precision(order: Order, card: ModelCard, graph: Graph,
+                     bars: Bars) -> tuple[Calibration | None, Graph]:
+    """The graph in its precision, within the limit of accuracy; nothing is written before."""
+    recipe = order.recipe
+    feeds = _choose(order, card, bars) if order.calibrate else None
+    calibration = _calibration(order, card, graph, feeds, bars)
+    if recipe.precision == 'fp32':
+        return None, graph
+    shots = _shots(order, card, feeds, bars)
+    if order.search and calibration is not None and feeds is not None:
+        assert order.max_miou_drop is not None
+        calibration = find_keep_fp16(
+            card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
+            order.max_miou_drop, bars.steps('layers ranked'))
+        bars.say(f'kept fp16: {", ".join(calibration.keep_fp16) or "none"}')
+    given = give_precision(graph, recipe, calibration)
+    for finding in given.findings[len(graph.findings):]:
+        bars.say(str(finding))
+    if given.split is not None:
+        bars.say(f'{recipe.precision}: {len(given.split.int8)} nodes int8, '
+                 f'{len(given.split.fp16)} of those that could be stay fp16 '
+                 f'({given.split.reason})')
+    accuracy = compare_models(card, _models(order, graph, given, calibration, bars),
+                              bars.each('accuracy', shots, len(shots)))
+    write_accuracy(accuracy, card, _report_folder(order, card), Console())
+    if order.max_miou_drop is not None:
+        refuse_loss(accuracy, recipe.precision, order.max_miou_drop)
+    return calibration, given
+
+
+def _choose(order: Order, card: ModelCard, bars: Bars) -> Feeds:
+    source = open_recordings(order.calibrate, order.topic, order.frames)
+    counted = bars.each('frames looked at', source)
+    feeds = replace(choose_frames(card, counted, order.frames), source=source)
+    folder = _report_folder(order, card)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')
+    write_histogram(feeds.choice, folder / 'histogram.png')
+    bars.say(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.looks)} frames: '
+             f'{folder / "contact_sheet.png"}, {folder / "histogram.png"}')
+    return feeds
+
+
+def _calibration(order: Order, card: ModelCard, graph: Graph, feeds: Feeds | None,
+                 bars: Bars) -> Calibration | None:
+    if not order.recipe.calibrated:
+        return None
+    if feeds is None:
+        calibration = load_calibration(calibration_path(card))
+    else:
+        step = bars.steps('calibration', len(feeds.choice.chosen))
+        calibration = calibrate(graph.model, feeds, order.method, EngineCache().folder, step)
+        step(calibration.frames)
+    if order.keep_fp16:
+        calibration = replace(calibration, keep_fp16=order.keep_fp16)
+    return calibration
+
+
+def _shots(order: Order, card: ModelCard, feeds: Feeds | None, bars: Bars) -> list[Shot]:
+    count = order.hold_out_frames
+    if order.hold_out:
+        return held_out(card, order.hold_out, order.hold_out_labels, count, order.topic)
+    if feeds is not None and (shots := not_chosen(feeds, count)):
+        bars.say(f'accuracy on {len(shots)} frames that calibration left out; give others with '
+                 '--hold-out')
+        return shots
+    bars.say(f'accuracy on {count} street scenes; give frames of your own with --hold-out')
+    return list(street_shots(card, count))
+
+
+def _models(order: Order, graph: Graph, given: Graph, calibration: Calibration | None,
+            bars: Bars) -> dict[str, onnx.ModelProto]:
+    """What to compare with FP32, by precision."""
+    models = {order.precision: given.model}
+    for name in PRECISIONS[1:] if order.compare else ():
+        recipe = replace(order.recipe, precision=name)
+        if name in models or (recipe.calibrated and calibration is None):
+            continue
+        try:
+            models[name] = give_precision(graph, recipe, calibration).model
+        except GraphError as error:
+            bars.say(f'{name} is not compared: {error}')
+    return models
+
+
+def _cached(order: Order, card: ModelCard, given: Graph, calibration: Calibration | None,
+            identity: Gpu, cache: EngineCache, bars: Bars) -> Plan:
+    key = engine_key(card, order.recipe, order.options, calibration, identity)
+
+    def make() -> Plan:
+        plan, timing = build_graph(given, order.recipe, order.options, cache.timing(key),
+                                   bars.phase)
+        if timing:
+            cache.keep_timing(key, timing)
+        return plan
+
+    plan = cache.get(key, make, lambda plan: plan)
+    bars.say(f'in the cache: {cache.folder / f"{key.digest}.plan"}')
+    return plan
+
+
+def _report_folder(order: Order, card: ModelCard) -> Path:
+    return order.report or Path(f'{card.name}-{order.precision}-report')
+
+
+def _tell(plan: Plan, order: Order, console: Console) -> None:
+    counts = count_precisions(from_json(plan.about['layers']))
+    console.print(
+        f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in {plan.about["seconds"]:.1f} '
+        f's; layers: ' + ', '.join(f'{n} {name}' for name, n in counts.items()),
+        markup=False, highlight=False, soft_wrap=True)
+    if order.out:
+        console.print(f'→ {order.out}; `trt_seg inspect {order.out}` lists its layers',
+                      markup=False, highlight=False, soft_wrap=True)

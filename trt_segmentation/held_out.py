@@ -1,0 +1,98 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Images kept back from calibration, to measure on what a precision costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from .builder.accuracy import Shot
+from .builder.feeds import Feeds, Named
+from .builder.graph import GraphError
+from .calibration_frames import open_recordings
+from .evaluation import FIRST_SEED, folder_samples, pairs, SCENE_SIZE, street_samples
+from .host.decode import decode
+from .model_card import ModelCard
+from .street import CLASSES, CONDITIONS, scene
+
+
+def held_out(card: ModelCard, sources: Sequence[str], labels: Path | None = None,
+             count: int = 48, topic: str | None = None) -> list[Shot]:
+    """Images of every source, spread evenly over it; each source is a condition of its own.
+
+    :param sources: bags, folders of images, or ``street``, whose truth is known where the card
+        has the classes of the scenes.
+    :param labels: folder of label maps; then the only source is the folder of their images.
+    :param count: images of a source at most.
+    :raises GraphError: where labels and sources do not go together, or a source is nothing.
+    :raises EvaluationError: where an image and its label map do not.
+    """
+    if labels is not None:
+        if len(sources) != 1 or not Path(sources[0]).is_dir():
+            raise GraphError('--hold-out-labels needs one --hold-out, the folder of their images')
+        return list(_labelled(Path(sources[0]), labels, count))
+    found: list[Shot] = []
+    for name in sources:
+        if name == 'street':
+            found += street_shots(card, count)
+        else:
+            source = open_recordings([name], topic)
+            found += _unlabelled(source, _spread(sum(1 for _ in source), count), Path(name).name)
+    return found
+
+
+def not_chosen(feeds: Feeds, count: int = 48) -> list[Shot]:
+    """Frames of a recording that calibration left out, spread evenly; [] where it took all."""
+    left = np.setdiff1d(np.arange(len(feeds.choice.looks)), feeds.choice.chosen)
+    return list(_unlabelled(feeds.source, left[_spread(len(left), count)], ''))
+
+
+def street_shots(card: ModelCard, count: int) -> Iterator[Shot]:
+    """Scenes no training and no calibration has seen, in equal parts of every condition."""
+    each = -(-count // len(CONDITIONS))
+    if set(CLASSES) <= set(card.classes):
+        for condition in CONDITIONS:
+            for sample in street_samples(card, each, condition):
+                yield Shot(sample.name, condition, sample.image, sample.truth)
+        return
+    for condition in CONDITIONS:
+        for seed in range(FIRST_SEED, FIRST_SEED + each):
+            yield Shot(f'{condition} scene {seed}', condition,
+                       scene(seed, condition, *SCENE_SIZE).image)
+
+
+def _labelled(images: Path, labels: Path, count: int) -> Iterator[Shot]:
+    wanted = set(_spread(len(pairs(images, labels)), count).tolist())
+    for index, sample in enumerate(folder_samples(images, labels)):
+        if index in wanted:
+            bgr = np.ascontiguousarray(sample.image[..., ::-1])     # samples of a folder are RGB
+            yield Shot(sample.name, '', bgr, sample.truth)
+
+
+def _unlabelled(source: Iterable[Named], positions: npt.NDArray[np.intp],
+                condition: str) -> Iterator[Shot]:
+    wanted = set(positions.tolist())
+    for index, (name, frame) in enumerate(source):
+        if index in wanted:
+            yield Shot(name, condition, decode(frame).bgr())
+
+
+def _spread(total: int, count: int) -> npt.NDArray[np.intp]:
+    """Positions of ``count`` of ``total`` things, evenly from the first to the last."""
+    return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(np.intp))

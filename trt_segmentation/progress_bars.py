@@ -1,0 +1,65 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Progress of one command on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+
+Thing = TypeVar('Thing')
+
+
+class Bars:
+    """A bar for everything that takes long, lines above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = Progress('{task.description}', BarColumn(), MofNCompleteColumn(),
+                              TimeElapsedColumn(), console=console)
+
+    @contextmanager
+    def shown(self) -> Iterator[Bars]:
+        """Show them while inside."""
+        with self._bars:
+            yield self
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        """Take a step of TensorRT's; its phases come and go."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total)
+        self._bars.update(self._tasks[name], completed=done, total=total)
+
+    def steps(self, name: str, total: int | None = None) -> Callable[[int], None]:
+        """Make a function that is told how many are done."""
+        task = self._bars.add_task(name, total=total)
+        return lambda done: self._bars.update(task, completed=done)
+
+    def each(self, name: str, things: Iterable[Thing], total: int | None = None
+             ) -> Iterator[Thing]:
+        """Give every thing, and count those done with."""
+        step = self.steps(name, total)
+        for done, thing in enumerate(things, 1):
+            yield thing
+            step(done)
