@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-import ctypes
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 import json
@@ -52,9 +51,6 @@ WARM_UP = 8
 PAUSE = 0.01
 """Seconds between two images: every case starts with a machine that has nothing else to do."""
 LOST_AFTER = 2.0
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGEST_THRESHOLD = 32 << 20
-"""Bytes; glibc refuses a larger M_MMAP_THRESHOLD."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Case:
     """What one process, or a pair of them, measures.
 
     :param publisher: a key of :data:`PUBLISHERS`, where the publisher is.
-    :param mallopt: whether :func:`set_mallopt` was called in the process, or both.
+    :param mallopt: whether malloc keeps freed memory in the process, or both.
     :param ready: publish a typed message made beforehand, so that making it is not measured.
     """
 
@@ -73,14 +69,6 @@ class Case:
     mallopt: bool = False
     ready: bool = False
     messages: int = 50
-
-
-def set_mallopt() -> None:
-    """Let malloc keep large blocks instead of mapping and faulting in fresh ones each time."""
-    libc = ctypes.CDLL(None)
-    if not (libc.mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD)
-            and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30)):
-        raise OSError('mallopt refused')
 
 
 def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
@@ -151,8 +139,7 @@ def receive(case: Case) -> dict[str, Any]:
         if frame.data.nbytes != case.width * case.height * 3:
             raise ValueError(f'received {frame.data.nbytes} bytes')
         got[int(frame.data[0])] = (now - frame.stamp_ns) / 1e6
-        if case.transport == 'direct':
-            taken.release()
+        taken.release()
 
     def dropped(reason: str, text: str) -> None:
         raise RuntimeError(f'{reason}: {text}')
@@ -286,7 +273,9 @@ def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
         if case.mallopt:
-            set_mallopt()
+            from trt_segmentation.ros.malloc import keep_freed_memory
+            if not keep_freed_memory():
+                raise OSError('mallopt refused')
         if sys.argv[1] == '--publish':
             publish(case)
         else:

@@ -12,25 +12,29 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A street camera and the segmentation node; takes every argument of seg.launch.py too."""
+"""Street cameras and the segmentation node; takes every argument of seg.launch.py too."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
-        'image', default_value='/camera/image_raw',
-        description='Topic the camera publishes and the node takes; camera_info is beside it.'),
+        'image', default_value='',
+        description='Topic the camera publishes and the node takes; camera_info is beside it. '
+                    'Not given: /camera/image_raw, and with cameras image_raw under each one.'),
+    DeclareLaunchArgument(
+        'cameras', default_value='',
+        description='Cameras to start, such as front,left, each on a street of its own; not '
+                    'given: one without a name.'),
     DeclareLaunchArgument(
         'condition', default_value='day', choices=['day', 'night', 'rain', 'snow', 'tour'],
         description='Light and weather on the street; tour goes through all.'),
@@ -41,17 +45,25 @@ ARGUMENTS = [
 ]
 
 
-def generate_launch_description() -> LaunchDescription:
-    """Arguments, the node with its DDS profile, and the camera."""
-    image, fps = LaunchConfiguration('image'), LaunchConfiguration('fps')
-    camera = Node(
-        package='trt_segmentation', executable='street_camera', name='street_camera',
-        namespace=LaunchConfiguration('namespace'), remappings=[('image', image)],
-        parameters=[{'condition': LaunchConfiguration('condition'),
-                     'seed': ParameterValue(LaunchConfiguration('seed'), value_type=int),
-                     'fps': ParameterValue(fps, value_type=float)}],
-        output='screen', emulate_tty=True)
-    # first, so that its DDS profile is the camera's too
+def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The node with its DDS profile, and the cameras, for the arguments given."""
+    given = context.launch_configurations
+    names = [name for text in given['cameras'].split(',') if (name := text.strip())]
+    image = given['image'] or ('image_raw' if names else '/camera/image_raw')
+    topics = {name: f'{name}/{image}' for name in names} or {'': image}
+    cameras = [Node(
+        package='trt_segmentation', executable='street_camera',
+        name=f'street_camera_{name}'.rstrip('_').replace('/', '_'),
+        namespace=given.get('namespace', ''), remappings=[('image', topic)],
+        parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
+                     'fps': float(given['fps'])}],
+        output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
+    # first, so that its DDS profile is the cameras' too
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
-    return LaunchDescription([*ARGUMENTS, node, camera])
+    return [node, *cameras]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, node and cameras."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=actions)])

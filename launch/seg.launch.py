@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
+from typing import Any
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -33,18 +35,29 @@ from launch import LaunchContext, LaunchDescription
 SHARE = Path(__file__).resolve().parent.parent
 PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
            'FASTRTPS_DEFAULT_PROFILES_FILE')  # Fast DDS 2: Humble, Jazzy
+PRECISIONS = ['auto', 'fp32', 'fp16', 'int8', 'mixed']
 ENGINES = ['auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu']
 AS_FILE = 'Not given: what params_file says.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Image topic; camera_info is taken from beside it.'),
+        description='Image topic; camera_info is taken from beside it. With cameras: the topic '
+                    'under each one, such as image_raw.'),
+    DeclareLaunchArgument(
+        'cameras', default_value='',
+        description='Cameras on this engine, such as front,left: <camera>/<image> in and '
+                    f'<camera>/segmentation/label_map and so on out. {AS_FILE}'),
     DeclareLaunchArgument(
         'model', default_value='',
         description=f'Model card: an installed name or the path of a .yaml file. {AS_FILE}'),
     DeclareLaunchArgument(
         'engine', default_value='', choices=['', *ENGINES],
         description=f'What runs the network; auto takes the best that works here. {AS_FILE}'),
+    DeclareLaunchArgument(
+        'precision', default_value='', choices=['', *PRECISIONS],
+        description=f'What TensorRT computes in; auto is fp16. {AS_FILE}'),
+    DeclareLaunchArgument(
+        'gpu', default_value='', description=f'Index of the GPU, as CUDA counts. {AS_FILE}'),
     DeclareLaunchArgument(
         'namespace', default_value='', description='Namespace of the node and its topics.'),
     DeclareLaunchArgument(
@@ -65,24 +78,39 @@ ARGUMENTS = [
 ]
 
 
+def overrides(given: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters that were given as arguments; they win over params_file."""
+    found: dict[str, Any] = {
+        name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
+    if given['gpu']:
+        found['gpu'] = int(given['gpu'])
+    if cameras := names(given['cameras']):
+        found['cameras'] = cameras
+    if given['autostart']:
+        found['autostart'] = given['autostart'] == 'true'
+    if sim := given['use_sim_time'] or ('true' if given['bag'] else ''):
+        found['use_sim_time'] = sim == 'true'
+    return found
+
+
+def names(cameras: str) -> list[str]:
+    """What stands between the commas."""
+    return [name for text in cameras.split(',') if (name := text.strip())]
+
+
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Node, and bag where there is one, for the arguments given."""
     given = context.launch_configurations
-    bag = given['bag']
-    overrides: dict[str, str | bool] = {
-        name: given[name] for name in ('model', 'engine') if given[name]}
-    if given['autostart']:
-        overrides['autostart'] = given['autostart'] == 'true'
-    if sim := given['use_sim_time'] or ('true' if bag else ''):
-        overrides['use_sim_time'] = sim == 'true'
+    cameras = names(given['cameras'])
+    remappings = [(f'{name}/image', f'{name}/{given["image"]}') for name in cameras]
     node = Node(
         package='trt_segmentation', executable='seg_node', name='trt_segmentation',
-        namespace=given['namespace'], parameters=[given['params_file'], overrides],
-        remappings=[('image', given['image'])], output='screen', emulate_tty=True,
+        namespace=given['namespace'], parameters=[given['params_file'], overrides(given)],
+        remappings=remappings or [('image', given['image'])], output='screen', emulate_tty=True,
         ros_arguments=['--log-level', given['log_level']])
     player = ExecuteProcess(
-        cmd=['ros2', 'bag', 'play', '--clock', '100', bag], output='screen')
-    return [node, player] if bag else [node]
+        cmd=['ros2', 'bag', 'play', '--clock', '100', given['bag']], output='screen')
+    return [node, player] if given['bag'] else [node]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from queue import SimpleQueue
 import threading
 import time
 from typing import Any
@@ -30,7 +31,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
-from trt_segmentation.frame import Frame, Segmentation, Wanted
+from trt_segmentation.frame import Frame, FrameError, Segmentation, Wanted
 from trt_segmentation.model_card import ModelCard
 from trt_segmentation.ros.node import SegmentationNode
 
@@ -53,37 +54,53 @@ def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 
 
 
 class FakePipeline:
-    """Answers with the first channel as labels; waits for ``gate`` and raises what it is told."""
+    """Answers with the first channel as labels; waits for ``gate`` and raises what it is told.
+
+    A batch with an ``nv24`` frame is refused as a whole, as by a pipeline that cannot decode it.
+    """
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
         self.alpha = -1.0
+        self.palette = card.palette
+        self.depth = 1
+        self.batch = 8
+        self.gives_confidence = True
+        self.allocate = None
         self.identity = Identity(card.name, 'onnxruntime-cpu', '1.2', 'fp32', 'a fake', 'test')
         self.gate = threading.Event()
         self.gate.set()
         self.errors: list[Exception] = []
         self.wanted: list[Wanted] = []
+        self.batches: list[list[Frame]] = []
         self.closed = 0
-        self._waiting: list[tuple[Frame, Wanted]] = []
+        self._waiting: SimpleQueue[tuple[list[Frame], Wanted]] = SimpleQueue()
 
     def submit(self, frames: list[Frame], wanted: Wanted = Wanted()) -> None:
+        for frame in frames:
+            if frame.encoding == 'nv24':
+                raise FrameError('nv24 cannot be decoded here')
         self.wanted.append(wanted)
-        self._waiting += [(frame, wanted) for frame in frames]
+        self.batches.append(list(frames))
+        self._waiting.put((list(frames), wanted))
 
     def collect(self) -> list[Segmentation]:
-        frame, wanted = self._waiting.pop(0)
+        frames, wanted = self._waiting.get()
         assert self.gate.wait(TIMEOUT)
         if self.errors:
             raise self.errors.pop(0)
+        return [self._answer(frame, wanted) for frame in frames]
+
+    def _answer(self, frame: Frame, wanted: Wanted) -> Segmentation:
         rows = np.lib.stride_tricks.as_strided(
             frame.data, (frame.height, frame.row_bytes), (frame.step, 1))
         labels = rows[:, ::frame.row_bytes // frame.width].astype(self.card.label_dtype)
         size = labels.shape
-        return [Segmentation(
+        return Segmentation(
             frame, labels,
             np.full((*size, 3), 7, np.uint8) if wanted.overlay else None,
             np.full(size, 200, np.uint8) if wanted.confidence else None,
-            {'preprocess': 1.0, 'inference': 2.0, 'postprocess': 3.0})]
+            {'preprocess': 1.0, 'inference': 2.0, 'postprocess': 3.0})
 
     def close(self) -> None:
         self.closed += 1
@@ -133,8 +150,14 @@ class Rig:
         self.until(publisher.get_subscription_count)
         return publisher
 
-    def snapshot(self) -> Any:
-        found = self.node.stats.snapshot(self.node._forward.seconds())
+    def wanted(self) -> Wanted:
+        """What the node would have computed for a frame of its first camera."""
+        return self.node._wanted(self.node.cameras[0])
+
+    def snapshot(self, camera: str | None = None) -> Any:
+        """Counts of the node, or of one of its cameras."""
+        stats = self.node.stats if camera is None else self.node._camera_stats[camera]
+        found = stats.snapshot(self.node._forward.seconds())
         assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
         assert found.in_flight >= 0
         return found

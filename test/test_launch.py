@@ -19,6 +19,7 @@ from __future__ import annotations
 from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
+import random
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS install')
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 
 from trt_segmentation.engines import ENGINES
+from trt_segmentation.pipeline import PRECISIONS
 from trt_segmentation.street import CONDITIONS
 
 ROOT = Path(__file__).parents[1]
@@ -73,9 +75,9 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(('name', 'expected'), [
-    ('seg', {'image', 'model', 'engine', 'namespace', 'params_file', 'use_sim_time', 'autostart',
-             'log_level', 'bag'}),
-    ('demo', {'image', 'condition', 'seed', 'fps'})])
+    ('seg', {'image', 'cameras', 'model', 'engine', 'precision', 'gpu', 'namespace',
+             'params_file', 'use_sim_time', 'autostart', 'log_level', 'bag'}),
+    ('demo', {'image', 'cameras', 'condition', 'seed', 'fps'})])
 def test_every_argument_is_described_and_its_default_is_a_choice(
         name: str, expected: set[str]) -> None:
     found = arguments(load(name))
@@ -87,6 +89,7 @@ def test_every_argument_is_described_and_its_default_is_a_choice(
 
 def test_choices_are_the_codes() -> None:
     assert arguments(load('seg'))['engine'].choices == ['', *ENGINES]
+    assert arguments(load('seg'))['precision'].choices == ['', *PRECISIONS]
     assert arguments(load('demo'))['condition'].choices == [*CONDITIONS, 'tour']
 
 
@@ -105,6 +108,34 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
         'use_sim_time': False}]
     assert (node['namespace'], node['remappings']) == ('front', [('image', '/a/b')])
     assert node['ros_arguments'] == ['--log-level', 'debug']
+
+
+def test_cameras_take_the_image_topic_under_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    (node,) = started(monkeypatch, cameras='front, left', image='image_raw', gpu='1',
+                      precision='int8')
+    assert node['parameters'][1] == {
+        'cameras': ['front', 'left'], 'gpu': 1, 'precision': 'int8'}
+    assert node['remappings'] == [('front/image', 'front/image_raw'),
+                                  ('left/image', 'left/image_raw')]
+
+
+@pytest.mark.parametrize(('given', 'expected', 'image'), [
+    ({}, [('street_camera', '/camera/image_raw', 1)], '/camera/image_raw'),
+    ({'image': '/a/b', 'seed': '5'}, [('street_camera', '/a/b', 5)], '/a/b'),
+    ({'cameras': 'front,left'}, [('street_camera_front', 'front/image_raw', 1),
+                                 ('street_camera_left', 'left/image_raw', 2)], 'image_raw'),
+])
+def test_the_demo_starts_a_street_camera_for_each(
+        monkeypatch: pytest.MonkeyPatch, given: dict[str, str],
+        expected: list[tuple[str, str, int]], image: str) -> None:
+    demo = load('demo')
+    monkeypatch.setattr(demo, 'Node', lambda **options: options)
+    configurations = {name: default(argument) for name, argument in arguments(demo).items()}
+    node, *cameras = demo.actions(
+        SimpleNamespace(launch_configurations={**configurations, **given}))
+    assert dict(node.launch_arguments) == {'image': image}
+    assert [(camera['name'], dict(camera['remappings'])['image'],
+             camera['parameters'][0]['seed']) for camera in cameras] == expected
 
 
 def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,14 +162,21 @@ def installed() -> bool:
         check=False).returncode == 0
 
 
-def test_ros2_launch_demo() -> None:
+@pytest.mark.parametrize(('given', 'wanted', 'processes'), [
+    ([], {'active: /camera/image_raw', 'publishing /camera/image_raw'}, 2),
+    (['cameras:=front,left'], {
+        'active: /front/image_raw -> /front/segmentation/label_map',
+        'active: /left/image_raw -> /left/segmentation/label_map',
+        'publishing /front/image_raw', 'publishing /left/image_raw'}, 3)])
+def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) -> None:
     if not installed():
         pytest.skip('needs ros2 launch and this package built by colcon and sourced')
     process = subprocess.Popen(
-        ['ros2', 'launch', 'trt_segmentation', 'demo.launch.py'], stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, 'ROS_DOMAIN_ID': '87', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
-    log, wanted = '', {'active: /camera/image_raw', 'publishing /camera/image_raw'}
+        ['ros2', 'launch', 'trt_segmentation', 'demo.launch.py', *given],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(random.randint(1, 100)),
+             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+    log = ''
     try:
         assert process.stdout
         for line in process.stdout:
@@ -150,4 +188,4 @@ def test_ros2_launch_demo() -> None:
         log += process.communicate(timeout=20)[0]
     finally:
         process.kill()
-    assert not wanted and log.count('process has finished cleanly') == 2, log
+    assert not wanted and log.count('process has finished cleanly') == processes, log

@@ -147,6 +147,8 @@ class Segmentation:
     :param overlay: (height, width, 3) uint8 BGR, or None where not wanted.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1, or None where not wanted.
     :param timings: milliseconds by stage.
+    :param headroom: bytes before the first of every array that are the caller's to write, in
+        the same memory: room for a message's header, so that it is published from where it is.
 
     The arrays are the caller's to read until :meth:`release`; after it the pipeline writes
     another frame there.
@@ -157,6 +159,7 @@ class Segmentation:
     overlay: npt.NDArray[np.uint8] | None = None
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    headroom: int = field(default=0, kw_only=True)
 
     def release(self) -> None:
         """Give the arrays back to the pipeline; does nothing where they are the caller's own."""

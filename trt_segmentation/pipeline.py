@@ -19,12 +19,36 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from .engines import EngineError, ENGINES, Identity
 from .frame import Frame, Segmentation, Wanted
 from .model_card import ModelCard
 
 PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
 Log = Callable[[str], None]
+
+
+class Memory(Protocol):
+    """A block of host memory that stays where it is while this object or its view lives.
+
+    What the GPU pipeline gives here is pinned, so that the GPU can read it without a copy.
+    """
+
+    address: int
+    """Address of the first byte."""
+    nbytes: int
+    """Bytes usable from there on."""
+    view: npt.NDArray[np.uint8]
+    """(nbytes,) uint8 over all of it, writable; keeps the memory alive."""
+
+
+Allocate = Callable[[int], Memory]
+"""Allocate at least so many bytes, or raise: MemoryError, or whatever says best why not.
+
+It is called in the middle of a take, in the thread that takes and with the GIL held.
+"""
 
 
 class Pipeline(Protocol):
@@ -37,6 +61,27 @@ class Pipeline(Protocol):
     card: ModelCard
     alpha: float
     """Weight of the class colours in the overlay, 0 to 1; may be set from any thread."""
+    palette: npt.NDArray[np.uint8]
+    """(classes, 3) uint8 RGB, the overlay's colours; may be set from any thread."""
+
+    @property
+    def depth(self) -> int:
+        """Batches worth having between submit and collect at once; 1 where nothing is gained."""
+
+    @property
+    def batch(self) -> int:
+        """Frames of one batch that pay; 1 where a batch takes as long as its frames in turn."""
+
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether Wanted.confidence may be asked for; not of a model that gives class ids."""
+
+    @property
+    def allocate(self) -> Allocate | None:
+        """Memory that frames are read from without a copy; None where any memory will do.
+
+        It has to be given up, with all that refers to it, before :meth:`close`.
+        """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch; the frames' bytes must stay as they are until it is collected.

@@ -62,7 +62,7 @@ def make_rig(ros: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...
             return ModelCard(name, Path('none.onnx'), tuple(f'class {i}' for i in range(classes)),
                              np.zeros((classes, 3), np.uint8))
 
-        def open_(card: ModelCard, engine: str) -> Any:
+        def open_(card: ModelCard, engine: str, **options: Any) -> Any:
             if engine == 'tensorrt':
                 raise EngineError('engine tensorrt is not here')
             pipelines.append(FakePipeline(card))

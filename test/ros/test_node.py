@@ -70,11 +70,11 @@ def test_overlay_is_computed_only_for_a_subscriber(rig: Any) -> None:
     rig.until(lambda: len(maps) == 1)
     overlays: list[Image] = []
     listener = rig.peer.create_subscription(Image, f'{NODE}/overlay', overlays.append, 10)
-    rig.until(lambda: rig.node._wanted().overlay)
+    rig.until(lambda: rig.wanted().overlay)
     camera.publish(camera_image(2))
     (overlay,) = rig.until(lambda: overlays)
     rig.peer.destroy_subscription(listener)
-    rig.until(lambda: not rig.node._wanted().overlay)
+    rig.until(lambda: not rig.wanted().overlay)
     camera.publish(camera_image(3))
     rig.until(lambda: len(maps) == 3)
     assert [wanted.overlay for wanted in rig.pipeline.wanted] == [False, True, False]
@@ -103,12 +103,12 @@ def test_camera_info_comes_with_the_images_header(rig: Any) -> None:
     info = CameraInfo(width=8, height=6, k=[float(i) for i in range(9)])
     info.header.stamp.sec = 5
     calibration.publish(info)
-    rig.until(lambda: rig.node._camera.info)
+    rig.until(lambda: rig.node.cameras[0].info)
     sent = camera_image(2)
     camera.publish(sent)
     (got,) = rig.until(lambda: infos)
     assert got.header == sent.header and list(got.k) == list(range(9))
-    assert rig.node._camera.info.header.stamp.sec == 5
+    assert rig.node.cameras[0].info.header.stamp.sec == 5
 
 
 @pytest.mark.parametrize(('remaps', 'transport', 'topics'), [
@@ -199,9 +199,9 @@ def test_a_bad_frame_is_named_counted_and_forgotten(rig: Any, kind: str) -> None
     camera.publish(bad)
     rig.until(lambda: rig.snapshot().dropped == {'bad frame': 1})
     rig.until(lambda: [line for line in log if text in line.msg and 'bad frame' in line.msg])
-    rig.node.publish_diagnostics()
-    rig.until(lambda: [report for report in reports if text in report.status[0].message
-                       and report.status[0].level == b'\x01'])
+    rig.node.monitor.publish()
+    rig.until(lambda: [report for report in reports if text in report.status[2].message
+                       and report.status[2].level == b'\x01'])
     camera.publish(camera_image(2))
     (got,) = rig.until(lambda: maps)
     assert got.header.stamp.sec == 2
@@ -216,14 +216,14 @@ def test_the_node_outlives_an_engine_that_fails(
     rig.pipeline.errors.append(error('out of memory'))
     camera.publish(camera_image(1))
     rig.until(lambda: rig.snapshot().dropped == {reason: 1})
-    rig.node.publish_diagnostics()
+    rig.node.monitor.publish()
     rig.until(lambda: [s for s in reports[-1:] if s.status[0].level == s.status[1].level == b'\2'
                        and 'out of memory' in s.status[1].message])
     camera.publish(camera_image(2))
     (got,) = rig.until(lambda: maps)
     assert got.header.stamp.sec == 2
     rig.until(lambda: rig.snapshot().frames_out == 1)
-    rig.node.publish_diagnostics()
+    rig.node.monitor.publish()
     rig.until(lambda: reports[-1].status[1].level == b'\0')
 
 

@@ -30,22 +30,27 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
+from trt_segmentation.engines import Identity
 from trt_segmentation.ros.clock import ForwardClock
-from trt_segmentation.ros.diagnostics import engine, Limits, pipeline, Report
-from trt_segmentation.ros.worker import Health
+from trt_segmentation.ros.diagnostics import (
+    camera,
+    CameraReport,
+    engine,
+    Limits,
+    pipeline,
+    Report,
+)
 from trt_segmentation.stats import Snapshot
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
-LIMITS = Limits(latency_warn_ms=100, latency_error_ms=500, age_warn_ms=200, age_error_ms=1000,
-                stale_after=2)
+LIMITS = Limits(latency_warn_ms=100, latency_error_ms=500, age_warn_ms=200, age_error_ms=1000)
+FINE = Snapshot(5, 5, {}, 10.0, 10.0)
 
 
 def report(**changes: Any) -> Report:
     """An active node to which nothing has happened, but for the changes."""
     plain: dict[str, Any] = {
-        'node': 'n', 'state': 'active', 'trouble': '', 'topic': '/image', 'publishers': 1,
-        'silence': 0.1, 'health': Health(), 'limits': LIMITS,
-        'snapshot': Snapshot(5, 5, {}, 10.0, 10.0)}
+        'node': 'n', 'state': 'active', 'trouble': '', 'limits': LIMITS, 'snapshot': FINE}
     return Report(**{**plain, **changes})
 
 
@@ -53,24 +58,22 @@ def slow(stage: str, p95: float) -> Snapshot:
     return Snapshot(5, 5, {}, 1.0, 1.0, {stage: {'p50': 1.0, 'p95': p95, 'p99': p95}})
 
 
+SLOW = [
+    (slow('total', 101.0), WARN, 'p95 latency is 101 ms, above 100 ms'),
+    (slow('total', 501.0), ERROR, 'p95 latency is 501 ms, above 500 ms'),
+    (slow('age', 201.0), WARN, 'p95 age at publish is 201 ms, above 200 ms'),
+    (slow('age', 1001.0), ERROR, 'above 1000 ms'),
+    (slow('inference', 1e6), OK, 'running'),
+]
+
+
 @pytest.mark.parametrize(('changes', 'level', 'text'), [
     ({}, OK, 'running'),
     ({'state': 'inactive'}, OK, 'inactive; not taking images'),
     ({'trouble': 'cannot configure: no card'}, ERROR, 'cannot configure: no card'),
-    ({'silence': 2.5}, WARN, 'no image for 2.5 s on /image (1 publisher)'),
-    ({'silence': 2.5, 'publishers': 0, 'snapshot': Snapshot(0, 0, {}, 0, 0)}, WARN,
-     'no image yet on /image (0 publishers)'),
-    ({'snapshot': slow('total', 101.0)}, WARN, 'p95 latency is 101 ms, above 100 ms'),
-    ({'snapshot': slow('total', 501.0)}, ERROR, 'p95 latency is 501 ms, above 500 ms'),
-    ({'snapshot': slow('age', 201.0)}, WARN, 'p95 age at publish is 201 ms, above 200 ms'),
-    ({'snapshot': slow('age', 1001.0)}, ERROR, 'above 1000 ms'),
-    ({'snapshot': slow('inference', 1e6)}, OK, 'running'),
-    ({'snapshot': Snapshot(9, 5, {'bad frame': 4}, 1, 1), 'dropped_before': {'bad frame': 1},
-      'health': Health(frame_error='step is 1')}, WARN, '3 bad frames since the last report, '
-     'the newest: step is 1'),
-    ({'snapshot': Snapshot(9, 5, {'bad frame': 4}, 1, 1), 'dropped_before': {'bad frame': 4}},
-     OK, 'running'),
-    ({'health': Health(engine_error='boom')}, ERROR, 'boom'),
+    ({'engine_error': 'boom'}, ERROR, 'boom'),
+    ({'clock_stands': True}, WARN, 'use_sim_time is true, and /clock has not started'),
+    *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
 def test_pipeline_level(changes: dict[str, Any], level: bytes, text: str) -> None:
     status = pipeline(report(**changes))
@@ -78,8 +81,40 @@ def test_pipeline_level(changes: dict[str, Any], level: bytes, text: str) -> Non
     assert text in status.message
 
 
+BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
+
+
+@pytest.mark.parametrize(('changes', 'level', 'text'), [
+    ({}, OK, 'running'),
+    ({'silence': 'no image'}, WARN, 'no image'),
+    ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 1}, 'frame_error': 'step is 1'}, WARN,
+     '3 bad frames since the last report, the newest: step is 1'),
+    ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 4}}, OK, 'running'),
+    *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
+])
+def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
+    plain: dict[str, Any] = {'name': 'front', 'topic': '/front/image', 'publishers': 1,
+                             'silence': '', 'snapshot': FINE}
+    status = camera(report(), CameraReport(**{**plain, **changes}))
+    assert (status.name, status.level) == ('n: camera front', level)
+    assert text in status.message
+    assert camera(report(state='inactive'), CameraReport(**plain)).message \
+        == 'inactive; not taking images'
+
+
+def test_where_an_engine_came_from_is_told() -> None:
+    found = Identity('street', 'tensorrt', '10', 'fp16', 'a GPU', 'asked for', cache='hit')
+    pairs = {pair.key: pair.value for pair in engine(report(identity=found)).values}
+    assert (pairs['precision'], pairs['device'], pairs['cache']) == ('fp16', 'a GPU', 'hit')
+
+
+def test_configure_at_work_is_told_by_the_engine_task() -> None:
+    status = engine(report(state='configuring', progress='building for 3 minutes'))
+    assert (status.level, status.message) == (OK, 'building for 3 minutes')
+
+
 def test_engine_is_error_while_it_fails() -> None:
-    assert engine(report(health=Health(engine_error='boom'))).level == ERROR
+    assert engine(report(engine_error='boom')).level == ERROR
     assert engine(report(trouble='no card')).message == 'no card'
     assert engine(report()).level == OK
 
@@ -87,22 +122,25 @@ def test_engine_is_error_while_it_fails() -> None:
 def test_a_running_nodes_diagnostics(make_rig: Any) -> None:
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
     reports = rig.hear(DiagnosticArray, '/diagnostics')
-    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     now = rig.node.get_clock().now().to_msg()
     sent = camera_image()
     sent.header.stamp = now
-    camera.publish(sent)
+    images.publish(sent)
     rig.until(lambda: maps)
     rig.until(lambda: reports and ('frames_out', '1') in values(reports[-1], 0).items())
     names = [status.name for status in reports[-1].status]
-    assert names == ['trt_segmentation: pipeline', 'trt_segmentation: engine']
-    got = values(reports[-1], 0)
-    assert {**got, 'frames_in': '1', 'frames_dropped': '0', 'state': 'active',
-            'image_topic': '/image', 'image_publishers': '1', 'preprocess_time_ms': '1.000',
-            'inference_time_ms': '2.000', 'postprocess_time_p99_ms': '3.000'} == got
-    assert float(got['fps_in']) > 0 and float(got['fps_out']) > 0
-    for stage in ('wait', 'publish', 'total', 'age'):
-        assert float(got[f'{stage}_time_ms']) >= 0
+    assert names == ['trt_segmentation: pipeline', 'trt_segmentation: engine',
+                     'trt_segmentation: camera']
+    for task, own in ((0, {'state': 'active', 'cameras': '1', 'transport': 'direct'}),
+                      (2, {'image_topic': '/image', 'image_publishers': '1'})):
+        got = values(reports[-1], task)
+        assert {**got, **own, 'frames_in': '1', 'frames_dropped': '0',
+                'preprocess_time_ms': '1.000', 'inference_time_ms': '2.000',
+                'postprocess_time_p99_ms': '3.000'} == got
+        assert float(got['fps_in']) > 0 and float(got['fps_out']) > 0
+        for stage in ('wait', 'publish', 'total', 'age'):
+            assert float(got[f'{stage}_time_ms']) >= 0
     assert values(reports[-1], 1) == {
         'model': 'street', 'engine': 'onnxruntime-cpu', 'version': '1.2', 'precision': 'fp32',
         'device': 'a fake', 'reason': 'test'}
@@ -110,13 +148,43 @@ def test_a_running_nodes_diagnostics(make_rig: Any) -> None:
     assert reports[-1].header.stamp.sec >= now.sec
 
 
-def test_no_image_yet_is_a_warning_with_the_topic(make_rig: Any) -> None:
+def test_no_publisher_is_a_warning_that_names_near_misses(make_rig: Any) -> None:
+    rig = make_rig(start=False, cli_args=[
+        '--ros-args', '-p', 'diagnostics_period:=0.1', '-p', 'stale_after:=0.1', '-r',
+        'image:=/front/image_raw'])
+    others = [rig.peer.create_publisher(kind, topic, 1) for kind, topic in (
+        (Image, '/zoo'), (Image, '/front/image_rect'), (Clock, '/front/image_raws'))]
+    rig.until(lambda: rig.node.count_publishers('/zoo')
+              and rig.node.count_publishers('/front/image_rect'))
+    reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
+    assert rig.node.start()
+    text = ('on /front/image_raw, which nobody publishes; there are images on '
+            '/front/image_rect, /zoo')
+    rig.until(lambda: len([r for r in reports if len(r.status) == 3
+                           and text in r.status[2].message]) > 2)
+    assert reports[-1].status[2].level == WARN and 'no image yet' in reports[-1].status[2].message
+    told = rig.until(lambda: [line for line in log if text in line.msg])
+    assert len(told) == 1 and 'label_map' not in told[0].msg
+    assert all('image_raws' not in line.msg for line in log) and len(others) == 3
+
+
+def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_once(
+        make_rig: Any) -> None:
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1', '-p',
-                             'stale_after:=0.1', '-r', 'image:=/front/image_raw'])
-    reports = rig.hear(DiagnosticArray, '/diagnostics')
-    rig.until(lambda: reports and reports[-1].status[0].message
-              == 'no image yet on /front/image_raw (0 publishers)')
-    assert reports[-1].status[0].level == WARN
+                             'stale_after:=0.3'])
+    reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
+    warnings = lambda: [line.msg for line in log if 'no image' in line.msg]  # noqa: E731
+    rig.until(warnings)
+    images = rig.speaker(Image)
+    rig.until(lambda: len(warnings()) == 2)
+    images.publish(camera_image())
+    rig.until(lambda: reports[-1].status[2].level == OK)
+    rig.until(lambda: len(warnings()) == 3)
+    rig.until(lambda count=len(reports): len(reports) > count + 3)
+    nobody, silent, again = warnings()
+    assert 'which nobody publishes; there is no topic with images at all' in nobody
+    assert 'no image yet' in silent and 'on /image, which has 1 publisher' in silent
+    assert 'no image for 0.' in again and 'which has 1 publisher' in again
 
 
 def values(array: DiagnosticArray, task: int) -> dict[str, str]:
@@ -125,9 +193,9 @@ def values(array: DiagnosticArray, task: int) -> dict[str, str]:
 
 def test_age_follows_sim_time_and_foreign_stamps_are_named(make_rig: Any) -> None:
     rig = make_rig(parameter_overrides=[Parameter('use_sim_time', value=True)])
-    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
-    camera.publish(camera_image(1))  # the clock has not started
+    images.publish(camera_image(1))  # the clock has not started
     rig.until(lambda: len(maps) == 1)
     clock.publish(Clock(clock=Time(sec=1000)))
     rig.until(lambda: rig.node.get_clock().now().nanoseconds)
@@ -135,14 +203,47 @@ def test_age_follows_sim_time_and_foreign_stamps_are_named(make_rig: Any) -> Non
         sent = camera_image(2)
         sent.header.stamp = stamp
         count = len(maps)
-        camera.publish(sent)
+        images.publish(sent)
         rig.until(lambda count=count: len(maps) == count + 1)
     rig.until(lambda: rig.snapshot().frames_out == 3)
-    rig.node.publish_diagnostics()
+    rig.node.monitor.publish()
     rig.until(lambda: reports and reports[-1].header.stamp.sec == 1000)
-    got = values(reports[-1], 0)
+    got = values(reports[-1], 2)
     assert (got['age_time_ms'], got['age_time_p99_ms']) == ('500.000', '500.000')
     assert 'share no time base' in got['age']
+
+
+def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
+        make_rig: Any) -> None:
+    rig = make_rig(parameter_overrides=[Parameter('use_sim_time', value=True)])
+    maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
+    rig.node.monitor.publish()
+    rig.until(lambda: reports)
+    assert 'use_sim_time is true, and /clock has not started' in reports[-1].status[0].message
+
+    def frame(at: float) -> dict[str, str]:
+        """One frame, taken 100 ms before ``at``; the camera's values then."""
+        now = Time(sec=int(at), nanosec=round(at % 1 * 1e9))
+        clock.publish(Clock(clock=now))
+        rig.until(lambda: rig.node.get_clock().now().nanoseconds == round(at * 1e9))
+        sent, count = camera_image(1), len(maps)
+        sent.header.stamp = Time(sec=int(at - 0.1), nanosec=round((at - 0.1) % 1 * 1e9))
+        images.publish(sent)
+        rig.until(lambda: len(maps) == count + 1)
+        rig.until(lambda: rig.snapshot().in_flight == 0)
+        reports.clear()
+        rig.node.monitor.publish()
+        rig.until(lambda: reports and reports[-1].header.stamp == now)
+        assert reports[-1].status[0].level == OK, reports[-1].status[0].message
+        return values(reports[-1], 2)
+
+    # twice through a bag of 12 s at 2 fps, then a jump of an hour
+    for start in (500.0, 500.0, 4100.0):
+        for index in range(24):
+            got = frame(start + index * 0.5)
+            assert (got['age_time_ms'], got['age_time_p99_ms']) == ('100.000', '100.000')
+        assert 1.8 <= float(got['fps_in']) <= 2.2 and 1.8 <= float(got['fps_out']) <= 2.2
 
 
 def test_forward_clock_goes_on_over_a_bag_loop() -> None:

@@ -16,7 +16,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -33,7 +37,10 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 import yaml
 
-from trt_segmentation.ros.parameters import NEVER, SETTINGS, yaml_text
+from trt_segmentation.model_card import ModelCard
+from trt_segmentation.ros import opening, publishers
+from trt_segmentation.ros.malloc import give_back_freed_memory
+from trt_segmentation.ros.parameters import markdown_text, NEVER, SETTINGS, yaml_text
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 CONFIG = Path(__file__).parents[2] / 'config' / 'seg.yaml'
@@ -47,7 +54,15 @@ def set_parameter(rig: Any, name: str, value: Any) -> Any:
 def test_seg_yaml_is_the_table() -> None:
     assert CONFIG.read_text(encoding='utf-8') == yaml_text()
     held = yaml.safe_load(yaml_text())['/**']['ros__parameters']
-    assert held == {setting.name: setting.default for setting in SETTINGS}
+    assert held == {setting.name: list(setting.default) if isinstance(setting.default, tuple)
+                    else setting.default for setting in SETTINGS}
+
+
+def test_the_parameter_reference_is_the_table() -> None:
+    text = (CONFIG.parents[1] / 'docs' / 'parameters.md').read_text(encoding='utf-8')
+    assert text == markdown_text()
+    for setting in SETTINGS:
+        assert f'| `{setting.name}` | `{setting.yaml}` |' in text and setting.description in text
 
 
 def test_seg_yaml_is_accepted(make_rig: Any) -> None:
@@ -60,7 +75,9 @@ def test_every_parameter_is_described(rig: Any) -> None:
         descriptor = rig.node.describe_parameter(setting.name)
         assert descriptor.description and descriptor.additional_constraints
         assert descriptor.read_only == (setting.change == NEVER)
-        assert rig.node.value(setting.name) == setting.default
+        default = setting.default
+        assert rig.node.value(setting.name) == (
+            list(default) if isinstance(default, tuple) else default)
         if isinstance(setting.default, float):
             (span,) = descriptor.floating_point_range
             assert span.from_value <= setting.default <= span.to_value
@@ -75,7 +92,61 @@ def test_alpha_is_the_pipelines_from_the_next_frame_on(rig: Any) -> None:
         assert rig.pipeline.alpha == alpha
 
 
+def test_palette_is_the_pipelines_from_the_next_frame_on(make_rig: Any) -> None:
+    rig = make_rig(classes=2)
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    own = rig.pipeline.palette
+    for count, (colors, expected) in enumerate((
+            (['#ff8000', '#0000FF'], [[255, 128, 0], [0, 0, 255]]), ([], own.tolist())), 1):
+        assert set_parameter(rig, 'palette', colors).successful
+        camera.publish(camera_image(count))
+        rig.until(lambda count=count: len(maps) == count)
+        assert rig.pipeline.palette.tolist() == expected
+
+
+def test_overlay_rate_limits_overlays_and_0_does_not(
+        rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(publishers.time, 'monotonic', lambda: now)
+    rig.node.cameras[0]._outputs._overlay.get_subscription_count = lambda: 1
+    assert [rig.wanted().overlay for _ in range(3)] == [True] * 3
+    assert set_parameter(rig, 'overlay_rate', 10.0).successful
+    overlays = []
+    for frame in range(300):  # 30 a second, one of them late now and then
+        now = 100.0 + frame / 30 + (0.004 if frame % 7 == 0 else 0.0)
+        overlays.append(rig.wanted().overlay)
+    assert sum(overlays) in (100, 101)
+    assert not any(overlays[i] and overlays[i + 1] for i in range(299))
+
+
+def test_confidence_is_refused_for_a_model_that_gives_class_ids(rig: Any) -> None:
+    rig.pipeline.gives_confidence = False
+    result = set_parameter(rig, 'confidence', True)
+    assert not result.successful and 'gives class ids, which have no confidence' in result.reason
+    assert rig.node.value('confidence') is False
+    assert set_parameter(rig, 'confidence', False).successful
+    rig.pipeline.gives_confidence = True
+    assert set_parameter(rig, 'confidence', True).successful
+
+
+def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> None:
+    rig = make_rig(start=False, classes=3)
+    assert set_parameter(rig, 'palette', ['#000000']).successful  # no model to say otherwise
+    assert rig.node.trigger_configure() == FAILURE
+    assert 'palette: 1 colours for the 3 classes of model street' in rig.node.trouble
+    assert rig.pipeline.closed == 1
+    assert set_parameter(rig, 'palette', []).successful
+    assert rig.node.trigger_configure() == SUCCESS
+
+
 @pytest.mark.parametrize(('name', 'value', 'reason'), [
+    ('palette', ['#12345'], "'#12345' in it is not #rrggbb"),
+    ('palette', ['#123456'] * 2, '2 colours for the 255 classes'),
+    ('cameras', ['front'], 'only while the node is unconfigured'),
+    ('overlay_rate', -1.0, 'Min: 0.0'),
+    ('max_batch', -1, 'Min: 0'),
+    ('precision', 'fp8', 'expected one of auto, fp32, fp16, int8, mixed'),
+    ('transport', 'dirct', "did you mean 'direct'?"),
     ('alpha', 1.5, 'Max: 1.0, value: 1.5'),
     ('alpha', float('nan'), 'value: nan'),
     ('alpha', 'half', 'Wrong parameter type'),
@@ -129,19 +200,49 @@ def test_three_full_cycles_answer_and_leave_nothing_behind(rig: Any) -> None:
     assert rig.snapshot().frames_in == 3
 
 
+def left_behind() -> tuple[int, int, int]:
+    """Bytes in memory, threads and open files of this process."""
+    gc.collect()
+    give_back_freed_memory()
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return (pages * os.sysconf('SC_PAGE_SIZE'), len(os.listdir('/proc/self/task')),
+            len(os.listdir('/proc/self/fd')))
+
+
+@pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='counts what Linux tells')
+def test_full_cycles_leave_memory_threads_and_files_where_they_were(make_rig: Any) -> None:
+    rig = make_rig(start=False)
+    cycles = int(os.environ.get('LIFECYCLE_CYCLES', '50'))  # 500 take ten seconds
+
+    def cycle(times: int) -> tuple[int, int, int]:
+        for _ in range(times):
+            assert rig.node.start()
+            assert rig.node.trigger_deactivate() == rig.node.trigger_cleanup() == SUCCESS
+            rig.pipelines[:-1] = []
+        assert [pipeline.closed for pipeline in rig.pipelines] == [1]
+        return left_behind()
+
+    memory, threads, files = cycle(20)
+    memory_then, threads_then, files_then = cycle(cycles)
+    print(f'{cycles} cycles: {(memory_then - memory) / 1e6:+.2f} MB')
+    assert (threads_then, files_then) == (threads, files)
+    assert memory_then - memory < 3e6 + 5e3 * cycles  # discovery keeps some
+
+
 def test_deactivate_finishes_the_frame_at_work_and_counts_the_waiting_one(rig: Any) -> None:
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     rig.pipeline.gate.clear()
     for sec in (1, 2):
         camera.publish(camera_image(sec))
         rig.until(lambda sec=sec: rig.snapshot().frames_in == sec and rig.pipeline.wanted)
-    real_join = rig.node._worker._thread.join
+    thread = rig.node._worker._threads[0]
+    real_join = thread.join
 
     def join(timeout: float | None) -> None:  # the frame ends while deactivate waits for it
         rig.pipeline.gate.set()
         real_join(timeout)
 
-    rig.node._worker._thread.join = join
+    thread.join = join
     assert rig.node.trigger_deactivate() == SUCCESS
     rig.until(lambda: maps)
     assert [got.header.stamp.sec for got in maps] == [1]
@@ -152,8 +253,9 @@ def test_configure_that_fails_says_why_and_can_be_tried_again(make_rig: Any) -> 
     rig = make_rig(start=False, cli_args=['--ros-args', '-p', 'model:=absent'])
     reports = rig.hear(DiagnosticArray, '/diagnostics')
     assert rig.node.trigger_configure() == FAILURE and rig.node.state == 'unconfigured'
-    rig.node.publish_diagnostics()
+    rig.node.monitor.publish()
     rig.until(lambda: reports)
+    assert len(reports[-1].status) == 2
     for status in reports[-1].status:
         assert status.level == b'\x02' and "no model card 'absent'" in status.message
     assert set_parameter(rig, 'model', 'street').successful
@@ -161,8 +263,32 @@ def test_configure_that_fails_says_why_and_can_be_tried_again(make_rig: Any) -> 
     assert rig.node.trigger_configure() == FAILURE
     assert set_parameter(rig, 'engine', 'auto').successful
     assert rig.node.start()
-    rig.node.publish_diagnostics()
+    rig.node.monitor.publish()
     rig.until(lambda: reports[-1].status[1].level == b'\x00')
+
+
+def test_a_long_configure_reports_progress_and_ends_when_told(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig(start=False, cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
+    reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
+    told, built = threading.Event(), threading.Event()
+    monkeypatch.setattr(opening, 'TOLD', told)
+
+    def build(card: ModelCard, engine: str, log: Any, **options: Any) -> Any:
+        log('building, 10 of 100 layers')
+        threading.Timer(0.5, told.set).start()
+        assert built.wait(60.0)
+        raise AssertionError('nobody is there to hear it')
+
+    monkeypatch.setattr('trt_segmentation.ros.node.open_pipeline', build)
+    began = time.monotonic()
+    assert rig.node.trigger_configure() == FAILURE
+    assert time.monotonic() - began < 30.0 and not built.is_set()
+    built.set()
+    assert rig.node.state == 'unconfigured' and 'the process was told to end' in rig.node.trouble
+    rig.until(lambda: [r for r in reports if r.status[1].message == 'building, 10 of 100 layers'
+                       and r.status[0].message == 'configuring; not taking images'])
+    rig.until(lambda: [line for line in log if line.msg == 'building, 10 of 100 layers'])
 
 
 def test_transitions_by_service(make_rig: Any) -> None:

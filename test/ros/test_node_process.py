@@ -119,6 +119,32 @@ def test_a_signal_ends_the_node_cleanly(
     assert 'Traceback' not in node.log and '0 frames in, 0 out, 0 dropped' in node.log
 
 
+def test_a_signal_ends_a_node_that_builds_its_engine(ros: Any) -> None:
+    # a builder that is deep in a library and hears of nothing
+    build = ('import time, trt_segmentation.ros.node as node\n'
+             'def build(card, engine, log, **options):\n'
+             "    log('building for hours')\n"
+             '    time.sleep(3600)\n'
+             'node.open_pipeline = build\n'
+             'raise SystemExit(node.main())')
+    process = subprocess.Popen(
+        [sys.executable, '-c', build], stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(ros.get_domain_id())})
+    try:
+        assert process.stderr
+        for line in process.stderr:
+            if 'building for hours' in line:
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate(timeout=10.0)  # 2 s are promised
+        print(f'ended {time.monotonic() - began:.2f} s after the signal')
+    finally:
+        process.kill()
+    assert process.returncode == 0 and 'Traceback' not in log
+    assert 'cannot configure: the process was told to end' in log
+
+
 def test_a_node_without_its_model_says_so_and_lives(process: Callable[..., Process]) -> None:
     node = process('node', '-p', 'model:=streets')
     node.until("no model card 'streets', did you mean 'street'?")

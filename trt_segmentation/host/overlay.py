@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import UNLABELLED
+from .outputs import output
 
 
 def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDArray[np.uint8],
@@ -38,9 +39,10 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
     colors = np.zeros((UNLABELLED[labels.dtype] + 1, 1, 3), np.uint8)
     colors[:len(palette), 0] = palette[:, ::-1]
     if labels.dtype == np.uint8:
-        painted: Any = cv2.applyColorMap(labels, colors)
+        painted: Any = cv2.applyColorMap(labels, colors, dst=output((*labels.shape, 3)))
     else:
-        painted = np.take(colors[:, 0], labels, axis=0)
+        painted = np.take(colors[:, 0], labels, axis=0, out=output((*labels.shape, 3)),
+                          mode='clip')  # any other mode buffers
     mixed: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
     blended: npt.NDArray[np.uint8] = mixed
     unlabelled = labels == UNLABELLED[labels.dtype]

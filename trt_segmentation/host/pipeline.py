@@ -29,6 +29,7 @@ from ..frame import Frame, Segmentation, Wanted
 from ..geometry import fit, Geometry
 from ..model_card import ModelCard
 from .decode import decode, Pixels
+from .outputs import HEADROOM
 from .overlay import blend
 from .postprocess import Postprocess
 from .preprocess import Preprocess
@@ -66,6 +67,10 @@ class HostPipeline:
         self._preprocess = Preprocess(card.input, image)
         self._postprocess = Postprocess(
             self.signature.output, len(card.classes), card.output.threshold)
+        # one frame keeps every core busy: more at once, or in one batch, only make all late
+        self.depth = self.batch = 1
+        self.gives_confidence = self.signature.output.kind != 'labels'
+        self.allocate = None  # the CPU reads them anywhere
         self._tensor = np.empty(image.shape(0), image.dtype)
         self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
 
@@ -133,7 +138,7 @@ class HostPipeline:
         overlay = None
         if wanted.overlay:
             overlay = blend(waiting.pixels.bgr(), labels, self.palette, self.alpha)
-        return Segmentation(waiting.frame, labels, overlay, confidence)
+        return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM)
 
 
 def _ms(began: float) -> float:

@@ -26,6 +26,7 @@ from ..engines import EngineError
 from ..frame import UNLABELLED
 from ..geometry import Geometry
 from ..signature import AnswerOutput
+from .outputs import output
 from .upsample import upsampler
 
 NEVER = np.float32(-1e30)
@@ -78,8 +79,8 @@ class Postprocess:
         if confidence:
             self.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
-        labels = np.empty(size, self._dtype)
-        sure = np.empty(size, np.uint8) if confidence else None
+        labels = output(size, self._dtype)
+        sure = output(size) if confidence else None
         if not geometry.all_visible:
             labels.fill(UNLABELLED[self._dtype])
             if sure is not None:

@@ -12,109 +12,159 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""One camera's topics and its newest frame."""
+"""One camera of the node: its topics in and out, its counts and what was wrong last."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-import threading
+from collections.abc import Callable, Mapping
 import time
-from typing import Any
 
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
-from .messages import TAKEN, Taken, TypedImage
+from ..frame import Segmentation, Wanted
+from ..model_card import ModelCard
+from ..pipeline import Allocate
+from ..stats import Stats
+from .memory import PageMemory
+from .messages import Taken
+from .publishers import Publishers
 from .qos import NEWEST, subscription_events
-
-
-class NewestFrame:
-    """Holds at most one frame: a newer one takes the place of one not yet fetched.
-
-    Safe from any thread; one thread puts, one fetches.
-    """
-
-    def __init__(self) -> None:
-        self._ready = threading.Condition()
-        self._frame: Taken | None = None
-        self._closed = False
-
-    def put(self, frame: Taken) -> Taken | None:
-        """Leave a frame and return the one it displaces; the frame itself once closed."""
-        with self._ready:
-            if self._closed:
-                return frame
-            displaced, self._frame = self._frame, frame
-            self._ready.notify()
-            return displaced
-
-    def fetch(self) -> Taken | None:
-        """Wait for a frame and take it; None once closed."""
-        with self._ready:
-            self._ready.wait_for(lambda: self._closed or self._frame is not None)
-            frame, self._frame = self._frame, None
-            return None if self._closed else frame
-
-    def close(self) -> Taken | None:
-        """Let :meth:`fetch` return None from now on; returns the frame nobody fetched."""
-        with self._ready:
-            frame, self._frame = self._frame, None
-            self._closed = True
-            self._ready.notify_all()
-            return frame
+from .transport import ImageSubscription, Transport
 
 
 class Camera:
-    """Subscriptions to one camera's image and camera_info, both beside each other.
+    """One camera's image and camera_info, and the answers to its images.
 
-    Made and closed in the executor's thread, which is also the one that calls ``on_image``.
+    Made in configure and closed in cleanup, in the executor's thread, as is everything here
+    that does not say otherwise.
 
-    :param transport: raw or compressed.
-    :param on_image: called with every image taken.
+    :param name: first part of its topics; '' for the only camera of a node, whose topics are
+        ``image`` and ``~/``.
+    :param stats: its own counts and the whole node's.
     """
 
-    def __init__(self, node: Node, transport: str, on_image: Callable[[Taken], None]) -> None:
-        self._node = node
-        self._on_image = on_image
-        self.topic = image_topic(node, transport)
+    def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport,
+                 stats: tuple[Stats, Stats]) -> None:
+        self.name = name
+        self.stats, self._every = stats[0], stats
+        self.topic = ''
+        """Full name of the image topic; '' while not subscribed."""
         self.info: CameraInfo | None = None
         """The newest camera_info; replaced, never changed, so any thread may read it."""
-        self._subscriptions = [
-            self._subscribe(TAKEN[transport], self.topic, self._image),
-            self._subscribe(CameraInfo, camera_info_topic(node), self._camera_info)]
+        self.frame_error = ''
+        """Text of the newest bad frame, '' where there was none."""
+        self.foreign_stamps = False
+        """Whether the newest stamp and the node's clock share no time base."""
+        self.last_image = 0.0
+        """time.monotonic() of the newest image, or of subscribing where none came."""
+        self._node = node
+        self._transport = transport
+        self._outputs = Publishers(node, f'{name}/segmentation' if name else '~', card, transport)
+        self._image: ImageSubscription | None = None
+        self._info_subscription: object = None
+
+    @property
+    def label_map(self) -> str:
+        """Full name of the topic of its label maps."""
+        return self._outputs.label_map
+
+    def subscribe(self, image_transport: str, take: Callable[[Camera, Taken], None],
+                  lost: Callable[[Camera, str, str], None], buffers: int,
+                  allocate: Allocate | None) -> None:
+        """Take images from now on.
+
+        :param image_transport: raw or compressed.
+        :param take: called with every image, which it or whom it hands it to releases.
+        :param lost: called instead for an image that could not be taken: reason and text.
+        :param buffers: images that are held at once.
+        :param allocate: memory to take them into; None for plain memory.
+        """
+        def image(taken: Taken) -> None:
+            self.last_image = taken.arrived
+            take(self, taken)
+
+        topic = image_topic(self._node, self.name, image_transport)
+        self._image = self._transport.subscribe(
+            self._node, topic, NEWEST, image, lambda reason, text: lost(self, reason, text),
+            image_transport=image_transport, buffers=buffers, allocate=allocate or PageMemory,
+            **self._options(topic))
+        info = camera_info_topic(self._node, self.name)
+        self._info_subscription = self._node.create_subscription(
+            CameraInfo, info, self._camera_info, NEWEST, **self._options(info))
+        self.topic, self.last_image = topic, time.monotonic()
+        self.frame_error = ''
+
+    def announce(self) -> None:
+        """Publish the class names."""
+        self._outputs.announce()
+
+    def unsubscribe(self) -> None:
+        """Stop taking; a second call does nothing."""
+        if self._image:
+            self._image.close()
+        if self._info_subscription:
+            self._node.destroy_subscription(self._info_subscription)
+        self._image = self._info_subscription = None
+        self.topic = ''
 
     def close(self) -> None:
-        """Stop taking."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        """Take the topics away."""
+        self.unsubscribe()
+        self._outputs.close()
 
-    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None]) -> Any:
-        return self._node.create_subscription(
-            kind, topic, callback, NEWEST,
-            event_callbacks=subscription_events(topic, self._node.get_logger().warning),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+    def wanted(self, confidence: bool, overlay_rate: float) -> Wanted:
+        """What to compute for its next frame; from the worker's thread."""
+        return self._outputs.wanted(confidence, overlay_rate)
 
-    def _image(self, message: Any) -> None:
-        self._on_image(TypedImage(message, time.monotonic()))
+    def publish(self, answer: Segmentation, header: Header) -> None:
+        """Publish an answer; from the worker's thread."""
+        self._outputs.publish(answer, header, self.info)
+
+    def came(self, now: float) -> None:
+        """Count a frame delivered; any thread."""
+        for stats in self._every:
+            stats.frame_in(now)
+
+    def answered(self, now: float, timings: Mapping[str, float]) -> None:
+        """Count a frame answered; any thread."""
+        for stats in self._every:
+            stats.frame_out(now, timings)
+
+    def dropped(self, reason: str) -> None:
+        """Count a frame that gets no answer; any thread."""
+        for stats in self._every:
+            stats.frame_dropped(reason)
+
+    def _options(self, topic: str) -> dict[str, object]:
+        return {'event_callbacks': subscription_events(topic, self._node.get_logger().warning),
+                'qos_overriding_options': QoSOverridingOptions.with_default_policies()}
 
     def _camera_info(self, message: CameraInfo) -> None:
         self.info = message
 
 
-def image_topic(node: Node, transport: str) -> str:
+def image_topic(node: Node, camera: str, image_transport: str) -> str:
     """Full name of the topic subscribed to, as image_transport names it."""
-    topic: str = node.resolve_topic_name('image')
-    return topic if transport == 'raw' else f'{topic}/{transport}'
+    topic: str = node.resolve_topic_name(_under(camera, 'image'))
+    return topic if image_transport == 'raw' else f'{topic}/{image_transport}'
 
 
-def camera_info_topic(node: Node) -> str:
+def camera_info_topic(node: Node, camera: str = '') -> str:
     """camera_info where it was remapped, else the sibling of the image, as image_transport's.
 
     So remapping ``image`` alone is enough.
     """
-    topic: str = node.resolve_topic_name('camera_info')
-    if topic != node.resolve_topic_name('camera_info', only_expand=True):
+    name = _under(camera, 'camera_info')
+    topic: str = node.resolve_topic_name(name)
+    if topic != node.resolve_topic_name(name, only_expand=True):
         return topic
-    return f'{node.resolve_topic_name("image").rpartition("/")[0]}/camera_info'
+    image: str = node.resolve_topic_name(_under(camera, 'image'))
+    return f'{image.rpartition("/")[0]}/camera_info'
+
+
+def _under(camera: str, topic: str) -> str:
+    return f'{camera}/{topic}' if camera else topic

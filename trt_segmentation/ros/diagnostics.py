@@ -23,20 +23,45 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
 from ..stats import Snapshot
-from .worker import Health
+from .transport import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+Findings = list[tuple[bytes, str]]
+"""What is wrong, with how bad it is."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of p95 latency and age in milliseconds and of silence in seconds."""
+    """Thresholds of p95 latency and age in milliseconds."""
 
     latency_warn_ms: float
     latency_error_ms: float
     age_warn_ms: float
     age_error_ms: float
-    stale_after: float
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """One camera at one moment.
+
+    :param name: '' for the only one of a node.
+    :param topic: the image topic; '' where not subscribed.
+    :param publishers: publishers of that topic.
+    :param silence: why no image comes; '' where one came lately.
+    :param snapshot: counts and latencies of this camera.
+    :param dropped_before: drops by reason at the last report.
+    :param frame_error: text of the newest bad frame.
+    :param foreign_stamps: whether its stamps and the node's clock share no time base.
+    """
+
+    name: str
+    topic: str
+    publishers: int
+    silence: str
+    snapshot: Snapshot
+    dropped_before: Mapping[str, int] = field(default_factory=dict)
+    frame_error: str = ''
+    foreign_stamps: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,37 +71,77 @@ class Report:
     :param node: the node's name, first part of every task's name.
     :param state: lifecycle state, such as active.
     :param trouble: why the node could not configure or activate; '' where it could.
-    :param topic: the image topic; '' where not subscribed.
-    :param publishers: publishers of that topic.
-    :param silence: seconds since the last image, or since subscribing where none came.
-    :param snapshot: counts and latencies.
-    :param dropped_before: drops by reason at the last report.
+    :param snapshot: counts and latencies of all cameras.
+    :param engine_error: the newest batch's, '' after an answer.
+    :param progress: what configure is at; '' where it is not at work.
+    :param clock_stands: whether use_sim_time is set and /clock never came.
+    :param transport: how images travel; None where unconfigured.
     """
 
     node: str
     state: str
     trouble: str
-    topic: str
-    publishers: int
-    silence: float
     snapshot: Snapshot
-    health: Health
     limits: Limits
+    cameras: tuple[CameraReport, ...] = ()
+    engine_error: str = ''
+    progress: str = ''
+    clock_stands: bool = False
+    transport: Transport | None = None
     identity: Identity | None = None
-    dropped_before: Mapping[str, int] = field(default_factory=dict)
 
 
 def tasks(report: Report) -> list[DiagnosticStatus]:
     """Every task's status, in the order they are published."""
-    return [pipeline(report), engine(report)]
+    return [pipeline(report), engine(report),
+            *(camera(report, one) for one in report.cameras)]
 
 
 def pipeline(report: Report) -> DiagnosticStatus:
-    """Frames, rates, drops, latency and age of the whole node."""
-    snapshot = report.snapshot
+    """Frames, rates, drops and latency of all cameras together."""
+    values: dict[str, object] = {'state': report.state, 'cameras': len(report.cameras)}
+    if report.transport:
+        values |= {'transport': report.transport.name,
+                   'transport_reason': report.transport.reason}
+    return _status(report, 'pipeline', _pipeline_findings(report),
+                   {**values, **_counted(report.snapshot)})
+
+
+def engine(report: Report) -> DiagnosticStatus:
+    """What answers, and whether it does."""
+    findings: Findings = []
+    if report.trouble:
+        findings.append((ERROR, report.trouble))
+    elif report.engine_error:
+        findings.append((ERROR, report.engine_error))
+    identity = report.identity
+    values: dict[str, object] = {} if identity is None else {
+        'model': identity.model, 'engine': identity.engine, 'version': identity.version,
+        'precision': identity.precision, 'device': identity.device, 'reason': identity.reason,
+        **({'cache': identity.cache} if identity.cache else {})}
+    if identity is None and not findings:
+        findings.append((OK, report.progress or 'no engine: the node is not configured'))
+    return _status(report, 'engine', findings, values)
+
+
+def camera(report: Report, one: CameraReport) -> DiagnosticStatus:
+    """Frames, rates, drops, latency and age of one camera."""
+    values = {'image_topic': one.topic, 'image_publishers': one.publishers,
+              **_counted(one.snapshot)}
+    if one.foreign_stamps:
+        values['age'] = "not measured: image stamps and the node's clock share no time base"
+    return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
+
+
+def summary(snapshot: Snapshot) -> str:
+    """What went through since the start, in one line."""
+    reasons = ', '.join(f'{count} {reason}' for reason, count in snapshot.dropped.items())
+    return (f'{snapshot.frames_in} frames in, {snapshot.frames_out} out, '
+            f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else ''))
+
+
+def _counted(snapshot: Snapshot) -> dict[str, object]:
     values: dict[str, object] = {
-        'state': report.state, 'image_topic': report.topic,
-        'image_publishers': report.publishers,
         'frames_in': snapshot.frames_in, 'frames_out': snapshot.frames_out,
         'frames_dropped': snapshot.frames_dropped}
     values |= {f'frames_dropped_{reason.replace(" ", "_")}': count
@@ -85,52 +150,39 @@ def pipeline(report: Report) -> DiagnosticStatus:
     for stage, found in snapshot.latency_ms.items():
         values[f'{stage}_time_ms'] = f'{found["p50"]:.3f}'
         values |= {f'{stage}_time_{p}_ms': f'{found[p]:.3f}' for p in ('p95', 'p99')}
-    if report.health.foreign_stamps:
-        values['age'] = "not measured: image stamps and the node's clock share no time base"
-    return _status(report, 'pipeline', _pipeline_findings(report), values)
+    return values
 
 
-def engine(report: Report) -> DiagnosticStatus:
-    """What answers, and whether it does."""
-    findings = []
-    if report.trouble:
-        findings.append((ERROR, report.trouble))
-    elif report.health.engine_error:
-        findings.append((ERROR, report.health.engine_error))
-    identity = report.identity
-    values: dict[str, object] = {} if identity is None else {
-        'model': identity.model, 'engine': identity.engine, 'version': identity.version,
-        'precision': identity.precision, 'device': identity.device, 'reason': identity.reason}
-    if identity is None and not findings:
-        findings.append((OK, 'no engine: the node is not configured'))
-    return _status(report, 'engine', findings, values)
-
-
-def _pipeline_findings(report: Report) -> list[tuple[bytes, str]]:
-    """What is wrong, with how bad it is."""
+def _pipeline_findings(report: Report) -> Findings:
     if report.trouble:
         return [(ERROR, f'{report.state}: {report.trouble}')]
     if report.state != 'active':
         return [(OK, f'{report.state}; not taking images')]
-    found = []
-    publishers = f'{report.publishers} publisher{"" if report.publishers == 1 else "s"}'
-    if report.silence > report.limits.stale_after:
-        what = (f'for {report.silence:.1f} s' if report.snapshot.frames_in else 'yet')
-        found.append((WARN, f'no image {what} on {report.topic} ({publishers})'))
-    if new := _new_drops(report, 'bad frame'):
+    found: Findings = []
+    if report.engine_error:
+        found.append((ERROR, report.engine_error))
+    if report.clock_stands:
+        found.append((WARN, 'use_sim_time is true, and /clock has not started'))
+    return found + _slow(report.snapshot, report.limits)
+
+
+def _camera_findings(report: Report, one: CameraReport) -> Findings:
+    if report.state != 'active':
+        return [(OK, f'{report.state}; not taking images')]
+    found: Findings = [(WARN, one.silence)] if one.silence else []
+    new = one.snapshot.dropped.get('bad frame', 0) - one.dropped_before.get('bad frame', 0)
+    if new:
         found.append((WARN, f'{new} bad frames since the last report, the newest: '
-                            f'{report.health.frame_error}'))
-    if report.health.engine_error:
-        found.append((ERROR, report.health.engine_error))
-    return found + _slow(report)
+                            f'{one.frame_error}'))
+    return found + _slow(one.snapshot, report.limits)
 
 
-def _slow(report: Report) -> list[tuple[bytes, str]]:
-    limits, found = report.limits, []
+def _slow(snapshot: Snapshot, limits: Limits) -> Findings:
+    found: Findings = []
     for stage, text, warn, error in (
             ('total', 'latency', limits.latency_warn_ms, limits.latency_error_ms),
             ('age', 'age at publish', limits.age_warn_ms, limits.age_error_ms)):
-        p95 = report.snapshot.latency_ms.get(stage, {}).get('p95', 0.0)
+        p95 = snapshot.latency_ms.get(stage, {}).get('p95', 0.0)
         if p95 > min(warn, error):
             limit = error if p95 > error else warn
             found.append((ERROR if p95 > error else WARN,
@@ -138,11 +190,7 @@ def _slow(report: Report) -> list[tuple[bytes, str]]:
     return found
 
 
-def _new_drops(report: Report, reason: str) -> int:
-    return report.snapshot.dropped.get(reason, 0) - report.dropped_before.get(reason, 0)
-
-
-def _status(report: Report, task: str, findings: list[tuple[bytes, str]],
+def _status(report: Report, task: str, findings: Findings,
             values: Mapping[str, object]) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=max((level for level, _ in findings), default=OK),

@@ -163,7 +163,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def take_data(self) -> Callable[[], None] | None:
         """Take a message; returns what is to be done about it."""
-        buffer = self._free.popleft()
+        buffer = self._free.pop()  # the one that is still in the caches
         kept = False
         try:
             with self.subscription.handle:

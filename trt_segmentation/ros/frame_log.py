@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """What became of every frame, one JSON object a line."""
 
 from __future__ import annotations
@@ -18,40 +19,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 import json
 from pathlib import Path
+import threading
 import time
 from typing import IO
 
 
 class FrameLog:
-    """Appends a line for each frame answered or dropped; one thread, or a caller's lock.
+    """Appends a line for each frame answered or dropped; any thread.
 
     Answered: ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. Dropped: ``{"stamp_ns",
-    "done_ns", "dropped": reason}``. ``done_ns`` is the system clock when it was done with.
+    "done_ns", "dropped": reason}``. ``done_ns`` is the system clock when it was done with;
+    ``stamp_ns`` is null where the message had no header to read it from. ``camera`` is there
+    where cameras have names.
 
     :param path: file to write anew; '' for no log at all.
     :raises OSError: when it cannot be written.
     """
 
     def __init__(self, path: str) -> None:
+        self._lock = threading.Lock()
         # line buffered: a process that is killed leaves whole lines
         self._file: IO[str] | None = \
             Path(path).expanduser().open('w', buffering=1, encoding='utf-8') if path else None
 
-    def answered(self, stamp_ns: int, timings: Mapping[str, float]) -> None:
-        """Note a frame that was answered and its milliseconds by stage."""
-        self._write(stamp_ns, timings={k: round(v, 3) for k, v in timings.items()})
+    @property
+    def on(self) -> bool:
+        """Whether anything is written."""
+        return self._file is not None
 
-    def dropped(self, stamp_ns: int, reason: str) -> None:
+    def answered(self, camera: str, stamp_ns: int, timings: Mapping[str, float]) -> None:
+        """Note a frame that was answered and its milliseconds by stage."""
+        self._write(camera, stamp_ns, timings={k: round(v, 3) for k, v in timings.items()})
+
+    def dropped(self, camera: str, stamp_ns: int | None, reason: str) -> None:
         """Note a frame that gets no answer."""
-        self._write(stamp_ns, dropped=reason)
+        self._write(camera, stamp_ns, dropped=reason)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        if self._file:
-            self._file.close()
-        self._file = None
+        with self._lock:
+            if self._file:
+                self._file.close()
+            self._file = None
 
-    def _write(self, stamp_ns: int, **what: object) -> None:
-        if self._file:
-            self._file.write(json.dumps(
-                {'stamp_ns': stamp_ns, 'done_ns': time.time_ns(), **what}) + '\n')
+    def _write(self, camera: str, stamp_ns: int | None, **what: object) -> None:
+        entry = {'camera': camera} if camera else {}
+        with self._lock:
+            if self._file:
+                self._file.write(json.dumps(
+                    {**entry, 'stamp_ns': stamp_ns, 'done_ns': time.time_ns(), **what}) + '\n')

@@ -42,13 +42,19 @@ class Taken(Protocol):
 
     @property
     def header(self) -> Header:
-        """The header, to be copied verbatim to every answer."""
+        """The header, to be copied verbatim to every answer.
+
+        :raises FrameError: when the message has none that can be read.
+        """
 
     def frame(self, camera: str = '') -> Frame:
         """The image, decoded where it was compressed; its bytes live as long as this.
 
         :raises FrameError: when it cannot be an image; says which number is wrong.
         """
+
+    def release(self) -> None:
+        """Give its memory back; nothing made of it may be read any more. Twice does nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,9 @@ class TypedImage:
             return decompress(data, message.format, stamp, frame_id, camera)
         return Frame(data, message.encoding, message.height, message.width, message.step,
                      bool(message.is_bigendian), stamp, frame_id, camera)
+
+    def release(self) -> None:
+        """Do nothing: the message is the garbage collector's."""
 
 
 def stamp_ns(header: Header) -> int:

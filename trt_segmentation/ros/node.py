@@ -12,37 +12,37 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The segmentation node: parameters, lifecycle, diagnostics; the frames are the worker's."""
+"""The segmentation node: parameters and lifecycle; the frames are the worker's."""
 
 from __future__ import annotations
 
 import sys
-import time
-from traceback import format_exception
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from ..engines import EngineError
-from ..frame import Segmentation, Wanted
-from ..model_card import load_card, ModelCardError
+from ..engines import EngineError, Identity
+from ..frame import Wanted
+from ..model_card import load_card, ModelCard, ModelCardError
 from ..pipeline import open_pipeline, Pipeline
-from ..stats import Snapshot, Stats
-from . import diagnostics, parameters
+from ..stats import Stats
+from . import parameters
 from .camera import Camera
 from .clock import ForwardClock
+from .diagnostics import summary
+from .fitting import MODEL_DEPENDENT, overlay_palette, unfit
 from .frame_log import FrameLog
-from .messages import Taken
+from .librcl import TransportError
+from .malloc import give_back_freed_memory, keep_freed_memory
+from .monitor import Monitor
+from .opening import Interrupted, interruptible
 from .process import run
-from .publishers import Publishers
-from .qos import ANSWERS
-from .worker import Health, INTERNAL_ERROR, Worker
+from .throttled_log import ThrottledLog
+from .transport import choose_transport, Transport
+from .worker import Batching, buffers, Worker
 
 STOP_SECONDS = 1.5
-"""How long shutting down waits for the frame at work."""
+"""How long shutting down waits for the frames at work."""
 
 
 class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -54,35 +54,42 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
 
     def __init__(self, name: str = 'trt_segmentation', **options: Any) -> None:
         super().__init__(name, **options)
-        parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured')
-        self._forward = ForwardClock(self.get_clock())
+        self.trouble = ''  # why the last configure or activate failed
+        self.progress = ''  # what configure is at
+        self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._health = Health()
-        self._trouble = ''
+        self._camera_stats: dict[str, Stats] = {}  # outlive cleanup, as the node's own do
         self._pipeline: Pipeline | None = None
-        self._outputs: Publishers | None = None
-        self._camera: Camera | None = None
+        self.transport: Transport | None = None
         self._worker: Worker | None = None
         self._frame_log = FrameLog('')
-        self._last_image = 0.0
-        self._dropped: dict[str, int] = {}
-        self._warned: dict[str, float] = {}
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, '/diagnostics', ANSWERS,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
-        # a steady clock: diagnostics go on while sim time stands
-        self.create_timer(self.value('diagnostics_period'), self.publish_diagnostics,
-                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._palette: list[str] = []
+        parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
+                           self._refuse)
+        self._forward = ForwardClock(self.get_clock())
+        self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
+        self.monitor = Monitor(self, self, self.value, self.stats, self._forward)
 
     def value(self, name: str) -> Any:
-        """The current value of a parameter."""
-        return self.get_parameter(name).value
+        """The current value of a parameter; a list where it has several."""
+        value = self.get_parameter(name).value
+        return value if name not in ('cameras', 'palette') else list(value or [])
 
     @property
     def state(self) -> str:
         """The lifecycle state's name, such as active."""
         label: str = self._state_machine.current_state[1]
         return label
+
+    @property
+    def identity(self) -> Identity | None:
+        """What answers; None where unconfigured."""
+        return self._pipeline.identity if self._pipeline else None
+
+    @property
+    def engine_error(self) -> str:
+        """Why the newest batch got no answer; '' where it did."""
+        return self._worker.engine_error if self._worker else ''
 
     def start(self) -> bool:
         """Configure and activate; False where either failed, and the log says why."""
@@ -104,41 +111,55 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         """Open the model card and the pipeline; FAILURE with the reason in log and diagnostics."""
         try:
             card = load_card(self.value('model'))
-            self._pipeline = open_pipeline(card, self.value('engine'))
+            self._pipeline = interruptible(lambda: self._open(card), self.monitor.publish,
+                                           self.value('diagnostics_period'))
+            for parameter in MODEL_DEPENDENT:
+                if reason := self._refuse(parameter, self.value(parameter)):
+                    raise EngineError(f'{parameter}: {reason}')
+            self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'))
-            self._outputs = Publishers(self, card)
-        except (ModelCardError, EngineError) as error:
+            for name in self.value('cameras') or ['']:
+                stats = self._camera_stats.setdefault(name, Stats())
+                self.cameras.append(
+                    Camera(self, name, card, self.transport, (stats, self.stats)))
+        except (ModelCardError, EngineError, TransportError, Interrupted) as error:
             return self._failed('configure', str(error))
         except Exception as error:  # rclpy would swallow it without a word
             return self._failed('configure', f'{type(error).__name__}: {error}')
-        self._trouble = ''
+        finally:
+            self.progress = ''
+        self.trouble = ''
         it = self._pipeline.identity
         self.get_logger().info(
             f'configured: model {it.model} on {it.engine} {it.version}, {it.precision}, '
-            f'{it.device} ({it.reason})')
+            f'{it.device} ({it.reason}); transport {self.transport}')
+        if self.transport.name == 'typed' or self._pipeline.allocate is None:
+            keep_freed_memory()  # both make large arrays for every frame
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
-        assert self._pipeline is not None and self._outputs is not None
-        self._health = Health()
-        self._last_image = time.monotonic()
+        assert self._pipeline is not None
+        # before the subscriptions: an image that comes finds it
+        self._worker = Worker(self._pipeline, len(self.cameras), self._batching, self._wanted,
+                              self._forward, self._warn, self._frame_log)
         try:
-            self._camera = Camera(self, self.value('image_transport'), self._take)
+            for camera in self.cameras:
+                camera.subscribe(self.value('image_transport'), self._worker.offer,
+                                 self._worker.lost, buffers(self._pipeline),
+                                 self._pipeline.allocate)
         except Exception as error:  # an impossible qos_overrides value, say
+            self._halt()
             return self._failed('activate', f'{type(error).__name__}: {error}')
-        # no image can come before this returns: both are this thread's work
-        self._worker = Worker(self._pipeline, self._wanted, self._publish, self.stats,
-                              self._health, self._forward, self.warn, self._frame_log)
-        self._trouble = ''
+        self.trouble = ''
         enabled = super().on_activate(state)
-        self._outputs.announce()
-        self.get_logger().info(
-            f'active: {self._camera.topic} -> {self.resolve_topic_name("~/label_map")}')
+        for camera in self.cameras:
+            camera.announce()
+            self.get_logger().info(f'active: {camera.topic} -> {camera.label_map}')
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking images; the frame at work is still published."""
+        """Stop taking images; the frames at work are still published."""
         self._halt()
         return super().on_deactivate(state)
 
@@ -150,7 +171,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Whatever is left of deactivate and cleanup."""
         ended = self._halt(STOP_SECONDS)
-        self.publish_diagnostics()
+        self.monitor.publish()
         if ended:  # else the pipeline is in use, and the process is about to end
             self._free()
         return TransitionCallbackReturn.SUCCESS
@@ -161,83 +182,63 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def warn(self, kind: str, error: Exception) -> None:
-        """Log an error, at most one of its kind every ``log_throttle`` seconds; any thread."""
-        now = time.monotonic()
-        if now - self._warned.get(kind, -1e9) < self.value('log_throttle'):
-            return
-        self._warned[kind] = now
-        if kind == INTERNAL_ERROR:  # nobody foresaw it, so where it came from is the news
-            self.get_logger().error(f'{kind}: {"".join(format_exception(error))}')
-        else:
-            self.get_logger().warning(f'{kind}: {error}')
+    def _open(self, card: ModelCard) -> Pipeline:
+        """Open the pipeline the parameters ask for; in a thread of its own."""
+        return open_pipeline(card, self.value('engine'), gpu=self.value('gpu'),
+                             precision=self.value('precision'), log=self._say)
 
-    def publish_diagnostics(self) -> None:
-        """Publish every task's status; called by the timer and a last time at the end."""
-        snapshot = self.stats.snapshot(self._forward.seconds())
-        topic = self._camera.topic if self._camera else ''
-        report = diagnostics.Report(
-            node=self.get_name(), state=self.state, trouble=self._trouble, topic=topic,
-            publishers=self.count_publishers(topic) if topic else 0,
-            silence=time.monotonic() - self._last_image, snapshot=snapshot,
-            health=self._health, dropped_before=self._dropped,
-            identity=self._pipeline.identity if self._pipeline else None,
-            limits=diagnostics.Limits(*(self.value(name) for name in (
-                'latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms',
-                'stale_after'))))
-        self._dropped = dict(snapshot.dropped)
-        message = DiagnosticArray(status=diagnostics.tasks(report))
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+    def _say(self, line: str) -> None:
+        self.progress = line
+        self.get_logger().info(line)
 
-    def _take(self, taken: Taken) -> None:
-        self._last_image = taken.arrived
-        if self._worker:
-            self._worker.offer(taken)
+    def _refuse(self, name: str, value: Any) -> str:
+        return unfit(name, value, self._pipeline) if self._pipeline else ''
 
-    def _wanted(self) -> Wanted:
-        assert self._outputs is not None and self._pipeline is not None
+    def _batching(self) -> Batching:
+        assert self._pipeline is not None
+        return Batching(self.value('max_batch') or self._pipeline.batch,
+                        self.value('batch_wait_ms') / 1e3)
+
+    def _wanted(self, camera: Camera) -> Wanted:
+        assert self._pipeline is not None
         self._pipeline.alpha = self.value('alpha')
-        return self._outputs.wanted(self.value('confidence'))
-
-    def _publish(self, answer: Segmentation, taken: Taken) -> None:
-        assert self._outputs is not None
-        camera = self._camera
-        self._outputs.publish(answer, taken.header, camera.info if camera else None)
+        if (colors := self.value('palette')) != self._palette:
+            self._pipeline.palette = overlay_palette(colors, self._pipeline.card)
+            self._palette = colors
+        return camera.wanted(self.value('confidence'), self.value('overlay_rate'))
 
     def _halt(self, timeout: float | None = None) -> bool:
         """Unsubscribe and end the worker; False where it is still at a frame by then."""
-        if self._camera:
-            self._camera.close()
-        ended = self._worker is None or self._worker.stop(timeout)
-        if self._worker:
-            self.get_logger().info(_summary(self.stats.snapshot(self._forward.seconds())))
-        self._camera = self._worker = None
+        for camera in self.cameras:
+            camera.unsubscribe()
+        if self._worker is None:
+            return True
+        ended = self._worker.stop(timeout)
+        for camera in self.cameras:
+            name = f'camera {camera.name}: ' if camera.name else ''
+            self.get_logger().info(name + summary(camera.stats.snapshot(self._forward.seconds())))
+        self._worker = None
         return ended
 
     def _free(self) -> None:
-        if self._outputs:
-            self._outputs.close()
+        for camera in self.cameras:
+            camera.close()
+        self.cameras.clear()
         if self._pipeline:
             self._pipeline.close()
         self._frame_log.close()
-        self._outputs = self._pipeline = None
+        self._pipeline = self.transport = None
+        give_back_freed_memory()
+        self._palette = []
 
     def _failed(self, transition: str, reason: str) -> TransitionCallbackReturn:
-        self._trouble = f'cannot {transition}: {reason}'
+        self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
-            f'{self._trouble}. Put it right, then: ros2 lifecycle set '
+            f'{self.trouble}. Put it right, then: ros2 lifecycle set '
             f'{self.get_fully_qualified_name()} {transition}')
         if transition == 'configure':
             self._free()
         return TransitionCallbackReturn.FAILURE
-
-
-def _summary(snapshot: Snapshot) -> str:
-    """What went through since the start, in one line."""
-    reasons = ', '.join(f'{count} {reason}' for reason, count in snapshot.dropped.items())
-    return (f'{snapshot.frames_in} frames in, {snapshot.frames_out} out, '
-            f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else ''))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 import signal
+import sys
 import threading
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +27,13 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+
+TOLD = threading.Event()
+"""Set once SIGINT or SIGTERM came to a process of :func:`run`."""
+
+
+UNENDING = 'work that cannot be stopped'
+"""Name of daemon threads that the process is not to wait for."""
 
 
 class Stoppable(Protocol):
@@ -45,9 +54,8 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     """
     # Not rclpy's handlers: they shut ROS down at once, under a worker that still publishes and
     # before the last diagnostics.
-    told = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: TOLD.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node: Any = make()
@@ -58,10 +66,16 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     begin(node)
-    while not told.is_set() and not finished(node):
+    while not TOLD.is_set() and not finished(node):
         executor.spin_once(timeout_sec=0.1)  # a signal does not wake a wait set
     node.stop()
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
+    if any(thread.name == UNENDING for thread in threading.enumerate()):
+        # a library is at work in it and cannot be told to stop; Python's own end would pull
+        # the floor from under it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0

@@ -17,8 +17,10 @@
 from __future__ import annotations
 
 from copy import copy
+import time
 from typing import Any
 
+import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -27,8 +29,9 @@ from std_msgs.msg import Header
 
 from ..frame import Segmentation, Wanted
 from ..model_card import ModelCard
-from .messages import image_message
+from .memory import ArrayMemory
 from .qos import ANSWERS, LATCHED, publisher_events
+from .transport import ImagePublisher, Transport
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -37,33 +40,41 @@ except ImportError:  # not every ROS install has it
 
 
 class Publishers:
-    """The node's lifecycle publishers, all under ``~/``.
+    """One camera's lifecycle publishers.
 
-    Made in configure and closed in cleanup; :meth:`publish` may be called from one other
-    thread between activate and deactivate.
+    Made in configure and closed in cleanup; :meth:`wanted` and :meth:`publish` may each be
+    called from one other thread between activate and deactivate.
+
+    :param prefix: what their topics are under, such as ``~``.
     """
 
-    def __init__(self, node: LifecycleNode, card: ModelCard) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, card: ModelCard,
+                 transport: Transport) -> None:
         self._node = node
+        self._prefix = prefix
         self._card = card
-        self._label_map = self._publisher(Image, '~/label_map')
-        self._overlay = self._publisher(Image, '~/overlay')
-        self._confidence = self._publisher(Image, '~/confidence')
-        self._camera_info = self._publisher(CameraInfo, '~/camera_info')
-        self._all = [self._label_map, self._overlay, self._confidence, self._camera_info]
-        self._label_info = None
-        if LabelInfo is None:
-            node.get_logger().info(
-                'vision_msgs is not installed, so there is no ~/label_info; class names are in '
-                f'the model card {card.name}')
-        else:
-            self._label_info = self._publisher(LabelInfo, '~/label_info', LATCHED)
-            self._all.append(self._label_info)
+        self._overlay_due = 0.0
+        self._all: list[Any] = []
+        images = [self._publisher(Image, name) for name in ('label_map', 'overlay', 'confidence')]
+        self._label_map, self._overlay, self._confidence = images
+        self._images: dict[Any, ImagePublisher] = {
+            publisher: transport.publisher(publisher) for publisher in images}
+        self._camera_info = self._publisher(CameraInfo, 'camera_info')
+        self._label_info = LabelInfo and self._publisher(LabelInfo, 'label_info', LATCHED)
 
-    def wanted(self, confidence: bool) -> Wanted:
-        """What to compute: what has a subscriber, and confidence only where asked for."""
+    @property
+    def label_map(self) -> str:
+        """Full name of the label maps' topic."""
+        name: str = self._node.resolve_topic_name(f'{self._prefix}/label_map')
+        return name
+
+    def wanted(self, confidence: bool, overlay_rate: float) -> Wanted:
+        """What to compute: what has a subscriber, and confidence only where asked for.
+
+        :param overlay_rate: overlays a second at most; 0 for one a frame.
+        """
         return Wanted(
-            overlay=self._overlay.get_subscription_count() > 0,
+            overlay=self._overlay.get_subscription_count() > 0 and self._due(overlay_rate),
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce(self) -> None:
@@ -74,16 +85,15 @@ class Publishers:
 
     def publish(self, answer: Segmentation, header: Header, info: CameraInfo | None) -> None:
         """Publish one answer with its image's header; the label map goes first."""
-        self._label_map.publish(
-            image_message(header, self._card.label_encoding, answer.labels))
+        self._image(self._label_map, answer, header, self._card.label_encoding, answer.labels)
         if info is not None:
             info = copy(info)
             info.header = header
             self._camera_info.publish(info)
         if answer.confidence is not None:
-            self._confidence.publish(image_message(header, 'mono8', answer.confidence))
+            self._image(self._confidence, answer, header, 'mono8', answer.confidence)
         if answer.overlay is not None:
-            self._overlay.publish(image_message(header, 'bgr8', answer.overlay))
+            self._image(self._overlay, answer, header, 'bgr8', answer.overlay)
 
     def close(self) -> None:
         """Take the topics away."""
@@ -91,12 +101,29 @@ class Publishers:
             self._node.destroy_lifecycle_publisher(publisher)
         self._all.clear()
 
+    def _image(self, publisher: Any, answer: Segmentation, header: Header, encoding: str,
+               pixels: npt.NDArray[Any]) -> None:
+        memory = ArrayMemory(pixels, answer.headroom) if answer.headroom else None
+        self._images[publisher].publish(header, encoding, pixels, memory)
+
+    def _due(self, rate: float) -> bool:
+        now, due = time.monotonic(), self._overlay_due
+        if not rate:
+            return True
+        if now < due:
+            return False
+        # counted from when it was due, else a camera's jitter makes the rate a lower one
+        self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
+        return True
+
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = ANSWERS) -> Any:
-        name = self._node.resolve_topic_name(topic)
-        return self._node.create_lifecycle_publisher(
-            kind, topic, qos,
-            event_callbacks=publisher_events(name, self._node.get_logger().warning),
+        name = f'{self._prefix}/{topic}'
+        publisher = self._node.create_lifecycle_publisher(
+            kind, name, qos, event_callbacks=publisher_events(
+                self._node.resolve_topic_name(name), self._node.get_logger().warning),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._all.append(publisher)
+        return publisher
 
 
 def label_info(header: Header, card: ModelCard) -> Any:

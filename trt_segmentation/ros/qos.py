@@ -31,10 +31,12 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
-NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
+                    durability=DurabilityPolicy.VOLATILE)
 """Subscriptions: SensorData, which matches every publisher, but only the newest message."""
 
-ANSWERS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+ANSWERS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.VOLATILE)
 """Publishers: reliable, which matches every subscriber that is not transient local."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,

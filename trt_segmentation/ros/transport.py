@@ -100,6 +100,10 @@ class Transport:
     reason: str
     librcl: Librcl | None = None
 
+    def __str__(self) -> str:
+        """For the log."""
+        return f'{self.name} ({self.reason})'
+
     def subscribe(self, node: Node, topic: str, qos: QoSProfile,
                   callback: Callable[[DirectImage | TypedImage], None],
                   dropped: Callable[[str, str], None], *, image_transport: str = 'raw',

@@ -12,23 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The thread between newest frame and publishers, and the one place a frame's error is caught."""
+"""The threads between newest frames and publishers, and where a frame's error is caught."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 import threading
 import time
 
+from std_msgs.msg import Header
+
 from ..engines import EngineError
-from ..frame import FrameError, Segmentation, Wanted
+from ..frame import Frame, FrameError, Segmentation, Wanted
 from ..pipeline import Pipeline
-from ..stats import Stats
-from .camera import NewestFrame
+from .camera import Camera
 from .clock import ForwardClock
 from .frame_log import FrameLog
+from .librcl import TransportError
 from .messages import stamp_ns, Taken
+from .newest import NewestFrames
 
 BAD_FRAME = 'bad frame'
 ENGINE_ERROR = 'engine error'
@@ -37,103 +42,185 @@ SUPERSEDED = 'superseded'
 DEACTIVATED = 'deactivated'
 
 
-@dataclass
-class Health:
-    """What went wrong last; written by the worker, read by diagnostics.
+def buffers(pipeline: Pipeline) -> int:
+    """Images of one camera that are held at once: one waits, one is opened, others in flight."""
+    return 2 + pipeline.depth
 
-    :param engine_error: the newest frame's engine or internal error, '' after an answer.
-    :param frame_error: text of the newest bad frame, '' where there was none.
-    :param foreign_stamps: whether the newest stamp and the node's clock share no time base.
+
+@dataclass(frozen=True)
+class Batching:
+    """How many frames go into one batch.
+
+    :param most: frames in a batch.
+    :param patience: seconds that the first waits for others.
     """
 
-    engine_error: str = ''
-    frame_error: str = ''
-    foreign_stamps: bool = False
+    most: int
+    patience: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One frame on its way through; times are time.monotonic()."""
+
+    camera: Camera
+    taken: Taken
+    header: Header
+    frame: Frame
+    wanted: Wanted
+    fetched: float
+    opened: float
 
 
 class Worker:
-    """Runs the pipeline on the newest frame and publishes; counts every frame taken once.
+    """Runs the pipeline on the newest frames and publishes; counts every frame taken once.
 
+    One thread forms batches and submits them, as many at once as the pipeline can use; another
+    collects and publishes. So the engine works on the next batch while one is published.
+
+    :param cameras: whose frames will be offered.
+    :param batching: asked before every batch.
     :param wanted: asked before every frame what to compute.
-    :param publish: called in this thread with every answer.
-    :param warn: takes the kind of a problem, its text and an exception where its trace is news.
+    :param warn: takes a camera's name, the kind of a problem and its exception.
     """
 
-    def __init__(self, pipeline: Pipeline, wanted: Callable[[], Wanted],
-                 publish: Callable[[Segmentation, Taken], None], stats: Stats, health: Health,
-                 clock: ForwardClock, warn: Callable[[str, Exception], None],
-                 log: FrameLog) -> None:
+    def __init__(self, pipeline: Pipeline, cameras: int, batching: Callable[[], Batching],
+                 wanted: Callable[[Camera], Wanted], clock: ForwardClock,
+                 warn: Callable[[str, str, Exception], None], log: FrameLog) -> None:
+        self.engine_error = ''
+        """The newest batch's engine or internal error, '' after an answer; any thread reads."""
         self._pipeline = pipeline
+        self._cameras = cameras
+        self._batching = batching
         self._wanted = wanted
-        self._publish = publish
-        self._stats = stats
-        self._health = health
         self._clock = clock
         self._warn = warn
         self._log = log
-        self._log_lock = threading.Lock()  # frames are dropped in the executor's thread too
-        self._newest = NewestFrame()
-        self._thread = threading.Thread(target=self._run, name='segmentation', daemon=True)
-        self._thread.start()
+        self._newest: NewestFrames[Camera] = NewestFrames()
+        self._room = threading.Semaphore(pipeline.depth)
+        self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._threads = [threading.Thread(target=run, name=run.__name__.strip('_'), daemon=True)
+                         for run in (self._submit_batches, self._collect_batches)]
+        for thread in self._threads:
+            thread.start()
 
-    def offer(self, taken: Taken) -> None:
+    def offer(self, camera: Camera, taken: Taken) -> None:
         """Take a frame in, dropping the one still waiting; called in the executor's thread."""
-        self._stats.frame_in(self._clock.seconds())
-        if (older := self._newest.put(taken)) is not None:
-            self._drop(older, SUPERSEDED)
+        camera.came(self._clock.seconds())
+        if (older := self._newest.put(camera, taken)) is not None:
+            self._drop(camera, older, SUPERSEDED)
+
+    def lost(self, camera: Camera, reason: str, text: str) -> None:
+        """Count a frame that was delivered and could not be taken; in the executor's thread."""
+        camera.came(self._clock.seconds())
+        camera.dropped(reason)
+        self._log.dropped(camera.name, None, reason)
+        self._warn(camera.name, reason, TransportError(text))
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Finish the frame at work and end; False where that took longer than the timeout."""
-        if (waiting := self._newest.close()) is not None:
-            self._drop(waiting, DEACTIVATED)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        """Finish the frames at work and end; False where that took longer than the timeout."""
+        for camera, taken in self._newest.close():
+            self._drop(camera, taken, DEACTIVATED)
+        end = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self) -> None:
-        while (taken := self._newest.fetch()) is not None:
-            try:
-                timings = self._answer(taken)
-            except Exception as error:  # the node lives on whatever a frame did
-                self._failed(taken, error)
-            else:
-                self._health.engine_error = ''
-                self._stats.frame_out(self._clock.seconds(), timings)
-                with self._log_lock:
-                    self._log.answered(stamp_ns(taken.header), timings)
+    def _submit_batches(self) -> None:
+        while True:
+            with self._room:  # only wait for it: a frame fetched later is a newer one
+                pass
+            batching = self._batching()
+            batch = self._newest.fetch(min(batching.most, self._cameras), batching.patience)
+            if not batch:
+                self._submitted.put([])
+                return
+            jobs = [job for camera, taken in batch if (job := self._open(camera, taken))]
+            for wanted in dict.fromkeys(job.wanted for job in jobs):
+                self._submit([job for job in jobs if job.wanted == wanted])
 
-    def _answer(self, taken: Taken) -> dict[str, float]:
-        """One frame from bytes to published; returns its milliseconds by stage."""
-        started = time.monotonic()
-        frame = taken.frame()
-        decoded = time.monotonic()
-        self._pipeline.submit([frame], self._wanted())
-        (answer,) = self._pipeline.collect()
-        answered = time.monotonic()
-        age = self._clock.age_ms(stamp_ns(taken.header))
-        self._health.foreign_stamps = age is None
+    def _open(self, camera: Camera, taken: Taken) -> _Job | None:
+        """Look at a frame; None where it is bad, which is its camera's affair alone."""
+        fetched = time.monotonic()
         try:
-            self._publish(answer, taken)
+            return _Job(camera, taken, taken.header, taken.frame(camera.name),
+                        self._wanted(camera), fetched, time.monotonic())
+        except Exception as error:  # the node lives on whatever a frame did
+            self._failed(camera, taken, error)
+            return None
+
+    def _submit(self, jobs: list[_Job]) -> None:
+        self._room.acquire()
+        try:
+            self._pipeline.submit([job.frame for job in jobs], jobs[0].wanted)
+        except Exception as error:
+            self._room.release()
+            if isinstance(error, FrameError) and len(jobs) > 1:
+                for job in jobs:  # whose frame it was, and the others get their answer
+                    self._submit([job])
+            else:
+                for job in jobs:
+                    self._failed(job.camera, job.taken, error)
+        else:
+            self._submitted.put(jobs)
+
+    def _collect_batches(self) -> None:
+        while jobs := self._submitted.get():
+            try:
+                answers = self._pipeline.collect()
+            except Exception as error:
+                for job in jobs:
+                    self._failed(job.camera, job.taken, error)
+                continue
+            finally:
+                self._room.release()
+            for job in jobs:
+                job.taken.release()  # so that its memory takes another while this is published
+            collected = time.monotonic()
+            for job, answer in zip(jobs, answers):
+                self._finish(job, answer, collected)
+
+    def _finish(self, job: _Job, answer: Segmentation, collected: float) -> None:
+        """Publish and count an answer."""
+        stamp = stamp_ns(job.header)
+        age = self._clock.age_ms(stamp)
+        job.camera.foreign_stamps = age is None
+        try:
+            job.camera.publish(answer, job.header)
+        except Exception as error:
+            self._failed(job.camera, job.taken, error, stamp)
+            return
         finally:
             answer.release()
-        published = time.monotonic()
-        timings = {'wait': started - taken.arrived, 'decode': decoded - started,
-                   'publish': published - answered, 'total': published - taken.arrived}
-        timings = {stage: seconds * 1e3 for stage, seconds in timings.items()}
-        return {**answer.timings, **timings, **({} if age is None else {'age': age})}
+        now = time.monotonic()
+        seconds = {'wait': job.fetched - job.taken.arrived, 'decode': job.opened - job.fetched,
+                   'publish': now - collected, 'total': now - job.taken.arrived}
+        timings = {**answer.timings, **{stage: s * 1e3 for stage, s in seconds.items()},
+                   **({} if age is None else {'age': age})}
+        self.engine_error = ''
+        job.camera.answered(self._clock.seconds(), timings)
+        self._log.answered(job.camera.name, stamp, timings)
 
-    def _failed(self, taken: Taken, error: Exception) -> None:
+    def _failed(self, camera: Camera, taken: Taken, error: Exception,
+                stamp: int | None = None) -> None:
         """Count and report the one error of a frame."""
         if isinstance(error, FrameError):
-            self._health.frame_error, reason = str(error), BAD_FRAME
+            camera.frame_error, reason = str(error), BAD_FRAME
         elif isinstance(error, EngineError):
-            self._health.engine_error, reason = str(error), ENGINE_ERROR
+            self.engine_error, reason = str(error), ENGINE_ERROR
         else:
-            self._health.engine_error = f'{type(error).__name__}: {error}'
-            reason = INTERNAL_ERROR
-        self._drop(taken, reason)
-        self._warn(reason, error)
+            self.engine_error, reason = f'{type(error).__name__}: {error}', INTERNAL_ERROR
+        self._drop(camera, taken, reason, stamp)
+        self._warn(camera.name, reason, error)
 
-    def _drop(self, taken: Taken, reason: str) -> None:
-        self._stats.frame_dropped(reason)
-        with self._log_lock:
-            self._log.dropped(stamp_ns(taken.header), reason)
+    def _drop(self, camera: Camera, taken: Taken, reason: str, stamp: int | None = None) -> None:
+        """Count a frame without an answer and give its memory back.
+
+        :param stamp: where the frame was released already.
+        """
+        if self._log.on and stamp is None:
+            with suppress(FrameError):  # no header to read it from
+                stamp = stamp_ns(taken.header)
+        taken.release()
+        camera.dropped(reason)
+        self._log.dropped(camera.name, stamp, reason)

@@ -1,0 +1,214 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""One node, one engine, many cameras: label maps a second and latency, over real DDS.
+
+The node is a process of its own with the pipeline that `auto` finds. Cameras and receiver are
+this process: every camera sends at its own phase, and the receiver notes for each label map how
+long ago its image was sent. More cameras than the engine can serve share what there is: the
+newest frame of each wins, older ones are dropped and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+import os
+from pathlib import Path
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+COUNTS = (1, 2, 4, 8)
+FPS = 10.0
+WIDTH, HEIGHT = 640, 480
+WARM_UP = 2.0
+FAIR = 0.7
+"""What the camera served least must get of what the one served most gets."""
+
+
+class Cameras:
+    """Publishes every camera's images in a thread and notes when their label maps come."""
+
+    def __init__(self, node: Any, names: list[str]) -> None:
+        import numpy as np
+        from rclpy.qos import QoSProfile
+        from sensor_msgs.msg import Image
+
+        from trt_segmentation.ros.memory import ArrayMemory
+        from trt_segmentation.ros.qos import NEWEST
+        from trt_segmentation.ros.transport import choose_transport
+        from trt_segmentation.street import Drive
+
+        self.sent = dict.fromkeys(names, 0)
+        self.ms: dict[str, list[float]] = {name: [] for name in names}
+        self._transport = choose_transport()
+        depth = QoSProfile(depth=1)
+        self._publishers = {
+            name: node.create_publisher(Image, f'{name}/image', depth) for name in names}
+        self._images = {name: self._transport.publisher(publisher)
+                        for name, publisher in self._publishers.items()}
+        picture = Drive(1, width=WIDTH, height=HEIGHT).frame(0).image
+        whole = np.empty(512 + picture.nbytes, np.uint8)
+        self._picture = whole[512:].reshape(picture.shape)
+        self._picture[:] = picture
+        self._memory = ArrayMemory(self._picture, 512)
+        self._subscriptions = [self._transport.subscribe(
+            node, f'{name}/segmentation/label_map', NEWEST,
+            partial(self._arrived, name), _never) for name in names]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+
+    def matched(self) -> bool:
+        """Whether the node is there, both ways."""
+        return all(p.get_subscription_count() for p in self._publishers.values()) and all(
+            s.subscription.get_publisher_count() for s in self._subscriptions)
+
+    def start(self) -> None:
+        """Send until :meth:`stop`."""
+        self._thread.start()
+
+    def forget(self) -> None:
+        """Count from now on."""
+        self.sent = dict.fromkeys(self.sent, 0)
+        self.ms = {name: [] for name in self.ms}
+
+    def stop(self) -> None:
+        """Stop sending and taking."""
+        self._stop.set()
+        self._thread.join()
+        for subscription in self._subscriptions:
+            subscription.close()
+
+    def _send(self) -> None:
+        from builtin_interfaces.msg import Time
+        from std_msgs.msg import Header
+        names = list(self._images)
+        due, turn = time.monotonic(), 0
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            name = names[turn % len(names)]
+            sec, nanosec = divmod(time.time_ns(), 10**9)
+            self._images[name].publish(
+                Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=name), 'bgr8',
+                self._picture, self._memory)
+            self.sent[name] += 1
+            turn += 1
+            due += 1.0 / FPS / len(names)
+
+    def _arrived(self, name: str, taken: Any) -> None:
+        from trt_segmentation.ros.messages import stamp_ns
+        self.ms[name].append((time.time_ns() - stamp_ns(taken.header)) / 1e6)
+        taken.release()
+
+
+def _never(reason: str, text: str) -> None:
+    raise RuntimeError(f'{reason}: {text}')
+
+
+@contextmanager
+def segmentation_node(names: list[str], parameters: dict[str, object]) -> Iterator[None]:
+    """Run the node in a process of its own; ended by SIGINT."""
+    given = {'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters}
+    command = [sys.executable, '-m', 'trt_segmentation.ros.node', '--ros-args', '--log-level',
+               'warn', *(text for k, v in given.items() for text in ('-p', f'{k}:={v}'))]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        yield
+        if process.poll() is not None:
+            raise RuntimeError(f'the node ended with {process.returncode}')
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def run_case(count: int, seconds: float, parameters: dict[str, object]) -> Cameras:
+    """Run that many cameras for a while; what was sent and what came back."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    names = [f'camera{index}' for index in range(count)]
+    node = rclpy.create_node('cameras')
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    cameras = Cameras(node, names)
+    try:
+        with segmentation_node(names, parameters):
+            end = time.monotonic() + 60.0
+            while not cameras.matched():
+                executor.spin_once(timeout_sec=0.1)
+                if time.monotonic() > end:
+                    raise RuntimeError('the node did not come up in a minute')
+            cameras.start()
+            for phase in (WARM_UP, seconds):
+                cameras.forget()
+                end = time.monotonic() + phase
+                while time.monotonic() < end:
+                    executor.spin_once(timeout_sec=0.05)
+            cameras.stop()
+    finally:
+        executor.shutdown()
+        node.destroy_node()  # or its 64 MB stay in /dev/shm
+    return cameras
+
+
+def measure(report: Any, quick: bool) -> None:
+    """Every number of cameras; then four cameras in batches of four, to compare."""
+    import rclpy
+    profile = str(ROOT / 'config' / 'fastdds.xml')
+    os.environ.update({
+        'ROS_DOMAIN_ID': str(random.randrange(1, 100)),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile})
+    rclpy.init(args=[])
+    seconds = 3.0 if quick else 20.0
+    cases: list[tuple[int, dict[str, object]]] = [
+        (count, {}) for count in (COUNTS[::2] if quick else COUNTS)]
+    cases.append((4, {'max_batch': 4}))
+    for count, parameters in cases:
+        cameras = run_case(count, seconds, parameters)
+        title = f'{count} cameras' if count > 1 else '1 camera'
+        add(report, title + ', max_batch 4' * bool(parameters), cameras, seconds)
+    rclpy.shutdown()
+
+
+def add(report: Any, title: str, cameras: Cameras, seconds: float) -> None:
+    """Rows of one case."""
+    served = {name: len(ms) for name, ms in cameras.ms.items()}
+    every = sorted(ms for found in cameras.ms.values() for ms in found)
+    report.add(f'{title}: images sent', sum(cameras.sent.values()) / seconds, '/s')
+    report.add(f'{title}: label maps', len(every) / seconds, '/s')
+    report.add(f'{title}: p50', statistics.median(every), 'ms')
+    worst = max(_p99(found) for found in cameras.ms.values())
+    report.add(f'{title}: p99 of the worst camera', worst, 'ms')
+    if len(served) > 1:
+        fair = min(served.values()) / max(served.values())
+        report.add(f'{title}: served least / most', fair, '', f'>= {FAIR:g}', fair >= FAIR)
+
+
+def _p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100, method='inclusive')[98]
+
+
+if __name__ == '__main__':
+    import report
+    report.run(f'Cameras on one engine, {WIDTH}x{HEIGHT} bgr8 at {FPS:g} fps each', measure)

@@ -1,0 +1,87 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Newest frame of every camera: what is kept, what is fetched together, and in which turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from trt_segmentation.ros.newest import NewestFrames
+
+
+def frame(name: str) -> Any:
+    return SimpleNamespace(name=name, arrived=time.monotonic())
+
+
+def names(batch: list[tuple[str, Any]]) -> list[str]:
+    return [taken.name for _, taken in batch]
+
+
+def test_a_newer_frame_takes_the_place_of_its_cameras_own_only() -> None:
+    newest: NewestFrames[str] = NewestFrames()
+    first = frame('a1')
+    assert newest.put('a', first) is None and newest.put('b', frame('b1')) is None
+    assert newest.put('a', frame('a2')) is first
+    assert names(newest.fetch(8)) == ['a2', 'b1']
+
+
+def test_no_camera_starves_however_fast_another_is() -> None:
+    newest: NewestFrames[str] = NewestFrames()
+    served = []
+    newest.put('slow', frame('slow'))
+    newest.put('other', frame('other'))
+    for turn in range(6):
+        for _ in range(20):
+            newest.put('fast', frame(f'fast {turn}'))
+        served += names(newest.fetch(1))
+        if turn == 2:
+            newest.put('slow', frame('slow again'))
+    assert served == ['slow', 'other', 'fast 2', 'slow again', 'fast 4', 'fast 5']
+
+
+def test_a_batch_is_what_waits_up_to_its_limit() -> None:
+    newest: NewestFrames[str] = NewestFrames()
+    for name in 'abc':
+        newest.put(name, frame(name))
+    assert names(newest.fetch(2)) == ['a', 'b']
+    newest.put('a', frame('a'))
+    assert names(newest.fetch(2)) == ['c', 'a']
+
+
+def test_patience_counts_from_the_first_frames_arrival() -> None:
+    newest: NewestFrames[str] = NewestFrames()
+    late = SimpleNamespace(name='a', arrived=time.monotonic() - 100.0)
+    newest.put('a', late)
+    assert names(newest.fetch(2, patience=60.0)) == ['a']  # it has waited longer than that
+
+    newest.put('a', frame('a'))
+    threading.Timer(0.05, newest.put, ('b', frame('b'))).start()
+    assert names(newest.fetch(2, patience=60.0)) == ['a', 'b']  # and not a minute later
+
+
+def test_closed_it_gives_nothing_more() -> None:
+    newest: NewestFrames[str] = NewestFrames()
+    newest.put('a', frame('a'))
+    newest.put('b', frame('b'))
+    assert names(newest.close()) == ['a', 'b'] and newest.fetch(2) == []
+    refused = frame('c')
+    assert newest.put('a', refused) is refused

@@ -1,0 +1,50 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The RViz and Foxglove views show the topics the demo has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONFIG = Path(__file__).parents[1] / 'config'
+SHOWN = {'/camera/image_raw', '/trt_segmentation/overlay', '/trt_segmentation/label_map'}
+
+
+def test_rviz_shows_image_overlay_and_label_map() -> None:
+    view: dict[str, Any] = yaml.safe_load((CONFIG / 'trt_segmentation.rviz').read_text())
+    displays = view['Visualization Manager']['Displays']
+    assert {display['Class'] for display in displays} == {'rviz_default_plugins/Image'}
+    topics = [display['Topic'] for display in displays]
+    assert {topic['Value'] for topic in topics} == SHOWN
+    # reliable would make a slow display hold the node's publishers back
+    assert {topic['Reliability Policy'] for topic in topics} == {'Best Effort'}
+    assert all(display['Enabled'] for display in displays)
+
+
+def test_foxglove_shows_image_overlay_label_map_and_diagnostics() -> None:
+    layout: dict[str, Any] = json.loads((CONFIG / 'foxglove.json').read_text())
+    panels = layout['configById']
+    assert {panel['imageMode']['imageTopic'] for name, panel in panels.items()
+            if name.startswith('Image!')} == SHOWN
+    assert panels['DiagnosticSummary!all']['topicToRender'] == '/diagnostics'
+
+    def leaves(tree: Any) -> list[str]:
+        return [tree] if isinstance(tree, str) else leaves(tree['first']) + leaves(tree['second'])
+
+    assert sorted(leaves(layout['layout'])) == sorted(panels)

@@ -1,0 +1,110 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Watches the node: /diagnostics once a period, and a warning when a camera falls silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import time
+from typing import Any, Protocol
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from ..engines import Identity
+from ..stats import Stats
+from .camera import Camera
+from .clock import ForwardClock
+from .diagnostics import CameraReport, Limits, Report, tasks
+from .qos import ANSWERS
+from .silence import silence
+from .transport import Transport
+
+LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
+
+
+class Watched(Protocol):
+    """What the monitor asks the node."""
+
+    trouble: str
+    progress: str
+    state: str
+    engine_error: str
+    transport: Transport | None
+    identity: Identity | None
+    cameras: Sequence[Camera]
+
+
+class Monitor:
+    """Publishes every task's status by a timer; in the executor's thread.
+
+    :param value: current value of a parameter.
+    """
+
+    def __init__(self, node: LifecycleNode, watched: Watched, value: Callable[[str], Any],
+                 stats: Stats, clock: ForwardClock) -> None:
+        self._node = node
+        self._watched = watched
+        self._value = value
+        self._stats = stats
+        self._clock = clock
+        self._dropped: dict[str, dict[str, int]] = {}
+        self._told: dict[str, tuple[float, bool]] = {}
+        self._publisher = node.create_publisher(
+            DiagnosticArray, '/diagnostics', ANSWERS,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        # a steady clock: diagnostics go on while sim time stands
+        node.create_timer(value('diagnostics_period'), self.publish,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish(self) -> None:
+        """Publish now; the last report before the end, and while configure is at work."""
+        watched = self._watched
+        now = self._node.get_clock().now()
+        report = Report(
+            node=self._node.get_name(), state=watched.state, trouble=watched.trouble,
+            snapshot=self._stats.snapshot(self._clock.seconds()),
+            limits=Limits(*(self._value(name) for name in LIMITS)),
+            cameras=tuple(self._camera(camera) for camera in watched.cameras),
+            engine_error=watched.engine_error, progress=watched.progress,
+            clock_stands=not now.nanoseconds, transport=watched.transport,
+            identity=watched.identity)
+        message = DiagnosticArray(status=tasks(report))
+        message.header.stamp = now.to_msg()
+        self._publisher.publish(message)
+
+    def _camera(self, camera: Camera) -> CameraReport:
+        snapshot = camera.stats.snapshot(self._clock.seconds())
+        before, self._dropped[camera.name] = \
+            self._dropped.get(camera.name, {}), dict(snapshot.dropped)
+        publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
+        return CameraReport(
+            camera.name, camera.topic, publishers, self._silence(camera, publishers), snapshot,
+            before, camera.frame_error, camera.foreign_stamps)
+
+    def _silence(self, camera: Camera, publishers: int) -> str:
+        """Why a camera is silent, logged once a silence and once more where the reason changes."""
+        seconds = time.monotonic() - camera.last_image
+        if not camera.topic or seconds < self._value('stale_after'):
+            return ''
+        text = silence(self._node, camera.topic, self._value('image_transport'), seconds,
+                       camera.stats.snapshot(self._clock.seconds()).frames_in > 0)
+        key = (camera.last_image, publishers > 0)
+        if self._told.get(camera.name) != key:
+            self._told[camera.name] = key
+            self._node.get_logger().warning(text)
+        return text

@@ -1,0 +1,73 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The newest frame of every camera, in the order the cameras began to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+import threading
+import time
+from typing import Generic, TypeVar
+
+from .messages import Taken
+
+Camera = TypeVar('Camera', bound=Hashable)
+
+
+class NewestFrames(Generic[Camera]):
+    """Holds at most one frame a camera: a newer one takes the place of one not yet fetched.
+
+    A camera waits from its first frame not fetched, and the one that has waited longest is
+    fetched first: however fast another one is, none starves. Safe from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._frames: dict[Camera, Taken] = {}  # in the order the cameras began to wait
+        self._closed = False
+
+    def put(self, camera: Camera, frame: Taken) -> Taken | None:
+        """Leave a frame and return the one it displaces; the frame itself once closed."""
+        with self._changed:
+            if self._closed:
+                return frame
+            displaced = self._frames.get(camera)
+            self._frames[camera] = frame  # the camera keeps its place
+            self._changed.notify_all()
+            return displaced
+
+    def fetch(self, most: int = 1, patience: float = 0.0) -> list[tuple[Camera, Taken]]:
+        """Wait for a frame and take what waits then; [] once closed.
+
+        :param most: frames to take; a frame more is left for the next time.
+        :param patience: seconds after the arrival of the longest waiting camera's frame that
+            others are waited for, where there are fewer than ``most``.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._frames)
+            if patience and self._frames and len(self._frames) < most:
+                first = next(iter(self._frames.values())).arrived
+                self._changed.wait_for(lambda: self._closed or len(self._frames) >= most,
+                                       first + patience - time.monotonic())
+            cameras = [] if self._closed else list(self._frames)[:most]
+            return [(camera, self._frames.pop(camera)) for camera in cameras]
+
+    def close(self) -> list[tuple[Camera, Taken]]:
+        """Let :meth:`fetch` return [] from now on; returns the frames nobody fetched."""
+        with self._changed:
+            frames, self._frames = list(self._frames.items()), {}
+            self._closed = True
+            self._changed.notify_all()
+            return frames

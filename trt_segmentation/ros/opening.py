@@ -1,0 +1,60 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Work that takes minutes, such as building an engine, in a process that has to stay alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+import threading
+import time
+from typing import TypeVar
+
+from .process import TOLD, UNENDING
+
+ASK_SECONDS = 0.1
+"""How often it is looked whether the process is to end."""
+
+T = TypeVar('T')
+
+
+class Interrupted(RuntimeError):
+    """The process was told to end while it worked."""
+
+
+def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float) -> T:
+    """Do work in a thread of its own and wait for it, unless the process is told to end.
+
+    :param tick: called in this thread every ``period`` seconds meanwhile.
+    :raises Interrupted: on SIGINT or SIGTERM. The work goes on and ends with the process, which
+        does not wait for it: no library here can be told to stop.
+    """
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=run, name=UNENDING, daemon=True).start()
+    due = time.monotonic() + period
+    while not wait([result], ASK_SECONDS).done:
+        if TOLD.is_set():
+            raise Interrupted('the process was told to end')
+        if time.monotonic() >= due:
+            due += period
+            tick()
+    return result.result()
