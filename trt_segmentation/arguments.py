@@ -64,7 +64,7 @@ def _add_build(commands: Commands) -> None:
                          default='fp16', help='mixed: INT8 backbone, FP16 head (%(default)s)')
     command.add_argument('--shapes', default='', metavar='HxW',
                          help='one size, or MIN/OPT/MAX where the network leaves it open')
-    command.add_argument('--batch', default='', metavar='N', help='or MIN/OPT/MAX (1)')
+    command.add_argument('--batch', default='', metavar='N', help='or MIN/OPT/MAX (1/1/8)')
     command.add_argument('--workspace', type=_bytes, default=1 << 30, metavar='1G',
                          help='scratch memory one layer may use')
     command.add_argument('--level', type=int, choices=range(6), default=3,

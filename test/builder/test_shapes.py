@@ -46,8 +46,8 @@ def test_bad_batches(text):
 
 
 @pytest.mark.parametrize('sizes,batch,expected', [
-    ('', '', [(1, 3, 512, 1024)] * 3),
-    ('64x96', '', [(1, 3, 64, 96)] * 3),
+    ('', '', [(1, 3, 512, 1024), (1, 3, 512, 1024), (8, 3, 512, 1024)]),
+    ('64x96', '2', [(2, 3, 64, 96)] * 3),
     ('64x96/128x192/256x384', '1/2/4', [(1, 3, 64, 96), (2, 3, 128, 192), (4, 3, 256, 384)])])
 def test_open_sides_come_from_the_options_then_the_card(sizes, batch, expected):
     assert profile(OPEN, CARD, sizes, batch) == {'image': Profile(*expected)}

@@ -37,7 +37,7 @@ class Recipe:
 
     :param precision: one of :data:`.precision.PRECISIONS`.
     :param sizes: for :func:`.shapes.parse_sizes`; '' for what the model and its card say.
-    :param batch: for :func:`.shapes.parse_batch`; '' for 1, or what the model fixes.
+    :param batch: for :func:`.shapes.parse_batch`; '' for 1 to 8, or what the model fixes.
     :param keep_fp16: patterns of node names that INT8 must not touch.
     :param simplify: whether onnxslim may fold and fuse first.
     :raises GraphError: for a precision there is not.

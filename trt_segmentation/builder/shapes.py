@@ -50,6 +50,9 @@ class Profile:
         """All three, smallest first."""
         return self.smallest, self.usual, self.largest
 
+OPEN_BATCH = [1, 1, 8]
+"""Batches of a network that leaves them open: best at one camera, up to eight at once."""
+
 
 def parse_sizes(text: str) -> list[tuple[int, int]]:
     """Heights and widths of ``512x1024`` or ``256x256/512x512/1024x1024``: min, opt, max.
@@ -82,7 +85,7 @@ def profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, sizes: s
     :param inputs: the graph's inputs as :func:`.graph.input_shapes` gives them.
     :param card: says height and width where the graph and ``sizes`` leave them open.
     :param sizes: for :func:`parse_sizes`; '' for what the graph and the card say.
-    :param batch: for :func:`parse_batch`; '' for 1, or what the graph fixes.
+    :param batch: for :func:`parse_batch`; '' for :data:`OPEN_BATCH`, or what the graph fixes.
     :raises GraphError: where a side is left open, or contradicts what the graph fixes.
     """
     ((name, shape),) = inputs.items()
@@ -92,15 +95,15 @@ def profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, sizes: s
         wanted[0] = parse_batch(batch)
     if sizes:
         wanted[rows], wanted[cols] = map(list, zip(*parse_sizes(sizes)))
-    fallback = {0: 1, rows: card.height, cols: card.width}
-    axes = [_axis(name, shape, axis, wanted.get(axis), fallback.get(axis, 0))
+    fallback = {0: OPEN_BATCH, rows: [card.height] * 3, cols: [card.width] * 3}
+    axes = [_axis(name, shape, axis, wanted.get(axis), fallback.get(axis, [0]))
             for axis in range(len(shape))]
     smallest, usual, largest = zip(*axes)
     return {name: Profile(smallest, usual, largest)}
 
 
 def _axis(name: str, shape: Sequence[int | str], axis: int, wanted: list[int] | None,
-          fallback: int) -> list[int]:
+          fallback: list[int]) -> list[int]:
     side = shape[axis]
     if isinstance(side, int):
         if wanted and wanted != [side] * 3:
@@ -111,8 +114,8 @@ def _axis(name: str, shape: Sequence[int | str], axis: int, wanted: list[int] | 
         return [side] * 3
     if wanted:
         return wanted
-    if fallback:
-        return [fallback] * 3
+    if all(fallback):
+        return fallback
     raise GraphError(
         f'{name} is {"×".join(map(str, shape))}, and nothing says how large {side} is; give '
         f'--shapes HEIGHTxWIDTH, or input: height and width in the model card')
