@@ -108,7 +108,7 @@ def measure(report: Report, quick: bool) -> None:
         Cameras(pipeline, frames, 4).run(0.5)
         for count in (1, 8, 16) if quick else (1, 2, 4, 8, 12, 16):
             cameras = Cameras(pipeline, frames, count)
-            took = cameras.run(3.0 if quick else 10.0)
+            took = cameras.run(2.0 if quick else 5.0)
             p99, asked = float(np.percentile(took, 99)), count == 8
             report.add(f'{count} cameras: p50', float(np.median(took)), 'ms')
             report.add(f'{count} cameras: p99', p99, 'ms', *(

@@ -16,10 +16,10 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 import sys
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from gpu_bench import networks
 from gpu_bench.measure import Alone
@@ -30,44 +30,48 @@ from report import Report, run
 from trt_segmentation.engines import EngineError
 from trt_segmentation.gpu.memory import open_device
 
-BASE = {'arena_extend_strategy': 'kSameAsRequested'}
+BASE = {'arena_extend_strategy': 'kSameAsRequested', 'cudnn_conv_algo_search': 'HEURISTIC',
+        'prefer_nhwc': '0', 'use_tf32': '0'}
+CHOICES = {
+    'heuristic': {}, 'exhaustive': {'cudnn_conv_algo_search': 'EXHAUSTIVE'},
+    'NHWC': {'prefer_nhwc': '1'}, 'TF32': {'use_tf32': '1'}}
+"""What each differs in from :data:`BASE`."""
+KINDS: dict[str, dict[str, Any]] = {
+    'captured': {}, 'own graph': {'own_graph': True}, 'no graph': {'graph': False}}
 
 
 def measure(report: Report, quick: bool) -> None:
-    """Every choice of algorithm search, layout and TF32; each with and without a graph."""
+    """Algorithm search, layout and TF32, one changed at a time; graphs on the first network."""
     try:
         open_device(0)
     except EngineError as error:
         sys.stderr.write(f'{error}\n')
         sys.exit(2)
-    names = ['lraspp-fp16'] if quick else list(networks.NAMES)
+    names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:
         script('networks.py', folder, *names)
         for name in names:
-            for search, nhwc, tf32 in product(('HEURISTIC', 'EXHAUSTIVE'), '01', '01'):
-                if tf32 == '1' and name.endswith('fp16'):
+            for choice, changed in CHOICES.items():
+                if choice == 'TF32' and name.endswith('fp16'):
                     continue
-                options = {**BASE, 'cudnn_conv_algo_search': search, 'prefer_nhwc': nhwc,
-                           'use_tf32': tf32}
-                row = f'{name}: {search.lower()}' + ', NHWC' * (nhwc == '1') + \
-                    ', TF32' * (tf32 == '1')
-                one(report, Path(folder), name, row, options, 0.5 if quick else 1.0)
+                kinds = KINDS if choice == 'heuristic' and name == names[0] else ['captured']
+                for kind in kinds:
+                    one(report, Path(folder), name, f'{name}: {choice}, {kind}',
+                        {**BASE, **changed}, KINDS[kind])
 
 
 def one(report: Report, folder: Path, name: str, row: str, options: dict[str, str],
-        seconds: float) -> None:
-    """Latency of one choice: graph of ours, graph of ONNX Runtime's, plain calls."""
-    card = networks.card(folder, name)
-    for kind, arguments in {'captured': {}, 'own graph': {'own_graph': True},
-                            'no graph': {'graph': False}}.items():
-        try:
-            alone = Alone(card, options=options, **arguments)
-        except EngineError as error:
-            sys.stderr.write(f'{row}, {kind}: {error}\n')
-            continue
-        report.add(f'{row}, {kind}', float(np.median(alone.latency(seconds))), 'ms')
-        alone.close()
+        arguments: dict[str, Any]) -> None:
+    """Latency and rate of one choice."""
+    try:
+        alone = Alone(networks.card(folder, name), options=options, **arguments)
+    except EngineError as error:
+        sys.stderr.write(f'{row}: {error}\n')
+        return
+    report.add(row, float(np.median(alone.latency(0.4))), 'ms')
+    report.add(f'{row}, back to back', alone.rate(0.4), 'runs/s')
+    alone.close()
 
 
 if __name__ == '__main__':
-    run("ONNX Runtime's CUDA options, one image, p50 of the model alone", measure)
+    run("ONNX Runtime's CUDA options, one image, the model alone", measure)

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 from cuda.bindings import driver
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.frame import Frame, Wanted
 from trt_segmentation.gpu.driver import call
-from trt_segmentation.gpu.graph import capture, ComputeGraph, Enqueues, Mark
+from trt_segmentation.gpu.graph import Enqueues, Graph, Mark
 from trt_segmentation.gpu.memory import Memory
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.streams import Streams
@@ -100,11 +100,9 @@ class Alone:
         for _ in range(3):
             self._run.enqueue(self._streams.compute)
         self._memory.synchronize()
-        self._recorded: Any = None
-        self._graph: ComputeGraph | None = None
+        self._graph: Graph | None = None
         if graph and self._engine.capturable:
-            self._recorded = capture(self._run, self._streams.compute)
-            self._graph = ComputeGraph([self._run], self._recorded)
+            self._graph = Graph([self._run], self._streams.compute)
         self._done = Mark(blocking)
 
     def _enqueue(self) -> None:
@@ -140,6 +138,24 @@ class Alone:
         self._engine.close()
         self._streams.close()
         self._memory.close()
+
+
+def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
+               hz: float = 30.0) -> tuple[float, float]:
+    """(share of a core, median milliseconds to the answer) at a camera's rate.
+
+    Processor time of all threads of this process; Python's own sleep between frames included.
+    """
+    took: list[float] = []
+    began, used = perf_counter(), process_time()
+    while (elapsed := perf_counter() - began) < seconds:
+        due = (len(took) + 1) / hz
+        sleep(max(due - elapsed, 0))
+        start = perf_counter()
+        pipeline.submit([frames[len(took) % len(frames)]], OVERLAY)
+        pipeline.collect()[0].release()
+        took.append((perf_counter() - start) * 1e3)
+    return (process_time() - used) / (perf_counter() - began), float(np.median(took))
 
 
 def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
@@ -194,11 +210,14 @@ def copy_bandwidth(memory: Memory, nbytes: int = 2**30) -> float:
 def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> float:
     """Median milliseconds of one step when a graph runs them all, by the GPU's clock."""
     first, last = Mark(), Mark()
-    graph = ComputeGraph([first, *steps, last], None)
+    # several times over, so that launching the graph is no part of it
+    graph = Graph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):
+        first.enqueue(stream)
         graph.enqueue(stream)
-        call(driver.cuStreamSynchronize, stream)
-        took.append(last.since(first) / len(steps))
+        last.enqueue(stream)
+        last.wait()
+        took.append(last.since(first) / (4 * len(steps)))
     graph.close()
     return float(np.median(took))

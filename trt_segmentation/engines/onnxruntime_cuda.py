@@ -32,11 +32,13 @@ from .onnxruntime import ERROR, tensors, useful_line
 log = logging.getLogger(__name__)
 
 PROVIDER = 'CUDAExecutionProvider'
+WARNING = 2
+"""ONNX Runtime's own default severity."""
 OPTIONS = {
-    'cudnn_conv_algo_search': 'EXHAUSTIVE',
+    'cudnn_conv_algo_search': 'HEURISTIC',
     'arena_extend_strategy': 'kSameAsRequested',
 }
-"""Provider options that measured best; benchmarks/gpu_pipeline.py tries the others."""
+"""Provider options that measured best; benchmarks/ort_cuda_options.py tries the others."""
 
 
 class OnnxRuntimeCuda:
@@ -137,6 +139,9 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.log_severity_level = ERROR
+    # of every CUDA session it warns that no plugin offers CUDA, though its own provider does;
+    # that warning is the library's, not the session's, whose severity is set above
+    onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
             str(card.model), settings, providers=[(PROVIDER, dict(options))])
@@ -144,6 +149,8 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
         raise EngineError(
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '
             f'{useful_line(error)}') from error
+    finally:
+        onnxruntime.set_default_logger_severity(WARNING)
     if PROVIDER not in session.get_providers():
         raise EngineError(
             f'ONNX Runtime {onnxruntime.__version__} cannot use the GPU and offers '

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import math
 from typing import Any
 
@@ -141,17 +141,18 @@ class TensorRtEngine:
     def bind(self, count: int, tensor: int, answer: int) -> Bound:
         """The network on a batch of ``count`` at fixed addresses on the GPU.
 
-        A later call for the same ``count`` takes over from an earlier one.
+        Bindings of one ``count`` share a context, which each run is given its addresses.
         """
         context = self._context(count)
-        self._address(context, self.signature.input.name, tensor)
-        self._address(context, self.signature.output.name, answer)
+        addresses = {self.signature.input.name: tensor, self.signature.output.name: answer}
         for name in self._outputs:
-            if name != self.signature.output.name:      # has to go somewhere too
+            if name not in addresses:                   # has to go somewhere too
                 size = math.prod(sides(context.get_tensor_shape(name)))
                 size *= self._engine.get_tensor_dtype(name).itemsize
-                self._address(context, name, self._reserve(f'{name} of {count}', size))
-        return Bound(context, self._log)
+                addresses[name] = self._reserve(f'{name} of {count}', size)
+        bound = Bound(context, self._log, addresses)
+        bound.aim()
+        return bound
 
     def memory(self) -> dict[str, int]:
         """Bytes on the GPU: ``activations``, and ``weights`` where TensorRT tells."""
@@ -229,10 +230,6 @@ class TensorRtEngine:
         return Tensor(name, _NUMPY.get(dtype.name, dtype.name.lower()),
                       tuple(side if side >= 0 else None for side in shape))
 
-    def _address(self, context: Any, name: str, address: int) -> None:
-        self._check(context.set_tensor_address(name, address),
-                    f'address {address:#x} of {name} is refused')
-
     def _reserve(self, what: str, size: int) -> int:
         if what not in self._memory:
             self._memory[what] = self._allocate(max(size, 1))
@@ -246,15 +243,27 @@ class TensorRtEngine:
 class Bound:
     """An engine with its tensors; made by :meth:`TensorRtEngine.bind`."""
 
-    def __init__(self, context: Any, log: BuildLog) -> None:
+    def __init__(self, context: Any, log: BuildLog, addresses: Mapping[str, int]) -> None:
         self._context = context
         self._log = log
+        self._addresses = addresses
+
+    def aim(self) -> None:
+        """Give the context this binding's addresses.
+
+        :raises EngineError: when it refuses one.
+        """
+        for name, address in self._addresses.items():
+            if not self._context.set_tensor_address(name, address):
+                raise EngineError(f'{LIBRARY}: address {address:#x} of {name} is refused: '
+                                  f'{self._log.reason()}')
 
     def enqueue(self, stream: int) -> None:
         """Put one inference on the stream the engine was opened with.
 
         :raises EngineError: with TensorRT's words.
         """
+        self.aim()
         if not self._context.execute_async_v3(stream):
             raise EngineError(f'{LIBRARY}: inference failed: {self._log.reason()}')
 

@@ -34,8 +34,7 @@ class GpuError(EngineError):
     """A driver call that failed.
 
     :param name: CUDA's name of the error.
-    :param sticky: whether every later call on this GPU will fail too until
-        :func:`trt_segmentation.gpu.memory.Memory.close` resets it.
+    :param sticky: whether every later call of this process on this GPU will fail too.
     """
 
     def __init__(self, message: str, name: str) -> None:

@@ -50,7 +50,8 @@ class DeviceEngine(Protocol):
         """The network on a batch of ``count`` images at fixed addresses on the GPU.
 
         What is returned runs on the stream the engine was opened with. Its first two runs may
-        allocate and wait; later ones must not.
+        allocate and wait; later ones must not. Any number may be bound, also of the same count
+        at other addresses; runs never overlap, so they may share everything but their tensors.
 
         :param tensor: address of the input, of ``signature.input.shape(count)``.
         :param answer: address of the output, of :meth:`answer_shape`.

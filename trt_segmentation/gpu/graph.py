@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A slot's work on the GPU: marks, kernels and the engine, as one graph or call by call."""
+"""What goes onto a stream: marks, kernel launches, and an engine's work as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from typing import Any, Protocol
 from cuda.bindings import driver
 
 from .driver import call, GpuError
+
+_NOT_READY = driver.CUresult.CUDA_ERROR_NOT_READY
 
 
 class Enqueues(Protocol):
@@ -35,7 +37,7 @@ class Enqueues(Protocol):
 class Mark:
     """A point of a stream whose time can be read afterwards.
 
-    :param blocking: whether waiting for it gives the core away instead of spinning.
+    :param blocking: whether :meth:`wait` gives the core away instead of spinning.
     """
 
     def __init__(self, blocking: bool = True) -> None:
@@ -49,6 +51,15 @@ class Mark:
     def hold(self, stream: int) -> None:
         """Let the stream go on only when this point is reached."""
         call(driver.cuStreamWaitEvent, stream, self.event, 0)
+
+    def reached(self) -> bool:
+        """Whether it is reached; does not wait."""
+        (status,) = driver.cuEventQuery(self.event)
+        if status == _NOT_READY:
+            return False
+        if status != driver.CUresult.CUDA_SUCCESS:
+            call(driver.cuEventQuery, self.event)  # once more, for its words
+        return True
 
     def wait(self) -> None:
         """Wait in the calling thread, with Python's lock released."""
@@ -66,7 +77,7 @@ class Mark:
 class Launch:
     """One kernel launch whose parameters are a structure in host memory.
 
-    :param params: read at :meth:`enqueue` and when a graph is built or updated.
+    :param params: read by :meth:`enqueue`, and may change as soon as it returns.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:
@@ -80,67 +91,32 @@ class Launch:
         call(driver.cuLaunchKernel, self.function, *self.grid, *self.block, 0, stream,
              ctypes.addressof(self._pointers), 0)
 
-    def node(self) -> Any:
-        """The launch as graphs take it."""
-        node = driver.CUDA_KERNEL_NODE_PARAMS()
-        node.func = self.function
-        node.gridDimX, node.gridDimY, node.gridDimZ = self.grid
-        node.blockDimX, node.blockDimY, node.blockDimZ = self.block
-        node.kernelParams = ctypes.addressof(self._pointers)
-        return node
 
+class Graph:
+    """Steps recorded instead of run, and from then on launched with one call.
 
-def capture(engine: Enqueues, stream: int) -> Any:
-    """Record what an engine enqueues instead of running it.
-
-    :returns: a ``CUgraph``, the caller's to destroy.
-    :raises EngineError: when the engine does what cannot be recorded; the stream is as before.
-    """
-    call(driver.cuStreamBeginCapture, stream,
-         driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
-    try:
-        engine.enqueue(stream)
-    except BaseException:
-        driver.cuStreamEndCapture(stream)
-        raise
-    return call(driver.cuStreamEndCapture, stream)
-
-
-class ComputeGraph:
-    """Marks, launches and the engine one after the other, launched with one call.
-
-    :param steps: in order; whatever is neither Mark nor Launch stands for the engine.
-    :param recorded: the engine's work, from :func:`capture`.
-    :raises GpuError: naming the call.
+    :param steps: in order; what an engine enqueues must be allowed in a capture.
+    :param stream: the one they are enqueued on here; as before afterwards.
+    :raises EngineError: when a step does what cannot be recorded.
     """
 
-    def __init__(self, steps: Sequence[Enqueues], recorded: Any) -> None:
-        self._nodes: dict[int, Any] = {}
+    def __init__(self, steps: Sequence[Enqueues], stream: int) -> None:
         self._exec: Any = None
-        self._graph: Any = call(driver.cuGraphCreate, 0)
+        self._graph: Any = None
+        call(driver.cuStreamBeginCapture, stream,
+             driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
         try:
-            last: list[Any] = []
             for step in steps:
-                node = self._add(step, last, recorded)
-                self._nodes[id(step)] = node
-                last = [node]
+                step.enqueue(stream)
+        except BaseException:
+            driver.cuStreamEndCapture(stream)
+            raise
+        self._graph = call(driver.cuStreamEndCapture, stream)
+        try:
             self._exec = call(driver.cuGraphInstantiate, self._graph, 0)
         except GpuError:
             self.close()
             raise
-
-    def _add(self, step: Enqueues, after: list[Any], recorded: Any) -> Any:
-        if isinstance(step, Mark):
-            return call(driver.cuGraphAddEventRecordNode, self._graph, after, len(after),
-                        step.event)
-        if isinstance(step, Launch):
-            return call(driver.cuGraphAddKernelNode, self._graph, after, len(after), step.node())
-        return call(driver.cuGraphAddChildGraphNode, self._graph, after, len(after), recorded)
-
-    def update(self, launch: Launch) -> None:
-        """Give later launches of the graph a kernel's new parameters."""
-        call(driver.cuGraphExecKernelNodeSetParams, self._exec, self._nodes[id(launch)],
-             launch.node())
 
     def enqueue(self, stream: int) -> None:
         """Launch on a stream."""

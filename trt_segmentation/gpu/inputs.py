@@ -16,8 +16,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
+from typing import Any
+import weakref
 
 import numpy as np
 import numpy.typing as npt
@@ -75,16 +78,32 @@ class InputBuffer:
         self._pool.give_back(self)
 
 
+class LentMemory:
+    """A buffer of the pool as :class:`trt_segmentation.pipeline.Memory`.
+
+    It goes back to the pool when nothing refers to its view any more.
+    """
+
+    def __init__(self, buffer: InputBuffer) -> None:
+        self.address, self.nbytes = buffer.address, buffer.capacity
+        block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
+        # the memory under every view, so that a view of the view keeps it too
+        weakref.finalize(block, buffer.release).atexit = False
+        self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
+
+
 class InputPool:
     """Lends pinned buffers and keeps them; grows visibly, never shrinks. Any thread may call.
 
-    :param write_combined: see :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
+    :param write_combined: see :meth:`trt_segmentation.gpu.memory.Memory.pinned`; until
+        :meth:`cache` is called.
     """
 
     def __init__(self, memory: Memory, write_combined: bool = False) -> None:
         self._memory = memory
         self._write_combined = write_combined
-        self._lock = threading.Lock()
+        # a buffer may come back by the garbage collector, in the middle of anything here
+        self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
     def take(self, nbytes: int) -> InputBuffer:
@@ -94,7 +113,8 @@ class InputPool:
         """
         with self._lock:
             free = [b for b in self._buffers if not b.holders]
-            fitting = [b for b in free if b.capacity >= nbytes]
+            fitting = [b for b in free if b.capacity >= nbytes
+                       and b.block.write_combined == self._write_combined]
             if fitting:
                 buffer = fitting[-1]
                 self._buffers.remove(buffer)
@@ -108,6 +128,17 @@ class InputPool:
                 log.info('input buffer %d: %d bytes pinned', len(self._buffers), buffer.capacity)
             buffer.holders = 1
             return buffer
+
+    def allocate(self, nbytes: int) -> LentMemory:
+        """As :meth:`take`, given back when nothing refers to the memory any more."""
+        return LentMemory(self.take(nbytes))
+
+    def cache(self) -> None:
+        """Lend ordinary pinned memory from now on, as the CPU has to read what comes."""
+        with self._lock:
+            if self._write_combined:
+                self._write_combined = False
+                log.info('input buffers are cached from now on: frames are decoded on the CPU')
 
     def holding(self, address: int) -> InputBuffer | None:
         """The lent buffer an address lies in, if any."""

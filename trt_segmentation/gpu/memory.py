@@ -32,18 +32,23 @@ from .driver import call, GpuError
 
 log = logging.getLogger(__name__)
 
+_lost: dict[int, str] = {}
+"""GPUs this process cannot use any more, and the error that was the end."""
+
 
 @dataclass(frozen=True)
 class Pinned:
     """Host memory the GPU reaches by DMA, and kernels at ``mapped``; freed by its owner.
 
-    :param address: first byte, aligned to a page.
+    :param address: first byte.
     :param mapped: the same byte as kernels address it.
+    :param write_combined: see :meth:`Memory.pinned`.
     """
 
     address: int
     mapped: int
     nbytes: int
+    write_combined: bool = False
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
@@ -64,6 +69,7 @@ class Memory:
 
     def __init__(self, gpu: int = 0) -> None:
         self.device = open_device(gpu)
+        self._index = gpu
         self._gpu = call(driver.cuDeviceGet, gpu)
         self._context = call(driver.cuDevicePrimaryCtxRetain, self._gpu)
         self._lock = threading.Lock()
@@ -94,13 +100,15 @@ class Memory:
         """Allocate pinned host memory that kernels reach too; its pages are touched already.
 
         :param write_combined: bypass the CPU's caches: for memory the CPU only writes, in
-            order. Reading it is about a hundred times slower.
+            order, as it reads it about a hundred times slower. Whether writing gets faster
+            depends on the machine; uploads measured no faster.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
         if write_combined:
             flags |= driver.CU_MEMHOSTALLOC_WRITECOMBINED
         address = int(call(driver.cuMemHostAlloc, nbytes, flags))
-        block = Pinned(address, int(call(driver.cuMemHostGetDevicePointer, address, 0)), nbytes)
+        block = Pinned(address, int(call(driver.cuMemHostGetDevicePointer, address, 0)), nbytes,
+                       write_combined)
         with self._lock:
             self._pinned[address] = block
         return block
@@ -124,34 +132,39 @@ class Memory:
         else:
             call(driver.cuMemFree, block)
 
-    def close(self, reset: bool = False) -> None:
-        """Free everything; a second call does nothing.
+    def lose(self, error: GpuError) -> None:
+        """Note a sticky error: from now on this process cannot use the GPU.
 
-        :param reset: the GPU failed for good (a sticky error): throw this process's state on
-            it away, whoever's it is, so that it can be opened again.
+        CUDA has no way back within a process, as other libraries hold the broken context too;
+        nothing can be freed on it, and opening the GPU again says so.
         """
+        _lost.setdefault(self._index, str(error))
+        self._closed = True
+
+    def close(self) -> None:
+        """Free everything; a second call does nothing, nor one after :meth:`lose`."""
         if self._closed:
             return
         self._closed = True
-        if reset:
-            log.warning('resetting %s in this process after its error', self.device.name)
-            call(driver.cuDevicePrimaryCtxReset, self._gpu)
-        else:
-            self.enter()
-            for pinned in list(self._pinned.values()):
-                self.free(pinned)
-            for address in list(self._on_device):
-                self.free(address)
-        self._pinned.clear()
-        self._on_device.clear()
+        self.enter()
+        for pinned in list(self._pinned.values()):
+            self.free(pinned)
+        for address in list(self._on_device):
+            self.free(address)
         call(driver.cuDevicePrimaryCtxRelease, self._gpu)
 
 
 def open_device(gpu: int) -> Device:
     """The GPU of that index.
 
-    :raises EngineError: saying whether it is the driver or the index that is missing.
+    :raises EngineError: saying whether it is the driver or the index that is missing, or that
+        the GPU failed in this process before.
     """
+    if gpu in _lost:
+        raise EngineError(
+            f'GPU {gpu} failed in this process ({_lost[gpu]}), and CUDA cannot be used on it '
+            f'again before the process is restarted (a launch file does that with '
+            f'respawn: true)')
     try:
         call(driver.cuInit, 0)
         count = call(driver.cuDeviceGetCount)

@@ -32,14 +32,16 @@ from ..frame import Frame, Segmentation, Wanted
 from ..host.decode import decode
 from ..host.postprocess import Postprocess as HostPostprocess
 from ..model_card import ModelCard
+from ..pipeline import Allocate
 from .compute import Compute
 from .driver import GpuError
 from .engine import OpenEngine
 from .image import KERNEL_ENCODINGS
-from .inputs import InputBuffer, InputPool
+from .inputs import InputPool
 from .memory import Memory
-from .slots import Lane, Output, Slot, SlotSegmentation
+from .slots import HEADROOM, Lane, Slot, SlotSegmentation
 from .streams import Streams, timings
+from .wait import Wait, WAITS
 
 log = logging.getLogger(__name__)
 
@@ -66,19 +68,21 @@ class GpuPipeline:
     :param gpu: index of the GPU as CUDA counts.
     :param memory: ``pinned`` copies between host and GPU memory, ``mapped`` lets the kernels
         read and write host memory, ``auto`` takes mapped where both are one memory.
-    :param spin: wait for the GPU by spinning: a little sooner, for one core.
+    :param wait: for the GPU, one of :data:`trt_segmentation.gpu.wait.WAITS`.
     :param slots: batches that may be between submit and release.
-    :param graph: False to enqueue call by call instead of one CUDA graph.
-    :param write_combined: see :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
+    :param graph: False to enqueue the network call by call instead of as a CUDA graph.
+    :param write_combined: of :attr:`inputs`, see
+        :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
     :param reason: why this pipeline was taken, for :attr:`identity`.
     :raises EngineError: when there is no GPU, or the network does not run on it.
     """
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
-                 memory: str = 'auto', spin: bool = False, slots: int = 3, graph: bool = True,
+                 memory: str = 'auto', wait: str = 'timed', slots: int = 3, graph: bool = True,
                  write_combined: bool = False, reason: str = '') -> None:
-        if memory not in MEMORIES:
-            raise EngineError(f'memory: {memory!r}; expected one of {", ".join(MEMORIES)}')
+        for what, value, known in (('memory', memory, MEMORIES), ('wait', wait, WAITS)):
+            if value not in known:
+                raise EngineError(f'{what}: {value!r}; expected one of {", ".join(known)}')
         self.card = card
         self.alpha = 0.5
         self.palette: npt.NDArray[np.uint8] = card.palette
@@ -91,20 +95,27 @@ class GpuPipeline:
         device = self.memory.device
         mapped = memory == 'mapped' or (memory == 'auto' and device.properties.integrated)
         self.inputs = InputPool(self.memory, write_combined)
+        self.allocate: Allocate | None = self.inputs.allocate
+        # the answers of one batch are being read meanwhile
+        self.depth = max(slots - 1, 1)
+        self._wait = Wait(wait)
         try:
             self._streams = self._owned(Streams())
             engine = self._owned(open_engine(card, gpu, self._streams.compute))
             self._compute = self._owned(
-                Compute(self.memory, card, engine, self._streams.compute, graph))
-            self._slots = [self._owned(Slot(self.memory, number, mapped, not spin,
-                                            card.label_dtype.itemsize))
-                           for number in range(slots)]
+                Compute(self.memory, card, engine, self._streams, graph))
+            self._slots = [
+                self._owned(Slot(self.memory, number, mapped, self._wait.blocking))
+                for number in range(slots)]
         except BaseException:
             self.close()
             raise
         # the slot given back last is taken first: its memory is allocated and its graph built
         self._free = self._slots[::-1]
         self.signature = engine.signature
+        # an open batch is left alone: every other count needs a graph for each slot
+        self.batch = engine.signature.input.batch or 1
+        self.gives_confidence = engine.signature.output.kind != 'labels'
         self._checks = HostPostprocess(
             self.signature.output, len(card.classes), card.output.threshold)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
@@ -112,7 +123,7 @@ class GpuPipeline:
 
     @property
     def graphed(self) -> bool:
-        """Whether the compute part is one CUDA graph; known once a batch went through."""
+        """Whether the network runs as a CUDA graph; known once a batch went through."""
         return self._compute.graphed
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
@@ -153,15 +164,18 @@ class GpuPipeline:
         if slot is None:
             return []
         try:
+            slot.lent = slot.count
+            # made while the GPU works: they only say where the outputs will be
+            answers = [self._answer(slot, lane) for lane in slot.lanes[:slot.count]]
             with self._watched():
-                slot.done.wait()
+                self._wait.wait(slot.done, slot.began)
                 taken = timings(slot)
         except BaseException:
             self._abandon(slot)
             raise
-        lanes = slot.lanes[:slot.count]
-        slot.lent = len(lanes)
-        answers: list[Segmentation] = [self._answer(slot, lane, dict(taken)) for lane in lanes]
+        self._wait.learn((taken['total'] - taken['stage']) / 1e3)
+        for answer in answers:
+            answer.timings = dict(taken)
         slot.let_go()
         return answers
 
@@ -172,15 +186,16 @@ class GpuPipeline:
                 return
             self._closed = True
             self._changed.notify_all()
-        if self._dead is None:
-            self.memory.enter()
-        for close in [self.memory.synchronize, *reversed(self._closing)]:
-            try:
+        if self._dead is not None:
+            return  # nothing can be freed any more
+        self.memory.enter()
+        try:
+            for close in [self.memory.synchronize, *reversed(self._closing), self.memory.close]:
                 close()
-            except EngineError as error:
-                # after a sticky error every call fails, and the reset below frees what is left
-                log.debug('on close: %s', error)
-        self.memory.close(reset=self._dead is not None)
+        except GpuError as error:
+            log.error('closing the GPU pipeline of %s: %s', self.card.name, error)
+            if error.sticky:
+                self.memory.lose(error)
 
     def _owned(self, thing: _Closes) -> _Closes:
         self._closing.append(thing.close)
@@ -188,40 +203,45 @@ class GpuPipeline:
 
     def _start(self, slot: Slot, frames: Sequence[Frame], wanted: Wanted) -> None:
         began = perf_counter()
-        images = [self._stage(lane, frame) for lane, frame in zip(slot.grow(len(frames)), frames)]
-        slot.staged_ms = (perf_counter() - began) * 1e3
-        slot.wanted = wanted
-        parts = self._compute.prepare(slot, len(frames))
-        self._compute.aim(slot, parts, images, wanted, self.palette, self.alpha)
-        outputs = [output for lane in slot.lanes[:slot.count] for output in _outputs(lane, wanted)]
-        self._streams.run(slot, outputs, lambda: self._compute.enqueue(parts))
+        for lane, frame in zip(slot.grow(len(frames)), frames):
+            self._stage(lane, frame)
+        slot.began = perf_counter()
+        slot.staged_ms = (slot.began - began) * 1e3
+        self._streams.begin(slot)
+        # the rest is made ready while the frames go up
+        self._compute.prepare(slot, wanted, self.palette, self.alpha)
+        self._streams.run(slot)
+        self._streams.end(slot)
 
-    def _stage(self, lane: Lane, frame: Frame) -> int:
-        """Have a frame in pinned memory, decoded where the kernels cannot; its address to them."""
+    def _stage(self, lane: Lane, frame: Frame) -> None:
+        """Have a frame in pinned memory, decoded where the kernels cannot."""
         read = frame
         if frame.encoding not in KERNEL_ENCODINGS:
+            if self.inputs.holding(frame.data.ctypes.data) is not None:
+                self.inputs.cache()
             pixels = decode(frame)
             data = np.ascontiguousarray(pixels.array).reshape(-1)
             encoding = {'bgr': 'bgr8', 'rgb': 'rgb8', 'gray': 'mono8'}[pixels.order]
             read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height)
         address = read.data.ctypes.data
-        buffer: InputBuffer | None = self.inputs.holding(address)
+        buffer = self.inputs.holding(address)
         if buffer is None:
             buffer = self.inputs.take(read.size)
             address = buffer.address
             np.copyto(buffer.array[:read.size], read.data[:read.size])
         else:
             buffer.hold()
-        return lane.place(frame, read, address, buffer)
+        lane.place(frame, read, address, buffer)
 
-    def _answer(self, slot: Slot, lane: Lane, taken: dict[str, float]) -> SlotSegmentation:
-        frame, wanted = lane.frame, slot.wanted
+    def _answer(self, slot: Slot, lane: Lane) -> Segmentation:
+        frame = lane.frame
         size = (frame.height, frame.width)
+        labels = lane.array('labels', self.card.label_dtype, *size)
+        assert labels is not None
         return SlotSegmentation(
-            frame, lane.labels.array(self.card.label_dtype, *size),
-            lane.overlay.array(np.uint8, *size, 3) if wanted.overlay else None,
-            lane.confidence.array(np.uint8, *size) if wanted.confidence else None,
-            taken, lambda: self._released(slot))
+            frame, labels, lane.array('overlay', np.uint8, *size, 3),
+            lane.array('confidence', np.uint8, *size), headroom=HEADROOM,
+            give_back=lambda: self._released(slot))
 
     def _take_slot(self) -> Slot:
         with self._changed:
@@ -270,8 +290,8 @@ class GpuPipeline:
             raise EngineError('the pipeline is closed; open a new one')
         if self._dead is not None:
             raise EngineError(
-                f'the pipeline ended with an error of the GPU ({self._dead}); close it and open '
-                f'a new one') from self._dead
+                f'the pipeline ended with an error of the GPU ({self._dead}); this process '
+                f'cannot use that GPU again, restart it') from self._dead
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -282,11 +302,6 @@ class GpuPipeline:
         except GpuError as error:
             if error.sticky and self._dead is None:
                 self._dead = error
+                self.memory.lose(error)
                 log.error('the GPU pipeline of %s ended: %s', self.card.name, error)
             raise
-
-
-def _outputs(lane: Lane, wanted: Wanted) -> list[Output]:
-    """What of an image's outputs is to be downloaded."""
-    return [lane.labels, *([lane.overlay] if wanted.overlay else []),
-            *([lane.confidence] if wanted.confidence else [])]

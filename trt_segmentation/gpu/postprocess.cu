@@ -13,12 +13,13 @@
 // limitations under the License.
 
 // The network's answer to label map, confidence and overlay at camera size, in one pass.
-// A thread has four camera pixels of one row, so that it stores words and shares logits between
-// neighbours; blockIdx.z is the image of the batch.
+// A thread has four camera pixels of each of ROWS rows, so that it stores words and shares logits
+// between neighbours; blockIdx.z is the image of the batch.
 //
 // -D ANSWER=float | ANSWER=half_bits | ANSWER=int ...   -D KIND=LOGITS|SIGMOID|LABELS
 // -D COL_STRIDE=n: elements from column to column where that is known, so that it costs nothing
-// -D LABEL=u8|u16   -D CONFIDENCE=0|1
+// -D LABEL=u8|u16   -D CONFIDENCE=0|1   -D CLASSES=n
+// -D ROWS=n   -D UNROLL=n: classes whose logits are loaded at once
 
 #define LOGITS 0
 #define SIGMOID 1
@@ -42,7 +43,7 @@ struct Postprocess {
     const ANSWER* answer;
     long long image_stride;       // elements
     int class_stride, row_stride, col_stride;
-    int classes, height, width;
+    int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // share of the palette's colour in the overlay
     float threshold;              // logit from which a sigmoid pixel is class 1
@@ -58,7 +59,9 @@ static_assert(sizeof(View) == 128 && sizeof(Postprocess) == 64 + IMAGES * 128,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-constexpr int COLUMNS = 4;  // columns of the answer four pixels touch, where it is coarser
+// Columns and rows of the answer that a thread's pixels touch, where the answer is coarser.
+constexpr int COLUMNS = PIXELS;
+constexpr int LINES = ROWS + 1;
 
 __device__ __forceinline__ float number(float value) { return value; }
 __device__ __forceinline__ float number(half_bits value)
@@ -134,6 +137,16 @@ struct Answer {
     float probability[PIXELS];
 };
 
+__device__ __forceinline__ Place row_place(const Postprocess& p, const View& view, int y)
+{
+    return Place((y + 0.5f) * view.row_scale + view.row_offset, p.height);
+}
+
+__device__ __forceinline__ Place col_place(const Postprocess& p, const View& view, int x)
+{
+    return Place((x + 0.5f) * view.col_scale + view.col_offset, p.width);
+}
+
 #if KIND == LOGITS
 __device__ __forceinline__ void finish(const Winner* winner, Answer& answer)
 {
@@ -147,93 +160,138 @@ __device__ __forceinline__ void finish(const Winner* winner, Answer& answer)
     }
 }
 
-// Four pixels that share four columns: eight loads a class instead of sixteen. False where a
-// logit was not finite; the winners mean nothing then.
-__device__ __forceinline__ bool argmax_shared(const Postprocess& p, const ANSWER* answer,
-                                              const Place& row, const Place* col, Winner* winner)
+// What each of COUNT positions takes of CELLS cells in a row, most of it nothing. Multiplying by
+// nothing is cheaper than choosing: it runs beside the comparisons instead of before them.
+template <int COUNT, int CELLS>
+struct Shares {
+    int base;                     // the first cell
+    float of[COUNT][CELLS];
+    bool fits;                    // no position reaches beyond the cells
+
+    __device__ __forceinline__ Shares(const Place* place, int size)
+    {
+        base = min(place[0].low, size - CELLS);
+        fits = base >= 0 && place[COUNT - 1].high - base < CELLS;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++)
+#pragma unroll
+            for (int k = 0; k < CELLS; k++) {
+                const int cell = base + k;
+                of[i][k] = cell == place[i].low ? 1.0f - place[i].t
+                    : cell == place[i].high ? place[i].t : 0.0f;
+            }
+    }
+};
+
+template <int CELLS>
+__device__ __forceinline__ float mixed(const float* values, const float* shares)
 {
-    const int base = col[0].low;
-    const ANSWER* upper = answer + row.low * p.row_stride + base * COL_STRIDE;
-    const ANSWER* lower = answer + row.high * p.row_stride + base * COL_STRIDE;
-    float zero = 0;  // NaN once a logit is not finite
-    const int at1 = col[1].low - base, at2 = col[2].low - base, at3 = col[3].low - base;
-#pragma unroll 2
-    for (int c = 0; c < p.classes; c++) {
-        float v[COLUMNS];
+    float sum = values[0] * shares[0];
 #pragma unroll
-        for (int k = 0; k < COLUMNS; k++)
-            v[k] = blend(number(upper[k * COL_STRIDE]), number(lower[k * COL_STRIDE]), row.t);
-        upper += p.class_stride;
-        lower += p.class_stride;
-        float logit[PIXELS];
-        logit[0] = blend(v[0], v[1], col[0].t);
-        logit[1] = blend(at1 ? v[1] : v[0], at1 ? v[2] : v[1], col[1].t);
-        logit[2] = blend(at2 == 0 ? v[0] : at2 == 1 ? v[1] : v[2],
-                         at2 == 0 ? v[1] : at2 == 1 ? v[2] : v[3], col[2].t);
-        logit[3] = blend(at3 == 0 ? v[0] : at3 == 1 ? v[1] : v[2],
-                         at3 == 0 ? v[1] : at3 == 1 ? v[2] : v[3], col[3].t);
+    for (int k = 1; k < CELLS; k++)
+        sum = fmaf(values[k], shares[k], sum);
+    return sum;
+}
+
+// Pixels that share LINES x COLUMNS logits of a class. False where one was not finite; the
+// winners mean nothing then.
+__device__ __forceinline__ bool argmax_shared(
+    const Postprocess& p, const ANSWER* answer, const Shares<ROWS, LINES>& rows,
+    const Shares<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
+{
+    const ANSWER* line[LINES];
 #pragma unroll
-        for (int j = 0; j < PIXELS; j++) {
-            winner[j].meet(logit[j], c);
-            zero = fmaf(logit[j], 0.0f, zero);
+    for (int i = 0; i < LINES; i++)
+        line[i] = answer + (rows.base + i) * p.row_stride + cols.base * COL_STRIDE;
+    float zero = 0;  // NaN once a logit is not finite, as even nothing of it is not nothing
+#pragma unroll UNROLL
+    for (int c = 0; c < CLASSES; c++) {
+        float column[COLUMNS][LINES];
+#pragma unroll
+        for (int i = 0; i < LINES; i++) {
+#pragma unroll
+            for (int k = 0; k < COLUMNS; k++)
+                column[k][i] = number(line[i][k * COL_STRIDE]);
+            line[i] += p.class_stride;
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            float v[COLUMNS];
+#pragma unroll
+            for (int k = 0; k < COLUMNS; k++)
+                v[k] = mixed<LINES>(column[k], rows.of[r]);
+#pragma unroll
+            for (int j = 0; j < PIXELS; j++) {
+                const float logit = mixed<COLUMNS>(v, cols.of[j]);
+                winner[r][j].meet(logit, c);
+                if (r == 0 && j == 0)
+                    zero = fmaf(logit, 0.0f, zero);
+            }
         }
     }
     return zero == 0;
 }
 
 __device__ __forceinline__ void argmax_apart(const Postprocess& p, const ANSWER* answer,
-                                             const Place& row, const Place* col, Winner* winner)
+                                          const Place& row, const View& view, int x,
+                                          Winner (&winner)[PIXELS])
 {
-    const ANSWER* upper = answer + row.low * p.row_stride;
-    const ANSWER* lower = answer + row.high * p.row_stride;
-    for (int c = 0; c < p.classes; c++) {
 #pragma unroll
-        for (int j = 0; j < PIXELS; j++) {
-            const int left = col[j].low * COL_STRIDE, right = col[j].high * COL_STRIDE;
+    for (int j = 0; j < PIXELS; j++) {
+        const Place col = col_place(p, view, x + j);
+        const ANSWER* upper = answer + row.low * p.row_stride;
+        const ANSWER* lower = answer + row.high * p.row_stride;
+        const int left = col.low * COL_STRIDE, right = col.high * COL_STRIDE;
+        winner[j].start();
+#pragma unroll 2
+        for (int c = 0; c < CLASSES; c++) {
             winner[j].meet(blend(blend(finite(upper[left]), finite(lower[left]), row.t),
                                  blend(finite(upper[right]), finite(lower[right]), row.t),
-                                 col[j].t), c);
+                                 col.t), c);
+            upper += p.class_stride;
+            lower += p.class_stride;
         }
-        upper += p.class_stride;
-        lower += p.class_stride;
     }
 }
 
-__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+__device__ __forceinline__ void answers_at(const Postprocess& p, const View& view, int x, int y,
+                                           Answer (&answer)[ROWS])
 {
-    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
-    const Place row((y + 0.5f) * view.row_scale + view.row_offset, p.height);
-    Place col[PIXELS];
-    Winner winner[PIXELS];
+    const ANSWER* first = p.answer + blockIdx.z * p.image_stride;
+    Place row[ROWS], col[PIXELS];
+    Winner winner[ROWS][PIXELS];
 #pragma unroll
-    for (int j = 0; j < PIXELS; j++) {
-        col[j] = Place((x + j + 0.5f) * view.col_scale + view.col_offset, p.width);
-        winner[j].start();
-    }
-    const int base = col[0].low;
-    if (col[1].low - base > 1 || col[3].low - base > COLUMNS - 2 || base + COLUMNS > p.width
-        || !argmax_shared(p, answer, row, col, winner)) {
+    for (int j = 0; j < PIXELS; j++)
+        col[j] = col_place(p, view, x + j);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        row[r] = row_place(p, view, y + r);
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
-            winner[j].start();
-        argmax_apart(p, answer, row, col, winner);
+            winner[r][j].start();
     }
-    Answer result;
-    finish(winner, result);
-    return result;
+    const Shares<ROWS, LINES> rows(row, p.height);
+    const Shares<PIXELS, COLUMNS> cols(col, p.width);
+    const bool good = rows.fits && cols.fits && argmax_shared(p, first, rows, cols, winner);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+        if (!good)
+            argmax_apart(p, first, row_place(p, view, y + r), view, x, winner[r]);
+        finish(winner[r], answer[r]);
+    }
 }
 
 #elif KIND == SIGMOID
 __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
 {
     const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
-    const Place row((y + 0.5f) * view.row_scale + view.row_offset, p.height);
+    const Place row = row_place(p, view, y);
     const ANSWER* upper = answer + row.low * p.row_stride;
     const ANSWER* lower = answer + row.high * p.row_stride;
     Answer result;
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
-        const Place col((x + j + 0.5f) * view.col_scale + view.col_offset, p.width);
+        const Place col = col_place(p, view, x + j);
         const int left = col.low * p.col_stride, right = col.high * p.col_stride;
         const float logit = blend(blend(finite(upper[left]), finite(lower[left]), row.t),
                                   blend(finite(upper[right]), finite(lower[right]), row.t), col.t);
@@ -265,10 +323,20 @@ __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& vi
         const int col = cell(x + j, view.col_new, view.image.width, view.col_place, p.net_width,
                              p.width);
         const long long id = number(answer[col * p.col_stride]);
-        result.id[j] = id >= 0 && id < p.classes ? int(id) : int(UNLABELLED);
+        result.id[j] = id >= 0 && id < CLASSES ? int(id) : int(UNLABELLED);
         result.probability[j] = 0;
     }
     return result;
+}
+#endif
+
+#if KIND != LOGITS
+__device__ __forceinline__ void answers_at(const Postprocess& p, const View& view, int x, int y,
+                                           Answer (&answer)[ROWS])
+{
+#pragma unroll
+    for (int r = 0; r < ROWS; r++)
+        answer[r] = answer_at(p, view, x, y + r);
 }
 #endif
 
@@ -313,26 +381,10 @@ __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int c
     }
 }
 
-extern "C" __global__ void __launch_bounds__(128) postprocess(
-    const __grid_constant__ Postprocess p)
+__device__ __forceinline__ void write(const Postprocess& p, const View& view, int x, int y,
+                                      const Answer& answer)
 {
-    const View& view = p.views[blockIdx.z];
-    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * PIXELS;
-    const int y = blockIdx.y * blockDim.y + threadIdx.y;
     const int width = view.image.width;
-    if (x >= width || y >= view.image.height)
-        return;
-    Answer answer;
-    const bool seen = y >= view.row_from && y < view.row_to && x < view.col_to
-        && x + PIXELS > view.col_from;
-    if (seen)
-        answer = answer_at(p, view, x, y);
-#pragma unroll
-    for (int j = 0; j < PIXELS; j++)
-        if (!seen || x + j < view.col_from || x + j >= view.col_to) {
-            answer.id[j] = UNLABELLED;
-            answer.probability[j] = 0;
-        }
     const bool whole = width % PIXELS == 0;
     const int count = min(width - x, PIXELS);
     const long long at = (long long)y * width + x;
@@ -354,5 +406,32 @@ extern "C" __global__ void __launch_bounds__(128) postprocess(
     if (view.overlay) {
         paint(p, view, x, y, count, answer.id, bytes);
         store<3>(view.overlay + at * 3, bytes, whole, count * 3);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(128) postprocess(
+    const __grid_constant__ Postprocess p)
+{
+    const View& view = p.views[blockIdx.z];
+    const int x = (blockIdx.x * blockDim.x + threadIdx.x) * PIXELS;
+    const int y = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
+    if (x >= view.image.width || y >= view.image.height)
+        return;
+    Answer answer[ROWS];
+    const bool seen = y + ROWS > view.row_from && y < view.row_to && x < view.col_to
+        && x + PIXELS > view.col_from;
+    if (seen)
+        answers_at(p, view, x, y, answer);
+#pragma unroll
+    for (int r = 0; r < ROWS; r++) {
+#pragma unroll
+        for (int j = 0; j < PIXELS; j++)
+            if (!seen || y + r < view.row_from || y + r >= view.row_to
+                || x + j < view.col_from || x + j >= view.col_to) {
+                answer[r].id[j] = UNLABELLED;
+                answer[r].probability[j] = 0;
+            }
+        if (y + r < view.image.height)
+            write(p, view, x, y + r, answer[r]);
     }
 }

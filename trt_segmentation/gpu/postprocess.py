@@ -33,7 +33,12 @@ from .image import describe, Image
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-BLOCK = (32, 4, 1)
+"""Camera pixels of a row that one thread has; postprocess.cu's own constant."""
+ROWS = 1
+"""Rows of camera pixels that one thread has."""
+UNROLL = 4
+"""Classes whose logits it loads at once."""
+BLOCK = (32, 2, 1)
 
 _TYPES = {
     'float32': 'float', 'float16': 'half_bits', 'float64': 'double', 'bool': 'u8',
@@ -57,7 +62,7 @@ class _Params(ctypes.Structure):
     _fields_ = [
         ('answer', ctypes.c_uint64), ('image_stride', ctypes.c_int64),
         ('class_stride', ctypes.c_int), ('row_stride', ctypes.c_int),
-        ('col_stride', ctypes.c_int), ('classes', ctypes.c_int), ('height', ctypes.c_int),
+        ('col_stride', ctypes.c_int), ('height', ctypes.c_int),
         ('width', ctypes.c_int), ('palette', ctypes.c_uint64), ('alpha', ctypes.c_float),
         ('threshold', ctypes.c_float), ('net_height', ctypes.c_int), ('net_width', ctypes.c_int),
         ('views', _View * IMAGES)]
@@ -82,7 +87,8 @@ def defines(card: ModelCard, output: AnswerOutput, confidence: bool) -> dict[str
     """Macros that make postprocess.cu read this output."""
     macros: dict[str, str | int] = {
         'ANSWER': _TYPES[output.dtype], 'KIND': output.kind.upper(),
-        'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence)}
+        'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
+        'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
     return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
 
 
@@ -114,8 +120,7 @@ class Postprocess:
         """A launch to be filled by :meth:`aim`."""
         threshold = self._card.output.threshold
         launch = Launch(_Params(
-            classes=len(self._card.classes), palette=self._palette,
-            threshold=math.log(threshold / (1 - threshold)),
+            palette=self._palette, threshold=math.log(threshold / (1 - threshold)),
             net_height=self._net[0], net_width=self._net[1]))
         launch.block = BLOCK
         return launch
@@ -149,7 +154,8 @@ class Postprocess:
             view.col_new, view.col_place = geometry.cols.new, geometry.cols.offset
         launch.function = self._kernel(any(t.confidence for t in targets)).function
         launch.grid = (-(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0])),
-                       -(-max(t.frame.height for t in targets) // BLOCK[1]), len(targets))
+                       -(-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
+                       len(targets))
 
     def close(self) -> None:
         """Unload the kernels."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import hashlib
-import io
 import logging
 import os
 from pathlib import Path
@@ -45,26 +44,25 @@ def source(file: str) -> str:
         for name in ('image.cuh', file))
 
 
-def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> tuple[bytes, str]:
+def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> bytes:
     """Compile a kernel file with NVRTC; needs no GPU.
 
     :param file: its name in this folder.
     :param arch: as ``sm_90``.
     :param defines: preprocessor macros; the file's head lists them.
-    :returns: the cubin, and what the assembler says about registers and spills.
+    :returns: the cubin.
     :raises EngineError: with the compiler's log.
     """
     options = ProgramOptions(
-        std='c++17', arch=arch, ptxas_options=['-v'],
+        std='c++17', arch=arch,
         define_macro=[(name, str(value)) for name, value in {**defines, 'IMAGES': IMAGES}.items()])
-    notes = io.StringIO()
     try:
-        code = Program(source(file), 'c++', options).compile('cubin', logs=notes)
+        code = Program(source(file), 'c++', options).compile('cubin')
     except Exception as error:  # NVRTC's own, or the loader's where NVRTC is not installed
         raise EngineError(
             f'{file} cannot be compiled for {arch}: {error}. NVRTC has to be of the CUDA version '
             f'the driver knows (pip install nvidia-cuda-nvrtc)') from error
-    return bytes(code.code), notes.getvalue()
+    return bytes(code.code)
 
 
 def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
@@ -82,7 +80,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
     except OSError:
         pass
     log.info('compiling %s for %s, once', file, arch)
-    cubin, _ = compile_cubin(file, arch, defines)
+    cubin = compile_cubin(file, arch, defines)
     try:
         _write(path, cubin)
     except OSError as error:

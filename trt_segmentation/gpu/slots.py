@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 import logging
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from ..frame import Frame, Segmentation, Wanted
-from .graph import ComputeGraph, Launch, Mark
+from .graph import Enqueues, Graph, Launch, Mark
 from .inputs import InputBuffer
 from .memory import Memory, Pinned
 
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 
 HEADROOM = 4096
 """Bytes of the same pinned memory before every output array, for a message's header."""
+
+ALIGNED = 256
+"""Bytes at whose multiples outputs begin on the GPU."""
 
 
 class Region:
@@ -65,149 +70,172 @@ class Region:
                  f', grown from {grown}' if grown else '')
 
 
-class Output:
-    """One output plane of one image: where kernels write it and where the caller reads it.
+class Outputs(NamedTuple):
+    """Where kernels write the outputs of one image; 0 where not wanted."""
 
-    :param mapped: kernels write host memory, and there is nothing to download.
-    """
-
-    def __init__(self, memory: Memory, what: str, mapped: bool) -> None:
-        self._host = Region(memory, what, pinned=True)
-        self._device = None if mapped else Region(memory, what, pinned=False)
-        self.nbytes = 0
-
-    def reserve(self, nbytes: int) -> int:
-        """Make room; returns the address kernels write to."""
-        self.nbytes = nbytes
-        self._host.reserve(HEADROOM + nbytes)
-        if self._device is None:
-            return self._host.address + HEADROOM
-        self._device.reserve(nbytes)
-        return self._device.address
-
-    @property
-    def copy(self) -> tuple[int, int, int]:
-        """(host address, GPU address, bytes) of the download."""
-        assert self._host.block is not None and self._device is not None
-        return self._host.block.address + HEADROOM, self._device.address, self.nbytes
-
-    def array(self, dtype: Any, *shape: int) -> npt.NDArray[Any]:
-        """The plane as an array that starts HEADROOM bytes into its memory."""
-        assert self._host.block is not None
-        plane = self._host.block.array[HEADROOM:HEADROOM + self.nbytes]
-        array: npt.NDArray[Any] = plane.view(dtype).reshape(shape)
-        return array
+    labels: int
+    confidence: int = 0
+    overlay: int = 0
 
 
 class Lane:
-    """One image's place in a slot."""
+    """One image's place in a slot: the camera image on the GPU, and its outputs.
+
+    :attr:`upload` is (GPU address, host address, bytes), :attr:`download` (host address, GPU
+    address, bytes); None where kernels reach the host's memory themselves.
+
+    :param mapped: kernels read the image and write the outputs in host memory.
+    """
 
     def __init__(self, memory: Memory, name: str, mapped: bool) -> None:
-        self._device = None if mapped else Region(memory, f'{name} image', pinned=False)
-        self.labels = Output(memory, f'{name} labels', mapped)
-        self.confidence = Output(memory, f'{name} confidence', mapped)
-        self.overlay = Output(memory, f'{name} overlay', mapped)
+        self._image = None if mapped else Region(memory, f'{name} image', pinned=False)
+        self._host = Region(memory, f'{name} outputs', pinned=True)
+        self._device = None if mapped else Region(memory, f'{name} outputs', pinned=False)
+        self._planes: dict[str, int] = {}
         self.frame: Frame
         self.read: Frame
-        self.source: tuple[int, InputBuffer] | None = None
+        self.image = 0
+        self.buffer: InputBuffer | None = None
+        self.upload: tuple[int, int, int] | None = None
+        self.download: tuple[int, int, int] | None = None
 
-    def place(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> int:
-        """Take a frame; returns the address kernels read it at.
+    def place(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
+        """Take a frame; :attr:`image` is then where kernels read it.
 
         :param frame: as it came.
         :param read: what the kernels read: the frame, or what it was decoded to.
         :param address: host address of its first byte, in the buffer.
         """
-        self.frame, self.read, self.source = frame, read, (address, buffer)
-        if self._device is None:
-            return buffer.block.mapped + address - buffer.address
-        self._device.reserve(read.size)
-        return self._device.address
+        self.frame, self.read, self.buffer = frame, read, buffer
+        if self._image is None:
+            self.image = buffer.block.mapped + address - buffer.address
+            return
+        self._image.reserve(read.size)
+        self.image = self._image.address
+        self.upload = (self.image, address, read.size)
 
-    @property
-    def upload(self) -> tuple[int, int, int]:
-        """(GPU address, host address, bytes) of the upload."""
-        assert self._device is not None and self.source is not None
-        return self._device.address, self.source[0], self.read.size
+    def lay_out(self, wanted: Wanted, label_bytes: int) -> Outputs:
+        """Make room for what is wanted of the frame, one plane behind the other in one block.
+
+        One block is one download; each copy costs about 10 µs beside its bytes.
+        """
+        pixels = self.frame.height * self.frame.width
+        sizes = {'labels': pixels * label_bytes, 'overlay': 3 * pixels * wanted.overlay,
+                 'confidence': pixels * wanted.confidence}
+        end = 0
+        self._planes = {}
+        for name, size in sizes.items():
+            if size:
+                self._planes[name] = end + HEADROOM
+                end = -(-(end + HEADROOM + size) // ALIGNED) * ALIGNED
+        self._host.reserve(end)
+        base = self._host.address
+        assert self._host.block is not None
+        if self._device is not None:
+            # the same layout without the first plane's headroom
+            self._device.reserve(end - HEADROOM)
+            base = self._device.address - HEADROOM
+            self.download = (self._host.block.address + HEADROOM, self._device.address,
+                             end - HEADROOM)
+        return Outputs(*(base + self._planes[name] if name in self._planes else 0
+                         for name in Outputs._fields))
+
+    def array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
+        """A plane as an array that starts HEADROOM bytes into its own memory, if wanted."""
+        if name not in self._planes:
+            return None
+        assert self._host.block is not None
+        begin = self._planes[name]
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        plane = self._host.block.array[begin:begin + size]
+        shaped: npt.NDArray[Any] = plane.view(dtype).reshape(shape)
+        return shaped
+
+
+class Run:
+    """One run of the network with its kernels, and marks around each.
+
+    :param before: preprocesses.
+    :param after: postprocesses.
+    """
+
+    def __init__(self, before: Launch, engine: Enqueues, after: Launch) -> None:
+        self.before, self.engine, self.after = before, engine, after
+        self.preparing, self.prepared, self.inferring, self.inferred, self.answering, \
+            self.answered = self._marks = [Mark() for _ in range(6)]
+
+    def close(self) -> None:
+        """Free the marks; the engine is its owner's."""
+        for mark in self._marks:
+            mark.close()
 
 
 @dataclass
-class Parts:
-    """The work of one batch size of a slot, in order.
+class Work:
+    """What a slot does for one batch size.
 
-    :param steps: marks, launches and the engine.
-    :param spans: marks (before, between, between, after) each run's three stages.
-    :param runs: (preprocess, postprocess) launches of each run of the engine.
-    :param recorded: the engine's captured work, or None.
-    :param graph: all steps at once, or None where they are enqueued one by one.
     :param key: what the launches were last aimed at.
-    :param said: what was last logged about it.
-    :param generation: of the tensors the engine was bound to.
     """
 
-    steps: list[Any]
-    spans: list[tuple[Mark, Mark, Mark, Mark]]
-    runs: list[tuple[Launch, Launch]]
-    recorded: Any = None
-    graph: ComputeGraph | None = None
+    runs: list[Run]
     key: object = None
-    said: object = None
-    generation: int = 0
-
-    def close(self) -> None:
-        """Free graph and marks."""
-        if self.graph is not None:
-            self.graph.close()
-        for span in self.spans:
-            for mark in span:
-                mark.close()
 
 
 class Slot:
-    """One batch in flight: its images, outputs, marks and graphs.
+    """One batch in flight: its images, tensors, outputs, marks and engine bindings.
 
     :param number: for messages.
     :param blocking: whether waiting for the last mark gives the core away.
-    :param label_bytes: of one pixel of a label map.
+    :param mapped: see :class:`Lane`.
     """
 
-    def __init__(self, memory: Memory, number: int, mapped: bool, blocking: bool,
-                 label_bytes: int) -> None:
+    def __init__(self, memory: Memory, number: int, mapped: bool, blocking: bool) -> None:
         self.number = number
-        self.label_bytes = label_bytes
         self._memory = memory
-        self.mapped = mapped
+        self._mapped = mapped
+        self.tensor = Region(memory, f'slot {number} input tensor', pinned=False)
+        self.answer = Region(memory, f'slot {number} output tensor', pinned=False)
+        self.engines: dict[int, Enqueues] = {}
+        self.works: dict[int, Work] = {}
+        self.work: Work
         self.lanes: list[Lane] = []
-        self.parts: dict[int, Parts] = {}
-        self.begun, self.uploaded, self.computed = Mark(), Mark(), Mark()
-        self.downloading, self.done = Mark(), Mark(blocking)
+        self.begun, self.done = Mark(), Mark(blocking)
         self.count = 0
         self.lent = 0
-        self.wanted = Wanted()
         self.staged_ms = 0.0
+        self.began = 0.0
 
     def grow(self, count: int) -> list[Lane]:
         """The first ``count`` lanes, made where there are not so many yet."""
         while len(self.lanes) < count:
             name = f'slot {self.number} image {len(self.lanes)}'
-            self.lanes.append(Lane(self._memory, name, self.mapped))
+            self.lanes.append(Lane(self._memory, name, self._mapped))
         self.count = count
         return self.lanes[:count]
 
     def let_go(self) -> None:
         """Let the frames' buffers be lent again."""
         for lane in self.lanes:
-            if lane.source is not None:
-                lane.source[1].release()
-                lane.source = None
+            if lane.buffer is not None:
+                lane.buffer.release()
+                lane.buffer = None
+
+    def forget(self) -> None:
+        """Free what was built for the tensors as they are; the GPU must be done with it."""
+        for work in self.works.values():
+            for run in work.runs:
+                run.close()
+        self.works.clear()
+        for engine in self.engines.values():
+            if isinstance(engine, Graph):
+                engine.close()
+        self.engines.clear()
 
     def close(self) -> None:
         """Free graphs and marks; memory is its owner's."""
-        for parts in self.parts.values():
-            parts.close()
-        self.parts.clear()
-        for mark in (self.begun, self.uploaded, self.computed, self.downloading, self.done):
-            mark.close()
+        self.forget()
+        self.begun.close()
+        self.done.close()
 
 
 @dataclass

@@ -12,49 +12,69 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Three streams, so that upload, compute and download of different frames run at once."""
+"""Three streams, so that upload, inference and download of different frames run at once."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
 
 from cuda.bindings import driver
 
 from .driver import call
-from .slots import Output, Slot
+from .slots import Slot
 
 
 class Streams:
-    """The streams of one pipeline; one thread at a time, with the GPU's context current."""
+    """The streams of one pipeline; one thread at a time, with the GPU's context current.
+
+    ``up`` copies frames to the GPU and preprocesses them, ``compute`` runs the network and
+    nothing else, ``down`` postprocesses and copies the outputs to the host. So the network of
+    one frame runs beside the kernels of the next and of the last.
+    """
 
     def __init__(self) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
-        self._all = [int(call(driver.cuStreamCreate, flags)) for _ in range(3)]
-        self._up, self.compute, self._down = self._all
+        lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
+        # the network is what frames queue for: its blocks go before those of the kernels
+        self.up, self.compute, self.down = self._all = [
+            int(call(driver.cuStreamCreateWithPriority, flags, priority))
+            for priority in (lowest, highest, lowest)]
 
-    def run(self, slot: Slot, outputs: Sequence[Output], compute: Callable[[], None]) -> None:
-        """Enqueue a slot's batch; its marks tell how far it is.
-
-        :param outputs: planes to download.
-        :param compute: enqueues on :attr:`compute`.
-        """
-        if slot.mapped:
-            slot.begun.enqueue(self.compute)
-            compute()
-            slot.done.enqueue(self.compute)
-            return
-        slot.begun.enqueue(self._up)
+    def begin(self, slot: Slot) -> None:
+        """Enqueue the upload of a slot's frames."""
+        slot.begun.enqueue(self.up)
         for lane in slot.lanes[:slot.count]:
-            call(driver.cuMemcpyHtoDAsync, *lane.upload, self._up)
-        slot.uploaded.enqueue(self._up)
-        slot.uploaded.hold(self.compute)
-        compute()
-        slot.computed.enqueue(self.compute)
-        slot.computed.hold(self._down)
-        slot.downloading.enqueue(self._down)
-        for output in outputs:
-            call(driver.cuMemcpyDtoHAsync, *output.copy, self._down)
-        slot.done.enqueue(self._down)
+            if lane.upload is not None:
+                call(driver.cuMemcpyHtoDAsync, *lane.upload, self.up)
+
+    def run(self, slot: Slot) -> None:
+        """Enqueue preprocessing, network and postprocessing.
+
+        Runs of one batch have one input and one output tensor, so that each waits for the run
+        before it to be done with them.
+        """
+        before = None
+        for run in slot.work.runs:
+            if before is not None:
+                before.inferred.hold(self.up)
+                before.answered.hold(self.compute)
+            run.preparing.enqueue(self.up)
+            run.before.enqueue(self.up)
+            run.prepared.enqueue(self.up)
+            run.prepared.hold(self.compute)
+            run.inferring.enqueue(self.compute)
+            run.engine.enqueue(self.compute)
+            run.inferred.enqueue(self.compute)
+            run.inferred.hold(self.down)
+            run.answering.enqueue(self.down)
+            run.after.enqueue(self.down)
+            run.answered.enqueue(self.down)
+            before = run
+
+    def end(self, slot: Slot) -> None:
+        """Enqueue the download of a slot's outputs, and the mark that all is done."""
+        for lane in slot.lanes[:slot.count]:
+            if lane.download is not None:
+                call(driver.cuMemcpyDtoHAsync, *lane.download, self.down)
+        slot.done.enqueue(self.down)
 
     def drain(self) -> None:
         """Wait until everything enqueued is done."""
@@ -69,13 +89,12 @@ class Streams:
 
 def timings(slot: Slot) -> dict[str, float]:
     """Milliseconds by stage of a slot's finished batch."""
-    spans = slot.parts[slot.count].spans
-    stages = {'stage': slot.staged_ms}
-    if not slot.mapped:
-        stages['upload'] = slot.uploaded.since(slot.begun)
-    for index, stage in enumerate(('preprocess', 'inference', 'postprocess')):
-        stages[stage] = sum(span[index + 1].since(span[index]) for span in spans)
-    if not slot.mapped:
-        stages['download'] = slot.done.since(slot.downloading)
-    stages['total'] = slot.staged_ms + slot.done.since(slot.begun)
+    runs = slot.work.runs
+    total = slot.done.since(slot.begun)
+    stages = {'stage': slot.staged_ms, 'upload': runs[0].preparing.since(slot.begun)}
+    stages['preprocess'] = sum(run.prepared.since(run.preparing) for run in runs)
+    stages['inference'] = sum(run.inferred.since(run.inferring) for run in runs)
+    stages['postprocess'] = sum(run.answered.since(run.answering) for run in runs)
+    stages['download'] = slot.done.since(runs[-1].answered)
+    stages['total'] = slot.staged_ms + total
     return stages
