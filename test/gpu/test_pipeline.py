@@ -234,9 +234,10 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
         for frame in frames:
             answer_of(pipeline, [frame] * count, Wanted())
     said = [r.getMessage() for r in caplog.records]
-    # the tensors moved when the batch grew, so the first graph had to be captured again
+    # one image was captured at the opening; the tensors moved when the batch grew, so that graph
+    # had to be captured again
     assert [line.split(' for ')[1] for line in said if 'CUDA graph' in line] == [
-        '1 images a run', '2 images a run', '1 images a run']
+        '2 images a run', '1 images a run']
     assert len([line for line in said if 'image 0 outputs' in line and 'grown from' in line]) == 2
     caplog.clear()
     for _ in range(6):
@@ -245,6 +246,18 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
     for _ in range(6):
         answer_of(pipeline, [frames[0]], Wanted())
     assert caplog.text == quiet
+
+
+def test_the_first_frame_finds_every_slot_ready(card, caplog):
+    caplog.set_level(logging.INFO)
+    pipeline = GpuPipeline(card, open_cuda)
+    try:
+        assert len([r for r in caplog.records if 'CUDA graph' in r.getMessage()]) == 3
+        caplog.clear()
+        answer_of(pipeline, [painted(np.zeros((40, 60), int), PALETTE)], Wanted())
+        assert 'CUDA graph' not in caplog.text
+    finally:
+        pipeline.close()
 
 
 def test_a_submit_too_many_says_what_to_do(pipeline, monkeypatch):

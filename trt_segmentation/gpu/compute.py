@@ -103,6 +103,10 @@ class Compute:
             self._postprocess.aim(run.after, some, slot.answer.address, shape, alpha)
         work.key = key
 
+    def warm_up(self, slot: Slot) -> None:
+        """Have a slot's network ready for the batch it will mostly get, before any frame comes."""
+        self._bound(slot, self._engine.signature.input.batch or 1)
+
     def close(self) -> None:
         """Unload the kernels; graphs are their slots'."""
         self._preprocess.close()

@@ -107,6 +107,10 @@ class GpuPipeline:
             self._slots = [
                 self._owned(Slot(self.memory, number, mapped, self._wait.blocking))
                 for number in range(slots)]
+            # now, not at the first frame: algorithms are picked and graphs captured for as long
+            # as a camera takes to send twenty
+            for slot in self._slots:
+                self._compute.warm_up(slot)
         except BaseException:
             self.close()
             raise
