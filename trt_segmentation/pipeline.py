@@ -24,31 +24,11 @@ import numpy.typing as npt
 
 from .engines import EngineError, ENGINES, Identity
 from .frame import Frame, Segmentation, Wanted
+from .memory import Allocate
 from .model_card import ModelCard
 
 PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
 Log = Callable[[str], None]
-
-
-class Memory(Protocol):
-    """A block of host memory that stays where it is while this object or its view lives.
-
-    What the GPU pipeline gives here is pinned, so that the GPU can read it without a copy.
-    """
-
-    address: int
-    """Address of the first byte."""
-    nbytes: int
-    """Bytes usable from there on."""
-    view: npt.NDArray[np.uint8]
-    """(nbytes,) uint8 over all of it, writable; keeps the memory alive."""
-
-
-Allocate = Callable[[int], Memory]
-"""Allocate at least so many bytes, or raise: MemoryError, or whatever says best why not.
-
-It is called in the middle of a take, in the thread that takes and with the GIL held.
-"""
 
 
 class Pipeline(Protocol):

@@ -79,7 +79,7 @@ class InputBuffer:
 
 
 class LentMemory:
-    """A buffer of the pool as :class:`trt_segmentation.pipeline.Memory`.
+    """A buffer of the pool as :class:`trt_segmentation.memory.Memory`.
 
     It goes back to the pool when nothing refers to its view any more.
     """

@@ -31,8 +31,8 @@ from ..engines import EngineError, Identity
 from ..frame import Frame, Segmentation, Wanted
 from ..host.decode import decode
 from ..host.postprocess import Postprocess as HostPostprocess
+from ..memory import Allocate
 from ..model_card import ModelCard
-from ..pipeline import Allocate
 from .compute import Compute
 from .driver import GpuError
 from .engine import OpenEngine

@@ -26,8 +26,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from ..frame import Segmentation, Wanted
+from ..memory import Allocate
 from ..model_card import ModelCard
-from ..pipeline import Allocate
 from ..stats import Stats
 from .memory import PageMemory
 from .messages import Taken

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..pipeline import Allocate, Memory
+from ..memory import Allocate, Memory
 
 __all__ = ['Allocate', 'ArrayMemory', 'Memory', 'PageMemory']
 
