@@ -25,7 +25,7 @@ from trt_segmentation.model_card import load_card
 
 def printed_card(text, path):
     card = path.with_suffix('.yaml')
-    card.write_text(text[text.index('\nname: ') + 1:], encoding='utf-8')
+    card.write_text(text, encoding='utf-8')  # whole, as `trt_seg inspect > card.yaml` does
     return load_card(card)
 
 

@@ -54,8 +54,10 @@ def inspect_model(path: Path) -> str:
     lines += ['', 'Taken for', *(f'  {line}' for line in _taken(signature)),
               'because', *(f'  {reason}' for reason in signature.reasons)]
     lines += ['', f'Model card; save it as {path.with_suffix(".yaml").name} beside the network '
-              'and correct what it cannot know:', '', card_text(path, signature, inputs)]
-    return '\n'.join(lines)
+              'and correct what it cannot know:']
+    # comments, so that the whole output is a card that can be redirected into a file
+    return '\n'.join([*(f'# {line}'.rstrip() for line in lines), '',
+                      card_text(path, signature, inputs)])
 
 
 def guess(inputs: list[Tensor], outputs: list[Tensor]) -> Signature:
