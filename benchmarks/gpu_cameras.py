@@ -17,22 +17,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-import sys
 from tempfile import TemporaryDirectory
 import threading
 from time import perf_counter, sleep
 
 from gpu_bench import networks
-from gpu_bench.measure import frame_of, OVERLAY, pictures
+from gpu_bench.measure import frame_of, need_gpu, OVERLAY, pictures
 from gpu_pipeline import script
 import numpy as np
 import numpy.typing as npt
 from report import Report, run
 
-from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.frame import Frame
-from trt_segmentation.gpu.memory import open_device
 from trt_segmentation.gpu.pipeline import GpuPipeline
 
 HZ = 30.0
@@ -96,11 +93,7 @@ class Cameras:
 
 def measure(report: Report, quick: bool) -> None:
     """A curve over the number of cameras."""
-    try:
-        open_device(0)
-    except EngineError as error:
-        sys.stderr.write(f'{error}\n')
-        sys.exit(2)
+    need_gpu()
     with TemporaryDirectory() as folder:
         script('networks.py', folder, NAME)
         pipeline = GpuPipeline(networks.card(Path(folder), NAME), OnnxRuntimeCuda)

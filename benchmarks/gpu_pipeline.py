@@ -25,13 +25,20 @@ from typing import Any
 
 from gpu_bench import networks
 from gpu_bench.kernels import measure_kernels
-from gpu_bench.measure import Alone, core_share, frame_of, frames_in, latency, pictures, rate
+from gpu_bench.measure import (
+    Alone,
+    core_share,
+    frame_of,
+    frames_in,
+    latency,
+    need_gpu,
+    pictures,
+    rate,
+)
 import numpy as np
 from report import Report, run
 
-from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-from trt_segmentation.gpu.memory import open_device
 from trt_segmentation.gpu.pipeline import GpuPipeline
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
@@ -39,11 +46,7 @@ HERE = Path(__file__).resolve().parent / 'gpu_bench'
 
 def measure(report: Report, quick: bool) -> None:
     """Fill the report; a network's rows begin with its name."""
-    try:
-        open_device(0)
-    except EngineError as error:
-        sys.stderr.write(f'{error}\n')
-        sys.exit(2)
+    need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16',
                                            'deeplabv3-fp32']
     seconds = 1.0 if quick else 2.0

@@ -22,13 +22,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gpu_bench import networks
-from gpu_bench.measure import Alone
+from gpu_bench.measure import Alone, need_gpu
 from gpu_pipeline import script
 import numpy as np
 from report import Report, run
 
 from trt_segmentation.engines import EngineError
-from trt_segmentation.gpu.memory import open_device
 
 BASE = {'arena_extend_strategy': 'kSameAsRequested', 'cudnn_conv_algo_search': 'HEURISTIC',
         'prefer_nhwc': '0', 'use_tf32': '0'}
@@ -42,11 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def measure(report: Report, quick: bool) -> None:
     """Algorithm search, layout and TF32, one changed at a time; graphs on the first network."""
-    try:
-        open_device(0)
-    except EngineError as error:
-        sys.stderr.write(f'{error}\n')
-        sys.exit(2)
+    need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:
         script('networks.py', folder, *names)

@@ -15,14 +15,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import json
-import os
 from pathlib import Path
-import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,7 +29,7 @@ from rclpy.qos import QoSProfile
 from report import Report, run
 from sensor_msgs.msg import Image
 
-from trt_segmentation.share import share_path
+from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
 
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
@@ -68,9 +63,10 @@ def _drive(transport: str, overlay: bool, frames: int, fps: float
         camera: dict[str, object] = {
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
             'subscribers': 1, 'log': log}
-        with _process(['-m', 'trt_segmentation.ros.node'], node), \
-                _process([__file__, '--receive', str(answers), str(int(overlay))]) as receiver, \
-                _process(['-m', 'trt_segmentation.ros.street_camera'], camera) as source:
+        with running(_node('node', node)), \
+                running([sys.executable, __file__, '--receive', str(answers),
+                         str(int(overlay))]) as receiver, \
+                running(_node('street_camera', camera)) as source:
             source.wait(START_SECONDS + frames / fps)
             receiver.send_signal(signal.SIGINT)
             receiver.wait(10)
@@ -82,24 +78,9 @@ def _drive(transport: str, overlay: bool, frames: int, fps: float
     return found['ages'], found['engine'], published
 
 
-@contextmanager
-def _process(command: list[str], parameters: dict[str, object] | None = None
-             ) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, *command]
-    if parameters is not None:
-        command += ['--ros-args', '--log-level', 'warn']
-        for name, value in parameters.items():
-            command += ['-p', f'{name}:={value}']
-    process = subprocess.Popen(command)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+def _node(module: str, parameters: dict[str, object]) -> list[str]:
+    return [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters),
+            '--log-level', 'warn']
 
 
 def receive(path: Path, overlay: bool) -> None:
@@ -136,10 +117,7 @@ def receive(path: Path, overlay: bool) -> None:
 
 
 if __name__ == '__main__':
-    os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for variable in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        os.environ.setdefault(variable, str(share_path('config', 'fastdds.xml')))
+    keep_to_this_machine()
     if sys.argv[1:2] == ['--receive']:
         receive(Path(sys.argv[2]), sys.argv[3] == '1')
     else:

@@ -19,9 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
-import random
 import shutil
 import signal
 import subprocess
@@ -39,8 +37,8 @@ from .host.decode import decode
 from .metrics import confusion, Scores
 from .model_card import load_card, ModelCard
 from .montage import latency_plot, montage, Row
+from .node_process import keep_to_this_machine, ros_arguments, running
 from .ros.bags import BagReader
-from .share import share_path
 from .stats import percentiles
 from .street import CLASSES, Drive
 
@@ -82,7 +80,7 @@ def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'au
     if seconds <= 0:
         raise DemoError(f'--seconds {seconds:g}: give more than 0')
     _clear(out)
-    _ros_environment()
+    keep_to_this_machine()
     with _Progress() as progress:
         diagnostics, arrived = _live(out, round(seconds * FPS) or 1, model, engine, progress)
         report, rows, series = _score(out, card, diagnostics, arrived, progress)
@@ -103,35 +101,15 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True)
 
 
-def _ros_environment() -> None:
-    """Keep the demo to this machine and to itself, unless the user has set it otherwise."""
-    os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        os.environ.setdefault(name, str(share_path('config', 'fastdds.xml')))
-
-
 @contextmanager
 def _process(module: str, log: Path, parameters: dict[str, object]
              ) -> Iterator[subprocess.Popen[bytes]]:
-    """One node in a process of its own; ended by SIGINT, as Ctrl-C would."""
-    command = [sys.executable, '-m', f'{__package__}.ros.{module}', '--ros-args']
-    for name, value in parameters.items():
-        command += ['-p', f'{name}:={value}']
-    with log.open('wb') as file:
-        # a session of its own, so that the terminal's Ctrl-C reaches it only through us
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
-                                   start_new_session=True)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    """One node in a process of its own, its output in a file."""
+    command = [sys.executable, '-m', f'{__package__}.ros.{module}', *ros_arguments(parameters)]
+    # a session of its own, so that the terminal's Ctrl-C reaches it only through us
+    with log.open('wb') as file, running(command, stdout=file, stderr=subprocess.STDOUT,
+                                         start_new_session=True) as process:
+        yield process
 
 
 def _live(out: Path, frames: int, model: str, engine: str, progress: _Progress

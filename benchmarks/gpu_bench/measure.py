@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import sys
 from time import perf_counter, process_time, sleep
 from typing import Any
 
@@ -24,11 +25,12 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
+from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.frame import Frame, Wanted
 from trt_segmentation.gpu.driver import call
 from trt_segmentation.gpu.graph import Enqueues, Graph, Mark
-from trt_segmentation.gpu.memory import Memory
+from trt_segmentation.gpu.memory import Memory, open_device
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model_card import ModelCard
@@ -36,6 +38,15 @@ from trt_segmentation.model_card import ModelCard
 HEIGHT, WIDTH = 1080, 1920
 WARM_UP_S = 0.2
 OVERLAY = Wanted(overlay=True)
+
+
+def need_gpu() -> None:
+    """End with one line and status 2 where no GPU can be used."""
+    try:
+        open_device(0)
+    except EngineError as error:
+        sys.stderr.write(f'{error}\n')
+        sys.exit(2)
 
 
 def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:

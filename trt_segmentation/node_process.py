@@ -1,0 +1,62 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Nodes in processes of their own, on this machine and to themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import os
+import random
+import signal
+import subprocess
+from typing import Any
+
+from .share import share_path
+
+END_SECONDS = 10.0
+"""How long a process may take to end after SIGINT before it is killed."""
+
+
+def keep_to_this_machine() -> None:
+    """Set a domain of its own and the DDS profile, unless the user has set them otherwise."""
+    os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        os.environ.setdefault(name, str(share_path('config', 'fastdds.xml')))
+
+
+def ros_arguments(parameters: dict[str, object]) -> list[str]:
+    """What gives a node its parameters on the command line."""
+    return ['--ros-args', *(part for name, value in parameters.items()
+                            for part in ('-p', f'{name}:={value}'))]
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process while the block lasts; then SIGINT, as Ctrl-C would, if it still runs.
+
+    :param options: of subprocess.Popen.
+    """
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
