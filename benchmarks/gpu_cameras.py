@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 import threading
@@ -31,6 +32,7 @@ from report import Report, run
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.frame import Frame
 from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.model_card import ModelCard
 
 HZ = 30.0
 NAME = 'lraspp-fp16'
@@ -96,20 +98,30 @@ def measure(report: Report, quick: bool) -> None:
     need_gpu()
     with TemporaryDirectory() as folder:
         script('networks.py', folder, NAME)
-        pipeline = GpuPipeline(networks.card(Path(folder), NAME), OnnxRuntimeCuda)
-        frames = [frame_of(p) for p in pictures(8)]
-        Cameras(pipeline, frames, 4).run(0.5)
-        for count in (1, 8, 16) if quick else (1, 2, 4, 8, 12, 16):
-            cameras = Cameras(pipeline, frames, count)
-            took = cameras.run(2.0 if quick else 5.0)
-            p99, asked = float(np.percentile(took, 99)), count == 8
-            report.add(f'{count} cameras: p50', float(np.median(took)), 'ms')
-            report.add(f'{count} cameras: p99', p99, 'ms', *(
-                ('≤ 33', p99 <= 33) if asked else ('', None)))
-            report.add(f'{count} cameras: dropped', cameras.dropped, 'frames', *(
-                ('0', cameras.dropped == 0) if asked else ('', None)))
-            report.add(f'{count} cameras: answered', len(took), 'frames')
-        pipeline.close()
+        card = networks.card(Path(folder), NAME)
+        curve(report, card, 1, (1, 8, 16) if quick else (1, 2, 4, 8, 12, 16, 24), quick)
+        if not quick:
+            curve(report, card, 2, (8, 16, 24, 32), quick)
+
+
+def curve(report: Report, card: ModelCard, at_once: int, counts: Sequence[int],
+          quick: bool) -> None:
+    """Latency and drops over the number of cameras, with that many networks at once."""
+    pipeline = GpuPipeline(card, OnnxRuntimeCuda, networks=at_once)
+    frames = [frame_of(p) for p in pictures(8)]
+    Cameras(pipeline, frames, 4).run(0.5)
+    more = '' if at_once == 1 else f', {at_once} networks at once'
+    for count in counts:
+        cameras = Cameras(pipeline, frames, count)
+        took = cameras.run(2.0 if quick else 4.0)
+        p99, asked = float(np.percentile(took, 99)), count == 8 and at_once == 1
+        report.add(f'{count} cameras{more}: p50', float(np.median(took)), 'ms')
+        report.add(f'{count} cameras{more}: p99', p99, 'ms', *(
+            ('≤ 33', p99 <= 33) if asked else ('', None)))
+        report.add(f'{count} cameras{more}: dropped', cameras.dropped, 'frames', *(
+            ('0', cameras.dropped == 0) if asked else ('', None)))
+        report.add(f'{count} cameras{more}: answered', len(took), 'frames')
+    pipeline.close()
 
 
 if __name__ == '__main__':

@@ -120,7 +120,7 @@ def measure_kernels(report: Report, quick: bool) -> None:
             'postprocess 512×1024 float16, all three': bench.postprocess(
                 'float16', (512, 1024), True, True)}
     for name, (launches, moved) in cases.items():
-        ms = back_to_back(launches, streams.compute)
+        ms = back_to_back(launches, streams.compute[0])
         report.add(name, ms * 1e3, 'µs')
         report.add(f'{name}: bandwidth', moved / ms / 1e6, 'GB/s')
         report.add(f'{name}: of a copy', moved / ms * 1e3 / copy, '×')
@@ -145,7 +145,7 @@ def compare_cvcuda(report: Report, bench: Bench, streams: Streams) -> None:
         began = perf_counter()
         for _ in range(20):
             for launch in launches:
-                launch.enqueue(streams.compute)
+                launch.enqueue(streams.compute[0])
         bench.memory.synchronize()
         took.append((perf_counter() - began) * 1e3 / 20 / len(launches))
     own = float(np.median(took))

@@ -100,7 +100,7 @@ class Alone:
                  **engine: Any) -> None:
         self._memory = Memory()
         self._streams = Streams()
-        self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute, **engine)
+        self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute[0], **engine)
         image, output = self._engine.signature.input, self._engine.signature.output
         sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in (
             (image.shape(1), image.dtype), (self._engine.answer_shape(1), output.dtype))]
@@ -109,23 +109,25 @@ class Alone:
         call(driver.cuMemcpyHtoD, tensor, noise.ctypes.data, noise.nbytes)
         self._run: Enqueues = self._engine.bind(1, tensor, answer)
         for _ in range(3):
-            self._run.enqueue(self._streams.compute)
+            self._run.enqueue(self._streams.compute[0])
         self._memory.synchronize()
         self._graph: Graph | None = None
         if graph and self._engine.capturable:
-            self._graph = Graph([self._run], self._streams.compute)
+            self._graph = Graph([self._run], self._streams.compute[0])
         self._done = Mark(blocking)
 
     def _enqueue(self) -> None:
-        (self._graph or self._run).enqueue(self._streams.compute)
+        (self._graph or self._run).enqueue(self._streams.compute[0])
+
+    def once(self) -> None:
+        """One run, from enqueueing to done."""
+        self._enqueue()
+        self._done.enqueue(self._streams.compute[0])
+        self._done.wait()
 
     def latency(self, seconds: float) -> npt.NDArray[np.float64]:
-        """Milliseconds from enqueueing to done, by the wall clock, one at a time."""
-        def once(_: int) -> None:
-            self._enqueue()
-            self._done.enqueue(self._streams.compute)
-            self._done.wait()
-        return repeat(once, seconds)
+        """Milliseconds of :meth:`once` by the wall clock."""
+        return repeat(lambda _: self.once(), seconds)
 
     def rate(self, seconds: float) -> float:
         """Runs a second, enqueued one behind the other."""
@@ -136,7 +138,7 @@ class Alone:
             if count >= 4:
                 mark.wait()
             self._enqueue()
-            mark.enqueue(self._streams.compute)
+            mark.enqueue(self._streams.compute[0])
             count += 1
         self._memory.synchronize()
         return count / (perf_counter() - began)

@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Other ways to do the same: the usual article's, PyTorch's, CV-CUDA's.
+"""The ways compared: the network alone, this package's pipeline, the usual article's, PyTorch's.
 
 As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
-JSON: milliseconds a frame (p50, p99), and the GPU memory it took beside its context.
+JSON: milliseconds a frame (p50, p99), frames a second where several may be in flight, and the
+GPU memory it took beside its context. Within one process the first network opened is some
+percent faster than every later one, so that ways measured there in turn cannot be compared.
 """
 
 from __future__ import annotations
@@ -26,21 +28,46 @@ import os
 from pathlib import Path
 import sys
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gpu_bench import networks
-from gpu_bench.measure import frames_in, HEIGHT, OVERLAY, pictures, repeat, WIDTH
+from gpu_bench.measure import (
+    Alone,
+    frame_of,
+    frames_in,
+    HEIGHT,
+    latency,
+    OVERLAY,
+    pictures,
+    rate,
+    repeat,
+    WIDTH,
+)
 
-Way = Callable[[npt.NDArray[np.uint8]], Any]
+Stages = dict[str, list[float]]
 
 
-def article(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
+class Way(NamedTuple):
+    """One way, ready to run.
+
+    :param run: takes a frame's number and returns when its outputs are in host memory.
+    :param stages: milliseconds by stage; grows with every run.
+    :param rate: frames a second in that many seconds, where frames overlap.
+    :param more: further figures, measured after everything else.
+    """
+
+    run: Callable[[int], Any]
+    stages: Stages
+    rate: Callable[[float], float] | None = None
+    more: Callable[[float], dict[str, float]] = lambda seconds: {}
+
+
+def article(folder: Path, name: str) -> Way:
     """Preprocess with OpenCV and NumPy, copy through pinned memory, argmax and colour in NumPy."""
     from cuda.bindings import driver
 
@@ -49,8 +76,8 @@ def article(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
     from trt_segmentation.gpu.memory import Memory
     from trt_segmentation.gpu.streams import Streams
     card, memory, streams = networks.card(folder, name), Memory(), Streams()
-    engine = OnnxRuntimeCuda(card, 0, streams.compute)
-    image, stream = engine.signature.input, streams.compute
+    engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
+    image, stream = engine.signature.input, streams.compute[0]
     shape = engine.answer_shape(1)
     dtype = np.dtype(image.dtype)
     sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
@@ -60,10 +87,11 @@ def article(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
     logits = pinned[1].array.view(engine.signature.output.dtype).reshape(shape)
     run = engine.bind(1, *device)
     mean, std = (np.array(v, np.float32) for v in (card.input.mean, card.input.std))
-    palette = np.ascontiguousarray(card.palette[:, ::-1])
-    stages: dict[str, list[float]] = {'preprocess': [], 'model': [], 'argmax': [], 'colour': []}
+    palette, images = np.ascontiguousarray(card.palette[:, ::-1]), pictures(4)
+    stages: Stages = {'preprocess': [], 'model': [], 'argmax': [], 'colour': []}
 
-    def way(picture: npt.NDArray[np.uint8]) -> Any:
+    def way(i: int) -> Any:
+        picture = images[i % 4]
         times = [perf_counter()]
         small = cv2.cvtColor(cv2.resize(picture, (image.width, image.height)), cv2.COLOR_BGR2RGB)
         scaled = (small.astype(np.float32) / 255.0 - mean) / std
@@ -82,10 +110,10 @@ def article(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
         for stage, a, b in zip(stages.values(), times, times[1:]):
             stage.append((b - a) * 1e3)
         return labels, overlay
-    return way, stages
+    return Way(way, stages)
 
 
-def pytorch(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
+def pytorch(folder: Path, name: str) -> Way:
     """Everything on the GPU with PyTorch's own operations, called one by one."""
     import torch
     from torch.nn.functional import interpolate
@@ -104,7 +132,7 @@ def pytorch(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
     labels_down = torch.empty((HEIGHT, WIDTH), dtype=torch.uint8, pin_memory=True)
     overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
 
-    def way(picture: npt.NDArray[np.uint8]) -> Any:
+    def way(i: int) -> Any:
         # as ours from pinned memory: the copy into it is not this way's fault
         with torch.inference_mode():
             frame = up.cuda(non_blocking=True)
@@ -119,23 +147,43 @@ def pytorch(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
             torch.cuda.synchronize()
         return labels_down, overlay_down
     up.copy_(torch.from_numpy(pictures(1)[0]))
-    return way, {}
+    return Way(way, {})
 
 
-def ours(folder: Path, name: str) -> tuple[Way, dict[str, list[float]]]:
-    """This package's pipeline, for its memory beside the others'."""
+def alone(folder: Path, name: str) -> Way:
+    """The network and nothing else: the same engine, captured the same way."""
+    network = Alone(networks.card(folder, name))
+    return Way(lambda i: network.once(), {}, network.rate)
+
+
+def ours(folder: Path, name: str, **options: Any) -> Way:
+    """This package's pipeline, frames in its own pinned memory."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     from trt_segmentation.gpu.pipeline import GpuPipeline
-    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda)
-    frames = frames_in(pipeline, pictures(1))
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, **options)
+    frames = frames_in(pipeline, pictures(6))
+    stages: Stages = {}
 
-    def way(picture: npt.NDArray[np.uint8]) -> Any:
-        pipeline.submit(frames, OVERLAY)
-        pipeline.collect()[0].release()
-    return way, {}
+    def way(i: int) -> None:
+        pipeline.submit([frames[i % 6]], OVERLAY)
+        (answer,) = pipeline.collect()
+        for stage, ms in answer.timings.items():
+            stages.setdefault(stage, []).append(ms)
+        answer.release()
+
+    def more(seconds: float) -> dict[str, float]:
+        staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
+        return {'graphed': pipeline.graphed, 'from ordinary memory': float(np.median(staged)),
+                'copy': parts['stage'], 'allocated': pipeline.memory.device_bytes}
+    return Way(way, stages, lambda s: rate(pipeline, frames, s, pipeline.depth), more)
 
 
-WAYS = {'article': article, 'pytorch': pytorch, 'ours': ours}
+def two(folder: Path, name: str) -> Way:
+    """Ours with two copies of the network at work at once."""
+    return ours(folder, name, networks=2)
+
+
+WAYS = {'alone': alone, 'ours': ours, 'two': two, 'article': article, 'pytorch': pytorch}
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
@@ -146,14 +194,14 @@ def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]
     from trt_segmentation.gpu.memory import Memory
     memory = Memory()
     free, _ = call(driver.cuMemGetInfo)
-    run, stages = WAYS[way](folder, name)
-    images = pictures(4)
-    took = repeat(lambda i: run(images[i % 4]), seconds)
+    run, stages, together, more = WAYS[way](folder, name)
+    took = repeat(run, seconds)
+    found = {'p50': float(np.median(took)), 'p99': float(np.percentile(took, 99)),
+             'stages': {stage: float(np.median(ms[-len(took):])) for stage, ms in stages.items()},
+             **({'rate': together(seconds)} if together else {})}
     left, _ = call(driver.cuMemGetInfo)
     memory.enter()
-    return {'p50': float(np.median(took)), 'p99': float(np.percentile(took, 99)),
-            'device_bytes': free - left,
-            'stages': {stage: float(np.median(ms[-len(took):])) for stage, ms in stages.items()}}
+    return {**found, 'device_bytes': free - left, **more(seconds)}
 
 
 if __name__ == '__main__':

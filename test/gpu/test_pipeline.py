@@ -86,9 +86,9 @@ def card(tmp_path):
                                        stride=4), PALETTE)
 
 
-@pytest.fixture
-def pipeline(card, memory):
-    pipeline = GpuPipeline(card, open_cuda)
+@pytest.fixture(params=[1, 2], ids=['one network', 'two networks'])
+def pipeline(request, card, memory):
+    pipeline = GpuPipeline(card, open_cuda, networks=request.param)
     yield pipeline
     pipeline.close()
     memory.enter()

@@ -34,7 +34,6 @@ from .postprocess import palette_words, Postprocess, Target
 from .preprocess import Preprocess
 from .program import IMAGES
 from .slots import Run, Slot, Work
-from .streams import Streams
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +49,14 @@ class Compute:
     graph: on streams of their own they run beside the network of another frame, and a frame of
     another size or address needs no new graph.
 
-    :param streams: whose ``compute`` the engine was opened with.
+    :param engine: any of the slots' networks, which are all alike.
+    :param down: the stream that postprocesses.
     :param graph: False to enqueue the network call by call.
     """
 
-    def __init__(self, memory: Memory, card: ModelCard, engine: DeviceEngine,
-                 streams: Streams, graph: bool = True) -> None:
-        self._engine = engine
-        self._stream, self._down = streams.compute, streams.down
+    def __init__(self, memory: Memory, card: ModelCard, engine: DeviceEngine, down: int,
+                 graph: bool = True) -> None:
+        self._down = down
         self._graph = graph and engine.capturable
         image, output = engine.signature.input, engine.signature.output
         if (image.batch or 1) > IMAGES:
@@ -80,7 +79,7 @@ class Compute:
                 alpha: float) -> None:
         """Have a slot's work ready for the frames in its lanes."""
         self._send(palette)
-        batch = self._engine.signature.input.batch or min(slot.count, IMAGES)
+        batch = slot.engine.signature.input.batch or min(slot.count, IMAGES)
         engine = self._bound(slot, batch)
         work = slot.works.get(slot.count)
         if work is None:
@@ -95,7 +94,7 @@ class Compute:
         if key == work.key:
             return
         work.key = None
-        shape = self._engine.answer_shape(batch)
+        shape = slot.engine.answer_shape(batch)
         for index, run in enumerate(work.runs):
             some = targets[index * batch:(index + 1) * batch]
             self._preprocess.aim(run.before, [(t.frame, t.image) for t in some],
@@ -105,7 +104,7 @@ class Compute:
 
     def warm_up(self, slot: Slot) -> None:
         """Have a slot's network ready for the batch it will mostly get, before any frame comes."""
-        self._bound(slot, self._engine.signature.input.batch or 1)
+        self._bound(slot, slot.engine.signature.input.batch or 1)
 
     def close(self) -> None:
         """Unload the kernels; graphs are their slots'."""
@@ -128,19 +127,19 @@ class Compute:
         if batch in slot.engines:
             return slot.engines[batch]
         self._reserve(slot, batch)
-        engine = self._engine.bind(batch, slot.tensor.address, slot.answer.address)
+        engine = slot.engine.bind(batch, slot.tensor.address, slot.answer.address)
         for _ in range(WARM_UP):
-            engine.enqueue(self._stream)
-        call(driver.cuStreamSynchronize, self._stream)
+            engine.enqueue(slot.stream)
+        call(driver.cuStreamSynchronize, slot.stream)
         slot.engines[batch] = self._captured(engine, slot, batch) if self._graph else engine
         return slot.engines[batch]
 
     def _reserve(self, slot: Slot, batch: int) -> None:
-        signature = self._engine.signature
+        signature = slot.engine.signature
         sizes = [(region, math.prod(shape) * np.dtype(dtype).itemsize)
                  for region, shape, dtype in (
                      (slot.tensor, signature.input.shape(batch), signature.input.dtype),
-                     (slot.answer, self._engine.answer_shape(batch), signature.output.dtype))]
+                     (slot.answer, slot.engine.answer_shape(batch), signature.output.dtype))]
         if any(size > region.capacity for region, size in sizes):
             # what was bound and captured has the old addresses
             slot.forget()
@@ -148,9 +147,9 @@ class Compute:
                 region.reserve(size)
 
     def _captured(self, engine: Enqueues, slot: Slot, batch: int) -> Enqueues:
-        name = f'{self._engine.name} {self._engine.version}'
+        name = f'{slot.engine.name} {slot.engine.version}'
         try:
-            graph = Graph([engine], self._stream)
+            graph = Graph([engine], slot.stream)
         except EngineError as error:
             if isinstance(error, GpuError) and error.sticky:
                 raise

@@ -69,7 +69,11 @@ class GpuPipeline:
     :param memory: ``pinned`` copies between host and GPU memory, ``mapped`` lets the kernels
         read and write host memory, ``auto`` takes mapped where both are one memory.
     :param wait: for the GPU, one of :data:`trt_segmentation.gpu.wait.WAITS`.
-    :param slots: batches that may be between submit and release.
+    :param slots: batches that may be between submit and release; 2 and one for every network
+        where not given.
+    :param networks: copies of the network that run at once, each on a stream of its own. A
+        small network leaves much of a large GPU idle: two finish more frames a second together,
+        each of them a little later.
     :param graph: False to enqueue the network call by call instead of as a CUDA graph.
     :param write_combined: of :attr:`inputs`, see
         :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
@@ -78,8 +82,10 @@ class GpuPipeline:
     """
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
-                 memory: str = 'auto', wait: str = 'timed', slots: int = 3, graph: bool = True,
-                 write_combined: bool = False, reason: str = '') -> None:
+                 memory: str = 'auto', wait: str = 'timed', slots: int | None = None,
+                 graph: bool = True, write_combined: bool = False, networks: int = 1,
+                 reason: str = '') -> None:
+        slots = slots or 2 + networks
         for what, value, known in (('memory', memory, MEMORIES), ('wait', wait, WAITS)):
             if value not in known:
                 raise EngineError(f'{what}: {value!r}; expected one of {", ".join(known)}')
@@ -100,12 +106,16 @@ class GpuPipeline:
         self.depth = max(slots - 1, 1)
         self._wait = Wait(wait)
         try:
-            self._streams = self._owned(Streams())
-            engine = self._owned(open_engine(card, gpu, self._streams.compute))
+            self._streams = self._owned(Streams(networks))
+            engines = [self._owned(open_engine(card, gpu, stream))
+                       for stream in self._streams.compute]
+            engine = engines[0]
             self._compute = self._owned(
-                Compute(self.memory, card, engine, self._streams, graph))
+                Compute(self.memory, card, engine, self._streams.down, graph))
             self._slots = [
-                self._owned(Slot(self.memory, number, mapped, self._wait.blocking))
+                self._owned(Slot(self.memory, number, mapped, self._wait.blocking,
+                                 engines[number % networks],
+                                 self._streams.compute[number % networks]))
                 for number in range(slots)]
             # now, not at the first frame: algorithms are picked and graphs captured for as long
             # as a camera takes to send twenty
@@ -114,8 +124,8 @@ class GpuPipeline:
         except BaseException:
             self.close()
             raise
-        # the slot given back last is taken first: its memory is allocated and its graph built
         self._free = self._slots[::-1]
+        self._turn = 0
         self.signature = engine.signature
         # an open batch is left alone: every other count needs a graph for each slot
         self.batch = engine.signature.input.batch or 1
@@ -256,7 +266,13 @@ class GpuPipeline:
                     f'collect(), {len(self._slots) - len(self._pending)} for release() of their '
                     f'answers. Collect and release, or open the pipeline with more slots')
             self._alive()
-            return self._free.pop()
+            # networks take turns; of a network's slots the one given back last, whose memory is
+            # allocated
+            stream = self._streams.compute[self._turn % len(self._streams.compute)]
+            self._turn += 1
+            slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
+            self._free.remove(slot)
+            return slot
 
     def _queue(self, slot: Slot | None) -> None:
         with self._changed:
@@ -293,9 +309,11 @@ class GpuPipeline:
         if self._closed:
             raise EngineError('the pipeline is closed; open a new one')
         if self._dead is not None:
-            raise EngineError(
+            error = EngineError(
                 f'the pipeline ended with an error of the GPU ({self._dead}); this process '
-                f'cannot use that GPU again, restart it') from self._dead
+                f'cannot use that GPU again, restart it')
+            error.sticky = True
+            raise error from self._dead
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

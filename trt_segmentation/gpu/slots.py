@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import Frame, Segmentation, Wanted
+from .engine import DeviceEngine
 from .graph import Enqueues, Graph, Launch, Mark
 from .inputs import InputBuffer
 from .memory import Memory, Pinned
@@ -187,10 +188,15 @@ class Slot:
     :param number: for messages.
     :param blocking: whether waiting for the last mark gives the core away.
     :param mapped: see :class:`Lane`.
+    :param engine: the network its batches go through.
+    :param stream: the one that network was opened with.
     """
 
-    def __init__(self, memory: Memory, number: int, mapped: bool, blocking: bool) -> None:
+    def __init__(self, memory: Memory, number: int, mapped: bool, blocking: bool,
+                 engine: DeviceEngine, stream: int) -> None:
         self.number = number
+        self.engine = engine
+        self.stream = stream
         self._memory = memory
         self._mapped = mapped
         self.tensor = Region(memory, f'slot {number} input tensor', pinned=False)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Three streams, so that upload, inference and download of different frames run at once."""
+"""Streams, so that upload, inference and download of different frames run at once."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ from .slots import Slot
 class Streams:
     """The streams of one pipeline; one thread at a time, with the GPU's context current.
 
-    ``up`` copies frames to the GPU and preprocesses them, ``compute`` runs the network and
+    ``up`` copies frames to the GPU and preprocesses them, each of ``compute`` runs a network and
     nothing else, ``down`` postprocesses and copies the outputs to the host. So the network of
     one frame runs beside the kernels of the next and of the last.
+
+    :param networks: how many run at once, each on a stream of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, networks: int = 1) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
         # the network is what frames queue for: its blocks go before those of the kernels
-        self.up, self.compute, self.down = self._all = [
+        self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
-            for priority in (lowest, highest, lowest)]
+            for priority in (lowest, lowest, *[highest] * networks)]
 
     def begin(self, slot: Slot) -> None:
         """Enqueue the upload of a slot's frames."""
@@ -55,14 +57,14 @@ class Streams:
         for run in slot.work.runs:
             if before is not None:
                 before.inferred.hold(self.up)
-                before.answered.hold(self.compute)
+                before.answered.hold(slot.stream)
             run.preparing.enqueue(self.up)
             run.before.enqueue(self.up)
             run.prepared.enqueue(self.up)
-            run.prepared.hold(self.compute)
-            run.inferring.enqueue(self.compute)
-            run.engine.enqueue(self.compute)
-            run.inferred.enqueue(self.compute)
+            run.prepared.hold(slot.stream)
+            run.inferring.enqueue(slot.stream)
+            run.engine.enqueue(slot.stream)
+            run.inferred.enqueue(slot.stream)
             run.inferred.hold(self.down)
             run.answering.enqueue(self.down)
             run.after.enqueue(self.down)
