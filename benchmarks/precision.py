@@ -15,13 +15,20 @@
 
 """What FP16, INT8 and mixed precision cost the demo model, on scenes it was not trained on.
 
+    python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
+
 Answers are ONNX Runtime's on the CPU. It computes INT8 as TensorRT does up to the order of sums,
 but most FP16 operators in FP32 between roundings: the FP16 rows show the rounding of weights and
 of most activations, not that of sums, which TensorRT keeps in FP32 too for convolutions.
+
+With --gpu the answers are those of the GPU pipeline with ONNX Runtime's CUDA kernels, which
+compute FP16 operators in FP16. They have no INT8 convolutions: values are rounded to INT8 and the
+sums then made in FP16, so that the int8 rows differ from TensorRT's in how sums are rounded.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 import tempfile
@@ -32,13 +39,17 @@ from report import Report, run
 
 from trt_segmentation import street
 from trt_segmentation.builder.accuracy import Accuracy, compare, Shot, write_differences
-from trt_segmentation.builder.calibration import calibrate, Calibration
-from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.precision import PRECISIONS
-from trt_segmentation.builder.prepare import give_precision, Graph, read_graph, Recipe
-from trt_segmentation.calibration_frames import Street
+from trt_segmentation.builder.prepare import (
+    card_calibration,
+    give_precision,
+    read_graph,
+    Recipe,
+)
+from trt_segmentation.engines.gpu_identity import gpu_identity
 from trt_segmentation.evaluation import FIRST_SEED
 from trt_segmentation.model_card import load_card, ModelCard
+from trt_segmentation.pipeline import open_pipeline, Pipeline
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
 """Mean IoU each may lose to FP32."""
@@ -46,31 +57,35 @@ BARS = {'fp16': 0.001, 'mixed': 0.01}
 DOCS = Path(__file__).parent.parent / 'docs'
 
 
+OPTIONS = argparse.ArgumentParser(add_help=False)
+OPTIONS.add_argument('--gpu', type=int, metavar='N', help='on this GPU, as CUDA counts')
+OPTIONS.add_argument('--scenes', type=int, default=12, help='of each condition')
+
+
 def measure(report: Report, quick: bool) -> None:
     """Give the street model every precision and compare them on every condition."""
+    args, _ = OPTIONS.parse_known_args()
     card = load_card('street')
-    graph = read_graph(card, Recipe('fp32'))
-    calibration = calibrated(card, graph, frames=8 if quick else 64)
+    graph, calibration = read_graph(card, Recipe('fp32')), card_calibration(card)
     models = {name: give_precision(graph, Recipe(name), calibration).model
               for name in PRECISIONS}
+    engine = 'onnxruntime-cpu' if args.gpu is None else 'onnxruntime-cuda'
+
+    def opened(card: ModelCard) -> Pipeline:
+        return open_pipeline(card, engine, gpu=args.gpu or 0)
+
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
         for name, model in models.items():
             onnx.save(model, paths[name])
-        accuracy = compare(card, paths, scenes(1 if quick else 12))
+        accuracy = compare(card, paths, scenes(1 if quick else args.scenes), opened)
+    where = '' if args.gpu is None else f' on {gpu_identity(args.gpu).name}'
     for name in PRECISIONS:
-        add_rows(report, accuracy, name)
+        add_rows(report, accuracy, name, where)
         report.add(f'{name}: ONNX file', models[name].ByteSize() / 1e6, 'MB')
-    if not quick:
+    if not quick and args.gpu is None:
         DOCS.mkdir(exist_ok=True)
         write_differences(accuracy, card, DOCS / 'precision_differences.png', height=160)
-
-
-def calibrated(card: ModelCard, graph: Graph, frames: int, method: str = 'entropy',
-               conditions: tuple[str, ...] = street.CONDITIONS) -> Calibration:
-    """Ranges from scenes of some conditions, none of them a scene to be tested on."""
-    feeds = choose_frames(card, list(Street(frames, conditions)), frames)
-    return calibrate(graph.model, feeds, method)
 
 
 def scenes(count: int) -> Iterator[Shot]:
@@ -81,23 +96,22 @@ def scenes(count: int) -> Iterator[Shot]:
             yield Shot(f'{condition} {seed}', condition, scene.image, scene.truth)
 
 
-def add_rows(report: Report, accuracy: Accuracy, name: str) -> None:
+def add_rows(report: Report, accuracy: Accuracy, name: str, where: str) -> None:
     """Rows of one precision: all conditions, each condition, and every class."""
-    loss = accuracy.loss(name)
-    bar = BARS.get(name)
-    report.add(f'{name}: mean IoU', accuracy.scores(name).mean_iou, '')
+    loss, title, bar = accuracy.loss(name), f'{name}{where}', BARS.get(name)
+    report.add(f'{title}: mean IoU', accuracy.scores(name).mean_iou, '')
     if name != 'fp32':
-        report.add(f'{name}: mean IoU lost to fp32', loss, '',
+        report.add(f'{title}: mean IoU lost to fp32', loss, '',
                    '' if bar is None else f'<= {bar}', None if bar is None else loss <= bar)
-        report.add(f'{name}: pixels as fp32', accuracy.agreement(name), '')
-    report.add(f'{name}: boundary IoU', accuracy.boundary_iou(name), '')
+        report.add(f'{title}: pixels as fp32', accuracy.agreement(name), '')
+    report.add(f'{title}: boundary IoU', accuracy.boundary_iou(name), '')
     for condition in accuracy.conditions:
-        report.add(f'{name}: mean IoU, {condition}',
+        report.add(f'{title}: mean IoU, {condition}',
                    accuracy.scores(name, condition).mean_iou, '')
     for label, iou in zip(accuracy.classes, accuracy.scores(name).iou):
         if not np.isnan(iou):
-            report.add(f'{name}: IoU, {label}', iou, '')
+            report.add(f'{title}: IoU, {label}', iou, '')
 
 
 if __name__ == '__main__':
-    run('Precision of the street model', measure)
+    run('Precision of the street model', measure, [OPTIONS])

@@ -1,0 +1,177 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The node for half an hour at the highest rate this machine holds: does anything grow?
+
+Camera processes publish, the node answers in a process of its own, and this process subscribes,
+counts, compares and watches the node's memory, threads and handles.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+import json
+from pathlib import Path
+import re
+import signal
+import sys
+from tempfile import TemporaryDirectory
+import time
+from typing import Any
+
+import rclpy
+from report import Report
+from rich.console import Console
+from soak_run.cameras import camera_processes, publish
+from soak_run.pictures import Pictures, render
+from soak_run.receiver import Receiver
+from soak_run.rig import END_SECONDS, highest_rate, Rig
+from soak_run.rows import add_rows, Soaked
+from soak_run.trend import windows
+from soak_run.watch import gpu_to_watch, Watch
+
+from trt_segmentation.engines import ENGINES
+from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
+
+WARM_UP = 120.0
+WINDOW = 60.0
+POINTS = 400
+"""Points of a series in the JSON file, at most."""
+
+
+def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
+         ) -> tuple[Soaked, dict[str, Any]]:
+    """Find the rate, soak, end the node; what was noted, and the setting it was noted in."""
+    rig.connect()
+    names = len(pictures.files)
+    hz = args.rate or highest_rate(rig, names, say)
+    say.print(f'{names} cameras at {hz:g} Hz for {args.seconds:g} s')
+    before = rig.rest()
+    begin = time.time_ns()
+    watch = Watch(rig.node.pid, args.period, gpu_to_watch(args.gpu))
+    try:
+        rig.publishers.rate(hz)
+        rig.spin(args.seconds)
+    finally:
+        samples = watch.stop()
+    total = rig.rest()
+    rig.node.send_signal(signal.SIGINT)
+    exit_code = rig.node.wait(END_SECONDS)
+    identity, arrived = rig.receiver.identity, rig.receiver.records()
+    during = arrived[arrived[:, 2] >= begin]
+    warm = min(WARM_UP, 0.4 * args.seconds)
+    setting = {'cameras': names, 'width': args.size[0], 'height': args.size[1], 'hz': hz,
+               'seconds': args.seconds, 'warm_seconds': warm, **identity}
+    return Soaked(
+        hz, args.seconds, warm, names, identity['engine'], total.since(before), total,
+        rig.publishers.published(), arrived, begin, samples,
+        windows(during[:, 2], during[:, 3], begin, args.seconds, WINDOW),
+        7 * args.size[0] * args.size[1] / 2**20, rig.receiver.agreement, pictures.confusable(),
+        rig.receiver.foreign, exit_code), setting
+
+
+def series(items: Sequence[Any]) -> dict[str, list[Any]]:
+    """Lists by field of dataclasses, thinned to POINTS."""
+    step = -(-len(items) // POINTS) or 1
+    rows = [asdict(item) for item in items[::step]]
+    return {key: [round(row[key], 3) if isinstance(row[key], float) else row[key]
+                  for row in rows] for key in (rows[0] if rows else ())}
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Run everything and print the table; what the JSON file holds."""
+    names = [f'camera{index}' for index in range(args.cameras)]
+    parameters: dict[str, object] = {
+        'cameras': f'[{", ".join(names)}]', 'engine': args.engine, 'gpu': args.gpu,
+        'model': args.model, 'stale_after': 60.0}
+    command = [sys.executable, '-m', 'trt_segmentation.ros.node', *ros_arguments(parameters),
+               '--log-level', 'warn']
+    say = Console(stderr=True)
+    rclpy.init(args=[])
+    node = rclpy.create_node('soak')
+    with TemporaryDirectory() as folder:
+        pictures = render(Path(folder), args.cameras, args.size, args.model)
+        receiver = Receiver(node, names, pictures.answers)
+        with running(command) as process, camera_processes(
+                Path(__file__), Path(folder), names, pictures.files) as publishers:
+            found, setting = soak(Rig(process, publishers, receiver), pictures, args, say)
+    receiver.close()
+    node.destroy_node()
+    rclpy.shutdown()
+    report = Report(f'{setting["seconds"]:g} s of {args.cameras} × {args.size[0]}×'
+                    f'{args.size[1]} at {setting["hz"]:g} Hz on {setting["engine"]}')
+    add_rows(report, found)
+    Console(width=None if sys.stdout.isatty() else 120).print(report.table())
+    return {**report.tree(), 'setting': setting, 'series': {
+        'samples': series(found.samples), 'windows': series(found.windows)}}
+
+
+def size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT."""
+    if not (found := re.fullmatch(r'(\d+)x(\d+)', text)):
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT such as 1280x720')
+    return int(found[1]), int(found[2])
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--quick', action='store_true',
+                        help='12 s at 5 Hz, no search for the highest rate; under 40 s')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write figures and series here')
+    parser.add_argument('--figure', type=Path, metavar='FILE', help='draw them, such as soak.png')
+    parser.add_argument('--redraw', type=Path, metavar='JSON',
+                        help='measure nothing; draw the --figure of an earlier run')
+    parser.add_argument('--minutes', type=float, default=30.0)
+    parser.add_argument('--cameras', type=int, default=2)
+    parser.add_argument('--rate', type=float, metavar='HZ',
+                        help='of each camera; left out, the highest that is held')
+    parser.add_argument('--size', type=size, default=(1280, 720), metavar='WIDTHxHEIGHT')
+    parser.add_argument('--engine', choices=ENGINES, default='auto')
+    parser.add_argument('--gpu', type=int, default=0, help='index, as CUDA counts')
+    parser.add_argument('--model', default='street', help='model card')
+    args = parser.parse_args()
+    for name in ('minutes', 'cameras', 'rate'):
+        if (value := getattr(args, name)) is not None and value <= 0:
+            parser.error(f'--{name} {value:g}: give more than 0')
+    if args.redraw and not args.figure:
+        parser.error('--redraw needs --figure')
+    args.seconds, args.period = args.minutes * 60, 5.0
+    if args.quick:
+        args.seconds, args.period, args.rate = 12.0, 0.5, args.rate or 5.0
+    return args
+
+
+def main() -> None:
+    """Measure or redraw; write what was asked for."""
+    args = arguments()
+    if args.redraw:
+        tree = json.loads(args.redraw.read_text(encoding='utf-8'))
+    else:
+        tree = measure(args)
+    if args.json:
+        args.json.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+    if args.figure:
+        from soak_run.figure import draw  # a host that only measures may lack matplotlib
+        draw(tree, args.figure)
+
+
+if __name__ == '__main__':
+    keep_to_this_machine()
+    if sys.argv[1:2] == ['--publish']:
+        publish(Path(sys.argv[2]))
+    else:
+        main()

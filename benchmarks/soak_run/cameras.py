@@ -1,0 +1,174 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The cameras: processes that publish pictures rendered beforehand, at a rate told by stdin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, ExitStack
+import json
+import os
+from pathlib import Path
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_segmentation.node_process import running
+
+CAMERAS_A_PROCESS = 2
+"""Two 1080p cameras at 30 Hz are 0.4 GB/s, which one process copies with room to spare."""
+ROOM = 512
+"""Bytes before the pixels, for the message's header."""
+
+
+class Publishers:
+    """The camera processes, as the benchmark sees them.
+
+    :param logs: where each process writes what it published, by its first camera's index.
+    """
+
+    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
+                 ) -> None:
+        self._processes = processes
+        self._logs = logs
+
+    def rate(self, hz: float) -> None:
+        """Publish that many images a second and camera from now on; 0 to stand still."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write(f'{hz}\n'.encode())
+            process.stdin.flush()
+
+    def published(self) -> npt.NDArray[np.int64]:
+        """(n, 3): camera, picture and stamp in ns of every image so far; call at rest."""
+        records = []
+        for first, log in self._logs.items():
+            found = np.fromfile(log, np.int64).reshape(-1, 3)
+            records.append(found + (first, 0, 0))
+        return np.concatenate(records)
+
+    def check(self) -> None:
+        """End the benchmark where a camera has ended."""
+        for process in self._processes:
+            if process.poll() is not None:
+                raise SystemExit(f'a camera process ended with {process.returncode}')
+
+
+@contextmanager
+def camera_processes(script: Path, folder: Path, names: list[str], pictures: list[list[Path]]
+                     ) -> Iterator[Publishers]:
+    """Run the cameras while the block lasts; they stand still until told a rate.
+
+    :param script: the file whose ``--publish SPEC`` calls :func:`publish`.
+    :param pictures: .npy files of (height, width, 3) uint8 BGR, by camera.
+    """
+    processes, logs = [], {}
+    with ExitStack() as stack:
+        for first in range(0, len(names), CAMERAS_A_PROCESS):
+            part = slice(first, first + CAMERAS_A_PROCESS)
+            spec = folder / f'cameras{first}.json'
+            logs[first] = folder / f'cameras{first}.published'
+            spec.write_text(json.dumps({
+                'log': str(logs[first]), 'names': names[part],
+                'pictures': [[str(path) for path in paths] for paths in pictures[part]],
+                'phases': [(first + i) / len(names) for i in range(len(names[part]))],
+            }), encoding='utf-8')
+            processes.append(stack.enter_context(running(
+                [sys.executable, str(script), '--publish', str(spec)], stdin=subprocess.PIPE)))
+        yield Publishers(processes, logs)
+
+
+def publish(spec_file: Path) -> None:
+    """Publish until stdin ends or SIGINT; the main function of a camera process.
+
+    Image i of a camera is picture i modulo their number, with the time of sending as its stamp
+    and ``camera:picture`` as its frame_id. What was published is logged as three int64 each.
+    """
+    import rclpy
+    told: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.append(1))
+    spec = json.loads(spec_file.read_text(encoding='utf-8'))
+    rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
+    node = rclpy.create_node(f'cameras_{spec["names"][0]}')
+    cameras = [_Camera(node, name, index, [Path(p) for p in spec['pictures'][index]])
+               for index, name in enumerate(spec['names'])]
+    with open(spec['log'], 'wb') as log:
+        for camera in _turns(spec['phases'], told):
+            cameras[camera].send().tofile(log) if camera is not None else log.flush()
+    node.destroy_node()  # or its segment stays in /dev/shm
+    rclpy.shutdown()
+
+
+def _turns(phases: list[float], told: list[int]) -> Iterator[int | None]:
+    """Each camera when its time has come; None when the cameras come to rest."""
+    due, period = [0.0] * len(phases), 0.0
+    while not told:
+        turn = min(range(len(due)), key=due.__getitem__)
+        wait = min(0.2, max(0.0, due[turn] - time.monotonic())) if period else 0.2
+        if select.select([0], [], [], wait)[0]:
+            if not (text := os.read(0, 4096)):
+                break
+            rate = float(text.split()[-1])
+            period = 1.0 / rate if rate else 0.0
+            due = [time.monotonic() + phase * period for phase in phases]
+            yield None
+        elif period and due[turn] <= time.monotonic():
+            yield turn
+            # a camera that is late does not send a burst
+            due[turn] = max(due[turn] + period, time.monotonic())
+    yield None
+
+
+class _Camera:
+    """Publishes its pictures in turn from the memory they lie in."""
+
+    def __init__(self, node: Any, name: str, index: int, pictures: list[Path]) -> None:
+        from sensor_msgs.msg import Image
+
+        from trt_segmentation.ros.memory import ArrayMemory
+        from trt_segmentation.ros.qos import ANSWERS
+        from trt_segmentation.ros.transport import choose_transport
+        self._name = name
+        self._index = index
+        self._images = choose_transport().publisher(
+            node.create_publisher(Image, f'{name}/image', ANSWERS))
+        self._pictures = []
+        for path in pictures:
+            picture = np.load(path, allow_pickle=False)
+            whole = np.empty(ROOM + picture.nbytes, np.uint8)
+            pixels = whole[ROOM:].reshape(picture.shape)
+            pixels[:] = picture
+            self._pictures.append((pixels, ArrayMemory(pixels, ROOM)))
+        self._sent = 0
+
+    def send(self) -> npt.NDArray[np.int64]:
+        """Publish the next image; its record for the log."""
+        from builtin_interfaces.msg import Time
+        from std_msgs.msg import Header
+        picture = self._sent % len(self._pictures)
+        pixels, memory = self._pictures[picture]
+        now = time.time_ns()
+        sec, nanosec = divmod(now, 10**9)
+        self._images.publish(Header(stamp=Time(sec=sec, nanosec=nanosec),
+                                    frame_id=f'{self._name}:{picture}'), 'bgr8', pixels, memory)
+        self._sent += 1
+        return np.array([self._index, picture, now], np.int64)

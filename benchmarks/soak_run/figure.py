@@ -1,0 +1,64 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The picture of a soak: memory and latency over its minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+LABELS = {'rss_mb': 'resident', 'pss_mb': 'proportional', 'private_mb': 'anonymous',
+          'gpu_mb': 'GPU, whole'}
+
+
+def draw(tree: dict[str, Any], path: Path) -> None:
+    """Draw the series of a soak's JSON file.
+
+    :param tree: what the file holds.
+    :param path: PNG or whatever matplotlib writes, by its ending.
+    """
+    series, setting = tree['series'], tree['setting']
+    # a Figure of its own draws without a display
+    figure = Figure(figsize=(11, 6.5), dpi=110, layout='constrained')
+    memory, latency = figure.subplots(2, 1, sharex=True)
+    figure.suptitle(
+        f'{setting["cameras"]} × {setting["width"]}×{setting["height"]} at '
+        f'{setting["hz"]:.3g} Hz, {setting["engine"]}, {setting["transport"]} transport')
+    minutes = [at / 60 for at in series['samples']['at']]
+    for key, label in LABELS.items():
+        values = series['samples'][key]
+        if None not in values:
+            memory.plot(minutes, values, label=f'{label}: {values[-1]:.0f} MB', linewidth=1.6)
+    memory.axvspan(0, setting['warm_seconds'] / 60, color='0.92', label='warm-up, not counted')
+    _dress(memory, 'Memory of the node', 'MB')
+    at = [seconds / 60 for seconds in series['windows']['at']]
+    for key in ('p50', 'p99'):
+        latency.plot(at, series['windows'][key], label=key, marker='o', markersize=3.5)
+    _dress(latency, 'Latency from stamp to subscriber', 'ms')
+    latency.set_xlabel('minutes')
+    latency.set_xlim(left=0)
+    figure.savefig(path)
+
+
+def _dress(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title, loc='left', fontsize=11)
+    axes.set_ylabel(unit)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -1,0 +1,194 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The figures of a soak and what they are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from report import Report
+
+from .receiver import Counts, EVERY
+from .trend import drift, slope, Window
+from .watch import Sample
+
+MEMORY = 5.0
+"""MB an hour: 120 MB a day, which a robot that is restarted weekly does not feel."""
+COUNTED = 150.0
+"""Seconds after the warm-up below which growth and drift are not held to a bar."""
+LONG = 1200.0
+"""The same for a slope: the heap grows in steps of an image or a label map, each when more of them
+are in use at once than ever before, and one step in minutes would read as a leak."""
+DRIFT = 10.0
+"""Percent: a queue or a leak that matters in days moves latency by more in half an hour."""
+LOST = 0.5
+"""Percent: best effort of depth 1 promises the newest image, not every one, but a camera's rate
+has to be kept by a transport that is set up right."""
+SUPERSEDED = 1.0
+"""Percent: the rate was chosen so that there were none in a quarter of a minute."""
+RATE = 0.99
+"""Of the rate asked for: below that the cameras are the ones that were soaked."""
+AGREEMENT = {'onnxruntime-cpu': 1.0}
+"""Share of pixels by engine: the same arithmetic on the CPU; elsewhere what the tests ask."""
+ELSEWHERE = 0.99
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """Everything one soak noted.
+
+    :param seconds: how long it lasted, ``warm`` of them before memory counts.
+    :param counts: what the node counted in it; ``total``: since its start.
+    :param published: (n, 3) camera, picture, stamp; every image since the start.
+    :param arrived: (n, 4) camera, picture, stamp, arrival; every label map since the start.
+    :param begin: ns when it began.
+    :param agreement: of label maps compared with the host pipeline's.
+    :param frame_mb: of an image, its overlay and its label map.
+    :param confusable: agreement of the two most alike pictures' answers.
+    :param foreign: label maps on another camera's topic.
+    """
+
+    hz: float
+    seconds: float
+    warm: float
+    cameras: int
+    engine: str
+    counts: Counts
+    total: Counts
+    published: npt.NDArray[np.int64]
+    arrived: npt.NDArray[np.int64]
+    begin: int
+    samples: Sequence[Sample]
+    windows: Sequence[Window]
+    frame_mb: float
+    agreement: Sequence[float]
+    confusable: float
+    foreign: int
+    exit_code: int
+
+    @property
+    def counted(self) -> float:
+        """Seconds after the warm-up."""
+        return self.seconds - self.warm
+
+    @property
+    def warmed(self) -> list[Sample]:
+        """The samples after the warm-up."""
+        return [s for s in self.samples if s.at >= self.warm]
+
+
+def add_rows(report: Report, soak: Soaked) -> None:
+    """Every row."""
+    _rate(report, soak)
+    _process(report, soak)
+    for name in ('p50', 'p99'):
+        values = [getattr(window, name) for window in soak.windows]
+        report.add(f'latency {name}, median of the windows', float(np.median(values)), 'ms')
+        moved = drift(values)
+        report.add(f'latency {name}: last fifth against the first', moved, '%', *(
+            (f'< {DRIFT:g}', moved < DRIFT) if soak.counted >= COUNTED else ('', None)))
+    _losses(report, soak)
+    _answers(report, soak)
+    report.add('exit code of the node', soak.exit_code, '', '0', soak.exit_code == 0)
+
+
+def _rate(report: Report, soak: Soaked) -> None:
+    during = soak.published[soak.published[:, 2] >= soak.begin]
+    slowest = min(_hz(during[during[:, 0] == camera, 2]) for camera in range(soak.cameras))
+    report.add('images a second and camera, asked for', soak.hz, '/s')
+    report.add('images a second, slowest camera', slowest, '/s', f'>= {RATE:g} of asked',
+               slowest >= RATE * soak.hz)
+    report.add('seconds soaked', soak.seconds, 's')
+
+
+def _hz(stamps: npt.NDArray[np.int64]) -> float:
+    if len(stamps) < 2:
+        return 0.0
+    return float((len(stamps) - 1) / (stamps.max() - stamps.min()) * 1e9)
+
+
+def _process(report: Report, soak: Soaked) -> None:
+    """Memory, threads, handles and segments of the node, and the GPU's memory.
+
+    Proportional memory has no bar: it moves with whoever else maps the same libraries.
+    """
+    samples = soak.warmed
+    at = [s.at for s in samples]
+    for field, name in (('rss_mb', 'resident memory'), ('pss_mb', 'proportional memory'),
+                        ('private_mb', 'anonymous memory'), ('gpu_mb', 'GPU memory')):
+        values = [getattr(s, field) for s in samples]
+        if None in values:
+            continue
+        report.add(f'{name} at the end', values[-1], 'MB')
+        found = slope(at, values)
+        grown, held = found.per_hour * soak.counted / 3600, field != 'pss_mb'
+        report.add(f'{name}: rise of the line while counted', grown, 'MB', *(
+            (f'< {soak.frame_mb:.3g}, a frame and its answers', grown < soak.frame_mb)
+            if held and soak.counted >= COUNTED else ('', None)))
+        report.add(f'{name}: slope', found.per_hour, 'MB/h', *(
+            (f'< {MEMORY:g} or 2 errors', found.bounded(MEMORY))
+            if held and soak.counted >= LONG else ('', None)))
+        report.add(f'{name}: standard error of the slope', found.error, 'MB/h')
+    for field, name in (('threads', 'threads'), ('handles', 'file handles'),
+                        ('segments', 'shared memory segments')):
+        values = [getattr(s, field) for s in samples]
+        grown = float(np.median(values[-3:]) - np.median(values[:3]))
+        report.add(f'{name} at the end', values[-1], '')
+        report.add(f'{name}: end against start', grown, '', '0', grown == 0)
+
+
+def _losses(report: Report, soak: Soaked) -> None:
+    """Where images and label maps went."""
+    counts = soak.counts
+    sent = int((soak.published[:, 2] >= soak.begin).sum())
+    arrived = int((soak.arrived[:, 2] >= soak.begin).sum())
+    report.add('images published', sent, 'frames')
+    report.add('frames the node took', counts.frames_in, 'frames')
+    report.add('frames answered', counts.frames_out, 'frames')
+    for reason, count in sorted({'superseded': 0, **counts.dropped}.items()):
+        most = SUPERSEDED if reason == 'superseded' else 0.0
+        share = 100 * count / max(counts.frames_in, 1)
+        report.add(f'dropped: {reason}', count, 'frames',
+                   f'<= {most:g} % of those taken', share <= most)
+    for what, lost, of in (('images', sent - counts.frames_in, sent),
+                           ('label maps', counts.frames_out - arrived, counts.frames_out)):
+        report.add(f'{what} lost in the middleware', lost, 'frames', f'<= {LOST:g} %',
+                   0 <= lost <= LOST / 100 * of)
+    rest = soak.total.in_flight
+    report.add('taken, neither answered nor dropped, since the start', rest, 'frames', '0',
+               rest == 0)
+
+
+def _answers(report: Report, soak: Soaked) -> None:
+    """Whether every label map was one of an image sent, and the right one."""
+    known = set(map(tuple, soak.published.tolist()))
+    answered = [tuple(row[:3]) for row in soak.arrived.tolist()]
+    strange = sum(key not in known for key in answered)
+    report.add('label maps of no image published, since the start', strange, '', '0',
+               strange == 0)
+    twice = len(answered) - len(set(answered))
+    report.add('label maps that came twice', twice, '', '0', twice == 0)
+    report.add('label maps on the topic of another camera', soak.foreign, '', '0',
+               soak.foreign == 0)
+    least = AGREEMENT.get(soak.engine, ELSEWHERE)
+    report.add(f'label maps compared with the host pipeline (1 in {EVERY})',
+               len(soak.agreement), '', '> 0', len(soak.agreement) > 0)
+    worst = min(soak.agreement, default=0.0)
+    report.add('agreement of the worst of them', worst, '', f'>= {least:g}', worst >= least)
+    report.add('agreement of the two most alike pictures', soak.confusable, '',
+               'below the bar above', soak.confusable < least)

@@ -1,0 +1,207 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Distil the demo model from a larger network, beside the same model trained without one.
+
+    python training/distill.py --out DIR [--minutes 9] [--width 0.5] [--teacher FILE]
+
+One run renders scenes, trains a UNet on ResNet-18 (the teacher), then two students of the demo
+model's kind from the same first weights on the same batches: one learns from the truth and the
+teacher's soft answers (Hinton et al., 2015), the other from the truth alone. --minutes is the
+time of the whole run. Writes student.onnx, control.onnx, teacher.onnx, distill_log.json (kept up
+to date, so that a run that was cut short leaves what it had) and distill_curve.png into DIR.
+Test scenes have seeds that no training scene has.
+"""
+
+from __future__ import annotations
+
+import argparse
+from copy import deepcopy
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+from learning import Batches, Budget, fit, Learner, Loss, supervised, test_iou, versions
+from networks import export, parameters, StreetNet, Teacher
+import numpy as np
+from scenes import DEVICE, Scenes, test_scenes, training_scenes
+import torch
+from torch import nn
+from torch.nn.functional import interpolate, kl_div
+
+from trt_segmentation.street import CLASSES
+
+QUICK_TESTS = 75
+"""Scenes of a condition for the tests on the way."""
+
+
+def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, share: float) -> Loss:
+    """The supervised loss and the divergence from a teacher's softened answer.
+
+    :param weight: (classes,) of the truth's class at a pixel, as in the supervised loss.
+    :param share: weight of the divergence, which is scaled by the temperature's square so that
+        its gradients do not shrink with it.
+    """
+    truth_loss = supervised(weight)
+
+    def loss(logits: torch.Tensor, truth: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad(), torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
+            wanted = teacher(x)
+        found = interpolate(logits.float(), size=wanted.shape[-2:], mode='bilinear',
+                            align_corners=False)
+        soft, target = ((t / temperature).log_softmax(1) for t in (found, wanted.float()))
+        divergence = kl_div(soft, target, reduction='none', log_target=True).sum(1)
+        stride = truth.shape[-1] // wanted.shape[-1]
+        pixel = weight[truth[:, ::stride, ::stride]]
+        softened = (divergence * pixel).sum() / pixel.sum() * temperature ** 2
+        return truth_loss(logits, truth, x) + share * softened
+    return loss
+
+
+class Record:
+    """The JSON file of a run, written anew whenever something is added.
+
+    :ivar tree: its content.
+    """
+
+    def __init__(self, path: Path, args: argparse.Namespace) -> None:
+        self._path, self._began = path, time.monotonic()
+        self.tree: dict[str, Any] = {
+            'arguments': {k: str(v) for k, v in vars(args).items() if k not in ('out', 'teacher')},
+            'versions': versions(), 'classes': CLASSES, 'seconds': {}, 'networks': {}}
+
+    def elapsed(self, what: str = '') -> float:
+        """Seconds since the run began; with ``what``, put down as the end of that."""
+        seconds = time.monotonic() - self._began
+        if what:
+            self.tree['seconds'][what] = round(seconds, 1)
+            print(f'{what}: done at {seconds:.0f} s', flush=True)
+            self.write()
+        return seconds
+
+    def write(self) -> None:
+        """Write it."""
+        self._path.write_text(json.dumps(self.tree, indent=1) + '\n', encoding='utf-8')
+
+    def follow(self, learners: dict[str, Learner]) -> None:
+        """Take in the logs of networks in training."""
+        for name, learner in learners.items():
+            self.tree['networks'].setdefault(name, {}).update(
+                parameters=parameters(learner.net), steps=learner.steps, log=learner.log)
+        self.write()
+
+    def result(self, name: str, net: nn.Module, tests: dict[str, Scenes], out: Path) -> None:
+        """Test a network on every scene, export it, and put both down."""
+        iou = {condition: test_iou(net, scenes) for condition, scenes in tests.items()}
+        entry = self.tree['networks'].setdefault(name, {'parameters': parameters(net)})
+        entry |= {'scenes_a_condition': len(next(iter(tests.values()))), 'iou': iou,
+                  'mean_iou': {c: float(np.mean(v)) for c, v in iou.items()}}
+        entry['mean_iou']['all'] = float(np.mean(list(entry['mean_iou'].values())))
+        print(name, {k: round(v, 4) for k, v in entry['mean_iou'].items()}, flush=True)
+        self.write()
+        path = out / f'{name}.onnx'
+        export(deepcopy(net), path)
+        entry['onnx_bytes'] = path.stat().st_size
+        self.elapsed(f'{name} exported')
+
+    def plot(self, path: Path) -> None:
+        """Test mean IoU over training steps, a line a network."""
+        import matplotlib
+        matplotlib.use('Agg')
+        from matplotlib import pyplot
+        figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
+        for name, entry in self.tree['networks'].items():
+            log = entry.get('log', [])
+            axis.plot([e['step'] for e in log], [np.mean(list(e['iou'].values())) for e in log],
+                      marker='o', label=f'{name}, {entry["parameters"] / 1e6:.2f} M parameters')
+        axis.set(xlabel='training step', ylim=(0, 1),
+                 ylabel=f'mean IoU, {QUICK_TESTS} unseen scenes a condition')
+        axis.grid(alpha=0.3)
+        axis.legend()
+        figure.savefig(path, dpi=120)
+
+
+def taught(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
+           quick: dict[str, Scenes], record: Record, left: float) -> nn.Module:
+    """The teacher: read from ``args.teacher`` where that exists, else trained and written."""
+    if args.teacher and args.teacher.exists():
+        net = Teacher().to(DEVICE, memory_format=torch.channels_last).eval()
+        net.load_state_dict(torch.load(args.teacher, map_location=DEVICE, weights_only=True))
+        return net
+    learner = Learner(Teacher(), supervised(weight), args.teacher_lr)
+    fit({'teacher': learner}, batches, Budget(args.steps, left * args.teacher_share), quick,
+        args.tests, lambda: record.follow({'teacher': learner}))
+    if args.teacher:
+        torch.save(learner.mean.state_dict(), args.teacher)
+    return learner.mean
+
+
+def main() -> None:
+    """Render, teach, distil, test, export."""
+    args = arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    record = Record(args.out / 'distill_log.json', args)
+    torch.manual_seed(args.seed)
+    random = torch.Generator(DEVICE).manual_seed(args.seed)
+    scenes, tests = training_scenes(args.scenes), test_scenes(args.test_scenes)
+    quick = {condition: some.first(QUICK_TESTS) for condition, some in tests.items()}
+    weight = scenes.class_weights()
+    record.elapsed('rendering')
+    left = args.minutes * 60 - args.reserve - record.elapsed()
+    if not args.steps and left < 60:
+        raise SystemExit(f'rendering took {record.elapsed():.0f} s, which leaves no minute of the '
+                         f'{args.minutes} to train in; give fewer --scenes or more --minutes')
+    teacher = taught(args, weight, scenes.batches(args.teacher_batch, random), quick, record, left)
+    record.result('teacher', teacher, tests, args.out)
+    first = StreetNet(width=args.width)
+    learners = {'student': Learner(deepcopy(first), distilled(
+        teacher, weight, args.temperature, args.share), args.lr)}
+    if not args.no_control:
+        learners['control'] = Learner(first, supervised(weight), args.lr)
+    left = args.minutes * 60 - args.reserve - record.elapsed()
+    fit(learners, scenes.batches(args.batch, random), Budget(args.steps, left), quick, args.tests,
+        lambda: record.follow(learners))
+    record.elapsed('students')
+    for name, learner in learners.items():
+        record.result(name, learner.mean, tests, args.out)
+    record.plot(args.out / 'distill_curve.png')
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    add = parser.add_argument
+    add('--out', type=Path, required=True)
+    add('--minutes', type=float, default=9.0, help='for the whole run, rendering included')
+    add('--reserve', type=float, default=40.0, help='seconds of them for the last tests')
+    add('--teacher-share', type=float, default=0.5, help='part of the training time it gets')
+    add('--steps', type=int, default=0, help='train each so many steps instead')
+    add('--scenes', type=int, default=10000)
+    add('--test-scenes', type=int, default=300, help='of each condition')
+    add('--tests', type=int, default=4, help='how often to test each on the way')
+    add('--width', type=float, default=0.5, help='of the students; the demo model has 1')
+    add('--teacher', type=Path, help='weights to take, or where to put them if not there')
+    add('--no-control', action='store_true', help='all of the time for the distilled student')
+    add('--batch', type=int, default=32)
+    add('--teacher-batch', type=int, default=16)
+    add('--lr', type=float, default=4e-3)
+    add('--teacher-lr', type=float, default=1e-3)
+    add('--temperature', type=float, default=2.0)
+    add('--share', type=float, default=1.0, help='weight of the teacher beside the truth')
+    add('--seed', type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,159 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Training: what is lost, how weights follow, and how good the result is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+import platform
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from scenes import DEVICE, HEIGHT, normalise, Scenes, WIDTH
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, interpolate
+import torchvision
+
+from trt_segmentation.street import CLASSES
+
+Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes logits, truth and the images, gives a scalar."""
+
+DECAY = 0.998
+"""Of the mean weights, each step."""
+
+
+@dataclass
+class Budget:
+    """How long to train: so many steps or, where 0, so many seconds, tests included."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+
+    def used(self, step: int) -> float:
+        """Part of it that is gone, 1 at the end."""
+        return step / self.steps if self.steps else (time.monotonic() - self.began) / self.seconds
+
+
+class Learner:
+    """A network in training, its mean weights and what its tests gave.
+
+    :ivar mean: exponential mean of the weights and batch statistics; what is tested and kept.
+    :ivar log: one entry a test.
+    """
+
+    def __init__(self, net: nn.Module, loss: Loss, rate: float) -> None:
+        self.net = net.to(DEVICE, memory_format=torch.channels_last)
+        self.mean = deepcopy(self.net).eval()
+        self.loss, self.rate, self.steps, self.last = loss, rate, 0, torch.zeros(())
+        self.log: list[dict[str, Any]] = []
+        self._means, self._weights = ([values for values in some.state_dict().values()
+                                       if values.is_floating_point()]
+                                      for some in (self.mean, self.net))
+        self._optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
+
+    def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
+        """Take one step; the learning rate falls to 0 as the budget is used."""
+        for group in self._optimizer.param_groups:
+            group['lr'] = self.rate * min(1, self.steps / 200) * (1 - min(used, 0.999)) ** 0.9
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
+            logits = self.net(x)
+        self.last = self.loss(logits, y, x)
+        self._optimizer.zero_grad(set_to_none=True)
+        self.last.backward()
+        self._optimizer.step()
+        self.steps += 1
+        # the first steps are no part of a long mean: they would spoil that of a short run
+        follow = max(1 - DECAY, 9 / (self.steps + 9))
+        with torch.no_grad():
+            torch._foreach_lerp_(self._means, self._weights, follow)
+
+    def test(self, tests: Mapping[str, Scenes], seconds: float) -> str:
+        """Add an entry to the log; what to print of it."""
+        iou = {condition: test_iou(self.mean, scenes) for condition, scenes in tests.items()}
+        self.log.append({'step': self.steps, 'seconds': round(seconds, 1),
+                         'loss': round(self.last.item(), 4),
+                         'iou': {c: [round(v, 4) for v in iou[c]] for c in iou}})
+        means = {c: round(float(np.mean(v)), 4) for c, v in iou.items()}
+        return f'step {self.steps}, {seconds:.0f} s, loss {self.last.item():.3f}, {means}'
+
+
+def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
+        tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None
+        ) -> None:
+    """Train networks side by side, on the same batches.
+
+    :param count: how often to test, evenly over the budget, the last time at its end.
+    :param tested: called after every test.
+    """
+    torch.backends.cudnn.benchmark = True
+    done = 0
+    for step, (x, y) in enumerate(batches):
+        used = budget.used(step)
+        for learner in learners.values():
+            learner.learn(x, y, used)
+        if step % 20 == 0 and DEVICE == 'cuda':
+            torch.cuda.synchronize()        # or the budget would be asked long before the GPU
+        if (used := budget.used(step + 1)) >= (done + 1) / count:
+            done = int(used * count + 1e-9)
+            for name, learner in learners.items():
+                print(f'{name}:', learner.test(tests, time.monotonic() - budget.began),
+                      flush=True)
+            tested()
+        if used >= 1:
+            return
+
+
+def supervised(weight: torch.Tensor) -> Loss:
+    """Cross-entropy and one minus the soft Jaccard index, which is what the test measures."""
+    def loss(logits: torch.Tensor, truth: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        logits = interpolate(logits.float(), size=truth.shape[-2:], mode='bilinear',
+                             align_corners=False)
+        probability = logits.softmax(1)
+        is_class = [truth == c for c in range(len(CLASSES))]
+        both = torch.stack([(p * mask).sum()
+                            for p, mask in zip(probability.unbind(1), is_class)])
+        union = probability.sum((0, 2, 3)) + torch.stack([m.sum() for m in is_class]) - both
+        jaccard = (1 - (both + 1) / (union + 1)).mean()
+        return cross_entropy(logits, truth, weight) + jaccard
+    return loss
+
+
+def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
+    """IoU of each class over scenes at network size; the committed figures are from `eval`."""
+    table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
+    with torch.no_grad():
+        for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):
+            logits = interpolate(net(normalise(images)), size=(HEIGHT, WIDTH), mode='bilinear',
+                                 align_corners=False)
+            index = truths.long() * len(CLASSES) + logits.argmax(1)
+            table += torch.bincount(index.flatten(), minlength=len(table))
+    confusion = table.view(len(CLASSES), -1).double()
+    hit = confusion.diag()
+    return (hit / (confusion.sum(0) + confusion.sum(1) - hit)).tolist()
+
+
+def versions() -> dict[str, str]:
+    """Of everything that can move a figure."""
+    gpu = torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'
+    return {'python': platform.python_version(), 'torch': torch.__version__,
+            'torchvision': torchvision.__version__, 'numpy': np.__version__,
+            'opencv': cv2.__version__, 'gpu': gpu}

@@ -1,0 +1,106 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The networks that are trained on street scenes, and their way to ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from onnxruntime import InferenceSession
+from scenes import HEIGHT, WIDTH
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+from torchvision.models import mobilenet_v3_small, resnet18
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.segmentation import LRASPP
+
+from trt_segmentation.street import CLASSES
+
+LOW_STAGE = {4: 1, 8: 3}
+"""Which MobileNetV3-Small block has the low-level features at that stride."""
+
+
+class StreetNet(nn.Module):
+    """torchvision's LR-ASPP on MobileNetV3-Small; logits at the stride of its low features.
+
+    :param low_stride: stride of the low-level branch; torchvision's own choice is 8. Poles and
+        lane markings are a few pixels wide, so the finer stage is worth its cost here.
+    :param width: channels of the backbone, as a part of MobileNetV3-Small's.
+    """
+
+    def __init__(self, low_stride: int = 4, width: float = 1.0) -> None:
+        super().__init__()
+        stage = LOW_STAGE[low_stride]
+        features = mobilenet_v3_small(weights=None, dilated=True, width_mult=width).features
+        backbone = IntermediateLayerGetter(
+            features, {str(stage): 'low', str(len(features) - 1): 'high'})
+        self.net = LRASPP(backbone, features[stage].out_channels, features[-1].out_channels,
+                          len(CLASSES))
+        self.scale = 16 // low_stride
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) normalised RGB to (N, classes, H/stride, W/stride) logits."""
+        head, found = self.net.classifier, self.net.backbone(image)
+        high = head.cbr(found['high']) * head.scale(found['high'])
+        # classified before it is enlarged, not after as torchvision does: both are linear, so
+        # the sum is the same and 10 channels are enlarged instead of 128
+        high = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
+                           mode='bilinear', align_corners=False)
+        logits: torch.Tensor = head.low_classifier(found['low']) + high
+        return logits
+
+
+class Teacher(nn.Module):
+    """A UNet on ResNet-18 with logits at stride 2: what is thin is not lost on the way down."""
+
+    STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
+    CHANNELS = (64, 64, 128, 256, 512)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = IntermediateLayerGetter(resnet18(weights=None),
+                                               {name: name for name in self.STAGES})
+        self.decoder = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(below + here, here, 3, padding=1, bias=False),
+                          nn.BatchNorm2d(here), nn.ReLU(inplace=True))
+            for below, here in zip(self.CHANNELS[:0:-1], self.CHANNELS[-2::-1]))
+        self.classifier = nn.Conv2d(self.CHANNELS[0], len(CLASSES), 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) normalised RGB to (N, classes, H/2, W/2) logits."""
+        *rest, x = self.encoder(image).values()
+        for block, skip in zip(self.decoder, reversed(rest)):
+            x = interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
+            x = block(torch.cat([x, skip], 1))
+        logits: torch.Tensor = self.classifier(x)
+        return logits
+
+
+def parameters(net: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(values.numel() for values in net.parameters())
+
+
+def export(net: nn.Module, path: Path) -> None:
+    """Write the network to ONNX, any batch size, and compare ONNX Runtime with PyTorch."""
+    net = net.float().eval().cpu()
+    sample = torch.randn(1, 3, HEIGHT, WIDTH)
+    torch.onnx.export(net, (sample,), str(path), input_names=['image'],
+                      output_names=['logits'], opset_version=19, dynamo=False,
+                      dynamic_axes={'image': {0: 'batch'}, 'logits': {0: 'batch'}})
+    (found,) = InferenceSession(str(path)).run(None, {'image': sample.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(found, net(sample).numpy(), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,126 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Street scenes to train on: rendered once on every core, kept where the training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+import sys
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import affine_grid, grid_sample
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from trt_segmentation.street import CLASSES, CONDITIONS, scene
+
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+HEIGHT, WIDTH = 576, 1024
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TEST_SEED = 1_000_000
+"""Seed of the first scene to test on, FIRST_SEED of trt_segmentation/evaluation.py."""
+
+
+class Scenes:
+    """Scenes on the device: images (N, H, W, 3) uint8 BGR and truths (N, H, W) uint8."""
+
+    def __init__(self, images: torch.Tensor, truths: torch.Tensor) -> None:
+        self.images, self.truths = images, truths
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def first(self, count: int) -> Scenes:
+        """So many of them, or all; a view."""
+        return Scenes(self.images[:count], self.truths[:count])
+
+    def class_weights(self) -> torch.Tensor:
+        """(classes,) weights of a mean of 1, larger for classes of few pixels."""
+        share = torch.bincount(self.truths[:500].flatten().int(), minlength=len(CLASSES)).float()
+        weight = (share / share.sum()).clamp(min=1e-3) ** -0.35
+        return weight / weight.mean()
+
+    def batches(self, size: int, random: torch.Generator
+                ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Endless shuffled batches, augmented: normalised images and int64 truths."""
+        while True:
+            order = torch.randperm(len(self), device=DEVICE, generator=random)
+            for index in order[:len(self) // size * size].view(-1, size):
+                yield augment(self.images[index], self.truths[index], random)
+
+
+def training_scenes(count: int) -> Scenes:
+    """Scenes of seeds below those of evaluation, in equal parts of every condition."""
+    if not 0 < count <= TEST_SEED:
+        raise ValueError(f'{count} scenes to train on; expected 1 to {TEST_SEED}, where the '
+                         f'seeds of evaluation begin')
+    return rendered([(i, CONDITIONS[i % len(CONDITIONS)]) for i in range(count)])
+
+
+def test_scenes(count: int) -> dict[str, Scenes]:
+    """So many scenes of every condition, of seeds that no training has."""
+    return {condition: rendered([(TEST_SEED + i, condition) for i in range(count)])
+            for condition in CONDITIONS}
+
+
+def rendered(jobs: list[tuple[int, str]]) -> Scenes:
+    """Render scenes of these seeds and conditions on every core."""
+    images = torch.empty((len(jobs), HEIGHT, WIDTH, 3), dtype=torch.uint8, device=DEVICE)
+    truths = torch.empty((len(jobs), HEIGHT, WIDTH), dtype=torch.uint8, device=DEVICE)
+    with ProcessPoolExecutor() as pool:
+        for i, (image, truth) in enumerate(pool.map(render, jobs, chunksize=16)):
+            images[i], truths[i] = torch.from_numpy(image), torch.from_numpy(truth)
+    return Scenes(images, truths)
+
+
+def render(job: tuple[int, str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Render one scene as a 720p camera sees it, resized as the pipeline does."""
+    cv2.setNumThreads(1)
+    found = scene(*job, width=1280, height=720)
+    return (cv2.resize(found.image, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR),
+            cv2.resize(found.truth, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST))
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """(N, H, W, 3) uint8 BGR to (N, 3, H, W) as the model card says."""
+    rgb = images.flip(-1).permute(0, 3, 1, 2).float() / 255
+    mean, std = (torch.tensor(v, device=rgb.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator
+            ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flip, zoom, shift and relight a batch; image bilinear, truth nearest, by one grid."""
+    n = len(images)
+
+    def uniform(low: float, high: float) -> torch.Tensor:
+        return torch.rand(n, device=DEVICE, generator=random) * (high - low) + low
+
+    zoom, flip = uniform(0.6, 1.0), torch.sign(uniform(-1, 1))
+    theta = torch.zeros(n, 2, 3, device=DEVICE)
+    theta[:, 0, 0], theta[:, 1, 1] = zoom * flip, zoom * uniform(0.9, 1.1).clamp(max=1 / zoom)
+    theta[:, 0, 2], theta[:, 1, 2] = (1 - zoom) * uniform(-1, 1), (1 - zoom) * uniform(-1, 1)
+    grid = affine_grid(theta, [n, 3, HEIGHT, WIDTH], align_corners=False)
+    x = grid_sample(normalise(images), grid, padding_mode='reflection', align_corners=False)
+    y = grid_sample(truths[:, None].float(), grid, mode='nearest', padding_mode='reflection',
+                    align_corners=False)
+    gain, bias = uniform(0.8, 1.25), uniform(-0.15, 0.15)
+    x = x * gain.view(n, 1, 1, 1) + bias.view(n, 1, 1, 1)
+    noise = torch.randn(x.shape, device=DEVICE, generator=random)
+    return x + noise * uniform(0, 0.06).view(n, 1, 1, 1), y[:, 0].long()
