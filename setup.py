@@ -38,7 +38,7 @@ setup(
     maintainer='The trt_segmentation authors',
     maintainer_email='maintainers@trt-segmentation.invalid',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['**/*.cu', '**/*.cuh', 'py.typed']},
+    package_data={PACKAGE: ['**/*.cu', '**/*.cuh', '**/*.html', 'py.typed']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -46,15 +46,16 @@ setup(
         (f'share/{PACKAGE}/config', files(
             'config/*.yaml', 'config/*.xml', 'config/*.rviz', 'config/*.json')),
         (f'share/{PACKAGE}/config/models', files('config/models/*.yaml')),
-        (f'share/{PACKAGE}/resource', files('resource/*.onnx')),
+        (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',
     # What `import trt_segmentation` and a node need. Where a package manager has them under
     # other names (rosdep on a ROS machine) they are found by import, not by these names.
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
-        'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'rich', 'rosbags',
-                  'rosbags-image'],
+        'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
+                  'rosbags', 'rosbags-image'],
+        'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
         'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML'],

@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_eval(commands)
     _add_demo(commands)
+    _add_bench(commands)
     _add_doctor(commands)
     return top
 
@@ -55,11 +56,14 @@ def _add_build(commands: Commands) -> None:
         description='Check, simplify, calibrate and build the network of a model card with '
         'TensorRT or TensorRT-RTX. Below fp32 it is compared with fp32 first, and figures are '
         'written to a folder. Without --out the plan goes to the cache, where a node with the '
-        'same card and precision finds it.')
+        'same card, precision, workspace and level finds it.')
     command.add_argument('model', metavar='MODEL_CARD',
                          help='model card, or the name of an installed one')
     command.add_argument('--out', type=Path, metavar='PLAN',
                          help='write it here; with TensorRT-RTX that needs no GPU')
+    command.add_argument('--cache', default='', metavar='DIR',
+                         help="folder of the cache, a node's engine_cache "
+                         '(~/.cache/trt_segmentation)')
     command.add_argument('--precision', choices=('fp32', 'fp16', 'int8', 'mixed'),
                          default='fp16', help='mixed: INT8 backbone, FP16 head (%(default)s)')
     command.add_argument('--shapes', default='', metavar='HxW',
@@ -150,6 +154,7 @@ def _add_replay(commands: Commands) -> None:
                          help='write overlays too (default: yes)')
     command.add_argument('--png', action='store_true',
                          help='label maps as PNG on label_map/compressed: smaller, lossless')
+    _add_view(command)
     _add_model(command)
     _add_device(command)
     expect = command.add_argument_group('comparison')
@@ -185,7 +190,42 @@ def _add_demo(commands: Commands) -> None:
     command.add_argument('--seconds', type=float, default=10.0, help='(%(default)s)')
     command.add_argument('--out', type=Path, default=Path('demo-out'), metavar='DIR',
                          help='(%(default)s)')
+    _add_view(command)
     _add_model(command)
+
+
+def _add_bench(commands: Commands) -> None:
+    command = commands.add_parser(
+        'bench', help='latency, throughput, cameras and memory on this machine, as a page',
+        description='Measure a model with images of your cameras, without ROS: one frame at a '
+        'time, as many as go at once, and cameras at their own rate. Writes bench.json and '
+        'bench.html, which opens in any browser without a network.')
+    _add_model(command)
+    _add_device(command)
+    command.add_argument('--size', type=_size, default=(1920, 1080), metavar='WxH',
+                         help='of the images (1920x1080)')
+    command.add_argument('--encoding', default='bgr8', help='of the images (%(default)s)')
+    command.add_argument('--cameras', type=_counts, metavar='N,N,…',
+                         help='numbers of cameras to try (1,2,4,8)')
+    command.add_argument('--fps', type=_positive, default=30.0, metavar='HZ',
+                         help='frames a second of each camera (%(default)g)')
+    command.add_argument('--seconds', type=_positive, metavar='S', help='of each measurement (10)')
+    command.add_argument('--quick', action='store_true',
+                         help='1 second each and 1 and 4 cameras, where not given')
+    command.add_argument('--overlay', action=argparse.BooleanOptionalAction, default=True,
+                         help='compute the overlay too (default: yes)')
+    command.add_argument('--out', type=Path, default=Path('bench-out'), metavar='DIR',
+                         help='folder for bench.json and bench.html (%(default)s)')
+    command.add_argument('--json', type=Path, metavar='FILE', help='write the figures here too')
+    command.add_argument('--compare', type=Path, metavar='OTHER.json',
+                         help='figures of another run, drawn and listed beside these')
+
+
+def _add_view(command: argparse.ArgumentParser) -> None:
+    command.add_argument('--view', action='store_true',
+                         help='show images, label maps and latencies in Rerun (rerun-sdk)')
+    command.add_argument('--save-view', type=Path, metavar='FILE.rrd',
+                         help='write them for `rerun FILE.rrd` instead, or too')
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
@@ -213,6 +253,23 @@ def _fraction(text: str) -> float:
     if not 0 <= (value := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f'{text} is not a fraction of 0 to 1')
     return value
+
+
+def _positive(text: str) -> float:
+    if not 0 < (value := float(text)) < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition('x')
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 1920x1080')
+    return int(width), int(height)
+
+
+def _counts(text: str) -> list[int]:
+    return sorted({_count(part) for part in text.split(',')})
 
 
 def _count(text: str) -> int:

@@ -24,9 +24,10 @@ import sys
 from typing import Any
 
 from .arguments import parser
+from .printable import printable
 
 PIP_NAMES = {
-    'cv2': 'opencv-python-headless', 'yaml': 'PyYAML', 'PIL': 'Pillow',
+    'cv2': 'opencv-python-headless', 'yaml': 'PyYAML', 'PIL': 'Pillow', 'rerun': 'rerun-sdk',
     'rclpy': "'ros-jazzy-rclpy[fastrtps]' (or source a ROS 2 install)",
     'sensor_msgs': 'ros-jazzy-sensor-msgs (or source a ROS 2 install)',
 }
@@ -72,7 +73,7 @@ def replay(args: argparse.Namespace) -> int:
         precision=args.precision, image_topic=args.image_topic, namespace=args.namespace,
         overlay=args.overlay, png=args.png, expect=args.expect, expect_topic=args.expect_topic,
         min_agreement=args.min_agreement, allow_missing=args.allow_missing,
-        overwrite=args.overwrite)
+        overwrite=args.overwrite, view=args.view, save_view=args.save_view)
 
 
 def evaluate(args: argparse.Namespace) -> int:
@@ -85,11 +86,22 @@ def evaluate(args: argparse.Namespace) -> int:
 def demo(args: argparse.Namespace) -> int:
     """Run camera, node and recorder."""
     from .demo import run_demo
-    return run_demo(args.seconds, args.out, args.model, args.engine)
+    return run_demo(args.seconds, args.out, args.model, args.engine, args.view,
+                    args.save_view)
+
+
+def bench(args: argparse.Namespace) -> int:
+    """Measure a model on this machine."""
+    from .bench.run import Order, run_bench
+    given = vars(args)
+    quick = given.pop('quick')
+    given['cameras'] = args.cameras or ([1, 4] if quick else [1, 2, 4, 8])
+    given['seconds'] = args.seconds or (1.0 if quick else 10.0)
+    return run_bench(Order(**given))
 
 
 COMMANDS = {'inspect': inspect, 'build': build, 'cache': cache, 'replay': replay,
-            'eval': evaluate, 'demo': demo, 'doctor': doctor}
+            'eval': evaluate, 'demo': demo, 'bench': bench, 'doctor': doctor}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,7 +133,7 @@ def _expected(error: Exception) -> bool:
 
 
 def _fail(text: str, code: int = 2) -> int:
-    print(f'trt_seg: error: {text}', file=sys.stderr)
+    print(f'trt_seg: error: {printable(text)}', file=sys.stderr)
     return code
 
 

@@ -44,6 +44,7 @@ from .street import CLASSES, Drive
 
 if TYPE_CHECKING:
     from .ros.recorder import Recorder
+    from .view_tap import Tap
 
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
@@ -68,21 +69,29 @@ class Sent:
     stamp_ns: int
 
 
-def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'auto') -> int:
+def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'auto',
+             view: bool = False, save_view: Path | None = None) -> int:
     """Run camera, node and recorder for some seconds and write the report into ``out``.
 
     :param out: folder for report.json, montage.png, latency.png and bag/; one that an earlier
         demo wrote is replaced.
+    :param view: show it in Rerun's viewer while it runs; ``save_view`` writes a file for it.
     :raises DemoError: when a process failed; its log is in ``out``.
+    :raises ViewError: before anything starts, where nothing can be shown.
     :raises FileExistsError: when ``out`` is there and is not a demo's.
     """
     card = load_card(model)
     if seconds <= 0:
         raise DemoError(f'--seconds {seconds:g}: give more than 0')
+    if view or save_view:
+        from .view import check_view
+        check_view(view, save_view)
     _clear(out)
     keep_to_this_machine()
     with _Progress() as progress:
-        diagnostics, arrived = _live(out, round(seconds * FPS) or 1, model, engine, progress)
+        with _viewed(card, out, view, save_view) as tap:
+            diagnostics, arrived = _live(out, round(seconds * FPS) or 1, model, engine, progress,
+                                         tap)
         report, rows, series = _score(out, card, diagnostics, arrived, progress)
     (out / 'report.json').write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
     cv2.imwrite(str(out / 'montage.png'), montage(rows, card))
@@ -112,14 +121,33 @@ def _process(module: str, log: Path, parameters: dict[str, object]
         yield process
 
 
-def _live(out: Path, frames: int, model: str, engine: str, progress: _Progress
-          ) -> tuple[dict[str, dict[str, str]], dict[int, int]]:
+@contextmanager
+def _viewed(card: ModelCard, out: Path, view: bool, save_view: Path | None
+            ) -> Iterator[Tap | None]:
+    """What the recorder hands its messages to, where they are to be seen."""
+    if not (view or save_view):
+        yield None
+        return
+    from .view import View
+    from .view_tap import Tap
+    tap = Tap(View(card, view, save_view), TOPICS, out / 'node.jsonl')
+    try:
+        yield tap
+    finally:
+        tap.close()
+        for line in [*tap.bad, *([f'{tap.left_out} images or label maps came too fast and are '
+                                  'not in the view'] if tap.left_out else [])]:
+            print(f'view: {line}', file=sys.stderr)
+
+
+def _live(out: Path, frames: int, model: str, engine: str, progress: _Progress,
+          tap: Tap | None) -> tuple[dict[str, dict[str, str]], dict[int, int]]:
     """Run everything; the node's last diagnostics and when each label map arrived."""
     from .ros.recorder import Recorder
     camera = {'seed': SEED, 'condition': 'tour', 'fps': FPS, 'loop': frames, 'count': frames,
               'subscribers': 2, 'log': out / 'camera.jsonl'}
     node = {'model': model, 'engine': engine, 'frame_log': out / 'node.jsonl'}
-    with Recorder.spinning(out / 'bag', NODE) as (recorder, spin), \
+    with Recorder.spinning(out / 'bag', NODE, tap) as (recorder, spin), \
             _process('node', out / 'node.log', node) as node_process:
         with _process('street_camera', out / 'camera.log', camera) as camera_process:
             run = _Run(out, recorder, spin, {'node': node_process, 'camera': camera_process})

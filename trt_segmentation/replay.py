@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 import shutil
@@ -30,8 +31,8 @@ from rich.table import Table
 
 from .engines import EngineError
 from .expectation import Expectation, label_topic
-from .frame import FrameError, Wanted
-from .model_card import load_card
+from .frame import FrameError, Segmentation, Wanted
+from .model_card import load_card, ModelCard
 from .pipeline import open_pipeline, Pipeline
 from .ros.bag_writer import BagWriter, topic_root
 from .ros.bags import BagError, BagReader, Recorded, stamp_text
@@ -74,13 +75,14 @@ class Replay:
 
 def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
            expectation: Expectation | None = None, wanted: Wanted = Wanted(), *,
-           stop: StopSignals | None = None,
+           stop: StopSignals | None = None, seen: Callable[[Segmentation], None] | None = None,
            report: Callable[[Replay, str | None], None] = lambda done, line: None) -> Replay:
     """Segment every frame of a topic once, in order, and pass its camera infos on.
 
     A frame that cannot be read is noted and the next one taken. Ends at the first difference
     from the expectation.
 
+    :param seen: given each answer after it was written, before it is released.
     :param report: called after each frame, with a line where there is something to say.
     :raises EngineError: naming the frame; what was answered before is written.
     :raises BagError: where the bag breaks off; likewise.
@@ -96,7 +98,7 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
             if recorded.topic == camera_info:
                 writer.write_camera_info(recorded)
                 continue
-            line = _one(recorded, done, pipeline, writer, expectation, wanted)
+            line = _one(recorded, done, pipeline, writer, expectation, wanted, seen)
             done.seconds = time.monotonic() - start
             report(done, line)
             if done.difference:
@@ -110,7 +112,8 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
 
 
 def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter,
-         expectation: Expectation | None, wanted: Wanted) -> str | None:
+         expectation: Expectation | None, wanted: Wanted,
+         seen: Callable[[Segmentation], None] | None) -> str | None:
     where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
     try:
         frame = recorded.frame()
@@ -125,6 +128,8 @@ def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter
     done.answered += 1
     for stage, ms in answer.timings.items():
         done.latency_ms.setdefault(stage, []).append(ms)
+    if seen:
+        seen(answer)
     difference = expectation.compare(frame.stamp_ns, answer.labels) if expectation else None
     answer.release()
     if difference:
@@ -137,20 +142,25 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
                namespace: str = 'segmentation',
                overlay: bool = True, png: bool = False, expect: Path | None = None,
                expect_topic: str | None = None, min_agreement: float = 1.0,
-               allow_missing: bool = False, overwrite: bool = False) -> int:
+               allow_missing: bool = False, overwrite: bool = False, view: bool = False,
+               save_view: Path | None = None) -> int:
     """Replay a bag with a progress bar and a table at the end.
 
     :param gpu: and ``precision``, as :func:`.pipeline.open_pipeline`.
     :param namespace: of the topics written, see :class:`BagWriter`.
     :param expect: bag to compare label maps with; ``expect_topic``, ``min_agreement`` and
         ``allow_missing`` are :class:`Expectation`'s.
+    :param view: show it in Rerun's viewer; ``save_view`` writes a file for it.
     :returns: the exit code, see :attr:`Replay.exit_code`.
-    :raises ReplayError, BagError, ModelCardError, EngineError, FileNotFoundError: before
-        anything is written, except where the bag or the engine breaks on the way.
+    :raises ReplayError, ViewError, BagError, ModelCardError, EngineError, FileNotFoundError:
+        before anything is written, except where the bag or the engine breaks on the way.
     """
     root = topic_root(namespace)
     card = load_card(model)
     check_out(out, overwrite, [bag_path] + ([expect] if expect else []))
+    if view or save_view:
+        from .view import check_view
+        check_view(view, save_view)
     with BagReader(bag_path) as bag:
         topic = bag.image_topic(image_topic)
         expected = BagReader(expect) if expect else None
@@ -164,9 +174,10 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
                     shutil.rmtree(out)
                 with StopSignals() as stop, BagWriter(
                         out, card, namespace, overlay=overlay, png=png,
-                        camera_info=bag.camera_info_topic(topic) is not None) as writer:
+                        camera_info=bag.camera_info_topic(topic) is not None) as writer, \
+                        _viewed(card, view, save_view) as seen:
                     done = _with_bar(bag, topic, pipeline, writer, expectation,
-                                     Wanted(overlay=overlay), stop)
+                                     Wanted(overlay=overlay), stop, seen)
             finally:
                 pipeline.close()
         finally:
@@ -174,6 +185,18 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
                 expected.close()
     tell(done, out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
     return done.exit_code
+
+
+@contextmanager
+def _viewed(card: ModelCard, view: bool, save_view: Path | None
+            ) -> Iterator[Callable[[Segmentation], None] | None]:
+    """What shows each answer, where they are to be seen."""
+    if not (view or save_view):
+        yield None
+        return
+    from .view import View
+    with View(card, view, save_view) as shown:
+        yield shown.answer
 
 
 def _log(line: str) -> None:
@@ -202,7 +225,8 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
-              expectation: Expectation | None, wanted: Wanted, stop: StopSignals) -> Replay:
+              expectation: Expectation | None, wanted: Wanted, stop: StopSignals,
+              seen: Callable[[Segmentation], None] | None) -> Replay:
     console = Console(stderr=True)
     columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
@@ -214,7 +238,7 @@ def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
 
         return replay(bag, topic, pipeline, writer, expectation, wanted, stop=stop,
-                      report=report)
+                      seen=seen, report=report)
 
 
 def tell(done: Replay, out: Path, engine: str) -> None:

@@ -16,8 +16,8 @@
 
 As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
 JSON: milliseconds a frame (p50, p99), frames a second where several may be in flight, and the
-GPU memory it took beside its context. Within one process the first network opened is some
-percent faster than every later one, so that ways measured there in turn cannot be compared.
+GPU memory it took beside its context. What a process did before moves what is measured in it
+afterwards by up to 7 %, so that ways measured there in turn cannot be compared.
 """
 
 from __future__ import annotations

@@ -1,0 +1,102 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""One run of ``trt_seg bench`` as it lies in bench.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FORMAT = 'trt_segmentation bench 1'
+NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
+          'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
+          'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
+"""Keys of a run and what they hold; lists of latency_ms are numbers, those of rows figures."""
+
+NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
+CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
+
+
+class BenchError(ValueError):
+    """Figures that cannot be compared or written; names the file and what is wrong with it."""
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The figures of another run.
+
+    :raises BenchError: where the file is not one that this program could have written.
+    :raises OSError: where it cannot be read.
+    """
+    try:
+        run = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise BenchError(f'{path} is not JSON: {error}') from error
+    if not isinstance(run, dict) or run.get('format') != FORMAT:
+        found = run.get('format') if isinstance(run, dict) else None
+        raise BenchError(f'{path} is not a bench.json of this version of `trt_seg bench`: its '
+                         f'"format" is {found!r}, {FORMAT!r} is expected; measure it again there')
+    if wrong := _wrong(run):
+        raise BenchError(f'{path} is damaged: {wrong}')
+    return run
+
+
+def _wrong(run: dict[str, Any]) -> str:
+    for key, kind in NEEDED.items():
+        if not isinstance(run.get(key), kind):
+            return f'"{key}" should be a {kind.__name__}, and is {_short(run.get(key))}'
+    for row in run['rows']:
+        if not (isinstance(row, dict) and isinstance(row.get('name'), str)
+                and _number(row.get('value')) and isinstance(row.get('unit'), str)):
+            return f'a row should have name, value and unit, and one is {_short(row)}'
+    names = [row['name'] for row in run['rows']]
+    if missing := [name for name in NEEDED_ROWS if name not in names]:
+        return f'no row {missing[0]!r} among its {len(names)}'
+    if not run['latency_ms'] or not all(map(_number, run['latency_ms'])):
+        return '"latency_ms" should hold numbers, at least one'
+    if not all(map(_number, run['stages_ms'].values())):
+        return '"stages_ms" should hold a number for each stage'
+    for found in run['cameras']:
+        if not (isinstance(found, dict) and all(_number(found.get(k)) for k in CAMERA_KEYS)):
+            return f'"cameras" should hold {", ".join(CAMERA_KEYS)}, and one is {_short(found)}'
+    for phase, found in run['memory_mib'].items():
+        if not (isinstance(found, dict) and all(map(_number, found.values()))):
+            return f'"memory_mib" should hold numbers for {phase!r}, and has {_short(found)}'
+    return ''
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 60 else text[:60] + '…'
+
+
+def values(run: dict[str, Any]) -> dict[str, float]:
+    """Figures by name."""
+    return {row['name']: row['value'] for row in run['rows']}
+
+
+def title(run: dict[str, Any]) -> str:
+    """What was measured, in a line."""
+    setting = run['setting']
+    return (f'{setting.get("model")}, {setting.get("engine")} {setting.get("precision")}, '
+            f'{setting.get("size")} {setting.get("encoding")}')
+
+
+def number(value: float) -> str:
+    """A figure for people: three digits, more only before the point."""
+    return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'
