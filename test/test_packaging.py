@@ -28,17 +28,20 @@ import xml.etree.ElementTree as ET
 import zipfile
 
 import pytest
+import yaml
 
 from trt_segmentation.share import share_path
 
 ROOT = Path(__file__).parents[1]
 ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
+          # rosbags brings it along
+          'lz4': 'python3-rosbags-pip',
           'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
           'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
           'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
 """rosdep key by import, where the name differs."""
 
-OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'tensorrt', 'tensorrt_rtx', 'torch'}
+OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
 """Imports that only some commands or machines need; asked for by name where they are missing."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py', 'config/seg.yaml',
@@ -50,9 +53,59 @@ def package_xml() -> ET.Element:
 
 
 def test_versions_agree() -> None:
-    version = package_xml().findtext('version')
-    assert f"version='{version}'" in (ROOT / 'setup.py').read_text(encoding='utf-8')
-    assert str(version) in (ROOT / 'CHANGELOG.rst').read_text(encoding='utf-8')
+    version = str(package_xml().findtext('version'))
+    assert re.fullmatch(r'\d+\.\d+\.\d+', version)
+    assert re.findall(r"^    version='(.*)',$", text('setup.py'), re.M) == [version]
+    released, forthcoming = changelog_sections()
+    if forthcoming:  # it says which version is under way
+        assert version in forthcoming
+    if released:
+        assert max(released, key=numbers) == released[0]
+        assert numbers(released[0]) <= numbers(version)
+    assert version in released or forthcoming
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding='utf-8')
+
+
+def numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split('.')]
+
+
+def changelog_sections() -> tuple[list[str], str]:
+    """Versions with a date, newest first, and what is forthcoming; fails on any other title."""
+    released, forthcoming = [], ''
+    parts = re.split(r'^(\S.*)\n-{5,}\n', text('CHANGELOG.rst'), flags=re.M)
+    assert len(parts) > 1
+    for title, body in zip(parts[1::2], parts[2::2]):
+        assert '\n    ' not in body and '::\n' not in body, 'REP-132 forbids literal blocks'
+        if title == 'Forthcoming':
+            forthcoming = body
+        else:
+            found = re.fullmatch(r'(\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)', title)
+            assert found, f'{title!r} is neither Forthcoming nor VERSION (YYYY-MM-DD)'
+            released.append(found[1])
+    return released, forthcoming
+
+
+def test_every_dependency_is_a_key_that_rosdep_knows() -> None:
+    known = yaml.safe_load(text('test/rosdep_keys.yaml'))
+    keys = {tag.text for tag in package_xml() if tag.tag.endswith('depend')}
+    assert sorted(keys) == sorted(known['system'] + known['pip'] + known['ros'])
+    # the release check list names each key that bloom refuses
+    assert all(key.endswith('-pip') and f'`{key}`' in text('RELEASING.md')
+               for key in known['pip'])
+    assert not [key for key in known['system'] + known['ros'] if key.endswith('-pip')]
+
+
+@pytest.mark.parametrize('name', ['QUALITY_DECLARATION.md', 'RELEASING.md'])
+def test_links_of_the_maintainers_documents_lead_somewhere(name: str) -> None:
+    links = [link for link in re.findall(r'\]\(([^)]+)\)', text(name)) if '://' not in link]
+    assert links or name == 'RELEASING.md'
+    assert not [link for link in links if not (ROOT / link).exists()]
+    paths = re.findall(r'`((?:test|benchmarks|docs|config|\.ci)/[^` ]*)`', text(name))
+    assert paths and not [path for path in paths if not (ROOT / path).exists()]
 
 
 def test_package_xml_is_format_3_of_an_ament_python_package() -> None:
@@ -116,7 +169,7 @@ def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
     expected = {f'{data}share/trt_segmentation/{name}' for name in SHARED}
     expected.add(f'{data}share/ament_index/resource_index/packages/trt_segmentation')
     expected |= {str(path.relative_to(ROOT)) for path in
-                 (ROOT / 'trt_segmentation').rglob('*') if path.suffix in ('.py', '.cu')}
+                 (ROOT / 'trt_segmentation').rglob('*') if path.suffix in ('.py', '.cu', '.html')}
     cards = {f'{data}share/trt_segmentation/{path.relative_to(ROOT)}'
              for path in (ROOT / 'config' / 'models').glob('*.yaml')}
     assert expected | cards <= names

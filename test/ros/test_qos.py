@@ -1,0 +1,50 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""QoS that does not fit: each policy is told once, with what cures it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+
+from rclpy.qos import QoSPolicyKind
+
+from trt_segmentation.ros.qos import publisher_events, subscription_events
+
+
+@pytest.mark.parametrize('policy, of_subscription, of_publisher', [
+    ('RELIABILITY', 'qos_overrides./image.subscription.reliability to best_effort',
+     'qos_overrides./image.publisher.reliability to reliable'),
+    ('DURABILITY', "the publisher's durability back to its default",
+     "the subscriber's durability to volatile"),
+    ('DEADLINE', "the publisher's deadline back to its default",
+     "the subscriber's deadline back to its default")])
+def test_each_policy_has_its_cure_and_is_told_once(
+        policy: str, of_subscription: str, of_publisher: str) -> None:
+    told: list[str] = []
+    event = SimpleNamespace(last_policy_kind=QoSPolicyKind[policy])
+    for events, cure in ((subscription_events, of_subscription),
+                         (publisher_events, of_publisher)):
+        told.clear()
+        incompatible = events('/image', told.append).incompatible_qos
+        incompatible(event)
+        incompatible(event)
+        (line,) = told
+        assert '/image' in line and policy in line and cure in line
+        incompatible(SimpleNamespace(last_policy_kind=QoSPolicyKind.LIVELINESS))
+        assert len(told) == 2  # another policy is news
