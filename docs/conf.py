@@ -1,0 +1,46 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Sphinx: ./dev docs builds the pages of this folder into build/docs."""
+
+from pathlib import Path
+import sys
+import xml.etree.ElementTree as ET
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # autodoc imports the package from here
+
+_package = ET.parse(ROOT / 'package.xml').getroot()
+project = _package.findtext('name')
+author = copyright = _package.findtext('author')
+release = version = _package.findtext('version')
+
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx_copybutton']
+exclude_patterns = ['build']
+myst_heading_anchors = 3
+
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+autodoc_default_options = {'members': True}
+# other projects' inventories are on the network, and the pages are built without one
+nitpick_ignore_regex = [('py:.*', r'(numpy|np|npt|pathlib|collections|Path|Any|Sequence|Mapping'
+                                  r'|Callable)(\..*)?')]
+
+html_theme = 'furo'
+html_title = f'{project} {release}'
+html_static_path = ['_static']
+html_css_files = ['site.css']
+html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {'navigation_with_keys': True}

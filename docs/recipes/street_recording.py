@@ -1,0 +1,79 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Record a street that is drawn, to try the other steps on: a bag, pictures and their truth.
+
+    python docs/recipes/street_recording.py [FOLDER]
+
+Writes into the folder (the current one): drive.mcap, 12 images on /camera/image_raw; frames/, 12
+PNG pictures, by day, at night, in rain and in snow; truth/, a PNG of class ids for each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+import tempfile
+
+import cv2
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
+
+from trt_segmentation.street import CONDITIONS, Drive, scene
+
+IMAGE = 'sensor_msgs/msg/Image'
+SIZE = (640, 360)
+SEED = 1_500_000  # of no training
+START_NS = 1_700_000_000_000_000_000
+PERIOD_NS = 100_000_000
+
+
+def write_bag(path: Path, frames: int = 12) -> None:
+    """Write a drive by day as one MCAP file of bgr8 images, ten a second."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    image, header, time = (store.types[name] for name in (
+        IMAGE, 'std_msgs/msg/Header', 'builtin_interfaces/msg/Time'))
+    drive = Drive(SEED, 'day', *SIZE, fps=1e9 / PERIOD_NS)
+    with tempfile.TemporaryDirectory() as folder:
+        with Writer(Path(folder) / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+            topic = bag.add_connection('/camera/image_raw', IMAGE, typestore=store)
+            for index in range(frames):
+                stamp = START_NS + index * PERIOD_NS
+                sec, nanosec = divmod(stamp, 1_000_000_000)
+                pixels = drive.frame(index).image
+                message = image(
+                    header=header(stamp=time(sec=sec, nanosec=nanosec), frame_id='camera'),
+                    height=pixels.shape[0], width=pixels.shape[1], encoding='bgr8',
+                    is_bigendian=0, step=pixels.strides[0], data=pixels.reshape(-1))
+                bag.write(topic, stamp, store.serialize_cdr(message, IMAGE))
+        (mcap,) = (Path(folder) / 'bag').glob('*.mcap')
+        path.write_bytes(mcap.read_bytes())
+
+
+def write_pictures(folder: Path, each: int = 3) -> None:
+    """Write scenes of every condition into frames/ and their class ids into truth/."""
+    for kind in ('frames', 'truth'):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for condition in CONDITIONS:
+        for index in range(each):
+            found = scene(SEED + index, condition, *SIZE)
+            name = f'{condition}_{index}.png'
+            cv2.imwrite(str(folder / 'frames' / name), found.image)
+            cv2.imwrite(str(folder / 'truth' / name), found.truth)
+
+
+if __name__ == '__main__':
+    here = Path(sys.argv[1] if sys.argv[1:] else '.')
+    write_pictures(here)
+    write_bag(here / 'drive.mcap')

@@ -1,0 +1,92 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Fenced blocks of Markdown pages, the commands in them, and what these print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+import yaml
+
+FENCE = re.compile(r'^([ \t]*)```(\S+)[^\n]*\n(.*?)^\1```[ \t]*$', re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its page, first line, language and text without the indent."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def where(self) -> str:
+        return f'{self.page.name}:{self.line}'
+
+    @property
+    def saved_as(self) -> str:
+        """The file a YAML block says it is, by its first line being a comment of a name."""
+        found = re.match(r'# (\S+\.ya?ml)\n', self.text)
+        return found[1] if self.language == 'yaml' and found else ''
+
+    @property
+    def commands(self) -> list[str]:
+        """Commands of a bash block, or of the steps of a workflow; comments left out."""
+        if self.language == 'yaml':
+            return [step['run'] for job in workflow(self.text).get('jobs', {}).values()
+                    for step in job['steps'] if 'run' in step]
+        if self.language != 'bash':
+            return []
+        lines = self.text.replace('\\\n', ' ').splitlines()
+        return [line for text in lines if (line := re.sub(r'(^|\s)#.*$', '', text).strip())]
+
+
+def workflow(text: str) -> dict:
+    """YAML as a mapping; {} of anything else."""
+    tree = yaml.safe_load(text)
+    return tree if isinstance(tree, dict) else {}
+
+
+def blocks(page: Path) -> list[Block]:
+    """Every fenced block of a page, in order."""
+    text = page.read_text(encoding='utf-8')
+    found = []
+    for match in FENCE.finditer(text):
+        indent, language, body = match.groups()
+        body = re.sub(f'^{indent}', '', body, flags=re.MULTILINE)
+        found.append(Block(page, text[:match.start()].count('\n') + 1, language, body))
+    return found
+
+
+def assert_shown(block: Block, printed: str) -> None:
+    """Assert that every line shown was printed, in order, … being anything; figures to 0.02."""
+    lines = iter(printed.splitlines())
+    for shown in block.text.splitlines():
+        assert any(alike(shown, line) for line in lines), \
+            f'{block.where}: {shown!r} was not printed, or not there:\n{printed}'
+
+
+def alike(shown: str, printed: str) -> bool:
+    """Whether a line is as shown."""
+    pieces = re.split(r'(…|\d+\.\d+)', shown)
+    pattern = ''.join({'…': '.*'}.get(piece, r'(\d+\.\d+)' if index % 2 else re.escape(piece))
+                      for index, piece in enumerate(pieces))
+    found = re.fullmatch(pattern, printed.rstrip())
+    figures = [float(piece) for piece in pieces[1::2] if piece != '…']
+    return bool(found) and all(abs(a - float(b)) <= 0.02
+                               for a, b in zip(figures, found.groups()))

@@ -1,0 +1,156 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The pages: they build without a warning, need no network, and say what the code says."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from html.parser import HTMLParser
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+from markdown_blocks import blocks
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / 'docs'
+GENERATED = {'cli', 'topics'}
+NEEDED = {('link', 'href'), ('script', 'src'), ('img', 'src'), ('source', 'src'), ('use', 'href')}
+"""What a browser loads of itself; where an <a> leads is the reader's affair."""
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages as HTML, warnings being errors."""
+    pytest.importorskip('sphinx')
+    out = tmp_path_factory.mktemp('site')
+    done = subprocess.run(
+        [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-n', '-b', 'html', '-d',
+         str(tmp_path_factory.mktemp('doctrees')), str(DOCS), str(out)],
+        capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_every_page_is_there(site: Path) -> None:
+    pages = {path.stem for path in DOCS.glob('*.md')}
+    assert pages == {path.stem for path in site.glob('*.html')} - {'genindex', 'search',
+                                                                   'py-modindex'}
+
+
+class Loads(HTMLParser):
+    """Addresses that a page makes a browser load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [value or '' for name, value in attributes if (tag, name) in NEEDED]
+
+
+def test_pages_load_nothing_from_the_network(site: Path) -> None:
+    loaded = 0
+    for page in site.glob('*.html'):
+        for address in Loads(page.read_text(encoding='utf-8')).found:
+            assert not re.match(r'(https?:)?//', address), f'{page.name} loads {address}'
+            path = (page.parent / re.sub(r'[?#].*', '', address)).resolve()
+            assert address.startswith('data:') or path.exists(), f'{page.name}: no {address}'
+            loaded += 1
+    for sheet in (site / '_static').rglob('*.css'):
+        text = sheet.read_text(encoding='utf-8')
+        assert not re.search(r'@import|url\(\s*["\']?(https?:)?//', text), sheet
+    assert loaded > 50
+
+
+@pytest.mark.parametrize('name', sorted(GENERATED))
+def test_references_are_what_the_code_says(name: str) -> None:
+    if name == 'topics':
+        pytest.importorskip('rclpy')
+    done = subprocess.run(
+        [sys.executable, DOCS / 'generate' / f'{name}.py'], capture_output=True, timeout=100,
+        check=False, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode() == (DOCS / f'{name}.md').read_text(encoding='utf-8'), \
+        f'run ./dev docs, which writes docs/{name}.md anew'
+    if name == 'topics':  # what troubleshooting.md quotes
+        told = b'label_info is not published' in done.stderr
+        assert told == (find_spec('vision_msgs') is None)
+
+
+@cache
+def literals() -> list[set[str]]:
+    """Every text of the package's code, by file; f-strings give the parts between the braces."""
+    return [{node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+            for path in (ROOT / 'trt_segmentation').rglob('*.py')]
+
+
+def said(part: str, texts: set[str], joints: int = 2) -> bool:
+    """Whether a text is one of a file's, or made of a few of them as f-strings are."""
+    if any(part in text for text in texts):
+        return True
+    return joints > 0 and any(
+        any(part[:cut] in text for text in texts) and said(part[cut:], texts, joints - 1)
+        for cut in range(len(part) - 1, 1, -1) if not (part[cut - 1] + part[cut]).isalnum())
+
+
+QUOTES = [(block.where, message) for page in sorted(DOCS.glob('*.md'))
+          if page.stem not in GENERATED for block in blocks(page) if block.language == 'text'
+          for message in block.text.splitlines()]
+
+
+@pytest.mark.parametrize(('where', 'message'), QUOTES)
+def test_quoted_messages_are_in_the_code(where: str, message: str) -> None:
+    parts = [part.strip() for part in message.split('…') if part.strip(' .;:()')]
+    assert parts
+    for part in parts:
+        assert any(said(part, texts) for texts in literals()), f'{where}: no code says {part!r}'
+
+
+def test_messages_are_quoted() -> None:
+    assert len(QUOTES) > 25
+
+
+def anchors(page: Path) -> set[str]:
+    """Headings as links name them."""
+    headings = re.findall(r'^#+ (.+)$', page.read_text(encoding='utf-8'), re.MULTILINE)
+    return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('page', [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
+                                  *sorted(DOCS.glob('*.md'))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r'\]\(([^)\s]+)\)', page.read_text(encoding='utf-8')):
+        if re.match(r'https?://', target):
+            continue
+        name, _, anchor = target.partition('#')
+        path = page.parent / name if name else page
+        assert path.exists(), f'{page.name}: there is no {target}'
+        assert not anchor or anchor in anchors(path), f'{page.name}: no heading {target}'
+
+
+def test_files_named_in_the_text_exist() -> None:
+    """``config/…`` and ``benchmarks/results/…`` between backquotes."""
+    for page in [ROOT / 'README.md', *DOCS.glob('*.md')]:
+        for name in re.findall(r'`((?:config|benchmarks|resource|launch|docs)/[\w./]+\w)`',
+                               page.read_text(encoding='utf-8')):
+            assert (ROOT / name).exists(), f'{page.name}: there is no {name}'

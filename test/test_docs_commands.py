@@ -1,0 +1,239 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Every command of README and docs is run, or checked by name where it cannot be run here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import StringIO
+import os
+from pathlib import Path
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+from markdown_blocks import assert_shown, Block, blocks, workflow
+import pytest
+import ros_commands
+import segmentation_networks
+
+from trt_segmentation.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('**/*.md'))]
+
+NOT_RUN = {
+    r'\./dev ': 'sets up an environment, or takes long; its commands are checked by name',
+    r'ros2 ': 'needs a ROS install; arguments, parameters and topics are checked by name',
+    r'export FAST\w+=\S+$': 'asks ros2 where the package is; the file is checked',
+    r'colcon build --packages-select trt_segmentation$': 'needs a ROS install',
+    r'sudo ': 'changes the machine',
+    r'(python -m )?pip install ': 'downloads',
+    r'python docs/recipes/export\.py ': 'needs torch and the models of other libraries',
+}
+"""Why a command is not run, by how it begins."""
+
+NEEDS_GPU = re.compile(r'trt_seg build (?!.* --out )')
+"""Builds for the GPU at hand; without one they end with an error that says so."""
+
+ONCE = 'trt_seg doctor'
+"""Prints the same on every page."""
+_ran: set[str] = set()
+
+TENSORRT = find_spec('tensorrt') or find_spec('tensorrt_rtx')
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    errors: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, and a folder as its commands expect it."""
+
+    path: Path
+    folder: Path
+
+    def run(self, command: str) -> Done:
+        """Run a command in bash; trt_seg's alone in this process, which has loaded it already."""
+        arguments = shlex.split(command)
+        into = arguments[-1] if arguments[-2:-1] == ['>'] else ''
+        if arguments[0] != 'trt_seg' or re.search(r'[|&;$]', command):
+            done = subprocess.run(['bash', '-c', command], cwd=self.folder, text=True,
+                                  capture_output=True, timeout=100, check=False, env={
+                                      **os.environ, 'PYTHONPATH': str(ROOT), 'PATH':
+                                      f'{Path(sys.executable).parent}:{os.environ["PATH"]}'})
+            return Done(done.returncode, done.stdout, done.stderr)
+        if arguments[1] == 'build':  # is compared with fp32 on 48 scenes, which take long to draw
+            arguments += ['--hold-out-frames', '1', '--frames', '4']
+        out, errors = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setenv('XDG_CACHE_HOME', str(self.folder / '.cache'))
+            patch.setattr(sys, 'stdout', out)
+            patch.setattr(sys, 'stderr', errors)
+            code = main(arguments[1:-2] if into else arguments[1:])
+        if into:
+            (self.folder / into).write_text(out.getvalue(), encoding='utf-8')
+        return Done(code, out.getvalue(), errors.getvalue())
+
+
+@pytest.fixture(scope='module')
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recording, pictures, truth, networks with cards, and a run to compare with."""
+    folder = tmp_path_factory.mktemp('material')
+    subprocess.run([sys.executable, ROOT / 'docs/recipes/street_recording.py', folder],
+                   check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    for name in ('day', 'night'):
+        (folder / f'{name}.mcap').hardlink_to(folder / 'drive.mcap')
+    (folder / 'models').mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segmentation_networks, 'CLASSES', 10)
+        network = segmentation_networks.lraspp()
+    here = Page(ROOT, folder)
+    for name in ('model', 'models/lraspp'):
+        segmentation_networks.save(network, folder / f'{name}.onnx')
+        assert here.run(f'trt_seg inspect {name}.onnx > {name}.yaml').code == 0
+    assert here.run('trt_seg replay drive.mcap --model model.yaml --out golden').code == 0
+    return folder
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page:
+    """A checkout with the material in it, and the YAML files that the page shows."""
+    path: Path = request.param
+    folder = tmp_path / 'checkout'
+    shutil.copytree(material, folder, copy_function=os.link)
+    for name in ('docs', 'resource', 'config'):
+        (folder / name).symlink_to(ROOT / name)
+    if '--out golden' in path.read_text(encoding='utf-8'):
+        shutil.rmtree(folder / 'golden')
+    for name in ('model.yaml', 'models/lraspp.yaml'):  # not to write through the link
+        text = (folder / name).read_text(encoding='utf-8')
+        (folder / name).unlink()
+        (folder / name).write_text(text, encoding='utf-8')
+    for block in blocks(path):
+        save(block, folder)
+    return Page(path, folder)
+
+
+def save(block: Block, folder: Path) -> None:
+    """Save a block that says what file it is."""
+    if block.saved_as:
+        target = folder / block.saved_as
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(block.text, encoding='utf-8')
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if any(block.language == language for block in blocks(page))]
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def topics() -> set[str]:
+    """Ours, and the cameras' that docs/your_camera.md lists."""
+    text = (ROOT / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
+    return {'/diagnostics', '/camera/image_raw', *re.findall(r'\| `(/[\w/]+)` \|', text)}
+
+
+@pytest.mark.timeout(400)  # as long as a busy machine takes
+@pytest.mark.parametrize('page', pages_with('bash'), ids=named, indirect=True)
+def test_commands(page: Page) -> None:
+    printed = ''
+    for block in blocks(page.path):
+        save(block, page.folder)
+        for command in block.commands:
+            done = attempt(page, command, block.where)
+            printed = done.out if done else ''
+        if block.language == 'console':
+            assert_shown(block, printed)
+
+
+def attempt(page: Page, command: str, where: str) -> Done | None:
+    """Run a command and assert that it worked; None where it cannot be run here."""
+    if any(re.match(pattern, command) for pattern in NOT_RUN):
+        check_names(command, page.folder)
+        return None
+    if command.startswith(ONCE) and command in _ran:
+        return None
+    _ran.add(command)
+    if command.startswith('trt_seg build') and not TENSORRT:
+        return None
+    if NEEDS_GPU.match(command) and not Path('/proc/driver/nvidia/version').exists():
+        done = page.run(command)
+        assert done.code == 2 and 'no NVIDIA GPU can be used here' in done.errors, where
+        return None
+    done = page.run(command)
+    assert done.code == 0, f'{where}: {command}\n{done.out}\n{done.errors}'
+    return done
+
+
+def check_names(command: str, folder: Path) -> None:
+    """Check what can be checked of a command that is not run."""
+    if command.startswith('ros2 '):
+        ros_commands.check(command, folder, topics())
+    elif command.startswith('./dev '):
+        name, *more = command.split()[1:]
+        dev = (ROOT / 'dev').read_text(encoding='utf-8')
+        assert re.search(rf'^  {name}\)', dev, re.MULTILINE), f'./dev has no {name}'
+        if name == 'bench' and more[0].isidentifier():
+            assert (ROOT / 'benchmarks' / f'{more[0]}.py').is_file(), command
+    elif command.startswith('export ') and 'pkg prefix' in command:
+        assert (ROOT / command.rpartition(')/')[2]).is_file(), command
+    elif command.startswith('python docs/'):
+        assert (ROOT / command.split()[1]).is_file()
+        recipe = (ROOT / command.split()[1]).read_text(encoding='utf-8')
+        for word in re.findall(r'(?<= )--[\w-]+', command):
+            assert f"'{word}'" in recipe, f'{command}: no {word}'
+
+
+@pytest.mark.parametrize('page', pages_with('python'), ids=named, indirect=True)
+def test_python(page: Page) -> None:
+    for block in blocks(page.path):
+        if block.language == 'python':
+            code = compile(block.text, block.where, 'exec')
+            if not block.text.startswith('# with torch\n'):  # which is not installed here
+                exec(code, {})
+
+
+@pytest.mark.parametrize('page', pages_with('yaml'), ids=named)
+def test_yaml(page: Path) -> None:
+    for block in blocks(page):
+        if block.language != 'yaml':
+            continue
+        tree = workflow(block.text)
+        assert tree, f'{block.where} holds nothing'
+        if 'ros__parameters' in block.text:
+            ros_commands.check_parameters(block.text)
+        for job in tree.get('jobs', {}).values():  # of a GitHub workflow; YAML reads on: as True
+            assert tree['name'] and tree[True] and job['runs-on'] and block.commands
+            assert all(('uses' in step) != ('run' in step) for step in job['steps'])
+
+
+def test_every_reason_has_a_command() -> None:
+    found = [command for page in PAGES for block in blocks(page) for command in block.commands]
+    idle = [pattern for pattern in NOT_RUN if not any(re.match(pattern, c) for c in found)]
+    assert not idle and len(found) > 50

@@ -1,0 +1,151 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Every figure that README and docs quote is that of a benchmark's committed run, rounded."""
+
+from __future__ import annotations
+
+from functools import cache
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONDITIONS = ('day', 'night', 'rain', 'snow')
+PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
+GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
+NETWORKS = {'LR-ASPP MobileNetV3-Large FP16': 'lraspp-fp16',
+            'LR-ASPP MobileNetV3-Large FP32': 'lraspp-fp32',
+            'DeepLabV3 ResNet-50 FP16': 'deeplabv3-fp16'}
+
+
+@cache
+def rows(benchmark: str) -> dict[str, float]:
+    """Value by row of a benchmark's committed run."""
+    path = ROOT / 'benchmarks' / 'results' / f'{benchmark}.json'
+    return {row['name']: row['value'] for row in json.loads(path.read_text())['rows']}
+
+
+def conditions(benchmark: str, name: str) -> list[tuple[str, str]]:
+    return [(benchmark, name.format(condition)) for condition in CONDITIONS]
+
+
+def network(label: str, name: str) -> tuple[str, str, list[tuple[str, str]]]:
+    of = [f'{name}: {row} p50' for row in ('model alone', 'pinned to pinned', 'article',
+                                           'pytorch')]
+    return 'README.md', f'| {label} | {{:.2f}} | **{{:.2f}}** | {{:.1f}} | {{:.2f}} |', [
+        (GPU, row) for row in of]
+
+
+def direct(where: str, way: str) -> tuple[str, str]:
+    return 'transport', f'1920x1080 {where} {way} p50'
+
+
+FIGURES = [
+    ('README.md', '| mean IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
+     conditions('accuracy', '{}: mean IoU, 300 scenes')),
+    ('README.md', '| lane marking IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
+     conditions('accuracy', '{}: lane marking IoU')),
+    *(network(label, name) for label, name in NETWORKS.items()),
+    ('README.md', '| DeepLabV3 ResNet-50 FP32 | {:.2f} | **{:.2f}** | | {:.2f} |',
+     [(GPU, f'deeplabv3-fp32: {row} p50') for row in ('model alone', 'pinned to pinned',
+                                                      'pytorch')]),
+    ('README.md', 'streams {:.0f} frames/s', [(GPU, 'lraspp-fp16: pipelined')]),
+    ('README.md', '{:.1f} times as fast as PyTorch', [(GPU, 'lraspp-fp16: pytorch p50 by ours')]),
+    ('README.md', 'ordinary memory cost {:.1f} ms more',
+     [(GPU, 'lraspp-fp16: of it the copy into pinned memory')]),
+    ('README.md', 'p99 {:.1f} ms; sixteen: none, {:.1f} ms',
+     [(MANY, '8 cameras: p99'), (MANY, '16 cameras: p99')]),
+    ('README.md', 'p50 {:.1f} ms direct, {:.1f} ms typed, {:.0f} of 300 answered',
+     [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50'),
+      (ROS, 'direct, label map and overlay: answered of 300 at 30 Hz, onnxruntime-cuda')]),
+    ('README.md', "between two processes {:.0f} arrive with Fast DDS's defaults and {:.0f} with",
+     [('dds_profile', 'default, best_effort: arrived'),
+      ('dds_profile', 'ours, best_effort: arrived')]),
+    ('docs/your_camera.md', 'of 100 best-effort ones {:.0f} arrive, and {:.0f} with',
+     [('dds_profile', 'default, best_effort: arrived'),
+      ('dds_profile', 'ours, best_effort: arrived')]),
+    *((page, text, [direct('one process', 'typed'), direct('one process', 'direct'),
+                    direct('two processes', 'typed'), direct('two processes', 'direct')])
+      for page, text in (
+          ('README.md', '{:.1f} ms typed and {:.1f} direct in one process, {:.1f} and {:.1f} '
+                        'between two'),
+          ('docs/latency.md', '{:.1f} ms typed and {:.1f} direct within a process, {:.1f} and '
+                              '{:.1f} between two'))),
+    ('README.md', '`mallopt` alone brings typed to {:.1f} and {:.1f}',
+     [direct('one process, mallopt', 'typed'), direct('two processes, mallopt', 'typed')]),
+    ('docs/latency.md', 'all together¹ | {:.1f} | `transport: direct`; typed is {:.1f} |',
+     [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50')]),
+    *(('docs/latency.md', f'| `{stage}` | {{:.2f}} |', [(GPU, f'lraspp-fp16: stage {stage} p50')])
+      for stage in ('stage', 'upload', 'preprocess', 'inference', 'postprocess', 'download')),
+    ('docs/latency.md', '| {:.2f} more where the image is not in pinned memory',
+     [(GPU, 'lraspp-fp16: of it the copy into pinned memory')]),
+    ('docs/latency.md', 'LR-ASPP from {:.2f} to {:.2f} ms and DeepLabV3 ResNet-50 from {:.2f} to '
+     '{:.2f}', [(GPU, f'{name}: pinned to pinned p50') for name in (
+         'lraspp-fp32', 'lraspp-fp16', 'deeplabv3-fp32', 'deeplabv3-fp16')]),
+    ('docs/jetson.md', 'on one H200 {:.2f} ms against {:.2f}',
+     [(GPU, 'lraspp-fp16: mapped memory, p50'), (GPU, 'lraspp-fp16: pinned to pinned p50')]),
+    *(('docs/many_cameras.md', f'| {count} | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
+       [(MANY, f'{count} cameras: {row}') for row in ('p50', 'p99', 'dropped')])
+      for count in (1, 8, 16, 24)),
+    *(('docs/many_cameras.md', f'| {count}, `networks: 2` | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
+       [(MANY, f'{count} cameras, 2 networks at once: {row}')
+        for row in ('p50', 'p99', 'dropped')]) for count in (24, 32)),
+    ('docs/many_cameras.md', 'streams {:.0f} frames/s instead of {:.0f}',
+     [(GPU, 'lraspp-fp16: two networks at once, pipelined'), (GPU, 'lraspp-fp16: pipelined')]),
+    ('README.md', '`networks: 2` it streams {:.0f}',
+     [(GPU, 'lraspp-fp16: two networks at once, pipelined')]),
+    *(('docs/tensorrt.md', f'| {row} | {{:.4f}} | {{:.4f}} | {{:.4f}} | {{:.4f}} |',
+       [('precision', f'{precision}: {row}') for precision in PRECISIONS])
+      for row in ('mean IoU', 'boundary IoU', *(f'mean IoU, {name}' for name in CONDITIONS),
+                  'IoU, lane marking', 'IoU, person', 'IoU, pole', 'IoU, traffic sign')),
+    ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
+     [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
+    ('docs/many_cameras.md', 'eight of them together get {:.0f} label maps a second',
+     [('cameras', '8 cameras: label maps')]),
+]
+
+
+@pytest.mark.parametrize(('page', 'template', 'sources'), FIGURES)
+def test_figures(page: str, template: str, sources: list[tuple[str, str]]) -> None:
+    expected = template.format(*(rows(benchmark)[name] for benchmark, name in sources))
+    text = ' '.join((ROOT / page).read_text(encoding='utf-8').split())
+    assert ' '.join(expected.split()) in text, f'{page} does not say {expected!r}'
+
+
+def test_shares() -> None:
+    """Figures that are a ratio of two rows."""
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    gpu, cameras = rows(GPU), rows('cameras')
+    share = gpu['lraspp-fp16: pipelined'] / gpu['lraspp-fp16: model alone']
+    assert f'{share:.0%}'.replace('%', ' %') + ' of the model' in readme
+    more = (gpu['lraspp-fp16: two networks at once, device memory']
+            - gpu['lraspp-fp16: device memory'])
+    many = (ROOT / 'docs' / 'many_cameras.md').read_text(encoding='utf-8')
+    for page in (readme, many):
+        assert f'{more * 2**20 / 1e6:.0f} MB more' in page
+    assert f"{cameras['8 cameras: served least / most']:.0%}".replace('%', ' %') in many
+
+
+def test_distillation() -> None:
+    """The table of the networks that training/distill.py trained is its log's."""
+    log = json.loads((ROOT / 'training' / 'distill_log.json').read_text(encoding='utf-8'))
+    page = (ROOT / 'docs' / 'models.md').read_text(encoding='utf-8')
+    for name, title in (('teacher', 'teacher, UNet on ResNet-18'),
+                        ('student', 'student, distilled'),
+                        ('control', 'student, without a teacher')):
+        found = log['networks'][name]
+        assert (f'| {title} | {found["parameters"] / 1e6:.2f} M | {found["onnx_bytes"] / 1e6:.1f} '
+                f'MB | {found["steps"]} | {found["mean_iou"]["all"]:.3f} |') in page
