@@ -74,6 +74,10 @@ ARGUMENTS = [
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Least severity that is logged.'),
     DeclareLaunchArgument(
+        'respawn', default_value='true', choices=['true', 'false'],
+        description='Start the node again 2 s after its process ended, as it does where the GPU '
+                    'was lost, which only a new process can use again.'),
+    DeclareLaunchArgument(
         'bag', default_value='', description='rosbag2 to play, with its time as the clock.'),
 ]
 
@@ -107,6 +111,7 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         package='trt_segmentation', executable='seg_node', name='trt_segmentation',
         namespace=given['namespace'], parameters=[given['params_file'], overrides(given)],
         remappings=remappings or [('image', given['image'])], output='screen', emulate_tty=True,
+        respawn=given['respawn'] == 'true', respawn_delay=2.0,
         ros_arguments=['--log-level', given['log_level']])
     player = ExecuteProcess(
         cmd=['ros2', 'bag', 'play', '--clock', '100', given['bag']], output='screen')

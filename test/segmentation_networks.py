@@ -175,6 +175,27 @@ def unet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
     return net.model(net.conv('/out', x, CLASSES), dynamic)
 
 
+def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
+    """HRNet: two branches that exchange features at every stage, so it enlarges early."""
+    net = Net(seed)
+    high = net.add('Relu', '/backbone/stem/relu', net.conv('/backbone/stem', 'image', 8, 3, 2))
+    low = net.add('Relu', '/backbone/1/relu', net.conv('/backbone/1', high, 16, 3, 2))
+    for stage in (2, 3):
+        name = f'/backbone/{stage}'
+        high = _basic_block(net, f'{name}/high', high, 8)
+        low = _basic_block(net, f'{name}/low', low, 16)
+        down = net.conv(f'{name}/to_low', high, 16, 3, 2)
+        # what the last stage enlarges is never reduced again: it is the head's
+        above = name if stage == 2 else '/head'
+        up = net.upsample(f'{above}/up', net.conv(f'{above}/to_high', low, 8), 2.0)
+        high = net.add('Relu', f'{above}/high/fused', net.add('Add', f'{above}/sum', high, up))
+        low = net.add('Relu', f'{name}/low/fused', net.add('Add', f'{name}/low/sum', low, down))
+    y = net.add('Concat', '/head/concat', high, net.upsample('/head/enlarge', low, 2.0), axis=1,
+                channels=24)
+    y = net.add('Relu', '/head/relu', net.conv('/head/conv', y, 16))
+    return net.model(net.resize_like('/up', net.conv('/head/out', y, CLASSES), 'image'), dynamic)
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     """Write a model where a test wants it."""
     onnx.save(model, path)
@@ -182,4 +203,4 @@ def save(model: onnx.ModelProto, path: Path) -> Path:
 
 
 FAMILIES: dict[str, Callable[..., onnx.ModelProto]] = {
-    'lraspp': lraspp, 'deeplabv3': deeplabv3, 'unet': unet}
+    'lraspp': lraspp, 'deeplabv3': deeplabv3, 'unet': unet, 'hrnet': hrnet}

@@ -20,6 +20,9 @@ the package uses, and test_simulated_tensorrt.py holds every class, method, argu
 it against the real ``tensorrt_rtx``. It reads and writes the addresses it is given, on the CPU or,
 with ``PROVIDER = 'cuda'``, on the GPU and the caller's stream, and refuses what TensorRT refuses:
 wrong shapes, missing addresses, too little memory, plans that are none.
+
+It is a TensorRT unless imported as a TensorRT-RTX, which has runtime configs and keeps the kernels
+it compiles in a runtime cache.
 """
 
 from __future__ import annotations
@@ -42,6 +45,12 @@ __version__ = '10.13.0'
 PROVIDER = 'cpu'
 ACTIVATIONS = 4096
 """Bytes of device memory every simulated engine asks for."""
+
+ENVIRONMENT = 'GPU and driver of the test'
+"""What kernels are compiled for; a runtime cache of another is refused."""
+
+COMPILED: list[tuple[int, ...]] = []
+"""Input shapes that kernels had to be compiled for, in order."""
 
 _MAGIC = b'simulated plan\n'
 
@@ -81,6 +90,10 @@ class TensorIOMode(enum.IntEnum):
 
 class ExecutionContextAllocationStrategy(enum.IntEnum):
     STATIC, ON_PROFILE_CHANGE, USER_MANAGED = range(3)
+
+
+class DynamicShapesKernelSpecializationStrategy(enum.IntEnum):
+    LAZY, EAGER, NONE = range(3)
 
 
 class LayerInformationFormat(enum.IntEnum):
@@ -379,8 +392,14 @@ class ICudaEngine:
     def create_engine_inspector(self) -> EngineInspector:
         return EngineInspector(self)
 
-    def create_execution_context(self, strategy: ExecutionContextAllocationStrategy
-                                 ) -> IExecutionContext:
+    def create_runtime_config(self) -> IRuntimeConfig:
+        return IRuntimeConfig(self)
+
+    def create_execution_context(
+            self, strategy: ExecutionContextAllocationStrategy | IRuntimeConfig
+            ) -> IExecutionContext:
+        if isinstance(strategy, IRuntimeConfig):
+            return IExecutionContext(self, strategy._strategy, strategy._cache)
         return IExecutionContext(self, strategy)
 
     def _session(self, stream: int) -> Any:
@@ -395,9 +414,48 @@ class ICudaEngine:
         return self._sessions[stream]
 
 
+class IRuntimeCache:
+    def __init__(self, logger: ILogger) -> None:
+        self._logger = logger
+        self._kernels: list[list[int]] = []
+
+    def serialize(self) -> IHostMemory:
+        return IHostMemory(json.dumps([ENVIRONMENT, self._kernels]).encode())
+
+    def deserialize(self, blob: bytes) -> bool:
+        environment, kernels = json.loads(blob)
+        if environment != ENVIRONMENT:
+            self._logger.log(ILogger.ERROR, f'IRuntimeCache: made for {environment}')
+            return False
+        self._kernels = kernels
+        return True
+
+
+class IRuntimeConfig:
+    def __init__(self, engine: ICudaEngine) -> None:
+        self.dynamic_shapes_kernel_specialization_strategy = (
+            DynamicShapesKernelSpecializationStrategy.LAZY)
+        self._engine = engine
+        self._strategy = ExecutionContextAllocationStrategy.STATIC
+        self._cache: IRuntimeCache | None = None
+
+    def set_execution_context_allocation_strategy(
+            self, strategy: ExecutionContextAllocationStrategy) -> None:
+        self._strategy = strategy
+
+    def create_runtime_cache(self) -> IRuntimeCache:
+        return IRuntimeCache(self._engine._logger)
+
+    def set_runtime_cache(self, cache: IRuntimeCache) -> bool:
+        self._cache = cache
+        return True
+
+
 class IExecutionContext:
-    def __init__(self, engine: ICudaEngine, strategy: ExecutionContextAllocationStrategy) -> None:
+    def __init__(self, engine: ICudaEngine, strategy: ExecutionContextAllocationStrategy,
+                 kernels: IRuntimeCache | None = None) -> None:
         self.engine = engine
+        self._kernels = kernels
         self.profiler: IProfiler | None = None
         self.enqueue_emits_profile = False
         self._managed = strategy is ExecutionContextAllocationStrategy.USER_MANAGED
@@ -454,12 +512,20 @@ class IExecutionContext:
             return self._refuse(f'no shape is known for {missing}')
         if self._managed and not self._memory:
             return self._refuse('no device memory is set')
+        self._compile()
         session = self.engine._session(stream_handle)
         (self._run_cuda if PROVIDER == 'cuda' else self._run_cpu)(session)
         if self.enqueue_emits_profile:
             for node in self.engine._model.graph.node:
                 self.profiler.report_layer_time(node.name, 0.5)  # type: ignore[union-attr]
         return True
+
+    def _compile(self) -> None:
+        shape = list(self._shapes[self.engine._input_names[0]])
+        if self._kernels is None or shape not in self._kernels._kernels:
+            COMPILED.append(tuple(shape))
+            if self._kernels is not None:
+                self._kernels._kernels.append(shape)
 
     def _memory_of(self, name: str) -> np.ndarray[Any, Any]:
         dtype = np.dtype(_numpy(self.engine.get_tensor_dtype(name)))
@@ -490,15 +556,22 @@ LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.builder
 
 
 @contextmanager
-def imported() -> Iterator[None]:
-    """Import the package's TensorRT modules anew with this in TensorRT's place, for a while."""
+def imported(rtx: bool = False) -> Iterator[None]:
+    """Import the package's TensorRT modules anew with this in TensorRT's place, for a while.
+
+    :param rtx: whether it is a TensorRT-RTX, told as in reality by what the module has.
+    """
     names = ('tensorrt', *LOADED_WITH_IT)
     before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     _forget_attributes()
-    sys.modules['tensorrt'] = sys.modules[__name__]
+    here = sys.modules['tensorrt'] = sys.modules[__name__]
+    only_rtx = DynamicShapesKernelSpecializationStrategy
+    if not rtx:
+        del here.DynamicShapesKernelSpecializationStrategy
     try:
         yield
     finally:
+        here.DynamicShapesKernelSpecializationStrategy = only_rtx
         for name in names:
             sys.modules.pop(name, None)
         _forget_attributes()

@@ -53,13 +53,15 @@ def test_help_needs_nothing_but_python():
              'onnx', 'rich', 'PIL', 'yaml')
     result = trt_seg('--help', blocked=heavy)
     assert (result.returncode, result.stderr) == (0, '')
-    for command in ('inspect', 'build', 'cache', 'replay', 'eval', 'demo', 'doctor'):
+    for command in ('inspect', 'build', 'cache', 'replay', 'eval', 'demo', 'bench', 'doctor'):
         assert command in result.stdout
         assert trt_seg(command, '--help', blocked=heavy).returncode == 0
 
 
 @pytest.mark.parametrize('command, blocked, advice', [
     (('replay', 'bag', '--out', 'out'), 'rosbags', 'pip install rosbags'),
+    (('bench',), 'plotly', 'pip install plotly'),
+    (('demo', '--save-view', 'x.rrd'), 'rerun', 'pip install rerun-sdk'),
     (('eval',), 'rich', 'pip install rich'),
     (('eval',), 'PIL', 'pip install Pillow'),
     (('eval',), 'cv2', 'pip install opencv-python-headless'),
@@ -138,17 +140,18 @@ def test_options_reach_the_replay(monkeypatch):
         'precision': 'auto',
         'image_topic': None, 'namespace': 'segmentation', 'overlay': True, 'png': False,
         'expect': None, 'expect_topic': None, 'min_agreement': 1.0, 'allow_missing': False,
-        'overwrite': False}
+        'overwrite': False, 'view': False, 'save_view': None}
     assert cli.main(['replay', 'b', '--out', 'o', '--no-overlay', '--png', '--expect', 'e',
                      '--expect-topic', '/t', '--min-agreement', '0.99', '--allow-missing',
                      '--overwrite', '--image-topic', '/i', '--namespace', 'n', '--model', 'm',
-                     '--engine', 'onnxruntime-cpu', '--gpu', '1', '--precision', 'int8']) == 0
+                     '--engine', 'onnxruntime-cpu', '--gpu', '1', '--precision', 'int8',
+                     '--view', '--save-view', 'v.rrd']) == 0
     assert seen == {
         'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu', 'gpu': 1,
         'precision': 'int8',
         'image_topic': '/i', 'namespace': 'n', 'overlay': False, 'png': True,
         'expect': Path('e'), 'expect_topic': '/t', 'min_agreement': 0.99, 'allow_missing': True,
-        'overwrite': True}
+        'overwrite': True, 'view': True, 'save_view': Path('v.rrd')}
 
 
 def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
@@ -161,12 +164,14 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     assert cli.main(['eval', '--images', 'i', '--labels', 'l', '--gpu', '1', '--precision',
                      'fp16']) == 0
     assert cli.main(['demo']) == 0
-    assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm']) == 0
+    assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm', '--view',
+                     '--save-view', 'v.rrd']) == 0
     assert seen == [
         ('street', 'auto', 100, [], None, None, None, 0, 'auto'),
         ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto'),
         ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16'),
-        (10.0, Path('demo-out'), 'street', 'auto'), (2.5, Path('o'), 'm', 'auto')]
+        (10.0, Path('demo-out'), 'street', 'auto', False, None),
+        (2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
 
 
 def test_options_reach_the_build(monkeypatch):

@@ -13,9 +13,12 @@
 # limitations under the License.
 """The demo as a user runs it, and its own bag replayed."""
 
+from collections import Counter
+from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -36,8 +39,10 @@ def trt_seg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp('demo') / 'out'
-    done = trt_seg('demo', '--seconds', '3', '--out', out)
+    more = ['--save-view', out.parent / 'view.rrd'] if find_spec('rerun') else []
+    done = trt_seg('demo', '--seconds', '3', '--out', out, *more)
     assert done.returncode == 0, done.stdout + done.stderr
+    (out.parent / 'stderr').write_text(done.stderr)
     return out
 
 
@@ -85,6 +90,21 @@ def test_pictures_are_there(demo):
     assert montage.shape[1] == 1600
     assert len(np.unique(montage.reshape(-1, 3), axis=0)) > 1000
     assert cv2.imread(str(demo / 'latency.png')) is not None
+
+
+def test_the_view_has_what_the_bag_has_and_each_frames_latency(demo, report):
+    pytest.importorskip('rerun', reason='rerun-sdk is not installed: pip install rerun-sdk')
+    from rerun.chunk import RrdReader
+    rows = Counter()
+    for chunk in RrdReader(demo.parent / 'view.rrd').stream():
+        rows[chunk.entity_path] += chunk.num_rows
+    # a view too slow for a busy machine leaves messages out and says how many
+    told = re.search(r'view: (\d+) images or label maps', (demo.parent / 'stderr').read_text())
+    left_out = int(told[1]) if told else 0
+    recorded = report['frames_recorded']
+    assert max(1, recorded - left_out) <= rows['/camera/label_map'] <= recorded
+    assert rows['/camera/image'] == rows['/camera/label_map']
+    assert rows['/latency/inference'] == report['frames_out']
 
 
 def test_replay_of_its_bag_gives_the_live_label_maps(demo, tmp_path):

@@ -14,6 +14,7 @@
 
 """`trt_seg build`, `inspect PLAN` and `cache`, whole, on engines TensorRT-RTX really builds."""
 
+from functools import partial
 import json
 from types import SimpleNamespace
 
@@ -27,12 +28,14 @@ pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 from trt_segmentation import cli
 from trt_segmentation.builder.calibration import load_calibration
-from trt_segmentation.builder.own_files import sidecar
+from trt_segmentation.builder.open_engine import open_engine
 from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.gpu_identity import Gpu
+from trt_segmentation.engines.own_files import sidecar
 from trt_segmentation.engines.plan import from_json
 from trt_segmentation.held_out import held_out
 from trt_segmentation.model_card import load_card
+from trt_segmentation.pipeline import EngineSettings, open_pipeline
 
 COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
 
@@ -166,8 +169,38 @@ def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsy
 
 
 def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
-    assert cli.main(['build', card, '--batch', '1/2/4', '--level', '5']) == 2
-    assert 'batch, level: a node takes engines of default options' in capsys.readouterr().err
+    assert cli.main(['build', card, '--batch', '1/2/4', '--arch', 'sm_89']) == 2
+    assert 'batch, arch: no node looks for such an engine in the cache' in capsys.readouterr().err
+
+
+def test_cache_and_out_exclude_each_other(card, capsys):
+    assert cli.main(['build', card, '--cache', 'here', '--out', 'net.plan']) == 2
+    assert '--cache and --out: a plan goes to the one or the other' in capsys.readouterr().err
+
+
+def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, monkeypatch):
+    """Through open_pipeline, with only the GPU pipeline around the engine left out."""
+    gpu = Gpu('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.engine_build.gpu_identity', lambda index: gpu)
+    assert cli.main(['build', card, '--hold-out', images, '--workspace', '512M', '--level', '1',
+                     '--cache', 'here']) == 0
+    assert len(list((tmp_path / 'here').rglob('*.plan'))) == 1 and not (tmp_path / 'xdg').exists()
+    opened = []
+
+    def gpu_pipeline(card, engine, gpu, reason):
+        opened.append(engine(card, gpu, 0))
+    monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', gpu_pipeline)
+    monkeypatch.setattr('trt_segmentation.builder.open_engine.open_engine', partial(
+        open_engine, identity=lambda index: gpu, load=lambda plan, kernels: plan))
+    lines = []
+    for level in (1, 2):
+        open_pipeline(load_card(card), 'tensorrt', log=lines.append,
+                      settings=EngineSettings(str(tmp_path / 'here'), 512 << 20, level))
+        assert len(opened[-1].data) > 10_000
+        assert len([line for line in lines if 'building' in line]) == level - 1
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(EngineError, match='file/engines cannot hold engines'):
+        open_pipeline(load_card(card), 'tensorrt', settings=EngineSettings(str(tmp_path / 'file')))
 
 
 def test_without_a_gpu_and_out_it_says_what_can_be_had(card, monkeypatch, capsys):
@@ -185,11 +218,10 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     for _ in range(2):
         assert cli.main(['build', card, '--hold-out', images]) == 0
     assert capsys.readouterr().err.count('building fp16 engine') == 1
-    from trt_segmentation.builder.open_engine import open_engine
     from trt_segmentation.builder.prepare import Recipe
     # as trt_segmentation.pipeline opens it
     plan = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
-                       log=pytest.fail, load=lambda plan: plan)
+                       log=pytest.fail, load=lambda plan, kernels: plan)
     assert len(plan.data) > 10_000
     assert cli.main(['cache', 'list']) == 0
     listed = capsys.readouterr().out

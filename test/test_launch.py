@@ -16,10 +16,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -76,7 +79,7 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(('name', 'expected'), [
     ('seg', {'image', 'cameras', 'model', 'engine', 'precision', 'gpu', 'namespace',
-             'params_file', 'use_sim_time', 'autostart', 'log_level', 'bag'}),
+             'params_file', 'use_sim_time', 'autostart', 'log_level', 'respawn', 'bag'}),
     ('demo', {'image', 'cameras', 'condition', 'seed', 'fps'})])
 def test_every_argument_is_described_and_its_default_is_a_choice(
         name: str, expected: set[str]) -> None:
@@ -108,6 +111,14 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
         'use_sim_time': False}]
     assert (node['namespace'], node['remappings']) == ('front', [('image', '/a/b')])
     assert node['ros_arguments'] == ['--log-level', 'debug']
+
+
+@pytest.mark.parametrize('given', ['true', 'false'])
+def test_a_process_that_ended_is_started_again_where_asked(
+        monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    (node,) = started(monkeypatch, respawn=given)
+    assert (node['respawn'], node['respawn_delay']) == (given == 'true', 2.0)
+    assert started(monkeypatch)[0]['respawn'] is True
 
 
 def test_cameras_take_the_image_topic_under_each(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +173,44 @@ def installed() -> bool:
         check=False).returncode == 0
 
 
+@contextmanager
+def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A real ``ros2 launch`` of this package on a domain of its own, as long as the block."""
+    if not installed():
+        pytest.skip('needs ros2 launch and this package built by colcon and sourced')
+    process = subprocess.Popen(
+        ['ros2', 'launch', 'trt_segmentation', *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(random.randint(1, 100)),
+             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize('respawn', ['true', 'false'])
+def test_ros2_launch_starts_a_node_that_was_killed_again(respawn: str) -> None:
+    pids, active, log = [], 0, ''
+    with launched('seg.launch.py', f'respawn:={respawn}') as process:
+        assert process.stdout
+        for line in process.stdout:
+            log += line
+            if found := re.search(r'seg_node-\d+\]: process started with pid \[(\d+)\]', line):
+                pids.append(int(found[1]))
+            if 'active: /image' not in line:
+                continue
+            active += 1
+            if active == 2:
+                process.send_signal(signal.SIGINT)
+                break
+            os.kill(pids[0], signal.SIGKILL)
+        log += process.communicate(timeout=60)[0]
+    assert 'process has died' in log, log
+    expected = 2 if respawn == 'true' else 1
+    assert (active, len(set(pids))) == (expected, expected), log
+
+
 @pytest.mark.parametrize(('given', 'wanted', 'processes'), [
     ([], {'active: /camera/image_raw', 'publishing /camera/image_raw'}, 2),
     (['cameras:=front,left'], {
@@ -169,15 +218,8 @@ def installed() -> bool:
         'active: /left/image_raw -> /left/segmentation/label_map',
         'publishing /front/image_raw', 'publishing /left/image_raw'}, 3)])
 def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) -> None:
-    if not installed():
-        pytest.skip('needs ros2 launch and this package built by colcon and sourced')
-    process = subprocess.Popen(
-        ['ros2', 'launch', 'trt_segmentation', 'demo.launch.py', *given],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        env={**os.environ, 'ROS_DOMAIN_ID': str(random.randint(1, 100)),
-             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'})
     log = ''
-    try:
+    with launched('demo.launch.py', *given) as process:
         assert process.stdout
         for line in process.stdout:
             log += line
@@ -185,7 +227,5 @@ def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) ->
             if not wanted:
                 break
         process.send_signal(signal.SIGINT)
-        log += process.communicate(timeout=20)[0]
-    finally:
-        process.kill()
+        log += process.communicate(timeout=60)[0]
     assert not wanted and log.count('process has finished cleanly') == processes, log

@@ -37,7 +37,9 @@ class Order:
     :param max_miou_drop: what may be lost to FP32; None for no limit.
     :param search: put layers back to FP16 until the loss is below ``max_miou_drop``.
     :param report: folder for figures and numbers.
-    :param out: plan to write; None for the cache, where a node finds it.
+    :param out: plan to write; None for the cache, where a node of the same workspace and level
+        finds it.
+    :param cache: folder of the cache; '' for the usual one.
     """
 
     model: str
@@ -62,6 +64,7 @@ class Order:
     report: Path | None = None
     out: Path | None = None
     gpu: int = 0
+    cache: str = ''
 
     @property
     def recipe(self) -> Recipe:
@@ -91,9 +94,11 @@ class Order:
         if self.search and not self.calibrate:
             raise GraphError('--search needs frames to rank layers on: --calibrate')
         default = Order(self.model)
-        special = [name for name in ('shapes', 'batch', 'workspace', 'level', 'arch', 'simplify')
+        special = [name for name in ('shapes', 'batch', 'arch', 'simplify')
                    if getattr(self, name) != getattr(default, name)]
         if special and self.out is None:
             raise GraphError(
-                f'{", ".join(special)}: a node takes engines of default options from the cache; '
-                f'name a plan of your own with --out FILE')
+                f'{", ".join(special)}: no node looks for such an engine in the cache; name a '
+                f'plan of your own with --out FILE')
+        if self.cache and self.out is not None:
+            raise GraphError('--cache and --out: a plan goes to the one or the other')

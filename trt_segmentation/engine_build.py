@@ -29,13 +29,19 @@ from .builder.accuracy import Shot
 from .builder.accuracy_limit import compare_models, find_keep_fp16, refuse_loss
 from .builder.build import supported
 from .builder.cache import EngineCache
-from .builder.calibration import calibrate, Calibration, load_calibration
+from .builder.calibration import calibrate, Calibration
 from .builder.feeds import choose_frames, Feeds
 from .builder.frame_choice import write_contact_sheet, write_histogram
-from .builder.graph import GraphError
+from .builder.graph import GraphError, model_digest
 from .builder.open_engine import build_graph, engine_key, write_plan
 from .builder.precision import PRECISIONS
-from .builder.prepare import calibration_path, give_precision, Graph, read_graph
+from .builder.prepare import (
+    calibration_path,
+    card_calibration,
+    give_precision,
+    Graph,
+    read_graph,
+)
 from .calibration_frames import open_recordings
 from .engines import EngineError
 from .engines.gpu_identity import Gpu, gpu_identity
@@ -75,7 +81,7 @@ def run_build(order: Order) -> int:
             write_plan(plan, order.out)
         else:
             assert identity is not None
-            cache = EngineCache(log=bars.say)
+            cache = EngineCache(order.cache, log=bars.say)
             plan = _cached(order, card, given, calibration, identity, cache, bars)
     _tell(plan, order, Console())
     return 0
@@ -143,10 +149,12 @@ def _calibration(order: Order, card: ModelCard, graph: Graph, feeds: Feeds | Non
     if not order.recipe.calibrated:
         return None
     if feeds is None:
-        calibration = load_calibration(calibration_path(card))
+        calibration = card_calibration(card)
     else:
         step = bars.steps('calibration', len(feeds.choice.chosen))
-        calibration = calibrate(graph.model, feeds, order.method, EngineCache().folder, step)
+        folder = EngineCache(order.cache).folder
+        calibration = calibrate(graph.model, feeds, order.method, folder, step)
+        calibration = replace(calibration, model=model_digest(card.model))
         step(calibration.frames)
     if order.keep_fp16:
         calibration = replace(calibration, keep_fp16=order.keep_fp16)

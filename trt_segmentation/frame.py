@@ -85,9 +85,10 @@ class Frame:
     def __post_init__(self) -> None:
         """Refuse anything whose numbers do not fit together."""
         if self.encoding not in BYTES_PER_PIXEL:
-            near = get_close_matches(self.encoding, BYTES_PER_PIXEL, n=1, cutoff=0.5)
+            named = self.encoding[:40]      # of a broken message it may have megabytes
+            near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
             raise FrameError(
-                f'unknown encoding {self.encoding!r}'
+                f'unknown encoding {named!r}'
                 + (f', did the camera mean {near[0]!r}?' if near else '')
                 + f' Known: {", ".join(sorted(BYTES_PER_PIXEL))}')
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):

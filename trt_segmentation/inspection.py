@@ -36,15 +36,13 @@ def inspect_model(path: Path) -> str:
 
     :raises EngineError: when the file cannot be loaded; says what could be read of it.
     """
+    facts = _facts(summarise(path))
     try:
         session = open_session(path)
     except EngineError as error:
-        if not path.is_file():
-            raise
-        facts = '\n'.join(_facts(summarise(path)))
-        raise EngineError(f'{error}\n{facts}') from error
+        raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = tensors(session)
-    lines = [f'{path}: {_size(path.stat().st_size)}', *_facts(summarise(path)), '']
+    lines = [f'{path}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
     try:

@@ -26,12 +26,17 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from .plain_yaml import read_yaml
 from .share import share_path
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
+"""Where the channels of a tensor are."""
 COLORS = ('rgb', 'bgr', 'gray')
+"""Order of the network's input channels."""
 RESIZES = ('stretch', 'letterbox', 'crop')
+"""How an image becomes as large as the network's input."""
 KINDS = ('auto', 'logits', 'sigmoid', 'labels')
+"""What a network's output is."""
 MAX_CLASSES = 65534
 """One less than mono16 can tell apart: 65535 means unlabelled."""
 
@@ -157,42 +162,51 @@ def find_card(text: str | Path) -> Path:
         + f' Give a path to a .yaml file, or one of: {", ".join(names)}')
 
 
-def load_card(text: str | Path) -> ModelCard:
+def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     """Read a model card by path or installed name.
 
     ``model`` in it is relative to the card's own folder, else to the installed resource
     folder; ``classes`` and ``palette`` may name another card to take them from.
 
+    :param asking: the cards that led here, each taking its classes or palette from the next.
     :raises ModelCardError: naming the file, the key, what it held and what was expected.
     """
     path = find_card(text)
+    if len(asking) > 2:
+        raise ModelCardError(f'classes and palette are taken from card to card: '
+                             f'{", ".join(map(str, asking))}; name the card that has them')
     try:
-        tree = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        tree = read_yaml(path)
+    # PyYAML lets through what int() and datetime() raise
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ModelCardError(f'{path}: cannot be read as YAML: {error}') from error
     if not isinstance(tree, dict):
         raise ModelCardError(f'{path}: a model card is a mapping, this is a '
                              f'{type(tree).__name__}')
     try:
-        return card_from_dict(tree, path)
+        return card_from_dict(tree, path, asking)
     except ModelCardError as error:
         raise ModelCardError(f'{path}: {error}') from None
 
 
-def card_from_dict(tree: Mapping[str, Any], source: Path | None = None) -> ModelCard:
+def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
+                   asking: tuple[Path, ...] = ()) -> ModelCard:
     """Check a card's parsed YAML and make a :class:`ModelCard` of it.
 
     :param source: the card's path, which relative model paths start from.
+    :param asking: as for :func:`load_card`.
     :raises ModelCardError: naming the key.
     """
     _known_keys('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
     if not isinstance(model := tree.get('model'), str) or not model:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
-    classes = _classes(tree.get('classes'))
+    if source is not None:
+        asking = (*asking, source)
+    classes = _classes(tree.get('classes'), asking)
     name = tree.get('name') or (source.stem if source else Path(model).stem)
     return ModelCard(
         name=str(name), model=_model_path(model, source), classes=classes,
-        palette=_palette(tree.get('palette'), len(classes)),
+        palette=_palette(tree.get('palette'), len(classes), asking),
         input=_input(tree.get('input') or {}), output=_output(tree.get('output') or {}),
         source=source)
 
@@ -222,9 +236,9 @@ def _known_keys(where: str, tree: Any, known: list[str]) -> None:
                 + f' Known: {", ".join(known)}')
 
 
-def _classes(value: Any) -> tuple[str, ...]:
+def _classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:
     if isinstance(value, str):
-        return load_card(value).classes
+        return load_card(value, asking).classes
     if not isinstance(value, list) or not value:
         raise ModelCardError('classes: give a list of class names, in the order of their ids')
     if len(value) > MAX_CLASSES:
@@ -236,11 +250,11 @@ def _classes(value: Any) -> tuple[str, ...]:
     return names
 
 
-def _palette(value: Any, count: int) -> npt.NDArray[np.uint8]:
+def _palette(value: Any, count: int, asking: tuple[Path, ...]) -> npt.NDArray[np.uint8]:
     if value is None:
         return spread_palette(count)
     if isinstance(value, str):
-        value = load_card(value).palette.tolist()
+        value = load_card(value, asking).palette.tolist()
     if not isinstance(value, list) or len(value) != count:
         got = f'{len(value)} colours' if isinstance(value, list) else repr(value)
         raise ModelCardError(f'palette: {got} for {count} classes; give one [r, g, b] for each')

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +29,22 @@ from .memory import Allocate
 from .model_card import ModelCard
 
 PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
+"""What a pipeline can be asked to compute in."""
 Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How TensorRT engines are built and kept; means nothing to other engines.
+
+    :param cache: folder they are kept in; '' for trt_segmentation in the XDG cache folder.
+    :param workspace: bytes of scratch memory a layer may use.
+    :param level: 0 to 5; how long to look for fast kernels.
+    """
+
+    cache: str = ''
+    workspace: int = 1 << 30
+    level: int = 3
 
 
 class Pipeline(Protocol):
@@ -81,21 +97,23 @@ class Pipeline(Protocol):
 
 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
-                  precision: str = 'auto', log: Log = lambda line: None) -> Pipeline:
+                  precision: str = 'auto', log: Log = lambda line: None,
+                  settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline an engine name asks for; ``auto`` takes the best that works here.
 
-    :param engine: one of :data:`ENGINES`.
+    :param engine: one of :data:`.ENGINES`.
     :param gpu: index of the GPU as CUDA counts; means nothing on the CPU.
     :param precision: one of :data:`PRECISIONS`. TensorRT builds what is asked for, ``auto``
         being fp16; ONNX Runtime runs the file as it is, which is ``auto`` there.
     :param log: told what takes long, such as building an engine.
+    :param settings: of TensorRT engines; those built before are found with the same ones only.
     :raises EngineError: naming what was asked for, why it cannot be had and what can.
     """
     for what, value, known in (('engine', engine, ENGINES), ('precision', precision, PRECISIONS)):
         if value not in known:
             raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
     openers: dict[str, Callable[[str], Pipeline]] = {
-        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, why),
+        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, settings, why),
         'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, why),
         'onnxruntime-cpu': lambda why: _onnxruntime_cpu(card, precision, why)}
     if engine != 'auto':
@@ -113,21 +131,28 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     raise AssertionError('the last opener returns or raises')
 
 
-def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, why: str) -> Pipeline:
+def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: EngineSettings,
+              why: str) -> Pipeline:
     try:
+        from .builder.build import BuildOptions
+        from .builder.cache import EngineCache
         from .builder.graph import GraphError
         from .builder.open_engine import open_engine
         from .builder.prepare import Recipe
+        from .engines.own_files import CacheError
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}; it needs tensorrt, cuda-python, onnx, onnxslim and '
                           'filelock') from error
     recipe = Recipe(precision='fp16' if precision == 'auto' else precision)
+    options = BuildOptions(settings.workspace, settings.level)
     try:
+        cache = EngineCache(settings.cache, log=log)
         return GpuPipeline(
-            card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, log=log),
+            card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, options, cache,
+                                                        log),
             gpu, reason=why)
-    except GraphError as error:
+    except (GraphError, CacheError) as error:
         raise EngineError(str(error)) from error
 
 

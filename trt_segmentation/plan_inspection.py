@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .builder.own_files import read_plan, sidecar
+from .engines.own_files import CacheError, read_plan, sidecar
 from .engines.plan import count_precisions, from_json, Layer
+from .printable import printable
 
 SUFFIXES = ('.plan', '.engine', '.trt')
 
@@ -37,9 +38,17 @@ def inspect_plan(path: Path) -> str:
     :raises CacheError: where it is no plan of ours, or was changed since it was built.
     """
     plan = read_plan(path)
-    about = plan.about
+    try:
+        return printable(_text(path, len(plan.data), plan.about))
+    # a sidecar is anybody's JSON, and its hash is that of the plan alone
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CacheError(f'{path}: {sidecar(path).name} is not what `trt_seg build` writes: '
+                         f'{type(error).__name__}: {error}') from error
+
+
+def _text(path: Path, size: int, about: Mapping[str, Any]) -> str:
     return '\n'.join([
-        f'{path}: {len(plan.data) / 1e6:.1f} MB, {about.get("precision", "")}, '
+        f'{path}: {size / 1e6:.1f} MB, {about.get("precision", "")}, '
         f'{about["library"]}, built in {about["seconds"]} s',
         *([f'INT8: {about["split"]}'] if 'split' in about else []), '',
         *_tensors(about), '', *_memory(about['memory']), '',

@@ -140,7 +140,8 @@ def test_profile_for_another_input_fails_with_tensorrts_words():
 def test_too_little_workspace_says_what_to_try():
     sizes = profile(input_shapes(network('unet')), InputCard(), SIZES, BATCH)
     with pytest.raises(EngineError, match=r'workspace.*\nA workspace of 1M was not enough; try '
-                                          r'--workspace 256M$'):
+                                          r'--workspace 256M, which is workspace_mib 256 of a '
+                                          r'node$'):
         build(network('unet'), [sizes], BuildOptions(workspace=1 << 20))
 
 

@@ -18,15 +18,12 @@
 from dataclasses import fields, replace
 import os
 from pathlib import Path
-import subprocess
-import sys
 
 import pytest
 
-import trt_segmentation
 from trt_segmentation.builder.cache import cache_folder, EngineCache, EngineKey
-from trt_segmentation.builder.own_files import CacheError, read_plan, sidecar, store
 from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.own_files import CacheError, read_plan, sidecar, store
 from trt_segmentation.engines.plan import Plan
 
 KEY = EngineKey(
@@ -127,7 +124,7 @@ SPOILS = {
     'hash is not the one': _flip,
     'Too many levels of symbolic links': _link,
     'can be written by others': lambda path: path.chmod(0o666),
-    'No such file': lambda path: sidecar(path).unlink(),
+    'plan.json is missing': lambda path: sidecar(path).unlink(),
     'JSONDecodeError': lambda path: sidecar(path).write_text('{'),
     'schema 0, this is schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
     'json can be written by others': lambda path: sidecar(path).chmod(0o620),
@@ -250,44 +247,17 @@ def test_plan_is_read_from_wherever_it_was_put(tmp_path):
         read_plan(path)
 
 
+def test_plan_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(CacheError, match=r'there is no plan .*street\.plan; `trt_seg build'):
+        read_plan(tmp_path / 'street.plan')
+
+
 def test_clear_frees_everything(cache):
     cache.get(KEY, Builder(), plan_bytes)
     cache.keep_timing(KEY, b'tactics')
     size = sum(p.stat().st_size for p in cache.folder.iterdir() if p.suffix != '.lock')
     assert cache.clear() == size
     assert cache.entries() == [] and cache.timing(KEY) == b''
-
-
-STARTER = """
-import sys, time
-from trt_segmentation.builder.cache import EngineCache, EngineKey
-from trt_segmentation.engines.plan import Plan
-def build():
-    open(sys.argv[2], 'a').write('built\\n')
-    time.sleep(0.2)     # the others are asking by now
-    return Plan(sys.argv[3].encode())
-cache = EngineCache(sys.argv[1])
-print('ready', flush=True)
-sys.stdin.readline()
-print(cache.get({key}, build, lambda plan: plan.data.decode()))
-"""
-
-
-def test_processes_that_start_together_build_once(tmp_path):
-    log = tmp_path / 'log'
-    code = STARTER.format(key=KEY)
-    root = Path(trt_segmentation.__file__).parent.parent
-    processes = [subprocess.Popen(
-        [sys.executable, '-c', code, str(tmp_path), str(log), str(number)], cwd=root, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE) for number in range(3)]
-    for process in processes:
-        assert process.stdout.readline() == 'ready\n'
-    for process in processes:
-        process.stdin.write('go\n')
-        process.stdin.flush()
-    answers = {process.communicate(timeout=60)[0] for process in processes}
-    assert len(answers) == 1
-    assert log.read_text() == 'built\n'
 
 
 def test_folder_follows_the_parameter_then_xdg_then_home(monkeypatch):

@@ -36,8 +36,8 @@ from trt_segmentation.builder.frame_choice import (
     write_histogram,
 )
 from trt_segmentation.builder.graph import GraphError, simplify
-from trt_segmentation.builder.own_files import own_folder
 from trt_segmentation.builder.precision import activations, quantisable
+from trt_segmentation.engines.own_files import own_folder
 
 
 def picture(light, seed=0):
@@ -179,7 +179,7 @@ def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, oth
 
 def test_calibration_travels_as_json(tmp_path):
     path = tmp_path / 'net.scales.json'
-    kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',))
+    kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',), 'd1')
     kept.save(path)
     assert load_calibration(path) == kept
     assert load_calibration(path).digest == kept.digest

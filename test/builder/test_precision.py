@@ -24,11 +24,11 @@ import pytest
 import segmentation_networks
 from segmentation_networks import FAMILIES, Net
 
+from trt_segmentation.builder.backbone import find_backbone
 from trt_segmentation.builder.calibration import measure
 from trt_segmentation.builder.graph import answer, GraphError, operators, opset, simplify
 from trt_segmentation.builder.precision import (
     activations,
-    find_backbone,
     quantisable,
     quantise,
     small_scales,
@@ -62,7 +62,7 @@ def error(model, changed):
 
 
 ENDS = {'lraspp': '/backbone/last/act', 'deeplabv3': '/backbone/layer3/relu2',
-        'unet': '/middle/relu'}
+        'unet': '/middle/relu', 'hrnet': '/backbone/3/low/fused'}
 
 
 @pytest.mark.parametrize('family', FAMILIES)
@@ -72,6 +72,20 @@ def test_backbone_is_told_from_the_head(family):
     scopes = ('/backbone', '/down', '/middle')
     expected = {n.name for n in network(family).graph.node if n.name.startswith(scopes)}
     assert backbone == expected
+
+
+def test_backbone_of_branches_that_end_apart_is_all_of_them():
+    net = Net()
+    x = net.add('Relu', '/stem/relu', net.conv('/stem', 'image', 8, 3, 2))
+    ends = []
+    for name, stride in (('a', 1), ('b', 2)):
+        y = net.conv(f'/{name}/in', x, 8, 3, stride)
+        ends.append(net.add('Add', f'/{name}/add', net.conv(f'/{name}/conv', y, 8, 3), y))
+    y = net.add('Concat', '/cat', ends[0], net.upsample('/up', ends[1], 2.0), axis=1, channels=16)
+    backbone, reason = find_backbone(net.model(net.conv('/out', y, 5)))
+    assert reason == 'backbone ends at /a/add, /b/add'
+    assert backbone == {'/stem', '/stem/relu', '/a/in', '/a/conv', '/a/add', '/b/in', '/b/conv',
+                        '/b/add'}
 
 
 @pytest.mark.parametrize('enlarged', [True, False])

@@ -26,10 +26,16 @@ import segmentation_networks
 
 from trt_segmentation.builder.accuracy import Shot
 from trt_segmentation.builder.accuracy_limit import find_keep_fp16, refuse_loss, report
-from trt_segmentation.builder.calibration import calibrate
+from trt_segmentation.builder.calibration import calibrate, Calibration
 from trt_segmentation.builder.feeds import choose_frames, Joined
-from trt_segmentation.builder.graph import GraphError, operators
-from trt_segmentation.builder.prepare import calibration_path, give_precision, read_graph, Recipe
+from trt_segmentation.builder.graph import GraphError, model_digest, operators
+from trt_segmentation.builder.prepare import (
+    calibration_path,
+    card_calibration,
+    give_precision,
+    read_graph,
+    Recipe,
+)
 from trt_segmentation.calibration_frames import (
     Bag,
     bgr_frame,
@@ -40,7 +46,7 @@ from trt_segmentation.calibration_frames import (
 )
 from trt_segmentation.evaluation import FIRST_SEED
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+from trt_segmentation.model_card import InputCard, load_card, ModelCard, spread_palette
 
 COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
 
@@ -164,6 +170,26 @@ def test_precision_that_needs_ranges_or_is_none(card):
     with pytest.raises(GraphError, match="precision 'fp61', did you mean 'fp16'"):
         Recipe('fp61')
     assert calibration_path(card) == card.model.parent / 'net.scales.json'
+
+
+def test_ranges_are_of_the_very_network(card):
+    kept = Calibration({'image': (-1.0, 1.0)}, 'minmax', 'abc', 4, model=model_digest(card.model))
+    kept.save(calibration_path(card))
+    assert card_calibration(card) == kept
+    onnx.save(segmentation_networks.unet(seed=5), card.model)
+    with pytest.raises(GraphError, match=r'scales.json was measured on another network than .*'
+                                         r'net.onnx; calibrate again'):
+        card_calibration(card)
+
+
+@pytest.mark.parametrize('precision', ['int8', 'mixed'])
+def test_demo_model_has_its_ranges_with_it(precision):
+    """The scales in resource/ are of the network in resource/, and every one that is needed."""
+    card = load_card('street')
+    recipe = Recipe(precision)
+    given = give_precision(read_graph(card, recipe), recipe, card_calibration(card))
+    assert given.split is not None and len(given.split.int8) > 30
+    assert operators(given.model)['QuantizeLinear'] > 60
 
 
 def test_scale_too_small_for_fp16_is_warned_of(card):

@@ -237,8 +237,8 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
             card, 0, STREAM, Recipe('fp32', *SHAPES),
             cache=EngineCache(tmp_path / 'cache', log=lines.append), log=lines.append,
             identity=lambda index: Gpu(gpu, 'sm_89', '580'),
-            load=lambda plan: trt.tensorrt.TensorRtEngine(
-                plan, card, 0, STREAM, memory.allocate, memory.free))
+            load=lambda plan, kernels: trt.tensorrt.TensorRtEngine(
+                plan, card, 0, STREAM, memory.allocate, memory.free, kernels=kernels))
         return run(engine, memory, image)
 
     first = start()
@@ -248,6 +248,93 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
+    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))      # has none to keep
+
+
+@pytest.fixture
+def rtx(card, memory, tmp_path, monkeypatch):
+    """Starts engines of a TensorRT-RTX on one cache; ``lines`` has what was logged."""
+    monkeypatch.setattr(simulated_tensorrt, 'COMPILED', [])
+    lines = []
+    with simulated_tensorrt.imported(rtx=True):
+        from trt_segmentation.builder import open_engine
+        from trt_segmentation.builder.cache import EngineCache
+        from trt_segmentation.builder.prepare import Recipe
+        from trt_segmentation.engines import tensorrt
+        from trt_segmentation.engines.gpu_identity import Gpu
+
+        def start():
+            return open_engine.open_engine(
+                card, 0, STREAM, Recipe('fp32', *SHAPES), log=lines.append,
+                cache=EngineCache(tmp_path / 'cache', log=lines.append),
+                identity=lambda index: Gpu('RTX 4090', 'sm_89', '580'),
+                load=lambda plan, kernels: tensorrt.TensorRtEngine(
+                    plan, card, 0, STREAM, memory.allocate, memory.free, lines.append, kernels))
+        yield SimpleNamespace(start=start, lines=lines, memory=memory,
+                              folder=tmp_path / 'cache' / 'engines')
+
+
+def run_all(rtx, *counts):
+    """Run a new engine on batches and close it; shapes that had to be compiled for."""
+    simulated_tensorrt.COMPILED.clear()
+    engine = rtx.start()
+    for count in counts:
+        run(engine, rtx.memory, noise(count))
+    engine.close()
+    return [shape[0] for shape in simulated_tensorrt.COMPILED]
+
+
+def test_kernels_are_compiled_at_the_first_start_only(rtx):
+    assert run_all(rtx, 1, 2, 1) == [1, 2]
+    (kept,) = rtx.folder.glob('*.kernels')
+    (plan,) = rtx.folder.glob('*.plan')
+    assert kept.stem == plan.stem and kept.stat().st_mode & 0o777 == 0o600
+    first = kept.stat()
+    assert run_all(rtx, 1, 2) == []
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert run_all(rtx, 4, 2) == [4]        # what is new is added to what was known
+    assert run_all(rtx, 1, 2, 4) == []
+
+
+def test_kernels_are_kept_though_the_process_is_killed(rtx):
+    run(rtx.start(), rtx.memory, noise(1))      # and never closed
+    assert run_all(rtx, 1) == []
+
+
+def test_kernels_of_another_gpu_are_compiled_again_with_a_line(rtx, monkeypatch):
+    run_all(rtx, 1)
+    monkeypatch.setattr(simulated_tensorrt, 'ENVIRONMENT', 'a newer driver')
+    assert run_all(rtx, 1) == [1]
+    (said,) = [line for line in rtx.lines if 'compiled again' in line]
+    assert said.endswith('refuses them: IRuntimeCache: made for GPU and driver of the test')
+    assert run_all(rtx, 1) == []
+
+
+@pytest.mark.parametrize('tamper', [
+    lambda path: path.write_bytes(path.read_bytes() + b' '),
+    lambda path: path.chmod(0o666),
+    lambda path: path.with_name(f'{path.name}.json').unlink()])
+def test_kernels_that_cannot_be_trusted_are_not_loaded(rtx, tamper, monkeypatch):
+    run_all(rtx, 1)
+    (kept,) = rtx.folder.glob('*.kernels')
+    tamper(kept)
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(simulated_tensorrt.IRuntimeCache, 'deserialize',
+                      lambda self, blob: seen.append(blob) or True)
+        assert run_all(rtx, 1) == [1] and seen == []
+    assert run_all(rtx, 1) == []
+
+
+def test_kernels_go_with_their_plan(rtx, tmp_path):
+    from trt_segmentation.builder.cache import EngineCache
+    run_all(rtx, 1)
+    cache = EngineCache(tmp_path / 'cache', limit=1)
+    cache._drop_oldest(tmp_path / 'newer.plan')
+    assert not list(rtx.folder.glob('*.kernels*'))
+    run_all(rtx, 1)
+    cache.clear()
+    assert not list(rtx.folder.glob('*.kernels*'))
 
 
 def test_plan_knows_the_layers_the_engine_was_built_with(trt, card, engine):

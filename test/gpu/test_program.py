@@ -135,8 +135,12 @@ def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monk
     monkeypatch.setattr(program, 'source', lambda file: 'another text')
     program.cached_cubin(*arguments, folder)
     assert len(compiled) == 5
-    assert sorted(path.suffix for path in folder.iterdir()) == ['.cubin'] * 5
+    assert sorted(path.suffix for path in folder.iterdir()) == ['.cubin'] * 5 + ['.json'] * 5
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in folder.glob('*.cubin'):         # cut off, or written by somebody else
+        path.write_bytes(b'cub')
+    assert program.cached_cubin(*arguments, folder) == b'cubin'
+    assert len(compiled) == 6
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, monkeypatch, caplog):

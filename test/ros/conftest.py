@@ -12,41 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""ROS on a domain of the test run's own, and nodes on it."""
+"""Nodes on a ROS domain of the test run's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import gc
-import os
 from pathlib import Path
-import random
 from typing import Any
 
 import numpy as np
 import pytest
 
+# the session's ROS context, under a name that pytest finds
+from ros_context import ros  # noqa: F401
+
 from trt_segmentation.engines import EngineError
 from trt_segmentation.model_card import ModelCard, ModelCardError
 
-PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds.xml'
-
-
-@pytest.fixture(scope='session')
-def ros() -> Iterator[Any]:
-    """A ROS context on a domain of its own that stays on this machine."""
-    rclpy = pytest.importorskip('rclpy')
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
-        os.environ[name] = str(PROFILE)
-    context = rclpy.Context()
-    rclpy.init(context=context, domain_id=random.randint(1, 100))
-    yield context
-    rclpy.shutdown(context=context)
-
 
 @pytest.fixture
-def make_rig(ros: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def make_rig(ros: Any,  # noqa: F811
+             monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Rigs whose pipelines are fakes; ``classes`` is how many the model has."""
     rigs: list[Any] = []
 

@@ -81,6 +81,7 @@ def test_pipeline_level(changes: dict[str, Any], level: bytes, text: str) -> Non
     assert text in status.message
 
 
+LOST_2 = Snapshot(7, 5, {'take error': 2}, 1, 1)
 BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
 
 
@@ -90,6 +91,8 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 1}, 'frame_error': 'step is 1'}, WARN,
      '3 bad frames since the last report, the newest: step is 1'),
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 4}}, OK, 'running'),
+    ({'snapshot': LOST_2, 'frame_error': 'no memory'}, WARN,
+     '2 frames not taken since the last report, the newest: no memory'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
 def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:

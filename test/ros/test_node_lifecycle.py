@@ -235,7 +235,7 @@ def test_deactivate_finishes_the_frame_at_work_and_counts_the_waiting_one(rig: A
     for sec in (1, 2):
         camera.publish(camera_image(sec))
         rig.until(lambda sec=sec: rig.snapshot().frames_in == sec and rig.pipeline.wanted)
-    thread = rig.node._worker._threads[0]
+    thread = rig.node._supervisor.worker._threads[0]
     real_join = thread.join
 
     def join(timeout: float | None) -> None:  # the frame ends while deactivate waits for it

@@ -32,50 +32,12 @@ import pytest
 pytest.importorskip('rclpy')
 
 from networks import color_classifier, cube_colors
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+from node_processes import Peer, Process
 from sensor_msgs.msg import CameraInfo, Image
 
 from trt_segmentation.ros.messages import stamp_ns
 from trt_segmentation.ros.street_camera import schedule
 from trt_segmentation.street import CONDITIONS, Drive
-
-
-class Process:
-    """A ROS process whose log can be waited for."""
-
-    def __init__(self, module: str, domain: int, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', f'trt_segmentation.ros.{module}', '--ros-args', *arguments],
-            stderr=subprocess.PIPE, text=True, env={**os.environ, 'ROS_DOMAIN_ID': str(domain)})
-        self.log = ''
-
-    def until(self, text: str) -> None:
-        """Read the log up to a line that holds the text."""
-        assert self._process.stderr
-        for line in self._process.stderr:
-            self.log += line
-            if text in line:
-                return
-        pytest.fail(f'no {text!r} in:\n{self.log}')
-
-    def running(self) -> bool:
-        return self._process.poll() is None
-
-    def send(self, *signals: int) -> None:
-        for number in signals:
-            self._process.send_signal(number)
-
-    def ended(self, timeout: float) -> int:
-        """Exit code; fails where there is none by then."""
-        _, rest = self._process.communicate(timeout=timeout)
-        self.log += rest
-        return self._process.returncode
-
-    def kill(self) -> None:
-        if self.running():
-            self._process.kill()
-            self._process.communicate()
 
 
 @pytest.fixture
@@ -175,25 +137,6 @@ def test_a_refused_start_up_value_is_one_line_and_exit_code_2(
     node = process('node', '-p', 'engine:=tensort')
     assert node.ended(timeout=30.0) == 2
     assert "did you mean 'tensorrt'?" in node.log and 'Traceback' not in node.log
-
-
-class Peer:
-    """A node of the test's own."""
-
-    def __init__(self, context: Any) -> None:
-        self.node = Node('peer', context=context)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self.node)
-
-    def until(self, what: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 30
-        while not what():
-            assert time.monotonic() < deadline, 'it did not happen'
-            self._executor.spin_once(timeout_sec=0.05)
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self.node.destroy_node()
 
 
 def test_street_camera_and_node_between_processes(

@@ -35,7 +35,7 @@ from trt_segmentation.ros import transport
 from trt_segmentation.ros.direct_publisher import DirectPublisher
 from trt_segmentation.ros.librcl import TransportError
 from trt_segmentation.ros.memory import ArrayMemory, PageMemory
-from trt_segmentation.ros.worker import buffers
+from trt_segmentation.ros.supervisor import buffers
 
 
 def asked(name: str) -> list[str]:

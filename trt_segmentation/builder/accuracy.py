@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -147,16 +147,23 @@ class Accuracy:
         return found
 
 
-def compare(card: ModelCard, models: Mapping[str, Path], shots: Iterable[Shot]) -> Accuracy:
-    """Segment every shot with every precision, on the CPU and in the host pipeline.
+def _on_the_host(card: ModelCard) -> HostPipeline:
+    return HostPipeline(card, 'accuracy report')
+
+
+def compare(card: ModelCard, models: Mapping[str, Path], shots: Iterable[Shot],
+            opened: Callable[[ModelCard], Any] = _on_the_host) -> Accuracy:
+    """Segment every shot with every precision.
 
     :param models: ONNX file by precision; :data:`REFERENCE` has to be among them.
+    :param opened: opens the pipeline of a card; as it is, the host's, on the CPU.
     :raises EngineError: where a model does not run.
     """
     accuracy = Accuracy(card.classes)
-    pipelines = {name: HostPipeline(replace(card, model=path), 'accuracy report')
-                 for name, path in models.items()}
+    pipelines: dict[str, Any] = {}
     try:
+        for name, path in models.items():
+            pipelines[name] = opened(replace(card, model=path))
         for shot in shots:
             labels = {name: _segment(pipeline, shot) for name, pipeline in pipelines.items()}
             for name, found in labels.items():
@@ -167,12 +174,14 @@ def compare(card: ModelCard, models: Mapping[str, Path], shots: Iterable[Shot]) 
     return accuracy
 
 
-def _segment(pipeline: HostPipeline, shot: Shot) -> npt.NDArray[Any]:
+def _segment(pipeline: Any, shot: Shot) -> npt.NDArray[Any]:
     height, width = shot.image.shape[:2]
     data = np.ascontiguousarray(shot.image).reshape(-1)
     pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
     (answer,) = pipeline.collect()
-    return answer.labels
+    labels: npt.NDArray[Any] = answer.labels.copy()      # a GPU's are its slot's
+    answer.release()
+    return labels
 
 
 def _take(accuracy: Accuracy, shot: Shot, precision: str, reference: npt.NDArray[Any],

@@ -225,7 +225,7 @@ def _build_failure(log: BuildLog, options: BuildOptions) -> str:
     # sizes people write: the next power of two from 256 MB up
     following = max(1 << (following - 1).bit_length(), 256 << 20)
     return (f'{text}\nA workspace of {_size(options.workspace)} was not enough; try '
-            f'--workspace {_size(following)}')
+            f'--workspace {_size(following)}, which is workspace_mib {following >> 20} of a node')
 
 
 def _size(count: int) -> str:

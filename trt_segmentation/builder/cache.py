@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -30,8 +30,16 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from ..engines import EngineError
+from ..engines.own_files import (
+    CacheError,
+    drop_unfinished,
+    own_folder,
+    SCHEMA,
+    sidecar,
+    store,
+    trusted,
+)
 from ..engines.plan import Plan
-from .own_files import own_folder, SCHEMA, sidecar, store, trusted
 
 LIMIT = 8 << 30
 """Bytes of plans kept before the least recently used go."""
@@ -153,7 +161,7 @@ class EngineCache:
         for path in self.folder.glob('*.plan'):
             try:
                 status = path.lstat()
-            except FileNotFoundError:       # dropped by another process just now
+            except OSError:     # dropped by another process just now, or the disk went away
                 continue
             found.append(Entry(path, status.st_size, status.st_mtime, _key_of(path)))
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
@@ -167,7 +175,7 @@ class EngineCache:
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():
-                if path.suffix in ('.plan', '.json', '.timing', '.scales', '.part'):
+                if path.suffix in ('.plan', '.json', '.timing', '.scales', '.kernels', '.part'):
                     freed += path.lstat().st_size
                     path.unlink()
         return freed
@@ -180,6 +188,15 @@ class EngineCache:
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
         """Keep a timing cache for the next build."""
         self._store(self.folder / f'{key.timing}.timing', Plan(data), {})
+
+    def kernels(self, key: EngineKey) -> bytes:
+        """What TensorRT-RTX compiled for a plan; b'' where there is nothing to trust."""
+        plan, _ = trusted(_kernels_of(self._path(key)))
+        return plan.data if plan else b''
+
+    def keep_kernels(self, key: EngineKey, data: bytes) -> None:
+        """Keep what TensorRT-RTX compiled, beside the plan and as long as it."""
+        self._store(_kernels_of(self._path(key)), Plan(data), {})
 
     def _build_or_wait(self, key: EngineKey, why: str,
                        build: Callable[[], Plan]) -> tuple[Plan, bool]:
@@ -196,7 +213,11 @@ class EngineCache:
         self._log(f'built {self._path(key).name}, {len(plan.data) / 1e6:.1f} MB, '
                   f'in {time.monotonic() - started:.1f} s')
         self._store(self._path(key), plan, asdict(key))
-        self._drop_oldest(self._path(key))
+        try:
+            self._drop_oldest(self._path(key))
+            drop_unfinished(self.folder)
+        except OSError as error:        # the plan is there and good, whatever became of the disk
+            self._log(f'{self.folder} could not be tidied: {error}')
         return plan
 
     def _path(self, key: EngineKey) -> Path:
@@ -206,7 +227,8 @@ class EngineCache:
         path = self._path(key)
         plan, why = trusted(path)
         if plan is not None:
-            os.utime(path)
+            with suppress(OSError):     # only the order in which plans are dropped
+                os.utime(path)
         return plan, why
 
     def _store(self, path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
@@ -225,7 +247,9 @@ class EngineCache:
             self._log(f'dropping {entry.path.name}, the least recently used, to stay under '
                       f'{self._limit / 1e9:.1f} GB')
             entry.path.unlink(missing_ok=True)
-            sidecar(entry.path).unlink(missing_ok=True)
+            for path in (sidecar(entry.path), _kernels_of(entry.path),
+                         sidecar(_kernels_of(entry.path))):
+                path.unlink(missing_ok=True)
             total -= entry.size
 
     @contextmanager
@@ -237,10 +261,17 @@ class EngineCache:
         except Timeout:
             self._log('another process is building an engine; waiting for it')
             lock.acquire()
+        except (OSError, NotImplementedError) as error:
+            raise CacheError(f'{self.folder} cannot be locked: {error}; name another cache folder '
+                             f'or set XDG_CACHE_HOME') from error
         try:
             yield
         finally:
             lock.release()
+
+
+def _kernels_of(plan: Path) -> Path:
+    return plan.with_suffix('.kernels')
 
 
 def _key_of(path: Path) -> dict[str, Any]:

@@ -34,9 +34,9 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
+from ..engines.own_files import store, trusted
 from ..engines.plan import Plan
 from .graph import GraphError
-from .own_files import store, trusted
 from .precision import activations, quantisable, Ranges
 
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
@@ -56,6 +56,7 @@ class Calibration:
     :param data: digest of the tensors fed.
     :param frames: how many there were.
     :param keep_fp16: patterns of nodes that turned out too sensitive for INT8.
+    :param model: digest of the ONNX file, :func:`.graph.model_digest`; '' where not kept.
     """
 
     ranges: Ranges
@@ -63,6 +64,7 @@ class Calibration:
     data: str
     frames: int
     keep_fp16: tuple[str, ...] = ()
+    model: str = ''
 
     @property
     def digest(self) -> str:
@@ -85,7 +87,7 @@ def load_calibration(path: Path) -> Calibration:
         ranges = {str(name): (float(low), float(high))
                   for name, (low, high) in tree['ranges'].items()}
         return Calibration(ranges, str(tree['method']), str(tree['data']), int(tree['frames']),
-                           tuple(map(str, tree['keep_fp16'])))
+                           tuple(map(str, tree['keep_fp16'])), str(tree['model']))
     except FileNotFoundError:
         raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates, '
                          f'with --calibrate BAG') from None
@@ -103,7 +105,7 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
         to be hashed, and once more where no earlier measurement of them is in ``folder``.
     :param method: ``minmax`` covers every value seen; ``entropy`` and ``percentile`` cut rare
         extremes off, for finer steps in between.
-    :param folder: where measurements are kept; a trusted one, see :mod:`.own_files`.
+    :param folder: where measurements are kept; a trusted one, see :mod:`..engines.own_files`.
     :param progress: called with the frames measured so far.
     :raises GraphError: where there are no frames, or no such method.
     """

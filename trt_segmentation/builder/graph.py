@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, TensorProto
 import onnxruntime
+
+from ..engines import EngineError
+from ..engines.onnx_file import OnnxSummary, summarise
+from ..signature.tensor import MOST_NUMBERS
 
 OLDEST_OPSET = 13
 """Older exports lack per-channel quantisation and spell many operators in several nodes."""
@@ -61,15 +66,12 @@ class Finding:
 def load_model(path: Path) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a name of its own.
 
-    :raises GraphError: when it is missing, no ONNX, or contradicts the ONNX specification.
+    :raises GraphError: when it is missing, no ONNX, hostile, or contradicts the ONNX
+        specification.
     """
+    _summary(path)
     try:
         model = onnx.load(path)
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename or path)).name
-        raise GraphError(f'{path}: {missing} is not there' + (
-            '; weights kept outside an ONNX file have to lie beside it'
-            if missing != path.name else '')) from error
     except Exception as error:      # protobuf and onnx raise types without a common base
         raise GraphError(f'{path} cannot be read as ONNX: {error}') from error
     name_nodes(model)
@@ -79,6 +81,13 @@ def load_model(path: Path) -> onnx.ModelProto:
     except onnx.checker.ValidationError as error:
         raise GraphError(f'{path} is not valid ONNX: {error}') from error
     return model
+
+
+def _summary(path: Path) -> OnnxSummary:
+    try:
+        return summarise(path)
+    except EngineError as error:
+        raise GraphError(str(error)) from error
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
@@ -96,16 +105,14 @@ def model_digest(path: Path) -> str:
     :raises GraphError: as :func:`load_model`.
     """
     digest = hashlib.sha256()
+    external = _summary(path).external
     try:
         digest.update(path.read_bytes())
-        model = onnx.load(path, load_external_data=False)
-        for name in sorted({entry.value for tensor in _tensors(model.graph)
-                            if tensor.data_location == TensorProto.EXTERNAL
-                            for entry in tensor.external_data if entry.key == 'location'}):
+        for name in sorted(external):
             digest.update(name.encode())
             digest.update((path.parent / name).read_bytes())
-    except Exception as error:      # as in load_model
-        raise GraphError(f'{path} cannot be read as ONNX: {error}') from error
+    except OSError as error:
+        raise GraphError(f'{path} cannot be read: {error}') from error
     return digest.hexdigest()
 
 
@@ -180,6 +187,9 @@ def _check_inputs(model: onnx.ModelProto) -> Iterator[Finding]:
         elif not {shape[1], shape[3]} & {1, 3}:
             yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels; where '
                           f'they are dynamic, export with only batch, height and width so')
+        elif math.prod(side for side in shape if isinstance(side, int)) > MOST_NUMBERS:
+            yield Finding('error', name, f'shape {text} is larger than any camera image; export '
+                          f'at the size of yours or below')
 
 
 def _check_weights(model: onnx.ModelProto) -> Iterator[Finding]:

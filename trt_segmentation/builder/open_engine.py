@@ -19,18 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from ..engines.gpu_identity import Gpu, gpu_identity
+from ..engines.kernel_cache import KernelCache
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model_card import ModelCard
 from .build import build, BuildOptions, Progress, supported
 from .cache import EngineCache, EngineKey
-from .calibration import Calibration, load_calibration
+from .calibration import Calibration
 from .graph import model_digest
-from .prepare import calibration_path, give_precision, Graph, read_graph, Recipe
+from .prepare import card_calibration, give_precision, Graph, read_graph, Recipe
 
 Log = Callable[[str], None]
 
@@ -66,18 +68,20 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 options: BuildOptions = BuildOptions(), cache: EngineCache | None = None,
                 log: Log = lambda line: None, progress: Progress | None = None,
                 identity: Callable[[int], Gpu] = gpu_identity,
-                load: Callable[[Plan], TensorRtEngine] | None = None) -> TensorRtEngine:
+                load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
+                ) -> TensorRtEngine:
     """Load a card's engine, building it first where the cache has none.
 
     :param gpu: index as CUDA counts; its context has to be current.
     :param stream: as :class:`TensorRtEngine`.
     :param identity: asks a GPU what it is.
-    :param load: makes the engine of a plan; None for a :class:`TensorRtEngine` on ``stream``.
+    :param load: makes the engine of a plan and the kernels kept with it; None for a
+        :class:`TensorRtEngine` on ``stream``.
     :raises EngineError: with TensorRT's words.
     :raises GraphError: where the network cannot become an engine.
     """
     kept = cache or EngineCache(log=log)
-    calibration = load_calibration(calibration_path(card)) if recipe.calibrated else None
+    calibration = card_calibration(card) if recipe.calibrated else None
     key = engine_key(card, recipe, options, calibration, identity(gpu))
 
     def make() -> Plan:
@@ -89,8 +93,13 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
             kept.keep_timing(key, timing)
         return plan
 
-    return kept.get(key, make, load or (lambda plan: TensorRtEngine(
-        plan, card, gpu, stream, warn=log)))
+    def opened(plan: Plan) -> TensorRtEngine:
+        # of each try its own: what a plan that failed has left is not used again
+        kernels = KernelCache(partial(kept.kernels, key), partial(kept.keep_kernels, key))
+        return load(plan, kernels) if load else TensorRtEngine(
+            plan, card, gpu, stream, warn=log, kernels=kernels)
+
+    return kept.get(key, make, opened)
 
 
 def write_plan(plan: Plan, path: Path) -> None:
@@ -98,5 +107,5 @@ def write_plan(plan: Plan, path: Path) -> None:
 
     :raises OSError: where they cannot be written.
     """
-    from .own_files import store
+    from ..engines.own_files import store
     store(path, plan, {})

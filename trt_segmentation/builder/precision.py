@@ -31,13 +31,10 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16, DEFAULT_OP_BLOCK_LIST
 
+from .backbone import find_backbone, WEIGHTED
 from .graph import GraphError, name_nodes, opset
 
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
-WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
-"""Operators whose arithmetic INT8 makes faster."""
-
-UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
 FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 6.1e-5
 _OPSET = 19
@@ -92,72 +89,6 @@ def split(model: onnx.ModelProto, precision: str, keep_fp16: Sequence[str] = ())
     if keep_fp16:
         reason += f', less {", ".join(keep_fp16)}'
     return Split(tuple(chosen), tuple(n for n in names if n not in set(chosen)), reason)
-
-
-def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
-    """Find where a segmentation network's backbone ends; its nodes, and how it was told.
-
-    The decoder is all that comes after something was enlarged, if anything is. Of the rest the
-    backbone is what the last residual sum depends on (of a network without them, the last node
-    before an enlargement), with the chain behind it up to where the head branches off. What
-    that does not reach, such as the projection of low-level features, belongs to the head.
-    """
-    nodes = [node for node in model.graph.node if node.op_type != 'Shape']
-    constants = {tensor.name for tensor in model.graph.initializer}
-    made_by = {name: node for node in nodes for name in node.output}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in nodes:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    reached = _from_image(model, nodes, constants)
-    enlarged: set[str] = set()
-    for node in nodes:      # in topological order, as ONNX demands
-        if node.op_type in UPSAMPLING or any(
-                made_by[i].name in enlarged for i in node.input if i in made_by):
-            enlarged.add(node.name)
-    before = [node for node in nodes if node.name in reached and node.name not in enlarged]
-    sums = [node for node in before if node.op_type == 'Add'
-            and all(i in made_by and made_by[i].name in reached for i in node.input)]
-    weighted = [node for node in before if node.op_type in WEIGHTED]
-    if not weighted or not (enlarged or sums):
-        raise GraphError('no backbone can be told from a head: the network has no residual sums '
-                         'and enlarges nothing. Build int8 and name the head with --keep-fp16')
-    end = _end_of_chain((sums or weighted)[-1], readers, enlarged)
-    backbone: set[str] = set()
-    waiting = [end]
-    while waiting:
-        node = waiting.pop()
-        if node.name not in backbone:
-            backbone.add(node.name)
-            waiting += [made_by[i] for i in node.input if i in made_by]
-    return backbone, f'backbone ends at {end.name}'
-
-
-def _from_image(model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto],
-                constants: Collection[str]) -> set[str]:
-    """Names of the nodes that pixels flow through, other than as a shape."""
-    live = {value.name for value in model.graph.input if value.name not in constants}
-    reached = set()
-    for node in nodes:
-        if live.intersection(node.input):
-            live.update(node.output)
-            reached.add(node.name)
-    return reached
-
-
-def _end_of_chain(node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]],
-                  enlarged: Collection[str]) -> onnx.NodeProto:
-    """Follow the only reader up to a branch; without one, only over what has no weights."""
-    end, chain = node, node
-    while True:
-        following = readers.get(chain.output[0], [])
-        if len(following) != 1:
-            return chain if following else end
-        if following[0].name in enlarged:
-            return end
-        chain = following[0]
-        if chain.op_type not in WEIGHTED and end.output[0] in chain.input:
-            end = chain
 
 
 def to_opset(model: onnx.ModelProto, version: int = _OPSET) -> onnx.ModelProto:

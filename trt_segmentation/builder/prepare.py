@@ -25,8 +25,17 @@ from pathlib import Path
 import onnx
 
 from ..model_card import ModelCard
-from .calibration import Calibration
-from .graph import check, Finding, GraphError, input_shapes, load_model, refuse_errors, simplify
+from .calibration import Calibration, load_calibration
+from .graph import (
+    check,
+    Finding,
+    GraphError,
+    input_shapes,
+    load_model,
+    model_digest,
+    refuse_errors,
+    simplify,
+)
 from .precision import PRECISIONS, small_scales, Split, split, to_fp16, to_int8
 from .shapes import Profile, profile
 
@@ -126,3 +135,16 @@ def give_precision(graph: Graph, recipe: Recipe, calibration: Calibration | None
 def calibration_path(card: ModelCard) -> Path:
     """Where a card's calibrated ranges lie: beside its network."""
     return card.model.with_suffix('.scales.json')
+
+
+def card_calibration(card: ModelCard) -> Calibration:
+    """The calibrated ranges beside a card's network.
+
+    :raises GraphError: where there are none, or they were measured on another network.
+    """
+    path = calibration_path(card)
+    found = load_calibration(path)
+    if found.model != model_digest(card.model):
+        raise GraphError(f'{path} was measured on another network than {card.model}; calibrate '
+                         f'again: trt_seg build with --calibrate BAG writes it anew')
+    return found

@@ -17,10 +17,14 @@
 from dataclasses import dataclass
 
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
+"""Names of engines; auto takes the first of the others that works."""
 
 
 class EngineError(RuntimeError):
     """An engine that cannot be had here, or failed; says which, why and what to do."""
+
+    sticky = False
+    """Whether this process cannot use the GPU again, so that only a new one helps."""
 
 
 @dataclass(frozen=True)

@@ -12,27 +12,41 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What an ONNX file says about itself, read without the onnx package."""
+"""What an ONNX file says about itself, and whether it may be loaded; no onnx package needed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+import math
 import mmap
 from pathlib import Path
 
 from . import EngineError
+from .onnx_tensor import BITS, read_tensor
+from .protobuf import Fields, name
+
+MAX_FILE = 2**31 - 1
+"""Bytes one protobuf message may have; larger networks keep their weights in files beside."""
+DEEPEST = 64
+"""Messages within each other: three for every graph within a node. protobuf itself takes 100."""
 
 # Field numbers of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
-_MODEL = {'ir_version': 1, 'producer_name': 2, 'producer_version': 3, 'graph': 7, 'opset': 8}
-_GRAPH = {'node': 1, 'initializer': 5}
-_NODE = {'output': 2, 'op_type': 4, 'attribute': 5}
-_ATTRIBUTE_TENSOR = 5
-_TENSOR = {'dims': 1, 'data_type': 2}
-_OPSET = {'domain': 1, 'version': 2}
-_BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
-         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
+INNER = {
+    'Model': {7: 'Graph', 8: 'OperatorSetId', 20: 'TrainingInfo', 25: 'Function'},
+    'Graph': {1: 'Node', 5: 'Tensor', 11: 'ValueInfo', 12: 'ValueInfo', 13: 'ValueInfo',
+              15: 'SparseTensor'},
+    'TrainingInfo': {1: 'Graph', 2: 'Graph'},
+    'Function': {7: 'Node', 9: 'OperatorSetId', 11: 'Attribute'},
+    'Node': {5: 'Attribute'},
+    'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
+                  23: 'SparseTensor'},
+    'OperatorSetId': {}, 'ValueInfo': {}}
+"""Messages that are looked into, by message and field number."""
+NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
+         'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
+"""Names, which end up in messages, reports and cards; by message."""
+_OP_TYPE, _IR_VERSION, _PRODUCER, _OPSET = ('Node', 4), 1, (2, 3), 2
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 
 
@@ -44,6 +58,7 @@ class OnnxSummary:
     :param producer: program and version that wrote the file, or ''.
     :param operators: how often each operator is used.
     :param parameters: numbers stored as weights, by ONNX's number of their type.
+    :param external: files beside it that hold weights, as it names them.
     """
 
     ir_version: int = 0
@@ -51,11 +66,12 @@ class OnnxSummary:
     producer: str = ''
     operators: Counter[str] = field(default_factory=Counter)
     parameters: Counter[int] = field(default_factory=Counter)
+    external: set[str] = field(default_factory=set)
 
     @property
     def weight_bytes(self) -> int:
         """Bytes of all weights."""
-        return sum(count * _BITS.get(kind, 0) for kind, count in self.parameters.items()) // 8
+        return sum(count * BITS.get(kind, 0) for kind, count in self.parameters.items()) // 8
 
     @property
     def precision(self) -> str:
@@ -72,119 +88,74 @@ class OnnxSummary:
 
 
 def summarise(path: Path) -> OnnxSummary:
-    """Read a file's summary; weights are skipped over, not read.
+    """Read a file's summary and refuse what no export holds; weights are skipped over, not read.
 
-    :raises EngineError: when it is no ONNX file.
+    To be called before any library opens the file: libraries follow its word on how much memory
+    to take and which files to read.
+
+    :raises EngineError: when it is no ONNX file, or one that lies about its sizes, takes weights
+        from outside its folder, or has names that are not for reading.
     """
+    if not path.is_file():
+        raise EngineError(
+            f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
+            f'correct model: in the model card')
+    if (size := path.stat().st_size) > MAX_FILE:
+        raise EngineError(f'{path} has {size / 1e9:.1f} GB; 2 GB is the most one ONNX file can '
+                          f'hold, so export with external data')
     try:
         with path.open('rb') as file:
             # never closed by hand: the traceback of an error still holds views of it
-            return _model(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            walk = _Walk(path.parent)
+            walk.message('Model', view, 1)
+            return walk.summary
     except (OSError, ValueError) as error:
-        raise EngineError(f'{path} is no ONNX file: {error}') from error
+        raise EngineError(f'{path} is no ONNX file: {error}. Copy or export it again') from error
+    except EngineError as error:
+        raise EngineError(f'{path} is refused: {error}') from None
 
 
-def _model(view: memoryview) -> OnnxSummary:
-    summary = OnnxSummary()
-    words = ['', '']
-    for number, value in _fields(view):
-        if number == _MODEL['ir_version'] and isinstance(value, int):
-            summary.ir_version = value
-        elif isinstance(value, int):
-            continue
-        elif number in (_MODEL['producer_name'], _MODEL['producer_version']):
-            words[number - _MODEL['producer_name']] = _text(value)
-        elif number == _MODEL['opset']:
-            entries = dict(_fields(value))
-            version = entries.get(_OPSET['version'])
-            domain = entries.get(_OPSET['domain'], b'')
-            if isinstance(version, int) and _text(domain) in ('', 'ai.onnx'):
-                summary.opset = version
-        elif number == _MODEL['graph']:
-            _graph(value, summary)
-    summary.producer = ' '.join(word for word in words if word)
-    return summary
+class _Walk:
+    """Goes through a file's messages once."""
 
+    def __init__(self, folder: Path) -> None:
+        self.summary = OnnxSummary()
+        self._folder = folder
+        self._fields = Fields()
 
-def _graph(view: memoryview, summary: OnnxSummary) -> None:
-    for number, value in _fields(view):
-        if isinstance(value, int):
-            continue
-        if number == _GRAPH['initializer']:
-            _tensor(value, summary)
-        elif number == _GRAPH['node']:
-            _node(value, summary)
-
-
-def _node(view: memoryview, summary: OnnxSummary) -> None:
-    for number, value in _fields(view):
-        if isinstance(value, int):
-            continue
-        if number == _NODE['op_type']:
-            summary.operators[_text(value)] += 1
-        elif number == _NODE['attribute']:
-            for key, tensor in _fields(value):
-                if key == _ATTRIBUTE_TENSOR and not isinstance(tensor, int):
-                    _tensor(tensor, summary)
-
-
-def _tensor(view: memoryview, summary: OnnxSummary) -> None:
-    count, kind = 1, 0
-    for number, value in _fields(view):
-        if number == _TENSOR['dims']:
+    def message(self, kind: str, view: memoryview, depth: int) -> None:
+        if depth > DEEPEST:
+            raise EngineError(f'graphs within graphs, more than {DEEPEST // 3} deep; no export '
+                              f'of a network nests so')
+        if kind == 'SparseTensor':
+            raise EngineError('sparse weights, which are a few numbers that say they are many; '
+                              'export dense ones')
+        if kind == 'Tensor':
+            tensor = read_tensor(view, self._fields)
+            tensor.refuse_lies(self._folder)
+            self.summary.parameters[tensor.kind] += math.prod(tensor.dims)
+            self.summary.external |= {tensor.location} - {''}
+            return
+        inner, names = INNER[kind], NAMES[kind]
+        for number, value in self._fields.of(view):
             if isinstance(value, int):
-                count *= value
-            else:
-                for side in _packed(value):
-                    count *= side
-        elif number == _TENSOR['data_type'] and isinstance(value, int):
-            kind = value
-    summary.parameters[kind] += count
+                self._number(kind, number, value, view)
+            elif number in names:
+                self._text(kind, number, name(value))
+            elif number in inner:
+                self.message(inner[number], value, depth + 1)
 
+    def _number(self, kind: str, number: int, value: int, view: memoryview) -> None:
+        if kind == 'Model' and number == _IR_VERSION:
+            self.summary.ir_version = value
+        elif kind == 'OperatorSetId' and number == _OPSET:
+            domains = [bytes(v) for n, v in Fields().of(view) if n == 1 and not isinstance(v, int)]
+            if domains in ([], [b''], [b'ai.onnx']):
+                self.summary.opset = value
 
-def _text(value: int | memoryview | bytes) -> str:
-    return '' if isinstance(value, int) else bytes(value).decode('utf-8', 'replace')
-
-
-def _packed(view: memoryview) -> Iterator[int]:
-    at = 0
-    while at < len(view):
-        value, at = _varint(view, at)
-        yield value
-
-
-def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Fields of a protobuf message: number, and a whole number or the bytes.
-
-    :raises ValueError: where the bytes are no such message.
-    """
-    at = 0
-    while at < len(view):
-        key, at = _varint(view, at)
-        wire = key & 7
-        if wire == 0:
-            value, at = _varint(view, at)
-            yield key >> 3, value
-            continue
-        if wire == 2:
-            size, at = _varint(view, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ValueError(f'byte {at}: no protobuf field starts there')
-        if size > len(view) - at:
-            raise ValueError(f'byte {at}: {size} bytes announced, {len(view) - at} left')
-        yield key >> 3, view[at:at + size]
-        at += size
-
-
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(view) and shift < 70:
-        byte = view[at]
-        at += 1
-        value |= (byte & 0x7f) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise ValueError(f'byte {at}: a number that does not end')
+    def _text(self, kind: str, number: int, text: str) -> None:
+        if (kind, number) == _OP_TYPE:
+            self.summary.operators[text] += 1
+        elif kind == 'Model' and number in _PRODUCER:
+            self.summary.producer = f'{self.summary.producer} {text}'.strip()

@@ -101,10 +101,7 @@ def open_session(path: Path, threads: int = 0) -> Any:
     :returns: an ``onnxruntime.InferenceSession``.
     :raises EngineError: saying what is wrong with the file and what to do.
     """
-    if not path.is_file():
-        raise EngineError(
-            f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
-            f'correct model: in the model card')
+    summarise(path)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -129,10 +129,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
         raise EngineError(
             f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA; install '
             f'onnxruntime-gpu instead of onnxruntime, or use engine: onnxruntime-cpu')
-    if not card.model.is_file():
-        raise EngineError(
-            f'there is no ONNX file {card.model}. Export your network there '
-            f'(torch.onnx.export), or correct model: in the model card')
+    summarise(card.model)
     if hasattr(onnxruntime, 'preload_dlls'):
         # CUDA and cuDNN as Python packages are on no library path
         onnxruntime.preload_dlls(msvc=False)

@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 import math
 from typing import Any
 
 from ..model_card import ModelCard
 from ..signature import resolve, Signature, Tensor
 from . import EngineError
+from .kernel_cache import KernelCache
 from .plan import Layer, layers_from_inspector, Plan
 
 try:
@@ -93,6 +95,8 @@ class TensorRtEngine:
     :param allocate: gives the address of so many bytes of GPU memory, and ``free`` takes it
         back; None for CUDA's own.
     :param warn: gets TensorRT's warnings.
+    :param kernels: keeps what TensorRT-RTX compiles; TensorRT has nothing to keep. None: compile
+        at every start.
     :raises EngineError: with TensorRT's words, where the plan is not for this GPU, driver or
         version, or does not fit the card.
     """
@@ -103,11 +107,12 @@ class TensorRtEngine:
     def __init__(self, plan: Plan, card: ModelCard, gpu: int, stream: int,
                  allocate: Callable[[int], int] | None = None,
                  free: Callable[[int], None] | None = None,
-                 warn: Callable[[str], None] = lambda line: None) -> None:
+                 warn: Callable[[str], None] = lambda line: None,
+                 kernels: KernelCache | None = None) -> None:
         self.precision = str(plan.about.get('precision', 'fp32'))
         self._stream = stream
         self._allocate, self._free = allocate or _device_memory, free or _free_device_memory
-        self._log = BuildLog(warn)
+        self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
         self._runtime: Any = trt.Runtime(self._log)
         # before the node spins: TensorRT 10.3 holds the GIL for all of this
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
@@ -150,7 +155,8 @@ class TensorRtEngine:
                 size = math.prod(sides(context.get_tensor_shape(name)))
                 size *= self._engine.get_tensor_dtype(name).itemsize
                 addresses[name] = self._reserve(f'{name} of {count}', size)
-        bound = Bound(context, self._log, addresses)
+        ran = partial(self._kernels.save, count) if self._kernels else lambda: None
+        bound = Bound(context, self._log, addresses, ran)
         bound.aim()
         return bound
 
@@ -171,6 +177,8 @@ class TensorRtEngine:
     def close(self) -> None:
         """Free everything; a second call does nothing."""
         self._contexts.clear()
+        if self._kernels is not None:
+            self._kernels.close()
         self._engine = self._runtime = None
         for address in self._memory.values():
             self._free(address)
@@ -205,6 +213,9 @@ class TensorRtEngine:
             # TensorRT-RTX compiles kernels per shape; lazily, a later frame would stutter
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
+            if self._kernels is not None and not self._kernels.attach(config):
+                self._warn(f'kernels kept by an earlier start are compiled again, {LIBRARY} '
+                           f'refuses them: {self._log.reason()}')
             context = self._engine.create_execution_context(config)
         if context is None:
             raise EngineError(f'{LIBRARY} has no room for a context: {self._log.reason()}')
@@ -243,8 +254,10 @@ class TensorRtEngine:
 class Bound:
     """An engine with its tensors; made by :meth:`TensorRtEngine.bind`."""
 
-    def __init__(self, context: Any, log: BuildLog, addresses: Mapping[str, int]) -> None:
+    def __init__(self, context: Any, log: BuildLog, addresses: Mapping[str, int],
+                 ran: Callable[[], None]) -> None:
         self._context = context
+        self._ran = ran
         self._log = log
         self._addresses = addresses
 
@@ -266,6 +279,7 @@ class Bound:
         self.aim()
         if not self._context.execute_async_v3(stream):
             raise EngineError(f'{LIBRARY}: inference failed: {self._log.reason()}')
+        self._ran()
 
     def layer_times(self, stream: int, runs: int = 20) -> list[tuple[str, float]]:
         """Mean milliseconds by layer, in order; waits for the GPU, so not for the live path."""

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import logging
 import math
 
@@ -156,6 +157,10 @@ class Compute:
             self._graph = False
             log.warning('%s cannot be captured into a CUDA graph, its work is enqueued call by '
                         'call: %s', name, error)
+            # the library keeps the error as its last one and reports it in the next run
+            with suppress(EngineError):
+                engine.enqueue(slot.stream)
+            engine.enqueue(slot.stream)
             return engine
         log.info('slot %d: CUDA graph of %s for %d images a run', slot.number, name, batch)
         return graph

@@ -96,6 +96,13 @@ class Memory:
         """Bytes allocated here in pinned host memory."""
         return sum(block.nbytes for block in self._pinned.values())
 
+    @property
+    def used_bytes(self) -> int:
+        """Bytes in use on the GPU, by every process there."""
+        self.enter()
+        free, total = call(driver.cuMemGetInfo)
+        return int(total - free)
+
     def pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
         """Allocate pinned host memory that kernels reach too; its pages are touched already.
 
@@ -161,10 +168,12 @@ def open_device(gpu: int) -> Device:
         the GPU failed in this process before.
     """
     if gpu in _lost:
-        raise EngineError(
+        lost = EngineError(
             f'GPU {gpu} failed in this process ({_lost[gpu]}), and CUDA cannot be used on it '
             f'again before the process is restarted (a launch file does that with '
             f'respawn: true)')
+        lost.sticky = True
+        raise lost
     try:
         call(driver.cuInit, 0)
         count = call(driver.cuDeviceGetCount)

@@ -21,13 +21,14 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-import tempfile
 from typing import Any
 
 from cuda.bindings import driver
 from cuda.core import Program, ProgramOptions
 
 from ..engines import EngineError
+from ..engines.own_files import CacheError, own_folder, store, trusted
+from ..engines.plan import Plan
 from .driver import call
 
 log = logging.getLogger(__name__)
@@ -69,21 +70,23 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
                  folder: Path | None = None) -> bytes:
     """As :func:`compile_cubin`, from disk where the same text was compiled before.
 
+    A cubin is code, so it is read as plans are: only where it is this user's and unchanged.
+
     :param folder: where cubins are kept; under the user's cache folder by default.
     """
     folder = folder or cache_folder()
     text = '\0'.join([source(file), arch, str(driver_version()), str(IMAGES),
                       *(f'{name}={value}' for name, value in sorted(defines.items()))])
     path = folder / f'{Path(file).stem}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.cubin'
-    try:
-        return path.read_bytes()
-    except OSError:
-        pass
+    kept, _ = trusted(path)
+    if kept is not None:
+        return kept.data
     log.info('compiling %s for %s, once', file, arch)
     cubin = compile_cubin(file, arch, defines)
     try:
-        _write(path, cubin)
-    except OSError as error:
+        own_folder(folder)
+        store(path, Plan(cubin), {})
+    except (OSError, CacheError) as error:
         log.warning('cannot keep the compiled %s in %s (%s); it is compiled at every start',
                     file, folder, error)
     return cubin
@@ -98,19 +101,6 @@ def cache_folder() -> Path:
 def driver_version() -> int:
     """The newest CUDA the installed driver knows, as 13000."""
     return int(call(driver.cuDriverGetVersion))
-
-
-def _write(path: Path, cubin: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # a reader sees the whole file or none, whoever else compiles the same one now
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(cubin)
-        os.replace(name, path)
-    except OSError:
-        os.unlink(name)
-        raise
 
 
 class Kernel:

@@ -28,6 +28,13 @@ _JPEG_END = b'\xff\xd9'
 # SOF0 to SOF15 hold the size; DHT, JPG and DAC lie among their codes
 _SIZE_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
 _SCAN = 0xda
+MAX_PIXELS = 1 << 27
+"""Of a compressed image: a few kilobytes of it may say anything, where a raw one has its bytes."""
+_PNG_RATIO = 1040
+"""Deflate makes at most 1032 bytes of one."""
+_JPEG_RATIO = 1024
+"""Pixels of one byte: a block of 64 takes a bit at least, and colour has half a block more."""
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -47,6 +54,10 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
         raise FrameError(
             f'compressed image says it is {width}x{height} pixels (width x height); both must '
             f'be 1 to {MAX_SIDE}')
+    if width * height > min(MAX_PIXELS, _most_pixels(raw)):
+        raise FrameError(
+            f'compressed image says it is {width}x{height} pixels, which {len(raw)} bytes cannot '
+            f'hold, or which are more than the {MAX_PIXELS} that are decoded')
     try:
         decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -77,6 +88,14 @@ def _size(raw: bytes) -> tuple[int, int]:
     raise FrameError(
         f'compressed image of {len(raw)} bytes is neither JPEG nor PNG; it starts with '
         f'{raw[:8].hex(" ") or "nothing"}')
+
+
+def _most_pixels(raw: bytes) -> int:
+    """Pixels that so many bytes can stand for at most."""
+    if raw.startswith(_JPEG):
+        return len(raw) * _JPEG_RATIO
+    bits = max(1, raw[24]) * _PNG_CHANNELS.get(raw[25], 1)
+    return len(raw) * _PNG_RATIO * 8 // bits
 
 
 def _png_size(raw: bytes) -> tuple[int, int]:

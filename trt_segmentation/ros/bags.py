@@ -32,6 +32,7 @@ from rosbags.typesys.store import Typestore
 
 from ..frame import Frame, FrameError
 from ..host.compressed import decompress
+from .bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -58,6 +59,7 @@ def _typestore() -> Typestore:
 
 
 STORE = _typestore()
+unpack_within_limits()
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -146,6 +148,7 @@ class BagReader:
             raise BagError(f'{path} is not a rosbag2 folder, .mcap or .db3 file' + (
                 '; `rosbags-convert` makes one of a ROS 1 bag' if path.suffix == '.bag' else ''))
         try:
+            refuse_odd_files(path)
             self._reader = Reader(path)
             self._reader.open()
         except Exception as error:
@@ -211,6 +214,10 @@ class BagReader:
             except Exception as error:
                 raise self._broken(error) from error
             seen[connection.topic] += 1
+            if len(data) > MAX_MESSAGE:
+                raise BagError(f'{self.path}: message {seen[connection.topic]} on '
+                               f'{connection.topic} has {len(data):,} bytes; at most '
+                               f'{MAX_MESSAGE:,} are read')
             yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
                            log_time, data)
         for topic, found in seen.items():

@@ -29,7 +29,6 @@ from ..frame import Segmentation, Wanted
 from ..memory import Allocate
 from ..model_card import ModelCard
 from ..stats import Stats
-from .memory import PageMemory
 from .messages import Taken
 from .publishers import Publishers
 from .qos import NEWEST, subscription_events
@@ -56,7 +55,7 @@ class Camera:
         self.info: CameraInfo | None = None
         """The newest camera_info; replaced, never changed, so any thread may read it."""
         self.frame_error = ''
-        """Text of the newest bad frame, '' where there was none."""
+        """What was wrong with the newest frame that was bad or not taken; '' where none was."""
         self.foreign_stamps = False
         """Whether the newest stamp and the node's clock share no time base."""
         self.last_image = 0.0
@@ -74,24 +73,27 @@ class Camera:
 
     def subscribe(self, image_transport: str, take: Callable[[Camera, Taken], None],
                   lost: Callable[[Camera, str, str], None], buffers: int,
-                  allocate: Allocate | None) -> None:
+                  allocate: Allocate) -> None:
         """Take images from now on.
 
         :param image_transport: raw or compressed.
         :param take: called with every image, which it or whom it hands it to releases.
         :param lost: called instead for an image that could not be taken: reason and text.
         :param buffers: images that are held at once.
-        :param allocate: memory to take them into; None for plain memory.
+        :param allocate: memory to take them into.
         """
         def image(taken: Taken) -> None:
             self.last_image = taken.arrived
             take(self, taken)
 
+        def not_taken(reason: str, text: str) -> None:
+            self.last_image, self.frame_error = time.monotonic(), text
+            lost(self, reason, text)
+
         topic = image_topic(self._node, self.name, image_transport)
         self._image = self._transport.subscribe(
-            self._node, topic, NEWEST, image, lambda reason, text: lost(self, reason, text),
-            image_transport=image_transport, buffers=buffers, allocate=allocate or PageMemory,
-            **self._options(topic))
+            self._node, topic, NEWEST, image, not_taken, image_transport=image_transport,
+            buffers=buffers, allocate=allocate, **self._options(topic))
         info = camera_info_topic(self._node, self.name)
         self._info_subscription = self._node.create_subscription(
             CameraInfo, info, self._camera_info, NEWEST, **self._options(info))
@@ -101,6 +103,11 @@ class Camera:
     def announce(self) -> None:
         """Publish the class names."""
         self._outputs.announce()
+
+    def renew(self) -> None:
+        """Take images into newly allocated memory from now on; none may be held."""
+        if self._image:
+            self._image.renew()
 
     def unsubscribe(self) -> None:
         """Stop taking; a second call does nothing."""

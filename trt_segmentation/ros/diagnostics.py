@@ -156,11 +156,9 @@ def _counted(snapshot: Snapshot) -> dict[str, object]:
 def _pipeline_findings(report: Report) -> Findings:
     if report.trouble:
         return [(ERROR, f'{report.state}: {report.trouble}')]
+    found: Findings = [(ERROR, report.engine_error)] if report.engine_error else []
     if report.state != 'active':
-        return [(OK, f'{report.state}; not taking images')]
-    found: Findings = []
-    if report.engine_error:
-        found.append((ERROR, report.engine_error))
+        return found or [(OK, f'{report.state}; not taking images')]
     if report.clock_stands:
         found.append((WARN, 'use_sim_time is true, and /clock has not started'))
     return found + _slow(report.snapshot, report.limits)
@@ -170,10 +168,11 @@ def _camera_findings(report: Report, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not taking images')]
     found: Findings = [(WARN, one.silence)] if one.silence else []
-    new = one.snapshot.dropped.get('bad frame', 0) - one.dropped_before.get('bad frame', 0)
-    if new:
-        found.append((WARN, f'{new} bad frames since the last report, the newest: '
-                            f'{one.frame_error}'))
+    for reason, what in (('bad frame', 'bad frames'), ('take error', 'frames not taken')):
+        new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
+        if new:
+            found.append((WARN, f'{new} {what} since the last report, the newest: '
+                                f'{one.frame_error}'))
     return found + _slow(one.snapshot, report.limits)
 
 

@@ -52,7 +52,7 @@ class DirectImage:
     def __init__(self, message: npt.NDArray[np.uint8], release: Callable[[], None]) -> None:
         self.arrived = time.monotonic()
         self._message: npt.NDArray[np.uint8] | None = message
-        self._release = release
+        self._release: Callable[[], None] | None = release
 
     @property
     def header(self) -> Header:
@@ -72,9 +72,10 @@ class DirectImage:
 
     def release(self) -> None:
         """Give the buffer back; a second call does nothing."""
-        if self._message is not None:
-            self._message = None
-            self._release()
+        # an executor may refer to this for long after; not to the buffer, though
+        release, self._release, self._message = self._release, None, None
+        if release is not None:
+            release()
 
     def _held(self) -> npt.NDArray[np.uint8]:
         if self._message is None:
@@ -120,6 +121,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         super().__init__(callback_group or node.default_callback_group)
         self._node = node
         self._librcl = librcl
+        self._allocate = allocate
         self._callback = callback
         self._dropped = dropped
         # one more than may be held: without it a message nobody has room for could not be
@@ -131,10 +133,15 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             Image, topic, _never, qos, callback_group=_OutOfTurn(), **options)
         node.add_waitable(self)
 
+    def renew(self) -> None:
+        """Give up all memory and take into new from now on; no image may be held."""
+        self._free = deque(MessageBuffer(self._allocate) for _ in self._free)
+
     def close(self) -> None:
         """Stop taking; images already taken stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
+        self.renew()  # an executor may refer to this for long after
 
     def __enter__(self) -> None:
         """Keep the subscription from being destroyed while it is waited on."""

@@ -67,9 +67,9 @@ class Monitor:
         self._publisher = node.create_publisher(
             DiagnosticArray, '/diagnostics', ANSWERS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
-        # a steady clock: diagnostics go on while sim time stands
-        node.create_timer(value('diagnostics_period'), self.publish,
-                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.steady = Clock(clock_type=ClockType.STEADY_TIME)
+        """What timers go by, so that they go on while sim time stands."""
+        node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish(self) -> None:
         """Publish now; the last report before the end, and while configure is at work."""

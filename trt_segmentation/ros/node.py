@@ -22,24 +22,25 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ..engines import EngineError, Identity
-from ..frame import Wanted
 from ..model_card import load_card, ModelCard, ModelCardError
-from ..pipeline import open_pipeline, Pipeline
+from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..stats import Stats
 from . import parameters
 from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import summary
-from .fitting import MODEL_DEPENDENT, overlay_palette, unfit
+from .fitting import MODEL_DEPENDENT, unfit
 from .frame_log import FrameLog
 from .librcl import TransportError
+from .live import LiveParameters
 from .malloc import give_back_freed_memory, keep_freed_memory
 from .monitor import Monitor
 from .opening import Interrupted, interruptible
-from .process import run
+from .process import GPU_LOST, run
+from .supervisor import buffers, Supervisor, TICK_SECONDS
 from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
-from .worker import Batching, buffers, Worker
+from .worker import Worker
 
 STOP_SECONDS = 1.5
 """How long shutting down waits for the frames at work."""
@@ -59,16 +60,17 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         self.cameras: list[Camera] = []
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # outlive cleanup, as the node's own do
-        self._pipeline: Pipeline | None = None
         self.transport: Transport | None = None
-        self._worker: Worker | None = None
+        # again: with the engine it had; auto might take another one, which is far slower
+        self._supervisor = Supervisor(self._make_worker, lambda old: self._open(
+            old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('')
-        self._palette: list[str] = []
         parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
                            self._refuse)
         self._forward = ForwardClock(self.get_clock())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
         self.monitor = Monitor(self, self, self.value, self.stats, self._forward)
+        self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
         """The current value of a parameter; a list where it has several."""
@@ -89,7 +91,16 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
     @property
     def engine_error(self) -> str:
         """Why the newest batch got no answer; '' where it did."""
-        return self._worker.engine_error if self._worker else ''
+        return self._supervisor.engine_error
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process has to end with now; None where it may go on."""
+        return GPU_LOST if self._supervisor.lost else None
+
+    @property
+    def _pipeline(self) -> Pipeline | None:
+        return self._supervisor.pipeline
 
     def start(self) -> bool:
         """Configure and activate; False where either failed, and the log says why."""
@@ -111,8 +122,9 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         """Open the model card and the pipeline; FAILURE with the reason in log and diagnostics."""
         try:
             card = load_card(self.value('model'))
-            self._pipeline = interruptible(lambda: self._open(card), self.monitor.publish,
-                                           self.value('diagnostics_period'))
+            pipeline = self._supervisor.pipeline = interruptible(
+                lambda: self._open(card, self.value('engine')), self.monitor.publish,
+                self.value('diagnostics_period'))
             for parameter in MODEL_DEPENDENT:
                 if reason := self._refuse(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
@@ -129,25 +141,23 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         finally:
             self.progress = ''
         self.trouble = ''
-        it = self._pipeline.identity
+        it = pipeline.identity
         self.get_logger().info(
             f'configured: model {it.model} on {it.engine} {it.version}, {it.precision}, '
             f'{it.device} ({it.reason}); transport {self.transport}')
-        if self.transport.name == 'typed' or self._pipeline.allocate is None:
+        if self.transport.name == 'typed' or pipeline.allocate is None:
             keep_freed_memory()  # both make large arrays for every frame
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
         assert self._pipeline is not None
-        # before the subscriptions: an image that comes finds it
-        self._worker = Worker(self._pipeline, len(self.cameras), self._batching, self._wanted,
-                              self._forward, self._warn, self._frame_log)
+        takes = self._supervisor
+        takes.start(self.cameras)  # before the subscriptions: an image that comes finds it
         try:
             for camera in self.cameras:
-                camera.subscribe(self.value('image_transport'), self._worker.offer,
-                                 self._worker.lost, buffers(self._pipeline),
-                                 self._pipeline.allocate)
+                camera.subscribe(self.value('image_transport'), takes.offer, takes.not_taken,
+                                 buffers(self._pipeline), takes.allocate)
         except Exception as error:  # an impossible qos_overrides value, say
             self._halt()
             return self._failed('activate', f'{type(error).__name__}: {error}')
@@ -182,10 +192,18 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def _open(self, card: ModelCard) -> Pipeline:
+    def _open(self, card: ModelCard, engine: str) -> Pipeline:
         """Open the pipeline the parameters ask for; in a thread of its own."""
-        return open_pipeline(card, self.value('engine'), gpu=self.value('gpu'),
-                             precision=self.value('precision'), log=self._say)
+        return open_pipeline(card, engine, gpu=self.value('gpu'),
+                             precision=self.value('precision'), log=self._say,
+                             settings=EngineSettings(
+                                 self.value('engine_cache'), self.value('workspace_mib') << 20,
+                                 self.value('optimization_level')))
+
+    def _make_worker(self, pipeline: Pipeline) -> Worker:
+        live = LiveParameters(self.value, pipeline)
+        return Worker(pipeline, len(self.cameras), live.batching, live.wanted, self._forward,
+                      self._warn, self._frame_log, self._supervisor.backoff)
 
     def _say(self, line: str) -> None:
         self.progress = line
@@ -194,42 +212,24 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
     def _refuse(self, name: str, value: Any) -> str:
         return unfit(name, value, self._pipeline) if self._pipeline else ''
 
-    def _batching(self) -> Batching:
-        assert self._pipeline is not None
-        return Batching(self.value('max_batch') or self._pipeline.batch,
-                        self.value('batch_wait_ms') / 1e3)
-
-    def _wanted(self, camera: Camera) -> Wanted:
-        assert self._pipeline is not None
-        self._pipeline.alpha = self.value('alpha')
-        if (colors := self.value('palette')) != self._palette:
-            self._pipeline.palette = overlay_palette(colors, self._pipeline.card)
-            self._palette = colors
-        return camera.wanted(self.value('confidence'), self.value('overlay_rate'))
-
     def _halt(self, timeout: float | None = None) -> bool:
         """Unsubscribe and end the worker; False where it is still at a frame by then."""
         for camera in self.cameras:
             camera.unsubscribe()
-        if self._worker is None:
-            return True
-        ended = self._worker.stop(timeout)
-        for camera in self.cameras:
+        working, ended = self._supervisor.worker is not None, self._supervisor.stop(timeout)
+        for camera in self.cameras if working else ():
             name = f'camera {camera.name}: ' if camera.name else ''
             self.get_logger().info(name + summary(camera.stats.snapshot(self._forward.seconds())))
-        self._worker = None
         return ended
 
     def _free(self) -> None:
         for camera in self.cameras:
             camera.close()
         self.cameras.clear()
-        if self._pipeline:
-            self._pipeline.close()
+        self._supervisor.close()
         self._frame_log.close()
-        self._pipeline = self.transport = None
+        self.transport, self.progress = None, ''
         give_back_freed_memory()
-        self._palette = []
 
     def _failed(self, transition: str, reason: str) -> TransitionCallbackReturn:
         self.trouble = f'cannot {transition}: {reason}'
@@ -243,7 +243,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; the process's exit code."""
-    return run(SegmentationNode, SegmentationNode.begin, args)
+    return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 
 if __name__ == '__main__':

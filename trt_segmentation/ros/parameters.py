@@ -112,6 +112,13 @@ SETTINGS = (
             'the file as it is, which is auto.', UNCONFIGURED, choices=PRECISIONS),
     Setting('gpu', 0, 'Index of the GPU, as CUDA counts; means nothing on the CPU.',
             UNCONFIGURED, high=63),
+    Setting('engine_cache', '', 'Folder that TensorRT engines are kept in; empty: '
+            '~/.cache/trt_segmentation, or as XDG_CACHE_HOME says.', UNCONFIGURED),
+    Setting('workspace_mib', 1024, 'Scratch memory TensorRT may use for a layer, MiB. Another '
+            'value is another engine; so with optimization_level.', UNCONFIGURED, low=1,
+            high=65536),
+    Setting('optimization_level', 3, 'How long TensorRT looks for fast kernels when it builds.',
+            UNCONFIGURED, high=5),
     Setting('cameras', (), 'Cameras on this engine: CAMERA/image in, '
             'CAMERA/segmentation/label_map and so on out. Empty: one camera, image in, '
             '~/label_map and so on out.',

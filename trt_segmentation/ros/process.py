@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,9 @@ from rclpy.signals import SignalHandlerOptions
 TOLD = threading.Event()
 """Set once SIGINT or SIGTERM came to a process of :func:`run`."""
 
+
+GPU_LOST = 75
+"""Exit code of a process whose GPU only another process can use: EX_TEMPFAIL of sysexits.h."""
 
 UNENDING = 'work that cannot be stopped'
 """Name of daemon threads that the process is not to wait for."""
@@ -47,10 +51,11 @@ N = TypeVar('N', bound=Stoppable)
 
 
 def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
-        finished: Callable[[N], bool] = lambda node: False) -> int:
-    """Make a node, begin, spin until SIGINT, SIGTERM or ``finished``, stop it, destroy it.
+        ended: Callable[[N], int | None] = lambda node: None) -> int:
+    """Make a node, begin, spin until SIGINT, SIGTERM or ``ended``, stop it, destroy it.
 
-    :returns: the exit code: 0, or 2 where a start-up parameter was refused.
+    :param ended: asked all the time: the exit code once the process is to end, else None.
+    :returns: the exit code: 0, 2 where a start-up parameter was refused, or that of ``ended``.
     """
     # Not rclpy's handlers: they shut ROS down at once, under a worker that still publishes and
     # before the last diagnostics.
@@ -66,16 +71,19 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     begin(node)
-    while not TOLD.is_set() and not finished(node):
+    code = None
+    while not TOLD.is_set() and (code := ended(node)) is None:
         executor.spin_once(timeout_sec=0.1)  # a signal does not wake a wait set
     node.stop()
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
-    if any(thread.name == UNENDING for thread in threading.enumerate()):
-        # a library is at work in it and cannot be told to stop; Python's own end would pull
-        # the floor from under it
+    if code or any(thread.name == UNENDING for thread in threading.enumerate()):
+        # a library is at work in it and cannot be told to stop, or the GPU it wants to tidy up
+        # is lost; Python's own end would pull the floor from under it
+        del node, executor
+        gc.collect()  # what is left of the node holds shared memory, which would stay behind
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(code or 0)
     return 0

@@ -61,6 +61,10 @@ class Publishers:
             publisher: transport.publisher(publisher) for publisher in images}
         self._camera_info = self._publisher(CameraInfo, 'camera_info')
         self._label_info = LabelInfo and self._publisher(LabelInfo, 'label_info', LATCHED)
+        if LabelInfo is None:
+            node.get_logger().info(
+                'label_info is not published, as vision_msgs is not installed; with it: '
+                'sudo apt install ros-$ROS_DISTRO-vision-msgs', once=True)
 
     @property
     def label_map(self) -> str:

@@ -34,6 +34,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from .bag_writer import connect
 
+Tap = Callable[[str, bytes], None]
 DEPTH = 50
 """Messages a topic may wait while another one is written."""
 
@@ -45,10 +46,12 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
 
     :param bag: folder to make.
     :param segmentation: full name of the segmentation node.
+    :param tap: given every message's topic and CDR after it was written; must not wait.
     """
 
-    def __init__(self, bag: Path, segmentation: str) -> None:
+    def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None) -> None:
         super().__init__('segmentation_recorder')
+        self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
         """Newest values of each of the node's diagnostic tasks."""
         self.trouble = ''
@@ -85,14 +88,14 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
 
     @classmethod
     @contextmanager
-    def spinning(cls, bag: Path, segmentation: str
+    def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Run a recorder in a process that has no ROS yet: it, and what spins it for a while.
 
         What is yielded second takes the seconds to wait for one callback, at most.
         """
         rclpy.init(args=[])
-        recorder = cls(bag, segmentation)
+        recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         try:
@@ -114,6 +117,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
             self.arrived[sec * 10**9 + nanosec] = now
         self._writer.write(self._connections[topic], now, data)
+        if self._tap:
+            self._tap(topic, data)
 
     def _compress(self, overlay: Image) -> None:
         pixels = np.frombuffer(overlay.data, np.uint8).reshape(overlay.height, overlay.width, 3)

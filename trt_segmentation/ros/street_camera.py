@@ -165,7 +165,8 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 def main(args: list[str] | None = None) -> int:
     """Run the camera until SIGINT, SIGTERM or ``count`` frames; the process's exit code."""
-    return run(StreetCamera, StreetCamera.begin, args, StreetCamera.finished)
+    return run(StreetCamera, StreetCamera.begin, args,
+               lambda camera: 0 if camera.finished() else None)
 
 
 if __name__ == '__main__':

@@ -43,6 +43,9 @@ class ImageSubscription(Protocol):
     subscription: Any
     """The rclpy subscription: topic, QoS, number of publishers."""
 
+    def renew(self) -> None:
+        """Give up all memory and take into new from now on; no image may be held."""
+
     def close(self) -> None:
         """Stop taking."""
 
@@ -68,6 +71,9 @@ class TypedSubscription:
         self.subscription = node.create_subscription(
             TAKEN[image_transport], topic,
             lambda message: callback(TypedImage(message, time.monotonic())), qos, **options)
+
+    def renew(self) -> None:
+        """Do nothing: it has no memory of its own."""
 
     def close(self) -> None:
         """Stop taking."""

@@ -34,17 +34,14 @@ from .frame_log import FrameLog
 from .librcl import TransportError
 from .messages import stamp_ns, Taken
 from .newest import NewestFrames
+from .recovery import BackOff
 
 BAD_FRAME = 'bad frame'
 ENGINE_ERROR = 'engine error'
 INTERNAL_ERROR = 'internal error'
 SUPERSEDED = 'superseded'
+ENGINE_DOWN = 'engine down'
 DEACTIVATED = 'deactivated'
-
-
-def buffers(pipeline: Pipeline) -> int:
-    """Images of one camera that are held at once: one waits, one is opened, others in flight."""
-    return 2 + pipeline.depth
 
 
 @dataclass(frozen=True)
@@ -82,13 +79,19 @@ class Worker:
     :param batching: asked before every batch.
     :param wanted: asked before every frame what to compute.
     :param warn: takes a camera's name, the kind of a problem and its exception.
+    :param backoff: told of every batch the engine failed on or answered.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, batching: Callable[[], Batching],
                  wanted: Callable[[Camera], Wanted], clock: ForwardClock,
-                 warn: Callable[[str, str, Exception], None], log: FrameLog) -> None:
+                 warn: Callable[[str, str, Exception], None], log: FrameLog,
+                 backoff: BackOff) -> None:
         self.engine_error = ''
         """The newest batch's engine or internal error, '' after an answer; any thread reads."""
+        self.lost = ''
+        """The error that was the end of the GPU for this process; '' where none was."""
+        self.began = 0.0
+        """time.monotonic() when the wait for the oldest batch at work began; 0 where none is."""
         self._pipeline = pipeline
         self._cameras = cameras
         self._batching = batching
@@ -96,7 +99,8 @@ class Worker:
         self._clock = clock
         self._warn = warn
         self._log = log
-        self._newest: NewestFrames[Camera] = NewestFrames()
+        self._backoff = backoff
+        self._newest: NewestFrames[Camera, Taken] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
         self._threads = [threading.Thread(target=run, name=run.__name__.strip('_'), daemon=True)
@@ -105,25 +109,30 @@ class Worker:
             thread.start()
 
     def offer(self, camera: Camera, taken: Taken) -> None:
-        """Take a frame in, dropping the one still waiting; called in the executor's thread."""
+        """Take a frame in and drop the one that waits; in the executor's thread."""
         camera.came(self._clock.seconds())
         if (older := self._newest.put(camera, taken)) is not None:
-            self._drop(camera, older, SUPERSEDED)
+            self._drop(camera, older, ENGINE_DOWN if self._newest.held else SUPERSEDED)
 
-    def lost(self, camera: Camera, reason: str, text: str) -> None:
+    def not_taken(self, camera: Camera, reason: str, text: str) -> None:
         """Count a frame that was delivered and could not be taken; in the executor's thread."""
         camera.came(self._clock.seconds())
         camera.dropped(reason)
         self._log.dropped(camera.name, None, reason)
         self._warn(camera.name, reason, TransportError(text))
 
+    def end(self, reason: str = ENGINE_DOWN) -> bool:
+        """Take no frame any more; whether those at work are finished. Waits for nothing."""
+        for camera, taken in self._newest.close():
+            self._drop(camera, taken, reason)
+        return not any(thread.is_alive() for thread in self._threads)
+
     def stop(self, timeout: float | None = None) -> bool:
         """Finish the frames at work and end; False where that took longer than the timeout."""
-        for camera, taken in self._newest.close():
-            self._drop(camera, taken, DEACTIVATED)
-        end = None if timeout is None else time.monotonic() + timeout
+        self.end(DEACTIVATED)
+        until = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _submit_batches(self) -> None:
@@ -159,23 +168,25 @@ class Worker:
                 for job in jobs:  # whose frame it was, and the others get their answer
                     self._submit([job])
             else:
-                for job in jobs:
-                    self._failed(job.camera, job.taken, error)
+                self._batch_failed(jobs, error)
         else:
             self._submitted.put(jobs)
 
     def _collect_batches(self) -> None:
         while jobs := self._submitted.get():
+            self.began = time.monotonic()
             try:
                 answers = self._pipeline.collect()
             except Exception as error:
-                for job in jobs:
-                    self._failed(job.camera, job.taken, error)
+                self._batch_failed(jobs, error)
                 continue
+            else:
+                for job in jobs:
+                    job.taken.release()  # so that its memory takes another while it is published
             finally:
+                self.began = 0.0
                 self._room.release()
-            for job in jobs:
-                job.taken.release()  # so that its memory takes another while this is published
+            self._backoff.worked()
             collected = time.monotonic()
             for job, answer in zip(jobs, answers):
                 self._finish(job, answer, collected)
@@ -201,6 +212,18 @@ class Worker:
         job.camera.answered(self._clock.seconds(), timings)
         self._log.answered(job.camera.name, stamp, timings)
 
+    def _batch_failed(self, jobs: list[_Job], error: Exception) -> None:
+        """Count and report a batch without answers, and wait before the next one or end."""
+        if not isinstance(error, FrameError):
+            self._backoff.failed()
+            self._newest.hold(self._backoff.seconds)
+            if isinstance(error, EngineError) and error.sticky:
+                self.lost = self.lost or str(error)
+            if self.lost or self._backoff.hopeless:
+                self.end()
+        for job in jobs:
+            self._failed(job.camera, job.taken, error)
+
     def _failed(self, camera: Camera, taken: Taken, error: Exception,
                 stamp: int | None = None) -> None:
         """Count and report the one error of a frame."""
@@ -211,7 +234,8 @@ class Worker:
         else:
             self.engine_error, reason = f'{type(error).__name__}: {error}', INTERNAL_ERROR
         self._drop(camera, taken, reason, stamp)
-        self._warn(camera.name, reason, error)
+        if not self.lost:  # that is said once, by whoever ends the process
+            self._warn(camera.name, reason, error)
 
     def _drop(self, camera: Camera, taken: Taken, reason: str, stamp: int | None = None) -> None:
         """Count a frame without an answer and give its memory back.

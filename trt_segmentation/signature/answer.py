@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import math
 
 from ..engines import EngineError
-from ..model_card import OutputCard
+from ..model_card import MAX_CLASSES, OutputCard
 from .image import ImageInput
-from .tensor import named, Tensor
+from .tensor import named, refuse_absurd, Tensor
 
 FLOATS = ('float32', 'float16', 'float64')
 INTEGERS = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'uint32', 'uint64', 'bool')
@@ -96,6 +96,7 @@ def _read(tensor: Tensor, card: OutputCard, classes: int | None, image: ImageInp
         raise EngineError(
             f'output {tensor} is not a segmentation; expected N×C×H×W or N×H×W×C numbers, or '
             f'N×H×W labels')
+    refuse_absurd('output', tensor)
     kind, why = _kind(tensor, card, classes)
     if card.kind == 'auto':
         reasons.append(f'output is {kind}: {why}')
@@ -189,4 +190,7 @@ def _count(tensor: Tensor, channels: int | None, classes: int | None) -> int:
         raise EngineError(
             f'output {tensor} has {channels} classes, and the model card names {classes}. '
             f'Give one name for each channel under classes')
+    if channels and channels > MAX_CLASSES:
+        raise EngineError(f'output {tensor} has {channels} classes; a label map tells '
+                          f'{MAX_CLASSES} apart')
     return channels or classes or 0

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from ..engines import EngineError
 from ..model_card import InputCard
-from .tensor import named, Tensor
+from .tensor import named, refuse_absurd, Tensor
 
 INPUT_DTYPES = ('float32', 'float16', 'uint8')
 
@@ -76,6 +76,7 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
     if tensor.dtype not in INPUT_DTYPES:
         raise EngineError(
             f'input {tensor} is {tensor.dtype}; expected one of {", ".join(INPUT_DTYPES)}')
+    refuse_absurd('input', tensor)
     channels = 1 if card.color == 'gray' else 3
     layout = _input_layout(tensor, card, channels, reasons)
     rows, cols = (2, 3) if layout == 'nchw' else (1, 2)

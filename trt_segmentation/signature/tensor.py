@@ -19,8 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+import math
 
 from ..engines import EngineError
+
+MOST_NUMBERS = 1 << 31
+"""Numbers in the fixed sides of an image or an answer; 150 classes of 2048×4096 have 1.26e9."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +60,15 @@ def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
         + (f', did you mean {near[0]!r}?' if near else '')
         + f' Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
         f'Correct {kind}: name in the model card')
+
+
+def refuse_absurd(kind: str, tensor: Tensor) -> None:
+    """Refuse a size that only a broken or a hostile file has, before memory is taken for it.
+
+    :param kind: input or output, for the message.
+    :raises EngineError: naming the tensor.
+    """
+    count = math.prod(side for side in tensor.shape if side is not None)
+    if count > MOST_NUMBERS:
+        raise EngineError(f'{kind} {tensor} has {count:.3g} numbers; at most {MOST_NUMBERS:.3g} '
+                          f'are taken. Export the model at the size of your camera or below')

@@ -23,12 +23,20 @@ import json
 import os
 from pathlib import Path
 import stat
+import time
 from typing import Any
 
-from ..engines.plan import Plan
+from .plan import Plan
 
 SCHEMA = 1
 """Raised when the meaning of a key or of a sidecar changes; what is older is then not loaded."""
+
+
+MAX_FILE = 16 << 30
+MAX_SIDECAR = 64 << 20
+"""Bytes; a layer takes a few hundred."""
+_WRITTEN_BY_NOW = 3600.0
+"""Seconds; no process is still at work on a part so old."""
 
 
 class CacheError(RuntimeError):
@@ -53,20 +61,22 @@ def store(path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
 
 def trusted(path: Path) -> tuple[Plan | None, str]:
     """Read a file and its sidecar once and judge just those bytes; or None and why not."""
-    if not path.exists() and not path.is_symlink():
-        return None, 'there is none yet'
     try:
-        data = _read_own(path)
-        said = json.loads(_read_own(sidecar(path)))
+        data = _read_own(path, MAX_FILE)
+        said = json.loads(_read_own(sidecar(path), MAX_SIDECAR))
         if said['schema'] != SCHEMA:
             return None, f'it is of schema {said["schema"]}, this is schema {SCHEMA}'
         if len(data) != said['size']:
             return None, f'it has {len(data)} bytes, its sidecar says {said["size"]}'
         if hashlib.sha256(data).hexdigest() != said['sha256']:
             return None, 'its hash is not the one in its sidecar'
-        return Plan(data, said['about']), ''
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, f'it cannot be trusted: {error!r}'
+        return Plan(data, dict(said['about'])), ''
+    except FileNotFoundError as error:
+        return None, ('there is none yet' if Path(error.filename) == path else
+                      f'{sidecar(path).name} is missing')
+    # a JSON of brackets alone ends in a RecursionError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return None, f'it cannot be trusted: {type(error).__name__}: {str(error)[:300]}'
 
 
 def read_plan(path: Path) -> Plan:
@@ -74,6 +84,8 @@ def read_plan(path: Path) -> Plan:
 
     :raises CacheError: where it is no plan of ours, or was changed since.
     """
+    if not path.exists():
+        raise CacheError(f'there is no plan {path}; `trt_seg build --out` writes one')
     plan, why = trusted(path)
     if plan is None:
         raise CacheError(f'{path} cannot be used as a plan: {why}. `trt_seg build` writes plans '
@@ -99,10 +111,22 @@ def own_folder(folder: Path) -> Path:
     return folder
 
 
-def _read_own(path: Path) -> bytes:
+def drop_unfinished(folder: Path) -> None:
+    """Delete what a process that was killed while it wrote has left.
+
+    :raises OSError: where the folder cannot be read or written.
+    """
+    for part in folder.glob('*.part'):
+        if time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
+            part.unlink(missing_ok=True)
+
+
+def _read_own(path: Path, most: int) -> bytes:
     """Bytes of a regular file of this user's that nobody else can write.
 
+    :param most: bytes it may have.
     :raises PermissionError: where it is not.
+    :raises ValueError: where it has more.
     """
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), 'rb') as file:
         status = os.fstat(file.fileno())
@@ -112,7 +136,10 @@ def _read_own(path: Path) -> bytes:
             raise PermissionError(f'{path.name} belongs to user {status.st_uid}')
         if status.st_mode & 0o022:
             raise PermissionError(f'{path.name} can be written by others')
-        return file.read()
+        if status.st_size > most:
+            raise ValueError(f'{path.name} has {status.st_size:,} bytes; at most {most:,} are '
+                             f'read')
+        return file.read(most)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -1,0 +1,77 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A node whose network reads numbered images, and whose engine fails as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# the session's ROS context, under a name that pytest finds
+from ros_context import ros  # noqa: F401
+
+
+@pytest.fixture(scope='session')
+def digits_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Path of the model card of the network that reads numbered images."""
+    from faults.numbered import card_file
+    return card_file(tmp_path_factory.mktemp('digits'))
+
+
+@pytest.fixture
+def make_rig(ros: Any, digits_card: Path,  # noqa: F811
+             monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Nodes that are active, unless ``start`` is False, with the pipeline of faults.faulty.
+
+    ``faults``: what their engines do. ``openings``: the errors of the next times a pipeline is
+    opened, None for one that opens. ``asked``: the engines that were asked for.
+    """
+    from faults.faulty import Faults, FaultyPipeline
+    from node_rig import Rig
+
+    import trt_segmentation.ros.node as module
+    rigs: list[Any] = []
+
+    def make(*arguments: str, start: bool = True, **options: Any) -> Any:
+        pipelines: list[Any] = []
+        openings: list[Exception | None] = []
+        asked: list[str] = []
+        faults = Faults()
+
+        def open_(card: Any, engine: str, **options: Any) -> Any:
+            asked.append(engine)
+            if openings and (error := openings.pop(0)):
+                raise error
+            pipelines.append(FaultyPipeline(card, faults))
+            return pipelines[-1]
+
+        monkeypatch.setattr(module, 'open_pipeline', open_)
+        given = [text for argument in (f'model:={digits_card}', *arguments)
+                 for text in ('-p', argument)]
+        rig = Rig(ros, pipelines, cli_args=['--ros-args', *given], **options)
+        rig.openings, rig.asked, rig.faults = openings, asked, faults
+        rigs.append(rig)
+        if start:
+            assert rig.node.start()
+        return rig
+
+    yield make
+    for rig in rigs:
+        rig.close()
+    gc.collect()  # a lifecycle node's services, which the next one's would clash with

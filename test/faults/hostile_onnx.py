@@ -1,0 +1,185 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""ONNX files that lie: each is one sound network with one thing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from onnx import helper, ModelProto, numpy_helper, TensorProto
+
+CLASSES = 5
+WEIGHTS = np.ones((CLASSES, 3, 1, 1), np.float32)
+
+
+def network(*changes: Callable[[ModelProto], None]) -> ModelProto:
+    """One convolution of a 32×32 image, and then what ``changes`` make of it."""
+    graph = helper.make_graph(
+        [helper.make_node('Conv', ['image', 'w'], ['logits'], name='/conv')], 'g',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, (1, 3, 32, 32))],
+        [helper.make_tensor_value_info('logits', TensorProto.FLOAT, (1, CLASSES, 32, 32))],
+        [numpy_helper.from_array(WEIGHTS, 'w')])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 19)], ir_version=9)
+    for change in changes:
+        change(model)
+    return model
+
+
+def external(**entries: object) -> Callable[[ModelProto], None]:
+    """Weights in another file: location, offset, length."""
+    def change(model: ModelProto) -> None:
+        tensor = model.graph.initializer[0]
+        tensor.ClearField('raw_data')
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in entries.items():
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, str(value)
+    return change
+
+
+def declares(*dims: int, data: bytes = b'') -> Callable[[ModelProto], None]:
+    """Weights of another shape than their bytes."""
+    def change(model: ModelProto) -> None:
+        tensor = model.graph.initializer[0]
+        del tensor.dims[:]
+        tensor.dims.extend(dims)
+        tensor.raw_data = data
+    return change
+
+
+def image_size(*sides: int) -> Callable[[ModelProto], None]:
+    """An input, and so an output, of other sides: N×C×H×W."""
+    def change(model: ModelProto) -> None:
+        for value in (*model.graph.input, *model.graph.output):
+            dims = value.type.tensor_type.shape.dim
+            for axis in (0, 2, 3):
+                dims[axis].dim_value = sides[axis]
+    return change
+
+
+def cycle(model: ModelProto) -> None:
+    """Two nodes that wait for each other."""
+    model.graph.node[0].input[0] = 'b'
+    model.graph.node.extend([helper.make_node('Add', ['image', 'b'], ['a'], name='/one'),
+                             helper.make_node('Relu', ['a'], ['b'], name='/two')])
+
+
+def sparse(model: ModelProto) -> None:
+    """A constant of a billion numbers, of which one is stored."""
+    values = numpy_helper.from_array(np.ones(1, np.float32), 'w')
+    indices = numpy_helper.from_array(np.zeros(1, np.int64))
+    del model.graph.initializer[:]
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [10**9]))
+
+
+def named(name: str) -> Callable[[ModelProto], None]:
+    """A node of another name."""
+    def change(model: ModelProto) -> None:
+        model.graph.node[0].name = name
+    return change
+
+
+def made_by(producer: str) -> Callable[[ModelProto], None]:
+    """Another program's name."""
+    def change(model: ModelProto) -> None:
+        model.producer_name = producer
+    return change
+
+
+def operator(op_type: str) -> Callable[[ModelProto], None]:
+    """An operator nobody has."""
+    def change(model: ModelProto) -> None:
+        model.graph.node[0].op_type = op_type
+    return change
+
+
+def input_named(name: str) -> Callable[[ModelProto], None]:
+    """Another name of the image."""
+    def change(model: ModelProto) -> None:
+        model.graph.input[0].name = model.graph.node[0].input[0] = name
+    return change
+
+
+def field(number: int, body: bytes) -> bytes:
+    """One protobuf field of bytes."""
+    def varint(value: int) -> bytes:
+        found = b''
+        while value > 127:
+            found, value = found + bytes([value & 127 | 128]), value >> 7
+        return found + bytes([value])
+    return varint(number << 3 | 2) + varint(len(body)) + body
+
+
+def nested(depth: int) -> bytes:
+    """A file of graphs within attributes within nodes, deeper than libraries parse."""
+    graph = field(2, b'g')
+    for _ in range(depth):
+        graph = field(1, field(4, b'If') + field(5, field(1, b'then_branch') + field(6, graph)))
+    return b'\x08\x09' + field(8, b'\x10\x13') + field(7, graph)
+
+
+SECRET = 'secret.bin'
+"""Lies in the folder above the model's, and would do as weights."""
+
+FILES: dict[str, tuple[bytes, str]] = {name: (content.SerializeToString() if isinstance(
+    content, ModelProto) else content, words) for name, content, words in [
+        ('absolute', network(external(location='/etc/passwd')), "not in the model's own folder"),
+        ('endless', network(external(location='/dev/zero')), "not in the model's own folder"),
+        ('above', network(external(location=f'../{SECRET}')), "not in the model's own folder"),
+        ('around', network(external(location=f'sub/../../{SECRET}')),
+         "not in the model's own folder"),
+        ('link', network(external(location='link.bin')), "not in the model's own folder"),
+        ('nowhere', network(external(location='')), "not in the model's own folder"),
+        ('memory', network(external(location='*/_ORT_MEM_ADDR_/*', offset=4096, length=60)),
+         'which is not there'),
+        ('folder', network(external(location='.')), 'which is not there'),
+        ('missing', network(external(location='missing.bin')), 'which is not there'),
+        ('short', network(external(location='short.bin')), 'which has 3'),
+        ('before', network(external(location='weights.bin', offset=-4)), 'from byte -4'),
+        ('beyond', network(external(location='weights.bin', offset=1 << 40, length=60)),
+         'which has 60'),
+        ('less', network(external(location='weights.bin', length=8)), 'needs 60 bytes'),
+        ('billion', network(declares(10**9, 1, 1, 1)), 'declares 1000000000×1×1×1'),
+        ('cut', network(declares(CLASSES, 3, 1, 1, data=b'1234')), 'the file holds 4 of them'),
+        ('negative', network(declares(CLASSES, -3, 1, 1)), 'none below 0'),
+        ('overflow', network(declares(*[1 << 61] * 5, data=b'1234')), 'the file holds 4 of them'),
+        ('axes', network(declares(*[1 << 61] * 100_000)), 'at most 32 axes'),
+        ('sparse', network(sparse), 'sparse weights'),
+        ('wide', network(image_size(1, 3, 10**9, 10**9)), '1×3×1000000000×1000000000'),
+        ('large', network(image_size(1, 3, 200_000, 200_000)), '1×3×200000×200000'),
+        ('many', network(image_size(10**9, 3, 32, 32)), '1000000000×3×32×32'),
+        ('cycle', network(cycle), 'acyclic|topologically sorted'),
+        ('long name', network(named('x' * 20_000_000)), 'a name of 20,000,000 bytes'),
+        ('long operator', network(operator('Z' * 2_000_000)), 'a name of 2,000,000 bytes'),
+        ('escape', network(named('/conv\x1b]0;owned\x07')), 'control characters'),
+        ('card', network(made_by('me\nmodel: /etc/passwd')), 'control characters'),
+        ('input', network(input_named('im\nage: 1')), 'control characters'),
+        ('deep', nested(5000), 'graphs within graphs'),
+        ('fields', b'\x08\x09' * 1_000_001, 'more than 1,000,000 fields'),
+        ('empty', b'', 'is no ONNX file'),
+        ('text', b'hello world\n' * 100, 'is no ONNX file'),
+    ]}
+"""Name of a file: its bytes, and words of what is said of it."""
+
+
+def write_neighbours(folder: Path) -> None:
+    """The files that models in ``folder`` point at."""
+    (folder.parent / SECRET).write_bytes(WEIGHTS.tobytes())
+    (folder / 'weights.bin').write_bytes(WEIGHTS.tobytes())
+    (folder / 'short.bin').write_bytes(b'abc')
+    (folder / 'sub').mkdir()
+    (folder / 'link.bin').symlink_to(folder.parent / SECRET)

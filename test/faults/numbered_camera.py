@@ -1,0 +1,50 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A camera as a process of its own: ``python -m faults.numbered_camera --camera 0 --fps 50``.
+
+It publishes numbered images on ``image``, from a number on, until it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from faults.numbered import numbered_image
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--camera', type=int, default=0)
+    parser.add_argument('--topic', default='image')
+    parser.add_argument('--first', type=int, default=0)
+    parser.add_argument('--fps', type=float, default=50.0)
+    given = parser.parse_args()
+    rclpy.init(args=[])
+    node = Node(f'camera_{given.camera}')
+    publisher = node.create_publisher(Image, given.topic, 5)
+    number, due = given.first, time.monotonic()
+    while True:
+        publisher.publish(numbered_image(number, given.camera))
+        number += 1
+        due = max(due + 1 / given.fps, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,218 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A cache folder that is read-only, full, somebody else's, or on a disk that went away.
+
+What must happen: where the folder cannot be used at all, one CacheError names it and says what to
+do; where only writing fails, the engine that was built is used, the log says that it could not be
+kept, and nothing half-written is left or loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import errno
+import os
+from pathlib import Path
+import subprocess
+
+from faults.engine_starter import KEY
+import pytest
+
+from trt_segmentation import cli
+from trt_segmentation.builder.cache import EngineCache
+from trt_segmentation.engines import own_files
+from trt_segmentation.engines.own_files import CacheError, trusted
+from trt_segmentation.engines.plan import Plan
+from trt_segmentation.pipeline import EngineSettings, open_pipeline
+
+ADVICE = 'name another cache folder'
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB of its own; only root can mount one."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(folder)],
+                          capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f'no disk can be mounted here: {done.stderr.strip()}')
+    yield folder
+    subprocess.run(['umount', '-l', str(folder)], check=True)
+
+
+def plan(size: int = 1000) -> Plan:
+    return Plan(os.urandom(size))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
+    """A real disk of 1 MB and a plan of 2: ENOSPC, no part of it stays, a small one still fits."""
+    lines: list[str] = []
+    cache = EngineCache(small_disk, log=lines.append)
+    large = plan(2_000_000)
+    assert cache.get(KEY, lambda: large, lambda plan: plan.data) == large.data
+    assert 'could not be kept, the next start builds again' in lines[-1]
+    assert 'No space left' in lines[-1]
+    assert names(cache.folder) == ['build.lock']
+    small = plan()
+    assert cache.get(KEY, lambda: small, lambda plan: plan.data) == small.data
+    assert cache.verify()[0][1] == ''
+
+
+def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
+    """The disk fills between the two files: what is there has no hash, so it is built again."""
+    lines: list[str] = []
+    cache = EngineCache(small_disk, log=lines.append)
+    room = os.statvfs(cache.folder)
+    first = Plan(os.urandom(room.f_bavail * room.f_bsize))
+    cache.get(KEY, lambda: first, lambda plan: None)
+    assert 'No space left' in lines[-1]
+    assert [why for _, why in cache.verify()] == [f'{KEY.digest}.plan.json is missing']
+    second = plan()
+    assert cache.get(KEY, lambda: second, lambda plan: plan.data) == second.data
+
+
+def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
+    """Not even the lock's file need be written to."""
+    lines: list[str] = []
+    cache = EngineCache(small_disk, log=lines.append)
+    with pytest.raises(OSError, match='No space left'):
+        (small_disk / 'filler').write_bytes(bytes(2_000_000))
+    built = plan()
+    assert cache.get(KEY, lambda: built, lambda plan: plan.data) == built.data
+    assert 'could not be kept' in lines[-1]
+
+
+def test_read_only_disk_is_said(small_disk, capsys):
+    """A real read-only disk, empty and with engines: one error says what to do, by any way in."""
+    EngineCache(small_disk).get(KEY, plan, lambda plan: None)
+    subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
+    for folder in (small_disk, small_disk / 'new'):
+        with pytest.raises(CacheError, match=f'cannot hold engines: .*Read-only.*{ADVICE}'):
+            EngineCache(folder)
+    assert cli.main(['cache', 'verify', '--folder', str(small_disk)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith('trt_seg: error: ') and str(small_disk) in err and ADVICE in err
+
+
+def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
+    """Between the opening of the cache and the end of the build."""
+    lines: list[str] = []
+    cache = EngineCache(small_disk, log=lines.append)
+    built = plan()
+
+    def build() -> Plan:
+        # busy while the lock's file is open for writing, so the disk goes away altogether
+        subprocess.run(['umount', '-l', str(small_disk)], check=True)
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m,ro', 'tmpfs', str(small_disk)],
+                       check=True)
+        return built
+
+    assert cache.get(KEY, build, lambda plan: plan.data) == built.data
+    assert any('could not be kept' in line for line in lines), lines
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
+def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
+    """Whoever owns the folder could swap what is in it."""
+    (tmp_path / 'engines').mkdir()
+    os.chown(tmp_path / 'engines', 12345, 12345)
+    with pytest.raises(CacheError, match=f'not a folder of user 0.*{ADVICE}'):
+        EngineCache(tmp_path)
+    assert cli.main(['cache', 'list', '--folder', str(tmp_path)]) == 2
+    assert ADVICE in capsys.readouterr().err
+
+
+def test_link_to_a_folder_is_refused(tmp_path):
+    """It may point anywhere tomorrow."""
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'engines').symlink_to(tmp_path / 'elsewhere')
+    with pytest.raises(CacheError, match=ADVICE):
+        EngineCache(tmp_path)
+
+
+DEAD = [errno.ESTALE, errno.EIO, errno.ENOTCONN]
+"""What a network file system answers when its server went away. Simulated: nothing here can
+mount one, so the calls that would get these errors raise them."""
+
+
+def dead(number: int):
+    def call(*args: object, **kwargs: object) -> object:
+        raise OSError(number, os.strerror(number))
+    return call
+
+
+@pytest.mark.parametrize('number', DEAD)
+@pytest.mark.parametrize('call', ['lstat', 'chmod'])
+def test_dead_mount_is_said_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
+    """Simulated: the folder's own calls fail."""
+    (tmp_path / 'engines').mkdir()
+    monkeypatch.setattr(own_files.Path, call, dead(number))
+    with pytest.raises(CacheError, match=f'engines cannot hold engines: .*{ADVICE}'):
+        EngineCache(tmp_path)
+
+
+@pytest.mark.parametrize('number', DEAD)
+def test_mount_that_dies_is_said_when_it_is_locked(tmp_path, monkeypatch, number):
+    """Simulated: every opening of a file fails, that of the lock too."""
+    cache = EngineCache(tmp_path)
+    monkeypatch.setattr(os, 'open', dead(number))
+    with pytest.raises(CacheError, match=f'engines cannot be locked: .*{ADVICE}'):
+        cache.get(KEY, plan, lambda plan: None)
+
+
+@pytest.mark.parametrize('number', DEAD)
+def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch, number):
+    """Simulated: from the build's end on nothing can be listed, opened, renamed or dated."""
+    lines: list[str] = []
+    cache = EngineCache(tmp_path, log=lines.append)
+    built = plan()
+
+    def build() -> Plan:
+        for call in ('open', 'replace', 'utime', 'unlink'):
+            monkeypatch.setattr(own_files.os, call, dead(number))
+        for call in ('glob', 'lstat', 'stat', 'unlink', 'exists'):
+            monkeypatch.setattr(own_files.Path, call, dead(number))
+        return built
+
+    assert cache.get(KEY, build, lambda plan: plan.data) == built.data
+    monkeypatch.undo()
+    assert any('could not be kept' in line for line in lines), lines
+
+
+@pytest.mark.parametrize('number', DEAD)
+def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
+    """Simulated: the answer is a reason, not an exception."""
+    cache = EngineCache(tmp_path)
+    cache.get(KEY, plan, lambda plan: None)
+    (path,) = cache.folder.glob('*.plan')
+    monkeypatch.setattr(os, 'open', dead(number))
+    found, why = trusted(path)
+    assert found is None and os.strerror(number) in why
+
+
+def test_auto_goes_on_without_a_cache(tmp_path, monkeypatch):
+    """A folder that cannot hold engines costs TensorRT, not the node: it says why."""
+    pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+    from trt_segmentation.model_card import load_card
+    (tmp_path / 'engines').write_text('in the way')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+    pipeline = open_pipeline(load_card('street'), settings=EngineSettings(cache=str(tmp_path)))
+    assert pipeline.identity.engine == 'onnxruntime-cpu'
+    pipeline.close()

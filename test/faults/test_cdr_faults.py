@@ -1,0 +1,260 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Messages that are not what they say: mutated, cut off, or with lengths made up.
+
+What must happen: every one gives either a Frame whose bytes lie inside the message, or one
+FrameError of one readable line; no other exception, no view out of bounds, and no more memory
+than the message has bytes or its picture has pixels.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable
+import random
+import struct
+import tracemalloc
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from trt_segmentation.frame import Frame, FrameError
+from trt_segmentation.host.compressed import decompress, MAX_PIXELS
+from trt_segmentation.ros.bags import CAMERA_INFO, COMPRESSED, IMAGE, Recorded, STORE
+from trt_segmentation.ros.cdr import parse_header, parse_image
+
+HEIGHT, WIDTH = 24, 32
+PIXELS = np.random.default_rng(5).integers(0, 256, HEIGHT * WIDTH * 3).astype(np.uint8)
+NUMBERS = [struct.pack('<I', n) for n in (
+    0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**30, 0x01000000, 16384, 16385)]
+FIRST_FIELDS = 120
+"""Bytes that hold everything but the pixels."""
+
+
+def header():
+    types = STORE.types
+    return types['std_msgs/msg/Header'](
+        stamp=types['builtin_interfaces/msg/Time'](sec=1, nanosec=2), frame_id='camera')
+
+
+def serialized(msgtype: str, **fields: object) -> bytes:
+    return bytes(STORE.serialize_cdr(STORE.types[msgtype](header=header(), **fields), msgtype))
+
+
+def image(encoding='bgr8', step=3 * WIDTH, **changed):
+    return serialized(IMAGE, **{
+        'height': HEIGHT, 'width': WIDTH, 'encoding': encoding, 'is_bigendian': 0, 'step': step,
+        'data': PIXELS, **changed})
+
+
+def compressed(suffix: str) -> bytes:
+    data = cv2.imencode(suffix, PIXELS.reshape(HEIGHT, WIDTH, 3))[1]
+    return serialized(COMPRESSED, format='bgr8; compressed', data=data.reshape(-1))
+
+
+def camera_info() -> bytes:
+    region = STORE.types['sensor_msgs/msg/RegionOfInterest'](
+        x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+    return serialized(
+        CAMERA_INFO, height=HEIGHT, width=WIDTH, distortion_model='plumb_bob',
+        d=np.zeros(5), k=np.zeros(9), r=np.zeros(9), p=np.zeros(12), binning_x=0, binning_y=0,
+        roi=region)
+
+
+def mutated(message: bytes, rng: random.Random) -> bytes:
+    """One to three changes: a bit, a length, bytes put in or taken out, the end cut off."""
+    data = bytearray(message)
+    for _ in range(rng.randrange(1, 4)):
+        kind = rng.randrange(5)
+        if not data:
+            break
+        at = rng.randrange(len(data))
+        head = rng.randrange(min(len(data), FIRST_FIELDS))
+        if kind == 0:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[head] = rng.randrange(256)
+        elif kind == 2:
+            data[head & ~3:(head & ~3) + 4] = rng.choice(NUMBERS)
+        elif kind == 3:
+            data[head:head + rng.randrange(9)] = rng.randbytes(rng.randrange(9))
+        else:
+            del data[(at if rng.randrange(2) else head):]
+    return bytes(data)
+
+
+def inside(frame: Frame, message: np.ndarray) -> bool:
+    """Whether a frame's bytes, to the last it is said to have, lie in the message's."""
+    start = frame.data.__array_interface__['data'][0]
+    base = message.__array_interface__['data'][0]
+    return base <= start and start + max(frame.size, frame.data.nbytes) <= base + message.nbytes
+
+
+def by_direct_transport(message: bytes) -> Frame:
+    array = np.frombuffer(message, np.uint8)
+    frame = parse_image(array)
+    assert inside(frame, array)
+    parse_header(array)
+    return frame
+
+
+def by_bag(msgtype: str) -> Callable[[bytes], Frame]:
+    def read(message: bytes) -> Frame:
+        frame = Recorded('/camera', msgtype, 1, 0, message).frame()
+        assert frame.data.nbytes >= frame.size
+        return frame
+    return read
+
+
+def header_alone(message: bytes) -> None:
+    recorded = Recorded('/camera_info', CAMERA_INFO, 1, 0, message)
+    stamp = recorded.stamp_ns
+    sec, nanosec, _ = parse_header(np.frombuffer(message, np.uint8))
+    assert stamp == sec * 10**9 + nanosec
+
+
+WAYS = {
+    'image, direct transport': (image(), by_direct_transport, 12),
+    'image of two planes, direct transport': (
+        image('nv12', WIDTH, height=HEIGHT, data=PIXELS[:HEIGHT * WIDTH * 3 // 2]),
+        by_direct_transport, 12),
+    'image, bag': (image(), by_bag(IMAGE), 12),
+    'JPEG, bag': (compressed('.jpg'), by_bag(COMPRESSED), 2),
+    'PNG, bag': (compressed('.png'), by_bag(COMPRESSED), 2),
+    'camera info': (camera_info(), header_alone, 10),
+}
+"""A sound message, what reads it, and its share of all in fiftieths."""
+
+
+def outcome(read: Callable[[bytes], object], message: bytes) -> str:
+    try:
+        read(message)
+    except FrameError as error:
+        text = str(error)
+        assert 10 < len(text) < 800 and text.isprintable(), text
+        return 'FrameError'
+    return 'frame'
+
+
+@pytest.mark.parametrize('name', WAYS)
+def test_a_hundred_thousand_mutated_messages(name):
+    """Each is a frame or one clear error: 72,000 images, 20,000 camera infos, 8,000 pictures."""
+    sound, read, share = WAYS[name]
+    assert outcome(read, sound) == 'frame'
+    rng, count = random.Random(1), 2000 * share
+    seen = Counter(outcome(read, mutated(sound, rng)) for _ in range(count))
+    assert seen.total() == count
+    # the mutations are worth something only where both come out
+    assert min(seen['frame'], seen['FrameError']) > count // 50, seen
+
+
+@pytest.mark.parametrize('name', WAYS)
+def test_memory_is_that_of_the_message_at_most(name):
+    """Peak memory stays below twice what message and decoded picture have, whatever it says.
+
+    300 mutations, and every number of the header replaced by every odd one.
+    """
+    sound, read, _ = WAYS[name]
+    rng = random.Random(3)
+    messages = [mutated(sound, rng) for _ in range(300)]
+    for at in range(4, min(FIRST_FIELDS, len(sound) - 4), 4):
+        messages += [sound[:at] + number + sound[at + 4:] for number in NUMBERS]
+    tracemalloc.start()
+    try:
+        for message in messages:
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            try:
+                frame = read(message)
+            except FrameError:
+                frame = None
+            taken = tracemalloc.get_traced_memory()[1] - before
+            pixels = 0 if frame is None else frame.data.nbytes
+            # 64 KB for a picture whose decoding failed halfway, and for texts
+            assert taken < 2 * (len(message) + pixels) + 65536, (taken, message[:80])
+    finally:
+        tracemalloc.stop()
+
+
+def test_encoding_of_a_megabyte_is_told_in_a_line():
+    """An unknown encoding is quoted, but not all of it, and nothing is searched in all of it."""
+    array = np.frombuffer(image('x' * 1_000_000), np.uint8)
+    with pytest.raises(FrameError, match=r"unknown encoding 'x{40}'") as caught:
+        parse_image(array)
+    assert len(str(caught.value)) < 800
+
+
+def png(width: int, height: int, bits: int = 8, kind: int = 2, data: bytes = b'') -> bytes:
+    """A PNG file of any size it says, with right checksums."""
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack('>I', len(body)) + name + body + struct.pack(
+            '>I', zlib.crc32(name + body))
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack(
+        '>IIBBBBB', width, height, bits, kind, 0, 0, 0)) + chunk(b'IDAT', data) + chunk(
+        b'IEND', b'')
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A sound JPEG whose header says another size."""
+    data = bytearray(cv2.imencode('.jpg', PIXELS.reshape(HEIGHT, WIDTH, 3))[1].tobytes())
+    at = data.index(b'\xff\xc0')
+    data[at + 5:at + 9] = struct.pack('>HH', height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize('file, words', [
+    (png(60000, 60000), '60000x60000 pixels .* 1 to 16384'),
+    (png(16384, 16384, data=zlib.compress(bytes(1000))), 'which .* bytes cannot hold'),
+    (png(2**31 - 1, 1), '2147483647x1'),
+    (jpeg(65535, 65535), '65535x65535'),
+    (jpeg(16384, 16384), 'bytes cannot hold'),
+    (jpeg(0, 24), '0x24'),
+    # what a few kilobytes of deflate really can hold, and nobody's camera sends
+    (png(16384, 16384, 1, 0, zlib.compress(bytes(2049 * 16384), 9)),
+     f'more than the {MAX_PIXELS} that are decoded')])
+def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeypatch):
+    """A header that says more than its bytes can hold never reaches the decoder."""
+    monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('it was decoded'))
+    with pytest.raises(FrameError, match=words):
+        decompress(file, 'png')
+
+
+@pytest.mark.parametrize('suffix, options', [
+    ('.png', [cv2.IMWRITE_PNG_COMPRESSION, 9]), ('.jpg', [cv2.IMWRITE_JPEG_OPTIMIZE, 1]),
+    ('.jpg', [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 1])])
+@pytest.mark.parametrize('shape', [(1080, 1920), (1080, 1920, 3)])
+def test_picture_of_one_colour_is_no_bomb(suffix, options, shape):
+    """The most that honest encoders squeeze into a byte is accepted."""
+    data = cv2.imencode(suffix, np.zeros(shape, np.uint8), options)[1]
+    assert decompress(data.reshape(-1), '').size == np.prod(shape)
+
+
+def test_typed_message_is_checked_as_well():
+    """What rclpy deserialised has consistent lengths, and may still not be an image."""
+    messages = pytest.importorskip('trt_segmentation.ros.messages')
+    from sensor_msgs.msg import Image
+    rng = random.Random(4)
+    seen = Counter()
+    for _ in range(2000):
+        message = Image(
+            height=rng.choice([0, 1, 24, 2**32 - 1]), width=rng.choice([0, 1, 32, 2**32 - 1]),
+            encoding=rng.choice(['bgr8', 'nv12', '', 'bgr']),
+            step=rng.choice([0, 96, 2**32 - 1]),
+            data=array('B', bytes(rng.choice([0, 1, 2304]))))
+        seen[outcome(lambda _, m=message: messages.TypedImage(m, 0.0).frame(), b'')] += 1
+    assert seen.total() == 2000 and min(seen.values()) > 10

@@ -1,0 +1,136 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Others on the network: a subscriber that never reads, and nodes that come and go."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from faults.invariants import all_accounted_for, Held, right_or_absent
+from faults.numbered import numbered_image
+from faults.processes import running
+from node_rig import NODE
+from sensor_msgs.msg import Image
+
+MAPS = f'{NODE}/label_map'
+WAIT = 150.0
+"""Seconds; the middleware forgets a participant whose farewell was lost after 20."""
+
+
+def stopped_subscriber(rig: Any, ros: Any, count: int) -> None:
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    (publisher,) = (p for p in rig.node.publishers if p.topic_name == MAPS)
+    numbers: list[int] = []
+
+    def send() -> None:
+        images.publish(numbered_image(len(numbers), height=720, width=1280))
+        rig.until(lambda: maps)
+        numbers.extend(right_or_absent(maps))
+        maps.clear()
+
+    def heard() -> bool:
+        send()
+        return bool(deaf.stdout and deaf.stdout.read(100))  # None where there is nothing yet
+
+    with running(ros, 'deaf_subscriber', MAPS) as deaf:
+        rig.until(lambda: publisher.get_subscription_count() == 2)
+        assert deaf.stdout
+        os.set_blocking(deaf.stdout.fileno(), False)
+        rig.until(heard)
+        deaf.send_signal(signal.SIGSTOP)
+        for _ in range(20):
+            send()
+        held = Held.by()
+        for _ in range(count):
+            send()
+        assert not Held.by().more_than(held, memory=20_000_000, others=2)
+        deaf.send_signal(signal.SIGCONT)
+    counts = all_accounted_for(rig)
+    assert numbers == list(range(counts.frames_in)) and not counts.dropped
+
+
+def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
+        make_rig: Any, ros: Any) -> None:
+    """It asks for every label map and is stopped (SIGSTOP), so it acknowledges none.
+
+    The node goes on, 0.9 MB a map and in all more than the middleware's segment holds, keeps no
+    more the longer it lasts, and who does read is served with every one.
+    """
+    stopped_subscriber(make_rig(), ros, 55)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_subscriber_that_never_reads_for_long(make_rig: Any, ros: Any) -> None:
+    """As above, for 3000 label maps."""
+    stopped_subscriber(make_rig(), ros, 3000)
+
+
+def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    number, numbers = 0, []
+    held = None
+
+    def others(expected: int) -> bool:
+        nonlocal number
+        images.publish(numbered_image(number))
+        number += 1
+        numbers.extend(right_or_absent(maps))
+        maps.clear()  # so that what is held is the node's
+        names = [name for name in rig.node.get_node_names() if name.startswith('passer_by')]
+        return len(names) == expected
+
+    with running(ros, 'passers_by', count) as passers:
+        assert passers.stdin and passers.stdout
+        for visit in range(times):
+            if visit:
+                print(file=passers.stdin, flush=True)
+            rig.until(lambda: others(count), WAIT)
+            assert passers.stdout.readline() == 'up\n'
+            before = len(numbers)
+            rig.until(lambda before=before: others(count) and len(numbers) > before + 5,
+                      WAIT)
+            print(file=passers.stdin, flush=True)
+            rig.until(lambda: others(0), WAIT)
+            assert passers.stdout.readline() == 'gone\n'
+            if held is None:
+                held = Held.by()
+    # the middleware lets go of segments some time after their owners are gone
+    rig.until(lambda: others(0) and not Held.by().more_than(held, memory=20_000_000, others=2),
+              WAIT)
+    counts = all_accounted_for(rig)
+    assert set(counts.dropped) <= {'superseded'}
+    rig.until(lambda: len(numbers) + len(maps) == counts.frames_out)
+    numbers.extend(right_or_absent(maps))
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.timeout(300)
+def test_nodes_that_come_and_go_cost_nothing_that_stays(make_rig: Any, ros: Any) -> None:
+    """Five other participants, three times: label maps go on, and nothing of them is kept."""
+    come_and_go(make_rig(), ros, 5, 3)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_fifty_nodes_that_come_and_go(make_rig: Any, ros: Any) -> None:
+    """As above with fifty participants, five times."""
+    come_and_go(make_rig(), ros, 50, 5)

@@ -1,0 +1,237 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""An engine that fails once, ten times or for ever, and one that does not answer at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray
+from faults.invariants import all_accounted_for, Held, right_or_absent
+from faults.numbered import numbered_image
+from node_rig import NODE
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import Image
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.ros import recovery, supervisor
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+OK, ERROR = b'\0', b'\2'
+
+
+class Watching:
+    """The ends of a node's topics, and images sent until something is so."""
+
+    def __init__(self, rig: Any) -> None:
+        self.rig = rig
+        self.maps = rig.hear(Image, f'{NODE}/label_map')
+        self.reports = rig.hear(DiagnosticArray, '/diagnostics')
+        self.images = rig.speaker(Image)
+        self.sent = 0
+
+    def send(self) -> None:
+        self.images.publish(numbered_image(self.sent))
+        self.sent += 1
+        self.rig.until(lambda: self.rig.snapshot().frames_in == self.sent)
+
+    def send_until(self, what: Callable[[], Any]) -> None:
+        def so() -> Any:
+            self.send()
+            return what()
+        self.rig.until(so)
+
+    def engine_task(self) -> Any:
+        """The engine's status, reported now."""
+        count = len(self.reports)
+        self.rig.node.monitor.publish()
+        self.rig.until(lambda: len(self.reports) > count)
+        return self.reports[-1].status[1]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Back off for hundredths of seconds; how long it really is has a test of its own."""
+    monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
+    monkeypatch.setattr(recovery, 'MOST_SECONDS', 0.05)
+
+
+def test_the_wait_doubles_from_the_second_failure_on_up_to_five_seconds() -> None:
+    backoff = recovery.BackOff()
+    waits = [backoff.seconds]
+    for _ in range(9):
+        backoff.failed()
+        waits.append(backoff.seconds)
+    assert waits == pytest.approx([0, 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5])
+    assert backoff.hopeless
+    backoff.worked()
+    assert (backoff.seconds, backoff.hopeless) == (0, False)
+
+
+def test_an_engine_that_fails_once_costs_one_frame(make_rig: Any) -> None:
+    """That frame is dropped under a reason, the next is answered by the same pipeline."""
+    watching = Watching(make_rig())
+    rig = watching.rig
+    rig.faults.errors.append(EngineError('out of luck'))
+    watching.send()
+    assert all_accounted_for(rig).dropped == {'engine error': 1}
+    assert (watching.engine_task().level, watching.engine_task().message) == (
+        ERROR, 'out of luck')
+    watching.send()
+    rig.until(lambda: watching.maps)
+    assert right_or_absent(watching.maps) == [1]
+    rig.until(lambda: watching.engine_task().level == OK)
+    assert len(rig.pipelines) == 1 and all_accounted_for(rig).frames_out == 1
+
+
+@pytest.mark.parametrize('error', [EngineError('no answer'), RuntimeError('nobody foresaw it')])
+def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
+        make_rig: Any, quick: None, error: Exception) -> None:
+    """From the fifth failure in a row on every try is with a pipeline opened anew.
+
+    Each is closed before the next is opened, with nothing left in its memory, and the engine
+    asked for is the one there was. Ten batches are lost to the engine, every other frame is
+    counted as one that came while it was down or was superseded, and no label map is wrong.
+    """
+    watching = Watching(make_rig())
+    rig = watching.rig
+    watching.send_until(lambda: watching.maps)
+    rig.faults.errors += [error] * 10
+    before = len(watching.maps)
+    watching.send_until(lambda: not rig.faults.errors and len(watching.maps) > before + 1)
+    counts = all_accounted_for(rig)
+    kind = 'engine error' if isinstance(error, EngineError) else 'internal error'
+    assert counts.dropped[kind] == 10 and counts.dropped['engine down'] > 0
+    assert set(counts.dropped) <= {kind, 'engine down', 'superseded'}
+    rig.until(lambda: len(watching.maps) == counts.frames_out)
+    numbers = right_or_absent(watching.maps)
+    assert numbers == sorted(numbers)
+    # after failures 5 to 10
+    assert [pipeline.closed for pipeline in rig.pipelines] == [1] * 6 + [0]
+    assert rig.asked == ['auto'] + ['onnxruntime-cpu'] * 6
+    assert not rig.faults.held_at_close
+    assert watching.engine_task().level == OK
+
+
+def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_ever(
+        make_rig: Any, quick: None) -> None:
+    """The node is active and says ERROR with the reason; it holds no more the longer it lasts.
+
+    Between two tries it waits, and when the engine works again so does the node.
+    """
+    watching = Watching(make_rig())
+    rig = watching.rig
+    log = rig.log()
+    rig.faults.forever = EngineError('broken for good')
+    watching.send_until(lambda: len(rig.pipelines) == 5)
+    held = Held.by()
+    for count in (8, 15):
+        watching.send_until(lambda count=count: len(rig.pipelines) == count)
+        status = watching.engine_task()
+        assert status.level == ERROR and 'broken for good' in status.message
+        assert 'failures in a row' in status.message and rig.node.state == 'active'
+        assert watching.reports[-1].status[0].level == ERROR
+    # a thread that opens comes and goes
+    assert not Held.by().more_than(held, memory=20_000_000, others=2)
+    assert not watching.maps and rig.snapshot().frames_out == 0
+    waits = [b - a for a, b in zip(rig.faults.tried[5:], rig.faults.tried[6:])]
+    assert min(waits) >= 0.05  # the longest wait, on every try by then
+    rig.faults.forever = None
+    watching.send_until(lambda: watching.maps)
+    right_or_absent(watching.maps)
+    rig.until(lambda: watching.engine_task().level == OK)
+    told = [line.msg for line in log]
+    rig.until(lambda: 'the engine answers again' in [line.msg for line in log]), told
+    assert [text for text in told if 'failed 5 times in a row and is opened anew' in text]
+    all_accounted_for(rig)
+
+
+def test_an_engine_that_cannot_be_opened_again_is_tried_until_it_can(
+        make_rig: Any, quick: None) -> None:
+    """What fails is said, frames are counted as dropped, and the sixth opening is the cure."""
+    watching = Watching(make_rig())
+    rig = watching.rig
+    rig.openings += [EngineError(f'no memory {i}') for i in range(5)]
+    rig.faults.errors += [EngineError('first')] * 5
+    watching.send_until(lambda: len(rig.openings) < 5)
+    rig.until(lambda: 'no memory' in watching.engine_task().message or rig.pipelines[1:])
+    watching.send_until(lambda: watching.maps)
+    assert len(rig.pipelines) == 2 and len(rig.asked) == 7 and not rig.openings
+    right_or_absent(watching.maps)
+    assert all_accounted_for(rig).dropped['engine error'] == 5
+
+
+@pytest.mark.parametrize('to', ['inactive', 'unconfigured', 'finalized'])
+def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
+        make_rig: Any, quick: None, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
+    """A transition does not wait for the opening, which may take minutes.
+
+    What it opens in the end is used where the node is active again by then, and else closed.
+    """
+    watching = Watching(make_rig())
+    rig = watching.rig
+    module = __import__('trt_segmentation.ros.node', fromlist=['open_pipeline'])
+    open_, at_work, go_on = module.open_pipeline, threading.Event(), threading.Event()
+
+    def slow(card: Any, engine: str, **options: Any) -> Any:
+        at_work.set()
+        assert go_on.wait(60.0)
+        return open_(card, engine, **options)
+
+    monkeypatch.setattr(module, 'open_pipeline', slow)
+    rig.faults.errors += [EngineError('broken')] * 5
+    watching.send_until(at_work.is_set)
+    assert rig.pipelines[0].closed
+    watching.send()
+    if to == 'finalized':
+        rig.node.stop()
+    else:
+        assert rig.node.trigger_deactivate() == SUCCESS
+        if to == 'unconfigured':
+            assert rig.node.trigger_cleanup() == SUCCESS
+    assert rig.node.state == to and len(rig.pipelines) == 1  # it still is at it
+    counts = all_accounted_for(rig)
+    go_on.set()
+    if to == 'inactive':
+        assert rig.node.trigger_activate() == SUCCESS
+        rig.peer.destroy_publisher(watching.images)
+        watching.images = rig.speaker(Image)
+        watching.send_until(lambda: watching.maps)
+        assert right_or_absent(watching.maps)[0] >= counts.frames_in
+    else:
+        rig.until(lambda: rig.pipelines[1:])
+        rig.until(lambda: rig.pipelines[1].closed)
+    assert len(rig.pipelines) == 2
+
+
+def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can end a call into a library, so what can be done is to say it."""
+    monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.1)
+    watching = Watching(make_rig())
+    rig = watching.rig
+    rig.pipeline.gate.clear()
+    watching.send()
+    rig.until(lambda: watching.engine_task().level == ERROR)
+    assert 'the engine has not answered for' in watching.engine_task().message
+    rig.pipeline.gate.set()
+    rig.until(lambda: watching.maps)
+    assert right_or_absent(watching.maps) == [0] and watching.engine_task().level == OK

@@ -1,0 +1,211 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Memory that is refused and a GPU that is lost.
+
+There need be no GPU: what is simulated is the error that the GPU's driver gives, raised where the
+GPU pipeline would raise it, at its submit, its collect or its lending of pinned memory. What the
+node does about it is real, and so are its labels, which come from the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('cuda.bindings', reason='needs cuda-python, whose error codes are meant')
+
+from diagnostic_msgs.msg import DiagnosticArray
+from faults.invariants import all_accounted_for, right_or_absent, said_in_one_line
+from faults.numbered import numbered_image
+from node_processes import Peer
+from node_rig import NODE
+from sensor_msgs.msg import Image
+
+from trt_segmentation.engines import EngineError
+from trt_segmentation.gpu.driver import GpuError
+
+OK, WARN, ERROR = b'\0', b'\1', b'\2'
+PASSING = ('CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_NOT_READY')
+STICKY = ('CUDA_ERROR_ILLEGAL_ADDRESS', 'CUDA_ERROR_LAUNCH_FAILED', 'CUDA_ERROR_LAUNCH_TIMEOUT',
+          'CUDA_ERROR_ECC_UNCORRECTABLE', 'CUDA_ERROR_HARDWARE_STACK_ERROR', 'CUDA_ERROR_UNKNOWN')
+
+
+def refused(function: str, name: str) -> GpuError:
+    """What a driver call raises that failed, as gpu/driver.py words it."""
+    return GpuError(f'{function} failed with {name}: simulated', name)
+
+
+def ends(rig: Any) -> tuple[Any, list[Image], list[DiagnosticArray]]:
+    return (rig.speaker(Image), rig.hear(Image, f'{NODE}/label_map'),
+            rig.hear(DiagnosticArray, '/diagnostics'))
+
+
+def report(rig: Any, reports: list[DiagnosticArray]) -> list[Any]:
+    count = len(reports)
+    rig.node.monitor.publish()
+    rig.until(lambda: len(reports) > count)
+    return list(reports[-1].status)
+
+
+@pytest.mark.parametrize('name', PASSING)
+def test_an_error_that_passes_costs_a_frame(make_rig: Any, name: str) -> None:
+    """Device out of memory, say: that frame is dropped, ERROR until the next is answered."""
+    rig = make_rig()
+    images, maps, reports = ends(rig)
+    rig.faults.errors.append(refused('cuMemAlloc', name))
+    images.publish(numbered_image(0))
+    rig.until(lambda: rig.snapshot().dropped == {'engine error': 1})
+    status = report(rig, reports)
+    assert status[1].level == ERROR and name in status[1].message
+    images.publish(numbered_image(1))
+    rig.until(lambda: maps)
+    assert right_or_absent(maps) == [1] and rig.node.exit_code is None
+    all_accounted_for(rig)
+
+
+def test_pinned_memory_that_is_refused_costs_frames_until_it_is_had(make_rig: Any) -> None:
+    """The image cannot be taken: dropped under a reason, WARN says what the driver said."""
+    rig = make_rig('transport:=direct')
+    images, maps, reports = ends(rig)
+    rig.faults.lending = refused('cuMemHostAlloc', 'CUDA_ERROR_OUT_OF_MEMORY')
+    for number in range(3):
+        images.publish(numbered_image(number))
+        rig.until(lambda number=number: rig.snapshot().dropped == {'take error': number + 1})
+    camera = report(rig, reports)[2]
+    assert camera.level == WARN and 'cuMemHostAlloc failed with CUDA_ERROR_OUT' in camera.message
+    assert '3 frames not taken since the last report' in camera.message
+    rig.faults.lending = None
+    images.publish(numbered_image(3))
+    rig.until(lambda: maps)
+    assert right_or_absent(maps) == [3] and report(rig, reports)[2].level == OK
+    assert all_accounted_for(rig).frames_in == 4
+
+
+def lose_in_a_batch(rig: Any, error: EngineError) -> None:
+    rig.faults.errors.append(error)
+
+
+def lose_in_taking(rig: Any, error: EngineError) -> None:
+    rig.faults.lending = error  # asked for when a larger image comes
+
+
+def lose_in_opening(rig: Any, error: EngineError) -> None:
+    rig.faults.errors += [EngineError('fails')] * 5
+    rig.openings.append(error)
+
+
+@pytest.mark.parametrize(('lose', 'name'), [
+    *((lose_in_batch, name) for lose_in_batch in (lose_in_a_batch,) for name in STICKY),
+    (lose_in_taking, STICKY[0]), (lose_in_opening, STICKY[0])])
+def test_a_gpu_that_is_lost_is_the_end_of_the_process(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch, lose: Callable[..., None],
+        name: str) -> None:
+    """The node asks for exit code 75, says ERROR, opens nothing and publishes nothing more."""
+    from trt_segmentation.ros import recovery
+    monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
+    rig = make_rig('transport:=direct')
+    images, maps, reports = ends(rig)
+    log = rig.log()
+    images.publish(numbered_image(0))
+    rig.until(lambda: maps)
+    lose(rig, refused('cuEventSynchronize', name))
+    number = 0
+
+    def lost() -> bool:
+        nonlocal number
+        number += 1
+        images.publish(numbered_image(number, height=480, width=640))
+        rig.until(lambda: rig.snapshot().frames_in == number + 1)
+        return rig.node.exit_code is not None
+
+    rig.until(lost)
+    assert rig.node.exit_code == 75
+    after = rig.snapshot().frames_out
+    for _ in range(3):
+        lost()
+    counts = all_accounted_for(rig)
+    assert counts.frames_out == after
+    assert counts.dropped['take error' if lose is lose_in_taking else 'engine down'] >= 3
+    for status in report(rig, reports)[:2]:
+        assert status.level == ERROR and name in status.message
+    right_or_absent(maps)
+    assert len(rig.pipelines) == 1
+    said = lambda: [line for line in log if 'the GPU is lost to this process' in line.msg]  # noqa: E731
+    rig.until(said)
+    assert len(said()) == 1 and name in said()[0].msg and 'exit code 75' in said()[0].msg
+
+
+PROCESS = """
+import sys
+import trt_segmentation.ros.node as node
+from faults.faulty import Faults, FaultyPipeline
+from trt_segmentation.gpu.driver import GpuError
+error = GpuError('cuEventSynchronize failed with CUDA_ERROR_ECC_UNCORRECTABLE: simulated',
+                 'CUDA_ERROR_ECC_UNCORRECTABLE')
+faults = Faults([None] * 5, error)
+node.open_pipeline = lambda card, engine, **options: FaultyPipeline(card, faults)
+raise SystemExit(node.main())
+"""
+
+
+def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
+        ros: Any, digits_card: Path) -> None:
+    """Five images are answered, rightly; the sixth loses the GPU, and the process ends.
+
+    It says so in its last diagnostics and in one line, and ends by itself, with no crash.
+    """
+    peer = Peer(ros)
+    maps: list[Image] = []
+    reports: list[DiagnosticArray] = []
+    peer.node.create_subscription(Image, f'{NODE}/label_map', maps.append, 10)
+    peer.node.create_subscription(DiagnosticArray, '/diagnostics', reports.append, 10)
+    images = peer.node.create_publisher(Image, 'image', 5)
+    process = subprocess.Popen(
+        [sys.executable, '-c', PROCESS, '--ros-args', '-p', f'model:={digits_card}'],
+        stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(ros.get_domain_id()),
+             'PYTHONPATH': os.pathsep.join(map(str, (Path(__file__).parents[1],
+                                                     Path(__file__).parents[2])))})
+    try:
+        number = 0
+
+        def ended() -> bool:
+            nonlocal number
+            if images.get_subscription_count():
+                images.publish(numbered_image(number))
+                number += 1
+                time.sleep(0.02)
+            return process.poll() is not None
+
+        peer.until(ended)
+        log = process.communicate()[1]
+    finally:
+        process.kill()
+    assert process.returncode == 75, log
+    said_in_one_line(log, 'the GPU is lost to this process')
+    numbers = right_or_absent(maps)
+    assert numbers and len(numbers) <= 5 and numbers == sorted(numbers)
+    last = [status for array in reports for status in array.status
+            if status.name == 'trt_segmentation: engine'][-1]
+    assert last.level == ERROR and 'CUDA_ERROR_ECC_UNCORRECTABLE' in last.message
+    peer.close()

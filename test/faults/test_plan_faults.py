@@ -1,0 +1,202 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Engine files cut off and spoilt, in the cache and wherever a user put one.
+
+What must happen: a plan is machine code, so nothing of it reaches TensorRT unless this user owns
+it, nobody else can write it, and its hash is the one recorded. A spoilt plan in the cache is built
+again; of a spoilt plan by path one clear error says so; and no plan outside the cache is ever
+deserialised.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+import json
+from pathlib import Path
+import random
+
+from faults.hostile_onnx import network
+import pytest
+
+pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+
+import trt_segmentation
+from trt_segmentation import cli
+from trt_segmentation.builder.build import build
+from trt_segmentation.builder.cache import EngineCache, EngineKey
+from trt_segmentation.engines.own_files import CacheError, read_plan, sidecar, store
+from trt_segmentation.engines.plan import Plan
+
+PLACES = 200
+KEY = EngineKey(
+    model='a' * 64, precision='fp32', scales='', keep_fp16=(), shapes=(), options=(),
+    backend='tensorrt_rtx', version='1.7', gpu='', arch='', driver='')
+PACKAGE = Path(trt_segmentation.__file__).parent
+
+
+@pytest.fixture(scope='module')
+def plan() -> Plan:
+    """A real one, of a network of one convolution."""
+    return build(network(), [])[0]
+
+
+def flip(data: bytes, at: int, rng: random.Random) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1:]
+
+
+def cut(data: bytes, at: int, rng: random.Random) -> bytes:
+    return data[:at]
+
+
+def grow(data: bytes, at: int, rng: random.Random) -> bytes:
+    return data[:at] + rng.randbytes(1) + data[at:]
+
+
+SPOILS = {'flipped': flip, 'cut off': cut, 'longer by a byte': grow}
+
+
+def places(size: int, seed: int) -> list[int]:
+    rng = random.Random(seed)
+    return [0, size - 1, *(rng.randrange(size) for _ in range(PLACES - 2))]
+
+
+@pytest.mark.parametrize('how', SPOILS)
+def test_spoilt_plan_in_the_cache_is_never_loaded(how, plan, tmp_path):
+    """At 200 random places: it is not loaded, and the sound one that is built instead is."""
+    rng = random.Random(1)
+    cache = EngineCache(tmp_path)
+    cache.get(KEY, lambda: plan, lambda plan: None)
+    (path,) = cache.folder.glob('*.plan')
+    for at in places(len(plan.data), 2):
+        path.write_bytes(SPOILS[how](plan.data, at, rng))
+        path.chmod(0o600)
+        loaded: list[bytes] = []
+        built: list[int] = []
+
+        def build_again(at: int = at, built: list[int] = built) -> Plan:
+            built.append(at)
+            return plan
+
+        cache.get(KEY, build_again, lambda plan, loaded=loaded: loaded.append(plan.data))
+        assert (built, loaded) == ([at], [plan.data])
+
+
+@pytest.mark.parametrize('how', SPOILS)
+def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
+    """At 200 random places, and by `trt_seg inspect` at one of them."""
+    rng = random.Random(3)
+    path = tmp_path / 'street.plan'
+    store(path, plan, {})
+    assert read_plan(path).data == plan.data
+    for at in places(len(plan.data), 4):
+        path.write_bytes(SPOILS[how](plan.data, at, rng))
+        with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: .* its '
+                                             r'sidecar|street.plan cannot .* its hash is not'):
+            read_plan(path)
+
+
+@pytest.mark.parametrize('how', SPOILS)
+def test_spoilt_sidecar_is_one_clear_error_or_says_the_same(how, plan, tmp_path, capsys):
+    """At 200 random places: the file is refused, or what it says of itself still is one JSON."""
+    rng = random.Random(5)
+    path = tmp_path / 'street.plan'
+    store(path, plan, {})
+    whole = sidecar(path).read_bytes()
+    codes = set()
+    for at in places(len(whole), 6):
+        sidecar(path).write_bytes(SPOILS[how](whole, at, rng))
+        code = cli.main(['inspect', str(path)])
+        out, err = capsys.readouterr()
+        assert (code, bool(out)) in ((0, True), (2, False))
+        assert code == 0 or (err.startswith('trt_seg: error: ') and str(path) in err
+                             and len(err) < 1000)
+        codes.add(code)
+    assert 2 in codes
+
+
+HOSTILE_SIDECARS: dict[str, Callable[[dict], object]] = {
+    'a list': lambda said: [said],
+    'about a list': lambda said: {**said, 'about': []},
+    'layers a number': lambda said: {**said, 'about': {**said['about'], 'layers': 7}},
+    'no library': lambda said: {**said, 'about': {
+        k: v for k, v in said['about'].items() if k != 'library'}},
+    'escapes': lambda said: {**said, 'about': {**said['about'], 'library': 'x\x1b]0;y\x07\nz'}},
+    'deep': lambda said: json.loads('[' * 900 + ']' * 900),
+}
+
+
+@pytest.mark.parametrize('how', HOSTILE_SIDECARS)
+def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys):
+    """The hash is right, so whoever wrote it may say anything: no traceback, no escape codes."""
+    path = tmp_path / 'street.plan'
+    store(path, plan, {})
+    said = HOSTILE_SIDECARS[how](json.loads(sidecar(path).read_text()))
+    sidecar(path).write_text(json.dumps(said))
+    code = cli.main(['inspect', str(path)])
+    out, err = capsys.readouterr()
+    assert '\x1b' not in out + err
+    assert code == (0 if how == 'escapes' else 2)
+    assert how == 'escapes' or str(path) in err
+
+
+def test_sidecar_without_end_is_not_read(plan, tmp_path):
+    """JSON of 300 MB, and JSON nested 100,000 deep."""
+    path = tmp_path / 'street.plan'
+    store(path, plan, {})
+    with sidecar(path).open('wb') as file:
+        file.truncate(300 << 20)
+    with pytest.raises(CacheError, match=r'street\.plan\.json has 314,572,800 bytes'):
+        read_plan(path)
+    sidecar(path).write_text('[' * 100_000)
+    with pytest.raises(CacheError, match='cannot be used as a plan'):
+        read_plan(path)
+
+
+def calls() -> dict[str, list[str]]:
+    """Where in the package something is called, by its name."""
+    found: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+                found.setdefault(name, set()).add(str(path.relative_to(PACKAGE)))
+    return {name: sorted(places) for name, places in found.items()}
+
+
+def test_plans_reach_tensorrt_from_the_cache_only():
+    """Whoever adds another way in has to say so here, and give it a --trust.
+
+    Deserialised are what TensorRtEngine is given, which open_engine and the self-test take from
+    the cache, and what was built in the same call. A plan by path is read by inspect alone, which
+    reads its sidecar and hashes the plan.
+    """
+    found = calls()
+    assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
+    assert found['TensorRtEngine'] == ['builder/open_engine.py']
+    assert found['read_plan'] == ['plan_inspection.py']
+    assert found['trusted'] == ['builder/cache.py', 'builder/calibration.py',
+                                'engines/own_files.py', 'gpu/program.py']
+
+
+def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch, capsys):
+    """It reads what was recorded when the plan was built, so it runs nothing of it."""
+    import sys
+    path = tmp_path / 'street.plan'
+    store(path, plan, {})
+    for name in ('tensorrt', 'tensorrt_rtx', 'trt_segmentation.engines.tensorrt'):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert cli.main(['inspect', str(path)]) == 0
+    assert 'layers built' in capsys.readouterr().out

@@ -1,0 +1,84 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""ROS processes whose log can be waited for, and a node of the test's own beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+
+class Process:
+    """A ROS process whose log can be waited for."""
+
+    def __init__(self, module: str, domain: int, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, '-m', f'trt_segmentation.ros.{module}', '--ros-args', *arguments],
+            stderr=subprocess.PIPE, text=True, env={**os.environ, 'ROS_DOMAIN_ID': str(domain)})
+        self.log = ''
+
+    def until(self, text: str) -> None:
+        """Read the log up to a line that holds the text."""
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self.log += line
+            if text in line:
+                return
+        pytest.fail(f'no {text!r} in:\n{self.log}')
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, *signals: int) -> None:
+        for number in signals:
+            self._process.send_signal(number)
+
+    def ended(self, timeout: float) -> int:
+        """Exit code; fails where there is none by then."""
+        _, rest = self._process.communicate(timeout=timeout)
+        self.log += rest
+        return self._process.returncode
+
+    def kill(self) -> None:
+        if self.running():
+            self._process.kill()
+            self._process.communicate()
+
+
+class Peer:
+    """A node of the test's own."""
+
+    def __init__(self, context: Any) -> None:
+        self.node = Node('peer', context=context)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+
+    def until(self, what: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 30
+        while not what():
+            assert time.monotonic() < deadline, 'it did not happen'
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()

@@ -1,0 +1,128 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The audit of pinned releases: what makes it fail, what does not, and what it says."""
+
+import importlib.util
+import json
+from pathlib import Path
+import subprocess
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BAD = {'name': 'pyyaml', 'version': '5.3', 'vulns': [
+    {'id': 'PYSEC-2020-96', 'aliases': ['CVE-2020-1747'], 'fix_versions': ['5.3.1'],
+     'description': 'x'}]}
+GOOD = {'name': 'numpy', 'version': '2.0', 'vulns': []}
+SKIPPED = {'name': 'ros-jazzy-rclpy', 'skip_reason': 'Dependency not found on PyPI'}
+
+
+@pytest.fixture
+def audit(tmp_path, monkeypatch):
+    """The script on a repository of its own whose lock was changed in the last commit."""
+    spec = importlib.util.spec_from_file_location('audit', ROOT / '.ci' / 'audit.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ('LOCK', 'ADVISORIES'):
+        monkeypatch.setattr(module, name, tmp_path / getattr(module, name).name)
+    monkeypatch.setattr(module, 'ROOT', tmp_path)
+    monkeypatch.setattr(module, 'pip_audit', lambda: tmp_path / 'pip-audit')
+    module.ADVISORIES.write_text('{}')
+    git(tmp_path, 'init', '-q')
+    for text in ('numpy==1.26\n', 'numpy==2.0\n'):
+        module.LOCK.write_text(text)
+        commit(tmp_path)
+    return module
+
+
+def git(folder, *arguments):
+    subprocess.run(['git', '-c', 'user.name=a', '-c', 'user.email=a@b', *arguments], cwd=folder,
+                   check=True)
+
+
+def commit(folder):
+    git(folder, 'add', '-A')
+    git(folder, 'commit', '-q', '-m', 'x', '--allow-empty')
+
+
+def answers(audit, monkeypatch, *found, canary=BAD):
+    """Have pip-audit answer so, about the canary and about the lock."""
+    texts = [json.dumps({'dependencies': list(part), 'fixes': []}) for part in ((canary,), found)]
+    monkeypatch.setattr(audit, '_run', lambda command: texts.pop(0))
+
+
+def test_known_vulnerability_of_a_changed_lock_fails(audit, monkeypatch, capsys):
+    answers(audit, monkeypatch, GOOD, BAD)
+    assert audit.main(['--changed']) == 1
+    out = capsys.readouterr().out
+    assert 'pyyaml 5.3: PYSEC-2020-96 (CVE-2020-1747), fixed in 5.3.1' in out
+    assert '2 releases checked, 1 known' in out and './dev lock' in out
+
+
+def test_new_advisory_on_an_unchanged_lock_is_printed_and_fails_only_where_asked(
+        audit, monkeypatch, capsys):
+    commit(audit.ROOT)
+    answers(audit, monkeypatch, BAD)
+    assert audit.main(['--changed']) == 0
+    assert 'PYSEC-2020-96' in capsys.readouterr().out
+    answers(audit, monkeypatch, BAD)
+    assert audit.main([]) == 1
+
+
+@pytest.mark.parametrize('name', ['PYSEC-2020-96', 'CVE-2020-1747'])
+def test_one_that_is_listed_with_a_reason_does_not_fail(audit, monkeypatch, capsys, name):
+    audit.ADVISORIES.write_text(json.dumps({name: 'only yaml.safe_load is called'}))
+    answers(audit, monkeypatch, BAD)
+    assert audit.main([]) == 0
+    audit.ADVISORIES.write_text(json.dumps({name: ' '}))
+    answers(audit, monkeypatch, BAD)
+    assert audit.main([]) == 1
+
+
+def test_releases_the_service_does_not_know_are_named(audit, monkeypatch, capsys):
+    answers(audit, monkeypatch, GOOD, SKIPPED)
+    assert audit.main([]) == 0
+    out = capsys.readouterr().out
+    assert 'no record of ros-jazzy-rclpy' in out and '1 releases checked, 0 known' in out
+
+
+def test_service_that_knows_nothing_is_not_taken_for_a_clean_bill(audit, monkeypatch, capsys):
+    """As of a package mirror without advisories, where pip-audit says all is well."""
+    answers(audit, monkeypatch, GOOD, canary={
+        'name': 'pyyaml', 'skip_reason': 'Dependency not found on PyPI'})
+    assert audit.main([]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('audit: skipped, nothing was checked: the advisory service here has')
+    assert 'known vulnerabilities: Dependency not found' in out
+
+
+def test_service_that_cannot_be_reached_is_said(audit, tmp_path, capsys):
+    """A tool that fails without JSON, and one that is not there."""
+    assert audit.main([]) == 0
+    assert 'skipped, nothing was checked' in capsys.readouterr().out
+    (tmp_path / 'pip-audit').write_text(
+        '#!/bin/sh\necho "requests.exceptions.ConnectionError: no route" >&2\nexit 1\n')
+    (tmp_path / 'pip-audit').chmod(0o755)
+    assert audit.main([]) == 0
+    assert 'ConnectionError: no route' in capsys.readouterr().out
+
+
+def test_first_commit_is_no_change(audit, monkeypatch):
+    monkeypatch.setenv('AUDIT_BASE', 'HEAD~7')
+    assert not audit.lock_changed()
+
+
+def test_ci_runs_it():
+    assert './dev audit' in (ROOT / '.ci' / 'run').read_text()

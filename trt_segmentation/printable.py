@@ -1,0 +1,26 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Text of files and messages nobody vouches for, on its way to a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out, lines kept.
+
+    A terminal acts on some: it moves the cursor, renames its window, or answers as if typed.
+    """
+    return ''.join(letter if letter.isprintable() or letter == '\n'
+                   else letter.encode('unicode_escape').decode() for letter in text)
