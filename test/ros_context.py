@@ -17,14 +17,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import random
+import tempfile
 from typing import Any
 
+from filelock import FileLock, Timeout
 import pytest
 
+DOMAINS = range(215, 230)
+"""Above those that demo, benchmarks and launch tests pick at random (1 to 100), and with ports
+that Linux hands out to nobody else."""
+
 PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds.xml'
+
+
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """A domain that no other test run on this machine uses meanwhile."""
+    for domain in random.sample(DOMAINS, len(DOMAINS)):
+        lock = FileLock(Path(tempfile.gettempdir()) / f'trt_segmentation_domain_{domain}.lock')
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        try:
+            yield domain
+        finally:
+            lock.release()
+        return
+    raise RuntimeError(f'all ROS domains from {DOMAINS[0]} to {DOMAINS[-1]} are taken by other '
+                       f'test runs')
 
 
 @pytest.fixture(scope='session')
@@ -35,6 +60,7 @@ def ros() -> Iterator[Any]:
     for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
         os.environ[name] = str(PROFILE)
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=random.randint(1, 100))
-    yield context
-    rclpy.shutdown(context=context)
+    with own_domain() as domain:
+        rclpy.init(context=context, domain_id=domain)
+        yield context
+        rclpy.shutdown(context=context)

@@ -202,6 +202,8 @@ def _add_bench(commands: Commands) -> None:
         'bench.html, which opens in any browser without a network.')
     _add_model(command)
     _add_device(command)
+    command.add_argument('--networks', type=_count, default=1, metavar='N',
+                         help='copies of the network at work at once on a GPU (%(default)s)')
     command.add_argument('--size', type=_size, default=(1920, 1080), metavar='WxH',
                          help='of the images (1920x1080)')
     command.add_argument('--encoding', default='bgr8', help='of the images (%(default)s)')

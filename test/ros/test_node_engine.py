@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The node's parameters of TensorRT engines reach the builder."""
+"""The node's parameters of networks and TensorRT engines reach the pipeline."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from trt_segmentation.pipeline import EngineSettings
 
 
 @pytest.mark.parametrize('given,expected', [
-    ({}, EngineSettings('', 1 << 30, 3)),
-    ({'engine_cache': '/opt/engines', 'workspace_mib': 512, 'optimization_level': 5},
-     EngineSettings('/opt/engines', 512 << 20, 5))])
+    ({}, (1, EngineSettings('', 1 << 30, 3))),
+    ({'engine_cache': '/opt/engines', 'workspace_mib': 512, 'optimization_level': 5,
+      'networks': 2}, (2, EngineSettings('/opt/engines', 512 << 20, 5)))])
 def test_engine_parameters_reach_the_pipeline(
         make_rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, given: dict[str, Any],
-        expected: EngineSettings) -> None:
+        expected: tuple[int, EngineSettings]) -> None:
     arguments = [part for name, value in given.items() for part in ('-p', f'{name}:={value}')]
     rig = make_rig(start=False, cli_args=['--ros-args', *arguments] if arguments else None)
     module = __import__('trt_segmentation.ros.node', fromlist=['open_pipeline'])
     seen, open_ = [], module.open_pipeline
 
     def noted(*args: Any, **options: Any) -> Any:
-        seen.append(options['settings'])
+        seen.append((options['networks'], options['settings']))
         return open_(*args, **options)
     monkeypatch.setattr(module, 'open_pipeline', noted)
     assert rig.node.start()

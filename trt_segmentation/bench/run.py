@@ -60,6 +60,7 @@ BUSY = 0.5
 class Order:
     """What to measure, and where to write it.
 
+    :param networks: as :func:`.pipeline.open_pipeline`.
     :param size: width and height of the camera's images.
     :param encoding: as sensor_msgs names them.
     :param cameras: numbers of cameras to serve, each on its own.
@@ -74,6 +75,7 @@ class Order:
     engine: str = 'auto'
     gpu: int = 0
     precision: str = 'auto'
+    networks: int = 1
     size: tuple[int, int] = (1920, 1080)
     encoding: str = 'bgr8'
     cameras: Sequence[int] = (1, 2, 4, 8)
@@ -119,7 +121,7 @@ def _measure(order: Order) -> dict[str, Any]:
     with bars.shown():
         began = perf_counter()
         pipeline = open_pipeline(card, order.engine, gpu=order.gpu, precision=order.precision,
-                                 log=bars.say)
+                                 networks=order.networks, log=bars.say)
         try:
             opened = perf_counter() - began
             return _Run(order, pipeline, bars).all(opened, load)
@@ -195,7 +197,7 @@ class _Run:
         order, identity = self._order, self._pipeline.identity
         return {'model': identity.model, 'engine': identity.engine,
                 'engine_version': identity.version, 'precision': identity.precision,
-                'device': identity.device, 'reason': identity.reason,
+                'networks': order.networks, 'device': identity.device, 'reason': identity.reason,
                 'size': f'{order.size[0]}x{order.size[1]}', 'encoding': order.encoding,
                 'overlay': order.overlay, 'fps': order.fps, 'seconds': order.seconds,
                 'batch': self._pipeline.batch, 'in_flight': self._pipeline.depth}

@@ -195,7 +195,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
     def _open(self, card: ModelCard, engine: str) -> Pipeline:
         """Open the pipeline the parameters ask for; in a thread of its own."""
         return open_pipeline(card, engine, gpu=self.value('gpu'),
-                             precision=self.value('precision'), log=self._say,
+                             precision=self.value('precision'),
+                             networks=self.value('networks'), log=self._say,
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level')))

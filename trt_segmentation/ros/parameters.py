@@ -112,6 +112,9 @@ SETTINGS = (
             'the file as it is, which is auto.', UNCONFIGURED, choices=PRECISIONS),
     Setting('gpu', 0, 'Index of the GPU, as CUDA counts; means nothing on the CPU.',
             UNCONFIGURED, high=63),
+    Setting('networks', 1, 'Copies of the network at work at once on a GPU: more frames a second '
+            'where one leaves much of it idle, for more of its memory; means nothing on the CPU.',
+            UNCONFIGURED, low=1, high=4),
     Setting('engine_cache', '', 'Folder that TensorRT engines are kept in; empty: '
             '~/.cache/trt_segmentation, or as XDG_CACHE_HOME says.', UNCONFIGURED),
     Setting('workspace_mib', 1024, 'Scratch memory TensorRT may use for a layer, MiB. Another '
