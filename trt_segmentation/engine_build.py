@@ -97,8 +97,8 @@ def _identity(order: Order) -> Gpu | None:
     try:
         return gpu_identity(order.gpu)
     except EngineError as error:
-        raise EngineError(f'{error}. Without one only a plan for elsewhere can be built, and '
-                          f'only with TensorRT-RTX: --out FILE') from error
+        raise EngineError(f'{str(error).rstrip(".")}. Without one only a plan for elsewhere can '
+                          'be built, and only with TensorRT-RTX: --out FILE') from error
 
 
 def _given_precision(order: Order, card: ModelCard, graph: Graph,

@@ -28,14 +28,15 @@ from trt_segmentation.node_process import ros_arguments
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
 
-def start(command: str, *arguments: str, without: str = '') -> subprocess.CompletedProcess[str]:
+def start(command: str, *arguments: str, without: str = '', **environment: str
+          ) -> subprocess.CompletedProcess[str]:
     """Run an entry point as pip's script does, with a module missing where one is named."""
     code = (f'import sys\n{f"sys.modules[{without!r}] = None" if without else ""}\n'
             f'from trt_segmentation.ros.executables import {command}\nsys.exit({command}())')
     return subprocess.run(
         [sys.executable, '-c', code, *arguments], text=True, capture_output=True, timeout=100,
         check=False, env={**os.environ, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-                          'ROS_DOMAIN_ID': str(random.randrange(1, 100))})
+                          'ROS_DOMAIN_ID': str(random.randrange(1, 100)), **environment})
 
 
 @pytest.mark.parametrize('command', ['seg_node', 'street_camera'])
@@ -48,6 +49,14 @@ def test_without_ros_one_line_says_what_to_install(command: str) -> None:
 def test_a_refused_parameter_is_the_exit_code() -> None:
     done = start('seg_node', '--ros-args', '-p', 'alpha:=7.0')
     assert done.returncode == 2 and 'alpha' in done.stderr
+
+
+def test_where_ros_does_not_start_one_line_says_why() -> None:
+    done = start('seg_node', ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce',
+                 ROS_SECURITY_KEYSTORE='/nowhere')
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert 'cannot start' in line and '/nowhere/enclaves' in line
 
 
 def test_a_camera_that_is_done_ends_with_0() -> None:

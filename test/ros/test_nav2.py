@@ -103,7 +103,8 @@ def test_label_info_is_the_vision_msgs_message(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_recipe_names_topics_and_classes_there_are() -> None:
     text = RECIPE.read_text(encoding='utf-8')
-    layer = yaml.safe_load(text.split('```yaml')[1].split('```')[0])['semantic_segmentation_layer']
+    (block,) = [part for part in text.split('```yaml')[1:] if 'observation_sources' in part]
+    layer = yaml.safe_load(block.split('```')[0])['semantic_segmentation_layer']
     source = layer[layer['observation_sources']]
     assert source['segmentation_topic'] == '/front/segmentation/label_map'
     assert source['confidence_topic'] == '/front/segmentation/confidence'

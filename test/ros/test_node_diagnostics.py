@@ -156,8 +156,10 @@ def test_no_publisher_is_a_warning_that_names_near_misses(make_rig: Any) -> None
         '--ros-args', '-p', 'diagnostics_period:=0.1', '-p', 'stale_after:=0.1', '-r',
         'image:=/front/image_raw'])
     others = [rig.peer.create_publisher(kind, topic, 1) for kind, topic in (
-        (Image, '/zoo'), (Image, '/front/image_rect'), (Clock, '/front/image_raws'))]
+        (Image, '/zoo'), (Image, '/front/image_rect'), (Clock, '/front/image_raws'),
+        (Image, '/front/segmentation/label_map'))]
     rig.until(lambda: rig.node.count_publishers('/zoo')
+              and rig.node.count_publishers('/front/segmentation/label_map')
               and rig.node.count_publishers('/front/image_rect'))
     reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
     assert rig.node.start()
@@ -168,7 +170,7 @@ def test_no_publisher_is_a_warning_that_names_near_misses(make_rig: Any) -> None
     assert reports[-1].status[2].level == WARN and 'no image yet' in reports[-1].status[2].message
     told = rig.until(lambda: [line for line in log if text in line.msg])
     assert len(told) == 1 and 'label_map' not in told[0].msg
-    assert all('image_raws' not in line.msg for line in log) and len(others) == 3
+    assert all('image_raws' not in line.msg for line in log) and len(others) == 4
 
 
 def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_once(

@@ -27,6 +27,7 @@ from typing import Any, Protocol, TypeVar
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 
 TOLD = threading.Event()
@@ -55,18 +56,19 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     """Make a node, begin, spin until SIGINT, SIGTERM or ``ended``, stop it, destroy it.
 
     :param ended: asked all the time: the exit code once the process is to end, else None.
-    :returns: the exit code: 0, 2 where a start-up parameter was refused, or that of ``ended``.
+    :returns: the exit code: 0, 2 where a start-up parameter was refused or ROS does not start,
+        or that of ``ended``.
     """
     # Not rclpy's handlers: they shut ROS down at once, under a worker that still publishes and
     # before the last diagnostics.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: TOLD.set())
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node: Any = make()
-    except ParameterException as error:
+    except (ParameterException, rclpy_implementation.RCLError) as error:
         rclpy.logging.get_logger('trt_segmentation').fatal(f'cannot start: {error}')
-        rclpy.shutdown()
+        rclpy.try_shutdown()
         return 2
     executor = SingleThreadedExecutor()
     executor.add_node(node)

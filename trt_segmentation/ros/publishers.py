@@ -38,6 +38,9 @@ try:
 except ImportError:  # not every ROS install has it
     LabelInfo = VisionClass = None
 
+IMAGES = ('label_map', 'overlay', 'confidence')
+"""Topics of images the node publishes, below its prefix."""
+
 
 class Publishers:
     """One camera's lifecycle publishers.
@@ -55,7 +58,7 @@ class Publishers:
         self._card = card
         self._overlay_due = 0.0
         self._all: list[Any] = []
-        images = [self._publisher(Image, name) for name in ('label_map', 'overlay', 'confidence')]
+        images = [self._publisher(Image, name) for name in IMAGES]
         self._label_map, self._overlay, self._confidence = images
         self._images: dict[Any, ImagePublisher] = {
             publisher: transport.publisher(publisher) for publisher in images}

@@ -22,6 +22,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from .messages import TAKEN
+from .publishers import IMAGES
 
 NEAR = 5
 """Topics that are named at most."""
@@ -44,12 +45,12 @@ def silence(node: Node, topic: str, image_transport: str, seconds: float, came: 
 
 
 def near_misses(node: Node, topic: str, image_transport: str) -> str:
-    """The image topics that others publish, those with similar names first."""
+    """The image topics of others but segmentation nodes, those with similar names first."""
     kind = f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
     own = {publisher.topic_name for publisher in node.publishers}
     found = [name for name, kinds in node.get_topic_names_and_types()
              if kind in kinds and name != topic and name not in own
-             and node.count_publishers(name)]
+             and name.rpartition('/')[2] not in IMAGES and node.count_publishers(name)]
     found.sort(key=lambda name: SequenceMatcher(None, topic, name).ratio(), reverse=True)
     if not found:
         raw = kind.endswith(f'/{Image.__name__}')
