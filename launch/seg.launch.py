@@ -25,8 +25,12 @@ from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
     OpaqueFunction,
+    RegisterEventHandler,
     SetEnvironmentVariable,
+    TimerAction,
 )
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
@@ -37,6 +41,8 @@ PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
            'FASTRTPS_DEFAULT_PROFILES_FILE')  # Fast DDS 2: Humble, Jazzy
 PRECISIONS = ['auto', 'fp32', 'fp16', 'int8', 'mixed']
 ENGINES = ['auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu']
+STAYS_DOWN = (0, 2)
+"""Exit codes of a node that was told to end, and of one that would not start again either."""
 AS_FILE = 'Not given: what params_file says.'
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -75,7 +81,7 @@ ARGUMENTS = [
         description='Least severity that is logged.'),
     DeclareLaunchArgument(
         'respawn', default_value='true', choices=['true', 'false'],
-        description='Start the node again 2 s after its process ended, as it does where the GPU '
+        description='Start the node again 2 s after its process died, as it does where the GPU '
                     'was lost, which only a new process can use again.'),
     DeclareLaunchArgument(
         'bag', default_value='', description='rosbag2 to play, with its time as the clock.'),
@@ -107,15 +113,28 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = context.launch_configurations
     cameras = names(given['cameras'])
     remappings = [(f'{name}/image', f'{name}/{given["image"]}') for name in cameras]
-    node = Node(
-        package='trt_segmentation', executable='seg_node', name='trt_segmentation',
-        namespace=given['namespace'], parameters=[given['params_file'], overrides(given)],
-        remappings=remappings or [('image', given['image'])], output='screen', emulate_tty=True,
-        respawn=given['respawn'] == 'true', respawn_delay=2.0,
-        ros_arguments=['--log-level', given['log_level']])
+    node = node_actions(given['respawn'] == 'true', {
+        'package': 'trt_segmentation', 'executable': 'seg_node', 'name': 'trt_segmentation',
+        'namespace': given['namespace'], 'output': 'screen', 'emulate_tty': True,
+        'parameters': [given['params_file'], overrides(given)],
+        'remappings': remappings or [('image', given['image'])],
+        'ros_arguments': ['--log-level', given['log_level']]})
     player = ExecuteProcess(
         cmd=['ros2', 'bag', 'play', '--clock', '100', given['bag']], output='screen')
-    return [node, player] if given['bag'] else [node]
+    return [*node, player] if given['bag'] else node
+
+
+def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescriptionEntity]:
+    """A node, and what starts it again where it died; Node's own respawn knows no exit codes."""
+    node = Node(**options)
+
+    def ended(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if event.returncode in STAYS_DOWN or context.is_shutdown:
+            return []
+        return [TimerAction(period=2.0, actions=node_actions(respawn, options))]
+
+    watch = RegisterEventHandler(OnProcessExit(target_action=node, on_exit=ended))
+    return [watch, node] if respawn else [node]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -72,6 +72,9 @@ def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
     seg = load('seg')
     monkeypatch.setattr(seg, 'Node', lambda **options: options)
     monkeypatch.setattr(seg, 'ExecuteProcess', lambda **options: options)
+    monkeypatch.setattr(seg, 'OnProcessExit', lambda **options: options)
+    monkeypatch.setattr(seg, 'RegisterEventHandler', lambda handler: handler)
+    monkeypatch.setattr(seg, 'TimerAction', lambda **options: options)
     configurations = {name: default(argument) for name, argument in arguments(seg).items()}
     assert set(given) <= set(configurations)
     return tuple(seg.actions(SimpleNamespace(launch_configurations={**configurations, **given})))
@@ -97,13 +100,13 @@ def test_choices_are_the_codes() -> None:
 
 
 def test_with_no_argument_the_parameter_file_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    (node,) = started(monkeypatch)
+    _, node = started(monkeypatch)
     assert node['parameters'] == [str(ROOT / 'config' / 'seg.yaml'), {}]
     assert (node['executable'], node['remappings']) == ('seg_node', [('image', 'image')])
 
 
 def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    (node,) = started(monkeypatch, model='mine.yaml', engine='onnxruntime-cpu', image='/a/b',
+    _, node = started(monkeypatch, model='mine.yaml', engine='onnxruntime-cpu', image='/a/b',
                       autostart='false', use_sim_time='false', namespace='front',
                       params_file='p.yaml', log_level='debug')
     assert node['parameters'] == ['p.yaml', {
@@ -113,16 +116,25 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
     assert node['ros_arguments'] == ['--log-level', 'debug']
 
 
-@pytest.mark.parametrize('given', ['true', 'false'])
-def test_a_process_that_ended_is_started_again_where_asked(
-        monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    (node,) = started(monkeypatch, respawn=given)
-    assert (node['respawn'], node['respawn_delay']) == (given == 'true', 2.0)
-    assert started(monkeypatch)[0]['respawn'] is True
+@pytest.mark.parametrize(('code', 'again'), [(0, 0), (2, 0), (1, 1), (75, 1), (-9, 1)])
+def test_a_node_that_died_is_started_again(
+        monkeypatch: pytest.MonkeyPatch, code: int, again: int) -> None:
+    """Not one that was told to end, or would refuse its parameters again."""
+    watch, node = started(monkeypatch)
+    assert watch['target_action'] is node
+    running, ending = (SimpleNamespace(is_shutdown=value) for value in (False, True))
+    ended = SimpleNamespace(returncode=code)
+    timers = watch['on_exit'](ended, running)
+    assert len(timers) == again and watch['on_exit'](ended, ending) == []
+    for timer in timers:
+        assert timer['period'] == 2.0
+        next_watch, next_node = timer['actions']
+        assert next_node == node and next_watch['target_action'] is next_node
+    assert len(started(monkeypatch, respawn='false')) == 1
 
 
 def test_cameras_take_the_image_topic_under_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    (node,) = started(monkeypatch, cameras='front, left', image='image_raw', gpu='1',
+    _, node = started(monkeypatch, cameras='front, left', image='image_raw', gpu='1',
                       precision='int8')
     assert node['parameters'][1] == {
         'cameras': ['front', 'left'], 'gpu': 1, 'precision': 'int8'}
@@ -150,7 +162,7 @@ def test_the_demo_starts_a_street_camera_for_each(
 
 
 def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    node, player = started(monkeypatch, bag='drive.mcap')
+    _, node, player = started(monkeypatch, bag='drive.mcap')
     assert node['parameters'][1] == {'use_sim_time': True}
     assert player['cmd'][:3] == ['ros2', 'bag', 'play']
     assert '--clock' in player['cmd'] and player['cmd'][-1] == 'drive.mcap'
@@ -186,7 +198,9 @@ def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
+        if process.poll() is None:  # or what it started would be left behind
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize('respawn', ['true', 'false'])
