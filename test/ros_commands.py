@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[1]
 DRIVERS = {'usb_cam', 'v4l2_camera', 'realsense2_camera', 'zed_wrapper'}
 """Packages of others; what docs/your_camera.md says of them was read in their sources."""
 TRANSITIONS = {'configure', 'activate', 'deactivate', 'cleanup', 'shutdown'}
-LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.launch_description_entity',
+LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.events',
+                  'launch.events.process', 'launch.launch_description_entity',
                   'launch.launch_description_sources', 'launch_ros', 'launch_ros.actions')
 
 
