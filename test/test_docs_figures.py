@@ -113,6 +113,13 @@ FIGURES = [
                   'IoU, lane marking', 'IoU, person', 'IoU, pole', 'IoU, traffic sign')),
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
+    ('README.md', '{:.0f} images taken, {:.0f} answered, the rest displaced by newer ones; memory '
+     'rose by {:.2f} MB', [('soak', 'frames the node took'), ('soak', 'frames answered'),
+                           ('soak', 'resident memory: rise of the line while counted')]),
+    ('README.md', '720p cameras at {:.2f} Hz', [('soak', 'images a second and camera, asked for')]),
+    ('README.md', '{:.0f} taken, all answered, p50 {:.1f} ms and p99 {:.1f} ms',
+     [('soak_gpu', 'frames the node took'), ('soak_gpu', 'latency p50, median of the windows'),
+      ('soak_gpu', 'latency p99, median of the windows')]),
     ('docs/many_cameras.md', 'eight of them together get {:.0f} label maps a second',
      [('cameras', '8 cameras: label maps')]),
 ]

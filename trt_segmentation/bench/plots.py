@@ -101,7 +101,7 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
                        hovertemplate='%{y}: %{x:.4g} ms<extra></extra>')
     figure.update_yaxes(autorange='reversed', automargin=True, showgrid=False)
     most = max(sum(found['stages_ms'].values()) for found in (run, other) if found)
-    _axis(figure.update_xaxes, 'ms since the frame was handed in', range=[0, most * 1.3])
+    _axis(figure.update_xaxes, 'ms since the frame was handed in', range=[0, most * 1.5])
     return figure
 
 
