@@ -116,7 +116,8 @@ FIGURES = [
     ('README.md', '{:.0f} images taken, {:.0f} answered, the rest displaced by newer ones; memory '
      'rose by {:.2f} MB', [('soak', 'frames the node took'), ('soak', 'frames answered'),
                            ('soak', 'resident memory: rise of the line while counted')]),
-    ('README.md', '720p cameras at {:.2f} Hz', [('soak', 'images a second and camera, asked for')]),
+    ('README.md', '720p cameras at {:.2f} Hz',
+     [('soak', 'images a second and camera, asked for')]),
     ('README.md', '{:.0f} taken, all answered, p50 {:.1f} ms and p99 {:.1f} ms',
      [('soak_gpu', 'frames the node took'), ('soak_gpu', 'latency p50, median of the windows'),
       ('soak_gpu', 'latency p99, median of the windows')]),
