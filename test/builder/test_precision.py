@@ -140,8 +140,23 @@ def test_pattern_that_fits_nothing_or_all(pattern, text):
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 
+def rounds():
+    """Whether this ONNX Runtime rounds float16 to int8, as it should; 1.23 truncates."""
+    nodes = [onnx.helper.make_node('QuantizeLinear', ['x', 'scale', 'zero'], ['y'])]
+    graph = onnx.helper.make_graph(
+        nodes, 'rounds', [onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT16, [1])],
+        [onnx.helper.make_tensor_value_info('y', onnx.TensorProto.INT8, [1])],
+        [numpy_helper.from_array(np.array(1, np.float16), 'scale'),
+         numpy_helper.from_array(np.array(0, np.int8), 'zero')])
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid('', 19)], ir_version=9)
+    return answer(model, {'x': np.array([1.75], np.float16)})[0] == 2
+
+
 @pytest.mark.parametrize('family', FAMILIES)
 def test_answers_change_little_and_in_order(family):
+    if not rounds():
+        pytest.skip('this ONNX Runtime truncates where QuantizeLinear has to round float16')
     model = network(family)
     errors = {'fp16': error(model, to_fp16(model))}
     for precision in ('int8', 'mixed'):
