@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper, TensorProto
+import yaml
 
 from trt_segmentation.frame import Frame
 from trt_segmentation.model_card import InputCard, ModelCard, OutputCard
@@ -143,6 +145,18 @@ def color_card(path: Path, palette: npt.NDArray[np.uint8], *, output: OutputCard
     """Card of a :func:`color_classifier`; classes are named after their numbers."""
     return ModelCard(path.stem, path, tuple(f'class_{i}' for i in range(len(palette))), palette,
                      replace(InputCard(), **input), output)
+
+
+def write_card(model: Path, classes: Sequence[str], palette: npt.NDArray[np.uint8],
+               **more: Any) -> Path:
+    """Write the YAML file of a network's card beside it; returns its path.
+
+    :param more: further keys of the card.
+    """
+    path = model.with_suffix('.yaml')
+    path.write_text(yaml.safe_dump({'model': model.name, 'classes': list(classes),
+                                    'palette': palette.tolist(), **more}))
+    return path
 
 
 def painted(labels: npt.NDArray[Any], palette: npt.NDArray[np.uint8]) -> Frame:

@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+import gc
 from queue import SimpleQueue
 import threading
 import time
@@ -175,3 +177,20 @@ class Rig:
         del self.node, self.peer, self._executor
 
 
+@contextmanager
+def kept_rigs() -> Iterator[Callable[[Rig, bool], Rig]]:
+    """What starts a rig's node, unless told not to, and closes the rig at the block's end."""
+    rigs: list[Rig] = []
+
+    def keep(rig: Rig, start: bool) -> Rig:
+        rigs.append(rig)
+        if start:
+            assert rig.node.start()
+        return rig
+
+    yield keep
+    for rig in rigs:
+        rig.close()
+    # rclpy leaves a lifecycle node's services to the garbage collector, those of one that was
+    # refused a parameter too, and the next test's node has the same name
+    gc.collect()

@@ -18,7 +18,7 @@ import signal
 import threading
 import time
 
-from networks import color_classifier
+from networks import color_classifier, write_card
 import numpy as np
 import pytest
 from recordings import (
@@ -33,7 +33,6 @@ from recordings import (
 )
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import CompressionMode
-import yaml
 
 from trt_segmentation import replay as module
 from trt_segmentation.cli import main
@@ -54,11 +53,8 @@ LABEL_MAP = '/segmentation/label_map'
 def card(tmp_path_factory):
     """A network that knows four colours, and its card."""
     folder = tmp_path_factory.mktemp('model')
-    color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64)
-    path = folder / 'colors.yaml'
-    path.write_text(yaml.safe_dump({'model': 'colors.onnx', 'classes': NAMES,
-                                    'palette': PALETTE.tolist()}))
-    return path
+    return write_card(color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64),
+                      NAMES, PALETTE)
 
 
 def label_maps(count, seed=0):

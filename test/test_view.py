@@ -21,7 +21,7 @@ import sys
 import threading
 
 import cv2
-from networks import color_classifier
+from networks import color_classifier, write_card
 import numpy as np
 import pytest
 from recordings import (
@@ -34,7 +34,6 @@ from recordings import (
     STORE,
     write_bag,
 )
-import yaml
 
 from trt_segmentation.cli import main
 from trt_segmentation.frame import Frame, Segmentation
@@ -62,11 +61,8 @@ TOPICS = {'/image': 'image', '/label_map': 'labels', '/overlay': 'overlay'}
 @pytest.fixture(scope='module')
 def card(tmp_path_factory):
     folder = tmp_path_factory.mktemp('model')
-    color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64)
-    path = folder / 'colors.yaml'
-    path.write_text(yaml.safe_dump({'model': 'colors.onnx', 'classes': NAMES,
-                                    'palette': PALETTE.tolist()}))
-    return path
+    return write_card(color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64),
+                      NAMES, PALETTE)
 
 
 class Shown:

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,9 @@ def make_rig(ros: Any, digits_card: Path,  # noqa: F811
     opened, None for one that opens. ``asked``: the engines that were asked for.
     """
     from faults.faulty import Faults, FaultyPipeline
-    from node_rig import Rig
+    from node_rig import kept_rigs, Rig
 
     import trt_segmentation.ros.node as module
-    rigs: list[Any] = []
 
     def make(*arguments: str, start: bool = True, **options: Any) -> Any:
         pipelines: list[Any] = []
@@ -66,12 +64,7 @@ def make_rig(ros: Any, digits_card: Path,  # noqa: F811
                  for text in ('-p', argument)]
         rig = Rig(ros, pipelines, cli_args=['--ros-args', *given], **options)
         rig.openings, rig.asked, rig.faults = openings, asked, faults
-        rigs.append(rig)
-        if start:
-            assert rig.node.start()
-        return rig
+        return keep(rig, start)
 
-    yield make
-    for rig in rigs:
-        rig.close()
-    gc.collect()  # a lifecycle node's services, which the next one's would clash with
+    with kept_rigs() as keep:
+        yield make

@@ -22,10 +22,9 @@ right says the same, and one that is stale, another camera's or shifted says som
 from __future__ import annotations
 
 from array import array
-import json
 from pathlib import Path
 
-from networks import color_card, color_classifier, cube_colors
+from networks import color_card, color_classifier, cube_colors, write_card
 import numpy as np
 from sensor_msgs.msg import Image
 
@@ -78,8 +77,4 @@ def network(folder: Path) -> ModelCard:
 def card_file(folder: Path) -> Path:
     """Write the network and a model card; returns the card's path."""
     card = network(folder)
-    path = folder / 'digits.yaml'
-    path.write_text(json.dumps({  # JSON is YAML
-        'model': str(card.model), 'classes': list(card.classes),
-        'palette': PALETTE.tolist()}))
-    return path
+    return write_card(card.model, card.classes, card.palette)

@@ -159,7 +159,7 @@ def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_eve
     right_or_absent(watching.maps)
     rig.until(lambda: watching.engine_task().level == OK)
     told = [line.msg for line in log]
-    rig.until(lambda: 'the engine answers again' in [line.msg for line in log]), told
+    rig.until(lambda: 'the engine answers again' in [line.msg for line in log])
     assert [text for text in told if 'failed 5 times in a row and is opened anew' in text]
     all_accounted_for(rig)
 

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,11 @@ from trt_segmentation.model_card import ModelCard, ModelCardError
 def make_rig(ros: Any,  # noqa: F811
              monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Rigs whose pipelines are fakes; ``classes`` is how many the model has."""
-    rigs: list[Any] = []
+    from node_rig import FakePipeline, kept_rigs, Rig
+
+    import trt_segmentation.ros.node as module
 
     def make(classes: int = 255, start: bool = True, **options: Any) -> Any:
-        from node_rig import FakePipeline, Rig
-
-        import trt_segmentation.ros.node as module
         pipelines: list[Any] = []
 
         def load(name: str) -> ModelCard:
@@ -58,17 +56,10 @@ def make_rig(ros: Any,  # noqa: F811
         monkeypatch.setattr(module, 'load_card', load)
         monkeypatch.setattr(module, 'open_pipeline', open_)
         rig = Rig(ros, pipelines, **options)
-        rigs.append(rig)
-        if start:
-            assert rig.node.start()
-        return rig
+        return keep(rig, start)
 
-    yield make
-    for rig in rigs:
-        rig.close()
-    # rclpy leaves a lifecycle node's services to the garbage collector, those of one that was
-    # refused a parameter too, and the next test's node has the same name
-    gc.collect()
+    with kept_rigs() as keep:
+        yield make
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from networks import color_classifier, cube_colors
+from networks import color_classifier, cube_colors, write_card
 from node_processes import Peer, Process
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -59,12 +59,9 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model card whose network tells colours apart."""
     folder = tmp_path_factory.mktemp('model')
     palette = cube_colors(8)
-    color_classifier(folder / 'colors.onnx', palette)
-    path = folder / 'colors.yaml'
-    path.write_text(json.dumps({  # JSON is YAML
-        'model': 'colors.onnx', 'classes': [f'color {i}' for i in range(8)],
-        'palette': palette.tolist(), 'input': {'mean': [0, 0, 0], 'std': [1, 1, 1]}}))
-    return path
+    return write_card(color_classifier(folder / 'colors.onnx', palette),
+                      [f'color {i}' for i in range(8)], palette,
+                      input={'mean': [0, 0, 0], 'std': [1, 1, 1]})
 
 
 @pytest.mark.parametrize('signals', [

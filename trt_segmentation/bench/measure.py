@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """How long a pipeline takes for a frame, how many it does a second, and what memory it holds."""
 
 from __future__ import annotations

@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """A run of ``trt_seg bench`` as a page that needs nothing but a browser."""
 
 from __future__ import annotations

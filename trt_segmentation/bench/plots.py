@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """The plots of a run of ``trt_seg bench``; the page colours text and grid for light and dark."""
 
 from __future__ import annotations

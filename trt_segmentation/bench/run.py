@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """``trt_seg bench``: a model on this machine, as figures, as a page, and against another run."""
 
 from __future__ import annotations

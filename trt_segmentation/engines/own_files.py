@@ -31,7 +31,6 @@ from .plan import Plan
 SCHEMA = 1
 """Raised when the meaning of a key or of a sidecar changes; what is older is then not loaded."""
 
-
 MAX_FILE = 16 << 30
 MAX_SIDECAR = 64 << 20
 """Bytes; a layer takes a few hundred."""

@@ -33,7 +33,6 @@ from rclpy.signals import SignalHandlerOptions
 TOLD = threading.Event()
 """Set once SIGINT or SIGTERM came to a process of :func:`run`."""
 
-
 GPU_LOST = 75
 """Exit code of a process whose GPU only another process can use: EX_TEMPFAIL of sysexits.h."""
 
