@@ -116,6 +116,13 @@ class Alone:
             self._graph = Graph([self._run], self._streams.compute[0])
         self._done = Mark(blocking)
 
+    def fill_elsewhere(self, times: int) -> None:
+        """Fill a little memory that often on a stream of its own, by launches of their own."""
+        address = self._memory.on_device(256)
+        for _ in range(times):
+            call(driver.cuMemsetD8Async, address, 0, 256, self._streams.up)
+        self._memory.synchronize()
+
     def _enqueue(self) -> None:
         (self._graph or self._run).enqueue(self._streams.compute[0])
 

@@ -17,7 +17,8 @@
 As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
 JSON: milliseconds a frame (p50, p99), frames a second where several may be in flight, and the
 GPU memory it took beside its context. What a process did before moves what is measured in it
-afterwards by up to 7 %, so that ways measured there in turn cannot be compared.
+afterwards by up to 7 % (:class:`trt_segmentation.gpu.graph.LaunchGraph` says why), so that ways
+measured there in turn cannot be compared.
 """
 
 from __future__ import annotations
@@ -156,6 +157,13 @@ def alone(folder: Path, name: str) -> Way:
     return Way(lambda i: network.once(), {}, network.rate)
 
 
+def filled(folder: Path, name: str) -> Way:
+    """The network alone, in a process that launched five fills beside it once."""
+    network = Alone(networks.card(folder, name))
+    network.fill_elsewhere(5)
+    return Way(lambda i: network.once(), {}, network.rate)
+
+
 def ours(folder: Path, name: str, **options: Any) -> Way:
     """This package's pipeline, frames in its own pinned memory."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
@@ -183,7 +191,8 @@ def two(folder: Path, name: str) -> Way:
     return ours(folder, name, networks=2)
 
 
-WAYS = {'alone': alone, 'ours': ours, 'two': two, 'article': article, 'pytorch': pytorch}
+WAYS = {'alone': alone, 'filled': filled, 'ours': ours, 'two': two, 'article': article,
+        'pytorch': pytorch}
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:

@@ -46,9 +46,9 @@ class Compute:
     """Prepares batches; one thread at a time, with the GPU's context current.
 
     The network is captured into a CUDA graph once for every slot and batch size, at the slot's
-    own tensors. The kernels before and after it are one launch each and are not part of that
-    graph: on streams of their own they run beside the network of another frame, and a frame of
-    another size or address needs no new graph.
+    own tensors. The kernels before and after it are not part of that graph: on streams of their
+    own they run beside the network of another frame, and a frame of another size or address
+    needs no new graph.
 
     :param engine: any of the slots' networks, which are all alike.
     :param down: the stream that postprocesses.
@@ -98,9 +98,11 @@ class Compute:
         shape = slot.engine.answer_shape(batch)
         for index, run in enumerate(work.runs):
             some = targets[index * batch:(index + 1) * batch]
-            self._preprocess.aim(run.before, [(t.frame, t.image) for t in some],
+            self._preprocess.aim(run.before.launch, [(t.frame, t.image) for t in some],
                                  slot.tensor.address)
-            self._postprocess.aim(run.after, some, slot.answer.address, shape, alpha)
+            self._postprocess.aim(run.after.launch, some, slot.answer.address, shape, alpha)
+            run.before.update()
+            run.after.update()
         work.key = key
 
     def warm_up(self, slot: Slot) -> None:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from ..frame import Frame, Segmentation, Wanted
 from .engine import DeviceEngine
-from .graph import Enqueues, Graph, Launch, Mark
+from .graph import Enqueues, Graph, Launch, LaunchGraph, Mark
 from .inputs import InputBuffer
 from .memory import Memory, Pinned
 
@@ -161,14 +161,16 @@ class Run:
     """
 
     def __init__(self, before: Launch, engine: Enqueues, after: Launch) -> None:
-        self.before, self.engine, self.after = before, engine, after
+        self.before, self.engine, self.after = LaunchGraph(before), engine, LaunchGraph(after)
         self.preparing, self.prepared, self.inferring, self.inferred, self.answering, \
             self.answered = self._marks = [Mark() for _ in range(6)]
 
     def close(self) -> None:
-        """Free the marks; the engine is its owner's."""
+        """Free marks and launches; the engine is its owner's."""
         for mark in self._marks:
             mark.close()
+        self.before.close()
+        self.after.close()
 
 
 @dataclass
