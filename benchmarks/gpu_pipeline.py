@@ -92,7 +92,7 @@ def report_network(report: Report, name: str, found: dict[str, dict[str, Any]]) 
     report.add(f'{name}: model alone p99', alone['p99'], 'ms')
     report.add(f'{name}: model alone', alone['rate'], 'runs/s')
     if filled := found.get('filled'):
-        report.add(f'{name}: model alone after five fills on another stream', filled['rate'],
+        report.add(f'{name}: model alone after 60 fills on another stream', filled['rate'],
                    'runs/s')
     bar = alone['p50'] + 0.45
     report.add(f'{name}: pinned to pinned p50', p50, 'ms', *bound(main, '≤', bar, p50 <= bar))

@@ -204,6 +204,9 @@ def _add_bench(commands: Commands) -> None:
     _add_device(command)
     command.add_argument('--networks', type=_count, default=1, metavar='N',
                          help='copies of the network at work at once on a GPU (%(default)s)')
+    command.add_argument('--max-batch', type=_count, default=1, metavar='N',
+                         help='frames of different cameras the network gets at once at most on '
+                         'a GPU, where its file leaves the batch open (%(default)s)')
     command.add_argument('--size', type=_size, default=(1920, 1080), metavar='WxH',
                          help='of the images (1920x1080)')
     command.add_argument('--encoding', default='bgr8', help='of the images (%(default)s)')

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,7 @@ class Pipeline(Protocol):
 
 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
-                  precision: str = 'auto', networks: int = 1,
+                  precision: str = 'auto', networks: int = 1, max_batch: int = 1,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline an engine name asks for; ``auto`` takes the best that works here.
@@ -108,6 +108,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         being fp16; ONNX Runtime runs the file as it is, which is ``auto`` there.
     :param networks: copies of the network at work at once on a GPU, see
         ``trt_segmentation.gpu.pipeline``; means nothing on the CPU.
+    :param max_batch: frames of one run of the network on a GPU at most, where its file leaves
+        the batch open.
     :param log: told what takes long, such as building an engine.
     :param settings: of TensorRT engines; those built before are found with the same ones only.
     :raises EngineError: naming what was asked for, why it cannot be had and what can.
@@ -116,8 +118,10 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         if value not in known:
             raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
     openers: dict[str, Callable[[str], Pipeline]] = {
-        'tensorrt': lambda why: _tensorrt(card, gpu, precision, networks, log, settings, why),
-        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, networks, why),
+        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, settings, {
+            'networks': networks, 'max_batch': max_batch, 'reason': why}),
+        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, {
+            'networks': networks, 'max_batch': max_batch, 'reason': why}),
         'onnxruntime-cpu': lambda why: _onnxruntime_cpu(card, precision, why)}
     if engine != 'auto':
         return openers[engine]('asked for')
@@ -134,8 +138,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     raise AssertionError('the last opener returns or raises')
 
 
-def _tensorrt(card: ModelCard, gpu: int, precision: str, networks: int, log: Log,
-              settings: EngineSettings, why: str) -> Pipeline:
+def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: EngineSettings,
+              rest: dict[str, Any]) -> Pipeline:
     try:
         from .builder.build import BuildOptions
         from .builder.cache import EngineCache
@@ -154,20 +158,20 @@ def _tensorrt(card: ModelCard, gpu: int, precision: str, networks: int, log: Log
         return GpuPipeline(
             card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, options, cache,
                                                         log),
-            gpu, networks=networks, reason=why)
+            gpu, **rest)
     except (GraphError, CacheError) as error:
         raise EngineError(str(error)) from error
 
 
-def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, networks: int,
-                      why: str) -> Pipeline:
+def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str,
+                      rest: dict[str, Any]) -> Pipeline:
     _as_the_file(precision)
     try:
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
-    return GpuPipeline(card, OnnxRuntimeCuda, gpu, networks=networks, reason=why)
+    return GpuPipeline(card, OnnxRuntimeCuda, gpu, **rest)
 
 
 def _onnxruntime_cpu(card: ModelCard, precision: str, why: str) -> Pipeline:

@@ -118,9 +118,10 @@ class Alone:
 
     def fill_elsewhere(self, times: int) -> None:
         """Fill a little memory that often on a stream of its own, by launches of their own."""
-        address = self._memory.on_device(256)
+        size = 2**20
+        address = self._memory.on_device(size)
         for _ in range(times):
-            call(driver.cuMemsetD8Async, address, 0, 256, self._streams.up)
+            call(driver.cuMemsetD8Async, address, 0, size, self._streams.up)
         self._memory.synchronize()
 
     def _enqueue(self) -> None:

@@ -47,6 +47,7 @@ from gpu_bench.measure import (
     pictures,
     rate,
     repeat,
+    WARM_UP_S,
     WIDTH,
 )
 
@@ -158,9 +159,10 @@ def alone(folder: Path, name: str) -> Way:
 
 
 def filled(folder: Path, name: str) -> Way:
-    """The network alone, in a process that launched five fills beside it once."""
+    """The network alone, in a process that once launched fills of memory on another stream."""
     network = Alone(networks.card(folder, name))
-    network.fill_elsewhere(5)
+    network.rate(WARM_UP_S)
+    network.fill_elsewhere(60)
     return Way(lambda i: network.once(), {}, network.rate)
 
 

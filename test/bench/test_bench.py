@@ -387,13 +387,13 @@ def test_options_reach_the_order(monkeypatch):
     assert main(['bench', '--quick']) == 0
     assert main(['bench', '--quick', '--seconds', '3', '--cameras', '2,1,2', '--no-overlay',
                  '--size', '640x480', '--encoding', 'mono8', '--fps', '15', '--gpu', '1',
-                 '--precision', 'fp16', '--networks', '2', '--engine', 'tensorrt', '--model', 'm',
-                 '--out', 'o', '--json', 'j', '--compare', 'c']) == 0
+                 '--precision', 'fp16', '--networks', '2', '--max-batch', '4', '--engine',
+                 'tensorrt', '--model', 'm', '--out', 'o', '--json', 'j', '--compare', 'c']) == 0
     default, quick, own = seen
     assert default == Order(cameras=[1, 2, 4, 8])
     assert quick == Order(cameras=[1, 4], seconds=1.0)
-    assert own == Order('m', 'tensorrt', 1, 'fp16', 2, (640, 480), 'mono8', [1, 2], 3.0,
-                        15.0, False, own.out, own.json, own.compare)
+    assert own == Order('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', [1, 2],
+                        3.0, 15.0, False, own.out, own.json, own.compare)
     assert [str(path) for path in (own.out, own.json, own.compare)] == ['o', 'j', 'c']
 
 

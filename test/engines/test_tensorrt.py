@@ -166,6 +166,7 @@ def test_batch_outside_every_profile_names_them(engine):
     with pytest.raises(EngineError, match=r'\(5, 3, 64, 96\) is in no profile.*'
                                           r'\(1, 3, 64, 96\) to \(4, 3, 128, 192\).*--batch'):
         engine.answer_shape(5)
+    assert [engine.takes(count) for count in (1, 4, 5)] == [True, True, False]
 
 
 def test_nearest_of_several_profiles_is_taken(trt, card, memory):

@@ -61,7 +61,7 @@ BUSY = 0.5
 class Order:
     """What to measure, and where to write it.
 
-    :param networks: as :func:`.pipeline.open_pipeline`.
+    :param networks: as :func:`.pipeline.open_pipeline`; so ``max_batch``.
     :param size: width and height of the camera's images.
     :param encoding: as sensor_msgs names them.
     :param cameras: numbers of cameras to serve, each on its own.
@@ -77,6 +77,7 @@ class Order:
     gpu: int = 0
     precision: str = 'auto'
     networks: int = 1
+    max_batch: int = 1
     size: tuple[int, int] = (1920, 1080)
     encoding: str = 'bgr8'
     cameras: Sequence[int] = (1, 2, 4, 8)
@@ -122,7 +123,8 @@ def _measure(order: Order) -> dict[str, Any]:
     with bars.shown():
         began = perf_counter()
         pipeline = open_pipeline(card, order.engine, gpu=order.gpu, precision=order.precision,
-                                 networks=order.networks, log=bars.say)
+                                 networks=order.networks, log=bars.say,
+                                 max_batch=order.max_batch)
         try:
             opened = perf_counter() - began
             return _Run(order, pipeline, bars).all(opened, load)

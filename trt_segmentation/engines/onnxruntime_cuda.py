@@ -74,6 +74,10 @@ class OnnxRuntimeCuda:
         # without it every run ends with a wait for the stream
         self._run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
 
+    def takes(self, count: int) -> bool:
+        """Whether the file leaves the batch open, or has that one."""
+        return self.signature.input.batch in (None, count)
+
     def answer_shape(self, count: int) -> tuple[int, ...]:
         """Shape of the answer for a batch; runs the network once where the file leaves it open."""
         sides = self._answer.shape

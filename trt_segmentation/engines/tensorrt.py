@@ -136,6 +136,10 @@ class TensorRtEngine:
         ask: Callable[[int], bool] | None = getattr(context, 'is_stream_capturable', None)
         return ask is None or ask(self._stream)
 
+    def takes(self, count: int) -> bool:
+        """Whether a profile of the plan has room for that batch."""
+        return bool(self._profiles(self.signature.input.shape(count))[0])
+
     def answer_shape(self, count: int) -> tuple[int, ...]:
         """Shape of the answer for a batch.
 
@@ -222,6 +226,15 @@ class TensorRtEngine:
         return context
 
     def _choose_profile(self, shape: tuple[int, ...]) -> int:
+        fits, offered = self._profiles(shape)
+        if not fits:
+            raise EngineError(f'input {self.signature.input.name} of {shape} is in no profile of '
+                              f'the plan: {", ".join(offered)}; build again with --shapes and '
+                              f'--batch that hold it')
+        return min(fits)[1]
+
+    def _profiles(self, shape: tuple[int, ...]) -> tuple[list[tuple[float, int]], list[str]]:
+        """(distance from what it was built for, index) of those that fit; all in words."""
         name, offered, fits = self.signature.input.name, [], []
         for index in range(max(1, self._engine.num_optimization_profiles)):
             smallest, usual, largest = map(
@@ -229,11 +242,7 @@ class TensorRtEngine:
             offered.append(f'{smallest} to {largest}')
             if all(a <= n <= b for a, n, b in zip(smallest, shape, largest)):
                 fits.append((sum(abs(n - u) / u for n, u in zip(shape, usual)), index))
-        if not fits:
-            raise EngineError(f'input {name} of {shape} is in no profile of the plan: '
-                              f'{", ".join(offered)}; build again with --shapes and --batch '
-                              f'that hold it')
-        return min(fits)[1]
+        return fits, offered
 
     def _tensor(self, name: str) -> Tensor:
         dtype = self._engine.get_tensor_dtype(name)

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 import logging
 import math
@@ -45,7 +46,7 @@ WARM_UP = 3
 class Compute:
     """Prepares batches; one thread at a time, with the GPU's context current.
 
-    The network is captured into a CUDA graph once for every slot and batch size, at the slot's
+    The network is captured into a CUDA graph once for every slot and size of a run, at the slot's
     own tensors. The kernels before and after it are not part of that graph: on streams of their
     own they run beside the network of another frame, and a frame of another size or address
     needs no new graph.
@@ -53,17 +54,16 @@ class Compute:
     :param engine: any of the slots' networks, which are all alike.
     :param down: the stream that postprocesses.
     :param graph: False to enqueue the network call by call.
+    :param max_batch: images of one run at most, where the network leaves that open.
+    :raises EngineError: when no run of it has few enough images.
     """
 
     def __init__(self, memory: Memory, card: ModelCard, engine: DeviceEngine, down: int,
-                 graph: bool = True) -> None:
+                 graph: bool = True, max_batch: int = 1) -> None:
+        self.sizes = run_sizes(engine, max_batch)
         self._down = down
         self._graph = graph and engine.capturable
         image, output = engine.signature.input, engine.signature.output
-        if (image.batch or 1) > IMAGES:
-            raise EngineError(
-                f'the model takes {image.batch} images a run, and the GPU pipeline at most '
-                f'{IMAGES}; export it with a smaller or an open batch')
         arch = f'sm_{memory.device.arch}'
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.on_device(4 * len(card.classes))
@@ -80,13 +80,12 @@ class Compute:
                 alpha: float) -> None:
         """Have a slot's work ready for the frames in its lanes."""
         self._send(palette)
-        batch = slot.engine.signature.input.batch or min(slot.count, IMAGES)
-        engine = self._bound(slot, batch)
         work = slot.works.get(slot.count)
         if work is None:
             work = slot.works[slot.count] = Work([
-                Run(self._preprocess.launch(), engine, self._postprocess.launch())
-                for _ in range(-(-slot.count // batch))])
+                Run(self._preprocess.launch(), slot.engines[size],
+                    self._postprocess.launch(), size)
+                for size in cut(slot.count, self.sizes)])
         slot.work = work
         targets = [Target(lane.read, lane.image, *lane.lay_out(wanted, self._label_bytes))
                    for lane in slot.lanes[:slot.count]]
@@ -95,19 +94,21 @@ class Compute:
         if key == work.key:
             return
         work.key = None
-        shape = slot.engine.answer_shape(batch)
-        for index, run in enumerate(work.runs):
-            some = targets[index * batch:(index + 1) * batch]
+        for run in work.runs:
+            some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.aim(run.before.launch, [(t.frame, t.image) for t in some],
                                  slot.tensor.address)
-            self._postprocess.aim(run.after.launch, some, slot.answer.address, shape, alpha)
+            self._postprocess.aim(run.after.launch, some, slot.answer.address,
+                                  slot.engine.answer_shape(run.size), alpha)
             run.before.update()
             run.after.update()
         work.key = key
 
     def warm_up(self, slot: Slot) -> None:
-        """Have a slot's network ready for the batch it will mostly get, before any frame comes."""
-        self._bound(slot, slot.engine.signature.input.batch or 1)
+        """Have a slot's network ready for every size of a run, before any frame comes."""
+        for size in reversed(self.sizes):  # the largest first: all have its tensors
+            self._reserve(slot, size)
+            slot.engines[size] = self._bound(slot, size)
 
     def close(self) -> None:
         """Unload the kernels; graphs are their slots'."""
@@ -126,28 +127,19 @@ class Compute:
         self._palette_sent = palette
 
     def _bound(self, slot: Slot, batch: int) -> Enqueues:
-        """The engine on a slot's tensors, bound, warmed up and captured the first time."""
-        if batch in slot.engines:
-            return slot.engines[batch]
-        self._reserve(slot, batch)
+        """The engine on a slot's tensors, bound, warmed up and captured."""
         engine = slot.engine.bind(batch, slot.tensor.address, slot.answer.address)
         for _ in range(WARM_UP):
             engine.enqueue(slot.stream)
         call(driver.cuStreamSynchronize, slot.stream)
-        slot.engines[batch] = self._captured(engine, slot, batch) if self._graph else engine
-        return slot.engines[batch]
+        return self._captured(engine, slot, batch) if self._graph else engine
 
     def _reserve(self, slot: Slot, batch: int) -> None:
         signature = slot.engine.signature
-        sizes = [(region, math.prod(shape) * np.dtype(dtype).itemsize)
-                 for region, shape, dtype in (
-                     (slot.tensor, signature.input.shape(batch), signature.input.dtype),
-                     (slot.answer, slot.engine.answer_shape(batch), signature.output.dtype))]
-        if any(size > region.capacity for region, size in sizes):
-            # what was bound and captured has the old addresses
-            slot.forget()
-            for region, size in sizes:
-                region.reserve(size)
+        for region, shape, dtype in (
+                (slot.tensor, signature.input.shape(batch), signature.input.dtype),
+                (slot.answer, slot.engine.answer_shape(batch), signature.output.dtype)):
+            region.reserve(math.prod(shape) * np.dtype(dtype).itemsize)
 
     def _captured(self, engine: Enqueues, slot: Slot, batch: int) -> Enqueues:
         name = f'{slot.engine.name} {slot.engine.version}'
@@ -166,3 +158,32 @@ class Compute:
             return engine
         log.info('slot %d: CUDA graph of %s for %d images a run', slot.number, name, batch)
         return graph
+
+
+def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
+    """How many images a run of the network may have, ascending: powers of two, and the most.
+
+    A network that takes none of those gets the smallest run it does take.
+
+    :raises EngineError: when that is more than a kernel launch has room for.
+    """
+    possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
+    if not possible:
+        raise EngineError(
+            f'the model takes {engine.signature.input.batch or "more"} images a run, and the GPU '
+            f'pipeline at most {IMAGES}; export it with a smaller or an open batch')
+    most = min(most, possible[-1])
+    return [count for count in possible
+            if count <= most and (count == most or not count & (count - 1))] or possible[:1]
+
+
+def cut(count: int, sizes: Sequence[int]) -> list[int]:
+    """How many images each run of a batch has; only the last may have room for more.
+
+    :param sizes: what a run may have, ascending.
+    """
+    runs: list[int] = []
+    while count > 0:
+        runs.append(max((size for size in sizes if size <= count), default=sizes[0]))
+        count -= runs[-1]
+    return runs

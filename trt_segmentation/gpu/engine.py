@@ -43,6 +43,9 @@ class DeviceEngine(Protocol):
     def capturable(self) -> bool:
         """Whether what it enqueues may be captured; False where it has a graph of its own."""
 
+    def takes(self, count: int) -> bool:
+        """Whether a run may have that many images."""
+
     def answer_shape(self, count: int) -> tuple[int, ...]:
         """Shape of the answer's tensor for a batch of ``count`` images."""
 

@@ -151,8 +151,8 @@ class LaunchGraph(_Executable):
 
     Where a process launches five kernels by themselves beside the stream of a large graph, the
     driver runs that graph, and every later one, up to 7 % slower from then on, as if each of
-    its kernels began 0.3 µs later. Launched as graphs they do not have that effect; the rows
-    'after five fills' of benchmarks/gpu_pipeline.py measure it.
+    its kernels began 0.3 µs later. Launched as graphs they do not have that effect. The row 'after
+    60 fills on another stream' of benchmarks/gpu_pipeline.py measures it.
 
     :param launch: what is launched, as it is at the last :meth:`update`.
     """

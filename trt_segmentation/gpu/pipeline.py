@@ -74,6 +74,8 @@ class GpuPipeline:
     :param networks: copies of the network that run at once, each on a stream of its own. A
         small network leaves much of a large GPU idle: two finish more frames a second together,
         each of them a little later.
+    :param max_batch: images of one run of the network at most, where its file leaves that open.
+        It is made ready for 1, 2, 4 and so on up to that, and a batch is cut into these.
     :param graph: False to enqueue the network call by call instead of as a CUDA graph.
     :param write_combined: of :attr:`inputs`, see
         :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
@@ -84,7 +86,7 @@ class GpuPipeline:
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
                  memory: str = 'auto', wait: str = 'timed', slots: int | None = None,
                  graph: bool = True, write_combined: bool = False, networks: int = 1,
-                 reason: str = '') -> None:
+                 max_batch: int = 1, reason: str = '') -> None:
         slots = slots or 2 + networks
         for what, value, known in (('memory', memory, MEMORIES), ('wait', wait, WAITS)):
             if value not in known:
@@ -111,7 +113,7 @@ class GpuPipeline:
                        for stream in self._streams.compute]
             engine = engines[0]
             self._compute = self._owned(
-                Compute(self.memory, card, engine, self._streams.down, graph))
+                Compute(self.memory, card, engine, self._streams.down, graph, max_batch))
             self._slots = [
                 self._owned(Slot(self.memory, number, mapped, self._wait.blocking,
                                  engines[number % networks],
@@ -127,8 +129,7 @@ class GpuPipeline:
         self._free = self._slots[::-1]
         self._turn = 0
         self.signature = engine.signature
-        # an open batch is left alone: every other count needs a graph for each slot
-        self.batch = engine.signature.input.batch or 1
+        self.batch = self._compute.sizes[-1]
         self.gives_confidence = engine.signature.output.kind != 'labels'
         self._checks = HostPostprocess(
             self.signature.output, len(card.classes), card.output.threshold)

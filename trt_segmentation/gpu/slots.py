@@ -158,9 +158,11 @@ class Run:
 
     :param before: preprocesses.
     :param after: postprocesses.
+    :param size: images there is room for.
     """
 
-    def __init__(self, before: Launch, engine: Enqueues, after: Launch) -> None:
+    def __init__(self, before: Launch, engine: Enqueues, after: Launch, size: int) -> None:
+        self.size = size
         self.before, self.engine, self.after = LaunchGraph(before), engine, LaunchGraph(after)
         self.preparing, self.prepared, self.inferring, self.inferred, self.answering, \
             self.answered = self._marks = [Mark() for _ in range(6)]
@@ -228,20 +230,14 @@ class Slot:
                 lane.buffer.release()
                 lane.buffer = None
 
-    def forget(self) -> None:
-        """Free what was built for the tensors as they are; the GPU must be done with it."""
+    def close(self) -> None:
+        """Free graphs and marks; the GPU must be done with them, and memory is its owner's."""
         for work in self.works.values():
             for run in work.runs:
                 run.close()
-        self.works.clear()
         for engine in self.engines.values():
             if isinstance(engine, Graph):
                 engine.close()
-        self.engines.clear()
-
-    def close(self) -> None:
-        """Free graphs and marks; memory is its owner's."""
-        self.forget()
         self.begun.close()
         self.done.close()
 

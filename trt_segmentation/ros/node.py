@@ -194,9 +194,12 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
 
     def _open(self, card: ModelCard, engine: str) -> Pipeline:
         """Open the pipeline the parameters ask for; in a thread of its own."""
+        cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
-                             networks=self.value('networks'), log=self._say,
+                             networks=self.value('networks'),
+                             max_batch=min(self.value('max_batch') or 1, cameras),
+                             log=self._say,
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level')))

@@ -128,7 +128,8 @@ SETTINGS = (
             UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                                    'a topic name such as front or front/left')),
     Setting('max_batch', 0, 'Frames of different cameras the network gets at once at most; 0: '
-            'what pays on the engine, which is 1 on a CPU.', high=64),
+            "the model's own batch, 1 where its file leaves that open. On a GPU runs of more than "
+            'it was configured with are split.', high=64),
     Setting('batch_wait_ms', 0.0, 'Milliseconds a frame waits for those of other cameras; 0: a '
             'batch is what waits when the engine is free.', high=1000.0),
     Setting('transport', 'auto', 'How images travel: direct takes and publishes them past Python '

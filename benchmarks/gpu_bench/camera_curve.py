@@ -1,0 +1,76 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Cameras on one pipeline, for each of several numbers of them; prints JSON.
+
+``camera_curve.py FOLDER NAME NETWORKS MAX_BATCH SECONDS COUNT...``, in a process of its own: what
+a process did before moves what is measured in it afterwards.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+import json
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+from cuda.bindings import driver
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gpu_bench import networks
+from gpu_bench.measure import frames_in, OVERLAY, pictures
+from trt_segmentation.bench.cameras import serve_cameras
+from trt_segmentation.bench.measure import measure_throughput
+from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.gpu.driver import call
+from trt_segmentation.gpu.memory import Memory
+from trt_segmentation.gpu.pipeline import GpuPipeline
+
+HZ = 30.0
+
+
+def curve(folder: Path, name: str, at_once: int, max_batch: int, seconds: float,
+          counts: list[int]) -> dict[str, Any]:
+    """Throughput, what became of the frames of each number of cameras, and GPU memory."""
+    memory = Memory()
+    before, _ = call(driver.cuMemGetInfo)
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, networks=at_once,
+                           max_batch=max_batch)
+    frames = frames_in(pipeline, pictures(8))
+    found: dict[str, Any] = {
+        'rate': measure_throughput(pipeline, frames, OVERLAY, 1.0, lambda done: None),
+        'cameras': []}
+    for count in counts:
+        served = serve_cameras(pipeline, list(islice(cycle(frames), count)), OVERLAY, seconds, HZ)
+        p50, p99 = np.percentile(served.latency_ms, (50, 99)).tolist()
+        found['cameras'].append({'count': count, 'p50': p50, 'p99': p99,
+                                 'dropped': served.dropped, 'answered': served.answered})
+    after, _ = call(driver.cuMemGetInfo)
+    memory.enter()
+    return {**found, 'device_bytes': before - after}
+
+
+if __name__ == '__main__':
+    folder, name, *numbers = sys.argv[1:]
+    at_once, max_batch, seconds, *counts = numbers
+    sys.stdout.write(json.dumps(curve(
+        Path(folder), name, int(at_once), int(max_batch), float(seconds),
+        list(map(int, counts)))) + '\n')
+    sys.stdout.flush()
+    # what the libraries do when a process ends is not measured
+    os._exit(0)

@@ -1,0 +1,56 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+from types import SimpleNamespace
+
+import pytest
+
+from trt_segmentation.engines import EngineError
+
+pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
+
+from trt_segmentation.gpu.compute import cut, run_sizes
+
+
+def engine(takes, batch=None):
+    """An engine of which only the batches it takes are known."""
+    return SimpleNamespace(takes=takes, signature=SimpleNamespace(
+        input=SimpleNamespace(batch=batch)))
+
+
+@pytest.mark.parametrize('takes,most,sizes', [
+    (lambda n: True, 1, [1]),
+    (lambda n: True, 8, [1, 2, 4, 8]),
+    (lambda n: True, 6, [1, 2, 4, 6]),
+    (lambda n: True, 64, [1, 2, 4, 8, 16]),
+    (lambda n: n == 3, 1, [3]),
+    (lambda n: n == 3, 8, [3]),
+    (lambda n: n <= 5, 8, [1, 2, 4, 5]),
+    (lambda n: n >= 4, 8, [4, 8]),
+    (lambda n: n >= 4, 2, [4]),
+    (lambda n: n in (1, 8), 8, [1, 8])])
+def test_sizes_of_runs(takes, most, sizes):
+    assert run_sizes(engine(takes), most) == sizes
+
+
+def test_a_network_of_too_many_images_is_refused_with_its_number():
+    with pytest.raises(EngineError, match=r'takes 24 images a run.* at most 16; export it'):
+        run_sizes(engine(lambda n: n == 24, 24), 8)
+
+
+@pytest.mark.parametrize('count,sizes,runs', [
+    (1, [1], [1]), (3, [1], [1, 1, 1]), (7, [1, 2, 4], [4, 2, 1]), (20, [1, 2, 4, 8], [8, 8, 4]),
+    (6, [1, 2, 4, 5], [5, 1]), (4, [3], [3, 3]), (1, [4, 8], [4]), (13, [4, 8], [8, 4, 4])])
+def test_batches_are_cut_into_runs(count, sizes, runs):
+    assert cut(count, sizes) == runs
