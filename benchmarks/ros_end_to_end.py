@@ -11,28 +11,63 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Camera process → node → subscriber process at 1080p: what a user of the topics waits for."""
+"""Camera process → node → subscriber process at 1080p: what a user of the topics waits for.
+
+In the rows 'typed' camera and node publish and take Python messages, in the rows 'direct' neither
+does. The subscriber always takes directly, as the time it needs is nobody's here. Where the time
+goes is measured on the same frames, but medians of parts do not add up to the median of the whole.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 import json
 from pathlib import Path
 import signal
 import sys
 import tempfile
 import time
+from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile
+from rclpy.node import Node
 from report import Report, run
-from sensor_msgs.msg import Image
 
 from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
+from trt_segmentation.ros.messages import stamp_ns, Taken
+from trt_segmentation.ros.qos import ANSWERS
+from trt_segmentation.ros.transport import choose_transport
 
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
+COLD = 5
+"""The first frames meet processes that have not touched their memory yet."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One label map's way, in milliseconds; the three parts add up to ``whole``.
+
+    :param whole: from the image's stamp, which is when it was sent, to the label map's arrival.
+    :param to_node: from the stamp until the node has taken the image.
+    :param in_node: from there until the node has the answer and starts to publish it.
+    :param to_subscriber: from there until the subscriber has taken the label map.
+    :param total: the node's own ``total``: from taking the image until all is published.
+    """
+
+    whole: float
+    to_node: float
+    in_node: float
+    to_subscriber: float
+    total: float
+
+
+PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
+         'node to subscriber': 'to_subscriber', "the node's total, publishing included": 'total'}
 
 
 def measure(report: Report, quick: bool) -> None:
@@ -40,13 +75,38 @@ def measure(report: Report, quick: bool) -> None:
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
     for transport in ('typed', 'direct'):
         for overlay in ((False,) if quick else (False, True)):
-            ages, engine, published = _drive(transport, overlay, frames, fps)
+            found, engine, published = _drive(transport, overlay, frames, fps)
             name = f'{transport}, label map{" and overlay" if overlay else ""}'
-            # the first frames meet a process that has not touched its memory yet
-            report.add(f'{name}: p50', float(np.percentile(ages[5:], 50)), 'ms')
-            report.add(f'{name}: p99', float(np.percentile(ages[5:], 99)), 'ms')
-            report.add(f'{name}: answered of {published} at {fps:g} Hz, {engine}', len(ages),
+            ages = [latency.whole for latency in found[COLD:]]
+            report.add(f'{name}: p50', float(np.percentile(ages, 50)), 'ms')
+            report.add(f'{name}: p99', float(np.percentile(ages, 99)), 'ms')
+            for part, field in PARTS.items():
+                values = [getattr(latency, field) for latency in found[COLD:]]
+                report.add(f'{name}: {part}, p50', float(np.percentile(values, 50)), 'ms')
+            report.add(f'{name}: answered of {published} at {fps:g} Hz, {engine}', len(found),
                        'frames')
+
+
+def latencies(received: Iterable[tuple[int, int]], frame_log: Iterable[Mapping[str, Any]]
+              ) -> list[Latency]:
+    """The way of every label map received, in their order.
+
+    :param received: stamp and time of arrival on the system clock, both in ns.
+    :param frame_log: lines of the node's ``frame_log``.
+    :raises ValueError: for a label map that the log does not know as answered.
+    """
+    answered = {line['stamp_ns']: line['timings'] for line in frame_log if 'timings' in line}
+    found = []
+    for stamp, arrived in received:
+        if stamp not in answered:
+            raise ValueError(f'a label map with stamp {stamp} came, which none of the '
+                             f'{len(answered)} frames answered in frame_log has')
+        timings, whole = answered[stamp], (arrived - stamp) / 1e6
+        in_node = timings['total'] - timings['publish']
+        # the node measures age when it starts to publish
+        found.append(Latency(whole, timings['age'] - in_node, in_node, whole - timings['age'],
+                             timings['total']))
+    return found
 
 
 def _has_gpu() -> bool:
@@ -54,28 +114,33 @@ def _has_gpu() -> bool:
 
 
 def _drive(transport: str, overlay: bool, frames: int, fps: float
-           ) -> tuple[list[float], str, int]:
-    """Run the three processes; milliseconds from stamp to arrival of each label map."""
+           ) -> tuple[list[Latency], str, int]:
+    """Run the three processes; every label map's latency, the engine, the frames published."""
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, 'camera.jsonl')
-        answers = Path(folder, 'answers.json')
-        node: dict[str, object] = {'transport': transport, 'engine': 'auto'}
+        log, answers, frame_log = (
+            Path(folder, name) for name in ('camera.jsonl', 'answers.json', 'frames.jsonl'))
+        node: dict[str, object] = {
+            'transport': transport, 'engine': 'auto', 'frame_log': frame_log}
         camera: dict[str, object] = {
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
-            'subscribers': 1, 'log': log}
+            'subscribers': 1, 'transport': transport, 'log': log}
         with running(_node('node', node)), \
                 running([sys.executable, __file__, '--receive', str(answers),
                          str(int(overlay))]) as receiver, \
                 running(_node('street_camera', camera)) as source:
             source.wait(START_SECONDS + frames / fps)
             receiver.send_signal(signal.SIGINT)
-            receiver.wait(10)
-            found = json.loads(answers.read_text(encoding='utf-8'))
-        published = len(log.read_text(encoding='utf-8').splitlines())
-    if len(found['ages']) < 10:
-        raise SystemExit(
-            f'{transport}: only {len(found["ages"])} label maps of {published} frames came')
-    return found['ages'], found['engine'], published
+            if code := receiver.wait(10):
+                raise SystemExit(f'the subscriber ended with exit code {code}')
+            told = json.loads(answers.read_text(encoding='utf-8'))
+        published, found = len(_lines(log)), latencies(told['received'], _lines(frame_log))
+    if len(found) < 2 * COLD:
+        raise SystemExit(f'{transport}: only {len(found)} label maps of {published} frames came')
+    return found, told['engine'], published
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
 def _node(module: str, parameters: dict[str, object]) -> list[str]:
@@ -83,37 +148,61 @@ def _node(module: str, parameters: dict[str, object]) -> list[str]:
             '--log-level', 'warn']
 
 
+class Subscriber:
+    """Notes when label maps arrive, in the executor's thread.
+
+    :param overlay: whether to take overlays too.
+    """
+
+    def __init__(self, node: Node, overlay: bool) -> None:
+        self.received: list[tuple[int, int]] = []
+        """Stamp and time of arrival, in ns."""
+        self.engine = ''
+        """What the node says of itself."""
+        transport = choose_transport('direct')
+        topics = {'label_map': self._arrived,
+                  **({'overlay': lambda taken: taken.release()} if overlay else {})}
+        self._images = [transport.subscribe(node, f'/{NODE}/{topic}', ANSWERS, take, _lost)
+                        for topic, take in topics.items()]
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
+
+    def close(self) -> None:
+        """Stop taking."""
+        for subscription in self._images:
+            subscription.close()
+
+    def _arrived(self, label_map: Taken) -> None:
+        now = time.time_ns()
+        self.received.append((stamp_ns(label_map.header), now))
+        label_map.release()
+
+    def _diagnosed(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.engine = next((p.value for p in status.values if p.key == 'engine'), self.engine)
+
+
 def receive(path: Path, overlay: bool) -> None:
-    """Note when label maps arrive until SIGINT; the subscriber's process."""
-    from diagnostic_msgs.msg import DiagnosticArray
+    """Subscribe until SIGINT and write down what came; the subscriber's process."""
     told: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: told.append(1))
     rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    node = rclpy.create_node('segmentation_subscriber')
-    ages: list[float] = []
-    engine = ['']
-
-    def arrived(data: bytes) -> None:
-        now = time.time_ns()
-        sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
-        ages.append((now - sec * 10**9 - nanosec) / 1e6)
-
-    def diagnose(message: DiagnosticArray) -> None:
-        for status in message.status:
-            engine[0] = next((p.value for p in status.values if p.key == 'engine'), engine[0])
-
-    node.create_subscription(Image, f'/{NODE}/label_map', arrived, QoSProfile(depth=5), raw=True)
-    node.create_subscription(DiagnosticArray, '/diagnostics', diagnose, 10)
-    if overlay:
-        node.create_subscription(Image, f'/{NODE}/overlay', lambda _: None, 5, raw=True)
+    # whatever else a node has makes its executor slower to wake up
+    node = rclpy.create_node('segmentation_subscriber', start_parameter_services=False)
+    subscriber = Subscriber(node, overlay)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     while not told:
         executor.spin_once(timeout_sec=0.1)
-    path.write_text(json.dumps({'ages': ages, 'engine': engine[0]}), encoding='utf-8')
+    path.write_text(json.dumps({'received': subscriber.received, 'engine': subscriber.engine}),
+                    encoding='utf-8')
+    subscriber.close()
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
+
+
+def _lost(reason: str, text: str) -> None:
+    raise SystemExit(f'the subscriber lost an image: {reason}: {text}')
 
 
 if __name__ == '__main__':

@@ -66,12 +66,13 @@ class Process:
 
 
 class Peer:
-    """A node of the test's own."""
+    """A node of the test's own, and others that run in its executor."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, *others: Node) -> None:
         self.node = Node('peer', context=context)
         self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self.node)
+        for node in (self.node, *others):
+            self._executor.add_node(node)
 
     def until(self, what: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 30

@@ -23,6 +23,9 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
@@ -31,10 +34,15 @@ from std_msgs.msg import Header
 from ..street import CONDITIONS, Drive
 from . import parameters
 from .camera import camera_info_topic
-from .messages import image_message, stamp_ns
+from .cdr import HEAD_ROOM
+from .librcl import TransportError
+from .malloc import keep_freed_memory
+from .memory import Memory, PageMemory
+from .messages import stamp_ns
 from .parameters import NEVER, Setting
 from .process import run
 from .qos import ANSWERS
+from .transport import choose_transport, Transport, TRANSPORTS
 
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
@@ -54,6 +62,9 @@ SETTINGS = (
             high=2**31 - 1),
     Setting('subscribers', 0, 'Subscribers of the image to wait for before the first frame.',
             NEVER, high=1000),
+    Setting('transport', 'auto', 'How images travel: direct publishes them from where they lie, '
+            'typed copies each into a Python message; auto is direct where that can be had.',
+            NEVER, choices=TRANSPORTS),
     Setting('log', '', 'File to write one JSON object a published frame to: index since the '
             'start, frame of the drive, condition, stamp_ns.', NEVER),
 )
@@ -71,6 +82,8 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         super().__init__('street_camera', **options)
         parameters.declare(self, SETTINGS)
         get = self.get_parameter
+        self._transport = self._choose_transport()
+        self._loop, self._memory = self._make_loop()
         self._count = get('count').value
         self._subscribers = get('subscribers').value
         log = get('log').value
@@ -78,13 +91,15 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         qos = QoSOverridingOptions.with_default_policies()
         self._image = self.create_publisher(
             Image, 'image', ANSWERS, qos_overriding_options=qos)
+        self._images = self._transport.publisher(self._image)
         self._info = self.create_publisher(
             CameraInfo, camera_info_topic(self), ANSWERS, qos_overriding_options=qos)
         self._conditions = schedule(get('condition').value, get('loop').value)
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
-        self.frames: list[Image] = []
-        """The rendered loop; complete before the first one is published."""
+        self.frames: list[npt.NDArray[np.uint8]] = []
+        """The rendered loop, (height, width, 3) uint8 BGR each; complete before the first one is
+        published, and read from then on."""
         self.published = 0
         self._ended = 0.0
         self._stopping = threading.Event()
@@ -109,21 +124,46 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
             self._log.close()
         self.get_logger().info(f'{self.published} frames published')
 
+    def _choose_transport(self) -> Transport:
+        asked = self.get_parameter('transport').value
+        try:
+            return choose_transport(asked)
+        except TransportError as error:
+            raise InvalidParameterValueException('transport', asked, str(error)) from error
+
+    def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
+        """Pixels of every frame of the loop and what they are in, with HEAD_ROOM before each."""
+        get = self.get_parameter
+        loop, shape = get('loop').value, (get('height').value, get('width').value, 3)
+        nbytes = shape[0] * shape[1] * shape[2]
+        stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
+        try:
+            # in one piece: a process may not have as many mappings as a loop has frames
+            memory = PageMemory(loop * stride)
+        except OSError as error:
+            raise InvalidParameterValueException('loop', loop, (
+                f'a loop of {loop} frames of {shape[1]}x{shape[0]} needs '
+                f'{loop * stride / 1e9:.1f} GB of memory ({error.strerror}); set fewer or '
+                f'smaller ones')) from error
+        starts = range(HEAD_ROOM, loop * stride, stride)
+        return [memory.view[start:start + nbytes].reshape(shape) for start in starts], memory
+
     def _drive(self, condition: str) -> Drive:
         get = self.get_parameter
         return Drive(get('seed').value, condition, get('width').value, get('height').value,
                      get('fps').value)
 
     def _render(self) -> None:
-        frames: list[Image] = []
         drives = {condition: self._drive(condition) for condition in set(self._conditions)}
         for index, condition in enumerate(self._conditions):
             if self._stopping.is_set():
                 return
-            image = drives[condition].frame(index).image
-            frames.append(image_message(Header(frame_id=FRAME_ID), 'bgr8', image))
-        self.get_logger().info(f'publishing {self._image.topic_name}')
-        self.frames = frames  # whole, at once: the timer's thread reads it
+            np.copyto(self._loop[index], drives[condition].frame(index).image)
+        if self._transport.name == 'typed':
+            keep_freed_memory()  # from now on every frame is copied
+        self.get_logger().info(
+            f'publishing {self._image.topic_name}; transport {self._transport}')
+        self.frames = self._loop  # whole, at once: the timer's thread reads it
 
     def _tick(self) -> None:
         if not self.frames or self._ended:
@@ -131,15 +171,14 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         if not self.published and self._image.get_subscription_count() < self._subscribers:
             return
         frame = self.published % len(self.frames)
-        message = self.frames[frame]
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._camera_info.header = message.header
-        self._image.publish(message)
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        self._images.publish(header, 'bgr8', self.frames[frame], self._memory)
+        self._camera_info.header = header
         self._info.publish(self._camera_info)
         if self._log:
             self._log.write(json.dumps({
                 'index': self.published, 'frame': frame, 'condition': self._conditions[frame],
-                'stamp_ns': stamp_ns(message.header)}) + '\n')
+                'stamp_ns': stamp_ns(header)}) + '\n')
             self._log.flush()
         self.published += 1
         if self.published == self._count:

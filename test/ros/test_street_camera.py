@@ -1,0 +1,172 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The street camera within the process: what it publishes each way, its log and its refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import errno
+import json
+from pathlib import Path
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2')
+
+from node_processes import Peer
+from rclpy.exceptions import ParameterException
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image
+
+from trt_segmentation.ros import street_camera
+from trt_segmentation.ros import transport as transport_module
+from trt_segmentation.ros.cdr import parse_image
+from trt_segmentation.ros.direct_publisher import DirectPublisher
+from trt_segmentation.ros.librcl import TransportError
+from trt_segmentation.ros.street_camera import StreetCamera
+from trt_segmentation.street import Drive
+
+STAMP = slice(4, 12)
+"""Bytes of a serialized image that hold its stamp."""
+
+
+@contextmanager
+def camera(ros: Any, **parameters: object) -> Iterator[tuple[StreetCamera, str]]:
+    """A street camera on a topic of its own, and the namespace of that topic."""
+    namespace = f'/street_{random.getrandbits(60)}'
+    node = StreetCamera(
+        context=ros, namespace=namespace, start_parameter_services=False, parameter_overrides=[
+            Parameter(name, value=value) for name, value in parameters.items()])
+    try:
+        yield node, namespace
+    finally:
+        node.stop()
+        node.destroy_node()
+
+
+def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
+        list[np.ndarray], list[CameraInfo], StreetCamera]:
+    """Serialized images and calibrations of a camera that has published ``count`` frames."""
+    images: list[np.ndarray] = []
+    infos: list[CameraInfo] = []
+    with camera(ros, transport=transport, width=67, height=65, seed=5, loop=3, count=count,
+                fps=50.0, log=str(log)) as (node, namespace):
+        peer = Peer(ros, node)
+        subscriptions = [
+            peer.node.create_subscription(
+                Image, f'{namespace}/image',
+                lambda data: images.append(np.frombuffer(data, np.uint8)), 10, raw=True),
+            peer.node.create_subscription(
+                CameraInfo, f'{namespace}/camera_info', infos.append, 10)]
+        published = [p for p in node.publishers if p.msg_type in (Image, CameraInfo)]
+        peer.until(lambda: all(s.get_publisher_count() for s in subscriptions)
+                   and all(p.get_subscription_count() for p in published))
+        node.begin()
+        peer.until(lambda: len(images) == len(infos) == count)
+        peer.close()
+    return images, infos, node
+
+
+def test_typed_and_direct_publish_the_same_bytes(
+        ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes whose rows are no multiple of 4, every frame of the loop and its first one again."""
+    monkeypatch.setattr(  # where pixels lie with room before them nothing is to be copied
+        DirectPublisher, '_copied', lambda *_: pytest.fail('the camera copied a frame'))
+    sent = {}
+    drive = Drive(5, width=67, height=65, fps=50.0)
+    for transport in ('typed', 'direct'):
+        log = tmp_path / f'{transport}.jsonl'
+        images, infos, node = filmed(ros, log, transport, count=4)
+        frames = [parse_image(message) for message in images]
+        rows = [json.loads(line) for line in log.read_text('utf-8').splitlines()]
+        assert rows == [{'index': index, 'frame': index % 3, 'condition': 'day',
+                         'stamp_ns': frame.stamp_ns} for index, frame in enumerate(frames)]
+        assert node.published == 4 and len(node.frames) == 3
+        for frame, row, info in zip(frames, rows, infos):
+            assert (frame.height, frame.width, frame.step) == (65, 67, 201)
+            assert (frame.encoding, frame.frame_id) == ('bgr8', 'street_camera')
+            picture = drive.frame(row['frame']).image
+            assert frame.data.tobytes() == picture.tobytes()
+            assert (node.frames[row['frame']] == picture).all()
+            assert info.header.frame_id == 'street_camera'
+            assert (info.width, info.header.stamp.nanosec) == (67, row['stamp_ns'] % 10**9)
+        assert len({row['stamp_ns'] for row in rows}) == 4
+        sent[transport] = [np.delete(message, STAMP).tobytes() for message in images]
+    assert sent['typed'] == sent['direct']
+
+
+def test_the_log_says_how_its_images_travel(
+        ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for transport in ('typed', 'direct'):
+        filmed(ros, tmp_path / 'log', transport, count=1)
+        said = capfd.readouterr().err
+        assert f'/image; transport {transport} (asked for' in said
+
+
+@pytest.fixture
+def old_log(tmp_path: Path) -> Iterator[Path]:
+    """A log of an earlier run, which a camera that is refused leaves as it was."""
+    path = tmp_path / 'log'
+    path.write_text('of before', 'utf-8')
+    yield path
+    assert path.read_text('utf-8') == 'of before'
+
+
+def test_a_transport_that_there_is_not_is_one_error(ros: Any, old_log: Path) -> None:
+    with pytest.raises(ParameterException, match=(
+            r"transport: 'dirct' is not known, did you mean 'direct'\? expected one of auto, "
+            'direct, typed')), camera(ros, log=str(old_log), transport='dirct'):
+        pass
+
+
+def test_a_loop_that_no_memory_holds_is_one_error(
+        ros: Any, old_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(nbytes: int) -> None:
+        raise OSError(errno.ENOMEM, f'not {nbytes} bytes')
+    monkeypatch.setattr(street_camera, 'PageMemory', full)
+    with pytest.raises(ParameterException, match=(
+            r'100 frames of 7680x4320 needs 10\.0 GB of memory \(not 9953331200 bytes\); set '
+            'fewer or smaller ones')), camera(
+                ros, log=str(old_log), loop=100, width=7680, height=4320):
+        pass
+
+
+@pytest.fixture
+def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ROS whose librcl cannot be called."""
+    def missing() -> None:
+        raise TransportError('librcl.so was not found')
+    monkeypatch.setattr(transport_module, 'Librcl', missing)
+
+
+@pytest.mark.usefixtures('no_librcl')
+def test_direct_that_cannot_be_had_is_one_error(ros: Any, old_log: Path) -> None:
+    with pytest.raises(ParameterException, match=(
+            r'transport direct cannot be had: librcl\.so was not found; set transport: auto or '
+            'typed')), camera(ros, log=str(old_log), transport='direct'):
+        pass
+
+
+@pytest.mark.usefixtures('no_librcl')
+def test_auto_is_typed_where_direct_cannot_be_had(
+        ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
+    assert len(images) == 2
+    said = capfd.readouterr().err
+    assert 'transport typed (direct cannot be had: librcl.so was not found)' in said
