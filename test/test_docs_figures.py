@@ -86,6 +86,16 @@ FIGURES = [
                               '{:.1f} between two'))),
     ('README.md', '`mallopt` alone brings typed to {:.1f} and {:.1f}',
      [direct('one process, mallopt', 'typed'), direct('two processes, mallopt', 'typed')]),
+    ('README.md', "Direct, {:.1f} ms of it are the camera's and the middleware's, {:.1f} the "
+     "node's", [(ROS, f'direct, label map and overlay: {part}, p50')
+                for part in ('camera to node', 'in the node')]),
+    *(('docs/latency.md', f'| of it {part}¹ | {{:.1f}} |',
+       [(ROS, f'direct, label map and overlay: {part}, p50')])
+      for part in ('camera to node', 'in the node', 'node to subscriber')),
+    *(('docs/latency.md', f'{what}; typed is {{:.1f}} |',
+       [(ROS, f'typed, label map and overlay: {part}, p50')])
+      for what, part in (('driver, `transport: direct`', 'camera to node'),
+                         ('the rows below', 'in the node'))),
     ('docs/latency.md', 'all together¹ | {:.1f} | `transport: direct`; typed is {:.1f} |',
      [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50')]),
     *(('docs/latency.md', f'| `{stage}` | {{:.2f}} |', [(GPU, f'lraspp-fp16: stage {stage} p50')])
@@ -98,13 +108,16 @@ FIGURES = [
     ('docs/jetson.md', 'on one H200 {:.2f} ms against {:.2f}',
      [(GPU, 'lraspp-fp16: mapped memory, p50'), (GPU, 'lraspp-fp16: pinned to pinned p50')]),
     *(('docs/many_cameras.md', f'| {count} | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
-       [(MANY, f'{count} cameras: {row}') for row in ('p50', 'p99', 'dropped')])
+       [(MANY, f'{count} camera{"s" * (count > 1)}: {row}') for row in ('p50', 'p99', 'dropped')])
       for count in (1, 8, 16, 24)),
     *(('docs/many_cameras.md', f'| {count}, `networks: 2` | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
        [(MANY, f'{count} cameras, 2 networks at once: {row}')
         for row in ('p50', 'p99', 'dropped')]) for count in (24, 32)),
     ('docs/many_cameras.md', 'streams {:.0f} frames/s instead of {:.0f}',
      [(GPU, 'lraspp-fp16: two networks at once, pipelined'), (GPU, 'lraspp-fp16: pipelined')]),
+    ('docs/many_cameras.md', 'comes alone takes {:.2f} ms instead of {:.2f}',
+     [(GPU, 'lraspp-fp16: two networks at once, p50 of one frame'),
+      (GPU, 'lraspp-fp16: pinned to pinned p50')]),
     ('README.md', '`networks: 2` it streams {:.0f}',
      [(GPU, 'lraspp-fp16: two networks at once, pipelined')]),
     *(('docs/tensorrt.md', f'| {row} | {{:.4f}} | {{:.4f}} | {{:.4f}} | {{:.4f}} |',

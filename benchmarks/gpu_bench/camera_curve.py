@@ -14,7 +14,7 @@
 
 """Cameras on one pipeline, for each of several numbers of them; prints JSON.
 
-``camera_curve.py FOLDER NAME NETWORKS MAX_BATCH SECONDS COUNT...``, in a process of its own: what
+``camera_curve.py FOLDER NAME NETWORKS SECONDS COUNT...``, in a process of its own: what
 a process did before moves what is measured in it afterwards.
 """
 
@@ -44,13 +44,12 @@ from trt_segmentation.gpu.pipeline import GpuPipeline
 HZ = 30.0
 
 
-def curve(folder: Path, name: str, at_once: int, max_batch: int, seconds: float,
+def curve(folder: Path, name: str, at_once: int, seconds: float,
           counts: list[int]) -> dict[str, Any]:
     """Throughput, what became of the frames of each number of cameras, and GPU memory."""
     memory = Memory()
     before, _ = call(driver.cuMemGetInfo)
-    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, networks=at_once,
-                           max_batch=max_batch)
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, networks=at_once)
     frames = frames_in(pipeline, pictures(8))
     found: dict[str, Any] = {
         'rate': measure_throughput(pipeline, frames, OVERLAY, 1.0, lambda done: None),
@@ -66,11 +65,9 @@ def curve(folder: Path, name: str, at_once: int, max_batch: int, seconds: float,
 
 
 if __name__ == '__main__':
-    folder, name, *numbers = sys.argv[1:]
-    at_once, max_batch, seconds, *counts = numbers
+    folder, name, at_once, seconds, *counts = sys.argv[1:]
     sys.stdout.write(json.dumps(curve(
-        Path(folder), name, int(at_once), int(max_batch), float(seconds),
-        list(map(int, counts)))) + '\n')
+        Path(folder), name, int(at_once), float(seconds), list(map(int, counts)))) + '\n')
     sys.stdout.flush()
     # what the libraries do when a process ends is not measured
     os._exit(0)

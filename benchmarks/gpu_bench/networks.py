@@ -15,7 +15,6 @@
 """The networks measured: torchvision's, random weights, 19 classes, 512×1024, exported to ONNX.
 
 As a script, ``networks.py FOLDER NAME...`` exports them there, in a process that may use PyTorch.
-Names are FAMILY-PRECISION, and FAMILY-PRECISION-open for one whose batch is left open.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def build(name: str) -> Any:
     import torch
     from torchvision.models import segmentation
     torch.manual_seed(0)
-    family, precision, *_ = name.split('-')
+    family, precision = name.split('-')
     make = {'lraspp': segmentation.lraspp_mobilenet_v3_large,
             'deeplabv3': segmentation.deeplabv3_resnet50}[family]
     arguments = {} if family == 'lraspp' else {'aux_loss': False}
@@ -72,14 +71,12 @@ def export(folder: Path, name: str) -> None:
     import torch
     model = build(name)
     image = torch.randn(1, 3, HEIGHT, WIDTH, device='cuda')
-    image = image.half() if 'fp16' in name else image
+    image = image.half() if name.endswith('fp16') else image
     with torch.no_grad():
         if not bool(torch.isfinite(model(image)).all()):
             raise SystemExit(f'{name}: the logits are not finite')
-        torch.onnx.export(
-            model, (image,), str(folder / f'{name}.onnx'), opset_version=17,
-            input_names=['image'], output_names=['out'], dynamo=False,
-            dynamic_axes={'image': {0: 'batch'}, 'out': {0: 'batch'}} if 'open' in name else None)
+        torch.onnx.export(model, (image,), str(folder / f'{name}.onnx'), opset_version=17,
+                          input_names=['image'], output_names=['out'], dynamo=False)
 
 
 if __name__ == '__main__':

@@ -134,7 +134,7 @@ def test_batches_of_cameras_of_different_size(tmp_path, memory):
         card = color_card(color_classifier(tmp_path / f'{batch}.onnx', PALETTE, height=48,
                                            width=64, batch=batch), PALETTE)
         host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda, max_batch=8)
-        assert pipeline.batch == (batch or 8)
+        assert pipeline.batch == (batch or 1)  # a session keeps to one
         rng = np.random.default_rng(2)
         for count in (1, 4, 2, 20, 3, 7, 1):
             frames = [painted(blocks(rng, *rng.integers(40, 200, 2)), PALETTE)
@@ -249,14 +249,11 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
     assert caplog.text == quiet
 
 
-@pytest.mark.parametrize('most,sizes', [(1, [1]), (5, [5, 4, 2, 1])])
-def test_the_first_batch_of_every_size_finds_every_slot_ready(card, caplog, most, sizes):
+def test_the_first_batch_finds_every_slot_ready(card, caplog):
     caplog.set_level(logging.INFO)
-    pipeline = GpuPipeline(card, open_cuda, max_batch=most)
+    pipeline = GpuPipeline(card, open_cuda, max_batch=5)
     try:
-        said = [r.getMessage() for r in caplog.records if 'CUDA graph' in r.getMessage()]
-        assert [int(line.split()[-4]) for line in said] == sizes * 3
-        assert not [r for r in caplog.records if 'grown from' in r.getMessage()]
+        assert len([r for r in caplog.records if 'CUDA graph' in r.getMessage()]) == 3
         caplog.clear()
         frame = painted(blocks(np.random.default_rng(10), 40, 60), PALETTE)
         for count in range(1, 8):

@@ -154,7 +154,7 @@ SETTINGS = (
     Setting('stale_after', 2.0, 'Seconds without an image before log and diagnostics warn.',
             low=0.1, high=3600.0),
     Setting('latency_warn_ms', 200.0,
-            'Diagnostics WARN above this p95 from taking an image to its label map published.',
+            'Diagnostics WARN above this p95 from taking an image to its answers published.',
             high=60000.0),
     Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR above this p95 of the same.',
             high=60000.0),
