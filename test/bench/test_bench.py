@@ -35,6 +35,7 @@ from trt_segmentation.bench.measure import (
     OUTSIDE,
 )
 from trt_segmentation.bench.page import write_page
+from trt_segmentation.bench.plots import memory_plot
 from trt_segmentation.bench.report import commit, Report
 from trt_segmentation.bench.run import Order, run_bench
 from trt_segmentation.bench.schema import BenchError, FORMAT, number, read_run
@@ -164,6 +165,16 @@ def test_the_page_loads_nothing_and_draws_every_plot(run, tmp_path, compared):
     assert len(drawn['delay']['data']) == (4 if compared else 2)
     # without the library the page is a table at most
     assert any('plotly.js v' in code[:400] for code in page.code['script'])
+
+
+def test_memory_is_drawn_in_the_order_of_cameras_of_both_runs():
+    here, other = ({'memory_mib': {phase: {'this process': 1.0} for phase in phases}}
+                   for phases in (['model open', 'latency', '1 camera', '16 cameras'],
+                                  ['model open', 'latency', '2 cameras', '16 cameras']))
+    axis = memory_plot(here, other).layout.xaxis
+    assert axis.categoryorder == 'array'
+    assert list(axis.categoryarray) == ['model open', 'latency', '1 camera', '2 cameras',
+                                        '16 cameras']
 
 
 def test_names_of_users_are_text_in_the_page(run, out):

@@ -30,6 +30,8 @@ HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
 """This run, the other one, and what is neither: blue, amber, grey; readable on black and white."""
 
 HEIGHT = 340
+LINE = 24
+"""Pixels of a line of a legend; in a narrow column each name has its own."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
 """Bars of a histogram at most: twice the root of the number of frames otherwise."""
@@ -110,7 +112,7 @@ def rate_plot(run: Run, other: Run | None) -> go.Figure:
     """Frames a second that cameras offered, and that were answered."""
     figure = _cameras_figure('frames a second', run, other)
     fps = run['setting'].get('fps', 0)
-    _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered')
+    _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered', 'top')
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['frames_per_s'], color, 'solid',
                f'answered{name}')
@@ -121,7 +123,8 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
     """Median and p99 of the milliseconds from due to answered."""
     figure = _cameras_figure('ms from due to answered', run, other)
     for found, color, name in _runs(run, other):
-        _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}')
+        _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}',
+               'top')
         _curve(figure, found, lambda camera: camera['p50_ms'], color, 'dot', f'p50{name}')
     return figure
 
@@ -141,24 +144,30 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
-           dash: str, name: str) -> None:
-    """A line over the number of cameras; of this run with its name at its end."""
+           dash: str, name: str, above: str = 'bottom') -> None:
+    """A line over the number of cameras; of this run with its name at its end.
+
+    :param above: top or bottom, so that the names of lines that meet do not.
+    """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(
         x=[camera['cameras'] for camera in cameras], y=[value(camera) for camera in cameras],
         mode='lines+markers+text', line={'color': color, 'dash': dash, 'width': 2},
-        marker={'size': 7}, text=[''] * (len(cameras) - 1) + [end], textposition='middle right',
+        marker={'size': 7}, text=[''] * (len(cameras) - 1) + [end], textposition=f'{above} right',
         textfont={'color': color}, cliponaxis=False,
         hovertemplate=f'{name}: %{{y:.4g}}<br>%{{x}} cameras<extra></extra>')
 
 
 def memory_plot(run: Run, other: Run | None) -> go.Figure:
     """MiB after each measurement; the other run dashed."""
-    figure = _figure(HEIGHT)
+    legend = LINE * max(len(next(iter(run['memory_mib'].values()), ())), 1)
+    figure = _figure(HEIGHT + legend)
+    phases_of: dict[str, int] = {}
     for found, dash in ((run, 'solid'), (other, 'dot')):
         if not found:
             continue
+        phases_of |= {phase: _cameras_in(phase) for phase in found['memory_mib']}
         kinds: Iterable[str] = next(iter(found['memory_mib'].values()), ())
         for kind, color in zip(kinds, KINDS):
             phases = [p for p, by_kind in found['memory_mib'].items() if kind in by_kind]
@@ -167,6 +176,16 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=kind, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{kind}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    figure.update_xaxes(showgrid=False, automargin=True)
-    figure.update_layout(showlegend=True, legend={'orientation': 'h', 'y': 1.2, 'x': 0})
+    # runs may have had different numbers of cameras
+    figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
+                        categoryarray=sorted(phases_of, key=phases_of.__getitem__))
+    figure.update_layout(
+        showlegend=True, margin_t=legend,
+        legend={'orientation': 'h', 'x': 0, 'y': 1.02, 'yanchor': 'bottom'})
     return figure
+
+
+def _cameras_in(phase: str) -> int:
+    """Number of cameras a phase of the measurements is named after; 0 where it is none."""
+    first, _, what = phase.partition(' ')
+    return int(first) if what.startswith('camera') else 0
