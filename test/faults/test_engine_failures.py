@@ -32,9 +32,9 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import EngineError
-from trt_segmentation.ros import recovery, supervisor
+from trt_segmentation.ros import node, recovery, supervisor
 
-SUCCESS = TransitionCallbackReturn.SUCCESS
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 OK, ERROR = b'\0', b'\2'
 
 
@@ -235,3 +235,25 @@ def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
     rig.pipeline.gate.set()
     rig.until(lambda: watching.maps)
     assert right_or_absent(watching.maps) == [0] and watching.engine_task().level == OK
+
+
+def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process asks to end with 75, so that another can start; nothing is closed under it."""
+    monkeypatch.setattr(node, 'FINISH_SECONDS', 0.2)
+    monkeypatch.setattr(node, 'STOP_SECONDS', 0.2)
+    watching = Watching(make_rig())
+    rig = watching.rig
+    log = rig.log()
+    rig.pipeline.gate.clear()
+    watching.send()
+    rig.until(lambda: rig.node._supervisor.worker.began)
+    assert rig.node.exit_code is None
+    assert rig.node.trigger_deactivate() == FAILURE
+    assert rig.node.exit_code == 75 and rig.node.state == 'active'
+    task = watching.engine_task()
+    assert task.level == ERROR and 'has not finished its frames for 0.2 s' in task.message
+    rig.until(lambda: [line for line in log if 'the engine is lost to this process' in line.msg])
+    rig.node.stop()
+    assert rig.pipeline.closed == 0
+    rig.pipeline.gate.set()

@@ -42,6 +42,9 @@ from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
 from .worker import Worker
 
+FINISH_SECONDS = 30.0
+"""How long the frames at work may take when the node is deactivated; longer, the engine hangs."""
+
 STOP_SECONDS = 1.5
 """How long shutting down waits for the frames at work."""
 
@@ -159,7 +162,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
                 camera.subscribe(self.value('image_transport'), takes.offer, takes.not_taken,
                                  buffers(self._pipeline), takes.allocate)
         except Exception as error:  # an impossible qos_overrides value, say
-            self._halt()
+            self._finish()
             return self._failed('activate', f'{type(error).__name__}: {error}')
         self.trouble = ''
         enabled = super().on_activate(state)
@@ -169,8 +172,12 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking images; the frames at work are still published."""
-        self._halt()
+        """Stop taking images; the frames at work are still published.
+
+        FAILURE where the engine does not finish them: the process ends then.
+        """
+        if not self._finish():
+            return TransitionCallbackReturn.FAILURE
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -188,8 +195,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured, from where configure can try again."""
-        self._halt()
-        self._free()
+        if self._finish():
+            self._free()
         return TransitionCallbackReturn.SUCCESS
 
     def _open(self, card: ModelCard, engine: str) -> Pipeline:
@@ -216,7 +223,14 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
     def _refuse(self, name: str, value: Any) -> str:
         return unfit(name, value, self._pipeline) if self._pipeline else ''
 
-    def _halt(self, timeout: float | None = None) -> bool:
+    def _finish(self) -> bool:
+        """As :meth:`_halt`; an engine that hangs ends the process: no call into it can be ended."""
+        ended = self._halt(FINISH_SECONDS)
+        if not ended:
+            self._supervisor.hung(FINISH_SECONDS)
+        return ended
+
+    def _halt(self, timeout: float) -> bool:
         """Unsubscribe and end the worker; False where it is still at a frame by then."""
         for camera in self.cameras:
             camera.unsubscribe()

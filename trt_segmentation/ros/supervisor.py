@@ -59,7 +59,7 @@ class Supervisor:
         self.worker: Worker | None = None
         self.backoff = BackOff()
         self.lost = ''
-        """Why this process cannot use its GPU any more; '' where it can."""
+        """Why this process cannot use its GPU or its engine any more; '' where it can."""
         self._make_worker = make_worker
         self._open_again = open_again
         self._logger = logger
@@ -133,10 +133,19 @@ class Supervisor:
             self._logger.info('the engine answers again')
         self._failed_before = failed
 
-    def stop(self, timeout: float | None = None) -> bool:
-        """End the worker; False where it is still at a frame after so many seconds."""
-        worker, self.worker = self.worker, None
-        return worker.stop(timeout) if worker else True
+    def stop(self, timeout: float) -> bool:
+        """End the worker; False where it is still at a frame after so many seconds.
+
+        It is kept then, and so is the pipeline, which nobody may close.
+        """
+        if self.worker and not self.worker.stop(timeout):
+            return False
+        self.worker = None
+        return True
+
+    def hung(self, seconds: float) -> None:
+        """Give the process up, as :meth:`stop` was to no avail for so many seconds."""
+        self._lose(f'it has not finished its frames for {seconds:g} s', 'the engine')
 
     def close(self) -> None:
         """Close the pipeline; one that is being opened anew is closed as soon as it is there."""
@@ -178,12 +187,12 @@ class Supervisor:
             if error.sticky:
                 self._end = self._error
 
-    def _lose(self, error: str) -> None:
+    def _lose(self, error: str, what: str = 'the GPU') -> None:
         if self.worker:
             self.worker.end()
         if self.lost:
             return
         self.lost = error
         self._logger.fatal(
-            f'the GPU is lost to this process: {error}. Only a new process can use it again '
+            f'{what} is lost to this process: {error}. Only a new process can use it again '
             '(this one ends with exit code 75, and seg.launch.py starts another)')
