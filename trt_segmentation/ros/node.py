@@ -224,7 +224,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         return unfit(name, value, self._pipeline) if self._pipeline else ''
 
     def _finish(self) -> bool:
-        """As :meth:`_halt`; an engine that hangs ends the process: no call into it can be ended."""
+        """As :meth:`_halt`; an engine that hangs is the end of the process."""
         ended = self._halt(FINISH_SECONDS)
         if not ended:
             self._supervisor.hung(FINISH_SECONDS)
