@@ -187,7 +187,7 @@ def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, 
     assert len(list((tmp_path / 'here').rglob('*.plan'))) == 1 and not (tmp_path / 'xdg').exists()
     opened = []
 
-    def gpu_pipeline(card, engine, gpu, networks, reason):
+    def gpu_pipeline(card, engine, gpu, **options):
         opened.append(engine(card, gpu, 0))
     monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', gpu_pipeline)
     monkeypatch.setattr('trt_segmentation.builder.open_engine.open_engine', partial(
