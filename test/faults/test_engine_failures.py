@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +35,8 @@ from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import EngineError
 from trt_segmentation.ros import node, recovery, supervisor
+from trt_segmentation.ros.camera import Camera
+from trt_segmentation.ros.process import UNENDING
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 OK, ERROR = b'\0', b'\2'
@@ -222,12 +226,98 @@ def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
     assert len(rig.pipelines) == 2
 
 
+def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
+        make_rig: Any, quick: None) -> None:
+    """However long that takes: the failures it was opened for are the old one's."""
+    watching = Watching(make_rig())
+    rig = watching.rig
+    rig.faults.errors += [EngineError('boom')] * 5
+    watching.send_until(lambda: rig.pipelines[1:])
+    rig.pipelines[1].gate.clear()
+    watching.send_until(lambda: rig.node._supervisor.worker.began)
+    for _ in range(3):
+        rig.node._supervisor.tick()
+    rig.pipelines[1].gate.set()
+    watching.send_until(lambda: len(watching.maps) > 2)
+    assert len(rig.pipelines) == 2
+    assert all_accounted_for(rig).dropped['engine error'] == 5
+    right_or_absent(watching.maps)
+
+
+def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
+        make_rig: Any, quick: None) -> None:
+    """Two batches are at work: the first is the fifth failure, the second is answered."""
+    rig = make_rig(start=False)
+    assert rig.node.trigger_configure() == SUCCESS
+    rig.pipeline.depth = 2
+    assert rig.node.trigger_activate() == SUCCESS
+    watching = Watching(rig)
+    submit, submitted = rig.pipeline.submit, []
+    rig.pipeline.submit = lambda *batch: (submitted.append(1), submit(*batch))
+    for failures in range(1, 5):
+        rig.faults.errors.append(EngineError('boom'))
+        watching.send()
+        rig.until(lambda: rig.node._supervisor.backoff.failures == failures)  # noqa: B023
+    rig.pipeline.gate.clear()
+    rig.faults.errors += [EngineError('boom'), None]
+    for count in (5, 6):
+        watching.send()
+        rig.until(lambda: len(submitted) == count)  # noqa: B023
+    rig.pipeline.gate.set()
+    watching.send_until(lambda: len(watching.maps) > 2)
+    assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
+    assert all_accounted_for(rig).dropped['engine error'] == 5
+    right_or_absent(watching.maps)
+
+
+def test_what_nobody_thought_of_ends_no_thread_for_good(
+        make_rig: Any, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = Watching(make_rig())
+    rig = watching.rig
+    errors = [ZeroDivisionError('nobody thought of it')]
+    answered = Camera.answered
+
+    def fails_once(*arguments: Any) -> None:
+        if errors:
+            raise errors.pop()
+        answered(*arguments)
+    monkeypatch.setattr(Camera, 'answered', fails_once)
+    watching.send_until(lambda: len(watching.maps) > 3)
+    assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
+    log = rig.log()
+    rig.until(lambda: [line for line in log if 'ZeroDivisionError: nobody' in line.msg])
+
+
+def test_a_new_engine_does_not_answer_again(make_rig: Any) -> None:
+    """One failure, and the node is configured anew: that is no recovery."""
+    began = math.ceil(time.time())
+    time.sleep(began - time.time())
+    watching = Watching(make_rig())
+    rig = watching.rig
+    log = rig.log()
+    rig.faults.errors.append(EngineError('out of luck'))
+    watching.send()
+    rig.until(lambda: [line for line in log if 'out of luck' in line.msg])
+    rig.node._supervisor.tick()
+    for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
+        assert getattr(rig.node, f'trigger_{transition}')() == SUCCESS
+    rig.node._supervisor.tick()
+    rig.node.get_logger().info('the end')
+    rig.until(lambda: [line for line in log if line.msg == 'the end'])
+    again = [line.stamp.sec for line in log if 'answers again' in line.msg]
+    assert not [sec for sec in again if sec >= began]  # older ones are another test's
+
+
+@pytest.mark.parametrize('call', ['submit', 'collect'])
 def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
-        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """Nothing can end a call into a library, so what can be done is to say it."""
     monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.1)
     watching = Watching(make_rig())
     rig = watching.rig
+    if call == 'submit':
+        submit = rig.pipeline.submit
+        rig.pipeline.submit = lambda *batch: (rig.pipeline.gate.wait(), submit(*batch))
     rig.pipeline.gate.clear()
     watching.send()
     rig.until(lambda: watching.engine_task().level == ERROR)
@@ -256,4 +346,20 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     rig.until(lambda: [line for line in log if 'the engine is lost to this process' in line.msg])
     rig.node.stop()
     assert rig.pipeline.closed == 0
+    # the process ends without waiting for them
+    assert [thread for thread in threading.enumerate() if thread.name == UNENDING]
+    rig.pipeline.gate.set()
+
+
+def test_a_process_that_is_told_to_end_does_not_wait_for_a_hung_engine(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = Watching(make_rig())
+    rig = watching.rig
+    rig.pipeline.gate.clear()
+    watching.send_until(lambda: rig.node._supervisor.worker.began)
+    told = threading.Event()
+    monkeypatch.setattr(node, 'TOLD', told)
+    told.set()
+    assert rig.node.trigger_deactivate() == FAILURE
+    assert rig.node.exit_code is None and rig.pipeline.closed == 0
     rig.pipeline.gate.set()

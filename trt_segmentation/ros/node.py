@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import sys
 from typing import Any
 
@@ -36,7 +37,7 @@ from .live import LiveParameters
 from .malloc import give_back_freed_memory, keep_freed_memory
 from .monitor import Monitor
 from .opening import Interrupted, interruptible
-from .process import GPU_LOST, run
+from .process import GPU_LOST, run, TOLD
 from .supervisor import buffers, Supervisor, TICK_SECONDS
 from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
@@ -225,16 +226,17 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
 
     def _finish(self) -> bool:
         """As :meth:`_halt`; an engine that hangs is the end of the process."""
-        ended = self._halt(FINISH_SECONDS)
-        if not ended:
+        ended = self._halt(FINISH_SECONDS, TOLD.is_set)
+        if not ended and not TOLD.is_set():
             self._supervisor.hung(FINISH_SECONDS)
         return ended
 
-    def _halt(self, timeout: float) -> bool:
+    def _halt(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Unsubscribe and end the worker; False where it is still at a frame by then."""
         for camera in self.cameras:
             camera.unsubscribe()
-        working, ended = self._supervisor.worker is not None, self._supervisor.stop(timeout)
+        working, ended = self._supervisor.worker is not None, self._supervisor.stop(
+            timeout, hurry)
         for camera in self.cameras if working else ():
             name = f'camera {camera.name}: ' if camera.name else ''
             self.get_logger().info(name + summary(camera.stats.snapshot(self._forward.seconds())))

@@ -124,7 +124,7 @@ class Supervisor:
         elif worker is None:
             return
         elif self._reopening is None:
-            if self.backoff.hopeless and worker.end():
+            if worker.broken and worker.end():
                 self._reopen(worker)
         elif pipeline := self._reopening.pipeline:
             self._resume(pipeline)
@@ -133,12 +133,14 @@ class Supervisor:
             self._logger.info('the engine answers again')
         self._failed_before = failed
 
-    def stop(self, timeout: float) -> bool:
+    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """End the worker; False where it is still at a frame after so many seconds.
 
         It is kept then, and so is the pipeline, which nobody may close.
+
+        :param hurry: see :meth:`Worker.stop`.
         """
-        if self.worker and not self.worker.stop(timeout):
+        if self.worker and not self.worker.stop(timeout, hurry):
             return False
         self.worker = None
         return True
@@ -155,11 +157,12 @@ class Supervisor:
             self.pipeline.close()
         self.pipeline = self._reopening = None
         self.backoff.worked()
+        self._failed_before = False
 
     def _reopen(self, worker: Worker) -> None:
         """Close the pipeline, which nobody uses any more, and open another one."""
         assert self.pipeline is not None
-        old, self._error = self.pipeline, worker.engine_error
+        old, self._error = self.pipeline, worker.broken
         self._logger.warning(f'the engine failed {self.backoff.failures} times in a row and is '
                              f'opened anew; the newest error: {self._error}')
         # now, so that nothing refers to the pipeline's memory when it is closed; what comes

@@ -34,6 +34,8 @@ from .frame_log import FrameLog
 from .librcl import TransportError
 from .messages import stamp_ns, Taken
 from .newest import NewestFrames
+from .opening import ASK_SECONDS
+from .process import UNENDING
 from .recovery import BackOff
 
 BAD_FRAME = 'bad frame'
@@ -90,8 +92,9 @@ class Worker:
         """The newest batch's engine or internal error, '' after an answer; any thread reads."""
         self.lost = ''
         """The error that was the end of the GPU for this process; '' where none was."""
-        self.began = 0.0
-        """time.monotonic() when the wait for the oldest batch at work began; 0 where none is."""
+        self.broken = ''
+        """The error from which on no frame is taken, and the pipeline has to be opened anew."""
+        self._submitting = self._collecting = 0.0
         self._pipeline = pipeline
         self._cameras = cameras
         self._batching = batching
@@ -103,10 +106,17 @@ class Worker:
         self._newest: NewestFrames[Camera, Taken] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
-        self._threads = [threading.Thread(target=run, name=run.__name__.strip('_'), daemon=True)
-                         for run in (self._submit_batches, self._collect_batches)]
+        self._threads = [
+            threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
+                             daemon=True)
+            for run in (self._submit_batches, self._collect_batches)]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def began(self) -> float:
+        """time.monotonic() when the engine was given what it is at; 0 where that is nothing."""
+        return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: Camera, taken: Taken) -> None:
         """Take a frame in and drop the one that waits; in the executor's thread."""
@@ -127,13 +137,31 @@ class Worker:
             self._drop(camera, taken, reason)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def stop(self, timeout: float | None = None) -> bool:
-        """Finish the frames at work and end; False where that took longer than the timeout."""
+    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Finish the frames at work and end; False where that took longer than the timeout.
+
+        :param hurry: asked all the while; True ends the wait.
+        """
         self.end(DEACTIVATED)
-        until = None if timeout is None else time.monotonic() + timeout
+        until = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(None if until is None else max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+            while thread.is_alive() and (left := until - time.monotonic()) > 0 and not hurry():
+                thread.join(min(left, ASK_SECONDS))
+        alive = [thread for thread in self._threads if thread.is_alive()]
+        for thread in alive:
+            thread.name = UNENDING
+        return not alive
+
+    def _run(self, work: Callable[[], None]) -> None:
+        """Do the work of a thread; what nobody thought of ends both, so that others take over."""
+        try:
+            work()
+        except Exception as error:
+            self.engine_error = self.broken = f'{type(error).__name__}: {error}'
+            self._warn('', INTERNAL_ERROR, error)
+            self.end()
+            self._submitted.put([])
+            self._room.release(self._pipeline.depth + 1)
 
     def _submit_batches(self) -> None:
         while True:
@@ -160,9 +188,11 @@ class Worker:
 
     def _submit(self, jobs: list[_Job]) -> None:
         self._room.acquire()
+        self._submitting = time.monotonic()
         try:
             self._pipeline.submit([job.frame for job in jobs], jobs[0].wanted)
         except Exception as error:
+            self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
                 for job in jobs:  # whose frame it was, and the others get their answer
@@ -170,11 +200,12 @@ class Worker:
             else:
                 self._batch_failed(jobs, error)
         else:
+            self._submitting = 0.0
             self._submitted.put(jobs)
 
     def _collect_batches(self) -> None:
         while jobs := self._submitted.get():
-            self.began = time.monotonic()
+            self._collecting = time.monotonic()
             try:
                 answers = self._pipeline.collect()
             except Exception as error:
@@ -184,9 +215,10 @@ class Worker:
                 for job in jobs:
                     job.taken.release()  # so that its memory takes another while it is published
             finally:
-                self.began = 0.0
+                self._collecting = 0.0
                 self._room.release()
-            self._backoff.worked()
+            if not self.broken:
+                self._backoff.worked()
             collected = time.monotonic()
             for job, answer in zip(jobs, answers):
                 self._finish(job, answer, collected)
@@ -208,7 +240,8 @@ class Worker:
                    'publish': now - collected, 'total': now - job.taken.arrived}
         timings = {**answer.timings, **{stage: s * 1e3 for stage, s in seconds.items()},
                    **({} if age is None else {'age': age})}
-        self.engine_error = ''
+        if not self.broken:
+            self.engine_error = ''
         job.camera.answered(self._clock.seconds(), timings)
         self._log.answered(job.camera.name, stamp, timings)
 
@@ -219,7 +252,9 @@ class Worker:
             self._newest.hold(self._backoff.seconds)
             if isinstance(error, EngineError) and error.sticky:
                 self.lost = self.lost or str(error)
-            if self.lost or self._backoff.hopeless:
+            if self._backoff.hopeless:
+                self.broken = self.broken or str(error)
+            if self.lost or self.broken:
                 self.end()
         for job in jobs:
             self._failed(job.camera, job.taken, error)
