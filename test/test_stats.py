@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from trt_segmentation.stats import percentiles, Stats
+from trt_segmentation.stats import MOST, percentiles, Stats
 
 
 def test_counts():
@@ -49,6 +49,20 @@ def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
     assert stats.snapshot(60.0).fps_in == 0
     assert stats.snapshot(60.0).latency_ms == {}
     assert stats.snapshot(60.0).frames_in == 100
+
+
+def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
+    stats = Stats(window=10.0)
+    for i in range(MOST + 5000):  # 4000 a second
+        stats.frame_in(i / 4000)
+        stats.frame_out(i / 4000, {'inference': float(i)})
+    now = (MOST + 4999) / 4000
+    assert len(stats._in) == len(stats._out) == MOST
+    snapshot = stats.snapshot(now)
+    assert snapshot.frames_in == snapshot.frames_out == MOST + 5000
+    assert snapshot.fps_in == snapshot.fps_out == pytest.approx(4000, rel=1e-3)
+    assert snapshot.latency_ms['inference']['p50'] == pytest.approx(5000 + (MOST - 1) / 2)
+    assert stats.snapshot(now + 10.1).fps_in == 0
 
 
 def test_stages_are_kept_apart():

@@ -17,13 +17,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import threading
 
 import numpy as np
 
 PERCENTILES = (50, 95, 99)
+
+MOST = 20_000
+"""Frames that a window holds, twice 10 s at 1000 fps; of more it holds the newest."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Stats:
         self._frames_in = 0
         self._frames_out = 0
         self._dropped: Counter[str] = Counter()
-        self._in: deque[float] = deque()
-        self._out: deque[tuple[float, Mapping[str, float]]] = deque()
+        self._in: deque[float] = deque(maxlen=MOST)
+        self._out: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=MOST)
         self._began: float | None = None
 
     def frame_in(self, now: float) -> None:
@@ -109,13 +112,16 @@ class Stats:
             for _, timings in self._out:
                 for stage, ms in timings.items():
                     stages.setdefault(stage, []).append(ms)
-            # less than a window since the first frame would read as a low rate
-            began = now if self._began is None else self._began
-            span = min(self._window, max(1.0, now - began))
             return Snapshot(
                 self._frames_in, self._frames_out, dict(self._dropped),
-                len(self._in) / span, len(self._out) / span,
+                self._rate(self._in, now), self._rate([at for at, _ in self._out], now),
                 {stage: percentiles(values) for stage, values in stages.items()})
+
+    def _rate(self, times: Sequence[float], now: float) -> float:
+        # less than a window since the first frame, or since the oldest of a full window,
+        # would read as a low rate
+        began = times[0] if len(times) == MOST else self._began
+        return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 
     def _forget(self, now: float) -> None:
         while self._in and self._in[0] <= now - self._window:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import EngineError
+from trt_segmentation.ros import clock as clock_module
 from trt_segmentation.ros import recovery
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
@@ -115,6 +117,26 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
     assert all_accounted_for(rig).dropped['engine error'] == 6 and len(rig.pipelines) == 3
     assert rig.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert rig.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+
+@pytest.mark.parametrize('came', [True, False])
+def test_what_came_while_sim_time_stands_leaves_the_window(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch, came: bool) -> None:
+    """Else an hour would be kept, and read as the rate of one second."""
+    rig = on_sim_time(make_rig)
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    if came:
+        tell(rig, rig.speaker(Clock, '/clock'), FIRST_SECOND + 1.0)
+    for number in range(20):
+        answer(rig, images, maps, number)
+    assert all_accounted_for(rig).fps_out > 0
+    monotonic = time.monotonic
+    with monkeypatch.context() as later:  # 2 s until it counts as standing, 10 s of window
+        later.setattr(clock_module.time, 'monotonic', lambda: monotonic() + 12.1)
+        counts = rig.snapshot()
+        assert (counts.fps_in, counts.fps_out, counts.latency_ms) == (0.0, 0.0, {})
+        assert not rig.node.stats._in and not rig.node.stats._out
+    assert counts.frames_out == 20
 
 
 def test_a_clock_that_comes_late_is_waited_for_by_nobody(make_rig: Any) -> None:

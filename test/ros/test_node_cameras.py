@@ -26,7 +26,7 @@ pytest.importorskip('rclpy')
 from diagnostic_msgs.msg import DiagnosticArray
 from node_rig import camera_image
 from rclpy.exceptions import ParameterException
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from trt_segmentation.engines import EngineError
 
@@ -68,6 +68,68 @@ def test_remapping_one_cameras_image_carries_its_camera_info(make_rig: Any) -> N
     found = {subscription.topic_name for subscription in rig.node.subscriptions}
     assert {'/sensors/front/image_raw', '/sensors/front/camera_info', '/left/image',
             '/left/camera_info'} <= found
+
+
+REMAPPED = {  # rules; parameters; of each camera the image and the camera_info it takes
+    'two cameras swapped': (
+        ['left/image:=/right/image', 'right/image:=/left/image'], ['cameras:=[left, right]'],
+        [('/right/image', '/right/camera_info'), ('/left/image', '/left/camera_info')]),
+    'two cameras swapped, compressed': (
+        ['left/image:=/right/image', 'right/image:=/left/image'],
+        ['cameras:=[left, right]', 'image_transport:=compressed'],
+        [('/right/image/compressed', '/right/camera_info'),
+         ('/left/image/compressed', '/left/camera_info')]),
+    'their camera_infos too': (
+        ['left/image:=/right/image', 'right/image:=/left/image',
+         'left/camera_info:=/right/camera_info', 'right/camera_info:=/left/camera_info'],
+        ['cameras:=[left, right]'],
+        [('/right/image', '/right/camera_info'), ('/left/image', '/left/camera_info')]),
+    'a target that is remapped itself': (
+        ['image:=/a/image', '/a/image:=/b/image'], [], [('/a/image', '/a/camera_info')]),
+    'the compressed topic': (
+        ['image/compressed:=/cam/jpg'], ['image_transport:=compressed'],
+        [('/cam/jpg', '/cam/camera_info')]),
+    'the image of compressed ones': (
+        ['image:=/cam/image'], ['image_transport:=compressed'],
+        [('/cam/image/compressed', '/cam/camera_info')]),
+    'the compressed one of its kind': (
+        ['image:=/a/image', '/a/image/compressed:=/cam/jpg'], ['image_transport:=compressed'],
+        [('/cam/jpg', '/cam/camera_info')]),
+}
+
+
+@pytest.mark.parametrize('how', REMAPPED)
+def test_a_camera_takes_what_it_is_remapped_to_and_says_so(make_rig: Any, how: str) -> None:
+    rules, parameters, expected = REMAPPED[how]
+    rig = make_rig(cli_args=['--ros-args', *(word for rule in rules for word in ('-r', rule)), *(
+        word for parameter in parameters for word in ('-p', parameter))])
+    log, reports = rig.log(), rig.hear(DiagnosticArray, '/diagnostics')
+    for camera, (image, info) in zip(rig.node.cameras, expected):
+        kind = CompressedImage if 'image_transport:=compressed' in parameters else Image
+        rig.speaker(kind, image)  # returns where the node has matched it
+        width = len(image) + (camera.name == 'left')
+        speaker = rig.speaker(CameraInfo, info)
+        speaker.publish(CameraInfo(width=width))
+        rig.until(lambda camera=camera, width=width: camera.info and camera.info.width == width)
+        rig.until(lambda camera=camera, image=image: [line for line in log if (
+            line.msg == f'active: {image} -> {camera.label_map}')])
+    assert [camera.topic for camera in rig.node.cameras] == [image for image, _ in expected]
+    rig.node.monitor.publish()
+    rig.until(lambda: reports)
+    values = [{pair.key: pair.value for pair in status.values} for status in reports[-1].status]
+    assert [(value['image_topic'], value['image_publishers']) for value in values[2:]] == [
+        (image, '1') for image, _ in expected]
+
+
+def test_swapped_cameras_answer_each_others_images(make_rig: Any) -> None:
+    rig = make_rig(cli_args=['--ros-args', '-p', 'cameras:=[left, right]', '-r',
+                             'left/image:=/right/image', '-r', 'right/image:=/left/image'])
+    maps = {name: rig.hear(Image, f'/{name}/segmentation/label_map') for name in ('left', 'right')}
+    for sec, name in enumerate(('left', 'right'), 1):
+        rig.speaker(Image, f'/{name}/image').publish(camera_image(sec))
+    rig.until(lambda: all(maps.values()))
+    assert {name: [got.header.frame_id for got in heard] for name, heard in maps.items()} == {
+        'right': ['camera 1'], 'left': ['camera 2']}
 
 
 def test_what_waits_is_one_batch_and_every_answer_goes_to_its_camera(cameras: Any) -> None:

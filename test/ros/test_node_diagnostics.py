@@ -31,6 +31,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
+from trt_segmentation.ros import clock as forward
 from trt_segmentation.ros.clock import ForwardClock
 from trt_segmentation.ros.diagnostics import (
     camera,
@@ -219,7 +220,8 @@ def test_age_follows_sim_time_and_foreign_stamps_are_named(make_rig: Any) -> Non
 
 
 def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
-        make_rig: Any) -> None:
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, 'STANDS', 1e9)  # between two frames, on a slow machine
     rig = make_rig(parameter_overrides=[Parameter('use_sim_time', value=True)])
     maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
@@ -251,8 +253,26 @@ def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
         assert 1.8 <= float(got['fps_in']) <= 2.2 and 1.8 <= float(got['fps_out']) <= 2.2
 
 
-def test_forward_clock_goes_on_over_a_bag_loop() -> None:
-    times = iter([0, 10, 12, 3, 4, 20])
+@pytest.mark.parametrize(('readings', 'expected'), [
+    # a bag that loops, and a jump ahead
+    ([(0, 0), (1, 10), (3, 12), (4, 3), (5, 4), (6, 20)], [0, 10, 12, 12, 13, 29]),
+    # it never came, and then it does
+    ([(0, 0), (1, 0), (7, 0), (8, 50), (9, 51)], [0, 1, 7, 57, 58]),
+    # it stands: the steady clock counts from 2 s after its newest time, and is kept then
+    ([(0, 10), (1, 10), (2, 10), (3, 10), (9, 10), (9, 11), (10, 10), (11, 12)],
+     [10, 10, 10, 11, 17, 18, 18, 20]),
+    # it goes on, and nobody asks for a while
+    ([(0, 10), (60, 70), (120, 130)], [10, 70, 130]),
+])
+def test_forward_clock_always_goes_on(monkeypatch: pytest.MonkeyPatch,
+                                      readings: list[tuple[int, int]],
+                                      expected: list[int]) -> None:
+    """Readings are of the steady clock and of the node's, one after the other."""
+    steady = now = 0
+    monkeypatch.setattr(forward.time, 'monotonic', lambda: steady)
     clock = ForwardClock(SimpleNamespace(  # type: ignore[arg-type]
-        now=lambda: SimpleNamespace(nanoseconds=next(times) * 10**9)))
-    assert [clock.seconds() for _ in range(6)] == [0, 10, 12, 12, 13, 29]
+        now=lambda: SimpleNamespace(nanoseconds=now * 10**9)))
+    found = []
+    for steady, now in readings:  # noqa: B007
+        found.append(clock.seconds())
+    assert found == expected

@@ -31,10 +31,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from node_rig import camera_image, NODE
+from rcl_interfaces.srv import SetParameters
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 import yaml
 
 from trt_segmentation.model_card import ModelCard
@@ -102,6 +103,44 @@ def test_palette_is_the_pipelines_from_the_next_frame_on(make_rig: Any) -> None:
         camera.publish(camera_image(count))
         rig.until(lambda count=count: len(maps) == count)
         assert rig.pipeline.palette.tolist() == expected
+
+
+def test_a_palette_given_back_while_inactive_is_the_models_own_again(make_rig: Any) -> None:
+    rig = make_rig(classes=2)
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    own = rig.pipeline.palette.tolist()
+    assert set_parameter(rig, 'palette', ['#ff8000', '#0000FF']).successful
+    camera.publish(camera_image(1))
+    rig.until(lambda: len(maps) == 1)
+    assert rig.pipeline.palette.tolist() == [[255, 128, 0], [0, 0, 255]]
+    assert rig.node.trigger_deactivate() == SUCCESS
+    assert set_parameter(rig, 'palette', []).successful
+    assert rig.node.trigger_activate() == SUCCESS
+    rig.until(camera.get_subscription_count)
+    camera.publish(camera_image(2))
+    rig.until(lambda: len(maps) == 2)
+    assert rig.pipeline.palette.tolist() == own
+
+
+@pytest.mark.parametrize('name', [
+    setting.name for setting in SETTINGS if isinstance(setting.default, tuple)])
+def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
+    """By the service, as ``ros2 param delete`` does; the others rclpy keeps itself."""
+    rig = make_rig(start=False, classes=1)
+    client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
+    rig.until(client.service_is_ready)
+    future = client.call_async(SetParameters.Request(
+        parameters=[Parameter(name, Parameter.Type.NOT_SET).to_parameter_msg()]))
+    rig.until(future.done)
+    (result,) = future.result().results
+    assert not result.successful
+    assert result.reason == f'{name}: cannot be deleted; set [] for the default'
+    for value in (['#123456'] if name == 'palette' else ['front'], []):
+        assert set_parameter(rig, name, value).successful
+    assert rig.node.start()
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    camera.publish(camera_image(1))
+    rig.until(lambda: maps)
 
 
 def test_overlay_rate_limits_overlays_and_0_does_not(
@@ -265,6 +304,40 @@ def test_configure_that_fails_says_why_and_can_be_tried_again(make_rig: Any) -> 
     assert rig.node.start()
     rig.node.monitor.publish()
     rig.until(lambda: reports[-1].status[1].level == b'\x00')
+
+
+def test_configure_that_fails_half_way_leaves_no_topic_behind(make_rig: Any) -> None:
+    topic = f'{NODE}/camera_info'  # made after three others
+    rig = make_rig(start=False, cli_args=[
+        '--ros-args', '-p', f'qos_overrides.{topic}.publisher.reliability:=bogus'])
+    before = [publisher.topic_name for publisher in rig.node.publishers]
+    for _ in range(3):
+        assert rig.node.trigger_configure() == FAILURE
+        assert [publisher.topic_name for publisher in rig.node.publishers] == before
+        assert rig.node.count_publishers(f'{NODE}/label_map') == 0
+    for part in (f'qos_overrides.{topic}', '`bogus`', 'reliable or best_effort'):
+        assert part in rig.node.trouble
+
+
+def test_a_camera_info_of_before_deactivate_is_forgotten(rig: Any) -> None:
+    maps, infos = rig.hear(Image, f'{NODE}/label_map'), rig.hear(CameraInfo, f'{NODE}/camera_info')
+    image, info = rig.speaker(Image), rig.speaker(CameraInfo, 'camera_info')
+    info.publish(CameraInfo(width=8, height=6))
+    rig.until(lambda: rig.node.cameras[0].info)
+    assert rig.node.trigger_deactivate() == SUCCESS
+    rig.peer.destroy_publisher(info)
+    rig.until(lambda: not image.get_subscription_count())
+    assert rig.node.trigger_activate() == SUCCESS
+    rig.until(image.get_subscription_count)
+    for sec, width in ((1, 0), (2, 6)):
+        if width:
+            again = rig.speaker(CameraInfo, 'camera_info')
+            again.publish(CameraInfo(width=width, height=4))
+            rig.until(lambda: rig.node.cameras[0].info)
+        image.publish(camera_image(sec, height=4, width=6, step=18))
+        rig.until(lambda sec=sec: len(maps) == sec)
+    rig.until(lambda: infos)
+    assert [(got.header.stamp.sec, got.width) for got in infos] == [(2, 6)]
 
 
 def test_a_long_configure_reports_progress_and_ends_when_told(

@@ -136,6 +136,30 @@ def test_a_refused_start_up_value_is_one_line_and_exit_code_2(
     assert "did you mean 'tensorrt'?" in node.log and 'Traceback' not in node.log
 
 
+@pytest.mark.parametrize(('module', 'topic'), [
+    ('node', '/diagnostics'), ('street_camera', '/image')])
+def test_an_impossible_qos_override_is_one_line_and_exit_code_2(
+        process: Callable[..., Process], module: str, topic: str) -> None:
+    started = process(module, '-p', f'qos_overrides.{topic}.publisher.reliability:=bogus')
+    assert started.ended(timeout=30.0) == 2
+    (line,) = (line for line in started.log.splitlines() if 'cannot start: ' in line)
+    for part in ('`reliability`', '`bogus`', 'reliable or best_effort', f'qos_overrides.{topic}'):
+        assert part in line
+    assert 'Traceback' not in started.log
+
+
+def test_a_signal_ends_a_street_camera_that_renders(process: Callable[..., Process]) -> None:
+    # at another moment of a frame each time: where it is decides how the process would end
+    for delay in (0.3, 0.6, 0.9):
+        camera = process('street_camera', '-p', 'width:=3840', '-p', 'height:=2160', '-p',
+                         'loop:=100')
+        camera.until('rendering 100 frames')
+        time.sleep(delay)
+        camera.send(signal.SIGINT)
+        assert camera.ended(timeout=20.0) == 0, camera.log
+        assert '0 frames published' in camera.log and 'terminate called' not in camera.log
+
+
 def test_street_camera_and_node_between_processes(
         process: Callable[..., Process], ros: Any, card: Path, tmp_path: Path) -> None:
     peer = Peer(ros)

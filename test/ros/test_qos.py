@@ -17,12 +17,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
-from rclpy.qos import QoSPolicyKind
+from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 
 from trt_segmentation.ros.qos import publisher_events, subscription_events
 
@@ -48,3 +49,19 @@ def test_each_policy_has_its_cure_and_is_told_once(
         assert '/image' in line and policy in line and cure in line
         incompatible(SimpleNamespace(last_policy_kind=QoSPolicyKind.LIVELINESS))
         assert len(told) == 2  # another policy is news
+
+
+def test_an_override_is_of_its_own_topic_alone(make_rig: Any) -> None:
+    overridden = {'/diagnostics': 'publisher', '/trt_segmentation/label_map': 'publisher',
+                  '/image': 'subscription'}
+    other = {'publisher': 'best_effort', 'subscription': 'reliable'}
+    rig = make_rig(cli_args=['--ros-args', *(
+        word for topic, end in overridden.items() for word in (
+            '-p', f'qos_overrides.{topic}.{end}.reliability:={other[end]}'))])
+    found = {entity.topic_name: entity.qos_profile.reliability for entity in (
+        *rig.node.publishers, rig.node.cameras[0]._image.subscription,
+        rig.node.cameras[0]._info_subscription)}
+    best_effort = {topic for topic, reliability in found.items()
+                   if reliability == ReliabilityPolicy.BEST_EFFORT}
+    assert best_effort == {'/diagnostics', '/trt_segmentation/label_map', '/camera_info'}
+    assert {'/image', '/trt_segmentation/overlay', '/trt_segmentation/camera_info'} <= set(found)

@@ -119,6 +119,21 @@ def test_the_log_says_how_its_images_travel(
         assert f'/image; transport {transport} (asked for' in said
 
 
+@pytest.mark.parametrize(('rules', 'image', 'info'), [
+    (['image:=/a/image', '/a/image:=/b/image'], '/a/image', '/a/camera_info'),
+    (['image:=/a/image', 'camera_info:=/i', '/i:=/j'], '/a/image', '/i')])
+def test_it_publishes_where_it_is_remapped_to(
+        ros: Any, rules: list[str], image: str, info: str) -> None:
+    node = StreetCamera(context=ros, start_parameter_services=False, cli_args=[
+        '--ros-args', *(word for rule in rules for word in ('-r', rule))])
+    try:
+        assert {publisher.msg_type: publisher.topic_name for publisher in node.publishers
+                if publisher.msg_type in (Image, CameraInfo)} == {Image: image, CameraInfo: info}
+    finally:
+        node.stop()
+        node.destroy_node()
+
+
 @pytest.fixture
 def old_log(tmp_path: Path) -> Iterator[Path]:
     """A log of an earlier run, which a camera that is refused leaves as it was."""

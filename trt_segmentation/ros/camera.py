@@ -21,7 +21,6 @@ import time
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -31,7 +30,7 @@ from ..model_card import ModelCard
 from ..stats import Stats
 from .messages import Taken
 from .publishers import Publishers
-from .qos import NEWEST, subscription_events
+from .qos import NEWEST, overridable, subscription_events
 from .transport import ImageSubscription, Transport
 
 
@@ -90,14 +89,21 @@ class Camera:
             self.last_image, self.frame_error = time.monotonic(), text
             lost(self, reason, text)
 
+        self.info = None  # its publisher may be gone, and the image another size
         topic = image_topic(self._node, self.name, image_transport)
-        self._image = self._transport.subscribe(
-            self._node, topic, NEWEST, image, not_taken, image_transport=image_transport,
-            buffers=buffers, allocate=allocate, **self._options(topic))
-        info = camera_info_topic(self._node, self.name)
-        self._info_subscription = self._node.create_subscription(
-            CameraInfo, info, self._camera_info, NEWEST, **self._options(info))
-        self.topic, self.last_image = topic, time.monotonic()
+        with overridable(self._node, topic, NEWEST) as (qos, options):
+            self._image = self._transport.subscribe(
+                self._node, topic, qos, image, not_taken, image_transport=image_transport,
+                buffers=buffers, allocate=allocate, event_callbacks=self._events(topic),
+                qos_overriding_options=options)
+        heard = self._image.subscription.topic_name
+        info = camera_info_topic(self._node, heard if image_transport == 'raw'
+                                 else heard.removesuffix(f'/{image_transport}'), self.name)
+        with overridable(self._node, info, NEWEST) as (qos, options):
+            self._info_subscription = self._node.create_subscription(
+                CameraInfo, info, self._camera_info, qos, event_callbacks=self._events(info),
+                qos_overriding_options=options)
+        self.topic, self.last_image = heard, time.monotonic()
         self.frame_error = ''
 
     def announce(self) -> None:
@@ -146,31 +152,41 @@ class Camera:
         for stats in self._every:
             stats.frame_dropped(reason)
 
-    def _options(self, topic: str) -> dict[str, object]:
-        return {'event_callbacks': subscription_events(topic, self._node.get_logger().warning),
-                'qos_overriding_options': QoSOverridingOptions.with_default_policies()}
+    def _events(self, topic: str) -> object:
+        return subscription_events(
+            self._node.resolve_topic_name(topic), self._node.get_logger().warning)
 
     def _camera_info(self, message: CameraInfo) -> None:
         self.info = message
 
 
 def image_topic(node: Node, camera: str, image_transport: str) -> str:
-    """Full name of the topic subscribed to, as image_transport names it."""
-    topic: str = node.resolve_topic_name(_under(camera, 'image'))
-    return topic if image_transport == 'raw' else f'{topic}/{image_transport}'
+    """Name to subscribe to images by, which rclpy remaps, as image_transport would name it.
+
+    So remapping ``image`` is enough, whatever the transport.
+    """
+    image = _under(camera, 'image')
+    if image_transport == 'raw':
+        return image
+    name = f'{image}/{image_transport}'
+    return name if _remapped(node, name) else f'{node.resolve_topic_name(image)}/{image_transport}'
 
 
-def camera_info_topic(node: Node, camera: str = '') -> str:
-    """camera_info where it was remapped, else the sibling of the image, as image_transport's.
+def camera_info_topic(node: Node, image: str, camera: str = '') -> str:
+    """Name of camera_info, which rclpy remaps: its own where that is remapped, else the sibling's.
 
-    So remapping ``image`` alone is enough.
+    So remapping ``image`` alone is enough; it is beside the image, as image_transport's is.
+
+    :param image: full name of the image's topic, without the part that image_transport adds.
     """
     name = _under(camera, 'camera_info')
-    topic: str = node.resolve_topic_name(name)
-    if topic != node.resolve_topic_name(name, only_expand=True):
-        return topic
-    image: str = node.resolve_topic_name(_under(camera, 'image'))
+    if _remapped(node, name):
+        return name
     return f'{image.rpartition("/")[0]}/camera_info'
+
+
+def _remapped(node: Node, name: str) -> bool:
+    return bool(node.resolve_topic_name(name) != node.resolve_topic_name(name, only_expand=True))
 
 
 def _under(camera: str, topic: str) -> str:

@@ -17,28 +17,42 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from rclpy.clock import Clock
 
 FOREIGN = 3600.0
 """Seconds between a stamp and the clock from which they cannot be of one time base."""
 
+STANDS = 2.0
+"""Seconds without a new time on the clock from which it counts as standing."""
+
 
 class ForwardClock:
-    """Seconds on a ROS clock, carried on over jumps back (a bag that loops); any thread."""
+    """Seconds on a ROS clock that always go on; any thread.
+
+    They are carried on over jumps back (a bag that loops), and go by the steady clock while
+    simulated time stands or has never come: else what is counted over the last seconds would be
+    counted, and kept, for ever.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._last = 0.0
-        self._lead = 0.0
+        self._last = self._lead = self._now = 0.0
+        # a clock that never came has stood from the beginning
+        self._stands = self._asked = time.monotonic()
 
     def seconds(self) -> float:
-        """Seconds since some start; follows sim time's rate, stands while it stands."""
+        """Seconds since some start, at sim time's rate unless that is 0."""
         with self._lock:
-            now = self._clock.now().nanoseconds / 1e9
-            if now + self._lead < self._last:
-                self._lead = self._last - now
+            now, steady = self._clock.now().nanoseconds / 1e9, time.monotonic()
+            if now != self._now:
+                self._now, self._stands = now, steady + STANDS
+            elif steady > self._stands:
+                self._lead += steady - max(self._asked, self._stands)
+            self._asked = steady
+            self._lead = max(self._lead, self._last - now)
             self._last = now + self._lead
             return self._last
 

@@ -16,12 +16,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 import json
 from pathlib import Path
 import threading
 import time
 from typing import IO
+
+from rclpy.logging import get_logger
 
 
 class FrameLog:
@@ -30,13 +33,16 @@ class FrameLog:
     Answered: ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. Dropped: ``{"stamp_ns",
     "done_ns", "dropped": reason}``. ``done_ns`` is the system clock when it was done with;
     ``stamp_ns`` is null where the message had no header to read it from. ``camera`` is there
-    where cameras have names.
+    where cameras have names. A file that cannot be written any more, on a full disk say, is
+    given up with one warning: the frames matter more.
 
     :param path: file to write anew; '' for no log at all.
-    :raises OSError: when it cannot be written.
+    :param warn: told of the file that is given up; the logger trt_segmentation's unless given.
+    :raises OSError: when the file cannot be opened.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, warn: Callable[[str], object] | None = None) -> None:
+        self._warn = warn or get_logger('trt_segmentation').warning
         self._lock = threading.Lock()
         # line buffered: a process that is killed leaves whole lines
         self._file: IO[str] | None = \
@@ -58,13 +64,28 @@ class FrameLog:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         with self._lock:
-            if self._file:
-                self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            if file:
+                try:
+                    file.close()
+                except OSError as error:
+                    self._tell(file, error)
 
     def _write(self, camera: str, stamp_ns: int | None, **what: object) -> None:
         entry = {'camera': camera} if camera else {}
         with self._lock:
-            if self._file:
+            if not self._file:
+                return
+            try:
                 self._file.write(json.dumps(
                     {**entry, 'stamp_ns': stamp_ns, 'done_ns': time.time_ns(), **what}) + '\n')
+            except OSError as error:
+                file, self._file = self._file, None
+                with suppress(OSError):  # it tries to write what is left, which fails again
+                    file.close()
+                self._tell(file, error)
+
+    def _tell(self, file: IO[str], error: OSError) -> None:
+        self._warn(f'frame_log: cannot write {file.name}: {error.strerror or error}. It ends '
+                   'here, and frames are answered as before; to have it again make room or set '
+                   'another file, then deactivate, clean up, configure and activate')

@@ -35,7 +35,7 @@ class LiveParameters:
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
         self._value = value
         self._pipeline = pipeline
-        self._palette: list[str] = []
+        self._palette: list[str] | None = None  # unknown: an earlier one set the pipeline's
 
     def batching(self) -> Batching:
         """How many frames go into the next batch."""

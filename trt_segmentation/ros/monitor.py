@@ -23,14 +23,13 @@ from typing import Any, Protocol
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from ..engines import Identity
 from ..stats import Stats
 from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import CameraReport, Limits, Report, tasks
-from .qos import ANSWERS
+from .qos import ANSWERS, overridable
 from .silence import silence
 from .transport import Transport
 
@@ -64,9 +63,9 @@ class Monitor:
         self._clock = clock
         self._dropped: dict[str, dict[str, int]] = {}
         self._told: dict[str, tuple[float, bool]] = {}
-        self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', ANSWERS,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        with overridable(node, '/diagnostics', ANSWERS) as (qos, options):
+            self._publisher = node.create_publisher(
+                DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         """What timers go by, so that they go on while sim time stands."""
         node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)

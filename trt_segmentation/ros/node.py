@@ -133,7 +133,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
                 if reason := self._refuse(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
             self.transport = choose_transport(self.value('transport'))
-            self._frame_log = FrameLog(self.value('frame_log'))
+            self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             for name in self.value('cameras') or ['']:
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(

@@ -181,7 +181,8 @@ def declare(node: Node, settings: Iterable[Setting],
         # rclpy has checked type, range and read_only already
         for change in changes:
             setting = by_name.get(change.name)
-            if setting and (reason := _refusal(setting, change.value, configured())
+            if setting and (reason := _deletion(node, change)
+                            or _refusal(setting, change.value, configured())
                             or refuse(change.name, change.value)):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
@@ -192,6 +193,13 @@ def declare(node: Node, settings: Iterable[Setting],
         node.declare_parameter(
             setting.name, list(default) if isinstance(default, tuple) else default,
             setting.descriptor())
+
+
+def _deletion(node: Node, change: Parameter) -> str:
+    """Why a parameter cannot be deleted, which rclpy allows where the type is dynamic."""
+    # at start-up an empty list in a YAML file has no type either
+    deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
+    return 'cannot be deleted; set [] for the default' if deletes else ''
 
 
 def _refusal(setting: Setting, value: Any, configured: bool) -> str:

@@ -23,14 +23,13 @@ from typing import Any
 import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..frame import Segmentation, Wanted
 from ..model_card import ModelCard
 from .memory import ArrayMemory
-from .qos import ANSWERS, LATCHED, publisher_events
+from .qos import ANSWERS, LATCHED, overridable, publisher_events
 from .transport import ImagePublisher, Transport
 
 try:
@@ -58,12 +57,16 @@ class Publishers:
         self._card = card
         self._overlay_due = 0.0
         self._all: list[Any] = []
-        images = [self._publisher(Image, name) for name in IMAGES]
-        self._label_map, self._overlay, self._confidence = images
-        self._images: dict[Any, ImagePublisher] = {
-            publisher: transport.publisher(publisher) for publisher in images}
-        self._camera_info = self._publisher(CameraInfo, 'camera_info')
-        self._label_info = LabelInfo and self._publisher(LabelInfo, 'label_info', LATCHED)
+        try:
+            images = [self._publisher(Image, name) for name in IMAGES]
+            self._label_map, self._overlay, self._confidence = images
+            self._images: dict[Any, ImagePublisher] = {
+                publisher: transport.publisher(publisher) for publisher in images}
+            self._camera_info = self._publisher(CameraInfo, 'camera_info')
+            self._label_info = LabelInfo and self._publisher(LabelInfo, 'label_info', LATCHED)
+        except Exception:  # an impossible qos_overrides value, say
+            self.close()  # nobody else has the others
+            raise
         if LabelInfo is None:
             node.get_logger().info(
                 'label_info is not published, as vision_msgs is not installed; with it: '
@@ -125,10 +128,11 @@ class Publishers:
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = ANSWERS) -> Any:
         name = f'{self._prefix}/{topic}'
-        publisher = self._node.create_lifecycle_publisher(
-            kind, name, qos, event_callbacks=publisher_events(
-                self._node.resolve_topic_name(name), self._node.get_logger().warning),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        with overridable(self._node, name, qos) as (own, options):
+            publisher = self._node.create_lifecycle_publisher(
+                kind, name, own, event_callbacks=publisher_events(
+                    self._node.resolve_topic_name(name), self._node.get_logger().warning),
+                qos_overriding_options=options)
         self._all.append(publisher)
         return publisher
 

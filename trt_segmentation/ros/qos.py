@@ -16,15 +16,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     qos_policy_name_from_kind,
     QoSProfile,
     ReliabilityPolicy,
 )
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -44,6 +49,25 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 """label_info: whoever subscribes later still gets the last one."""
 
 Warn = Callable[[str], None]
+
+
+@contextmanager
+def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
+        tuple[QoSProfile, QoSOverridingOptions]]:
+    """Make a publisher or subscription whose QoS the user's ``qos_overrides`` may change.
+
+    :param topic: as it is made with, before it is remapped.
+    :returns: its profile, a copy as rclpy writes the overrides into it, and its options.
+    :raises ParameterException: where an override is no policy; names the topic.
+    """
+    try:
+        yield copy(qos), QoSOverridingOptions.with_default_policies()
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:  # those of rcl, such as RCLError, derive from it
+            raise
+        raise ParameterException(
+            f'{error}; reliability may be reliable or best_effort, history keep_last or keep_all',
+            f'qos_overrides.{node.resolve_topic_name(topic)}') from error
 
 
 def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:

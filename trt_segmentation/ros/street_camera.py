@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -41,7 +41,7 @@ from .memory import Memory, PageMemory
 from .messages import stamp_ns
 from .parameters import NEVER, Setting
 from .process import run
-from .qos import ANSWERS
+from .qos import ANSWERS, overridable
 from .transport import choose_transport, Transport, TRANSPORTS
 
 FRAME_ID = 'street_camera'
@@ -88,12 +88,10 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         self._subscribers = get('subscribers').value
         log = get('log').value
         self._log = open(log, 'w', encoding='utf-8') if log else None  # noqa: SIM115
-        qos = QoSOverridingOptions.with_default_policies()
-        self._image = self.create_publisher(
-            Image, 'image', ANSWERS, qos_overriding_options=qos)
+        self._image = self._publisher(Image, 'image')
         self._images = self._transport.publisher(self._image)
-        self._info = self.create_publisher(
-            CameraInfo, camera_info_topic(self), ANSWERS, qos_overriding_options=qos)
+        self._info = self._publisher(
+            CameraInfo, camera_info_topic(self, self._image.topic_name))
         self._conditions = schedule(get('condition').value, get('loop').value)
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
@@ -118,8 +116,10 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         return bool(self._ended) and time.monotonic() - self._ended > DRAIN_SECONDS
 
     def stop(self) -> None:
-        """End rendering and close the log."""
+        """End rendering, which the frame at work may hold up, and close the log."""
         self._stopping.set()
+        if self._renderer.is_alive():
+            self._renderer.join()  # Python's end would abort the process in the library it is in
         if self._log:
             self._log.close()
         self.get_logger().info(f'{self.published} frames published')
@@ -147,6 +147,10 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
                 f'smaller ones')) from error
         starts = range(HEAD_ROOM, loop * stride, stride)
         return [memory.view[start:start + nbytes].reshape(shape) for start in starts], memory
+
+    def _publisher(self, kind: type, topic: str) -> Publisher:
+        with overridable(self, topic, ANSWERS) as (qos, options):
+            return self.create_publisher(kind, topic, qos, qos_overriding_options=options)
 
     def _drive(self, condition: str) -> Drive:
         get = self.get_parameter

@@ -28,6 +28,7 @@ from std_msgs.msg import Header
 from ..engines import EngineError
 from ..frame import Frame, FrameError, Segmentation, Wanted
 from ..pipeline import Pipeline
+from . import process
 from .camera import Camera
 from .clock import ForwardClock
 from .frame_log import FrameLog
@@ -35,7 +36,6 @@ from .librcl import TransportError
 from .messages import stamp_ns, Taken
 from .newest import NewestFrames
 from .opening import ASK_SECONDS
-from .process import UNENDING
 from .recovery import BackOff
 
 BAD_FRAME = 'bad frame'
@@ -149,7 +149,7 @@ class Worker:
                 thread.join(min(left, ASK_SECONDS))
         alive = [thread for thread in self._threads if thread.is_alive()]
         for thread in alive:
-            thread.name = UNENDING
+            thread.name = process.UNENDING
         return not alive
 
     def _run(self, work: Callable[[], None]) -> None:
