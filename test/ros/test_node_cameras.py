@@ -74,11 +74,6 @@ REMAPPED = {  # rules; parameters; of each camera the image and the camera_info 
     'two cameras swapped': (
         ['left/image:=/right/image', 'right/image:=/left/image'], ['cameras:=[left, right]'],
         [('/right/image', '/right/camera_info'), ('/left/image', '/left/camera_info')]),
-    'two cameras swapped, compressed': (
-        ['left/image:=/right/image', 'right/image:=/left/image'],
-        ['cameras:=[left, right]', 'image_transport:=compressed'],
-        [('/right/image/compressed', '/right/camera_info'),
-         ('/left/image/compressed', '/left/camera_info')]),
     'their camera_infos too': (
         ['left/image:=/right/image', 'right/image:=/left/image',
          'left/camera_info:=/right/camera_info', 'right/camera_info:=/left/camera_info'],
@@ -113,7 +108,9 @@ def test_a_camera_takes_what_it_is_remapped_to_and_says_so(make_rig: Any, how: s
         rig.until(lambda camera=camera, width=width: camera.info and camera.info.width == width)
         rig.until(lambda camera=camera, image=image: [line for line in log if (
             line.msg == f'active: {image} -> {camera.label_map}')])
-    assert [camera.topic for camera in rig.node.cameras] == [image for image, _ in expected]
+    for said in ([camera.topic for camera in rig.node.cameras],
+                 [camera._image.subscription.topic_name for camera in rig.node.cameras]):
+        assert said == [image for image, _ in expected]
     rig.node.monitor.publish()
     rig.until(lambda: reports)
     values = [{pair.key: pair.value for pair in status.values} for status in reports[-1].status]
