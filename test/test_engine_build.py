@@ -16,6 +16,7 @@
 
 from functools import partial
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -292,3 +293,12 @@ def test_plans_are_told_from_networks(tmp_path):
         sidecar(path).write_text('{}')
     assert is_plan(odd.plan) and not is_plan(odd.net) and not is_plan(tmp_path / 'z.bin')
     assert is_plan(tmp_path / 'a.engine')
+
+
+def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
+    """Its own card, say, or a folder; refused before anything takes time."""
+    before = Path(card).read_bytes()
+    for out in (card, str(tmp_path)):
+        assert cli.main(['build', card, '--out', out]) == 2
+        assert f'--out {out} is there already and no build wrote it' in capsys.readouterr().err
+    assert Path(card).read_bytes() == before

@@ -136,6 +136,8 @@ def test_label_type(count, dtype, encoding):
     ({'input': {'resize': 'pad'}}, 'input: resize: .* stretch, letterbox, crop'),
     ({'input': {'mean': [0, 0]}}, r'input: mean: \[0, 0\]; expected 3 number'),
     ({'input': {'mean': [0, 0, 'x']}}, 'input: mean'),
+    ({'input': {'mean': [123.7, 116.3, 103.5]}}, r'\[123.7, 116.3, 103.5\] is of colours from 0 '
+     'to 255; expected of 0 to 1: divide mean and std by 255'),
     ({'input': {'mean': [0, 0, float('nan')]}}, 'input: mean: .* finite'),
     ({'input': {'std': [1, 1, 0]}}, 'input: std: .* above 0'),
     ({'input': {'color': 'gray', 'mean': [0, 0, 0]}}, 'input: mean: .* expected 1 number'),

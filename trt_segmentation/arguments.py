@@ -187,7 +187,7 @@ def _add_eval(commands: Commands) -> None:
 def _add_demo(commands: Commands) -> None:
     command = commands.add_parser(
         'demo', help='street camera, segmentation node and recorder, with a report')
-    command.add_argument('--seconds', type=float, default=10.0, help='(%(default)s)')
+    command.add_argument('--seconds', type=_positive, default=10.0, help='(%(default)s)')
     command.add_argument('--out', type=Path, default=Path('demo-out'), metavar='DIR',
                          help='(%(default)s)')
     _add_view(command)

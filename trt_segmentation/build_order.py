@@ -100,5 +100,8 @@ class Order:
             raise GraphError(
                 f'{", ".join(special)}: no node looks for such an engine in the cache; name a '
                 f'plan of your own with --out FILE')
+        if self.out and self.out.exists() and not Path(f'{self.out}.json').exists():
+            raise GraphError(f'--out {self.out} is there already and no build wrote it; name '
+                             'another file')
         if self.cache and self.out is not None:
             raise GraphError('--cache and --out: a plan goes to the one or the other')

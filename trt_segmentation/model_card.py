@@ -273,6 +273,9 @@ def _input(tree: Mapping[str, Any]) -> InputCard:
     channels = 1 if color == 'gray' else 3
     mean = _numbers('input: mean', tree.get('mean', default.mean[:channels]), channels)
     std = _numbers('input: std', tree.get('std', default.std[:channels]), channels)
+    if max(mean) > 1:
+        raise ModelCardError(f'input: mean: {list(mean)} is of colours from 0 to 255; expected of '
+                             '0 to 1: divide mean and std by 255')
     if min(std) <= 0:
         raise ModelCardError(f'input: std: {list(std)}; every number must be above 0')
     return InputCard(

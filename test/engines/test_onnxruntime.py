@@ -12,6 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import os
+import subprocess
+import sys
+
 from networks import color_card, color_classifier, cube_colors
 import numpy as np
 import onnx
@@ -149,3 +153,16 @@ def test_identity(tmp_path, change, precision):
     assert (identity.model, identity.engine, identity.reason) == (
         'm', 'onnxruntime-cpu', 'asked for')
     assert identity.version[0].isdigit() and identity.device == cpu_name() != ''
+
+
+def test_onnxruntime_writes_no_telemetry(tmp_path):
+    """It keeps an id of the machine in the user's cache folder where telemetry is on."""
+    path = color_classifier(tmp_path / 'net.onnx', COLORS)
+    code = ('from pathlib import Path; from trt_segmentation.engines.onnxruntime import '
+            f'open_session; open_session(Path({str(path)!r}), 1)')
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ('ORT_DISABLE_TELEMETRY', 'XDG_CACHE_HOME')}
+    (tmp_path / 'home').mkdir()
+    subprocess.run([sys.executable, '-c', code], check=True,
+                   env={**environment, 'HOME': str(tmp_path / 'home')})
+    assert not [file for file in (tmp_path / 'home').rglob('*') if file.is_file()]

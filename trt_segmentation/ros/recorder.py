@@ -29,6 +29,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
+from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -94,7 +95,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
 
         What is yielded second takes the seconds to wait for one callback, at most.
         """
-        rclpy.init(args=[])
+        # the command handles signals itself
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
