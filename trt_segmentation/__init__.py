@@ -12,3 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+"""Semantic segmentation of camera images for ROS 2."""
+
+import os
+
+# here, before any module imports it: ONNX Runtime 1.32 has telemetry on unless told not to
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')

@@ -22,6 +22,7 @@ from pathlib import Path
 from .builder.build import BuildOptions
 from .builder.graph import GraphError
 from .builder.prepare import Recipe
+from .engines.own_files import sidecar
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Order:
             raise GraphError(
                 f'{", ".join(special)}: no node looks for such an engine in the cache; name a '
                 f'plan of your own with --out FILE')
-        if self.out and self.out.exists() and not Path(f'{self.out}.json').exists():
+        if self.out and self.out.exists() and not (
+                self.out.is_file() and sidecar(self.out).exists()):
             raise GraphError(f'--out {self.out} is there already and no build wrote it; name '
                              'another file')
         if self.cache and self.out is not None:

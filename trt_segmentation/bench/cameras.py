@@ -103,7 +103,8 @@ class _Cameras:
                         break
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
-                sleep(1 / fps)  # the last frames may wait as long as the others did
+                else:
+                    sleep(1 / fps)  # the last frames may wait as long as the others did
             finally:
                 left = self._newest.close()
         for future in work:

@@ -144,17 +144,17 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
-           dash: str, name: str, above: str = 'bottom') -> None:
+           dash: str, name: str, side: str = 'bottom') -> None:
     """A line over the number of cameras; of this run with its name at its end.
 
-    :param above: top or bottom, so that the names of lines that meet do not.
+    :param side: top or bottom, so that the names of lines that meet do not.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
     figure.add_scatter(
         x=[camera['cameras'] for camera in cameras], y=[value(camera) for camera in cameras],
         mode='lines+markers+text', line={'color': color, 'dash': dash, 'width': 2},
-        marker={'size': 7}, text=[''] * (len(cameras) - 1) + [end], textposition=f'{above} right',
+        marker={'size': 7}, text=[''] * (len(cameras) - 1) + [end], textposition=f'{side} right',
         textfont={'color': color}, cliponaxis=False,
         hovertemplate=f'{name}: %{{y:.4g}}<br>%{{x}} cameras<extra></extra>')
 

@@ -15,10 +15,6 @@
 """Inference engines: bytes in, enqueue, bytes out."""
 
 from dataclasses import dataclass
-import os
-
-# ONNX Runtime 1.32 has telemetry on unless told not to; read when it is first imported
-os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
 """Names of engines; auto takes the first of the others that works."""

@@ -106,8 +106,8 @@ class Compute:
 
     def warm_up(self, slot: Slot) -> None:
         """Have a slot's network ready for every size of a run, before any frame comes."""
-        for size in reversed(self.sizes):  # the largest first: all have its tensors
-            self._reserve(slot, size)
+        self._reserve(slot, self.sizes[-1])  # all have the tensors of the largest
+        for size in self.sizes:
             slot.engines[size] = self._bound(slot, size)
 
     def close(self) -> None:

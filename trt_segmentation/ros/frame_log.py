@@ -24,8 +24,6 @@ import threading
 import time
 from typing import IO
 
-from rclpy.logging import get_logger
-
 
 class FrameLog:
     """Appends a line for each frame answered or dropped; any thread.
@@ -37,12 +35,12 @@ class FrameLog:
     given up with one warning: the frames matter more.
 
     :param path: file to write anew; '' for no log at all.
-    :param warn: told of the file that is given up; the logger trt_segmentation's unless given.
+    :param warn: told of the file that is given up.
     :raises OSError: when the file cannot be opened.
     """
 
-    def __init__(self, path: str, warn: Callable[[str], object] | None = None) -> None:
-        self._warn = warn or get_logger('trt_segmentation').warning
+    def __init__(self, path: str, warn: Callable[[str], object]) -> None:
+        self._warn = warn
         self._lock = threading.Lock()
         # line buffered: a process that is killed leaves whole lines
         self._file: IO[str] | None = \

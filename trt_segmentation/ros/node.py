@@ -68,7 +68,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         # again: with the engine it had; auto might take another one, which is far slower
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open(
             old.card, old.identity.engine), self.get_logger())
-        self._frame_log = FrameLog('')
+        self._frame_log = FrameLog('', self.get_logger().warning)
         parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
                            self._refuse)
         self._forward = ForwardClock(self.get_clock())
@@ -235,8 +235,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         """Unsubscribe and end the worker; False where it is still at a frame by then."""
         for camera in self.cameras:
             camera.unsubscribe()
-        working, ended = self._supervisor.worker is not None, self._supervisor.stop(
-            timeout, hurry)
+        working = self._supervisor.worker is not None
+        ended = self._supervisor.stop(timeout, hurry)
         for camera in self.cameras if working else ():
             name = f'camera {camera.name}: ' if camera.name else ''
             self.get_logger().info(name + summary(camera.stats.snapshot(self._forward.seconds())))
