@@ -24,6 +24,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from trt_segmentation.ros.launch_arguments import camera_names, check_street_camera_arguments
 
 SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
@@ -46,9 +47,13 @@ ARGUMENTS = [
 
 
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node with its DDS profile, and the cameras, for the arguments given."""
+    """The node with its DDS profile, and the cameras, for the arguments given.
+
+    :raises LaunchArgumentError: for an argument that cannot be used; nothing is started then.
+    """
     given = context.launch_configurations
-    names = [name for text in given['cameras'].split(',') if (name := text.strip())]
+    check_street_camera_arguments(given)
+    names = camera_names(given['cameras'])
     image = given['image'] or ('image_raw' if names else '/camera/image_raw')
     topics = {name: f'{name}/{image}' for name in names} or {'': image}
     cameras = [Node(
@@ -58,7 +63,7 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
                      'fps': float(given['fps'])}],
         output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
-    # first, so that its DDS profile is the cameras' too
+    # first: it checks its arguments, and its DDS profile is the cameras' too
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
     return [node, *cameras]

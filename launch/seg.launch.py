@@ -35,6 +35,7 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from trt_segmentation.ros.launch_arguments import camera_names, check_node_arguments
 
 SHARE = Path(__file__).resolve().parent.parent
 PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
@@ -94,7 +95,7 @@ def overrides(given: Mapping[str, str]) -> dict[str, Any]:
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:
         found['gpu'] = int(given['gpu'])
-    if cameras := names(given['cameras']):
+    if cameras := camera_names(given['cameras']):
         found['cameras'] = cameras
     if given['autostart']:
         found['autostart'] = given['autostart'] == 'true'
@@ -103,15 +104,14 @@ def overrides(given: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def names(cameras: str) -> list[str]:
-    """What stands between the commas."""
-    return [name for text in cameras.split(',') if (name := text.strip())]
-
-
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Node, and bag where there is one, for the arguments given."""
+    """Node, and the player of the bag if one is given.
+
+    :raises LaunchArgumentError: for an argument that cannot be used; nothing is started then.
+    """
     given = context.launch_configurations
-    cameras = names(given['cameras'])
+    check_node_arguments(given)
+    cameras = camera_names(given['cameras'])
     remappings = [(f'{name}/image', f'{name}/{given["image"]}') for name in cameras]
     node = node_actions(given['respawn'] == 'true', {
         'package': 'trt_segmentation', 'executable': 'seg_node', 'name': 'trt_segmentation',
@@ -119,9 +119,20 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         'parameters': [given['params_file'], overrides(given)],
         'remappings': remappings or [('image', given['image'])],
         'ros_arguments': ['--log-level', given['log_level']]})
-    player = ExecuteProcess(
-        cmd=['ros2', 'bag', 'play', '--clock', '100', given['bag']], output='screen')
-    return [*node, player] if given['bag'] else node
+    return [*node, *player_actions(given['bag'])] if given['bag'] else node
+
+
+def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
+    """``ros2 bag play`` of a bag; a player that fails ends the launch with an error."""
+    player = ExecuteProcess(cmd=['ros2', 'bag', 'play', '--clock', '100', bag], output='screen')
+
+    def ended(event: ProcessExited, context: LaunchContext) -> None:
+        if event.returncode and not context.is_shutdown:
+            # launch logs an exception as an error, ends every process and exits with 1
+            raise RuntimeError(f'bag:={bag} cannot be played: ros2 bag play ended with exit code '
+                               f'{event.returncode}; its own lines above say why')
+
+    return [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)), player]
 
 
 def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescriptionEntity]:

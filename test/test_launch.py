@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
@@ -40,6 +40,7 @@ from trt_segmentation.pipeline import PRECISIONS
 from trt_segmentation.street import CONDITIONS
 
 ROOT = Path(__file__).parents[1]
+PARAMETERS = str(ROOT / 'config' / 'seg.yaml')
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
@@ -106,11 +107,11 @@ def test_with_no_argument_the_parameter_file_rules(monkeypatch: pytest.MonkeyPat
 
 
 def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, node = started(monkeypatch, model='mine.yaml', engine='onnxruntime-cpu', image='/a/b',
+    _, node = started(monkeypatch, model='street', engine='onnxruntime-cpu', image='/a/b',
                       autostart='false', use_sim_time='false', namespace='front',
-                      params_file='p.yaml', log_level='debug')
-    assert node['parameters'] == ['p.yaml', {
-        'model': 'mine.yaml', 'engine': 'onnxruntime-cpu', 'autostart': False,
+                      params_file=PARAMETERS, log_level='debug')
+    assert node['parameters'] == [PARAMETERS, {
+        'model': 'street', 'engine': 'onnxruntime-cpu', 'autostart': False,
         'use_sim_time': False}]
     assert (node['namespace'], node['remappings']) == ('front', [('image', '/a/b')])
     assert node['ros_arguments'] == ['--log-level', 'debug']
@@ -161,11 +162,24 @@ def test_the_demo_starts_a_street_camera_for_each(
              camera['parameters'][0]['seed']) for camera in cameras] == expected
 
 
-def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, node, player = started(monkeypatch, bag='drive.mcap')
+def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _, node, watch, player = started(monkeypatch, bag=str(tmp_path))
     assert node['parameters'][1] == {'use_sim_time': True}
     assert player['cmd'][:3] == ['ros2', 'bag', 'play']
-    assert '--clock' in player['cmd'] and player['cmd'][-1] == 'drive.mcap'
+    assert '--clock' in player['cmd'] and player['cmd'][-1] == str(tmp_path)
+    assert watch['target_action'] is player
+
+
+@pytest.mark.parametrize(('code', 'is_shutdown', 'ends'), [
+    (0, False, False), (1, False, True), (-9, False, True), (-2, True, False)])
+def test_a_bag_player_that_fails_ends_the_launch(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, is_shutdown: bool,
+        ends: bool) -> None:
+    """Not one that reached the end of the bag, or was told to end."""
+    watch = started(monkeypatch, bag=str(tmp_path))[2]
+    with pytest.raises(RuntimeError, match='cannot be played') if ends else nullcontext():
+        watch['on_exit'](SimpleNamespace(returncode=code), SimpleNamespace(
+            is_shutdown=is_shutdown))
 
 
 def test_the_dds_profile_is_set_only_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,3 +257,31 @@ def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) ->
         process.send_signal(signal.SIGINT)
         log += process.communicate(timeout=60)[0]
     assert not wanted and log.count('process has finished cleanly') == processes, log
+    # a camera advertises its topic when it has images; on a slow machine it may take long to
+    assert not re.search('no image.*which has', log), log
+
+
+@pytest.mark.parametrize('given', [
+    'seg params_file:=no/params.yaml', 'seg gpu:=abc', 'seg cameras:=fr%nt',
+    'seg image:=bad//name', 'seg namespace:=bad//name', 'seg model:=streets', 'seg bag:=no/bag',
+    'seg log_level:=loud', 'seg use_sim_time:=maybe', 'seg engine:=fast', 'demo gpu:=abc',
+    'demo cameras:=fr%nt', 'demo image:=bad//name', 'demo seed:=abc', 'demo fps:=fast',
+    'demo condition:=fog'])
+def test_ros2_launch_refuses_a_bad_argument_before_it_starts_a_process(given: str) -> None:
+    launch_file, argument = given.split()
+    with launched(f'{launch_file}.launch.py', argument) as process:
+        log = process.communicate(timeout=60)[0]
+    assert process.returncode == 1 and 'process started' not in log, log
+    name, _, value = argument.partition(':=')
+    refusals = (f'{argument} is refused: ', f'Argument "{name}" provided value "{value}"')
+    assert any(text in line for line in log.splitlines() if line.startswith('[ERROR]')
+               for text in refusals), log
+
+
+def test_ros2_launch_ends_when_the_bag_cannot_be_played(tmp_path: Path) -> None:
+    bag = tmp_path / 'thesis.mcap'
+    bag.write_text('not a bag', 'utf-8')
+    with launched('seg.launch.py', f'bag:={bag}') as process:
+        log = process.communicate(timeout=60)[0]
+    assert process.returncode == 1, log
+    assert f'bag:={bag} cannot be played: ros2 bag play ended with exit code ' in log, log

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,6 +33,7 @@ from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
 from trt_segmentation.ros import clock as forward
+from trt_segmentation.ros import monitor
 from trt_segmentation.ros.clock import ForwardClock
 from trt_segmentation.ros.diagnostics import (
     camera,
@@ -191,6 +193,38 @@ def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_onc
     assert 'which nobody publishes; there is no topic with images at all' in nobody
     assert 'no image yet' in silent and 'on /image, which has 1 publisher' in silent
     assert 'no image for 0.' in again and 'which has 1 publisher' in again
+
+
+def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Diagnostics report the state from the first moment; the log does not warn yet."""
+    rig = make_rig(parameter_overrides=[
+        Parameter('stale_after', value=100.0), Parameter('diagnostics_period', value=60.0)])
+    reports, later = rig.hear(DiagnosticArray, '/diagnostics'), 0.0
+    monkeypatch.setattr(monitor, 'time', SimpleNamespace(
+        monotonic=lambda: time.monotonic() + later))
+
+    def reported() -> tuple[bytes, bool]:
+        """Level of the camera in the next report, and whether the node then logs a warning."""
+        count = len(reports)
+        capfd.readouterr()
+        rig.node.monitor.publish()
+        rig.until(lambda: len(reports) > count)
+        return reports[-1].status[2].level, 'no image' in capfd.readouterr().err
+
+    assert reported() == (OK, False)
+    later = 450.0
+    assert reported() == (WARN, False)
+    camera = rig.speaker(Image)  # the driver is up
+    rig.until(lambda: rig.node.count_publishers('/image'))
+    assert reported() == (WARN, False)
+    later = 540.0
+    assert reported() == (WARN, False)
+    later = 560.0
+    assert reported() == (WARN, True)
+    rig.peer.destroy_publisher(camera)
+    rig.until(lambda: not rig.node.count_publishers('/image'))
+    assert reported() == (WARN, True)  # nobody publishes, for 5 times as long
 
 
 def values(array: DiagnosticArray, task: int) -> dict[str, str]:

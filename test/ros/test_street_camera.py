@@ -22,6 +22,7 @@ import errno
 import json
 from pathlib import Path
 import random
+import threading
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from trt_segmentation.ros.cdr import parse_image
 from trt_segmentation.ros.direct_publisher import DirectPublisher
 from trt_segmentation.ros.librcl import TransportError
 from trt_segmentation.ros.street_camera import StreetCamera
-from trt_segmentation.street import Drive
+from trt_segmentation.street import Drive, Scene
 
 STAMP = slice(4, 12)
 """Bytes of a serialized image that hold its stamp."""
@@ -66,7 +67,7 @@ def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
     images: list[np.ndarray] = []
     infos: list[CameraInfo] = []
     with camera(ros, transport=transport, width=67, height=65, seed=5, loop=3, count=count,
-                fps=50.0, log=str(log)) as (node, namespace):
+                fps=50.0, subscribers=1, log=str(log)) as (node, namespace):
         peer = Peer(ros, node)
         subscriptions = [
             peer.node.create_subscription(
@@ -124,14 +125,56 @@ def test_the_log_says_how_its_images_travel(
     (['image:=/a/image', 'camera_info:=/i', '/i:=/j'], '/a/image', '/i')])
 def test_it_publishes_where_it_is_remapped_to(
         ros: Any, rules: list[str], image: str, info: str) -> None:
-    node = StreetCamera(context=ros, start_parameter_services=False, cli_args=[
-        '--ros-args', *(word for rule in rules for word in ('-r', rule))])
+    node = StreetCamera(
+        context=ros, start_parameter_services=False, cli_args=[
+            '--ros-args', *(word for rule in rules for word in ('-r', rule))],
+        parameter_overrides=[Parameter(name, value=64) for name in ('width', 'height', 'loop')])
+    peer = Peer(ros, node)
     try:
-        assert {publisher.msg_type: publisher.topic_name for publisher in node.publishers
-                if publisher.msg_type in (Image, CameraInfo)} == {Image: image, CameraInfo: info}
+        node.begin()
+        peer.until(lambda: advertised(node))
+        assert advertised(node) == {Image: image, CameraInfo: info}
     finally:
+        peer.close()
         node.stop()
         node.destroy_node()
+
+
+def advertised(node: StreetCamera) -> dict[type, str]:
+    """Topic by message type, of images and calibrations."""
+    return {publisher.msg_type: publisher.topic_name for publisher in node.publishers
+            if publisher.msg_type in (Image, CameraInfo)}
+
+
+def test_the_topics_are_advertised_when_the_last_frame_is_rendered(
+        ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subscriber takes an advertised topic without images for a fault."""
+    reached, go_on = threading.Event(), threading.Event()
+
+    class Waiting(Drive):
+        def frame(self, index: int) -> Scene:
+            if index == 2:
+                reached.set()
+                assert go_on.wait(30.0)
+            return super().frame(index)
+
+    monkeypatch.setattr(street_camera, 'Drive', Waiting)
+    with camera(ros, width=67, height=65, loop=3, fps=200.0) as (node, namespace):
+        peer = Peer(ros, node)
+        heard: list[Image] = []
+        peer.node.create_subscription(Image, f'{namespace}/image', heard.append, 10)
+        ticks: list[int] = []
+        peer.node.create_timer(0.01, lambda: ticks.append(1))
+        try:
+            node.begin()
+            peer.until(reached.is_set)
+            peer.until(lambda: len(ticks) > 5)
+            assert advertised(node) == {}
+            assert peer.node.count_publishers(f'{namespace}/image') == 0
+        finally:
+            go_on.set()
+        peer.until(lambda: heard)
+        peer.close()
 
 
 @pytest.fixture

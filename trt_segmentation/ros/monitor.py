@@ -29,6 +29,7 @@ from ..stats import Stats
 from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import CameraReport, Limits, Report, tasks
+from .parameters import START_PERIODS
 from .qos import ANSWERS, overridable
 from .silence import silence
 from .transport import Transport
@@ -63,6 +64,8 @@ class Monitor:
         self._clock = clock
         self._dropped: dict[str, dict[str, int]] = {}
         self._told: dict[str, tuple[float, bool]] = {}
+        self._advertised: dict[str, float] = {}
+        """time.monotonic() when each camera's topic was first seen to have a publisher."""
         with overridable(node, '/diagnostics', ANSWERS) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
@@ -97,13 +100,26 @@ class Monitor:
 
     def _silence(self, camera: Camera, publishers: int) -> str:
         """Why a camera is silent, logged once a silence and once more where the reason changes."""
-        seconds = time.monotonic() - camera.last_image
+        now = time.monotonic()
+        came = camera.stats.snapshot(self._clock.seconds()).frames_in > 0
+        starting = not came and self._is_starting(camera, publishers, now)
+        seconds = now - camera.last_image
         if not camera.topic or seconds < self._value('stale_after'):
             return ''
-        text = silence(self._node, camera.topic, self._value('image_transport'), seconds,
-                       camera.stats.snapshot(self._clock.seconds()).frames_in > 0)
+        text = silence(self._node, camera.topic, self._value('image_transport'), seconds, came)
         key = (camera.last_image, publishers > 0)
-        if self._told.get(camera.name) != key:
+        if not starting and self._told.get(camera.name) != key:
             self._told[camera.name] = key
             self._node.get_logger().warning(text)
         return text
+
+    def _is_starting(self, camera: Camera, publishers: int, now: float) -> bool:
+        """Whether the first image of a camera may still come, so that the log does not warn yet.
+
+        A camera driver takes seconds to advertise its topic; its first image comes a little later.
+        """
+        stale_after: float = self._value('stale_after')
+        if not publishers:
+            self._advertised.pop(camera.name, None)
+            return now - camera.last_image < START_PERIODS * stale_after
+        return now - self._advertised.setdefault(camera.name, now) < stale_after

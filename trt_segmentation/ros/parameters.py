@@ -42,6 +42,10 @@ LIVE = 'takes effect at once'
 UNCONFIGURED = 'can change only while the node is unconfigured'
 NEVER = 'can be set only at start-up'
 
+START_PERIODS = 5
+"""The log waits this many times ``stale_after`` for a camera that has not advertised its topic
+yet: drivers take seconds to start."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -151,7 +155,8 @@ SETTINGS = (
             low=0.1, high=60.0),
     Setting('log_throttle', 5.0, 'Least seconds between two warnings of one kind and camera.',
             high=3600.0),
-    Setting('stale_after', 2.0, 'Seconds without an image before log and diagnostics warn.',
+    Setting('stale_after', 2.0, 'Seconds without an image before log and diagnostics warn. The '
+            f'log waits {START_PERIODS} times as long for a topic that nobody has published yet.',
             low=0.1, high=3600.0),
     Setting('latency_warn_ms', 200.0,
             'Diagnostics WARN above this p95 from taking an image to its answers published.',
@@ -182,7 +187,7 @@ def declare(node: Node, settings: Iterable[Setting],
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _deletion(node, change)
-                            or _refusal(setting, change.value, configured())
+                            or refusal(setting, change.value, configured())
                             or refuse(change.name, change.value)):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
@@ -202,7 +207,8 @@ def _deletion(node: Node, change: Parameter) -> str:
     return 'cannot be deleted; set [] for the default' if deletes else ''
 
 
-def _refusal(setting: Setting, value: Any, configured: bool) -> str:
+def refusal(setting: Setting, value: Any, configured: bool = False) -> str:
+    """Why a parameter cannot have a value, or ''; rclpy checks ranges and types of numbers."""
     if setting.choices and value not in setting.choices:
         near = get_close_matches(str(value), setting.choices, n=1)
         return (f'{value!r} is not known' + (f', did you mean {near[0]!r}?' if near else ';')

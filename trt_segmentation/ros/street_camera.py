@@ -42,7 +42,7 @@ from .messages import stamp_ns
 from .parameters import NEVER, Setting
 from .process import run
 from .qos import ANSWERS, overridable
-from .transport import choose_transport, Transport, TRANSPORTS
+from .transport import choose_transport, ImagePublisher, Transport, TRANSPORTS
 
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
@@ -73,6 +73,10 @@ SETTINGS = (
 class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info`` beside it, stamped with the time of sending.
 
+    The topics are advertised when the loop is rendered, because a subscriber takes an advertised
+    topic without images for a fault. A camera that waits for subscribers advertises them at once,
+    so that the subscribers find them.
+
     Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``, so its
     truth can be had by anybody who knows the parameters and the log; truth is the same in every
     condition.
@@ -88,10 +92,10 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         self._subscribers = get('subscribers').value
         log = get('log').value
         self._log = open(log, 'w', encoding='utf-8') if log else None  # noqa: SIM115
-        self._image = self._publisher(Image, 'image')
-        self._images = self._transport.publisher(self._image)
-        self._info = self._publisher(
-            CameraInfo, camera_info_topic(self, self._image.topic_name))
+        self._advertise()  # an impossible QoS override is refused here
+        self._topic = self._image.topic_name
+        if not self._subscribers:
+            self._withdraw()
         self._conditions = schedule(get('condition').value, get('loop').value)
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
@@ -148,6 +152,17 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         starts = range(HEAD_ROOM, loop * stride, stride)
         return [memory.view[start:start + nbytes].reshape(shape) for start in starts], memory
 
+    def _advertise(self) -> None:
+        self._image = self._publisher(Image, 'image')
+        self._info = self._publisher(
+            CameraInfo, camera_info_topic(self, self._image.topic_name))
+        self._images: ImagePublisher | None = self._transport.publisher(self._image)
+
+    def _withdraw(self) -> None:
+        self._images = None
+        for publisher in (self._image, self._info):
+            self.destroy_publisher(publisher)
+
     def _publisher(self, kind: type, topic: str) -> Publisher:
         with overridable(self, topic, ANSWERS) as (qos, options):
             return self.create_publisher(kind, topic, qos, qos_overriding_options=options)
@@ -166,12 +181,15 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         if self._transport.name == 'typed':
             keep_freed_memory()  # from now on every frame is copied
         self.get_logger().info(
-            f'publishing {self._image.topic_name}; transport {self._transport}')
+            f'publishing {self._topic}; transport {self._transport}')
         self.frames = self._loop  # whole, at once: the timer's thread reads it
 
     def _tick(self) -> None:
         if not self.frames or self._ended:
             return
+        if self._images is None:
+            self._advertise()
+        assert self._images is not None
         if not self.published and self._image.get_subscription_count() < self._subscribers:
             return
         frame = self.published % len(self.frames)
