@@ -54,11 +54,15 @@ setup(
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
-                  'rosbags', 'rosbags-image'],
+                  # ros/bag_limits.py replaces internals of this minor version
+                  'rosbags>=0.11,<0.12'],
+        # TensorRT's own Python module comes with TensorRT; cuda-core is for CUDA 12 and 13
+        'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
-        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML'],
+        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'rosbags-image', 'ruff',
+                 'types-PyYAML'],
     },
     zip_safe=True,
     entry_points={'console_scripts': [

@@ -99,6 +99,14 @@ def test_every_dependency_is_a_key_that_rosdep_knows() -> None:
     assert not [key for key in known['system'] + known['ros'] if key.endswith('-pip')]
 
 
+def test_what_rosdep_cannot_install_is_an_extra_and_a_command_in_the_docs() -> None:
+    missing = yaml.safe_load(text('test/rosdep_keys.yaml'))['no_key']
+    (extra,) = re.findall(r"'tensorrt': \[(.*)\]", text('setup.py'))
+    assert set(missing) == set(re.findall("'(.*?)'", extra)) - {'filelock'}
+    assert f'pip install {" ".join(sorted(missing))}' in text('docs/tensorrt.md')
+    assert all(name in text('package.xml') for name in missing)
+
+
 @pytest.mark.parametrize('name', ['QUALITY_DECLARATION.md', 'RELEASING.md'])
 def test_links_of_the_maintainers_documents_lead_somewhere(name: str) -> None:
     links = [link for link in re.findall(r'\]\(([^)]+)\)', text(name)) if '://' not in link]

@@ -128,7 +128,9 @@ def test_it_publishes_where_it_is_remapped_to(
     node = StreetCamera(
         context=ros, start_parameter_services=False, cli_args=[
             '--ros-args', *(word for rule in rules for word in ('-r', rule))],
-        parameter_overrides=[Parameter(name, value=64) for name in ('width', 'height', 'loop')])
+        parameter_overrides=[
+            Parameter('width', value=64), Parameter('height', value=64),
+            Parameter('loop', value=1)])
     peer = Peer(ros, node)
     try:
         node.begin()

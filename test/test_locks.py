@@ -1,0 +1,85 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What is installed is what was locked: hashes, no address of an index, and the SBOM."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import re
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ['requirements.lock', 'requirements-kilted.lock', '.ci/tensorrt_stubs.lock']
+PIN = re.compile(r'(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+))?')
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding='utf-8')
+
+
+def entries(lock: str) -> list[tuple[str, list[str]]]:
+    """Every pin of a lock, as it stands there, and its hashes."""
+    joined = text(lock).replace('\\\n', ' ')
+    lines = [re.split(r'\s+--hash=', line) for line in joined.splitlines()]
+    return [(first.strip(), [one.strip() for one in hashes]) for first, *hashes in lines]
+
+
+@pytest.mark.parametrize('lock', LOCKS)
+def test_every_pin_has_hashes_and_no_lock_names_a_host(lock: str) -> None:
+    found = entries(lock)
+    assert found
+    for pin, hashes in found:
+        assert PIN.fullmatch(pin), pin
+        assert hashes and all(re.fullmatch('sha256:[0-9a-f]{64}', one) for one in hashes), pin
+    assert '://' not in text(lock)
+
+
+def test_everything_that_dev_installs_for_tests_is_compared_with_its_hash() -> None:
+    commands = re.findall(r'pip install ((?:.|\\\n)*?[^\\])\n', text('dev'))
+    # the package itself, and the tools that write the locks, which no test uses
+    others = [command for command in commands if '--require-hashes' not in command]
+    assert len(commands) == 5 and len(others) == 2
+    assert all('--editable .' in one or 'cyclonedx-bom' in one for one in others)
+    assert {lock for lock in LOCKS if f'-r {lock}' in text('dev')} == set(LOCKS)
+
+
+def test_both_distributions_have_the_same_ros_packages() -> None:
+    jazzy, kilted = ({line.replace(f'ros-{name}-', '') for line in text(file).splitlines()
+                      if line.startswith(f'ros-{name}-')} for name, file in (
+                          ('jazzy', 'requirements.in'), ('kilted', 'requirements-kilted.in')))
+    assert jazzy == kilted and 'rclpy[fastrtps]' in jazzy
+
+
+def test_ci_runs_the_ros_tests_on_both_distributions() -> None:
+    assert re.findall(r'^\./dev (test\S*)$', text('.ci/run'), re.M) == ['test', 'test-kilted']
+
+
+def test_the_sbom_lists_the_pins_of_the_lock() -> None:
+    document = json.loads(text('sbom.json'))
+    assert (document['bomFormat'], document['metadata']['component']['name']) == (
+        'CycloneDX', 'trt_segmentation')
+    listed = sorted(part['purl'] for part in document['components'])
+    pins = [PIN.fullmatch(pin) for pin, _ in entries('requirements.lock')]
+    assert listed == sorted(f'pkg:pypi/{pin["name"]}@{pin["version"]}' for pin in pins if pin), (
+        'requirements.lock changed; ./dev lock writes sbom.json too')
+    assert 'externalReferences' not in text('sbom.json')
+
+
+def test_rosbags_is_bounded_as_its_internals_are_replaced() -> None:
+    bounds = [re.search(r'rosbags(>=0\.\d+,<0\.\d+)', text(name))
+              for name in ('requirements.in', 'setup.py')]
+    assert bounds[0] and bounds[1] and bounds[0][1] == bounds[1][1]
