@@ -108,7 +108,8 @@ def test_releasing_an_answer_of_ones_own_does_nothing():
 
 @pytest.mark.parametrize('data, found', [
     (np.zeros((4, 6, 3), np.float32), 'float32'), (np.zeros(72, np.uint16), 'uint16'),
-    (np.zeros(72, np.int8), 'int8'), (bytes(72), 'bytes'), ([0] * 72, 'list')])
+    (np.zeros(72, np.int8), 'int8'), (bytes(72), 'bytes'), ([0] * 72, 'list')],
+    ids=['float32', 'uint16', 'int8', 'bytes', 'list'])
 def test_data_that_is_not_bytes_is_refused(data, found):
     with pytest.raises(FrameError, match=f'data is {found}; expected the bytes of the image as '
                                          'uint8. Scale floating-point pixels'):
