@@ -105,8 +105,7 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        help='what to measure on, a condition each (frames that calibration left '
                        'out, else street scenes)')
     group.add_argument('--hold-out-labels', nargs='+', default=[], metavar='DIR|-',
-                       help='label maps of each --hold-out DIR, in the same order; - for one '
-                       'without')
+                       help='label maps of each --hold-out, in the same order; - for none')
     _add_label_values(group)
     group.add_argument('--hold-out-frames', type=_count, default=48, metavar='N',
                        help='of each (%(default)s)')
@@ -191,8 +190,7 @@ def _add_label_values(group: argparse.ArgumentParser | argparse._ArgumentGroup) 
     group.add_argument('--ignore', nargs='+', type=_values, default=[], metavar='V|V-V',
                        help='values of the label maps to leave out, such as 11 or 0-6')
     group.add_argument('--map', dest='label_map', metavar='FILE',
-                       help='class id by value of the label maps, as YAML; cityscapes and ade20k '
-                       'are installed')
+                       help='their class id by value, as YAML; or cityscapes, ade20k')
 
 
 def _add_demo(commands: Commands) -> None:
@@ -278,11 +276,11 @@ def _positive(text: str) -> float:
 
 
 def _values(text: str) -> range:
-    first, _, last = text.partition('-')
-    last = last or first
+    first, dash, last = text.partition('-')
+    last = last if dash else first
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 65535):
-        raise argparse.ArgumentTypeError(f'{text!r} is not a value of 0 to 65535 such as 11, or '
-                                         'a range such as 0-6')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a value such as 11 or a range such as '
+                                         '0-6, of 0 to 65535')
     return range(int(first), int(last) + 1)
 
 
