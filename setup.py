@@ -46,6 +46,7 @@ setup(
         (f'share/{PACKAGE}/config', files(
             'config/*.yaml', 'config/*.xml', 'config/*.rviz', 'config/*.json')),
         (f'share/{PACKAGE}/config/models', files('config/models/*.yaml')),
+        (f'share/{PACKAGE}/config/maps', files('config/maps/*.yaml')),
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',
@@ -54,11 +55,13 @@ setup(
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
-                  'rosbags', 'rosbags-image'],
+                  # ros/bag_limits.py replaces internals of this minor version
+                  'rosbags>=0.11,<0.12'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
-        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'types-PyYAML'],
+        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'rosbags-image', 'ruff',
+                 'types-PyYAML'],
     },
     zip_safe=True,
     entry_points={'console_scripts': [

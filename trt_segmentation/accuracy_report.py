@@ -39,6 +39,9 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
     console.print(by_condition(accuracy))
     if accuracy.has_truth():
         console.print(by_class(accuracy))
+        labelled = [name for name in accuracy.conditions if accuracy.has_truth(name)]
+        for condition in labelled if len(labelled) > 1 else ():
+            console.print(by_class(accuracy, condition))
     else:
         console.print('No truth is known of these images, so only agreement with fp32 is.')
     console.print(f'→ {folder / "accuracy.json"}, {folder / "differences.png"}', markup=False,
@@ -61,10 +64,11 @@ def by_condition(accuracy: Accuracy) -> Table:
     return table
 
 
-def by_class(accuracy: Accuracy) -> Table:
-    """A row for every class, a column for every precision."""
-    table = Table('IoU', *_precisions(accuracy), title='accuracy by class')
-    columns = [accuracy.scores(precision).iou for precision in _precisions(accuracy)]
+def by_class(accuracy: Accuracy, condition: str | None = None) -> Table:
+    """A row for every class, a column for every precision; of one condition, or of all."""
+    table = Table('IoU', *_precisions(accuracy),
+                  title='accuracy by class' + (f', {condition}' if condition else ''))
+    columns = [accuracy.scores(name, condition).iou for name in _precisions(accuracy)]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
             table.add_row(name, *map(_cell, row))

@@ -51,6 +51,7 @@ class Replay:
     :param total: frames on the topic.
     :param answered: frames segmented and written.
     :param bad: one line for each frame that could not be read.
+    :param agreement: how far the frames agree with what was expected; None without expectation.
     :param difference: the first difference from what was expected; None where there is none.
     :param stopped_by: number of the signal that ended it early.
     :param seconds: from the first frame to the last.
@@ -60,6 +61,7 @@ class Replay:
     total: int
     answered: int = 0
     bad: list[str] = field(default_factory=list)
+    agreement: str | None = None
     difference: str | None = None
     stopped_by: int | None = None
     seconds: float = 0.0
@@ -106,8 +108,9 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
     except (BagError, EngineError) as error:
         raise type(error)(f'{error}. {writer.path} holds the {done.answered} answers '
                           'before it') from error
-    if expectation and not done.difference and not done.stopped_by:
-        done.difference = expectation.missing()
+    if expectation and not done.difference:
+        done.agreement = expectation.summary()
+        done.difference = None if done.stopped_by else expectation.missing()
     return done
 
 
@@ -257,6 +260,8 @@ def tell(done: Replay, out: Path, engine: str) -> None:
     if done.stopped_by:
         lines.append(f'stopped by {signal.Signals(done.stopped_by).name}; {out} is closed and '
                      f'holds the first {done.answered} answers')
+    if done.agreement and not done.difference:
+        lines.append(done.agreement)
     if done.difference:
         lines.append(f'DIFFERENT: {done.difference}')
     for line in lines:

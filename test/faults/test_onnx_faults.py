@@ -161,6 +161,21 @@ def test_sound_external_data_is_taken(folder):
     assert model_digest(card.model) != before
 
 
+def test_a_git_lfs_pointer_is_called_one(folder, capsys):
+    """In the place of the model, and of its weights, by every command that opens it."""
+    pointer = (b'version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * b'a'
+               + b'\nsize 5000000\n')
+    model = network(external(location='weights.bin', offset=0, length=60))
+    card = load_card(write(folder, 'sound', model.SerializeToString()))
+    words = 'is a Git LFS pointer, not the file itself; run `git lfs pull`'
+    (folder / 'weights.bin').write_bytes(pointer)
+    assert f"'weights.bin', which {words}" in error_of(lambda: OnnxRuntimeEngine(card))
+    card.model.write_bytes(pointer)
+    assert f'{card.model} {words}' in error_of(lambda: OnnxRuntimeEngine(card))
+    assert cli.main(['inspect', str(card.model)]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
     """Inspect would list the classes of a network without a card."""
     image = Tensor('image', 'float32', (1, 3, 32, 32))

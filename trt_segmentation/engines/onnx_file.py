@@ -22,6 +22,7 @@ import math
 import mmap
 from pathlib import Path
 
+from ..git_lfs import is_lfs_pointer, LFS_ADVICE
 from . import EngineError
 from .onnx_tensor import BITS, read_tensor
 from .protobuf import Fields, name
@@ -100,6 +101,8 @@ def summarise(path: Path) -> OnnxSummary:
         raise EngineError(
             f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
             f'correct model: in the model card')
+    if is_lfs_pointer(path):
+        raise EngineError(f'{path} {LFS_ADVICE}')
     if (size := path.stat().st_size) > MAX_FILE:
         raise EngineError(f'{path} has {size / 1e9:.1f} GB; 2 GB is the most one ONNX file can '
                           f'hold, so export with external data')

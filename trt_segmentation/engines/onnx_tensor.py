@@ -21,6 +21,7 @@ from itertools import islice
 import math
 from pathlib import Path
 
+from ..git_lfs import is_lfs_pointer, LFS_ADVICE
 from . import EngineError
 from .protobuf import Fields, name, packed
 
@@ -88,6 +89,8 @@ class StoredTensor:
         if not (folder / place).is_file():
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is not there; '
                               f'weights kept outside an ONNX file have to lie beside it')
+        if is_lfs_pointer(folder / place):
+            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which {LFS_ADVICE}')
         size = (folder / place).stat().st_size
         offset = int(self.external.get('offset') or 0)
         length = int(self.external.get('length') or size - offset)
