@@ -25,7 +25,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2')
 
 from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 
-from trt_segmentation.ros.qos import publisher_events, subscription_events
+from trt_segmentation.ros.qos import publisher_events, SubscriptionEvents
 
 
 @pytest.mark.parametrize('policy, of_subscription, of_publisher', [
@@ -39,10 +39,11 @@ def test_each_policy_has_its_cure_and_is_told_once(
         policy: str, of_subscription: str, of_publisher: str) -> None:
     told: list[str] = []
     event = SimpleNamespace(last_policy_kind=QoSPolicyKind[policy])
-    for events, cure in ((subscription_events, of_subscription),
-                         (publisher_events, of_publisher)):
+    for events, cure in (
+            (SubscriptionEvents('/image', told.append, lambda count: None), of_subscription),
+            (publisher_events('/image', told.append), of_publisher)):
         told.clear()
-        incompatible = events('/image', told.append).incompatible_qos
+        incompatible = events.incompatible_qos
         incompatible(event)
         incompatible(event)
         (line,) = told

@@ -52,7 +52,7 @@ from trt_segmentation.ros.direct_publisher import DirectPublisher
 from trt_segmentation.ros.direct_subscription import DirectSubscription, NO_BUFFER, TAKE_ERROR
 from trt_segmentation.ros.librcl import Librcl, TransportError
 from trt_segmentation.ros.memory import Memory, PageMemory
-from trt_segmentation.ros.qos import subscription_events
+from trt_segmentation.ros.qos import SubscriptionEvents
 from trt_segmentation.ros.transport import choose_transport, Transport
 
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -407,7 +407,8 @@ def test_events_of_a_direct_subscription_still_come(ros: Ros, direct: Transport)
     warnings: list[str] = []
     got = Got()
     subscription = subscribed(ros, direct, got,
-                              event_callbacks=subscription_events(ros.topic, warnings.append))
+                              event_callbacks=SubscriptionEvents(
+                                  ros.topic, warnings.append, lambda count: None))
     ros.node.create_publisher(
         Image, ros.topic, QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
     ros.until(lambda: warnings)
