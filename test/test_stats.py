@@ -65,6 +65,16 @@ def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
     assert stats.snapshot(now + 10.1).fps_in == 0
 
 
+def test_frames_lost_on_the_way_are_no_frames_in_and_are_recent_for_a_window():
+    stats = Stats(window=10.0)
+    stats.frames_lost(3, 100.0)
+    stats.frames_lost(2, 105.0)
+    counts = [(found.lost, found.lost_lately) for now in (105.0, 109.9, 110.0, 115.0)
+              for found in [stats.snapshot(now)]]
+    assert counts == [(5, 5), (5, 5), (5, 2), (5, 0)]
+    assert stats.snapshot(115.0).frames_in == stats.snapshot(115.0).in_flight == 0
+
+
 def test_stages_are_kept_apart():
     stats = Stats()
     stats.frame_out(0, {'pre': 1.0, 'post': 10.0})
