@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from collections import Counter, deque
 from threading import Thread
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupting_lock import InterruptingLock
 import numpy as np
 import pytest
 
@@ -128,3 +130,40 @@ def test_many_threads():
     assert (snapshot.frames_in, snapshot.frames_out, snapshot.frames_dropped) == (
         4000, 2000, 2000)
     assert snapshot.in_flight == 0
+
+
+def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
+    """The executor and both of the worker's threads count drops."""
+    stats, lock = Stats(), InterruptingLock()
+
+    class Interrupted(Counter):
+        def __getitem__(self, reason):
+            found = super().__getitem__(reason)
+            lock.interrupt(lambda: stats.frame_dropped('late'))
+            return found
+
+    stats._lock, stats._dropped = lock, Interrupted(late=5)
+    stats.frame_dropped('late')
+    lock.join()
+    assert stats.snapshot(0.0).dropped == {'late': 7}
+
+
+def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
+    """The executor takes it while the worker counts an answer."""
+    stats, lock = Stats(), InterruptingLock()
+
+    class Interrupted(deque):
+        def __iter__(self):
+            for answer in super().__iter__():
+                yield answer
+                lock.interrupt(lambda: stats.frame_out(0.0, {'total': 2.0}))
+
+    stats._lock, stats._out = lock, Interrupted(maxlen=MOST)
+    for _ in range(2):
+        stats.frame_in(0.0)
+    stats.frame_out(0.0, {'total': 1.0})
+    during = stats.snapshot(0.0)
+    lock.join()
+    assert (during.frames_out, during.in_flight) == (1, 1)
+    assert during.latency_ms['total']['p99'] == 1.0
+    assert stats.snapshot(0.0).in_flight == 0

@@ -25,6 +25,7 @@ pytest.importorskip('rclpy')
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from interrupting_lock import InterruptingLock
 from node_rig import camera_image, NODE
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -325,3 +326,21 @@ def test_forward_clock_always_goes_on(monkeypatch: pytest.MonkeyPatch,
     for steady, now in readings:  # noqa: B007
         found.append(clock.seconds())
     assert found == expected
+
+
+def test_a_forward_clock_that_two_threads_read_at_once_does_not_run_ahead(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor and the worker read it; a time read before the other's is no jump back."""
+    monkeypatch.setattr(forward.time, 'monotonic', lambda: 0.0)
+    lock, times = InterruptingLock(), iter([10, 11, 12])
+
+    def now() -> Any:
+        found = SimpleNamespace(nanoseconds=next(times) * 10**9)
+        lock.interrupt(clock.seconds)
+        return found
+
+    clock = ForwardClock(SimpleNamespace(now=now))  # type: ignore[arg-type]
+    clock._lock = lock  # type: ignore[assignment]
+    clock.seconds()
+    lock.join()
+    assert clock.seconds() == 12
