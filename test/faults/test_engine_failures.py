@@ -306,6 +306,8 @@ def test_what_nobody_thought_of_ends_no_thread_for_good(
     watching.send_until(lambda: len(watching.maps) > 3)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
     assert 'ZeroDivisionError: nobody' in capfd.readouterr().err
+    # the frame it failed on, and any that the engine was given meanwhile
+    assert all_accounted_for(rig).dropped['internal error'] >= 1
 
 
 def test_a_new_engine_does_not_answer_again(
