@@ -40,6 +40,8 @@ class Snapshot:
 
     :param lost: frames that were lost before they came in; ``frames_in`` does not count them.
     :param lost_lately: those of the window.
+    :param skipped: frames that never came in by the camera's own numbers: those lost, and those
+        that a newer one replaced before they were taken.
     :param fps_in: frames a second over the window.
     :param fps_out: answers a second over the window.
     :param latency_ms: by stage, then by ``p50``, ``p95``, ``p99``.
@@ -53,6 +55,7 @@ class Snapshot:
     latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lost: int = 0
     lost_lately: int = 0
+    skipped: int = 0
 
     @property
     def frames_dropped(self) -> int:
@@ -86,7 +89,7 @@ class Stats:
         self._frames_in = 0
         self._frames_out = 0
         self._dropped: Counter[str] = Counter()
-        self._lost = 0
+        self._lost = self._skipped = 0
         self._in: deque[float] = deque(maxlen=MOST)
         self._out: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=MOST)
         self._losses: deque[float] = deque(maxlen=MOST)
@@ -120,6 +123,11 @@ class Stats:
             self._losses.extend([now] * min(count, MOST))
             self._forget(now)
 
+    def frames_skipped(self, count: int) -> None:
+        """Count frames that never came in, as the numbers of those that did tell it."""
+        with self._lock:
+            self._skipped += count
+
     def snapshot(self, now: float) -> Snapshot:
         """Return counts since the start, rates and latencies of the last window."""
         with self._lock:
@@ -132,7 +140,7 @@ class Stats:
                 self._frames_in, self._frames_out, dict(self._dropped),
                 self._rate(self._in, now), self._rate([at for at, _ in self._out], now),
                 {stage: percentiles(values) for stage, values in stages.items()},
-                self._lost, len(self._losses))
+                self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
         # less than a window since the first frame, or since the oldest of a full window,

@@ -67,6 +67,8 @@ KEYS = {
         'fps_out': 'label maps a second, of the last 10 s',
         'frames_lost': 'images that the middleware lost on the way, not in `frames_in`; `unknown` '
                        'and why if it does not report them',
+        'frames_skipped': "images that never came, by the camera's own numbers: those lost, and "
+                          'those that a newer one replaced before the node took them',
     },
     'engine': {
         'model': 'name in the model card',

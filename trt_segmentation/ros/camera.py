@@ -79,6 +79,11 @@ class Camera:
         """Full name of the topic of its label maps."""
         return self._outputs.label_map
 
+    @property
+    def images_are_numbered(self) -> bool:
+        """Whether images that never came are known from the numbers of those that did."""
+        return self._image is None or self._image.numbered
+
     def subscribe(self, image_transport: str, take: Callable[[Camera, Taken], None],
                   lost: Callable[[Camera, str, str], None], buffers: int,
                   allocate: Allocate, seconds: Callable[[], float],
@@ -105,14 +110,18 @@ class Camera:
             for stats in self._every:
                 stats.frames_lost(count, seconds())
 
+        def images_skipped(count: int) -> None:
+            for stats in self._every:
+                stats.frames_skipped(count)
+
         self.info = None  # its publisher may be gone, and the image another size
         topic = image_topic(self._node, self.name, image_transport)
         events = self._events(topic, images_lost)
         with overridable(self._node, topic, NEWEST) as (qos, options):
             self._image = self._transport.subscribe(
-                self._node, topic, qos, image, not_taken, image_transport=image_transport,
-                buffers=buffers, allocate=allocate, event_callbacks=events,
-                qos_overriding_options=options)
+                self._node, topic, qos, image, not_taken, skipped=images_skipped,
+                image_transport=image_transport, buffers=buffers, allocate=allocate,
+                event_callbacks=events, qos_overriding_options=options)
         self.loss_is_reported = events.loss_is_reported
         heard = self._image.subscription.topic_name
         info = camera_info_topic(self._node, heard if image_transport == 'raw'

@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
 from ..stats import Snapshot
-from .loss import UNKNOWN
+from .loss import NOT_NUMBERED, UNKNOWN
 from .transport import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -54,6 +54,7 @@ class CameraReport:
     :param snapshot: counts and latencies of this camera.
     :param dropped_before: drops by reason at the last report.
     :param frame_error: text of the newest bad frame.
+    :param images_are_numbered: whether images that never came are known by number.
     :param foreign_stamps: whether its stamps and the node's clock share no time base.
     :param bad_infos: camera_info messages that could not be read.
     :param bad_infos_before: those at the last report.
@@ -71,6 +72,7 @@ class CameraReport:
     foreign_stamps: bool = False
     loss: str = ''
     loss_is_reported: bool = True
+    images_are_numbered: bool = True
     bad_infos: int = 0
     bad_infos_before: int = 0
     lost_infos: int = 0
@@ -116,7 +118,7 @@ def pipeline(report: Report) -> DiagnosticStatus:
     if report.transport:
         values |= {'transport': report.transport.name,
                    'transport_reason': report.transport.reason}
-    values |= _lost(report.snapshot, all(one.loss_is_reported for one in report.cameras))
+    values |= _lost(report.snapshot, report.cameras)
     return _status(report, 'pipeline', _pipeline_findings(report),
                    {**values, **_counted(report.snapshot)})
 
@@ -141,7 +143,7 @@ def engine(report: Report) -> DiagnosticStatus:
 def camera(report: Report, one: CameraReport) -> DiagnosticStatus:
     """Frames, rates, drops, latency and age of one camera."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
-              **_lost(one.snapshot, one.loss_is_reported), **_counted(one.snapshot),
+              **_lost(one.snapshot, (one,)), **_counted(one.snapshot),
               'camera_info_bad': one.bad_infos,
               'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
     if one.foreign_stamps:
@@ -157,8 +159,11 @@ def summary(snapshot: Snapshot) -> str:
             + (f'; {snapshot.lost} more lost on the way' if snapshot.lost else ''))
 
 
-def _lost(snapshot: Snapshot, reported: bool) -> dict[str, object]:
-    return {'frames_lost': snapshot.lost if reported else UNKNOWN}
+def _lost(snapshot: Snapshot, cameras: Iterable[CameraReport]) -> dict[str, object]:
+    reported = all(one.loss_is_reported for one in cameras)
+    numbered = all(one.images_are_numbered for one in cameras)
+    return {'frames_lost': snapshot.lost if reported else UNKNOWN,
+            'frames_skipped': snapshot.skipped if numbered else NOT_NUMBERED}
 
 
 def _counted(snapshot: Snapshot) -> dict[str, object]:

@@ -60,6 +60,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         release().
     :param dropped: called instead for a message that is lost, with :data:`NO_BUFFER` or
         :data:`TAKE_ERROR` and a text.
+    :param skipped: told how many messages a publisher numbered between two that came.
     :param image_transport: raw or compressed.
     :param buffers: images that may be held at once, not counting the one being taken.
     :param allocate: where their memory comes from.
@@ -69,9 +70,9 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
                  callback: Callable[[TakenImage], None], dropped: Callable[[str, str], None],
-                 *, image_transport: str = 'raw', buffers: int = 4,
-                 allocate: Allocate = PageMemory, callback_group: CallbackGroup | None = None,
-                 **options: Any) -> None:
+                 *, skipped: Callable[[int], None] = lambda count: None,
+                 image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
+                 callback_group: CallbackGroup | None = None, **options: Any) -> None:
         super().__init__(callback_group or node.default_callback_group)
         self._node = node
         self._librcl = librcl
@@ -79,6 +80,9 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._allocate = allocate
         self._callback = callback
         self._dropped = dropped
+        self._skipped = skipped
+        self._newest = (b'', 0)  # publisher and number of the message taken last
+        self.numbered = True
         # one more than may be held: without it a message nobody has room for could not be
         # taken, and a wait set with an untaken message in it does not wait
         self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
@@ -132,6 +136,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
                 message = self._librcl.take(self.subscription.handle.pointer, buffer)
             if message is None:
                 return None
+            self._count_skipped(buffer)
             if not self._free:  # only this thread takes from it, so it cannot become empty below
                 return lambda: self._dropped(NO_BUFFER, self._held)
             kept = True
@@ -141,11 +146,23 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         except rclpy_c.InvalidHandle:  # closed between waiting and taking
             return None
         except TransportError as error:
+            publisher, number = self._newest
+            self._newest = publisher, number + 1  # it came, so it is not skipped
             text = str(error)
             return lambda: self._dropped(TAKE_ERROR, text)
         finally:
             if not kept:
                 self._free.append(buffer)
+
+    def _count_skipped(self, buffer: MessageBuffer) -> None:
+        """Tell of messages that never came: lost, or replaced in the queue by a newer one."""
+        (publisher, before), number = self._newest, buffer.number
+        self.numbered = number is not None
+        if number is None:
+            return
+        self._newest = (buffer.publisher, number)
+        if publisher == buffer.publisher and number > before + 1:
+            self._skipped(number - before - 1)
 
     async def execute(self, taken_data: Callable[[], None] | None) -> None:
         """Tell whoever is concerned."""

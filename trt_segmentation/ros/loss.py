@@ -25,6 +25,9 @@ from ..stats import WINDOW
 UNKNOWN = 'unknown: this middleware does not report lost messages'
 """In place of a count of lost images."""
 
+NOT_NUMBERED = 'unknown: only the direct transport over a middleware that numbers messages tells'
+"""In place of a count of skipped images."""
+
 
 def loss(topic: str, count: int, rmw: str, environment: Mapping[str, str] = os.environ) -> str:
     """Say in one line that images are lost, and what to set.

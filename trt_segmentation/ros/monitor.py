@@ -101,8 +101,8 @@ class Monitor:
         return CameraReport(
             camera.name, camera.topic, publishers, self._silence(camera, publishers), snapshot,
             before, camera.frame_error, camera.foreign_stamps, self._loss(camera, snapshot),
-            camera.loss_is_reported, camera.bad_infos, infos_before, camera.lost_infos,
-            camera.info_error)
+            camera.loss_is_reported, camera.images_are_numbered, camera.bad_infos, infos_before,
+            camera.lost_infos, camera.info_error)
 
     def _loss(self, camera: Camera, snapshot: Snapshot) -> str:
         """What to do about images lost lately; logged when a camera begins to lose some."""

@@ -42,6 +42,8 @@ class ImageSubscription(Protocol):
 
     subscription: Any
     """The rclpy subscription: topic, QoS, number of publishers."""
+    numbered: bool
+    """Whether messages come with the number that their publisher gave them."""
 
     def renew(self) -> None:
         """Give up all memory and take into new from now on; no image may be held."""
@@ -66,6 +68,8 @@ class TypedSubscription:
 
     :param image_transport: raw or compressed.
     """
+
+    numbered = False  # rclpy tells the number, and not whose it is
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
                  callback: Callable[[TakenImage], None], image_transport: str = 'raw',
@@ -116,8 +120,9 @@ class Transport:
 
     def subscribe(self, node: Node, topic: str, qos: QoSProfile,
                   callback: Callable[[TakenImage], None],
-                  dropped: Callable[[str, str], None], *, image_transport: str = 'raw',
-                  buffers: int = 4, allocate: Allocate = PageMemory,
+                  dropped: Callable[[str, str], None], *,
+                  skipped: Callable[[int], None] = lambda count: None,
+                  image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
                   **options: Any) -> ImageSubscription:
         """Subscribe to images.
 
@@ -127,9 +132,9 @@ class Transport:
         if self.librcl is None:
             return TypedSubscription(node, topic, qos, callback, image_transport, **options)
         return DirectSubscription(
-            node, topic, qos, self.librcl, callback, dropped, image_transport=image_transport,
-            buffers=buffers, allocate=allocate if image_transport == 'raw' else PageMemory,
-            **options)
+            node, topic, qos, self.librcl, callback, dropped, skipped=skipped,
+            image_transport=image_transport, buffers=buffers,
+            allocate=allocate if image_transport == 'raw' else PageMemory, **options)
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:
