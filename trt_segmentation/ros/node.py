@@ -31,7 +31,7 @@ from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import summary
 from .fitting import MODEL_DEPENDENT, unfit
-from .frame_log import FrameLog
+from .frame_log import FrameLog, FrameLogError
 from .librcl import TransportError
 from .live import LiveParameters
 from .malloc import give_back_freed_memory, keep_freed_memory
@@ -138,7 +138,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(
                     Camera(self, name, card, self.transport, (stats, self.stats)))
-        except (ModelCardError, EngineError, TransportError, Interrupted) as error:
+        except (ModelCardError, EngineError, TransportError, FrameLogError,
+                Interrupted) as error:
             return self._failed('configure', str(error))
         except Exception as error:  # rclpy would swallow it without a word
             return self._failed('configure', f'{type(error).__name__}: {error}')
@@ -161,7 +162,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         try:
             for camera in self.cameras:
                 camera.subscribe(self.value('image_transport'), takes.offer, takes.not_taken,
-                                 buffers(self._pipeline), takes.allocate)
+                                 buffers(self._pipeline), takes.allocate,
+                                 self._forward.seconds, self._warn)
         except Exception as error:  # an impossible qos_overrides value, say
             self._finish()
             return self._failed('activate', f'{type(error).__name__}: {error}')
