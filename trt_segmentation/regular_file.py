@@ -54,7 +54,7 @@ def open_regular(path: Path, flags: int = 0) -> Iterator[BinaryIO]:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(f'{path.name} is not a regular file')
+            raise OSError(f'{path} is not a regular file')
         file = os.fdopen(handle, 'rb')
     except BaseException:
         os.close(handle)

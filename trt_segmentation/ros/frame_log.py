@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 import json
-from pathlib import Path
 import threading
 import time
 from typing import IO
+
+from ..regular_file import expand_home
 
 
 class FrameLog:
@@ -44,7 +45,7 @@ class FrameLog:
         self._lock = threading.Lock()
         # line buffered: a process that is killed leaves whole lines
         self._file: IO[str] | None = \
-            Path(path).expanduser().open('w', buffering=1, encoding='utf-8') if path else None
+            expand_home(path).open('w', buffering=1, encoding='utf-8') if path else None
 
     @property
     def on(self) -> bool:
