@@ -68,19 +68,20 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def read_whole(file: BinaryIO, most: int) -> bytes:
+def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
     """Read a file that was just opened.
 
     :param most: bytes that it may have.
+    :param name: what errors call it.
     :raises ValueError: if it has more.
     :raises OSError: if it gave more or fewer bytes than its size.
     """
     size = size_of(file)
     if size > most:
-        raise ValueError(f'it has {size:,} bytes; at most {most:,} are read')
+        raise ValueError(f'{name} has {size:,} bytes; at most {most:,} are read')
     data = file.read(size + 1) or b''
     if len(data) != size:
-        raise changed(size)
+        raise changed(size, name)
     return data
 
 
@@ -104,10 +105,10 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def changed(size: int) -> OSError:
+def changed(size: int, name: str = 'it') -> OSError:
     """The error of a file whose bytes are not as many as its size."""
-    return OSError(f'it does not have the {size:,} bytes that it had when it was opened: another '
-                   f'program is writing it, or it is no file on a disk')
+    return OSError(f'{name} does not have the {size:,} bytes that it had when it was opened: '
+                   f'another program is writing it, or it is no file on a disk')
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:

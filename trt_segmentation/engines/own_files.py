@@ -142,4 +142,4 @@ def _read_own(path: Path, most: int) -> bytes:
             raise PermissionError(f'{path.name} belongs to user {status.st_uid}')
         if status.st_mode & 0o022:
             raise PermissionError(f'{path.name} can be written by others')
-        return read_whole(file, most)
+        return read_whole(file, most, path.name)
