@@ -32,9 +32,11 @@ from trt_segmentation.evaluation import (
     Sample,
     SCENE_SIZE,
     street_samples,
+    tell,
 )
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.label_values import LabelValues, load_map
+from trt_segmentation.metrics import Scores
 from trt_segmentation.model_card import load_card, ModelCard, spread_palette
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -118,6 +120,14 @@ def test_a_card_of_other_classes_cannot_be_scored_on_streets():
     card = ModelCard('net', 'net.onnx', street.CLASSES[2:], spread_palette(8))
     with pytest.raises(EvaluationError, match=r'that net has not: road, lane marking; .*--images'):
         next(street_samples(card, 1, 'day'))
+
+
+def test_brackets_in_names_are_no_markup(capsys):
+    """Rich would end in a MarkupError, or leave the name out."""
+    scores = Scores(('[/red]', '[bold]'), np.eye(2, dtype=np.int64), 1)
+    tell({'[/x]': scores}, 'net [/], cpu')
+    text = capsys.readouterr().out
+    assert all(name in text for name in ('[/red]', '[bold]', '[/x]', 'net [/], cpu'))
 
 
 def test_conditions_that_do_not_exist():

@@ -29,6 +29,16 @@ def printed_card(text, path):
     return load_card(card)
 
 
+def test_odd_file_name_ends_no_comment_and_reaches_no_terminal(tmp_path):
+    """A line break in it would make the rest of the name part of the card."""
+    path = color_classifier(tmp_path / 'net.onnx', cube_colors(5))
+    odd = path.rename(tmp_path / 'a\nmodel: x\n\x1b[31m\x9b.onnx')
+    text = inspect_model(odd)
+    assert text.replace('\n', '').isprintable()
+    assert [line for line in text.splitlines() if line.startswith('model: ')] == [
+        r'model: "a\nmodel: x\n\u001b[31m\x9b.onnx"']
+
+
 @pytest.mark.parametrize('given, classes', [
     ({}, 5), ({'layout': 'nhwc', 'output_layout': 'nhwc'}, 5), ({'dtype': 'uint8'}, 5),
     ({'height': None, 'width': None}, 5), ({'dtype': 'float16', 'batch': 1, 'stride': 2}, 5),

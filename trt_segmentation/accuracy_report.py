@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .builder.accuracy import Accuracy, write_differences
 from .model_card import ModelCard
@@ -58,7 +59,8 @@ def by_condition(accuracy: Accuracy) -> Table:
             scores = [accuracy.scores(precision, condition).mean_iou,
                       accuracy.boundary_iou(precision, condition)]
             table.add_row(
-                precision, condition or 'all', str(accuracy.tally(precision, condition).images),
+                precision, Text(condition or 'all'),
+                str(accuracy.tally(precision, condition).images),
                 f'{accuracy.agreement(precision, condition):.4%}', *map(_cell, scores))
         table.add_section()
     return table
@@ -71,7 +73,8 @@ def by_class(accuracy: Accuracy, condition: str | None = None) -> Table:
     columns = [accuracy.scores(name, condition).iou for name in _precisions(accuracy)]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
-            table.add_row(name, *map(_cell, row))
+            # Text: rich would take brackets in names for its markup
+            table.add_row(Text(name), *map(_cell, row))
     return table
 
 

@@ -27,6 +27,7 @@ from .builder.feeds import Joined, Named
 from .builder.graph import GraphError
 from .frame import Frame
 from .pictures import IMAGES, PictureError, read_picture
+from .regular_file import expand_home
 from .ros.bags import BagReader, stamp_text
 
 STREET_SEED = 2_000_000
@@ -102,7 +103,10 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
     """
     sources: list[Bag | Folder | Street] = []
     for name in names:
-        path = Path(name).expanduser()
+        try:
+            path = expand_home(name)
+        except FileNotFoundError as error:
+            raise GraphError(f'nothing to calibrate on: {error}') from error
         if name == 'street':
             sources.append(Street(scenes))
         elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')

@@ -207,7 +207,9 @@ def _cached(order: Order, card: ModelCard, given: Graph, calibration: Calibratio
 
 
 def _report_folder(order: Order, card: ModelCard) -> Path:
-    return order.report or Path(f'{card.name}-{order.precision}-report')
+    # the name is whatever the card says: /etc/x, say
+    name = card.name.replace('/', '_')
+    return order.report or Path(f'{name}-{order.precision}-report')
 
 
 def _tell(plan: Plan, order: Order, console: Console) -> None:

@@ -27,8 +27,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from .frame import Frame, FrameError
 from .label_values import label_values, LabelValueError, LabelValues
@@ -217,15 +219,16 @@ def _scenes(card: ModelCard, count: int, conditions: Sequence[str]) -> dict[str,
 
 
 def _tracked(pipeline: Pipeline, samples: Iterable[Sample], count: int, what: str) -> Scores:
-    return evaluate(pipeline, track(samples, what, count, console=Console(stderr=True)))
+    return evaluate(pipeline, track(samples, escape(what), count, console=Console(stderr=True)))
 
 
 def tell(scored: dict[str, Scores], title: str) -> None:
     """Print a table: a row a class, a column a condition."""
-    table = Table('IoU', *scored, title=title)
+    # escaped or a Text: rich would take brackets in names for its markup
+    table = Table('IoU', *map(escape, scored), title=Text(title))
     classes = next(iter(scored.values())).classes
     for name, *row in zip(classes, *(scores.iou for scores in scored.values())):
-        table.add_row(name, *map(_cell, row))
+        table.add_row(Text(name), *map(_cell, row))
     table.add_section()
     table.add_row('mean IoU', *(_cell(s.mean_iou) for s in scored.values()))
     table.add_row('pixel accuracy', *(_cell(s.pixel_accuracy) for s in scored.values()))

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .regular_file import open_regular
+
 _START = b'version https://git-lfs.github.com/spec/v1'
 LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository'
 
@@ -25,7 +27,7 @@ LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in i
 def is_lfs_pointer(path: Path) -> bool:
     """Whether a file holds only a Git LFS pointer.
 
-    :raises OSError: if it cannot be read.
+    :raises OSError: if the file cannot be read, or is no regular file.
     """
-    with path.open('rb') as file:
+    with open_regular(path) as file:
         return file.read(len(_START)) == _START

@@ -23,6 +23,7 @@ from .engines import EngineError
 from .engines.onnx_file import OnnxSummary, summarise
 from .engines.onnxruntime import open_session, tensors
 from .model_card import InputCard, OutputCard
+from .printable import one_line, printable
 from .signature import resolve, Signature, Tensor
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
@@ -42,7 +43,8 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = tensors(session)
-    lines = [f'{path}: {_size(path.stat().st_size)}', *facts, '']
+    # a line break in the path would end the comment, and the rest of it be part of the card
+    lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
     try:
@@ -51,7 +53,7 @@ def inspect_model(path: Path) -> str:
         return '\n'.join([*lines, '', f'Not a segmentation network as it is: {error}'])
     lines += ['', 'Taken for', *(f'  {line}' for line in _taken(signature)),
               'because', *(f'  {reason}' for reason in signature.reasons)]
-    lines += ['', f'Model card; save it as {path.with_suffix(".yaml").name} beside the network '
+    lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
               'and correct what it cannot know:']
     # comments, so that the whole output is a card that can be redirected into a file
     return '\n'.join([*(f'# {line}'.rstrip() for line in lines), '',
@@ -103,7 +105,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
 
 def _quoted(text: str) -> str:
     # a JSON string is a YAML string, whatever is in it
-    return json.dumps(text, ensure_ascii=False)
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def _classes(signature: Signature) -> list[str]:

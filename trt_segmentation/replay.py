@@ -26,6 +26,7 @@ import sys
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
@@ -233,7 +234,7 @@ def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
     console = Console(stderr=True)
     columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(topic, total=bag.image_topics()[topic])
+        task = bar.add_task(escape(topic), total=bag.image_topics()[topic])
 
         def report(_: Replay, line: str | None) -> None:
             bar.advance(task)

@@ -25,6 +25,8 @@ import threading
 import time
 from typing import IO
 
+from ..regular_file import expand_home
+
 MARKER = b'{"trt_segmentation_frame_log": 1'
 """First bytes of every frame log: they show that the file is one, so it may be appended to."""
 
@@ -118,8 +120,8 @@ def _open(path: str) -> int:
     """Open a frame log; returns its descriptor. Never waits, follows no link, changes nothing."""
     if path in DEVICES:
         return os.dup(DEVICES[path])
-    place = os.path.expanduser(path)
     try:
+        place = expand_home(path)
         with suppress(FileExistsError):
             return os.open(place, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
         if not stat.S_ISREG(os.lstat(place).st_mode):  # merely to open some devices does something
