@@ -107,14 +107,14 @@ def summarise(path: Path) -> OnnxSummary:
             f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
             f'correct model: in the model card')
     try:
-        if is_lfs_pointer(path):
-            raise EngineError(LFS_ADVICE)
-        with open_regular(path) as file:
-            return _walk(file, path.parent)
+        if not is_lfs_pointer(path):
+            with open_regular(path) as file:
+                return _walk(file, path.parent)
     except (OSError, ValueError) as error:
         raise EngineError(f'{path} is no ONNX file: {error}. Copy or export it again') from error
     except EngineError as error:
         raise EngineError(f'{path} is refused: {error}') from None
+    raise EngineError(f'{path} {LFS_ADVICE}')
 
 
 def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
