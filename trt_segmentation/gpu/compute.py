@@ -110,6 +110,17 @@ class Compute:
         for size in self.sizes:
             slot.engines[size] = self._bound(slot, size)
 
+    def answer(self, slot: Slot) -> npt.NDArray[np.generic]:
+        """The network's answers to the images of a slot's last run, copied from the GPU.
+
+        To be called when the slot's batch is done, and before it is released.
+        """
+        *before, last = slot.work.runs
+        answer = np.empty(slot.engine.answer_shape(last.size), slot.engine.signature.output.dtype)
+        call(driver.cuMemcpyDtoH, answer.ctypes.data, slot.answer.address, answer.nbytes)
+        # a run may have room for more images than there were
+        return answer[:slot.count - sum(run.size for run in before)]
+
     def close(self) -> None:
         """Unload the kernels; graphs are their slots'."""
         self._preprocess.close()
