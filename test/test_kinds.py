@@ -303,7 +303,8 @@ def with_heads(*heads):
     ([('extra_p', 19, 2), ('final', 19, 9), ('extra_d', 1, 2)], 'final', ['extra_p', 'extra_d'],
      'without aux, extra'),
     ([('927', 19, 2), ('921', 19, 9), ('933', 1, 2)], '921', ['927', '933'],
-     'needs most of the network (11 operators, the next 4)'),
+     'the first of 3 that fit and need most of the network'),
+    ([('a', 19, 9), ('b', 19, 10)], 'a', ['b'], 'the first of 2 that fit'),
     ([('a', 1, 9), ('b', 19, 1)], 'b', ['a'], 'with a channel for each class'),
     ([('aux', 19, 9), ('out', 19, 1)], 'out', ['aux'], "torchvision's name"),
     ([('a', 19, 1), ('b', 19, 1)], 'a', ['b'], 'the first of 2 that fit')])

@@ -143,7 +143,9 @@ def _choose(tensors: Sequence[Tensor], read: _Reader, endings: Mapping[str, Endi
     if not found:
         raise EngineError(
             f'none of the {len(tensors)} outputs can be the answer: {"; ".join(refused)}')
-    ranks = {answer.name: _rank(answer, endings) for answer, _ in found}
+    most = max((endings[answer.name].nodes for answer, _ in found if answer.name in endings),
+               default=0)
+    ranks = {answer.name: _rank(answer, endings, most) for answer, _ in found}
     found.sort(key=lambda each: ranks[each[0].name])        # stable: the first of equals
     (answer, why), others = found[0], tuple(other.name for other, _ in found[1:])
     reasons.append(f'output {answer.name}: ' + (
@@ -154,13 +156,18 @@ def _choose(tensors: Sequence[Tensor], read: _Reader, endings: Mapping[str, Endi
     return answer, others
 
 
-def _rank(answer: AnswerOutput, endings: Mapping[str, Ending]) -> tuple[int, ...]:
-    """The smallest is the answer."""
+def _rank(answer: AnswerOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
+    """The smallest is the answer.
+
+    :param most: operators that the output that needs most of them needs.
+    """
     subordinate = bool(SUBORDINATE.search(answer.name.lower()))
     made = endings.get(answer.name)
     feature = made is not None and not made.values      # scores, probabilities, ids: an answer
     few = 0 if answer.kind in MANY else 1 if answer.kind == 'labels' else 2
-    return answer.name != 'out', subordinate, feature, few, -(made.nodes if made else 0)
+    # heads that help in training branch off early; what is made of the answer needs little more
+    early = made is not None and made.nodes < 0.9 * most
+    return answer.name != 'out', subordinate, feature, few, early
 
 
 def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
@@ -171,6 +178,5 @@ def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
                'its name',
             2: f'the first of {fit} that fit and end in scores, probabilities or class ids',
             3: f'the first of {fit} that fit with a channel for each class',
-            4: f'of {fit} that fit, the one that needs most of the network ({-ranks[0][4]} '
-               f'operators, the next {-ranks[1][4]})',
+            4: f'the first of {fit} that fit and need most of the network',
             -1: f'the first of {fit} that fit'}[place]
