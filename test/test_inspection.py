@@ -19,7 +19,7 @@ import pytest
 
 from trt_segmentation.engines import EngineError
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.inspection import inspect_model
+from trt_segmentation.inspection import inspect_model, NotASegmentation
 from trt_segmentation.model_card import load_card
 
 
@@ -103,7 +103,9 @@ def test_a_network_that_is_no_segmentation(tmp_path):
     model.graph.output[0].name = 'flat'
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 5 * 24 * 32
     path.write_bytes(model.SerializeToString())
-    text = inspect_model(path)
+    with pytest.raises(NotASegmentation, match='is no segmentation network as it is') as caught:
+        inspect_model(path)
+    text = caught.value.described
     assert 'output  flat (float32 1×3840)' in text
     assert 'Not a segmentation network as it is: output flat (float32 1×3840)' in text
 

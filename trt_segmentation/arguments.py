@@ -46,7 +46,10 @@ Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser(
         'inspect', help='what an ONNX network takes and gives, with a model card for it; or the '
-        'layers, precisions and memory of a built plan')
+        'layers, precisions and memory of a built plan',
+        description='What an ONNX network takes and gives, with a model card for it; or the '
+        'layers, precisions and memory of a built plan. A network that is no segmentation gives '
+        'exit code 1, one line on stderr that says why, and comments in place of a card.')
     command.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN')
 
 

@@ -41,8 +41,12 @@ def inspect(args: argparse.Namespace) -> int:
     if is_plan(args.file):
         print(inspect_plan(args.file))
     else:
-        from .inspection import inspect_model
-        print(inspect_model(args.file))
+        from .inspection import inspect_model, NotASegmentation
+        try:
+            print(inspect_model(args.file))
+        except NotASegmentation as error:
+            print(error.described)
+            return _fail(str(error), 1)
     return 0
 
 

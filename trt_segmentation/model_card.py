@@ -39,7 +39,7 @@ COLORS = ('rgb', 'bgr', 'gray')
 """Order of the network's input channels."""
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How an image becomes as large as the network's input."""
-KINDS = ('auto', 'logits', 'sigmoid', 'labels')
+KINDS = ('auto', 'logits', 'probabilities', 'sigmoid', 'probability', 'labels')
 """What a network's output is."""
 MAX_CLASSES = 65534
 """One less than mono16 can tell apart: 65535 means unlabelled."""
@@ -83,12 +83,15 @@ class InputCard:
 class OutputCard:
     """What the network's answer is.
 
-    :param name: output tensor; '' for the only one, or the one a rule finds (``out``, the
-        first that fits).
+    :param name: output tensor; '' for the only one, or the one a rule finds: ``out``, else the
+        one with the most channels whose name is not that of an auxiliary output.
     :param kind: one of :data:`KINDS`. ``logits``: one channel a class, the largest wins.
-        ``sigmoid``: one channel, the logit of class 1 against class 0. ``labels``: class ids.
+        ``probabilities``: the same, after a softmax or sigmoid within the network. ``sigmoid``:
+        one channel, the logit of class 1 against class 0. ``probability``: one channel, the
+        probability of class 1, after a sigmoid within the network. ``labels``: class ids.
+        ``auto``: by the network's graph.
     :param layout: as for the input; means nothing for labels.
-    :param threshold: probability from which a sigmoid pixel is class 1.
+    :param threshold: probability from which a pixel of one channel is class 1.
     """
 
     name: str = ''
@@ -293,6 +296,10 @@ def _input(tree: Mapping[str, Any]) -> InputCard:
     if max(mean) > 1:
         raise ModelCardError(f'input: mean: {list(mean)} is of colours from 0 to 255; expected of '
                              '0 to 1: divide mean and std by 255')
+    if max(std) > 10:
+        raise ModelCardError(
+            f'input: std: {list(std)} is of colours from 0 to 255; expected of 0 to 1. Write '
+            f'{[round(number / 255, 6) for number in std]}, and divide the mean by 255 too')
     if min(std) <= 0:
         raise ModelCardError(f'input: std: {list(std)}; every number must be above 0')
     return InputCard(
@@ -330,6 +337,7 @@ def _integer(where: str, value: Any, low: int, high: int) -> int:
 
 
 def _numbers(where: str, value: Any, count: int) -> tuple[float, ...]:
+    _refuse_fractions(where, value)
     if (not isinstance(value, (list, tuple)) or len(value) != count
             or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value)):
         raise ModelCardError(f'{where}: {short(value)}; expected {count} number(s)')
@@ -358,3 +366,14 @@ def _text(where: str, value: Any, default: str | None = None) -> str:
         raise ModelCardError(f'{where} is {short(value)}, with the character {bad}, which cannot '
                              'be printed; expected letters, digits, signs and plain spaces')
     return value
+
+
+def _refuse_fractions(where: str, value: Any) -> None:
+    for text in value if isinstance(value, (list, tuple)) else [value]:
+        parts = str(text).split('/')
+        try:
+            over, under = (float(part) for part in parts)
+            number = over / under
+        except (ValueError, ZeroDivisionError):
+            continue
+        raise ModelCardError(f'{where}: {short(text)} is no number in YAML; write {number:.4g}')

@@ -102,7 +102,7 @@ def test_sigmoid_threshold(tmp_path):
 
 
 @pytest.mark.parametrize('names, output', [
-    (('out', 'aux'), ''), (('aux2', 'first'), ''), (('truth', 'out'), 'truth')])
+    (('out', 'aux'), ''), (('primary', 'first'), ''), (('truth', 'out'), 'truth')])
 def test_one_of_several_outputs(tmp_path, names, output):
     # the answer is the first; any other holds it upside down
     path = color_classifier(tmp_path / 'm.onnx', COLORS, names=names, height=40, width=60)

@@ -30,6 +30,7 @@ from ..regular_file import open_regular
 from ..signature import resolve, Signature, Tensor
 from . import EngineError, Identity
 from .onnx_file import OnnxSummary, summarise
+from .onnx_graph import read_endings
 
 ERROR = 3
 """ONNX Runtime's severity; below it are remarks about graph optimisation."""
@@ -53,7 +54,8 @@ class OnnxRuntimeEngine:
         self._session = open_session(card.model, threads)
         try:
             self.signature = resolve(
-                *tensors(self._session), card.input, card.output, len(card.classes))
+                *tensors(self._session), card.input, card.output, len(card.classes),
+                read_endings(card.model))
         except EngineError as error:
             raise EngineError(
                 f'{card.model} does not fit its model card {card.source or card.name}: {error}. '

@@ -27,6 +27,7 @@ from ..model_card import ModelCard
 from ..signature import resolve, Signature
 from . import EngineError
 from .onnx_file import summarise
+from .onnx_graph import read_endings
 from .onnxruntime import ERROR, give_weights, tensors, useful_line
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class OnnxRuntimeCuda:
         self.capturable = not own_graph
         inputs, outputs = tensors(self._session)
         self.signature: Signature = resolve(
-            inputs, outputs, card.input, card.output, len(card.classes))
+            inputs, outputs, card.input, card.output, len(card.classes),
+            read_endings(card.model))
         (self._answer,) = [t for t in outputs if t.name == self.signature.output.name]
         self.precision = summarise(card.model).precision
         self._shapes: dict[int, tuple[int, ...]] = {}

@@ -38,6 +38,7 @@ from .malloc import give_back_freed_memory, keep_freed_memory
 from .monitor import Monitor
 from .opening import Interrupted, interruptible
 from .process import GPU_LOST, run, TOLD
+from .python_log import forward_python_log
 from .supervisor import buffers, Supervisor, TICK_SECONDS
 from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
@@ -72,6 +73,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
                            self._refuse)
         self._forward = ForwardClock(self.get_clock())
+        forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
         self.monitor = Monitor(self, self, self.value, self.stats, self._forward)
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
