@@ -46,6 +46,7 @@ setup(
         (f'share/{PACKAGE}/config', files(
             'config/*.yaml', 'config/*.xml', 'config/*.rviz', 'config/*.json')),
         (f'share/{PACKAGE}/config/models', files('config/models/*.yaml')),
+        (f'share/{PACKAGE}/config/maps', files('config/maps/*.yaml')),
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',

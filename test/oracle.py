@@ -33,6 +33,9 @@ Array = npt.NDArray[Any]
 LUMA = np.array([0.299, 0.587, 0.114])
 BAYER = {'bayer_rggb8': 'RGGB', 'bayer_bggr8': 'BGGR', 'bayer_gbrg8': 'GBRG',
          'bayer_grbg8': 'GRBG'}
+WIDE = {'mono16': (1, 0, 0, 0), '16UC1': (1, 0, 0, 0), 'bgr16': (3, 2, 1, 0),
+        'rgb16': (3, 0, 1, 2), 'bgra16': (4, 2, 1, 0), 'rgba16': (4, 0, 1, 2)}
+"""16 bits a channel: channels of a pixel, and which of them are R, G and B."""
 
 
 def rgb(frame: Frame) -> Array:
@@ -50,10 +53,16 @@ def rgb(frame: Frame) -> Array:
     if encoding in orders:
         size, *channels = orders[encoding]
         return at(*(line + x * size + c for c in channels))
-    if encoding in ('mono16', '16UC1'):
-        # 16 bits cut to 8: the more significant byte
-        high = line + 2 * x + (0 if frame.is_bigendian else 1)
-        return at(high, high, high)
+    high, low = (0, 1) if frame.is_bigendian else (1, 0)
+    if encoding in WIDE:
+        size, *channels = WIDE[encoding]
+        first = [line + 2 * (x * size + c) for c in channels]
+        # cv_bridge: scaled by 255/65535 and rounded
+        return np.rint((256 * at(*(place + high for place in first))
+                        + at(*(place + low for place in first))) * 255 / 65535)
+    if encoding.endswith('16'):
+        mosaic = 256 * data[line + 2 * x + high] + data[line + 2 * x + low]
+        return demosaic(mosaic, BAYER[encoding.replace('16', '8')]) * 255 / 65535
     if encoding in ('uyvy', 'yuv422'):
         pair = line + x // 2 * 4
         return yuv(data[line + 2 * x + 1], data[pair], data[pair + 2])
@@ -64,6 +73,10 @@ def rgb(frame: Frame) -> Array:
         pair = (frame.height + y // 2) * step + x // 2 * 2
         u, v = data[pair], data[pair + 1]
         return yuv(data[line + x], *((u, v) if encoding == 'nv12' else (v, u)))
+    if encoding == 'nv24':
+        # V4L2_PIX_FMT_NV24: a chroma row has twice the bytes and twice the padding
+        pair = frame.height * step + y * 2 * step + 2 * x
+        return yuv(data[line + x], data[pair], data[pair + 1])
     return demosaic(data[line + x], BAYER[encoding])
 
 

@@ -59,15 +59,20 @@ def test_help_needs_nothing_but_python():
 
 
 @pytest.mark.parametrize('command, blocked, advice', [
-    (('replay', 'bag', '--out', 'out'), 'rosbags', 'pip install rosbags'),
+    (('replay', 'bag', '--out', 'out'), 'rosbags',
+     "pip install 'rosbags>=0.11,<0.12'"),
     (('bench',), 'plotly', 'pip install plotly'),
     (('demo', '--save-view', 'x.rrd'), 'rerun', 'pip install rerun-sdk'),
     (('eval',), 'rich', 'pip install rich'),
-    (('eval',), 'PIL', 'pip install Pillow'),
+    (('eval', '--images', 'x', '--labels', 'x'), 'PIL', 'pip install Pillow'),
     (('eval',), 'cv2', 'pip install opencv-python-headless'),
     (('build', 'street', '--out', 'x.plan'), 'onnx', 'pip install onnx'),
     (('cache', 'list'), 'filelock', 'pip install filelock')])
-def test_a_missing_package_is_named_as_pip_knows_it(command, blocked, advice):
+def test_a_missing_package_is_named_as_pip_knows_it(command, blocked, advice, tmp_path,
+                                                    monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'x').mkdir()
+    (tmp_path / 'x' / 'a.png').touch()
     result = trt_seg(*command, blocked=[blocked])
     assert result.returncode == 2
     assert result.stderr.startswith('trt_seg: error: ')
@@ -98,6 +103,11 @@ def test_exit_codes_of_the_process(model):
     (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
     (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
     (['eval', '--street', '0'], '0 is not 1 or more'),
+    (['eval', '--ignore', '6-3'], "'6-3' is not a value such as 11 or a range such as 0-6"),
+    (['eval', '--ignore', '1-2-3'], "'1-2-3' is not a value"),
+    (['eval', '--ignore', '4-'], "'4-' is not a value"),
+    (['eval', '--ignore', 'x'], "'x' is not a value"),
+    (['eval', '--ignore', '65536'], "'65536' is not a value"),
     (['build', 'm', '--workspace', '1T'], "'1T' is not a size such as 512M or 2G"),
     (['build', 'm', '--precision', 'fp61'], "'fp61'"), (['cache', 'mend'], "'mend'")])
 def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
@@ -162,14 +172,15 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     assert cli.main(['eval']) == 0
     assert cli.main(['eval', '--street', '3', '--condition', 'day,snow', '--json', 'f']) == 0
     assert cli.main(['eval', '--images', 'i', '--labels', 'l', '--gpu', '1', '--precision',
-                     'fp16']) == 0
+                     'fp16', '--ignore', '11', '0-6', '--map', 'cityscapes']) == 0
     assert cli.main(['demo']) == 0
     assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm', '--view',
                      '--save-view', 'v.rrd']) == 0
     assert seen == [
-        ('street', 'auto', 100, [], None, None, None, 0, 'auto'),
-        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto'),
-        ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16'),
+        ('street', 'auto', 100, [], None, None, None, 0, 'auto', [], None),
+        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto', [], None),
+        ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16',
+         [range(11, 12), range(7)], 'cityscapes'),
         (10.0, Path('demo-out'), 'street', 'auto', False, None),
         (2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
 
@@ -185,10 +196,12 @@ def test_options_reach_the_build(monkeypatch):
         '--workspace', '512M', '--level', '5', '--arch', 'sm_89', '--no-simplify', '--gpu', '1',
         '--calibrate', 'a', 'b', '--topic', '/t', '--frames', '9', '--method', 'minmax',
         '--keep-fp16', 'x*', '--search', '--hold-out', 'c', '--hold-out-labels', 'd',
+        '--ignore', '3-5', '--map', 'ade20k',
         '--hold-out-frames', '7', '--compare', '--max-miou-drop', '0.01', '--report', 'r']) == 0
     assert seen == [Order('card'), Order(
         'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
-        'minmax', ('c',), Path('d'), 7, True, 0.01, True, Path('r'), Path('o'), 1)]
+        'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,
+            True, 0.01, True, Path('r'), Path('o'), 1)]
 
 
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):

@@ -19,7 +19,7 @@ from __future__ import annotations
 import ast
 from functools import cache
 from html.parser import HTMLParser
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
 import re
@@ -47,6 +47,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     return out
+
+
+@pytest.mark.parametrize('name', ['cli', 'parameters', 'topics'])
+def test_generated_pages_hold_no_html(name):
+    """A ``<`` outside of code would be a tag in the page."""
+    text = re.sub(r'```.*?```', '', (DOCS / f'{name}.md').read_text(encoding='utf-8'), flags=re.S)
+    assert not re.findall('<.*', re.sub('`[^`]*`', '', text))
+
+
+def test_generated_tables_escape_html():
+    spec = spec_from_file_location('generate_cli', DOCS / 'generate' / 'cli.py')
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.table(('a',), [('<b> `<c>|` <d',)])[2] == r'| &lt;b> `<c>\|` &lt;d |'
 
 
 def test_every_page_is_there(site: Path) -> None:

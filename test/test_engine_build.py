@@ -148,6 +148,40 @@ def test_truth_gives_mean_iou(tmp_path, card, images, capsys):
     assert report['truth'] is True and report['precisions']['fp16']['']['images'] == 3
 
 
+def test_every_hold_out_has_its_own_labels_and_its_own_part_of_the_report(tmp_path, card, images,
+                                                                        capsys):
+    (tmp_path / 'night' / 'frames').mkdir(parents=True)
+    (tmp_path / 'night' / 'truth').mkdir()
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f'night/frames/{index}.png'), np.full((48, 64, 3), 9, np.uint8))
+        cv2.imwrite(str(tmp_path / f'night/truth/{index}.png'),
+                    np.full((48, 64), 20 + index, np.uint8))
+        cv2.imwrite(str(tmp_path / f'labels/{index}.png'), np.full((48, 64), 20, np.uint8))
+    for index in (4, 5):
+        (tmp_path / f'labels/{index}.png').write_bytes((tmp_path / 'labels/0.png').read_bytes())
+    (tmp_path / 'map.yaml').write_text('20: 0\n21: 1\n22: 2\n')
+    assert cli.main(['build', card, '--out', 'net.plan', '--hold-out', images, 'night/frames',
+                     'street', '--hold-out-labels', 'labels', 'night/truth', '-', '--map',
+                     'map.yaml', '--ignore', '23', '--hold-out-frames', '4']) == 0
+    said = capsys.readouterr().out
+    assert 'accuracy by class, images' in said and 'accuracy by class, frames' in said
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    parts = report['precisions']['fp32']
+    assert {name: part['images'] for name, part in parts.items()} == {
+        '': 12, 'images': 4, 'frames': 4, 'day': 1, 'night': 1, 'rain': 1, 'snow': 1}
+    # of the classes of the truth alone: a only in images; a, b, c at night, d left out
+    assert parts['images']['pixel_accuracy'] is not None
+    assert parts['day']['mean_iou'] is None
+
+
+def test_sources_of_one_name_are_told_apart(tmp_path, card, images):
+    for place in ('day', 'night'):
+        (tmp_path / place / 'images').mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / place / 'images' / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    shots = held_out(load_card(card), ['day/images', 'night/images'])
+    assert [shot.condition for shot in shots] == ['day/images', 'night/images']
+
+
 def test_fp32_needs_no_report(tmp_path, card):
     assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'fp32']) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -160,7 +194,11 @@ def test_fp32_needs_no_report(tmp_path, card):
     (['--precision', 'int8', '--search'], '--search needs a bar to stop at: --max-miou-drop'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
     (['--hold-out', 'nowhere'], 'nothing to calibrate on at nowhere'),
-    (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'], 'needs one --hold-out'),
+    (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
+     '--hold-out-labels has 1 folders, --hold-out 2; give one folder of label maps for each'),
+    (['--hold-out', 'street', '--hold-out-labels', 'labels'],
+     '--hold-out street is no folder of images, so it has no label maps; give - instead of'),
+    (['--ignore', '3'], '--ignore and --map are for label maps: --hold-out-labels'),
     (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
 def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
@@ -256,7 +294,7 @@ def test_held_out_frames_are_spread_and_named_by_source(tmp_path, card, images):
 
 
 def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
-    shots = held_out(load_card(card), [images], tmp_path / 'labels', 2)
+    shots = held_out(load_card(card), [images], ['labels'], count=2)
     for shot, name in zip(shots, ('0.png', '5.png'), strict=True):
         np.testing.assert_array_equal(shot.image, cv2.imread(str(tmp_path / images / name)))
         np.testing.assert_array_equal(

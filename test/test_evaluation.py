@@ -15,27 +15,29 @@
 from contextlib import closing
 import json
 
-import cv2
 from networks import color_card, color_classifier
 import numpy as np
 from PIL import Image
 import pytest
 
 from trt_segmentation import street
+from trt_segmentation.cli import main
 from trt_segmentation.evaluation import (
     evaluate,
     EvaluationError,
     FIRST_SEED,
     folder_samples,
     pairs,
-    read_truth,
     run_eval,
     Sample,
     SCENE_SIZE,
     street_samples,
+    tell,
 )
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model_card import ModelCard, spread_palette
+from trt_segmentation.label_values import LabelValues, load_map
+from trt_segmentation.metrics import Scores
+from trt_segmentation.model_card import load_card, ModelCard, spread_palette
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
 
@@ -120,6 +122,14 @@ def test_a_card_of_other_classes_cannot_be_scored_on_streets():
         next(street_samples(card, 1, 'day'))
 
 
+def test_brackets_in_names_are_no_markup(capsys):
+    """Rich would end in a MarkupError, or leave the name out."""
+    scores = Scores(('[/red]', '[bold]'), np.eye(2, dtype=np.int64), 1)
+    tell({'[/x]': scores}, 'net [/], cpu')
+    text = capsys.readouterr().out
+    assert all(name in text for name in ('[/red]', '[bold]', '[/x]', 'net [/], cpu'))
+
+
 def test_conditions_that_do_not_exist():
     card = ModelCard('net', 'net.onnx', street.CLASSES, spread_palette(10))
     with pytest.raises(EvaluationError, match=r"no condition 'nite', did you mean 'night'\?"):
@@ -188,38 +198,134 @@ def test_sizes_that_differ_are_told_with_both(tmp_path):
     truths = folder(tmp_path / 'labels', {'a': labels()[:, :30]})
     with pytest.raises(EvaluationError, match=r'labels/a.png is 30x24, but its image .*images/'
                                               r'a.png is 32x24'):
-        list(folder_samples(images, truths))
-
-
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
-def test_label_maps_of_8_and_16_bits(tmp_path, dtype):
-    ids = np.arange(24, dtype=dtype).reshape(4, 6) * 10
-    ids[0, 0] = np.iinfo(dtype).max
-    cv2.imwrite(str(tmp_path / 'a.png'), ids)
-    got = read_truth(tmp_path / 'a.png')
-    assert got.dtype == dtype
-    np.testing.assert_array_equal(got, ids)
-
-
-def test_a_colour_table_is_read_as_ids(tmp_path):
-    picture = Image.fromarray(labels())
-    picture.putpalette(spread_palette(256).tobytes())
-    picture.save(tmp_path / 'voc.png')
-    np.testing.assert_array_equal(read_truth(tmp_path / 'voc.png'), labels())
-
-
-def test_colour_pictures_and_broken_files_are_no_label_maps(tmp_path):
-    Image.fromarray(PALETTE[labels()]).save(tmp_path / 'color.png')
-    with pytest.raises(EvaluationError, match=r'color.png is a picture of mode RGB'):
-        read_truth(tmp_path / 'color.png')
-    whole = (tmp_path / 'color.png').read_bytes()
-    for number, content in enumerate([b'', b'hello', whole[:40], whole[:len(whole) // 2]]):
-        path = tmp_path / f'{number}.png'
-        path.write_bytes(content)
-        with pytest.raises(EvaluationError, match=f'{number}.png cannot be read'):
-            read_truth(path)
+        list(folder_samples(images, truths, 4))
 
 
 def test_images_and_labels_go_together(tmp_path, card_file):
     with pytest.raises(EvaluationError, match='go together'):
         run_eval(str(card_file), 'auto', 1, [], tmp_path, None, None)
+
+
+# ---- values of label maps
+
+def evaluated(tmp_path, card_file, truths, *more):
+    """Exit code and scores of `trt_seg eval` on pictures that the network labels right."""
+    true = {name: labels(i) for i, name in enumerate(truths)}
+    images = folder(tmp_path / 'images', {n: PALETTE[t] for n, t in true.items()})
+    stored = folder(tmp_path / 'truth', {n: truths[n](t) for n, t in true.items()})
+    code = main(['eval', '--model', str(card_file), '--images', str(images), '--labels',
+                 str(stored), '--json', str(tmp_path / 'scores.json'), *more])
+    found = tmp_path / 'scores.json'
+    return code, json.loads(found.read_text())['scores']['images'] if found.exists() else None
+
+
+def test_values_that_are_no_class_are_counted_over_all_label_maps(tmp_path, card_file, capsys):
+    code, _ = evaluated(tmp_path, card_file, {
+        'a': lambda t: np.where(np.arange(32) < 2, 11, t).astype(np.uint8),
+        'b': lambda t: np.where(np.arange(32) < 1, 200, t).astype(np.uint8)})
+    assert code == 2
+    said = capsys.readouterr()
+    assert ('label maps have values that are no class: the model has 4, 0 to 3, and 255 is '
+            'unlabelled. Found: 11 (48 pixels), 200 (24 pixels). Leave them out with --ignore, or '
+            'turn them into class ids with --map') in said.err
+    assert 'mean IoU' not in said.out
+
+
+def test_values_can_be_left_out(tmp_path, card_file):
+    def truth(ids):
+        return np.where(np.arange(32) < 3, np.arange(32) + 10, ids).astype(np.uint8)
+    code, scores = evaluated(tmp_path, card_file, {'a': truth}, '--ignore', '10-11', '12')
+    assert code == 0 and scores['pixel_accuracy'] == 1.0
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_a_class_can_be_left_out_too(tmp_path, card_file, dtype):
+    """Only its truth: pixels the network takes for it count against the other classes."""
+    code, scores = evaluated(tmp_path, card_file, {'a': lambda t: t.astype(dtype)},
+                             '--ignore', '2')
+    assert code == 0 and scores['iou'] == {'nothing': 1, 'red': 1, 'green': None, 'blue': 1}
+
+
+def test_a_map_turns_values_into_class_ids(tmp_path, card_file):
+    (tmp_path / 'map.yaml').write_text('30: 0\n7: 1\n1000: 2\n31: 3\n5: ignore\n')
+    values = np.array([30, 7, 1000, 31], np.uint16)
+
+    def truth(ids):
+        return np.where(np.arange(32) < 4, 5, values[ids]).astype(np.uint16)
+    code, scores = evaluated(tmp_path, card_file, {'a': truth}, '--map',
+                             str(tmp_path / 'map.yaml'))
+    assert code == 0 and scores['pixel_accuracy'] == 1.0 and None not in scores['iou'].values()
+
+
+def test_values_that_a_map_lacks_are_counted(tmp_path, card_file, capsys):
+    (tmp_path / 'map.yaml').write_text('0: 1\n1: 0\n')
+    assert evaluated(tmp_path, card_file, {'a': lambda t: (t // 2 * 3).astype(np.uint8)},
+                     '--map', str(tmp_path / 'map.yaml'))[0] == 2
+    assert 'that are no values of' in (said := capsys.readouterr().err)
+    assert 'map.yaml. Found: 3 (' in said
+
+
+@pytest.mark.parametrize('stored, more', [(255, []), (255, ['--ignore', '7']),
+                                          (7, ['--ignore', '7'])])
+def test_label_maps_without_a_labelled_pixel_are_an_error(tmp_path, card_file, capsys, stored,
+                                                          more):
+    code, scores = evaluated(tmp_path, card_file, {
+        'a': lambda t: np.full_like(t, stored), 'b': lambda t: np.full_like(t, stored)}, *more)
+    assert code == 2 and scores is None
+    said = capsys.readouterr()
+    assert 'no pixel of the 2 label maps is labelled, so there is nothing to score' in said.err
+    assert f'All values are left out: {stored} (1,536 pixels)' in said.err
+    assert 'nan' not in said.out
+
+
+@pytest.mark.parametrize('text, words', [
+    ('1: 4', 'value 1 becomes class 4, but the model has 4 classes, 0 to 3'),
+    ('a: 1', "entry 'a': 1; expected a value of 0 to 65535 and its class id, or ignore"),
+    ('1: b', "entry 1: 'b'; expected"), ('1: -1', 'entry 1: -1; expected'),
+    ('true: 1', 'entry True: 1; expected'), ('- 1', 'expected a mapping'),
+    ('', 'expected a mapping'), ('1: [', 'cannot be read as YAML')])
+def test_maps_that_cannot_be_used(tmp_path, card_file, capsys, text, words):
+    (tmp_path / 'map.yaml').write_text(text)
+    assert evaluated(tmp_path, card_file, {'a': lambda t: t}, '--map',
+                     str(tmp_path / 'map.yaml'))[0] == 2
+    said = capsys.readouterr().err
+    assert words in said and str(tmp_path / 'map.yaml') in said
+
+
+def test_a_map_that_is_not_there_is_named_with_the_installed_ones(card_file, tmp_path, capsys):
+    assert evaluated(tmp_path, card_file, {'a': lambda t: t}, '--map', 'cityscape')[0] == 2
+    assert ("no map 'cityscape', did you mean 'cityscapes'? Give a path to a .yaml file, or one "
+            'of: ade20k, cityscapes') in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('more', [['--ignore', '1'], ['--map', 'ade20k']])
+def test_street_scenes_have_no_values_to_leave_out(more, capsys):
+    assert main(['eval', *more]) == 2
+    assert '--ignore and --map are for label maps: --images and --labels' in \
+        capsys.readouterr().err
+
+
+CITYSCAPES = [
+    'unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'static', 'dynamic',
+    'ground', 'road', 'sidewalk', 'parking', 'rail track', 'building', 'wall', 'fence',
+    'guard rail', 'bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign',
+    'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'caravan',
+    'trailer', 'train', 'motorcycle', 'bicycle']
+"""Names of the label ids 0 to 33, by labels.py of the data set's own scripts."""
+
+
+def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
+    classes = load_card('cityscapes').classes
+    found = load_map('cityscapes')
+    assert list(found) == list(range(34))
+    for value, name in enumerate(CITYSCAPES):
+        assert found[value] == (classes.index(name) if name in classes else None)
+    assert len({given for given in found.values() if given is not None}) == len(classes) == 19
+
+
+def test_the_map_of_ade20k_shifts_by_one():
+    assert load_map('ade20k') == {0: None} | {n: n - 1 for n in range(1, 151)}
+    assert len(load_card('ade20k').classes) == 150
+    truth = np.arange(151, dtype=np.uint8)[None]
+    assert list(LabelValues(mapped=load_map('ade20k')).apply(truth, 150)[0]) == [
+        255, *range(150)]

@@ -52,7 +52,11 @@ def test_the_last_row_needs_no_padding():
 @pytest.mark.parametrize('given, words', [
     ({'encoding': 'bgr9'}, "unknown encoding 'bgr9', did the camera mean 'bgr8'"),
     ({'encoding': ''}, "unknown encoding ''.* Known: .*nv12"),
-    ({'encoding': '32FC1'}, "unknown encoding '32FC1'"),
+    ({'encoding': '32FC1'}, 'encoding 32FC1 holds floating-point numbers of 32 bits, such as '
+                            'depth; unsigned pixels of 8 or 16 bits are expected.*colour image'),
+    ({'encoding': '64F'}, 'encoding 64F holds floating-point numbers of 64 bits'),
+    ({'encoding': '16SC3'}, 'encoding 16SC3 holds signed numbers of 16 bits'),
+    ({'encoding': '32FC' + '1' * 2000}, "unknown encoding '32FC1111"),
     ({'height': 0}, r'6x0 pixels \(width x height\); both must be 1 to'),
     ({'width': 0}, '0x4 pixels'),
     ({'width': MAX_SIDE + 1}, f'{MAX_SIDE + 1}x4 pixels'),
@@ -100,3 +104,13 @@ def test_releasing_an_answer_of_ones_own_does_nothing():
     answer = Segmentation(frame(), np.ones((4, 6), np.uint8))
     answer.release()
     assert (answer.labels == 1).all() and answer.overlay is None and answer.timings == {}
+
+
+@pytest.mark.parametrize('data, found', [
+    (np.zeros((4, 6, 3), np.float32), 'float32'), (np.zeros(72, np.uint16), 'uint16'),
+    (np.zeros(72, np.int8), 'int8'), (bytes(72), 'bytes'), ([0] * 72, 'list')],
+    ids=['float32', 'uint16', 'int8', 'bytes', 'list'])
+def test_data_that_is_not_bytes_is_refused(data, found):
+    with pytest.raises(FrameError, match=f'data is {found}; expected the bytes of the image as '
+                                         'uint8. Scale floating-point pixels'):
+        Frame(data, 'bgr8', 4, 6, 18)

@@ -19,7 +19,7 @@ import pytest
 
 from trt_segmentation.engines import EngineError
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.inspection import inspect_model
+from trt_segmentation.inspection import inspect_model, NotASegmentation
 from trt_segmentation.model_card import load_card
 
 
@@ -27,6 +27,16 @@ def printed_card(text, path):
     card = path.with_suffix('.yaml')
     card.write_text(text, encoding='utf-8')  # whole, as `trt_seg inspect > card.yaml` does
     return load_card(card)
+
+
+def test_odd_file_name_ends_no_comment_and_reaches_no_terminal(tmp_path):
+    """A line break in it would make the rest of the name part of the card."""
+    path = color_classifier(tmp_path / 'net.onnx', cube_colors(5))
+    odd = path.rename(tmp_path / 'a\nmodel: x\n\x1b[31m\x9b.onnx')
+    text = inspect_model(odd)
+    assert text.replace('\n', '').isprintable()
+    assert [line for line in text.splitlines() if line.startswith('model: ')] == [
+        r'model: "a\nmodel: x\n\u001b[31m\x9b.onnx"']
 
 
 @pytest.mark.parametrize('given, classes', [
@@ -93,7 +103,9 @@ def test_a_network_that_is_no_segmentation(tmp_path):
     model.graph.output[0].name = 'flat'
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 5 * 24 * 32
     path.write_bytes(model.SerializeToString())
-    text = inspect_model(path)
+    with pytest.raises(NotASegmentation, match='is no segmentation network as it is') as caught:
+        inspect_model(path)
+    text = caught.value.described
     assert 'output  flat (float32 1×3840)' in text
     assert 'Not a segmentation network as it is: output flat (float32 1×3840)' in text
 

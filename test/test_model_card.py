@@ -139,12 +139,18 @@ def test_label_type(count, dtype, encoding):
     ({'input': {'mean': [123.7, 116.3, 103.5]}}, r'\[123.7, 116.3, 103.5\] is of colours from 0 '
      'to 255; expected of 0 to 1: divide mean and std by 255'),
     ({'input': {'mean': [0, 0, float('nan')]}}, 'input: mean: .* finite'),
+    ({'input': {'mean': [0, 0, 0], 'std': [255, 255, 127.5]}},
+     r'input: std: \[255.*\] is of colours from 0 to 255; .*Write \[1.0, 1.0, 0.5\]'),
+    ({'input': {'std': ['1/255', 1, 1]}}, "input: std: '1/255' is no number in YAML; "
+                                          'write 0.003922'),
+    ({'output': {'threshold': '1/3'}}, "threshold: '1/3' .* write 0.3333"),
     ({'input': {'std': [1, 1, 0]}}, 'input: std: .* above 0'),
     ({'input': {'color': 'gray', 'mean': [0, 0, 0]}}, 'input: mean: .* expected 1 number'),
     ({'input': {'height': -1}}, 'input: height: -1; expected a whole number 0 to 16384'),
     ({'input': {'width': 1.5}}, 'input: width: 1.5'),
     ({'input': {'pad': 256}}, 'input: pad: 256; expected a whole number 0 to 255'),
-    ({'output': {'kind': 'softmax'}}, 'output: kind: .* auto, logits, sigmoid, labels'),
+    ({'output': {'kind': 'softmax'}}, 'output: kind: .* auto, logits, probabilities, '
+     'sigmoid, probability, labels'),
     ({'output': {'threshold': 0}}, 'output: threshold: 0.* between 0 and 1'),
     ({'output': {'threshold': 'half'}}, 'output: threshold')])
 def test_what_is_wrong_is_named(tmp_path, change, words):
@@ -155,7 +161,7 @@ def test_what_is_wrong_is_named(tmp_path, change, words):
 
 
 @pytest.mark.parametrize('text, words', [
-    ('[1, 2]', 'a model card is a mapping, this is a list'), ('', 'this is a NoneType'),
+    ('[1, 2]', 'a model card is a mapping, this is a list'), ('', 'the file has no content'),
     ('a: [', 'cannot be read as YAML'), ('!!python/object/apply:os.getcwd []', 'YAML')])
 def test_files_that_are_no_cards(tmp_path, text, words):
     with pytest.raises(ModelCardError, match=words):

@@ -45,7 +45,8 @@ OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt
 """Imports that only some commands or machines need; asked for by name where they are missing."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py', 'config/seg.yaml',
-          'config/fastdds.xml', 'config/models/street.yaml', 'resource/street.onnx']
+          'config/fastdds.xml', 'config/models/street.yaml', 'config/maps/cityscapes.yaml',
+          'config/maps/ade20k.yaml', 'resource/street.onnx']
 
 
 def package_xml() -> ET.Element:

@@ -241,7 +241,23 @@ def test_a_replay_is_equal_to_itself(tmp_path, card, first, second, capsys):
     bag = camera_bag(tmp_path / 'in', label_maps(4))
     assert run(bag, tmp_path / 'a', card, *first) == 0
     assert run(bag, tmp_path / 'b', card, *second, '--expect', tmp_path / 'a') == 0
-    assert 'DIFFERENT' not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert 'DIFFERENT' not in text
+    assert ('/segmentation/label_map' in text and
+            ': 4 frames compared, 12,288 of 12,288 pixels equal; every frame is equal\n' in text)
+
+
+def test_what_agreed_is_told_with_the_worst_frame(tmp_path, card, capsys):
+    truths = label_maps(4)
+    bag = camera_bag(tmp_path / 'in', truths)
+    truths[1][0, :3] ^= 1
+    truths[2][5, :6] ^= 1
+    expect = expected_bag(tmp_path / 'expect', truths[:3])
+    assert run(bag, tmp_path / 'out', card, '--expect', expect, '--min-agreement', '0.99',
+               '--allow-missing') == 0
+    assert (f'as expected by {expect} {LABEL_MAP}: 3 frames compared, 9,207 of 9,216 pixels '
+            f'equal; worst frame: stamp 1700000000.200000000, {1 - 6 / 3072:.7f} equal; frames '
+            f'without a label map there: 1\n') in capsys.readouterr().out
 
 
 def test_the_first_difference_is_named_and_ends_the_replay(tmp_path, card, capsys):
@@ -289,6 +305,7 @@ def test_an_expected_frame_that_does_not_come_is_a_difference(tmp_path, card, ca
     assert run(bag, tmp_path / 'out', card, '--expect', expect, *more) == 1
     text = capsys.readouterr().out
     assert 'no frame was answered for 2 of the label maps of' in text
+    assert 'as expected' not in text
     assert 'the first of stamp 1700000000.300000000' in text
 
 
@@ -473,6 +490,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     text = capsys.readouterr().out
     assert f'stopped by {number.name}; ' in text
     assert 'is closed and holds the first 3 answers' in text
+    assert ': 3 frames compared, 9,216 of 9,216 pixels equal' in text
     assert 'DIFFERENT' not in text
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
         FIRST + i * 100_000_000 for i in range(3)]

@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from collections import Counter, deque
 from threading import Thread
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupting_lock import InterruptingLock
 import numpy as np
 import pytest
 
@@ -63,6 +65,16 @@ def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
     assert snapshot.fps_in == snapshot.fps_out == pytest.approx(4000, rel=1e-3)
     assert snapshot.latency_ms['inference']['p50'] == pytest.approx(5000 + (MOST - 1) / 2)
     assert stats.snapshot(now + 10.1).fps_in == 0
+
+
+def test_frames_lost_on_the_way_are_no_frames_in_and_are_recent_for_a_window():
+    stats = Stats(window=10.0)
+    stats.frames_lost(3, 100.0)
+    stats.frames_lost(2, 105.0)
+    counts = [(found.lost, found.lost_lately) for now in (105.0, 109.9, 110.0, 115.0)
+              for found in [stats.snapshot(now)]]
+    assert counts == [(5, 5), (5, 5), (5, 2), (5, 0)]
+    assert stats.snapshot(115.0).frames_in == stats.snapshot(115.0).in_flight == 0
 
 
 def test_stages_are_kept_apart():
@@ -118,3 +130,40 @@ def test_many_threads():
     assert (snapshot.frames_in, snapshot.frames_out, snapshot.frames_dropped) == (
         4000, 2000, 2000)
     assert snapshot.in_flight == 0
+
+
+def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
+    """The executor and both of the worker's threads count drops."""
+    stats, lock = Stats(), InterruptingLock()
+
+    class Interrupted(Counter):
+        def __getitem__(self, reason):
+            found = super().__getitem__(reason)
+            lock.interrupt(lambda: stats.frame_dropped('late'))
+            return found
+
+    stats._lock, stats._dropped = lock, Interrupted(late=5)
+    stats.frame_dropped('late')
+    lock.join()
+    assert stats.snapshot(0.0).dropped == {'late': 7}
+
+
+def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
+    """The executor takes it while the worker counts an answer."""
+    stats, lock = Stats(), InterruptingLock()
+
+    class Interrupted(deque):
+        def __iter__(self):
+            for answer in super().__iter__():
+                yield answer
+                lock.interrupt(lambda: stats.frame_out(0.0, {'total': 2.0}))
+
+    stats._lock, stats._out = lock, Interrupted(maxlen=MOST)
+    for _ in range(2):
+        stats.frame_in(0.0)
+    stats.frame_out(0.0, {'total': 1.0})
+    during = stats.snapshot(0.0)
+    lock.join()
+    assert (during.frames_out, during.in_flight) == (1, 1)
+    assert during.latency_ms['total']['p99'] == 1.0
+    assert stats.snapshot(0.0).in_flight == 0

@@ -26,12 +26,13 @@ FILES = sorted(PACKAGE.rglob('*.py'))
 OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test')
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 KNOW_NOBODY = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'plain_yaml',
-                'printable'}
-MATERIAL = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'signature'}
+                'printable', 'regular_file', 'git_lfs'}
+MATERIAL = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'signature',
+            'printable', 'regular_file', 'git_lfs'}
 MAY_IMPORT = {
     'host': MATERIAL | {'host', 'engines'},
     'engines': MATERIAL | {'engines'},
-    # decoding of rare encodings and the check of what can be asked for are the host's
+    # the host decodes encodings that the kernels do not read, and checks what can be asked for
     'gpu': MATERIAL | {'gpu', 'engines', 'host'},
     'builder': MATERIAL | {'builder', 'engines', 'host', 'metrics', 'street'},
     'signature': MATERIAL | {'engines'}, 'street': {'street'},

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .builder.accuracy import Accuracy, write_differences
 from .model_card import ModelCard
@@ -39,6 +40,9 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
     console.print(by_condition(accuracy))
     if accuracy.has_truth():
         console.print(by_class(accuracy))
+        labelled = [name for name in accuracy.conditions if accuracy.has_truth(name)]
+        for condition in labelled if len(labelled) > 1 else ():
+            console.print(by_class(accuracy, condition))
     else:
         console.print('No truth is known of these images, so only agreement with fp32 is.')
     console.print(f'→ {folder / "accuracy.json"}, {folder / "differences.png"}', markup=False,
@@ -55,19 +59,22 @@ def by_condition(accuracy: Accuracy) -> Table:
             scores = [accuracy.scores(precision, condition).mean_iou,
                       accuracy.boundary_iou(precision, condition)]
             table.add_row(
-                precision, condition or 'all', str(accuracy.tally(precision, condition).images),
+                precision, Text(condition or 'all'),
+                str(accuracy.tally(precision, condition).images),
                 f'{accuracy.agreement(precision, condition):.4%}', *map(_cell, scores))
         table.add_section()
     return table
 
 
-def by_class(accuracy: Accuracy) -> Table:
-    """A row for every class, a column for every precision."""
-    table = Table('IoU', *_precisions(accuracy), title='accuracy by class')
-    columns = [accuracy.scores(precision).iou for precision in _precisions(accuracy)]
+def by_class(accuracy: Accuracy, condition: str | None = None) -> Table:
+    """A row for every class, a column for every precision; of one condition, or of all."""
+    table = Table('IoU', *_precisions(accuracy),
+                  title='accuracy by class' + (f', {condition}' if condition else ''))
+    columns = [accuracy.scores(name, condition).iou for name in _precisions(accuracy)]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
-            table.add_row(name, *map(_cell, row))
+            # Text: rich would take brackets in names for its markup
+            table.add_row(Text(name), *map(_cell, row))
     return table
 
 

@@ -46,7 +46,10 @@ Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
 def _add_inspect(commands: Commands) -> None:
     command = commands.add_parser(
         'inspect', help='what an ONNX network takes and gives, with a model card for it; or the '
-        'layers, precisions and memory of a built plan')
+        'layers, precisions and memory of a built plan',
+        description='What an ONNX network takes and gives, with a model card for it; or the '
+        'layers, precisions and memory of a built plan. A network that is no segmentation gives '
+        'exit code 1, one line on stderr that says why, and comments in place of a card.')
     command.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN')
 
 
@@ -104,8 +107,9 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--hold-out', nargs='+', default=[], metavar='BAG|DIR|street',
                        help='what to measure on, a condition each (frames that calibration left '
                        'out, else street scenes)')
-    group.add_argument('--hold-out-labels', type=Path, metavar='DIR',
-                       help='label maps of the images in --hold-out DIR')
+    group.add_argument('--hold-out-labels', nargs='+', default=[], metavar='DIR|-',
+                       help='label maps of each --hold-out, in the same order; - for none')
+    _add_label_values(group)
     group.add_argument('--hold-out-frames', type=_count, default=48, metavar='N',
                        help='of each (%(default)s)')
     group.add_argument('--compare', action='store_true',
@@ -181,7 +185,15 @@ def _add_eval(commands: Commands) -> None:
                          metavar='day,night,…', help='default: all')
     command.add_argument('--images', type=Path, metavar='DIR')
     command.add_argument('--labels', type=Path, metavar='DIR')
+    _add_label_values(command)
     command.add_argument('--json', type=Path, metavar='FILE', help='write the scores here')
+
+
+def _add_label_values(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    group.add_argument('--ignore', nargs='+', type=_values, default=[], metavar='V|V-V',
+                       help='values of the label maps to leave out, such as 11 or 0-6')
+    group.add_argument('--map', dest='label_map', metavar='FILE',
+                       help='their class id by value, as YAML; or cityscapes, ade20k')
 
 
 def _add_demo(commands: Commands) -> None:
@@ -264,6 +276,15 @@ def _positive(text: str) -> float:
     if not 0 < (value := float(text)) < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
     return value
+
+
+def _values(text: str) -> range:
+    first, dash, last = text.partition('-')
+    last = last if dash else first
+    if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 65535):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a value such as 11 or a range such as '
+                                         '0-6, of 0 to 65535')
+    return range(int(first), int(last) + 1)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -34,6 +34,9 @@ class Order:
     :param frames: how many of their frames to calibrate on.
     :param hold_out: recordings to measure accuracy on; () for frames that calibration left
         out or, without any, street scenes.
+    :param hold_out_labels: folder of label maps for each of ``hold_out``, ``-`` for none.
+    :param ignore: values of these label maps to leave out.
+    :param label_map: map of these label maps, see :func:`.label_values.load_map`.
     :param compare: report every precision, not only the one built.
     :param max_miou_drop: what may be lost to FP32; None for no limit.
     :param search: put layers back to FP16 until the loss is below ``max_miou_drop``.
@@ -57,7 +60,9 @@ class Order:
     frames: int = 300
     method: str = 'entropy'
     hold_out: tuple[str, ...] = ()
-    hold_out_labels: Path | None = None
+    hold_out_labels: tuple[str, ...] = ()
+    ignore: tuple[range, ...] = ()
+    label_map: str | None = None
     hold_out_frames: int = 48
     compare: bool = False
     max_miou_drop: float | None = None
@@ -90,6 +95,13 @@ class Order:
                               ('--search', self.search)):
             if value and not calibrated:
                 raise GraphError(f'{option} is for int8 and mixed, not for {self.precision}')
+        if self.hold_out_labels and len(self.hold_out_labels) != len(self.hold_out):
+            raise GraphError(
+                f'--hold-out-labels has {len(self.hold_out_labels)} folders, --hold-out '
+                f'{len(self.hold_out)}; give one folder of label maps for each, in the same '
+                f'order, and - for one without')
+        if (self.ignore or self.label_map) and not self.hold_out_labels:
+            raise GraphError('--ignore and --map are for label maps: --hold-out-labels')
         if self.search and self.max_miou_drop is None:
             raise GraphError('--search needs a bar to stop at: --max-miou-drop')
         if self.search and not self.calibrate:

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .builder.cache import cache_folder, EngineCache, Entry
+from .printable import one_line
 
 
 def run_cache(action: str, folder: Path | None) -> int:
@@ -42,7 +43,7 @@ def run_cache(action: str, folder: Path | None) -> int:
         return _verify(cache)
     entries = cache.entries()
     for line in _table(entries):
-        print(line)
+        print(one_line(line))
     print(f'{len(entries)} engines, {sum(e.size for e in entries) / 1e6:.1f} MB in '
           f'{cache.folder}')
     return 0

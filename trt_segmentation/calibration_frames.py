@@ -21,15 +21,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from .builder.feeds import Joined, Named
 from .builder.graph import GraphError
 from .frame import Frame
+from .pictures import IMAGES, PictureError, read_picture
+from .regular_file import expand_home
 from .ros.bags import BagReader, stamp_text
 
-IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 STREET_SEED = 2_000_000
 """First seed of calibration scenes: neither training nor evaluation comes there."""
 
@@ -65,10 +65,10 @@ class Folder:
         :raises GraphError: where a file is no image.
         """
         for path in sorted(p for p in self.path.iterdir() if p.suffix.lower() in IMAGES):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise GraphError(f'{path} cannot be read as an image; take it out of the folder')
-            yield path.name, bgr_frame(np.asarray(image, np.uint8))
+            try:
+                yield path.name, bgr_frame(read_picture(path))
+            except PictureError as error:
+                raise GraphError(f'{error}; take it out of the folder') from error
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
     """
     sources: list[Bag | Folder | Street] = []
     for name in names:
-        path = Path(name).expanduser()
+        try:
+            path = expand_home(name)
+        except FileNotFoundError as error:
+            raise GraphError(f'nothing to calibrate on: {error}') from error
         if name == 'street':
             sources.append(Street(scenes))
         elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')

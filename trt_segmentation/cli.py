@@ -28,6 +28,7 @@ from .printable import printable
 
 PIP_NAMES = {
     'cv2': 'opencv-python-headless', 'yaml': 'PyYAML', 'PIL': 'Pillow', 'rerun': 'rerun-sdk',
+    'rosbags': "'rosbags>=0.11,<0.12'",
     'rclpy': "'ros-jazzy-rclpy[fastrtps]' (or source a ROS 2 install)",
     'sensor_msgs': 'ros-jazzy-sensor-msgs (or source a ROS 2 install)',
 }
@@ -40,8 +41,12 @@ def inspect(args: argparse.Namespace) -> int:
     if is_plan(args.file):
         print(inspect_plan(args.file))
     else:
-        from .inspection import inspect_model
-        print(inspect_model(args.file))
+        from .inspection import inspect_model, NotASegmentation
+        try:
+            print(inspect_model(args.file))
+        except NotASegmentation as error:
+            print(error.described)
+            return _fail(str(error), 1)
     return 0
 
 
@@ -80,7 +85,8 @@ def evaluate(args: argparse.Namespace) -> int:
     """Score a model."""
     from .evaluation import run_eval
     return run_eval(args.model, args.engine, args.street, args.condition, args.images,
-                    args.labels, args.json, args.gpu, args.precision)
+                    args.labels, args.json, args.gpu, args.precision, args.ignore,
+                    args.label_map)
 
 
 def demo(args: argparse.Namespace) -> int:

@@ -47,6 +47,7 @@ from .engines import EngineError
 from .engines.gpu_identity import Gpu, gpu_identity
 from .engines.plan import count_precisions, from_json, Plan
 from .held_out import held_out, not_chosen, street_shots
+from .label_values import label_values
 from .model_card import load_card, ModelCard
 from .progress_bars import Bars
 
@@ -164,7 +165,8 @@ def _calibration(order: Order, card: ModelCard, graph: Graph, feeds: Feeds | Non
 def _shots(order: Order, card: ModelCard, feeds: Feeds | None, bars: Bars) -> list[Shot]:
     count = order.hold_out_frames
     if order.hold_out:
-        return held_out(card, order.hold_out, order.hold_out_labels, count, order.topic)
+        values = label_values(order.ignore, order.label_map)
+        return held_out(card, order.hold_out, order.hold_out_labels, values, count, order.topic)
     if feeds is not None and (shots := not_chosen(feeds, count)):
         bars.say(f'accuracy on {len(shots)} frames that calibration left out; give others with '
                  '--hold-out')
@@ -205,7 +207,9 @@ def _cached(order: Order, card: ModelCard, given: Graph, calibration: Calibratio
 
 
 def _report_folder(order: Order, card: ModelCard) -> Path:
-    return order.report or Path(f'{card.name}-{order.precision}-report')
+    # the name is whatever the card says: /etc/x, say
+    name = card.name.replace('/', '_')
+    return order.report or Path(f'{name}-{order.precision}-report')
 
 
 def _tell(plan: Plan, order: Order, console: Console) -> None:

@@ -22,18 +22,21 @@ from difflib import get_close_matches
 import json
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 from .frame import Frame, FrameError
+from .label_values import label_values, LabelValueError, LabelValues
 from .metrics import confusion, LabelError, Scores, size
 from .model_card import load_card, ModelCard
+from .pictures import IMAGES, PictureError, read_ids, read_picture
 from .pipeline import open_pipeline, Pipeline
 
 FIRST_SEED = 1_000_000
@@ -42,7 +45,9 @@ FIRST_SEED = 1_000_000
 SCENE_SIZE = (1280, 720)
 """Width and height of the scenes, pixels."""
 
-IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+
+Source: TypeAlias = 'tuple[Iterable[Sample], int, str]'
+"""Samples, how many they are, and what the progress bar calls them."""
 
 
 class EvaluationError(ValueError):
@@ -111,21 +116,37 @@ def street_samples(card: ModelCard, count: int, condition: str) -> Iterator[Samp
         yield Sample(f'{condition} scene {seed}', scene.image, 'bgr8', ids[scene.truth])
 
 
-def folder_samples(images: Path, labels: Path) -> Iterator[Sample]:
+def folder_samples(images: Path, labels: Path, classes: int,
+                   values: LabelValues = LabelValues()) -> Iterator[Sample]:
     """Images and label maps of the same file stem, in the order of their names.
 
-    A label map is a PNG whose pixels are class ids: 8 or 16 bits grey, or with a colour table
-    as Pascal VOC has it. 255 (65535 of 16 bits) is unlabelled.
+    A label map is a PNG: 8 or 16 bits grey, or with a colour table as Pascal VOC has it. All of
+    them are checked at once, the images when their sample comes.
 
+    :param classes: of the model.
+    :param values: how the values of the label maps become class ids.
     :raises EvaluationError: naming the file without a partner, or what is wrong with one.
     """
-    for image_path, label_path in pairs(images, labels):
-        image = np.asarray(_read(image_path).convert('RGB'))
-        truth = read_truth(label_path)
-        if truth.shape != image.shape[:2]:
-            raise EvaluationError(f'{label_path} is {size(truth)}, but its image {image_path} '
-                                  f'is {size(image)}')
-        yield Sample(image_path.name, image, 'rgb8', truth)
+    found = pairs(images, labels)
+    try:
+        values.check((label_path for _, label_path in found), read_ids, classes)
+    except PictureError as error:
+        raise EvaluationError(str(error)) from error
+    except LabelValueError as error:
+        raise EvaluationError(f'{labels}: {error}') from error
+    return (_folder_sample(*pair, classes, values) for pair in found)
+
+
+def _folder_sample(image_path: Path, label_path: Path, classes: int,
+                   values: LabelValues) -> Sample:
+    try:
+        image, truth = read_picture(image_path), read_ids(label_path)
+    except PictureError as error:
+        raise EvaluationError(str(error)) from error
+    if truth.shape != image.shape[:2]:
+        raise EvaluationError(f'{label_path} is {size(truth)}, but its image {image_path} is '
+                              f'{size(image)}')
+    return Sample(image_path.name, image, 'bgr8', values.apply(truth, classes))
 
 
 def pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
@@ -152,54 +173,29 @@ def pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     return [(path, truths[stem]) for stem, path in found.items()]
 
 
-def read_truth(path: Path) -> npt.NDArray[Any]:
-    """Read a PNG of class ids: (height, width) uint8 or uint16.
-
-    :raises EvaluationError: when it is a colour picture or no picture.
-    """
-    picture = _read(path)
-    if picture.mode in ('I', 'I;16', 'I;16B'):
-        return np.asarray(picture).astype(np.uint16)
-    if picture.mode not in ('L', 'P'):
-        raise EvaluationError(
-            f'{path} is a picture of mode {picture.mode}; a label map has one channel of class '
-            'ids (8 or 16 bits grey, or a colour table)')
-    return np.asarray(picture)
-
-
-def _read(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise EvaluationError(f'{path} cannot be read as a picture: {error}') from error
-
-
 def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
              images: Path | None, labels: Path | None, json_path: Path | None,
-             gpu: int = 0, precision: str = 'auto') -> int:
+             gpu: int = 0, precision: str = 'auto', ignore: Sequence[range] = (),
+             label_map: str | None = None) -> int:
     """Evaluate with a progress bar, print a table and write the JSON file.
 
     :param street: scenes of each condition, where no ``images`` are given.
     :param conditions: all where empty.
-    :raises EvaluationError, ModelCardError, EngineError: as those it calls.
+    :param ignore: values of the label maps to leave out; ``label_map`` is
+        :func:`.label_values.load_map`'s.
+    :raises EvaluationError, LabelValueError, ModelCardError, EngineError: as those it calls.
     """
     if (images is None) != (labels is None):
         raise EvaluationError('--images and --labels go together')
-    card = load_card(model)
+    if (ignore or label_map) and labels is None:
+        raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
+    card, values = load_card(model), label_values(ignore, label_map)
+    given = (_folder(card, images, labels, values) if images and labels else
+             _scenes(card, street, conditions))
     pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
                              log=lambda line: print(line, file=sys.stderr))
     try:
-        if images and labels:
-            scored = {images.name: _tracked(
-                pipeline, folder_samples(images, labels), len(pairs(images, labels)),
-                str(images))}
-        else:
-            from .street import CONDITIONS
-            scored = {condition: _tracked(
-                pipeline, street_samples(card, street, condition), street, condition)
-                for condition in (conditions or CONDITIONS)}
+        scored = {name: _tracked(pipeline, *source) for name, source in given.items()}
     finally:
         pipeline.close()
     tell(scored, f'{card.name}, {pipeline.identity.engine} {pipeline.identity.precision}')
@@ -211,16 +207,28 @@ def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
     return 0
 
 
+def _folder(card: ModelCard, images: Path, labels: Path, values: LabelValues) -> dict[str, Source]:
+    samples = folder_samples(images, labels, len(card.classes), values)
+    return {images.name: (samples, len(pairs(images, labels)), str(images))}
+
+
+def _scenes(card: ModelCard, count: int, conditions: Sequence[str]) -> dict[str, Source]:
+    from .street import CONDITIONS
+    return {condition: (street_samples(card, count, condition), count, condition)
+            for condition in conditions or CONDITIONS}
+
+
 def _tracked(pipeline: Pipeline, samples: Iterable[Sample], count: int, what: str) -> Scores:
-    return evaluate(pipeline, track(samples, what, count, console=Console(stderr=True)))
+    return evaluate(pipeline, track(samples, escape(what), count, console=Console(stderr=True)))
 
 
 def tell(scored: dict[str, Scores], title: str) -> None:
     """Print a table: a row a class, a column a condition."""
-    table = Table('IoU', *scored, title=title)
+    # escaped or a Text: rich would take brackets in names for its markup
+    table = Table('IoU', *map(escape, scored), title=Text(title))
     classes = next(iter(scored.values())).classes
     for name, *row in zip(classes, *(scores.iou for scores in scored.values())):
-        table.add_row(name, *map(_cell, row))
+        table.add_row(Text(name), *map(_cell, row))
     table.add_section()
     table.add_row('mean IoU', *(_cell(s.mean_iou) for s in scored.values()))
     table.add_row('pixel accuracy', *(_cell(s.pixel_accuracy) for s in scored.values()))

@@ -44,6 +44,10 @@ class Expectation:
         self._min_agreement = min_agreement
         self._allow_missing = allow_missing
         self._compared = 0
+        self._without = 0
+        self._pixels = 0
+        self._equal = 0
+        self._worst = (2.0, 0)
         self._left = Counter(recorded.stamp_ns for recorded in bag.messages([topic]))
         self._source = bag.messages([topic])
         self._ahead: dict[int | None, deque[Recorded]] = defaultdict(deque)
@@ -55,6 +59,7 @@ class Expectation:
         :raises BagError: where the bag breaks off.
         """
         if not self._left[stamp_ns]:
+            self._without += 1
             return None if self._allow_missing else f'{self._name} has no label map of this stamp'
         self._left[stamp_ns] -= 1
         self._compared += 1
@@ -68,7 +73,18 @@ class Expectation:
         finally:
             if not self._ahead[stamp_ns]:
                 del self._ahead[stamp_ns]
-        return self._difference(expected, labels)
+        return self._difference(expected, labels, stamp_ns)
+
+    def summary(self) -> str:
+        """Say how far the frames compared so far agree; one line."""
+        if not self._compared:
+            return f'no frame was compared with {self._name}'
+        agreement, stamp_ns = self._worst
+        worst = ('every frame is equal' if self._equal == self._pixels else
+                 f'worst frame: stamp {stamp_text(stamp_ns)}, {agreement:.7f} equal')
+        without = f'; frames without a label map there: {self._without}' if self._without else ''
+        return (f'as expected by {self._name}: {self._compared} frames compared, {self._equal:,} '
+                f'of {self._pixels:,} pixels equal; {worst}{without}')
 
     def missing(self) -> str | None:
         """Return which expected label maps no frame was compared with; None where all were."""
@@ -80,12 +96,16 @@ class Expectation:
             return f'no frame has a label map in {self._name}'
         return None
 
-    def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any]) -> str | None:
+    def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any],
+                    stamp_ns: int) -> str | None:
         if expected.shape != labels.shape or expected.dtype != labels.dtype:
             return (f'label map is {_size(labels)}, expected {_size(expected)}')
         unequal = expected != labels
         count = int(np.count_nonzero(unequal))
         agreement = 1 - count / labels.size
+        self._pixels += labels.size
+        self._equal += labels.size - count
+        self._worst = min(self._worst, (agreement, stamp_ns))
         if agreement >= self._min_agreement:
             return None
         row, column = np.unravel_index(int(np.argmax(unequal)), labels.shape)

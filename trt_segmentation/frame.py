@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+import re
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
 EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
+_NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
+"""Encodings of numbers that are no pixels, such as 32FC1 for depth."""
 MAX_SIDE = 16384
 """Pixels a side; a larger image is taken for a corrupt header, not for a camera."""
 
@@ -84,13 +87,13 @@ class Frame:
 
     def __post_init__(self) -> None:
         """Refuse anything whose numbers do not fit together."""
-        if self.encoding not in BYTES_PER_PIXEL:
-            named = self.encoding[:40]      # of a broken message it may have megabytes
-            near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
+        if (found := getattr(self.data, 'dtype', type(self.data).__name__)) != np.uint8:
             raise FrameError(
-                f'unknown encoding {named!r}'
-                + (f', did the camera mean {near[0]!r}?' if near else '')
-                + f' Known: {", ".join(sorted(BYTES_PER_PIXEL))}')
+                f'data is {found}; expected the bytes of the image as uint8. Scale '
+                f'floating-point pixels to 0 to 255 and convert them; give pixels of 16 bits as '
+                f'.view(numpy.uint8) with an encoding such as mono16')
+        if self.encoding not in BYTES_PER_PIXEL:
+            raise FrameError(_refused_encoding(self.encoding))
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
             raise FrameError(
                 f'image is {self.width}x{self.height} pixels (width x height); '
@@ -127,6 +130,19 @@ class Frame:
     def size(self) -> int:
         """Fewest bytes that hold the image: the last row needs no padding."""
         return self.step * (self.stored_rows - 1) + self.row_bytes
+
+
+def _refused_encoding(encoding: str) -> str:
+    known = f'Known: {", ".join(sorted(BYTES_PER_PIXEL))}'
+    if number := _NO_PICTURE.fullmatch(encoding):
+        kind = 'floating-point' if number[2] == 'F' else 'signed'
+        return (f'encoding {encoding} holds {kind} numbers of {number[1]} bits, such as depth; '
+                f'unsigned pixels of 8 or 16 bits are expected. Use the topic of the colour '
+                f'image. {known}')
+    named = encoding[:40]       # of a broken message it may have megabytes
+    near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
+    return (f'unknown encoding {named!r}'
+            + (f', did the camera mean {near[0]!r}?' if near else '') + f' {known}')
 
 
 @dataclass(frozen=True)

@@ -28,33 +28,47 @@ from .builder.graph import GraphError
 from .calibration_frames import open_recordings
 from .evaluation import FIRST_SEED, folder_samples, pairs, SCENE_SIZE, street_samples
 from .host.decode import decode
+from .label_values import LabelValues
 from .model_card import ModelCard
 from .street import CLASSES, CONDITIONS, scene
 
+NO_LABELS = '-'
+"""Stands in ``--hold-out-labels`` for a source without label maps."""
 
-def held_out(card: ModelCard, sources: Sequence[str], labels: Path | None = None,
-             count: int = 48, topic: str | None = None) -> list[Shot]:
+
+def held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
+             values: LabelValues = LabelValues(), count: int = 48,
+             topic: str | None = None) -> list[Shot]:
     """Images of every source, spread evenly over it; each source is a condition of its own.
 
     :param sources: bags, folders of images, or ``street``, whose truth is known where the card
         has the classes of the scenes.
-    :param labels: folder of label maps; then the only source is the folder of their images.
+    :param labels: folder of label maps for each source, ``-`` for none; () for none at all.
+    :param values: how the values of the label maps become class ids.
     :param count: images of a source at most.
     :raises GraphError: where labels and sources do not go together, or a source is nothing.
     :raises EvaluationError: where an image and its label map do not.
     """
-    if labels is not None:
-        if len(sources) != 1 or not Path(sources[0]).is_dir():
-            raise GraphError('--hold-out-labels needs one --hold-out, the folder of their images')
-        return list(_labelled(Path(sources[0]), labels, count))
     found: list[Shot] = []
-    for name in sources:
-        if name == 'street':
+    for name, truth, condition in zip(sources, labels or [NO_LABELS] * len(sources),
+                                      _conditions(sources), strict=True):
+        if truth != NO_LABELS:
+            if not Path(name).is_dir():
+                raise GraphError(f'--hold-out {name} is no folder of images, so it has no label '
+                                 f'maps; give - instead of {truth} in --hold-out-labels')
+            found += _labelled(card, Path(name), Path(truth), values, count, condition)
+        elif name == 'street':
             found += street_shots(card, count)
         else:
             source = open_recordings([name], topic)
-            found += _unlabelled(source, _spread(sum(1 for _ in source), count), Path(name).name)
+            found += _unlabelled(source, _spread(sum(1 for _ in source), count), condition)
     return found
+
+
+def _conditions(sources: Sequence[str]) -> list[str]:
+    """Names of sources in reports: the last part of each path, or all of it if two are equal."""
+    short = [Path(name).name for name in sources]
+    return short if len(set(short)) == len(short) else list(sources)
 
 
 def not_chosen(feeds: Feeds, count: int = 48) -> list[Shot]:
@@ -77,12 +91,13 @@ def street_shots(card: ModelCard, count: int) -> Iterator[Shot]:
                        scene(seed, condition, *SCENE_SIZE).image)
 
 
-def _labelled(images: Path, labels: Path, count: int) -> Iterator[Shot]:
+def _labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,
+              condition: str) -> Iterator[Shot]:
     wanted = set(_spread(len(pairs(images, labels)), count).tolist())
-    for index, sample in enumerate(folder_samples(images, labels)):
+    samples = folder_samples(images, labels, len(card.classes), values)
+    for index, sample in enumerate(samples):
         if index in wanted:
-            bgr = np.ascontiguousarray(sample.image[..., ::-1])     # samples of a folder are RGB
-            yield Shot(sample.name, '', bgr, sample.truth)
+            yield Shot(sample.name, condition, sample.image, sample.truth)
 
 
 def _unlabelled(source: Iterable[Named], positions: npt.NDArray[np.intp],

@@ -16,14 +16,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import json
 from pathlib import Path
 
 from .engines import EngineError
 from .engines.onnx_file import OnnxSummary, summarise
+from .engines.onnx_graph import Ending, read_endings
 from .engines.onnxruntime import open_session, tensors
 from .model_card import InputCard, OutputCard
+from .printable import one_line, printable
 from .signature import resolve, Signature, Tensor
+from .signature.kind import ONE
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
 """Cards whose class list has this many names."""
@@ -31,9 +35,22 @@ HEIGHT, WIDTH = 512, 1024
 """Suggested where a network leaves its size open."""
 
 
+class NotASegmentation(EngineError):
+    """A network that this package cannot use without more being said about it.
+
+    :ivar described: comment lines about the network, with the outline of a card if one could be
+        written by hand.
+    """
+
+    def __init__(self, message: str, described: str) -> None:
+        super().__init__(message)
+        self.described = described
+
+
 def inspect_model(path: Path) -> str:
     """The text of ``trt_seg inspect`` for an ONNX file.
 
+    :raises NotASegmentation: if no card can be written for it.
     :raises EngineError: when the file cannot be loaded; says what could be read of it.
     """
     facts = _facts(summarise(path))
@@ -42,23 +59,31 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = tensors(session)
-    lines = [f'{path}: {_size(path.stat().st_size)}', *facts, '']
+    # a line break in the path would end the comment, and the rest of it be part of the card
+    lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
     try:
-        signature = guess(inputs, outputs)
+        signature = guess(inputs, outputs, read_endings(path))
     except EngineError as error:
-        return '\n'.join([*lines, '', f'Not a segmentation network as it is: {error}'])
+        lines += ['', f'Not a segmentation network as it is: {error}.',
+                  *_outline(path, inputs, outputs)]
+        raise NotASegmentation(f'{path} is no segmentation network as it is: {error}',
+                               _commented(lines)) from error
     lines += ['', 'Taken for', *(f'  {line}' for line in _taken(signature)),
               'because', *(f'  {reason}' for reason in signature.reasons)]
-    lines += ['', f'Model card; save it as {path.with_suffix(".yaml").name} beside the network '
+    lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
               'and correct what it cannot know:']
     # comments, so that the whole output is a card that can be redirected into a file
-    return '\n'.join([*(f'# {line}'.rstrip() for line in lines), '',
-                      card_text(path, signature, inputs)])
+    return '\n'.join([_commented(lines), '', card_text(path, signature, inputs)])
 
 
-def guess(inputs: list[Tensor], outputs: list[Tensor]) -> Signature:
+def _commented(lines: list[str]) -> str:
+    return '\n'.join(f'# {line}'.rstrip() for line in lines)
+
+
+def guess(inputs: list[Tensor], outputs: list[Tensor],
+          endings: Mapping[str, Ending] | None = None) -> Signature:
     """Resolve a network without a card: a gray image where it has one channel, and so on.
 
     :raises EngineError: when it is no segmentation network.
@@ -67,13 +92,13 @@ def guess(inputs: list[Tensor], outputs: list[Tensor]) -> Signature:
     gray = len(shape) == 4 and 3 not in (shape[1], shape[3]) and 1 in (shape[1], shape[3])
     card = InputCard(color='gray' if gray else 'rgb')
     try:
-        return resolve(inputs, outputs, card, OutputCard(), None)
+        return resolve(inputs, outputs, card, OutputCard(), None, endings)
     except EngineError:
         nhwc = len(shape) == 4 and shape[3] == (1 if gray else 3)
         height, width = (shape[1:3] if nhwc else shape[2:4]) if len(shape) == 4 else (0, 0)
         card = InputCard(color=card.color, height=0 if height else HEIGHT,
                          width=0 if width else WIDTH)
-        return resolve(inputs, outputs, card, OutputCard(), None)
+        return resolve(inputs, outputs, card, OutputCard(), None, endings)
 
 
 def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
@@ -94,8 +119,10 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
         lines += ['  color: rgb      # or bgr',
                   "  mean: [0.485, 0.456, 0.406]      # ImageNet's; what was it trained with?",
                   '  std: [0.229, 0.224, 0.225]']
+    others = ', '.join(map(_quoted, signature.alternatives))
     lines += ['  resize: stretch      # or letterbox, crop', 'output:',
-              f'  name: {_quoted(answer.name)}', f'  kind: {answer.kind}']
+              f'  name: {_quoted(answer.name)}' + (f'      # or {others}' if others else ''),
+              f'  kind: {answer.kind}']
     if answer.layout != 'nhw' and answer.kind != 'labels':
         lines.append(f'  layout: {answer.layout}')
     return '\n'.join(lines + _classes(signature)) + '\n'
@@ -103,18 +130,30 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
 
 def _quoted(text: str) -> str:
     # a JSON string is a YAML string, whatever is in it
-    return json.dumps(text, ensure_ascii=False)
+    return printable(json.dumps(text, ensure_ascii=False))
 
 
 def _classes(signature: Signature) -> list[str]:
-    answer = signature.output
-    if answer.kind == 'labels':
+    count = signature.classes
+    if count is None:
         return ['# class ids do not say how many there are: name every one',
                 'classes: [class_0, class_1]']
-    count = 2 if answer.kind == 'sigmoid' else answer.channels
     if name := KNOWN_CLASSES.get(count):
         return [f'# {count} classes may well be these', f'classes: {name}', f'palette: {name}']
     return ['classes:', *(f'- class_{index}' for index in range(count))]
+
+
+def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
+    """The card that somebody who knows better can write; empty if none would be accepted."""
+    names = [tensor.name for tensor in outputs if len(tensor.shape) in (3, 4)]
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
+        return []
+    others = ', '.join(map(_quoted, names[1:]))
+    return ['If one output is a map of the image all the same, write a card, with a name for each '
+            'class:', f'  model: {_quoted(path.name)}', '  output:',
+            f'    name: {_quoted(names[0])}' + (f'      # or {others}' if others else ''),
+            '    kind: logits      # or probabilities, sigmoid, probability, labels',
+            '  classes: [class_0, class_1]']
 
 
 def _facts(summary: OnnxSummary) -> list[str]:
@@ -132,7 +171,8 @@ def _taken(signature: Signature) -> list[str]:
         f'image   {image.name}: {image.dtype} {image.layout}, {image.channels} channel(s), '
         f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
         f'answer  {answer.name}: {answer.kind} {answer.layout}, {answer.dtype}'
-        + (f', {answer.channels} classes' if answer.kind == 'logits' else '')]
+        + (f', {signature.classes} classes' if answer.kind not in ONE and signature.classes
+           else '')]
 
 
 def _size(count: int) -> str:

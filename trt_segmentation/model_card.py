@@ -16,17 +16,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from .plain_yaml import read_yaml
+from .printable import short, unprintable
+from .regular_file import expand_home
 from .share import share_path
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
@@ -35,7 +39,7 @@ COLORS = ('rgb', 'bgr', 'gray')
 """Order of the network's input channels."""
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How an image becomes as large as the network's input."""
-KINDS = ('auto', 'logits', 'sigmoid', 'labels')
+KINDS = ('auto', 'logits', 'probabilities', 'sigmoid', 'probability', 'labels')
 """What a network's output is."""
 MAX_CLASSES = 65534
 """One less than mono16 can tell apart: 65535 means unlabelled."""
@@ -79,12 +83,15 @@ class InputCard:
 class OutputCard:
     """What the network's answer is.
 
-    :param name: output tensor; '' for the only one, or the one a rule finds (``out``, the
-        first that fits).
+    :param name: output tensor; '' for the only one, or the one a rule finds: ``out``, else the
+        one with the most channels whose name is not that of an auxiliary output.
     :param kind: one of :data:`KINDS`. ``logits``: one channel a class, the largest wins.
-        ``sigmoid``: one channel, the logit of class 1 against class 0. ``labels``: class ids.
+        ``probabilities``: the same, after a softmax or sigmoid within the network. ``sigmoid``:
+        one channel, the logit of class 1 against class 0. ``probability``: one channel, the
+        probability of class 1, after a sigmoid within the network. ``labels``: class ids.
+        ``auto``: by the network's graph.
     :param layout: as for the input; means nothing for labels.
-    :param threshold: probability from which a sigmoid pixel is class 1.
+    :param threshold: probability from which a pixel of one channel is class 1.
     """
 
     name: str = ''
@@ -145,12 +152,18 @@ def find_card(text: str | Path) -> Path:
 
     :raises ModelCardError: when there is no such card; lists those installed.
     """
-    path = Path(text).expanduser()
-    if path.suffix in ('.yaml', '.yml') and path.is_file():
-        return path
-    folder = share_path('config', 'models')
-    if (installed := folder / f'{text}.yaml').is_file():
-        return installed
+    if bad := unprintable(str(text)):
+        raise ModelCardError(f'model card {short(str(text))}: a path with the character {bad}, '
+                             'which cannot be printed; rename the file or folder')
+    try:
+        path = expand_home(text)
+        if path.suffix in ('.yaml', '.yml') and path.exists():
+            return path
+        folder = share_path('config', 'models')
+        if (installed := folder / f'{text}.yaml').is_file():
+            return installed
+    except OSError as error:
+        raise ModelCardError(f'model card {short(str(text))}: {error}') from error
     names = sorted(p.stem for p in folder.glob('*.yaml'))
     if path.suffix == '.onnx':
         raise ModelCardError(
@@ -177,9 +190,11 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
                              f'{", ".join(map(str, asking))}; name the card that has them')
     try:
         tree = read_yaml(path)
-    # PyYAML lets through what int() and datetime() raise
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise ModelCardError(f'{path}: cannot be read as YAML: {error}') from error
+    if tree is None:
+        raise ModelCardError(f'{path}: the file has no content; a model card is a mapping of '
+                             'model, classes and so on')
     if not isinstance(tree, dict):
         raise ModelCardError(f'{path}: a model card is a mapping, this is a '
                              f'{type(tree).__name__}')
@@ -200,53 +215,58 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     _known_keys('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
     if not isinstance(model := tree.get('model'), str) or not model:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
+    _text('model', model)
     if source is not None:
         asking = (*asking, source)
     classes = _classes(tree.get('classes'), asking)
-    name = tree.get('name') or (source.stem if source else Path(model).stem)
+    name = _text('name', tree.get('name'), source.stem if source else Path(model).stem)
     return ModelCard(
-        name=str(name), model=_model_path(model, source), classes=classes,
+        name=name, model=_model_path(model, source), classes=classes,
         palette=_palette(tree.get('palette'), len(classes), asking),
-        input=_input(tree.get('input') or {}), output=_output(tree.get('output') or {}),
+        input=_input(_given(tree, 'input')), output=_output(_given(tree, 'output')),
         source=source)
 
 
 def _model_path(text: str, source: Path | None) -> Path:
-    path = Path(text).expanduser()
-    if path.is_absolute():
-        return path
-    beside = (source.parent if source else Path()) / path
-    if not beside.exists():
-        try:
-            return share_path('resource', text)
-        except FileNotFoundError:
-            pass
+    try:
+        path = expand_home(text)
+        beside = (source.parent if source else Path()) / path
+        if not path.is_absolute() and not beside.exists():
+            with suppress(FileNotFoundError):
+                return share_path('resource', text)
+    except OSError as error:
+        raise ModelCardError(f'model: {error}') from error
     return beside
+
+
+def _given(tree: Mapping[str, Any], key: str) -> Any:
+    value = tree.get(key)
+    return {} if value is None else value
 
 
 def _known_keys(where: str, tree: Any, known: list[str]) -> None:
     if not isinstance(tree, Mapping):
-        raise ModelCardError(f'{where or "card"}: expected a mapping, got {tree!r}')
+        raise ModelCardError(f'{where or "card"}: expected a mapping, got {short(tree)}')
     for key in tree:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             raise ModelCardError(
-                f'{where + ": " if where else ""}unknown key {key!r}'
+                f'{where + ": " if where else ""}unknown key {short(key)}'
                 + (f', did you mean {near[0]!r}?' if near else '')
                 + f' Known: {", ".join(known)}')
 
 
 def _classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:
     if isinstance(value, str):
-        return load_card(value, asking).classes
+        return load_card(_text('classes', value), asking).classes
     if not isinstance(value, list) or not value:
         raise ModelCardError('classes: give a list of class names, in the order of their ids')
     if len(value) > MAX_CLASSES:
         raise ModelCardError(f'classes: {len(value)} names; at most {MAX_CLASSES}')
-    names = tuple(str(name) for name in value)
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ModelCardError(f'classes: {twice!r} is there {names.count(twice)} times')
+    names = tuple(_text(f'classes: number {index}', name) for index, name in enumerate(value))
+    (most, times), = Counter(names).most_common(1)
+    if times > 1:
+        raise ModelCardError(f'classes: {short(most)} is there {times} times')
     return names
 
 
@@ -254,15 +274,15 @@ def _palette(value: Any, count: int, asking: tuple[Path, ...]) -> npt.NDArray[np
     if value is None:
         return spread_palette(count)
     if isinstance(value, str):
-        value = load_card(value, asking).palette.tolist()
+        value = load_card(_text('palette', value), asking).palette.tolist()
     if not isinstance(value, list) or len(value) != count:
-        got = f'{len(value)} colours' if isinstance(value, list) else repr(value)
+        got = f'{len(value)} colours' if isinstance(value, list) else short(value)
         raise ModelCardError(f'palette: {got} for {count} classes; give one [r, g, b] for each')
     for index, color in enumerate(value):
         if not (isinstance(color, list) and len(color) == 3
-                and all(isinstance(c, int) and 0 <= c <= 255 for c in color)):
+                and all(type(c) is int and 0 <= c <= 255 for c in color)):
             raise ModelCardError(
-                f'palette: colour {index} is {color!r}; expected [r, g, b] of 0 to 255')
+                f'palette: colour {index} is {short(color)}; expected [r, g, b] of 0 to 255')
     return np.array(value, np.uint8)
 
 
@@ -276,10 +296,14 @@ def _input(tree: Mapping[str, Any]) -> InputCard:
     if max(mean) > 1:
         raise ModelCardError(f'input: mean: {list(mean)} is of colours from 0 to 255; expected of '
                              '0 to 1: divide mean and std by 255')
+    if max(std) > 10:
+        raise ModelCardError(
+            f'input: std: {list(std)} is of colours from 0 to 255; expected of 0 to 1. Write '
+            f'{[round(number / 255, 6) for number in std]}, and divide the mean by 255 too')
     if min(std) <= 0:
         raise ModelCardError(f'input: std: {list(std)}; every number must be above 0')
     return InputCard(
-        name=str(tree.get('name') or ''), color=color, mean=mean, std=std,
+        name=_text('input: name', tree.get('name'), ''), color=color, mean=mean, std=std,
         layout=_choice('input: layout', tree.get('layout', default.layout), LAYOUTS),
         height=_integer('input: height', tree.get('height', 0), 0, 16384),
         width=_integer('input: width', tree.get('width', 0), 0, 16384),
@@ -295,27 +319,61 @@ def _output(tree: Mapping[str, Any]) -> OutputCard:
         raise ModelCardError(
             f'output: threshold: {threshold}; a probability between 0 and 1 is expected')
     return OutputCard(
-        name=str(tree.get('name') or ''), threshold=threshold,
+        name=_text('output: name', tree.get('name'), ''), threshold=threshold,
         kind=_choice('output: kind', tree.get('kind', default.kind), KINDS),
         layout=_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))
 
 
 def _choice(where: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise ModelCardError(f'{where}: {value!r}; expected one of {", ".join(known)}')
+        raise ModelCardError(f'{where}: {short(value)}; expected one of {", ".join(known)}')
     return str(value)
 
 
 def _integer(where: str, value: Any, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ModelCardError(f'{where}: {value!r}; expected a whole number {low} to {high}')
+        raise ModelCardError(f'{where}: {short(value)}; expected a whole number {low} to {high}')
     return value
 
 
 def _numbers(where: str, value: Any, count: int) -> tuple[float, ...]:
+    _refuse_fractions(where, value)
     if (not isinstance(value, (list, tuple)) or len(value) != count
             or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value)):
-        raise ModelCardError(f'{where}: {value!r}; expected {count} number(s)')
-    if not np.isfinite(value).all():
-        raise ModelCardError(f'{where}: {value!r}; every number must be finite')
-    return tuple(float(v) for v in value)
+        raise ModelCardError(f'{where}: {short(value)}; expected {count} number(s)')
+    try:
+        numbers = tuple(float(v) for v in value)
+    except OverflowError:   # an integer of more than 308 digits
+        numbers = (math.inf,)
+    if not all(map(math.isfinite, numbers)):
+        raise ModelCardError(f'{where}: {short(value)}; every number must be finite')
+    return numbers
+
+
+def _text(where: str, value: Any, default: str | None = None) -> str:
+    """A value that has to be text.
+
+    :param default: what an empty value means; None if there has to be text.
+    """
+    if default is not None and value in (None, ''):
+        return _text(where, default) if default else ''
+    if not isinstance(value, str):
+        raise ModelCardError(f'{where} is {short(value)} ({type(value).__name__}); expected text: '
+                             'put it in quotes')
+    if not value.strip():
+        raise ModelCardError(f'{where} is {short(value)}; expected text')
+    if bad := unprintable(value):
+        raise ModelCardError(f'{where} is {short(value)}, with the character {bad}, which cannot '
+                             'be printed; expected letters, digits, signs and plain spaces')
+    return value
+
+
+def _refuse_fractions(where: str, value: Any) -> None:
+    for text in value if isinstance(value, (list, tuple)) else [value]:
+        parts = str(text).split('/')
+        try:
+            over, under = (float(part) for part in parts)
+            number = over / under
+        except (ValueError, ZeroDivisionError):
+            continue
+        raise ModelCardError(f'{where}: {short(text)} is no number in YAML; write {number:.4g}')

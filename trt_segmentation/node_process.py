@@ -23,7 +23,7 @@ import signal
 import subprocess
 from typing import Any
 
-from .share import share_path
+from .share import PROFILES, share_path
 
 END_SECONDS = 10.0
 """How long a process may take to end after SIGINT before it is killed."""
@@ -33,7 +33,7 @@ def keep_to_this_machine() -> None:
     """Set a domain of its own and the DDS profile, unless the user has set them otherwise."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+    for name in PROFILES:
         os.environ.setdefault(name, str(share_path('config', 'fastdds.xml')))
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -117,10 +117,11 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     for what, value, known in (('engine', engine, ENGINES), ('precision', precision, PRECISIONS)):
         if value not in known:
             raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
-    on_gpu = {'networks': networks, 'max_batch': max_batch}
     openers: dict[str, Callable[[str], Pipeline]] = {
-        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, settings, on_gpu, why),
-        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, on_gpu, why),
+        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, settings, {
+            'networks': networks, 'max_batch': max_batch, 'reason': why}),
+        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, {
+            'networks': networks, 'max_batch': max_batch, 'reason': why}),
         'onnxruntime-cpu': lambda why: _onnxruntime_cpu(card, precision, why)}
     if engine != 'auto':
         return openers[engine]('asked for')
@@ -138,7 +139,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: EngineSettings,
-              on_gpu: dict[str, int], why: str) -> Pipeline:
+              rest: dict[str, Any]) -> Pipeline:
     try:
         from .builder.build import BuildOptions
         from .builder.cache import EngineCache
@@ -157,20 +158,20 @@ def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: Eng
         return GpuPipeline(
             card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, options, cache,
                                                         log),
-            gpu, reason=why, **on_gpu)
+            gpu, **rest)
     except (GraphError, CacheError) as error:
         raise EngineError(str(error)) from error
 
 
-def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, on_gpu: dict[str, int],
-                      why: str) -> Pipeline:
+def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str,
+                      rest: dict[str, Any]) -> Pipeline:
     _as_the_file(precision)
     try:
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
-    return GpuPipeline(card, OnnxRuntimeCuda, gpu, reason=why, **on_gpu)
+    return GpuPipeline(card, OnnxRuntimeCuda, gpu, **rest)
 
 
 def _onnxruntime_cpu(card: ModelCard, precision: str, why: str) -> Pipeline:

@@ -41,7 +41,7 @@ def inspect_plan(path: Path) -> str:
     try:
         return printable(_text(path, len(plan.data), plan.about))
     # a sidecar is anybody's JSON, and its hash is that of the plan alone
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CacheError(f'{path}: {sidecar(path).name} is not what `trt_seg build` writes: '
                          f'{type(error).__name__}: {error}') from error
 

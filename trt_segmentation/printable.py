@@ -24,3 +24,22 @@ def printable(text: str) -> str:
     """
     return ''.join(letter if letter.isprintable() or letter == '\n'
                    else letter.encode('unicode_escape').decode() for letter in text)
+
+
+def one_line(text: str) -> str:
+    """As :func:`printable`, with line breaks spelled out too."""
+    return printable(text).replace('\n', '\\n')
+
+
+def unprintable(text: str) -> str:
+    """The code of the first character that cannot be printed, such as U+001B; '' if all can.
+
+    Control characters, surrogates, invisible characters, and spaces other than the plain one.
+    """
+    return next((f'U+{ord(letter):04X}' for letter in text if not letter.isprintable()), '')
+
+
+def short(value: object, most: int = 80) -> str:
+    """A value as Python writes it, cut to ``most`` characters; always one printable line."""
+    text = repr(value)
+    return text if len(text) <= most else f'{text[:most]}…'

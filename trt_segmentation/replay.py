@@ -26,6 +26,7 @@ import sys
 import time
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
@@ -51,6 +52,7 @@ class Replay:
     :param total: frames on the topic.
     :param answered: frames segmented and written.
     :param bad: one line for each frame that could not be read.
+    :param agreement: how far the frames agree with what was expected; None without expectation.
     :param difference: the first difference from what was expected; None where there is none.
     :param stopped_by: number of the signal that ended it early.
     :param seconds: from the first frame to the last.
@@ -60,6 +62,7 @@ class Replay:
     total: int
     answered: int = 0
     bad: list[str] = field(default_factory=list)
+    agreement: str | None = None
     difference: str | None = None
     stopped_by: int | None = None
     seconds: float = 0.0
@@ -106,8 +109,9 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
     except (BagError, EngineError) as error:
         raise type(error)(f'{error}. {writer.path} holds the {done.answered} answers '
                           'before it') from error
-    if expectation and not done.difference and not done.stopped_by:
-        done.difference = expectation.missing()
+    if expectation and not done.difference:
+        done.agreement = expectation.summary()
+        done.difference = None if done.stopped_by else expectation.missing()
     return done
 
 
@@ -230,7 +234,7 @@ def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
     console = Console(stderr=True)
     columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(topic, total=bag.image_topics()[topic])
+        task = bar.add_task(escape(topic), total=bag.image_topics()[topic])
 
         def report(_: Replay, line: str | None) -> None:
             bar.advance(task)
@@ -257,6 +261,8 @@ def tell(done: Replay, out: Path, engine: str) -> None:
     if done.stopped_by:
         lines.append(f'stopped by {signal.Signals(done.stopped_by).name}; {out} is closed and '
                      f'holds the first {done.answered} answers')
+    if done.agreement and not done.difference:
+        lines.append(done.agreement)
     if done.difference:
         lines.append(f'DIFFERENT: {done.difference}')
     for line in lines:

@@ -18,9 +18,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import shlex
 import sys
 
 PACKAGE = 'trt_segmentation'
+PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+"""What Fast DDS reads the path of its XML profile from: version 3 the first, version 2 the other.
+"""
 
 
 def share_path(*parts: str) -> Path:
@@ -44,3 +48,12 @@ def share_path(*parts: str) -> Path:
     looked = '\n  '.join(dict.fromkeys(str(root.joinpath(*parts)) for root in roots))
     raise FileNotFoundError(
         f'{"/".join(parts)} is not installed with {PACKAGE}; looked for\n  {looked}')
+
+
+def profile_export() -> str:
+    """The shell command that has Fast DDS use config/fastdds.xml in what starts after it."""
+    try:
+        path = str(share_path('config', 'fastdds.xml'))
+    except FileNotFoundError:
+        path = '<share>/trt_segmentation/config/fastdds.xml'
+    return f'export {" ".join(f"{name}={shlex.quote(path)}" for name in PROFILES)}'

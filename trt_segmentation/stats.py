@@ -25,6 +25,9 @@ import numpy as np
 
 PERCENTILES = (50, 95, 99)
 
+WINDOW = 10.0
+"""Seconds that rates, latencies and recent losses look back, unless told otherwise."""
+
 MOST = 20_000
 """Frames that a window holds, twice 10 s at 1000 fps; of more it holds the newest."""
 
@@ -35,6 +38,10 @@ class Snapshot:
 
     Always ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
+    :param lost: frames that were lost before they came in; ``frames_in`` does not count them.
+    :param lost_lately: those of the window.
+    :param skipped: frames that never came in by the camera's own numbers: those lost, and those
+        that a newer one replaced before they were taken.
     :param fps_in: frames a second over the window.
     :param fps_out: answers a second over the window.
     :param latency_ms: by stage, then by ``p50``, ``p95``, ``p99``.
@@ -46,6 +53,9 @@ class Snapshot:
     fps_in: float
     fps_out: float
     latency_ms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lost: int = 0
+    lost_lately: int = 0
+    skipped: int = 0
 
     @property
     def frames_dropped(self) -> int:
@@ -73,14 +83,16 @@ class Stats:
     Every ``now`` is seconds on any clock that does not go back; time.monotonic() will do.
     """
 
-    def __init__(self, window: float = 10.0) -> None:
+    def __init__(self, window: float = WINDOW) -> None:
         self._window = window
         self._lock = threading.Lock()
         self._frames_in = 0
         self._frames_out = 0
         self._dropped: Counter[str] = Counter()
+        self._lost = self._skipped = 0
         self._in: deque[float] = deque(maxlen=MOST)
         self._out: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=MOST)
+        self._losses: deque[float] = deque(maxlen=MOST)
         self._began: float | None = None
 
     def frame_in(self, now: float) -> None:
@@ -104,6 +116,18 @@ class Stats:
         with self._lock:
             self._dropped[reason] += 1
 
+    def frames_lost(self, count: int, now: float) -> None:
+        """Count frames that never came in, as the middleware tells it."""
+        with self._lock:
+            self._lost += count
+            self._losses.extend([now] * min(count, MOST))
+            self._forget(now)
+
+    def frames_skipped(self, count: int) -> None:
+        """Count frames that never came in, as the numbers of those that did tell it."""
+        with self._lock:
+            self._skipped += count
+
     def snapshot(self, now: float) -> Snapshot:
         """Return counts since the start, rates and latencies of the last window."""
         with self._lock:
@@ -115,7 +139,8 @@ class Stats:
             return Snapshot(
                 self._frames_in, self._frames_out, dict(self._dropped),
                 self._rate(self._in, now), self._rate([at for at, _ in self._out], now),
-                {stage: percentiles(values) for stage, values in stages.items()})
+                {stage: percentiles(values) for stage, values in stages.items()},
+                self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
         # less than a window since the first frame, or since the oldest of a full window,
@@ -128,3 +153,5 @@ class Stats:
             self._in.popleft()
         while self._out and self._out[0][0] <= now - self._window:
             self._out.popleft()
+        while self._losses and self._losses[0] <= now - self._window:
+            self._losses.popleft()

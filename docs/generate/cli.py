@@ -20,9 +20,16 @@ import argparse
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Markdown table; bars within cells are escaped."""
-    return ['| ' + ' | '.join(cell.replace('|', '\\|') for cell in row) + ' |'
+    """Markdown table; bars within cells are escaped, and ``<`` outside of code."""
+    return ['| ' + ' | '.join(_cell(text) for text in row) + ' |'
             for row in (head, ('---',) * len(head), *rows)] + ['']
+
+
+def _cell(text: str) -> str:
+    # every second part is code, between two backticks
+    parts = text.replace('|', '\\|').split('`')
+    return '`'.join(part if index % 2 else part.replace('<', '&lt;')
+                    for index, part in enumerate(parts))
 
 
 def cli_text() -> str:

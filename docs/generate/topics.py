@@ -65,6 +65,10 @@ KEYS = {
                           '`frames_dropped` + those at work',
         'fps_in': 'images a second, of the last 10 s',
         'fps_out': 'label maps a second, of the last 10 s',
+        'frames_lost': 'images that the middleware lost on the way, not in `frames_in`; `unknown` '
+                       'and why if it does not report them',
+        'frames_skipped': "images that never came, by the camera's own numbers: those lost, and "
+                          'those that a newer one replaced before the node took them',
     },
     'engine': {
         'model': 'name in the model card',
@@ -78,6 +82,9 @@ KEYS = {
     CAMERA: {
         'image_topic': 'full name of what is subscribed to',
         'image_publishers': 'how many publish it',
+        'camera_info_bad': '`camera_info` messages that could not be read; log and diagnostics '
+                           'say why',
+        'camera_info_lost': 'those that the middleware lost on the way',
         'age': 'why there is no age, where stamps and clock share no time base',
     },
 }

@@ -14,9 +14,13 @@
 """``trt_seg bench``: what it counts, what it writes, and what it refuses to compare."""
 
 import copy
+from html import escape
 from html.parser import HTMLParser
 from io import StringIO
+import itertools
 import json
+import math
+import os
 import re
 from types import SimpleNamespace
 
@@ -24,6 +28,7 @@ from networks import color_classifier
 import numpy as np
 import pytest
 from rich.console import Console
+import yaml
 
 from trt_segmentation.bench import run as bench
 from trt_segmentation.bench.cameras import serve_cameras
@@ -183,6 +188,62 @@ def test_names_of_users_are_text_in_the_page(run, out):
     assert text.count('</script>') == 2
 
 
+HOSTILE = ['</script><script>alert(1)</script>', '<!--<script>', '<img src=x onerror=alert(1)>',
+           '</title></style><b>', '<a href="https://example.com">link</a>', ']]>', '"\'&lt;']
+
+
+def hostile(run):
+    """The run with odd text wherever a run holds text."""
+    odd = itertools.cycle(HOSTILE)
+    for key in ('when', 'machine', 'commit'):
+        run[key] = next(odd) + key
+    for tree in (run['setting'], run['versions']):
+        # fps is a number of this program's own
+        tree.update({key: next(odd) + str(value) for key, value in tree.items() if key != 'fps'})
+        tree.update({word + 'key': word for word in HOSTILE})
+    run['cautions'] = list(HOSTILE)
+    run['rows'] += [{'name': word, 'value': 1.0, 'unit': word, 'bar': '', 'holds': None}
+                    for word in HOSTILE]
+    run['stages_ms'] = {word: 1.0 for word in HOSTILE}
+    run['memory_mib'] = {phase: {kind: 5.0 for kind in HOSTILE} for phase in HOSTILE}
+    return run
+
+
+@pytest.mark.parametrize('compared', [False, True])
+def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compared):
+    """Tags of a run full of HTML are those of a plain run."""
+    plain, path = copy.deepcopy(run), tmp_path / 'bench.html'
+    for key in ('setting', 'versions'):
+        plain[key].update({f'key {n}': 'x' for n in range(len(HOSTILE))})
+    plain['cautions'] = ['x'] * len(HOSTILE)
+    plain['rows'] += [{'name': f'row {n}', 'value': 1.0, 'unit': '', 'bar': '', 'holds': None}
+                      for n in range(len(HOSTILE))]
+    pages = []
+    for found in (plain, hostile(run)):
+        write_page(found, path, copy.deepcopy(found) if compared else None)
+        pages.append(path.read_text(encoding='utf-8'))
+    expected, page = map(Page, pages)
+    assert page.tags == expected.tags and page.tags.count('script') == 2
+    assert page.loads == [] and page.ids == expected.ids
+    assert pages[1].count('</script>') == 2
+    (line,) = [line for line in pages[1].splitlines() if line.startswith('const plots')]
+    assert '<' not in line
+    drawn = plots(page)
+    # plotly would make a link of it
+    assert not re.search('<(a|img|script|!--)', json.dumps(drawn))
+    assert drawn['stages']['data'][0]['y'] == [escape(word) for word in HOSTILE]
+
+
+def test_a_hostile_name_of_a_card_is_text_in_the_page(card, tmp_path):
+    path = card.with_name('hostile.yaml')
+    path.write_text(yaml.safe_dump({'model': 'net.onnx', 'name': ''.join(HOSTILE) + '[/bold]',
+                                    'classes': ['[/red]', '</script>']}))
+    assert main(['bench', '--model', str(path), '--engine', 'onnxruntime-cpu', '--size', '64x48',
+                 '--cameras', '1', '--seconds', '0.1', '--out', str(tmp_path)]) == 0
+    page = Page((tmp_path / 'bench.html').read_text(encoding='utf-8'))
+    assert page.tags.count('script') == 2 and page.loads == [] and 'img' not in page.tags
+
+
 def test_stages_of_the_waterfall_follow_each_other(run, tmp_path):
     run['stages_ms'] = {'preprocess': 1.0, 'inference': 4.0, 'postprocess': 2.0, OUTSIDE: 0.5}
     write_page(run, tmp_path / 'p.html')
@@ -245,7 +306,15 @@ def test_what_else_differs_is_said(run):
     (lambda run: {**run, 'latency_ms': [None]}, '"latency_ms" should hold numbers'),
     (lambda run: {**run, 'stages_ms': {'inference': 'long'}}, 'a number for each stage'),
     (lambda run: {**run, 'cameras': [{'cameras': 1}]}, '"cameras" should hold'),
-    (lambda run: {**run, 'memory_mib': {'latency': 3}}, "numbers for 'latency'")])
+    (lambda run: {**run, 'memory_mib': {'latency': 3}}, "numbers for 'latency'"),
+    (lambda run: {**run, 'latency_ms': [math.nan]}, '"latency_ms" should hold numbers'),
+    (lambda run: {**run, 'latency_ms': [math.inf]}, '"latency_ms" should hold numbers'),
+    (lambda run: {**run, 'latency_ms': [-1.0]}, '"latency_ms" should hold numbers'),
+    (lambda run: {**run, 'latency_ms': [10**400]}, '"latency_ms" should hold numbers'),
+    (lambda run: {**run, 'cautions': [7]}, '"cautions" should hold texts'),
+    (lambda run: {**run, 'machine': 'a\x1b[2J'}, r"text 'a\x1b[2J' has the character U+001B"),
+    (lambda run: {**run, 'versions': {'\ud800': '1'}}, r"text '\ud800' has the character U+D800"),
+    (lambda run: {**run, 'setting': {'size': ['a\n[FATAL]']}}, 'has the character U+000A')])
 def test_files_that_cannot_be_compared_are_refused_before_measuring(
         run, tmp_path, change, message, monkeypatch, capsys):
     path = tmp_path / 'other.json'
@@ -263,7 +332,12 @@ def test_another_benchmarks_file_no_file_and_no_json(tmp_path, capsys):
     (tmp_path / 'text').write_text('{')
     report = tmp_path / 'report.json'
     report.write_text(json.dumps(Report('x').tree()))
+    (tmp_path / 'deep').write_text('[' * 100_000)
+    (tmp_path / 'latin').write_bytes(b'{"machine": "\xe9"}')
+    os.mkfifo(tmp_path / 'pipe')
     for name, message in (('text', 'is not JSON'), ('nothing', 'No such file'),
+                          ('deep', 'is not JSON: RecursionError'), ('latin', 'is not JSON'),
+                          ('pipe', 'pipe is not a regular file'),
                           ('report.json', 'is not a bench.json of this version')):
         assert main(['bench', '--compare', str(tmp_path / name)]) == 2
         assert message in capsys.readouterr().err

@@ -260,6 +260,59 @@ def test_clear_frees_everything(cache):
     assert cache.entries() == [] and cache.timing(KEY) == b''
 
 
+def test_files_that_are_not_the_caches_stay(tmp_path, lines):
+    """A folder of that name may have been there before, with files of its owner's."""
+    folder = tmp_path / 'engines'
+    folder.mkdir()
+    theirs = {'notes.json', 'mine.plan', 'download.part', 'a.scales'}
+    for name in theirs:
+        (folder / name).write_text('theirs')
+        os.utime(folder / name, (0, 0))
+    cache = EngineCache(tmp_path, limit=1, log=lines.append)
+    cache.get(KEY, Builder(), plan_bytes)
+    assert len(cache.entries()) == 1
+    cache.clear()
+    assert {path.name for path in folder.iterdir()} == theirs | {'build.lock'}
+
+
+@pytest.mark.parametrize('text', ['[' * 100_000, '{"key": 7}', b'\xff', 'pipe'])
+def test_odd_sidecar_is_listed_without_a_key(cache, text):
+    cache.get(KEY, Builder(), plan_bytes)
+    path = sidecar(_only_plan(cache))
+    path.unlink()
+    if text == 'pipe':
+        os.mkfifo(path)
+    else:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (entry,) = cache.entries()
+    assert entry.key == {}
+
+
+def test_folder_swapped_for_a_link_while_it_is_checked(tmp_path, monkeypatch):
+    """The folder that the link points to keeps its mode."""
+    theirs, folder = tmp_path / 'theirs', tmp_path / 'engines'
+    theirs.mkdir(mode=0o755)
+
+    def swapping(call):
+        def swap(path, *args, **kwargs):
+            found = call(path, *args, **kwargs)
+            if Path(path) == folder and not os.path.islink(folder):
+                folder.rmdir()
+                folder.symlink_to(theirs)
+            return found
+        return swap
+
+    monkeypatch.setattr(Path, 'lstat', swapping(Path.lstat))
+    monkeypatch.setattr(os, 'open', swapping(os.open))
+    EngineCache(tmp_path)
+    assert os.path.islink(folder) and theirs.stat().st_mode & 0o777 == 0o755
+
+
+def test_home_of_a_user_there_is_not_is_one_error():
+    with pytest.raises(CacheError, match="cache folder '~nosuchuser/c' names the home folder"):
+        EngineCache('~nosuchuser/c')
+
+
 def test_folder_follows_the_parameter_then_xdg_then_home(monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', '/xdg')
     assert cache_folder('/here') == Path('/here')

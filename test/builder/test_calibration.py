@@ -15,6 +15,8 @@
 
 """Calibration frames cover a recording, and ranges are measured once."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -186,15 +188,31 @@ def test_calibration_travels_as_json(tmp_path):
     assert Calibration({'image': (-1.5, 2.0)}, 'entropy', 'abc', 300).digest != kept.digest
 
 
+RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep_fp16": [], ' \
+         '"model": "m"}'
+
+
 @pytest.mark.parametrize('content,text', [
     (None, 'is not there; `trt_seg build` writes it'), ('{', 'is no calibration'),
-    ('{"ranges": {"a": [1]}}', 'is no calibration'), ('[]', 'is no calibration')])
+    ('{"ranges": {"a": [1]}}', 'is no calibration'), ('[]', 'is no calibration'),
+    ('[' * 100_000, 'is no calibration: RecursionError'), (b'\xff', 'is no calibration'),
+    (RANGES % '1e400, 2', 'range of .a. is inf to 2'), (RANGES % 'NaN, 2', 'is nan to 2'),
+    (RANGES % '3, 2', 'is 3.0 to 2.0'), (RANGES % f'1, {"9" * 400}', 'OverflowError'),
+    (RANGES.replace('"a"', '"a\\u001b[31m"') % '1, 2', r'a.*x1b.* in the place of a name'),
+    (RANGES.replace('"m"', '"\\ud800"') % '1, 2', r'ud800.* in the place of a name'),
+    (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'in the place of a name'),
+    (RANGES.replace(': 3', ': Infinity') % '1, 2', 'OverflowError'),
+    (' ' * (65 << 20), 'it has 68,157,440 bytes'), ('pipe', 'not a regular file')])
 def test_file_that_is_no_calibration(tmp_path, content, text):
     path = tmp_path / 'net.scales.json'
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(GraphError, match=text):
+    if content == 'pipe':
+        os.mkfifo(path)
+    elif content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(GraphError, match=text) as caught:
         load_calibration(path)
+    assert str(path) in str(caught.value) and str(caught.value).isprintable()
+    assert len(str(caught.value)) < 800
 
 
 def test_nothing_to_calibrate_on_and_unknown_methods(model):

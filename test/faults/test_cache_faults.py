@@ -159,11 +159,11 @@ def dead(number: int):
 
 
 @pytest.mark.parametrize('number', DEAD)
-@pytest.mark.parametrize('call', ['lstat', 'chmod'])
+@pytest.mark.parametrize('call', ['open', 'fchmod'])
 def test_dead_mount_is_said_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
     """Simulated: the folder's own calls fail."""
     (tmp_path / 'engines').mkdir()
-    monkeypatch.setattr(own_files.Path, call, dead(number))
+    monkeypatch.setattr(own_files.os, call, dead(number))
     with pytest.raises(CacheError, match=f'engines cannot hold engines: .*{ADVICE}'):
         EngineCache(tmp_path)
 

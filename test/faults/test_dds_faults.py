@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Others on the network: a subscriber that never reads, and nodes that come and go."""
+"""Others on the network: a deaf subscriber, a lossy camera, and nodes that come and go."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from diagnostic_msgs.msg import DiagnosticArray
 from faults.invariants import all_accounted_for, Held, right_or_absent
 from faults.numbered import numbered_image
 from faults.processes import running
 from node_rig import NODE
+from ros_context import PROFILE
 from sensor_msgs.msg import Image
+
+from trt_segmentation.ros.diagnostics import WARN
 
 MAPS = f'{NODE}/label_map'
 WAIT = 150.0
@@ -134,3 +138,35 @@ def test_nodes_that_come_and_go_cost_nothing_that_stays(make_rig: Any, ros: Any)
 def test_fifty_nodes_that_come_and_go(make_rig: Any, ros: Any) -> None:
     """As above with fifty participants, five times."""
     come_and_go(make_rig(), ros, 50, 5)
+
+
+@pytest.mark.parametrize('transport', ['direct', 'typed'])
+def test_images_that_fast_dds_loses_are_counted_and_said_with_the_cure(
+        make_rig: Any, ros: Any, transport: str) -> None:
+    """A camera process without our profile sends until the node has heard of losses."""
+    rig = make_rig(f'transport:={transport}', 'diagnostics_period:=0.1')
+    log, reports = rig.log(), rig.hear(DiagnosticArray, '/diagnostics')
+
+    def warned() -> Any:
+        return [status for report in reports for status in report.status
+                if status.name == 'trt_segmentation: camera' and status.level == WARN
+                and ' lost in the last 10 s: Fast DDS ' in status.message]
+
+    with running(ros, 'lossy_camera', '/image'):
+        rig.until(lambda: rig.snapshot().lost > 10)
+        rig.until(warned)
+    for text in ('config/fastdds.xml', 'start the camera with it',
+                 f'export FASTDDS_DEFAULT_PROFILES_FILE={PROFILE} '
+                 f'FASTRTPS_DEFAULT_PROFILES_FILE={PROFILE}'):
+        assert text in warned()[0].message
+    counts = all_accounted_for(rig)
+    assert counts.lost == rig.snapshot('').lost  # those of the node are its camera's
+    reports.clear()
+    rig.until(lambda: reports)
+    for task in ('pipeline', 'camera'):
+        (status,) = [one for one in reports[0].status if one.name.endswith(f': {task}')]
+        values = {pair.key: pair.value for pair in status.values}
+        assert int(values['frames_lost']) >= counts.lost
+        assert (int(values['frames_skipped']) > 0 if transport == 'direct' else
+                values['frames_skipped'].startswith('unknown: only the direct transport '))
+    rig.until(lambda: [line for line in log if ' lost in the last 10 s: ' in line.msg])

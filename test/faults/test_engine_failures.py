@@ -88,6 +88,28 @@ def test_the_wait_doubles_from_the_second_failure_on_up_to_five_seconds() -> Non
     assert (backoff.seconds, backoff.hopeless) == (0, False)
 
 
+def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait of an hour, which the test ends: frames that come meanwhile displace each other."""
+    monkeypatch.setattr(recovery, 'FIRST_SECONDS', 3600.0)
+    monkeypatch.setattr(recovery, 'MOST_SECONDS', 3600.0)
+    rig = make_rig()
+    rig.faults.errors[:] = [EngineError('boom'), EngineError('boom')]
+    maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    for number in range(5):
+        images.publish(numbered_image(number))
+        rig.until(lambda number=number: rig.snapshot().frames_in == number + 1)
+        if number < 2:
+            rig.until(lambda number=number: rig.snapshot().dropped
+                      == {'engine error': number + 1})
+    waiting = rig.snapshot()
+    assert waiting.dropped == {'engine error': 2, 'engine down': 2}
+    assert (waiting.in_flight, len(rig.faults.tried)) == (1, 2)
+    rig.node._supervisor.worker._newest.hold(0.0)
+    rig.until(lambda: maps)
+    assert right_or_absent(maps) == [4]
+
+
 def test_an_engine_that_fails_once_costs_one_frame(make_rig: Any) -> None:
     """That frame is dropped under a reason, the next is answered by the same pipeline."""
     watching = Watching(make_rig())
@@ -284,6 +306,8 @@ def test_what_nobody_thought_of_ends_no_thread_for_good(
     watching.send_until(lambda: len(watching.maps) > 3)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
     assert 'ZeroDivisionError: nobody' in capfd.readouterr().err
+    # the frame it failed on, and any that the engine was given meanwhile
+    assert all_accounted_for(rig).dropped['internal error'] >= 1
 
 
 def test_a_new_engine_does_not_answer_again(

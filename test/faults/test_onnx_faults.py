@@ -27,9 +27,21 @@ import os
 from pathlib import Path
 import random
 import re
+import subprocess
+import sys
 
-from faults.hostile_onnx import CLASSES, external, FILES, network, write_neighbours
+from faults.hostile_onnx import (
+    CLASSES,
+    declares,
+    external,
+    FILES,
+    network,
+    write_neighbours,
+)
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper, TensorProto
+import onnxruntime
 import pytest
 import yaml
 
@@ -111,14 +123,14 @@ def test_hostile_file_is_one_clear_error_of_an_engine(folder, name):
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_inspect(folder, name, capsys):
-    """It exits with 2 and one error, or prints what little there is to say of an absurd size."""
+    """It exits with 2 and one error, or with 1 and what there is to say of an absurd size."""
     content, words = FILES[name]
     codes: list[int] = []
     path = str(folder / f'{name}.onnx')
     grown = peak_memory(lambda: codes.append(cli.main(['inspect', path])))
     out, err = capsys.readouterr()
     if name in ('wide', 'large', 'many'):
-        assert codes == [0] and 'Not a segmentation network as it is' in out
+        assert codes == [1] and 'Not a segmentation network as it is' in out
     else:
         assert codes == [2] and err.startswith('trt_seg: error: ') and out == ''
     assert told(out + err, f'{name}.onnx', words)
@@ -144,21 +156,43 @@ def test_hostile_file_is_one_clear_error_of_a_build(folder, name, capsys, tmp_pa
 def test_nothing_outside_the_folder_is_opened(folder, monkeypatch):
     """Not even to be hashed: a digest of /dev/zero would never end."""
     opened = []
-    monkeypatch.setattr(Path, 'read_bytes', lambda path: opened.append(path))
+    real = os.open
+
+    def watched(path, *args, **kwargs):
+        opened.append(Path(path).name)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, 'open', watched)
     for name in ('absolute', 'endless', 'above', 'around', 'link'):
         error_of(lambda name=name: model_digest(folder / f'{name}.onnx'))
-    assert opened == []
+    assert set(opened) == {f'{name}.onnx' for name in
+                           ('absolute', 'endless', 'above', 'around', 'link')}
 
 
 def test_sound_external_data_is_taken(folder):
     """The weights beside the model are found, and are part of its digest."""
     model = network(external(location='weights.bin', offset=0, length=60))
     card = load_card(write(folder, 'sound', model.SerializeToString()))
-    assert summarise(card.model).external == {'weights.bin'}
+    assert summarise(card.model).external == {'weights.bin': 60}
     assert OnnxRuntimeEngine(card).signature.output.channels == CLASSES
     before = model_digest(card.model)
     (folder / 'weights.bin').write_bytes(bytes(60))
     assert model_digest(card.model) != before
+
+
+def test_a_git_lfs_pointer_is_called_one(folder, capsys):
+    """In the place of the model, and of its weights, by every command that opens it."""
+    pointer = (b'version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * b'a'
+               + b'\nsize 5000000\n')
+    model = network(external(location='weights.bin', offset=0, length=60))
+    card = load_card(write(folder, 'sound', model.SerializeToString()))
+    words = 'is a Git LFS pointer, not the file itself; run `git lfs pull`'
+    (folder / 'weights.bin').write_bytes(pointer)
+    assert f"'weights.bin', which {words}" in error_of(lambda: OnnxRuntimeEngine(card))
+    card.model.write_bytes(pointer)
+    assert f'{card.model} {words}' in error_of(lambda: OnnxRuntimeEngine(card))
+    assert cli.main(['inspect', str(card.model)]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
@@ -247,3 +281,117 @@ def test_network_with_a_flipped_bit_is_refused_or_opens(tmp_path):
 def test_spoilt_networks_by_the_thousand(tmp_path, how):
     """The same, 3,000 of each."""
     assert spoil(tmp_path, how, 3000, seed=3).total() == 3000
+
+
+SHORTENED = """
+import os, sys
+from pathlib import Path
+from trt_segmentation.engines import EngineError, onnx_file
+path, how = Path(sys.argv[1]), sys.argv[2]
+message = onnx_file._Walk.message
+
+def change(*args):
+    onnx_file._Walk.message = message       # once: the size is known, and no byte is read yet
+    if how == 'grown':
+        with path.open('ab') as file:
+            file.write(bytes(100))
+    else:
+        os.truncate(path, int(how))
+    return message(*args)
+
+onnx_file._Walk.message = change
+try:
+    print('summary', onnx_file.summarise(path))
+except EngineError as error:
+    print('EngineError', error)
+"""
+
+
+@pytest.mark.parametrize('how', ['0', '5000', '300000', 'grown'])
+def test_file_that_changes_its_size_while_it_is_read_is_one_error(tmp_path, how):
+    """In a process of its own: a mapped file that gets shorter ends the process by SIGBUS."""
+    path = tmp_path / 'net.onnx'
+    weights = np.ones((CLASSES, 30_000, 1, 1), np.float32).tobytes()
+    path.write_bytes(network(declares(CLASSES, 30_000, 1, 1, data=weights)).SerializeToString())
+    done = subprocess.run([sys.executable, '-c', SHORTENED, str(path), how], text=True,
+                          capture_output=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert done.stdout.startswith(f'EngineError {path} is no ONNX file: it does not have the '
+                                  '600,'), done.stdout
+
+
+WEIGHTS_CUT = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from trt_segmentation.engines import EngineError, onnxruntime
+from trt_segmentation.engines.onnxruntime import OnnxRuntimeEngine
+from trt_segmentation.model_card import load_card
+weights, when = Path(sys.argv[2]), sys.argv[3]
+give = getattr(onnxruntime, 'give_weights', None)
+if when == 'before':
+    def cut_first(*args):
+        os.truncate(weights, 5)
+        return give(*args)
+    onnxruntime.give_weights = cut_first
+try:
+    engine = OnnxRuntimeEngine(load_card(sys.argv[1]))
+    if when == 'after':
+        os.truncate(weights, 0)
+    answer = engine.run(np.ones((1, 3, 32, 32), np.float32))
+    print('answer', answer.shape, float(answer.max()))
+except EngineError as error:
+    print('EngineError', error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(onnxruntime.SessionOptions,
+                                'add_external_initializers_from_files_in_memory'),
+                    reason='this ONNX Runtime maps files of weights itself')
+@pytest.mark.parametrize('when, said', [
+    ('before', 'EngineError .*w.bin has 5 bytes now, and .*net.onnx needs 48,060: '),
+    ('after', r'answer \(1, 5, 32, 32\) 6.0')])
+def test_weights_beside_a_network_that_are_cut_off(tmp_path, when, said):
+    """While the network is opened: one error. Later: the engine does not need the file any more.
+
+    Every run reads the table, so a mapping of the file would end the process.
+    """
+    def table(model):
+        """Add a row of a large table to the image; its largest number says which."""
+        graph = model.graph
+        graph.initializer.append(numpy_helper.from_array(
+            np.ones((4000, 3, 1, 1), np.float32), 'table'))
+        graph.node.insert(0, helper.make_node('ReduceMax', ['image'], ['most'], keepdims=0))
+        graph.node.insert(1, helper.make_node('Cast', ['most'], ['at'], to=TensorProto.INT64))
+        graph.node.insert(2, helper.make_node('Gather', ['table', 'at'], ['row'], axis=0))
+        graph.node.insert(3, helper.make_node('Add', ['image', 'row'], ['sum']))
+        graph.node[4].input[0] = 'sum'
+    model = network(table)
+    card = write(tmp_path, 'net', b'')
+    onnx.save(model, tmp_path / 'net.onnx', save_as_external_data=True, location='w.bin',
+              size_threshold=16)
+    done = subprocess.run([sys.executable, '-c', WEIGHTS_CUT, str(card), str(tmp_path / 'w.bin'),
+                           when], text=True, capture_output=True)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert re.match(said, done.stdout), done.stdout
+
+
+@pytest.mark.parametrize('make', ['folder', 'pipe', 'device', 'empty', 'proc'])
+def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
+    """None is waited for, and none is read without end."""
+    path = tmp_path / 'net.onnx'
+    {'folder': path.mkdir, 'pipe': lambda: os.mkfifo(path), 'empty': path.touch,
+     'device': lambda: path.symlink_to('/dev/zero'),
+     'proc': lambda: path.symlink_to('/proc/self/maps')}[make]()
+    for read in (summarise, model_digest):
+        assert told(error_of(lambda read=read: read(path)), str(path), 'no ONNX file')
+
+
+def test_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    """Between the check and the opening."""
+    path = tmp_path / 'net.onnx'
+    os.mkfifo(path)
+    monkeypatch.setattr(os.path, 'isfile', lambda path: True)
+    monkeypatch.setattr(Path, 'is_file', lambda path: True)
+    with pytest.raises(EngineError, match=r'net\.onnx is no ONNX file: .* not a regular file'):
+        summarise(path)

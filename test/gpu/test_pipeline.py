@@ -564,3 +564,25 @@ def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
         timeout=100, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.split() == ['failed', 'ended', 'closed', 'refused', 'refused'], done.stderr
+
+
+def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, caplog):
+    path = color_classifier(tmp_path / 'm.onnx', PALETTE[:2], height=48, width=64, kind='sigmoid')
+    model = onnx.load(path)
+    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not say it
+    model.graph.node[-1].output[0] = 'score'
+    for op, inputs, name in (('Neg', ['score'], 'minus'), ('Exp', ['minus'], 'power'),
+                             ('Add', ['power', 'one'], 'sum'), ('Reciprocal', ['sum'], 'logits')):
+        model.graph.node.append(onnx.helper.make_node(op, inputs, [name]))
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array(1, np.float32), 'one'))
+    path.write_bytes(model.SerializeToString())
+    card = color_card(path, PALETTE[:2], output=OutputCard(kind='sigmoid'))
+    frames = [painted(blocks(np.random.default_rng(0), 48, 64, 2), PALETTE[:2])]
+    pipeline = GpuPipeline(card, open_cuda)
+    for _ in range(8):
+        answer_of(pipeline, frames)
+    pipeline.close()
+    memory.enter()
+    (line,) = [text for text in caplog.messages if 'between 0 and 1' in text]
+    assert 'set output: kind: probability in the model card' in line

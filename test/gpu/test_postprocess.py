@@ -202,14 +202,36 @@ def test_labels_of_the_network(memory, camera, net, grid, resize, layout, dtype,
 
 @pytest.mark.parametrize('threshold', [0.5, 0.2, 0.9])
 @pytest.mark.parametrize('layout', ['nchw', 'nhwc', 'nhw'])
-def test_sigmoid_agrees_with_the_host(current, layout, threshold):
+@pytest.mark.parametrize('kind', ['sigmoid', 'probability'])
+def test_one_channel_agrees_with_the_host(current, kind, layout, threshold):
     rng, camera, net = np.random.default_rng(7), (41, 67), (24, 24)
     grid = rng.normal(0, 2, (1, 12, 14)).astype('float32')
+    if kind == 'probability':
+        grid = 1 / (1 + np.exp(-grid))
+        grid[0, 5, 5] = 1.01            # a bit beyond, as resizing within a network leaves it
     grid[0, 3, 3] = np.nan
     answer = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
     frame, card = camera_frame(rng, *camera), card_of(2, 'crop', threshold)
-    ((labels, confidence, _),) = run(current, card, answer, layout, 'sigmoid', [frame], net)
-    output = AnswerOutput('out', 'sigmoid', layout, 'float32', 1)
+    ((labels, confidence, _),) = run(current, card, answer, layout, kind, [frame], net)
+    output = AnswerOutput('out', kind, layout, 'float32', 1)
     host = HostPostprocess(output, 2, threshold)(answer[0], fit('crop', camera, net), True)
     assert (labels != host.labels).sum() <= 2
+    assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()
+
+
+@pytest.mark.parametrize('layout', ['nchw', 'nhwc'])
+@pytest.mark.parametrize('dtype', ['float32', 'float16'])
+@pytest.mark.parametrize('camera', [(41, 67), (7, 9)])
+def test_probabilities_agree_with_the_host(current, camera, dtype, layout):
+    rng, net = np.random.default_rng(8), (24, 24)
+    grid = np.exp(rng.normal(0, 3, (1, 6, 12, 14)))
+    grid = (grid / grid.sum(axis=1, keepdims=True)).astype(dtype)
+    grid[0, :, 3, 3] = np.nan
+    answer = grid if layout == 'nchw' else np.ascontiguousarray(np.moveaxis(grid, 1, -1))
+    frame, card = camera_frame(rng, *camera), card_of(6, 'letterbox')
+    ((labels, confidence, _),) = run(
+        current, card, answer, layout, 'probabilities', [frame], net)
+    output = AnswerOutput('out', 'probabilities', layout, dtype, 6)
+    host = HostPostprocess(output, 6, 0.5)(answer[0], fit('letterbox', camera, net), True)
+    assert (labels != host.labels).mean() <= 1e-3
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()

@@ -19,7 +19,7 @@ import struct
 import pytest
 
 from trt_segmentation.engines import EngineError
-from trt_segmentation.model_card import COLORS, InputCard, ModelCard, spread_palette
+from trt_segmentation.model_card import COLORS, InputCard, KINDS, ModelCard, spread_palette
 from trt_segmentation.signature import AnswerOutput, ImageInput
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
@@ -101,7 +101,7 @@ def test_every_variant_of_preprocess_compiles():
             ImageInput('image', layout, dtype, channels, 8, 8, None)))
 
 
-@pytest.mark.parametrize('kind', ['logits', 'sigmoid', 'labels'])
+@pytest.mark.parametrize('kind', KINDS[1:])
 def test_every_variant_of_postprocess_compiles(kind):
     for classes, layout, dtype in product([2, 300], ['nchw', 'nhwc'], postprocess._TYPES):
         card = ModelCard('m', None, ('a',) * classes, spread_palette(classes), InputCard())

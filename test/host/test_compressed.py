@@ -68,13 +68,16 @@ def test_gray(extension):
 
 
 def test_16_bit_png():
-    gray = (picture()[..., 0].astype(np.uint16) << 8) + 37
-    frame = decompress(encoded(gray, '.png'), 'mono16; png compressed')
+    wide = picture().astype(np.uint16) * 257 + 128      # rounds down: 129 would round up
+    frame = decompress(encoded(wide[..., 0], '.png'), 'mono16; png compressed')
     assert frame.encoding == 'mono16'
     assert (decode(frame).array == picture()[..., 0]).all()
-    color = decompress(encoded(picture().astype(np.uint16) << 8, '.png'), 'png')
-    assert color.encoding == 'bgr8'
-    assert (decode(color).array == picture()).all()
+    for more, level in ((0, 0), (1, 1)):
+        for channels in (3, 4):
+            color = np.dstack([wide + more, wide[..., :channels - 3]])
+            frame = decompress(encoded(color, '.png'), 'png')
+            assert frame.encoding == {3: 'bgr8', 4: 'bgra8'}[channels]
+            assert (decode(frame).array == picture() + level).all()
 
 
 def test_png_with_alpha():

@@ -23,6 +23,7 @@ from trt_segmentation.geometry import fit
 from trt_segmentation.host.postprocess import contenders, Postprocess
 from trt_segmentation.model_card import RESIZES
 from trt_segmentation.signature import AnswerOutput
+from trt_segmentation.signature.kind import MANY
 
 NEAR = 1e-4
 """Logits closer than this, of size 10, may be ordered either way by float32."""
@@ -35,7 +36,7 @@ def output(kind='logits', layout='nchw', dtype='float32', channels=5):
 
 
 def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):
-    channels = classes if kind == 'logits' else 1
+    channels = classes if kind in MANY else 1
     return Postprocess(output(kind, layout, dtype, channels), classes, threshold)
 
 
@@ -227,3 +228,45 @@ def test_contenders_leave_out_what_cannot_win():
     assert contenders(grid).tolist() == [1]
     grid[2, 1, 1] = 2
     assert contenders(grid).tolist() == [1, 2]
+
+
+@settings(deadline=None, max_examples=80)
+@given(resize=st.sampled_from(RESIZES), camera=st.tuples(SIDE, SIDE), net=st.tuples(SIDE, SIDE),
+       grid=st.tuples(GRID, GRID), seed=st.integers(0, 9999),
+       layout=st.sampled_from(['nchw', 'nhwc', 'nhw']), threshold=st.sampled_from([.5, .2, .9]))
+def test_probability(resize, camera, net, grid, seed, layout, threshold):
+    one = np.random.default_rng(seed).random(grid, np.float32)
+    given_ = {'nchw': one[None], 'nhwc': one[..., None], 'nhw': one}[layout]
+    answer = post('probability', layout, classes=2, threshold=threshold)(
+        given_, fit(resize, camera, net), True)
+    (value,), seen = oracle.upsample(one[None], resize, camera, net)
+    sure = np.abs(value - threshold) > 1e-5
+    assert (answer.labels == np.where(seen, value >= threshold, 255))[sure].all()
+    probability = np.where(seen, np.where(value >= threshold, value, 1 - value), 0)
+    assert np.abs(answer.confidence - probability * 255)[sure].max(initial=0) <= 0.51
+
+
+@settings(deadline=None, max_examples=80)
+@given(resize=st.sampled_from(RESIZES), camera=st.tuples(SIDE, SIDE), net=st.tuples(SIDE, SIDE),
+       grid=st.tuples(GRID, GRID), classes=st.sampled_from([2, 5, 300]),
+       layout=st.sampled_from(['nchw', 'nhwc']), dtype=st.sampled_from(['float32', 'float16']),
+       seed=st.integers(0, 9999))
+def test_probabilities(resize, camera, net, grid, classes, layout, dtype, seed):
+    values = np.random.default_rng(seed).random((classes, *grid)).astype(dtype)
+    given_ = np.moveaxis(values, 0, -1) if layout == 'nhwc' else values
+    answer = post('probabilities', layout, dtype, classes)(given_, fit(resize, camera, net), True)
+    labels, _, lead = expected(values, resize, camera, net,
+                               np.uint16 if classes > 255 else np.uint8)
+    large, seen = oracle.upsample(values, resize, camera, net)
+    check(answer, labels, np.where(seen, large.max(axis=0), 0), lead)
+
+
+def test_probabilities_beyond_0_and_1_or_missing():
+    values = np.array([[-0.2, np.nan, 1.2]], np.float32)
+    geometry = fit('stretch', (1, 3), (1, 3))
+    answer = post('probability', 'nhw', classes=2)(values, geometry, True)
+    assert answer.labels.tolist() == [[0, 255, 1]]
+    assert answer.confidence.tolist() == [[255, 0, 255]]
+    answer = post('probabilities', classes=2)(np.stack([values, values]), geometry, True)
+    assert answer.labels.tolist() == [[0, 255, 0]]
+    assert answer.confidence.tolist() == [[0, 0, 255]]

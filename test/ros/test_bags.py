@@ -12,8 +12,13 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import errno
+from importlib.metadata import version
+import os
 from pathlib import Path
+import re
 import shutil
+from types import SimpleNamespace
 
 import cv2
 from hypothesis import given, settings
@@ -33,12 +38,13 @@ from recordings import (
     write_bag,
 )
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import CompressionMode, Reader
+from rosbags.rosbag2 import CompressionMode, Reader, reader, storage_mcap
 from rosbags.typesys import get_typestore, Stores
 import yaml
 
 from trt_segmentation.frame import Frame, FrameError, Segmentation
 from trt_segmentation.model_card import ModelCard, OutputCard, spread_palette
+from trt_segmentation.ros import bag_limits
 from trt_segmentation.ros.bag_writer import BagWriter
 from trt_segmentation.ros.bags import (
     BagError,
@@ -213,6 +219,148 @@ def test_other_files(tmp_path, name, hint):
     (tmp_path / name).write_bytes(b'hello')
     with pytest.raises(BagError, match=hint):
         BagReader(tmp_path / name)
+
+
+POINTER = ('version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * 'a'
+           + '\nsize 12345\n').encode()
+REPAIR = re.compile('reindex|mcap recover')
+
+
+@pytest.mark.parametrize('name', ['street.jpg', 'street.PNG', 'x.tiff'])
+def test_a_picture_is_called_one(tmp_path, name):
+    (tmp_path / name).write_bytes(b'\xff\xd8')
+    for path in (tmp_path / name, tmp_path):
+        with pytest.raises(BagError, match=r'a (folder of )?pictures?, not a bag\. `trt_seg eval '
+                                           r'--images DIR --labels DIR`') as raised:
+            BagReader(path)
+        assert not REPAIR.search(str(raised.value))
+
+
+@pytest.mark.parametrize('name, words', [
+    ('drive.mp4', 'is a video, not a bag; no command reads videos'),
+    ('metadata.yaml', 'is part of a bag; give its folder: '),
+    ('x.mcap', 'has no bytes; copy or record it again')])
+def test_other_things_are_named(tmp_path, name, words):
+    (tmp_path / name).touch()
+    with pytest.raises(BagError, match=words) as raised:
+        BagReader(tmp_path / name)
+    assert not REPAIR.search(str(raised.value))
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / 'x.mcap')
+    with pytest.raises(BagError, match=r'x\.mcap is neither a file nor a folder'):
+        BagReader(tmp_path / 'x.mcap')
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('which', ['bare', 'storage', 'metadata'])
+def test_a_git_lfs_pointer_is_called_one(tmp_path, storage, which):
+    path = write_bag(tmp_path / 'bag', image_messages(pictures(1)), storage)
+    (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
+    file = path / 'metadata.yaml' if which == 'metadata' else file
+    file.write_bytes(POINTER)
+    with pytest.raises(BagError) as raised:
+        BagReader(file if which == 'bare' else path)
+    assert str(raised.value) == (f'{file} is a Git LFS pointer, not the file itself; run '
+                                 '`git lfs pull` in its repository')
+
+
+@pytest.mark.parametrize('old, new, words', [
+    ('bag.mcap', 'gone.mcap', 'database files are missing: .*gone.mcap.*; copy them into the'),
+    ('storage_identifier: mcap', 'storage_identifier: rocks',
+     r"Storage plugin 'rocks' not supported; convert it with `ros2 bag convert`"),
+    ('version: 9', 'version: 10', 'version 10 not supported; convert it with'),
+    ('serialization_format: cdr', 'serialization_format: json',
+     "Serialization format {'json'} is not supported; convert it with")])
+def test_repair_is_not_advised_for_what_is_not_damaged(tmp_path, old, new, words):
+    path = write_bag(tmp_path / 'bag', image_messages(pictures(1)))
+    text = (path / 'metadata.yaml').read_text()
+    assert old in text
+    (path / 'metadata.yaml').write_text(text.replace(old, new))
+    with pytest.raises(BagError, match=words) as raised:
+        BagReader(path)
+    assert not REPAIR.search(str(raised.value))
+    assert 'report issue' not in str(raised.value)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_files_this_user_may_not_read_are_named(tmp_path, storage, monkeypatch):
+    path = write_bag(tmp_path / 'bag', image_messages(pictures(1)), storage)
+    (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
+    really = Path.open
+
+    def refused(self, *args, **more):       # root, as which tests may run, reads everything
+        if self == file:
+            raise PermissionError(errno.EACCES, 'Permission denied', str(self))
+        return really(self, *args, **more)
+
+    monkeypatch.setattr(Path, 'open', refused)
+    for place in (path, file):
+        with pytest.raises(BagError, match=f'{file} cannot be read: this user has no permission; '
+                                           'give it with `chmod') as raised:
+            BagReader(place)
+        assert not REPAIR.search(str(raised.value))
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_repair_is_advised_for_a_file_that_was_cut_off(tmp_path, storage):
+    path = write_bag(tmp_path / 'bag', image_messages(pictures(3)), storage)
+    (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
+    file.write_bytes(file.read_bytes()[:3000])
+    for place in (path, file):
+        with pytest.raises(BagError, match=r'repair it with `ros2 bag reindex` or `mcap'), \
+                BagReader(place) as bag:
+            list(bag.messages([TOPIC]))
+
+
+# ---- the library whose internals are replaced
+
+def test_only_the_minor_version_whose_internals_are_known_is_installed():
+    root = Path(bag_limits.__file__).parents[2]
+    for name in ('setup.py', 'requirements.in'):
+        assert bag_limits.ROSBAGS in (root / name).read_text('utf-8'), (
+            f'{name} has to ask for {bag_limits.ROSBAGS}, as ros/bag_limits.py says')
+    found, asked = version('rosbags'), re.findall(r'[<>=]+([0-9.]+)', bag_limits.ROSBAGS)
+    assert found.startswith(f'{asked[0]}.'), (
+        f'rosbags {found} is installed; ros/bag_limits.py replaces internals of '
+        f'{bag_limits.ROSBAGS}. See whether they are the same, then change ROSBAGS there')
+
+
+@pytest.mark.parametrize('storage, mode, through', [
+    ('mcap', CompressionMode.STORAGE, 'chunk'), ('mcap', CompressionMode.MESSAGE, 'decompress'),
+    ('sqlite3', CompressionMode.MESSAGE, 'decompress'), ('mcap', CompressionMode.FILE, 'open'),
+    ('sqlite3', CompressionMode.FILE, 'open')])
+def test_rosbags_unpacks_through_our_limits(tmp_path, storage, mode, through, monkeypatch):
+    used = set()
+
+    def spied(name, function):
+        return lambda *args, **more: used.add(name) or function(*args, **more)
+
+    for kind in ('zstd', 'lz4'):
+        monkeypatch.setitem(storage_mcap.DECOMPRESSORS, kind,
+                            spied('chunk', storage_mcap.DECOMPRESSORS[kind]))
+    ours = reader.zstd
+    monkeypatch.setattr(reader, 'zstd', SimpleNamespace(
+        decompress=spied('decompress', ours.decompress), open=spied('open', ours.open)))
+    path = write_bag(tmp_path / 'bag', image_messages(pictures(2)), storage, mode)
+    with BagReader(path) as bag:
+        assert len(list(bag.messages([TOPIC]))) == 2
+    assert through in used, (
+        f'rosbags {version("rosbags")} no longer unpacks bags of {storage} compressed by '
+        f'{mode.name} through what ros/bag_limits.py replaces, so nothing bounds their size')
+
+
+@pytest.mark.parametrize('module, name', [(storage_mcap, 'DECOMPRESSORS'),
+                                          (bag_limits, '_zstd_module')])
+def test_a_rosbags_with_other_internals_is_refused_by_name(module, name, monkeypatch):
+    if module is bag_limits:
+        monkeypatch.setattr(module, name, None)
+    else:
+        monkeypatch.delattr(module, name)
+    with pytest.raises(bag_limits.BagLimitError, match=re.escape(
+            f"rosbags {version('rosbags')} is installed") + '.*pip install .rosbags>='):
+        bag_limits.unpack_within_limits()
 
 
 @pytest.mark.parametrize('name', ['x.mcap', 'x.db3'])

@@ -176,7 +176,8 @@ def test_the_frame_log_has_every_frame_once(make_rig: Any, tmp_path: Path) -> No
     rig.pipeline.gate.set()
     rig.until(lambda: rig.snapshot().frames_out == 2)
     rig.close()
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    opened, *rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert 'opened_ns' in opened
     assert [(row['stamp_ns'] // 10**9, row.get('dropped')) for row in rows] == [
         (1, 'bad frame'), (3, 'superseded'), (2, None), (4, None)]
     assert rows[2]['timings']['inference'] == 2.0

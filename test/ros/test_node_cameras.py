@@ -182,6 +182,7 @@ def test_max_batch_is_live_and_the_rest_is_next(cameras: Any) -> None:
 
 RUBBISH = {
     'a frame that is none': camera_image(9, step=1),
+    'a frame of floating-point depth': camera_image(9, 4, 4, '32FC1', 16, 64),
     'a frame the pipeline cannot decode': camera_image(9, 4, 4, 'nv24', 4, 48),
 }
 

@@ -26,6 +26,7 @@ pytest.importorskip('rclpy')
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from interrupting_lock import InterruptingLock
 from node_rig import camera_image, NODE
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -43,6 +44,7 @@ from trt_segmentation.ros.diagnostics import (
     pipeline,
     Report,
 )
+from trt_segmentation.ros.loss import loss
 from trt_segmentation.stats import Snapshot
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
@@ -91,6 +93,10 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
 @pytest.mark.parametrize(('changes', 'level', 'text'), [
     ({}, OK, 'running'),
     ({'silence': 'no image'}, WARN, 'no image'),
+    ({'loss': '5 images lost'}, WARN, '5 images lost'),
+    ({'bad_infos': 3, 'bad_infos_before': 1, 'info_error': 'cut short'}, WARN,
+     '2 bad camera_info since the last report, the newest: cut short'),
+    ({'bad_infos': 3, 'bad_infos_before': 3, 'lost_infos': 2}, OK, 'running'),
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 1}, 'frame_error': 'step is 1'}, WARN,
      '3 bad frames since the last report, the newest: step is 1'),
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 4}}, OK, 'running'),
@@ -106,6 +112,50 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
     assert text in status.message
     assert camera(report(state='inactive'), CameraReport(**plain)).message \
         == 'inactive; not taking images'
+
+
+@pytest.mark.parametrize(('rmw', 'environment', 'text'), [
+    ('rmw_fastrtps_cpp', {}, 'Start both the camera and this node with it, after: export FASTDDS'),
+    ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/a.xml'},
+     'This node has one (FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml), so start the camera with it'),
+    ('rmw_cyclonedds_cpp', {}, 'by rmw_cyclonedds_cpp; enlarge its buffers'),
+])
+def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str) -> None:
+    assert text in loss('/image', 2, rmw, environment)
+    assert loss('/image', 1, rmw, environment).startswith(
+        '1 image on /image lost in the last 10 s')
+
+
+def test_a_loss_is_over_when_none_came_for_a_while(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warned of in each report of the next 10 s, logged once, and once more for the next loss."""
+    rig = make_rig(start=False, cli_args=[
+        '--ros-args', '-p', 'diagnostics_period:=60.0', '-p', 'stale_after:=3600.0'])
+    reports = rig.hear(DiagnosticArray, '/diagnostics')
+    now, logged = 100.0, []
+    monkeypatch.setattr(rig.node._forward, 'seconds', lambda: now)
+    assert rig.node.start()
+    monkeypatch.setattr(rig.node.monitor._node, 'get_logger', lambda: SimpleNamespace(
+        warning=logged.append))
+    (event,) = [handler for handler in rig.node.cameras[0]._image.subscription.event_handlers
+                if 'MESSAGE_LOST' in str(handler.event_type)]
+
+    def messages() -> list[str]:
+        count = len(reports)
+        rig.node.monitor.publish()
+        rig.until(lambda: len(reports) > count)
+        return [status.message for status in reports[-1].status]
+
+    for lost in (4, 2):
+        event.callback(SimpleNamespace(total_count=9, total_count_change=lost))
+        for seconds in (0.0, 9.0):
+            now += seconds
+            pipeline_says, _, camera_says = messages()
+            assert pipeline_says == 'running'
+            assert camera_says.startswith(f'{lost} images on /image lost in the last 10 s: ')
+        now += 2.0
+        assert messages()[2] == 'running'
+    assert len(logged) == 2 and rig.snapshot().lost == 6
 
 
 def test_where_an_engine_came_from_is_told() -> None:
@@ -310,3 +360,21 @@ def test_forward_clock_always_goes_on(monkeypatch: pytest.MonkeyPatch,
     for steady, now in readings:  # noqa: B007
         found.append(clock.seconds())
     assert found == expected
+
+
+def test_a_forward_clock_that_two_threads_read_at_once_does_not_run_ahead(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executor and the worker read it; a time read before the other's is no jump back."""
+    monkeypatch.setattr(forward.time, 'monotonic', lambda: 0.0)
+    lock, times = InterruptingLock(), iter([10, 11, 12])
+
+    def now() -> Any:
+        found = SimpleNamespace(nanoseconds=next(times) * 10**9)
+        lock.interrupt(clock.seconds)
+        return found
+
+    clock = ForwardClock(SimpleNamespace(now=now))  # type: ignore[arg-type]
+    clock._lock = lock  # type: ignore[assignment]
+    clock.seconds()
+    lock.join()
+    assert clock.seconds() == 12

@@ -38,10 +38,11 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 import yaml
 
-from trt_segmentation.model_card import ModelCard
-from trt_segmentation.ros import opening, publishers
+from trt_segmentation.model_card import load_card, ModelCard
+from trt_segmentation.ros import node, opening, publishers
 from trt_segmentation.ros.malloc import give_back_freed_memory
 from trt_segmentation.ros.parameters import markdown_text, NEVER, SETTINGS, yaml_text
+from trt_segmentation.share import share_path
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 CONFIG = Path(__file__).parents[2] / 'config' / 'seg.yaml'
@@ -304,6 +305,24 @@ def test_configure_that_fails_says_why_and_can_be_tried_again(make_rig: Any) -> 
     assert rig.node.start()
     rig.node.monitor.publish()
     rig.until(lambda: reports[-1].status[1].level == b'\x00')
+
+
+@pytest.mark.parametrize('name, code', [
+    (r'\ud800', 'U+D800'), (r'a\n[FATAL] [1.0] [seg_node]: on fire', 'U+000A'),
+    (r'\e]0;owned\a', 'U+001B')])
+def test_card_with_a_name_that_cannot_be_printed_fails_configure_with_one_line(
+        make_rig: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> None:
+    card = tmp_path / 'odd.yaml'
+    card.write_text(f'model: {share_path("resource", "street.onnx")}\nclasses: street\n'
+                    f'name: "{name}"\n')
+    rig = make_rig(start=False, cli_args=['--ros-args', '-p', f'model:={card}'])
+    monkeypatch.setattr(node, 'load_card', load_card)  # the rig's own knows no files
+    assert rig.node.trigger_configure() == FAILURE
+    told = capfd.readouterr().err
+    (line,) = [line for line in told.splitlines() if str(card) in line]
+    assert f'with the character {code}, which cannot be printed' in line
+    assert '\x1b]' not in told and '\n[FATAL]' not in told
 
 
 def test_configure_that_fails_half_way_leaves_no_topic_behind(make_rig: Any) -> None:

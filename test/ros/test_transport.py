@@ -52,7 +52,7 @@ from trt_segmentation.ros.direct_publisher import DirectPublisher
 from trt_segmentation.ros.direct_subscription import DirectSubscription, NO_BUFFER, TAKE_ERROR
 from trt_segmentation.ros.librcl import Librcl, TransportError
 from trt_segmentation.ros.memory import Memory, PageMemory
-from trt_segmentation.ros.qos import subscription_events
+from trt_segmentation.ros.qos import SubscriptionEvents
 from trt_segmentation.ros.transport import choose_transport, Transport
 
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -402,12 +402,75 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
     assert len(os.listdir('/proc/self/fd')) <= handles
 
 
+def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
+        ros: Ros, direct: Transport) -> None:
+    """Bursts into a queue of one; each message either comes or is skipped."""
+    newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    stamps: list[int] = []
+    skipped: list[int] = []
+
+    def take(taken: Any) -> None:
+        stamps.append(taken.header.stamp.sec)
+        taken.release()
+
+    subscription = direct.subscribe(ros.node, ros.topic, newest, take, lambda *_: None,
+                                    skipped=skipped.append)
+    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    sender = direct.publisher(publisher)
+    matched(ros, publisher)
+    sender.publish(header(0), 'mono8', picture(4, 4, 1))
+    ros.until(lambda: stamps == [0])
+    sent = 0
+    while not skipped:
+        for _ in range(5):
+            sent += 1
+            sender.publish(header(sent), 'mono8', picture(4, 4, 1))
+        ros.until(lambda sent=sent: stamps[-1] == sent)
+    assert subscription.numbered and len(stamps) + sum(skipped) == sent + 1
+    subscription.close()
+
+
+def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport) -> None:
+    """Each numbers its own; one has a head start."""
+    got, skipped = Got(), []
+    subscription = subscribed(ros, direct, got, skipped=skipped.append)
+    publishers = [ros.node.create_publisher(Image, ros.topic, QOS) for _ in range(2)]
+    for publisher in publishers:
+        matched(ros, publisher)
+    for number, which in enumerate((0, 0, 0, 1, 0, 1, 1, 0), 1):
+        direct.publisher(publishers[which]).publish(header(number), 'bgr8', picture(4, 4))
+        ros.until(lambda number=number: len(got.images) == number)
+    assert skipped == []
+    subscription.close()
+
+
+def test_a_message_that_could_not_be_taken_is_not_skipped_too(
+        ros: Ros, direct: Transport) -> None:
+    """It is told to ``dropped``, and so in no other count."""
+    got, skipped = Got(), []
+
+    def allocate(nbytes: int) -> Memory:
+        if nbytes > 1000:
+            raise MemoryError('no more')
+        return PageMemory(nbytes)
+
+    subscription = subscribed(ros, direct, got, allocate=allocate, skipped=skipped.append)
+    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    matched(ros, publisher)
+    for number, height in enumerate((4, 100, 100, 4), 1):
+        direct.publisher(publisher).publish(header(number), 'bgr8', picture(height, 10))
+        ros.until(lambda number=number: len(got.images) + len(got.dropped) == number)
+    assert (len(got.dropped), skipped) == (2, [])
+    subscription.close()
+
+
 def test_events_of_a_direct_subscription_still_come(ros: Ros, direct: Transport) -> None:
     """Only taking is ours: the incompatible QoS warning is rclpy's as ever."""
     warnings: list[str] = []
     got = Got()
     subscription = subscribed(ros, direct, got,
-                              event_callbacks=subscription_events(ros.topic, warnings.append))
+                              event_callbacks=SubscriptionEvents(
+                                  ros.topic, warnings.append, lambda count: None))
     ros.node.create_publisher(
         Image, ros.topic, QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
     ros.until(lambda: warnings)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from .schema import number, title
 
@@ -87,11 +88,12 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
     """The differences for a terminal."""
-    table = Table(title=f'{title(run)}\nagainst {title(other)}')
+    # Text: rich would take brackets in names for its markup
+    table = Table(title=Text(f'{title(run)}\nagainst {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')
                          else 'left')
     for found in differences(run, other):
-        table.add_row(found.name, number(found.here), number(found.other), found.unit,
+        table.add_row(Text(found.name), number(found.here), number(found.other), Text(found.unit),
                       found.text, found.word)
     return table

@@ -46,10 +46,16 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
         against=_against(other), tiles=_tiles(run), words=_items(_words(run)),
         cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
         rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
-        # a name with </script> in it must not end the script
-        plots=json.dumps({name: _json(plot) for name, plot in plots.items()}
-                         ).replace('</', '<\\/'))
+        plots=_script_json({name: _json(plot) for name, plot in plots.items()}))
     path.write_text(page, encoding='utf-8')
+
+
+def _script_json(tree: Any) -> str:
+    """JSON that a script element may hold, whatever the texts in it.
+
+    Browsers look for ``</script>`` and ``<!--`` in scripts too, so no ``<`` is left.
+    """
+    return json.dumps(tree).replace('<', '\\u003c')
 
 
 def _json(plot: go.Figure) -> Any:
@@ -73,8 +79,8 @@ def _tiles(run: dict[str, Any]) -> str:
     if run['cameras']:
         tiles.append((f'{max(kept, default=0):.0f}', f'of {run["cameras"][-1]["cameras"]:.0f}',
                       f'cameras at {run["setting"].get("fps"):g} frames/s without a drop'))
-    return ''.join(f'<div class="tile"><b>{value}</b> <i>{unit}</i><span>{text}</span></div>'
-                   for value, unit, text in tiles)
+    return ''.join(f'<div class="tile"><b>{escape(value)}</b> <i>{escape(unit)}</i>'
+                   f'<span>{escape(text)}</span></div>' for value, unit, text in tiles)
 
 
 def _words(run: dict[str, Any]) -> Iterable[str]:

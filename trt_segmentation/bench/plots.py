@@ -12,11 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The plots of a run of ``trt_seg bench``; the page colours text and grid for light and dark."""
+"""The plots of a run of ``trt_seg bench``; the page colours text and grid for light and dark.
+
+Plotly takes labels for HTML, links included, so names from a file are escaped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from html import escape
 from math import ceil
 from typing import Any
 
@@ -95,7 +99,8 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
     for found, color in ((run, HERE), (other, OTHER)):
         if not found:
             continue
-        names, took = list(found['stages_ms']), list(found['stages_ms'].values())
+        names = [escape(name) for name in found['stages_ms']]
+        took = list(found['stages_ms'].values())
         begins = np.concatenate([[0.0], np.cumsum(took)[:-1]]).tolist()
         colors = [REST if name == OUTSIDE and color == HERE else color for name in names]
         figure.add_bar(y=names, x=took, base=begins, orientation='h', marker_color=colors,
@@ -167,14 +172,16 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
     for found, dash in ((run, 'solid'), (other, 'dot')):
         if not found:
             continue
-        phases_of |= {phase: _cameras_in(phase) for phase in found['memory_mib']}
+        phases_of |= {escape(phase): _cameras_in(phase) for phase in found['memory_mib']}
         kinds: Iterable[str] = next(iter(found['memory_mib'].values()), ())
         for kind, color in zip(kinds, KINDS):
             phases = [p for p, by_kind in found['memory_mib'].items() if kind in by_kind]
+            name = escape(kind)
             figure.add_scatter(
-                x=phases, y=[found['memory_mib'][p][kind] for p in phases], mode='lines+markers',
-                name=kind, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
-                marker={'size': 7}, hovertemplate=f'{kind}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
+                x=[escape(phase) for phase in phases],
+                y=[found['memory_mib'][p][kind] for p in phases], mode='lines+markers',
+                name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
+                marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
     # runs may have had different numbers of cameras
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',

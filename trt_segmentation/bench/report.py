@@ -25,6 +25,7 @@ import subprocess
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from ..doctor.nvidia import ask_driver
 
@@ -61,7 +62,7 @@ class Report:
 
     def table(self) -> Table:
         """The rows for a terminal."""
-        table = Table(title=self.title)
+        table = Table(title=Text(self.title))     # rich would take brackets in it for its markup
         barred = any(row.bar for row in self.rows)
         for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
             table.add_column(column, justify='right' if column == 'value' else 'left')

@@ -18,7 +18,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import sys
 from typing import Any
+
+from ..printable import short, unprintable
+from ..regular_file import read_regular
 
 FORMAT = 'trt_segmentation bench 1'
 NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
@@ -30,6 +34,10 @@ NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'openi
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 
+MAX_FILE = 16 << 20
+"""Bytes; a run takes a few hundred thousand."""
+
+
 class BenchError(ValueError):
     """Figures that cannot be compared or written; names the file and what is wrong with it."""
 
@@ -37,18 +45,22 @@ class BenchError(ValueError):
 def read_run(path: Path) -> dict[str, Any]:
     """The figures of another run.
 
-    :raises BenchError: where the file is not one that this program could have written.
-    :raises OSError: where it cannot be read.
+    :raises BenchError: where the file cannot be read, or is not one that this program could have
+        written.
     """
     try:
-        run = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise BenchError(f'{path} is not JSON: {error}') from error
+        run = json.loads(read_regular(path, MAX_FILE))
+    # RecursionError: lists of lists of lists
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
+    except OSError as error:
+        raise BenchError(f'{path} cannot be read: {error}') from error
     if not isinstance(run, dict) or run.get('format') != FORMAT:
         found = run.get('format') if isinstance(run, dict) else None
         raise BenchError(f'{path} is not a bench.json of this version of `trt_seg bench`: its '
-                         f'"format" is {found!r}, {FORMAT!r} is expected; measure it again there')
-    if wrong := _wrong(run):
+                         f'"format" is {short(found)}, {FORMAT!r} is expected; measure it again '
+                         'there')
+    if wrong := _wrong(run) or _unprintable(run):
         raise BenchError(f'{path} is damaged: {wrong}')
     return run
 
@@ -64,6 +76,8 @@ def _wrong(run: dict[str, Any]) -> str:
     names = [row['name'] for row in run['rows']]
     if missing := [name for name in NEEDED_ROWS if name not in names]:
         return f'no row {missing[0]!r} among its {len(names)}'
+    if not all(isinstance(text, str) for text in run['cautions']):
+        return '"cautions" should hold texts'
     if not run['latency_ms'] or not all(map(_number, run['latency_ms'])):
         return '"latency_ms" should hold numbers, at least one'
     if not all(map(_number, run['stages_ms'].values())):
@@ -77,8 +91,20 @@ def _wrong(run: dict[str, Any]) -> str:
     return ''
 
 
+def _unprintable(value: Any) -> str:
+    """What is wrong with the first text in a tree that would confuse a terminal; '' if none."""
+    if isinstance(value, str):
+        bad = unprintable(value)
+        return f'the text {short(value)} has the character {bad}' if bad else ''
+    inner = [*value, *value.values()] if isinstance(value, dict) else \
+        value if isinstance(value, list) else []
+    return next(filter(None, map(_unprintable, inner)), '')
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a figure: a number from 0 on that a float can hold."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and 0 <= value <= sys.float_info.max)
 
 
 def _short(value: Any) -> str:

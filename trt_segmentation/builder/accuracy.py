@@ -109,9 +109,9 @@ class Accuracy:
         """In the order they came."""
         return list(dict.fromkeys(condition for _, condition in self.tallies))
 
-    def has_truth(self) -> bool:
-        """Whether any shot had truth."""
-        return bool(self.tally(REFERENCE).matrix.any())
+    def has_truth(self, condition: str | None = None) -> bool:
+        """Whether any shot had truth; of one condition, or of all together."""
+        return bool(self.tally(REFERENCE, condition).matrix.any())
 
     def scores(self, precision: str, condition: str | None = None) -> Scores:
         """Mean IoU and IoU by class."""

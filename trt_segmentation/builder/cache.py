@@ -24,6 +24,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import time
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from ..engines import EngineError
 from ..engines.own_files import (
     CacheError,
     drop_unfinished,
+    MAX_SIDECAR,
     own_folder,
     SCHEMA,
     sidecar,
@@ -40,7 +42,10 @@ from ..engines.own_files import (
     trusted,
 )
 from ..engines.plan import Plan
+from ..regular_file import expand_home, PART_NAME, read_regular
 
+_OURS = r'[0-9a-f]{40}\.(plan|timing|scales|kernels)(\.json)?'
+"""Regular expression of the names of files that this cache writes."""
 LIMIT = 8 << 30
 """Bytes of plans kept before the least recently used go."""
 
@@ -99,9 +104,15 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """The folder a parameter names, else trt_segmentation in the XDG cache folder."""
+    """The folder a parameter names, else trt_segmentation in the XDG cache folder.
+
+    :raises CacheError: if the parameter names the home of a user there is not.
+    """
     if parameter:
-        return Path(parameter).expanduser()
+        try:
+            return expand_home(parameter)
+        except FileNotFoundError as error:
+            raise CacheError(f'the cache folder {error}; name another one') from error
     base = os.environ.get('XDG_CACHE_HOME', '')
     # the XDG specification says to ignore a relative one
     root = Path(base) if base.startswith('/') else Path.home() / '.cache'
@@ -159,6 +170,8 @@ class EngineCache:
         """Every plan, least recently used first."""
         found = []
         for path in self.folder.glob('*.plan'):
+            if not re.fullmatch(_OURS, path.name):
+                continue
             try:
                 status = path.lstat()
             except OSError:     # dropped by another process just now, or the disk went away
@@ -171,11 +184,14 @@ class EngineCache:
         return [(entry, trusted(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete plans, timing caches and measured scales; returns the bytes freed."""
+        """Delete plans, timing caches and measured scales; returns the bytes freed.
+
+        Files of other names are not from this cache and stay.
+        """
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():
-                if path.suffix in ('.plan', '.json', '.timing', '.scales', '.kernels', '.part'):
+                if re.fullmatch(f'{_OURS}|{PART_NAME}', path.name):
                     freed += path.lstat().st_size
                     path.unlink()
         return freed
@@ -277,8 +293,8 @@ def _kernels_of(plan: Path) -> Path:
 def _key_of(path: Path) -> dict[str, Any]:
     """What a sidecar says the plan was built from; {} where it cannot be read."""
     try:
-        key = json.loads(sidecar(path).read_text('utf-8'))['key']
-    except (OSError, ValueError, KeyError, TypeError):
+        key = json.loads(read_regular(sidecar(path), MAX_SIDECAR))['key']
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return key if isinstance(key, dict) else {}
 

@@ -24,6 +24,7 @@ from difflib import get_close_matches
 import hashlib
 import io
 import json
+import math
 from pathlib import Path
 import tempfile
 from typing import Any
@@ -36,6 +37,8 @@ from onnxruntime.quantization.calibrate import create_calibrator
 
 from ..engines.own_files import store, trusted
 from ..engines.plan import Plan
+from ..printable import short, unprintable
+from ..regular_file import read_regular, replace_file
 from .graph import GraphError
 from .precision import activations, quantisable, Ranges
 
@@ -44,6 +47,8 @@ METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.Min
 EXTRA = {'percentile': {'percentile': 99.99}}
 """ONNX Runtime's own 99.999 spares a handful of pixels a frame."""
 
+MAX_FILE = 64 << 20
+"""Bytes of a file of ranges; an activation takes about a hundred."""
 Tensor = npt.NDArray[Any]
 
 
@@ -74,25 +79,38 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Write it as JSON, to be taken to the robot beside the ONNX file."""
-        path.write_text(json.dumps(asdict(self), indent=1) + '\n', encoding='utf-8')
+        replace_file(path, (json.dumps(asdict(self), indent=1) + '\n').encode())
 
 
 def load_calibration(path: Path) -> Calibration:
     """Read what :meth:`Calibration.save` wrote.
 
-    :raises GraphError: where it is missing or something else.
+    :raises GraphError: naming the file, where it is missing or something else.
     """
     try:
-        tree = json.loads(path.read_text('utf-8'))
-        ranges = {str(name): (float(low), float(high))
+        tree = json.loads(read_regular(path, MAX_FILE))
+        ranges = {_name(name): (float(low), float(high))
                   for name, (low, high) in tree['ranges'].items()}
-        return Calibration(ranges, str(tree['method']), str(tree['data']), int(tree['frames']),
-                           tuple(map(str, tree['keep_fp16'])), str(tree['model']))
+        for name, (low, high) in ranges.items():
+            if not -math.inf < low <= high < math.inf:
+                raise ValueError(f'the range of {name!r} is {low} to {high}')
+        return Calibration(ranges, _name(tree['method']), _name(tree['data']),
+                           int(tree['frames']), tuple(map(_name, tree['keep_fp16'])),
+                           _name(tree['model']))
     except FileNotFoundError:
         raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates, '
                          f'with --calibrate BAG') from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GraphError(f'{path} is no calibration: {error!r}') from error
+    # OverflowError: a number beyond those of a float; RecursionError: lists of lists of lists
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError) as error:
+        raise GraphError(f'{path} is no calibration: {short(error, 300)}. `trt_seg build` writes '
+                         f'it anew with --calibrate BAG') from error
+
+
+def _name(text: Any) -> str:
+    if not isinstance(text, str) or unprintable(text):
+        raise ValueError(f'{short(text)} in the place of a name')
+    return text
 
 
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,

@@ -32,6 +32,7 @@ import onnxruntime
 
 from ..engines import EngineError
 from ..engines.onnx_file import OnnxSummary, summarise
+from ..regular_file import open_regular, pieces
 from ..signature.tensor import MOST_NUMBERS
 
 OLDEST_OPSET = 13
@@ -107,13 +108,19 @@ def model_digest(path: Path) -> str:
     digest = hashlib.sha256()
     external = _summary(path).external
     try:
-        digest.update(path.read_bytes())
+        _add_file(digest, path)
         for name in sorted(external):
             digest.update(name.encode())
-            digest.update((path.parent / name).read_bytes())
+            _add_file(digest, path.parent / name)
     except OSError as error:
         raise GraphError(f'{path} cannot be read: {error}') from error
     return digest.hexdigest()
+
+
+def _add_file(digest: hashlib._Hash, path: Path) -> None:
+    with open_regular(path) as file:
+        for piece in pieces(file):
+            digest.update(piece)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -21,12 +21,11 @@ import os
 from pathlib import Path
 import re
 
-from ..share import share_path
+from ..share import profile_export, PROFILES
 from .check import Check, ERROR, OK, WARNING
 from .libraries import absent
 
 DEFAULT_RMW = 'rmw_fastrtps_cpp'
-PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 NEEDED = ('rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs')
 _SOURCE = 'source /opt/ros/<distro>/setup.bash'
 
@@ -71,27 +70,19 @@ def dds_profile() -> Check:
         return Check(
             'DDS profile', WARNING, 'none is set; the launch files set ours, but any other '
             'process that sends or takes images loses most 1080p images without one',
-            f'export {PROFILES[0]}={_ours()} {PROFILES[1]}={_ours()}')
+            profile_export())
     path = Path(os.environ[variable])
     try:
         sizes = [int(size) for size in
                  re.findall(r'<segment_size>\s*(\d+)', path.read_text(encoding='utf-8'))]
     except OSError as error:
         return Check('DDS profile', WARNING, f'{variable} names {path}, which cannot be read '
-                     f'({error.strerror}); Fast DDS goes on without it',
-                     f'export {variable}={_ours()}')
+                     f'({error.strerror}); Fast DDS goes on without it', profile_export())
     text = f'{path}, {max(sizes, default=0) / 2**20:.1f} MiB of shared memory a process'
     if max(sizes, default=0) < 16 << 20:
         return Check('DDS profile', WARNING, f'{text}; too little for large images',
-                     f'export {variable}={_ours()}')
+                     profile_export())
     return Check('DDS profile', OK, text)
-
-
-def _ours() -> str:
-    try:
-        return str(share_path('config', 'fastdds.xml'))
-    except FileNotFoundError:
-        return '<share>/trt_segmentation/config/fastdds.xml'
 
 
 def _wheels() -> str:

@@ -19,10 +19,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 import math
-import mmap
+import os
 from pathlib import Path
+from typing import BinaryIO
 
+from ..git_lfs import is_lfs_pointer, LFS_ADVICE
+from ..regular_file import changed, open_regular, size_of
 from . import EngineError
+from .file_view import Bytes, FileView
 from .onnx_tensor import BITS, read_tensor
 from .protobuf import Fields, name
 
@@ -58,7 +62,8 @@ class OnnxSummary:
     :param producer: program and version that wrote the file, or ''.
     :param operators: how often each operator is used.
     :param parameters: numbers stored as weights, by ONNX's number of their type.
-    :param external: files beside it that hold weights, as it names them.
+    :param external: files beside it that hold weights, as it names them, and how many bytes of
+        each are needed, from its start.
     """
 
     ir_version: int = 0
@@ -66,7 +71,7 @@ class OnnxSummary:
     producer: str = ''
     operators: Counter[str] = field(default_factory=Counter)
     parameters: Counter[int] = field(default_factory=Counter)
-    external: set[str] = field(default_factory=set)
+    external: dict[str, int] = field(default_factory=dict)
 
     @property
     def weight_bytes(self) -> int:
@@ -96,24 +101,34 @@ def summarise(path: Path) -> OnnxSummary:
     :raises EngineError: when it is no ONNX file, or one that lies about its sizes, takes weights
         from outside its folder, or has names that are not for reading.
     """
-    if not path.is_file():
+    # os.path.isfile answers False, where Path.is_file raises: for a name that is too long, say
+    if not os.path.isfile(path):
         raise EngineError(
             f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
             f'correct model: in the model card')
-    if (size := path.stat().st_size) > MAX_FILE:
-        raise EngineError(f'{path} has {size / 1e9:.1f} GB; 2 GB is the most one ONNX file can '
-                          f'hold, so export with external data')
     try:
-        with path.open('rb') as file:
-            # never closed by hand: the traceback of an error still holds views of it
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            walk = _Walk(path.parent)
-            walk.message('Model', view, 1)
-            return walk.summary
+        if not is_lfs_pointer(path):
+            with open_regular(path) as file:
+                return _walk(file, path.parent)
     except (OSError, ValueError) as error:
         raise EngineError(f'{path} is no ONNX file: {error}. Copy or export it again') from error
     except EngineError as error:
         raise EngineError(f'{path} is refused: {error}') from None
+    raise EngineError(f'{path} {LFS_ADVICE}')
+
+
+def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
+    size = size_of(file)
+    if size > MAX_FILE:
+        raise EngineError(f'it has {size / 1e9:.1f} GB; 2 GB is the most one ONNX file can hold, '
+                          f'so export with external data')
+    if not size:
+        raise ValueError('it is empty')
+    walk = _Walk(folder)
+    walk.message('Model', FileView(file, 0, size), 1)
+    if size_of(file) != size:
+        raise changed(size)
+    return walk.summary
 
 
 class _Walk:
@@ -124,7 +139,7 @@ class _Walk:
         self._folder = folder
         self._fields = Fields()
 
-    def message(self, kind: str, view: memoryview, depth: int) -> None:
+    def message(self, kind: str, view: Bytes, depth: int) -> None:
         if depth > DEEPEST:
             raise EngineError(f'graphs within graphs, more than {DEEPEST // 3} deep; no export '
                               f'of a network nests so')
@@ -135,7 +150,9 @@ class _Walk:
             tensor = read_tensor(view, self._fields)
             tensor.refuse_lies(self._folder)
             self.summary.parameters[tensor.kind] += math.prod(tensor.dims)
-            self.summary.external |= {tensor.location} - {''}
+            if place := tensor.location:
+                self.summary.external[place] = max(self.summary.external.get(place, 0),
+                                                   tensor.offset + tensor.nbytes)
             return
         inner, names = INNER[kind], NAMES[kind]
         for number, value in self._fields.of(view):
@@ -146,7 +163,7 @@ class _Walk:
             elif number in inner:
                 self.message(inner[number], value, depth + 1)
 
-    def _number(self, kind: str, number: int, value: int, view: memoryview) -> None:
+    def _number(self, kind: str, number: int, value: int, view: Bytes) -> None:
         if kind == 'Model' and number == _IR_VERSION:
             self.summary.ir_version = value
         elif kind == 'OperatorSetId' and number == _OPSET:

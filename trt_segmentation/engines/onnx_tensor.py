@@ -21,7 +21,9 @@ from itertools import islice
 import math
 from pathlib import Path
 
+from ..git_lfs import is_lfs_pointer, LFS_ADVICE
 from . import EngineError
+from .file_view import Bytes
 from .protobuf import Fields, name, packed
 
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
@@ -58,6 +60,16 @@ class StoredTensor:
         """The file that holds its data; '' where that is the ONNX file."""
         return self.external.get('location', '')
 
+    @property
+    def offset(self) -> int:
+        """Where its data starts in that file."""
+        return int(self.external.get('offset') or 0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its data, by its shape and type."""
+        return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
+
     def refuse_lies(self, folder: Path) -> None:
         """Compare what it declares with what is there.
 
@@ -68,8 +80,7 @@ class StoredTensor:
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):
             raise EngineError(f'weight {self.name!r} cannot be of shape {shape[:80]}; a weight '
                               f'has at most {MOST_AXES} axes, none below 0')
-        count = math.prod(self.dims)
-        needed = -(-count * BITS.get(self.kind, 0) // 8)
+        needed = self.nbytes
         if self.elsewhere or self.external:
             self._refuse_file(folder, needed)
         # an int64 of raw_data is 8 bytes, and of the other fields a varint from 1 byte on
@@ -88,8 +99,10 @@ class StoredTensor:
         if not (folder / place).is_file():
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is not there; '
                               f'weights kept outside an ONNX file have to lie beside it')
+        if is_lfs_pointer(folder / place):
+            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which {LFS_ADVICE}')
         size = (folder / place).stat().st_size
-        offset = int(self.external.get('offset') or 0)
+        offset = self.offset
         length = int(self.external.get('length') or size - offset)
         if not 0 <= offset <= offset + length <= size or length < needed:
             raise EngineError(
@@ -97,7 +110,7 @@ class StoredTensor:
                 f'from byte {offset:,} on of {self.location!r}, which has {size:,}')
 
 
-def read_tensor(view: memoryview, fields: Fields) -> StoredTensor:
+def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
     """Read what a TensorProto declares; its data is measured, not read.
 
     :raises ValueError: where the bytes are no such message.

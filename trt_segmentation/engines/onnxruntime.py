@@ -26,9 +26,11 @@ import numpy.typing as npt
 import onnxruntime
 
 from ..model_card import ModelCard
+from ..regular_file import open_regular
 from ..signature import resolve, Signature, Tensor
 from . import EngineError, Identity
-from .onnx_file import summarise
+from .onnx_file import OnnxSummary, summarise
+from .onnx_graph import read_endings
 
 ERROR = 3
 """ONNX Runtime's severity; below it are remarks about graph optimisation."""
@@ -52,7 +54,8 @@ class OnnxRuntimeEngine:
         self._session = open_session(card.model, threads)
         try:
             self.signature = resolve(
-                *tensors(self._session), card.input, card.output, len(card.classes))
+                *tensors(self._session), card.input, card.output, len(card.classes),
+                read_endings(card.model))
         except EngineError as error:
             raise EngineError(
                 f'{card.model} does not fit its model card {card.source or card.name}: {error}. '
@@ -101,8 +104,9 @@ def open_session(path: Path, threads: int = 0) -> Any:
     :returns: an ``onnxruntime.InferenceSession``.
     :raises EngineError: saying what is wrong with the file and what to do.
     """
-    summarise(path)
+    summary = summarise(path)
     options = onnxruntime.SessionOptions()
+    weights = give_weights(options, path, summary)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
@@ -118,6 +122,35 @@ def open_session(path: Path, threads: int = 0) -> Any:
             f'{path} cannot be loaded by ONNX Runtime {onnxruntime.__version__}: '
             f'{useful_line(error)}. Export it again for what is named here, or copy a damaged '
             f'file again; `trt_seg inspect {path}` says what is in it') from error
+    finally:
+        del weights     # ONNX Runtime has copied what it needs
+
+
+def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
+    """Read the weights beside an ONNX file and hand them to ONNX Runtime.
+
+    ONNX Runtime itself maps such files: if another program shortens one, even hours later, the
+    process ends (SIGBUS). A version without that call maps them.
+
+    :param options: an ``onnxruntime.SessionOptions``.
+    :returns: what was read; the caller keeps it until the session is made.
+    :raises EngineError: if a file has become shorter than its weights.
+    """
+    give = getattr(options, 'add_external_initializers_from_files_in_memory', None)
+    if give is None or not summary.external:
+        return []
+    read = []
+    for name, size in summary.external.items():
+        try:
+            with open_regular(path.parent / name) as file:
+                read.append(file.read(size) or b'')
+        except OSError as error:
+            raise EngineError(f'{path.parent / name} cannot be read: {error}') from error
+        if len(read[-1]) < size:
+            raise EngineError(f'{path.parent / name} has {len(read[-1]):,} bytes now, and {path} '
+                              f'needs {size:,}: it was shortened meanwhile; copy it again')
+    give(list(summary.external), read, list(map(len, read)))
+    return read
 
 
 def tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:

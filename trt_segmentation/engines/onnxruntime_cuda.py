@@ -27,7 +27,8 @@ from ..model_card import ModelCard
 from ..signature import resolve, Signature
 from . import EngineError
 from .onnx_file import summarise
-from .onnxruntime import ERROR, tensors, useful_line
+from .onnx_graph import read_endings
+from .onnxruntime import ERROR, give_weights, tensors, useful_line
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class OnnxRuntimeCuda:
         self.capturable = not own_graph
         inputs, outputs = tensors(self._session)
         self.signature: Signature = resolve(
-            inputs, outputs, card.input, card.output, len(card.classes))
+            inputs, outputs, card.input, card.output, len(card.classes),
+            read_endings(card.model))
         (self._answer,) = [t for t in outputs if t.name == self.signature.output.name]
         self.precision = summarise(card.model).precision
         self._shapes: dict[int, tuple[int, ...]] = {}
@@ -138,13 +140,14 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
         raise EngineError(
             f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA; install '
             f'onnxruntime-gpu instead of onnxruntime, or use engine: onnxruntime-cpu')
-    summarise(card.model)
+    summary = summarise(card.model)
     if hasattr(onnxruntime, 'preload_dlls'):
         # CUDA and cuDNN as Python packages are on no library path
         onnxruntime.preload_dlls(msvc=False)
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.log_severity_level = ERROR
+    weights = give_weights(settings, card.model, summary)
     # of every CUDA session it warns that no plugin offers CUDA, though its own provider does;
     # that warning is the library's, not the session's, whose severity is set above
     onnxruntime.set_default_logger_severity(ERROR)
@@ -156,6 +159,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '
             f'{useful_line(error)}') from error
     finally:
+        del weights     # ONNX Runtime has copied what it needs
         onnxruntime.set_default_logger_severity(WARNING)
     if PROVIDER not in session.get_providers():
         raise EngineError(

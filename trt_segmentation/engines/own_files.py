@@ -22,10 +22,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import stat
+import re
 import time
 from typing import Any
 
+from ..regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 from .plan import Plan
 
 SCHEMA = 1
@@ -34,6 +35,8 @@ SCHEMA = 1
 MAX_FILE = 16 << 30
 MAX_SIDECAR = 64 << 20
 """Bytes; a layer takes a few hundred."""
+_PRIVATE = 0o600
+"""Permission bits of what is stored: only its owner loads it."""
 _WRITTEN_BY_NOW = 3600.0
 """Seconds; no process is still at work on a part so old."""
 
@@ -54,8 +57,8 @@ def store(path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
     """
     said = {'schema': SCHEMA, 'size': len(plan.data), 'key': key, 'about': plan.about,
             'sha256': hashlib.sha256(plan.data).hexdigest()}
-    _replace(path, plan.data)
-    _replace(sidecar(path), json.dumps(said, indent=1).encode())
+    replace_file(path, plan.data, _PRIVATE)
+    replace_file(sidecar(path), json.dumps(said, indent=1).encode(), _PRIVATE)
 
 
 def trusted(path: Path) -> tuple[Plan | None, str]:
@@ -99,11 +102,15 @@ def own_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise CacheError(f'{folder} is not a folder of user {os.getuid()}, so engines in it '
-                             f'cannot be trusted; name another cache folder')
-        folder.chmod(0o700)
+        # one handle for both: by its name, another folder or a link could come in between
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(handle).st_uid != os.getuid():
+                raise CacheError(f'{folder} is not a folder of user {os.getuid()}, so engines in '
+                                 f'it cannot be trusted; name another cache folder')
+            os.fchmod(handle, 0o700)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise CacheError(f'{folder} cannot hold engines: {error}; name another cache folder or '
                          f'set XDG_CACHE_HOME') from error
@@ -115,8 +122,9 @@ def drop_unfinished(folder: Path) -> None:
 
     :raises OSError: where the folder cannot be read or written.
     """
-    for part in folder.glob('*.part'):
-        if time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
+    for part in folder.glob(f'*{PART}'):
+        age = time.time() - part.lstat().st_mtime
+        if re.fullmatch(PART_NAME, part.name) and age > _WRITTEN_BY_NOW:
             part.unlink(missing_ok=True)
 
 
@@ -124,31 +132,14 @@ def _read_own(path: Path, most: int) -> bytes:
     """Bytes of a regular file of this user's that nobody else can write.
 
     :param most: bytes it may have.
-    :raises PermissionError: where it is not.
-    :raises ValueError: where it has more.
+    :raises OSError: if it is another kind of file, or changes while it is read.
+    :raises PermissionError: if it belongs to another user, or others can write it.
+    :raises ValueError: if it has more bytes.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), 'rb') as file:
+    with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(f'{path.name} is not a regular file')
         if status.st_uid != os.getuid():
             raise PermissionError(f'{path.name} belongs to user {status.st_uid}')
         if status.st_mode & 0o022:
             raise PermissionError(f'{path.name} can be written by others')
-        if status.st_size > most:
-            raise ValueError(f'{path.name} has {status.st_size:,} bytes; at most {most:,} are '
-                             f'read')
-        return file.read(most)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new, never a part."""
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        return read_whole(file, most, path.name)

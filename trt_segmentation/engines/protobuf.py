@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import EngineError
+from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
 """Fields read of one file: networks have tens of thousands, and so many take a second."""
@@ -32,7 +33,7 @@ class Fields:
     def __init__(self) -> None:
         self._count = 0
 
-    def of(self, view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    def of(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
         """Fields of a message: number, and a whole number or the bytes as a view.
 
         :raises ValueError: where the bytes are no such message, or the file has more than
@@ -61,7 +62,7 @@ class Fields:
             at += size
 
 
-def name(view: memoryview) -> str:
+def name(view: Bytes) -> str:
     """A name of the file.
 
     :raises EngineError: where it is too long or has control characters, which would otherwise
@@ -76,7 +77,7 @@ def name(view: memoryview) -> str:
     return text
 
 
-def packed(view: memoryview) -> Iterator[int]:
+def packed(view: Bytes) -> Iterator[int]:
     """Numbers of a packed repeated field."""
     at = 0
     while at < len(view):
@@ -84,7 +85,7 @@ def packed(view: memoryview) -> Iterator[int]:
         yield value
 
 
-def varint(view: memoryview, at: int) -> tuple[int, int]:
+def varint(view: Bytes, at: int) -> tuple[int, int]:
     """A number of up to 64 bits and where it ends.
 
     :raises ValueError: where it does not end.

@@ -27,6 +27,7 @@ from ..model_card import ModelCard
 from ..signature import resolve, Signature, Tensor
 from . import EngineError
 from .kernel_cache import KernelCache
+from .onnx_graph import read_endings
 from .plan import Layer, layers_from_inspector, Plan
 
 try:
@@ -124,7 +125,8 @@ class TensorRtEngine:
         self._outputs = [n for n in names if n not in inputs]
         self.signature: Signature = resolve(
             [self._tensor(n) for n in inputs], [self._tensor(n) for n in self._outputs],
-            card.input, card.output, len(card.classes))
+            card.input, card.output, len(card.classes),
+            read_endings(card.model))
         self._contexts: dict[int, Any] = {}
         self._memory: dict[str, int] = {}
 

@@ -98,8 +98,8 @@ class Compute:
             some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.aim(run.before.launch, [(t.frame, t.image) for t in some],
                                  slot.tensor.address)
-            self._postprocess.aim(run.after.launch, some, slot.answer.address,
-                                  slot.engine.answer_shape(run.size), alpha)
+            run.shape = slot.engine.answer_shape(run.size)
+            self._postprocess.aim(run.after.launch, some, slot.answer.address, run.shape, alpha)
             run.before.update()
             run.after.update()
         work.key = key
@@ -109,6 +109,17 @@ class Compute:
         self._reserve(slot, self.sizes[-1])  # all have the tensors of the largest
         for size in self.sizes:
             slot.engines[size] = self._bound(slot, size)
+
+    def answer(self, slot: Slot) -> npt.NDArray[np.generic]:
+        """The network's answers to the images of a slot's last run, copied from the GPU.
+
+        To be called when the slot's batch is done, and before it is released.
+        """
+        *before, last = slot.work.runs
+        answer = np.empty(last.shape, slot.engine.signature.output.dtype)
+        call(driver.cuMemcpyDtoH, answer.ctypes.data, slot.answer.address, answer.nbytes)
+        # a run may have room for more images than there were
+        return answer[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
         """Unload the kernels; graphs are their slots'."""

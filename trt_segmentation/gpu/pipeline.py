@@ -33,6 +33,7 @@ from ..host.decode import decode
 from ..host.postprocess import Postprocess as HostPostprocess
 from ..memory import Allocate
 from ..model_card import ModelCard
+from ..signature.watch import AnswerWatch
 from .compute import Compute
 from .driver import GpuError
 from .engine import OpenEngine
@@ -133,6 +134,7 @@ class GpuPipeline:
         self.gives_confidence = engine.signature.output.kind != 'labels'
         self._checks = HostPostprocess(
             self.signature.output, len(card.classes), card.output.threshold)
+        self._watch = AnswerWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
                                  device.name, reason)
 
@@ -185,6 +187,8 @@ class GpuPipeline:
             with self._watched():
                 self._wait.wait(slot.done, slot.began)
                 taken = timings(slot)
+                if not self._watch.done:    # the first batches only: a copy of megabytes
+                    self._watch.look(self._compute.answer(slot))
         except BaseException:
             self._abandon(slot)
             raise

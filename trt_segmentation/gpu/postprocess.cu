@@ -16,7 +16,8 @@
 // A thread has four camera pixels of each of ROWS rows, so that it stores words and shares logits
 // between neighbours; blockIdx.z is the image of the batch.
 //
-// -D ANSWER=float | ANSWER=half_bits | ANSWER=int ...   -D KIND=LOGITS|SIGMOID|LABELS
+// -D ANSWER=float | ANSWER=half_bits | ANSWER=int ...   -D KIND=LOGITS|SIGMOID|LABELS|
+//     PROBABILITIES|PROBABILITY: as LOGITS and SIGMOID, after a softmax or sigmoid already
 // -D COL_STRIDE=n: elements from column to column where that is known, so that it costs nothing
 // -D LABEL=u8|u16   -D CONFIDENCE=0|1   -D CLASSES=n
 // -D ROWS=n   -D UNROLL=n: classes whose logits are loaded at once
@@ -24,6 +25,8 @@
 #define LOGITS 0
 #define SIGMOID 1
 #define LABELS 2
+#define PROBABILITIES 3
+#define PROBABILITY 4
 struct half_bits { u16 bits; };
 
 // Mirrored by gpu/postprocess.py. Positions are in cells of the answer's grid.
@@ -46,7 +49,7 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // share of the palette's colour in the overlay
-    float threshold;              // logit from which a sigmoid pixel is class 1
+    float threshold;              // value from which a pixel of one channel is class 1
     int net_height, net_width;    // of the network's input
     View views[IMAGES];
 };
@@ -103,24 +106,27 @@ struct Place {
 // A pixel whose best logit is below had no number within reach in any class.
 constexpr float NOBODY = -1e20f;
 
+// Whether the confidence is a softmax over the logits.
+#define SUMS (CONFIDENCE && KIND == LOGITS)
+
 // The largest logit so far; of equal ones the first.
 struct Winner {
     float best;
     int id;
-#if CONFIDENCE
+#if SUMS
     float sum;                    // of exp(logit - best)
 #endif
     __device__ __forceinline__ void start()
     {
         best = -3e38f;
         id = 0;
-#if CONFIDENCE
+#if SUMS
         sum = 0;
 #endif
     }
     __device__ __forceinline__ void meet(float logit, int other)
     {
-#if CONFIDENCE
+#if SUMS
         const float gap = logit - best;
         const float power = __expf(-fabsf(gap));
         sum = gap > 0 ? sum * power + 1.0f : sum + power;
@@ -147,15 +153,17 @@ __device__ __forceinline__ Place col_place(const Postprocess& p, const View& vie
     return Place((x + 0.5f) * view.col_scale + view.col_offset, p.width);
 }
 
-#if KIND == LOGITS
+#if KIND == LOGITS || KIND == PROBABILITIES
 __device__ __forceinline__ void finish(const Winner* winner, Answer& answer)
 {
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
         const bool somebody = winner[j].best >= NOBODY;
         answer.id[j] = somebody ? winner[j].id : UNLABELLED;
-#if CONFIDENCE
+#if SUMS
         answer.probability[j] = somebody ? 1.0f / winner[j].sum : 0.0f;
+#elif CONFIDENCE
+        answer.probability[j] = __saturatef(winner[j].best);
 #endif
     }
 }
@@ -281,7 +289,7 @@ __device__ __forceinline__ void answers_at(const Postprocess& p, const View& vie
     }
 }
 
-#elif KIND == SIGMOID
+#elif KIND == SIGMOID || KIND == PROBABILITY
 __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
 {
     const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
@@ -298,7 +306,12 @@ __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& vi
         const bool one = logit >= p.threshold;
         const bool somebody = logit >= NOBODY;
         result.id[j] = somebody ? one : UNLABELLED;
-        result.probability[j] = somebody ? 1.0f / (1.0f + __expf(one ? -logit : logit)) : 0.0f;
+#if KIND == PROBABILITY
+        const float sure = __saturatef(one ? logit : 1.0f - logit);
+#else
+        const float sure = 1.0f / (1.0f + __expf(one ? -logit : logit));
+#endif
+        result.probability[j] = somebody ? sure : 0.0f;
     }
     return result;
 }
@@ -330,7 +343,7 @@ __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& vi
 }
 #endif
 
-#if KIND != LOGITS
+#if KIND != LOGITS && KIND != PROBABILITIES
 __device__ __forceinline__ void answers_at(const Postprocess& p, const View& view, int x, int y,
                                            Answer (&answer)[ROWS])
 {

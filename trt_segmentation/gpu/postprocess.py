@@ -120,7 +120,9 @@ class Postprocess:
         """A launch to be filled by :meth:`aim`."""
         threshold = self._card.output.threshold
         launch = Launch(_Params(
-            palette=self._palette, threshold=math.log(threshold / (1 - threshold)),
+            palette=self._palette,
+            threshold=(threshold if self._output.kind == 'probability'
+                       else math.log(threshold / (1 - threshold))),
             net_height=self._net[0], net_width=self._net[1]))
         launch.block = BLOCK
         return launch

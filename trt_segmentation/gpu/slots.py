@@ -159,10 +159,12 @@ class Run:
     :param before: preprocesses.
     :param after: postprocesses.
     :param size: images there is room for.
+    :ivar shape: of the answer's tensor; set by who prepares the run.
     """
 
     def __init__(self, before: Launch, engine: Enqueues, after: Launch, size: int) -> None:
         self.size = size
+        self.shape: tuple[int, ...] = ()
         self.before, self.engine, self.after = LaunchGraph(before), engine, LaunchGraph(after)
         self.preparing, self.prepared, self.inferring, self.inferred, self.answering, \
             self.answered = self._marks = [Mark() for _ in range(6)]

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import Frame, FrameError, MAX_SIDE
+from .decode import to_8_bits
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
@@ -45,7 +46,8 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
     :param format: the message's ``format``, which says where a publisher compressed RGB as if
         it were BGR (``rgb8; jpeg compressed rgb8``).
     :returns: a frame that owns its bytes: mono8, mono16, bgr8, rgb8 or bgra8. Colours of 16
-        bits are cut to 8. EXIF rotation is not applied: CameraInfo describes the sensor.
+        bits are scaled to 8, see :func:`.decode.to_8_bits`. EXIF rotation is not applied:
+        CameraInfo describes the sensor.
     :raises FrameError: when the data is empty, cut off, corrupt, too large or of another kind.
     """
     raw = bytes(data)
@@ -68,7 +70,7 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
             f'{"PNG" if raw.startswith(_PNG) else "JPEG"} do not decode')
     channels = 1 if decoded.ndim == 2 else decoded.shape[2]
     if decoded.dtype == np.uint16 and channels > 1:
-        decoded = np.right_shift(decoded, 8).astype(np.uint8)
+        decoded = to_8_bits(decoded)
     encoding = {1: 'mono8', 3: 'bgr8', 4: 'bgra8'}[channels]
     if decoded.dtype == np.uint16:
         encoding, decoded = 'mono16', decoded.astype('<u2', copy=False)

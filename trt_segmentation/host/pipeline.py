@@ -28,6 +28,7 @@ from ..engines.onnxruntime import OnnxRuntimeEngine
 from ..frame import Frame, Segmentation, Wanted
 from ..geometry import fit, Geometry
 from ..model_card import ModelCard
+from ..signature.watch import AnswerWatch
 from .decode import decode, Pixels
 from .outputs import HEADROOM
 from .overlay import blend
@@ -67,6 +68,7 @@ class HostPipeline:
         self._preprocess = Preprocess(card.input, image)
         self._postprocess = Postprocess(
             self.signature.output, len(card.classes), card.output.threshold)
+        self._watch = AnswerWatch(card, self.signature, every=True)
         # one frame keeps every core busy: more at once, or in one batch, only make all late
         self.depth = self.batch = 1
         self.gives_confidence = self.signature.output.kind != 'labels'
@@ -106,6 +108,7 @@ class HostPipeline:
         began = perf_counter()
         answers = self._engine.run(tensor)
         inference = _ms(began)
+        self._watch.look(answers)
         results = []
         for waiting, answer, ms in zip(batch, answers, preprocess):
             began = perf_counter()

@@ -26,6 +26,7 @@ from ..engines import EngineError
 from ..frame import UNLABELLED
 from ..geometry import Geometry
 from ..signature import AnswerOutput
+from ..signature.kind import MANY, ONE
 from .outputs import output
 from .upsample import upsampler
 
@@ -45,16 +46,18 @@ class Answer(NamedTuple):
 class Postprocess:
     """Reads one image's part of an output tensor; stateless, safe from any thread.
 
-    Logits are interpolated bilinearly from their own grid straight to the camera's pixels, then
-    the largest wins, the lowest id among equals. A pixel the network did not see, or for which
-    it gave no number in any class, is :data:`trt_segmentation.frame.UNLABELLED` with
-    confidence 0. Where some classes of a logit are not a number, the others decide.
+    Logits and probabilities are interpolated bilinearly from their own grid straight to the
+    camera's pixels, then the largest wins, the lowest id among equals. A pixel the network did
+    not see, or for which it gave no number in any class, is
+    :data:`trt_segmentation.frame.UNLABELLED` with confidence 0. Where some classes of a logit
+    are not a number, the others decide.
     """
 
     def __init__(self, output: AnswerOutput, classes: int, threshold: float) -> None:
         self._output = output
         self._classes = classes
-        self._logit = np.float32(np.log(threshold / (1 - threshold)))
+        self._threshold = np.float32(
+            threshold if output.kind == 'probability' else np.log(threshold / (1 - threshold)))
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
     def check_confidence(self) -> None:
@@ -91,8 +94,8 @@ class Postprocess:
         view = None if sure is None else sure[inside]
         if self._output.kind == 'labels':
             labels[inside] = self._nearest(grid[0], geometry)
-        elif self._output.kind == 'sigmoid':
-            self._sigmoid(grid[0], geometry, labels[inside], view)
+        elif self._output.kind in ONE:
+            self._one_channel(grid[0], geometry, labels[inside], view)
         else:
             self._argmax(grid, geometry, labels[inside], view)
         return Answer(labels, sure)
@@ -117,8 +120,8 @@ class Postprocess:
         grid = np.ascontiguousarray(answer, np.float32)
         if not np.isfinite(grid.max() - grid.min()):
             never = float(NEVER)
-            # of several classes minus infinity never wins; of a sigmoid it is a sure class 0
-            least = never if output.kind == 'logits' else 0.1 * float(NOBODY)
+            # of several classes minus infinity never wins; of one channel it is a sure class 0
+            least = never if output.kind in MANY else 0.1 * float(NOBODY)
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
 
@@ -136,11 +139,13 @@ class Postprocess:
         nearest: npt.NDArray[Any] = narrow[at[0]][:, at[1]]
         return nearest
 
-    def _sigmoid(self, grid: npt.NDArray[np.float32], geometry: Geometry,
-                 labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
+    def _one_channel(self, grid: npt.NDArray[np.float32], geometry: Geometry,
+                     labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
         best = upsampler(geometry, grid.shape)(grid)
-        np.greater_equal(best, self._logit, out=labels.view(bool))
-        if sure is not None:
+        np.greater_equal(best, self._threshold, out=labels.view(bool))
+        if sure is not None and self._output.kind == 'probability':
+            _share_to_bytes(np.where(labels, best, 1 - best), sure)
+        elif sure is not None:
             # the winner's probability is the sigmoid of its own side's logit
             total = np.exp(np.where(labels, -best, best))
             _to_bytes(np.add(total, 1, out=total), sure)
@@ -162,7 +167,9 @@ class Postprocess:
             # ids only grow, so the larger of two winners is the later one
             np.multiply(wins, labels.dtype.type(label), out=won)
             np.maximum(labels, won, out=labels)
-        if sure is not None:
+        if sure is not None and self._output.kind == 'probabilities':
+            _share_to_bytes(best, sure)
+        elif sure is not None:
             total = np.zeros_like(best)
             for channel in grid:
                 plane = upsample(channel)
@@ -204,3 +211,8 @@ def _to_bytes(total: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> Non
     np.divide(np.float32(255), total, out=total)
     np.rint(total, out=total)
     np.copyto(out, total, casting='unsafe')
+
+
+def _share_to_bytes(probability: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> None:
+    """round(255 * probability); what is not within 0 to 1 counts as the nearest that is."""
+    np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 import shutil
 import sqlite3
@@ -27,6 +28,8 @@ from urllib.parse import quote
 import lz4.frame  # type: ignore[import-untyped]
 from rosbags.rosbag2 import reader, storage_mcap
 
+ROSBAGS = 'rosbags>=0.11,<0.12'
+"""The minor version whose internals are replaced here; setup.py and requirements.in say it too."""
 MAX_MESSAGE = 1 << 30
 """Bytes of one message, or one chunk of them, unpacked; 16384×16384 bgr8 has 0.8e9."""
 MAX_METADATA = 8 << 20
@@ -45,7 +48,14 @@ def unpack_within_limits() -> None:
 
     Few bytes of zstd or lz4 can stand for any number, and what a chunk says of its size is
     compared by the library only when it was unpacked.
+
+    :raises BagLimitError: if this version of rosbags unpacks in another way.
     """
+    if _zstd_module is None or not hasattr(storage_mcap, 'DECOMPRESSORS'):
+        raise BagLimitError(
+            f'rosbags {version("rosbags")} is installed, and its way to unpack bags is not known '
+            f"here, so it cannot be bounded; install the version that is: pip install "
+            f"'{ROSBAGS}'")
     storage_mcap.DECOMPRESSORS.update(zstd=_zstd, lz4=_lz4)
     _reader.zstd = _Zstd(_zstd_module)
 
@@ -137,4 +147,4 @@ class _Zstd:
 
 
 _reader: Any = reader       # the module it imports zstd as is no part of its types
-_zstd_module = _reader.zstd
+_zstd_module: Any = getattr(_reader, 'zstd', None)

@@ -32,16 +32,14 @@ from rosbags.typesys.store import Typestore
 
 from ..frame import Frame, FrameError
 from ..host.compressed import decompress
+from .bag_files import BagError as BagError
+from .bag_files import broken, check_files
 from .bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
-
-
-class BagError(ValueError):
-    """A bag that cannot be read or written; names it, says what is wrong and what to do."""
 
 
 def _typestore() -> Typestore:
@@ -137,22 +135,13 @@ class BagReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            raise FileNotFoundError(f'no bag at {path}')
-        if path.is_dir() and not (path / 'metadata.yaml').is_file():
-            files = sorted(p.name for p in path.iterdir() if p.suffix in ('.mcap', '.db3'))
-            raise BagError(f'{path} has no metadata.yaml, so it is not a rosbag2 folder' + (
-                f', or its recording was cut off. Run `ros2 bag reindex {path}`, or give the '
-                f'file itself: {path / files[0]}' if files else ''))
-        if not path.is_dir() and path.suffix not in ('.mcap', '.db3'):
-            raise BagError(f'{path} is not a rosbag2 folder, .mcap or .db3 file' + (
-                '; `rosbags-convert` makes one of a ROS 1 bag' if path.suffix == '.bag' else ''))
+        check_files(path)
         try:
             refuse_odd_files(path)
             self._reader = Reader(path)
             self._reader.open()
         except Exception as error:
-            raise self._broken(error) from error
+            raise broken(path, error) from error
 
     def __enter__(self) -> BagReader:
         return self
@@ -212,7 +201,7 @@ class BagReader:
             except StopIteration:
                 break
             except Exception as error:
-                raise self._broken(error) from error
+                raise broken(self.path, error) from error
             seen[connection.topic] += 1
             if len(data) > MAX_MESSAGE:
                 raise BagError(f'{self.path}: message {seen[connection.topic]} on '
@@ -227,9 +216,3 @@ class BagReader:
 
     def _count(self, topic: str) -> int:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)
-
-    def _broken(self, error: Exception) -> BagError:
-        # the library meets broken bytes with whatever its parsers happen to raise
-        return BagError(f'{self.path} cannot be read as a bag: {error or type(error).__name__}; '
-                        'if its recording was cut off, repair it with `ros2 bag reindex` or '
-                        '`mcap recover`')

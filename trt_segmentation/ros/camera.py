@@ -24,14 +24,17 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from ..frame import Segmentation, Wanted
+from ..frame import FrameError, Segmentation, Wanted
 from ..memory import Allocate
 from ..model_card import ModelCard
 from ..stats import Stats
-from .messages import Taken
+from .messages import camera_info_message, Taken
 from .publishers import Publishers
-from .qos import NEWEST, overridable, subscription_events
+from .qos import NEWEST, overridable, SubscriptionEvents
 from .transport import ImageSubscription, Transport
+
+BAD_INFO = 'bad camera_info'
+"""Kind of the warning about a camera_info that cannot be read."""
 
 
 class Camera:
@@ -59,6 +62,12 @@ class Camera:
         """Whether the newest stamp and the node's clock share no time base."""
         self.last_image = 0.0
         """time.monotonic() of the newest image, or of subscribing where none came."""
+        self.loss_is_reported = True
+        """Whether the middleware reports lost images."""
+        self.bad_infos = self.lost_infos = 0
+        """Messages of camera_info that could not be read, and those the middleware lost."""
+        self.info_error = ''
+        """What was wrong with the newest camera_info that could not be read."""
         self._node = node
         self._transport = transport
         self._outputs = Publishers(node, f'{name}/segmentation' if name else '~', card, transport)
@@ -70,9 +79,15 @@ class Camera:
         """Full name of the topic of its label maps."""
         return self._outputs.label_map
 
+    @property
+    def images_are_numbered(self) -> bool:
+        """Whether images that never came are known from the numbers of those that did."""
+        return self._image is None or self._image.numbered
+
     def subscribe(self, image_transport: str, take: Callable[[Camera, Taken], None],
                   lost: Callable[[Camera, str, str], None], buffers: int,
-                  allocate: Allocate) -> None:
+                  allocate: Allocate, seconds: Callable[[], float],
+                  warn: Callable[[str, str, Exception], None]) -> None:
         """Take images from now on.
 
         :param image_transport: raw or compressed.
@@ -80,6 +95,8 @@ class Camera:
         :param lost: called instead for an image that could not be taken: reason and text.
         :param buffers: images that are held at once.
         :param allocate: memory to take them into.
+        :param seconds: the clock that frames are counted by.
+        :param warn: takes the camera's name, the kind of a problem and its exception.
         """
         def image(taken: Taken) -> None:
             self.last_image = taken.arrived
@@ -89,20 +106,27 @@ class Camera:
             self.last_image, self.frame_error = time.monotonic(), text
             lost(self, reason, text)
 
+        def images_lost(count: int) -> None:
+            for stats in self._every:
+                stats.frames_lost(count, seconds())
+
+        def images_skipped(count: int) -> None:
+            for stats in self._every:
+                stats.frames_skipped(count)
+
         self.info = None  # its publisher may be gone, and the image another size
         topic = image_topic(self._node, self.name, image_transport)
+        events = self._events(topic, images_lost)
         with overridable(self._node, topic, NEWEST) as (qos, options):
             self._image = self._transport.subscribe(
-                self._node, topic, qos, image, not_taken, image_transport=image_transport,
-                buffers=buffers, allocate=allocate, event_callbacks=self._events(topic),
-                qos_overriding_options=options)
+                self._node, topic, qos, image, not_taken, skipped=images_skipped,
+                image_transport=image_transport, buffers=buffers, allocate=allocate,
+                event_callbacks=events, qos_overriding_options=options)
+        self.loss_is_reported = events.loss_is_reported
         heard = self._image.subscription.topic_name
         info = camera_info_topic(self._node, heard if image_transport == 'raw'
                                  else heard.removesuffix(f'/{image_transport}'), self.name)
-        with overridable(self._node, info, NEWEST) as (qos, options):
-            self._info_subscription = self._node.create_subscription(
-                CameraInfo, info, self._camera_info, qos, event_callbacks=self._events(info),
-                qos_overriding_options=options)
+        self._subscribe_info(info, warn)
         self.topic, self.last_image = heard, time.monotonic()
         self.frame_error = ''
 
@@ -152,12 +176,26 @@ class Camera:
         for stats in self._every:
             stats.frame_dropped(reason)
 
-    def _events(self, topic: str) -> object:
-        return subscription_events(
-            self._node.resolve_topic_name(topic), self._node.get_logger().warning)
+    def _subscribe_info(self, topic: str, warn: Callable[[str, str, Exception], None]) -> None:
+        def info(data: bytes) -> None:
+            try:
+                self.info = camera_info_message(data)
+            except FrameError as error:
+                self.bad_infos += 1
+                self.info_error = str(error)
+                warn(self.name, BAD_INFO, error)
 
-    def _camera_info(self, message: CameraInfo) -> None:
-        self.info = message
+        def lost(count: int) -> None:
+            self.lost_infos += count
+
+        with overridable(self._node, topic, NEWEST) as (qos, options):
+            self._info_subscription = self._node.create_subscription(
+                CameraInfo, topic, info, qos, event_callbacks=self._events(topic, lost),
+                qos_overriding_options=options, raw=True)
+
+    def _events(self, topic: str, lost: Callable[[int], None]) -> SubscriptionEvents:
+        return SubscriptionEvents(
+            self._node.resolve_topic_name(topic), self._node.get_logger().warning, lost)
 
 
 def image_topic(node: Node, camera: str, image_transport: str) -> str:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""sensor_msgs/Image as it lies on the wire: CDR to a view of its pixels, and back."""
+"""sensor_msgs/Image and CompressedImage in CDR, their form on the wire; and Image back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Reader:
         if size > self.message.size - start:
             raise FrameError(
                 f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; it is cut short, or no sensor_msgs/Image in CDR')
+                f'{self.message.size}; it is cut short, or it is no message of this type in CDR')
         self.offset = start + size
         return start
 
@@ -121,6 +121,24 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     start = reader.take(size, 'data')
     return Frame(message[start:start + size], encoding, height, width, step, is_bigendian,
                  sec * 1_000_000_000 + nanosec, frame_id, camera)
+
+
+def parse_compressed(message: npt.NDArray[np.uint8]
+                     ) -> tuple[npt.NDArray[np.uint8], str, int, str]:
+    """Fields of a serialized sensor_msgs/CompressedImage.
+
+    Bytes after the last field are ignored, as by :func:`parse_image`.
+
+    :param message: (n,) uint8, C-contiguous, encapsulation included.
+    :returns: data, (n,) uint8 and a view of ``message``; format; stamp in ns; frame_id.
+    :raises FrameError: saying which field is wrong, where, and what was expected.
+    """
+    reader = _open(message)
+    sec, nanosec, frame_id = _header(reader)
+    format = reader.text('format')
+    size = reader.number('I', 'length of data')
+    start = reader.take(size, 'data')
+    return message[start:start + size], format, sec * 1_000_000_000 + nanosec, frame_id
 
 
 def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int, encoding: str,

@@ -16,13 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
 from ..stats import Snapshot
+from .loss import NOT_NUMBERED, UNKNOWN
 from .transport import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -48,10 +49,17 @@ class CameraReport:
     :param topic: the image topic; '' where not subscribed.
     :param publishers: publishers of that topic.
     :param silence: why no image comes; '' where one came lately.
+    :param loss: what to do about images lost lately; '' if none was.
+    :param loss_is_reported: whether the middleware reports lost messages.
     :param snapshot: counts and latencies of this camera.
     :param dropped_before: drops by reason at the last report.
     :param frame_error: text of the newest bad frame.
+    :param images_are_numbered: whether images that never came are known by number.
     :param foreign_stamps: whether its stamps and the node's clock share no time base.
+    :param bad_infos: camera_info messages that could not be read.
+    :param bad_infos_before: those at the last report.
+    :param lost_infos: camera_info messages that the middleware lost.
+    :param info_error: text of the newest bad camera_info.
     """
 
     name: str
@@ -62,6 +70,13 @@ class CameraReport:
     dropped_before: Mapping[str, int] = field(default_factory=dict)
     frame_error: str = ''
     foreign_stamps: bool = False
+    loss: str = ''
+    loss_is_reported: bool = True
+    images_are_numbered: bool = True
+    bad_infos: int = 0
+    bad_infos_before: int = 0
+    lost_infos: int = 0
+    info_error: str = ''
 
 
 @dataclass(frozen=True)
@@ -103,6 +118,7 @@ def pipeline(report: Report) -> DiagnosticStatus:
     if report.transport:
         values |= {'transport': report.transport.name,
                    'transport_reason': report.transport.reason}
+    values |= _lost(report.snapshot, report.cameras)
     return _status(report, 'pipeline', _pipeline_findings(report),
                    {**values, **_counted(report.snapshot)})
 
@@ -127,7 +143,9 @@ def engine(report: Report) -> DiagnosticStatus:
 def camera(report: Report, one: CameraReport) -> DiagnosticStatus:
     """Frames, rates, drops, latency and age of one camera."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
-              **_counted(one.snapshot)}
+              **_lost(one.snapshot, (one,)), **_counted(one.snapshot),
+              'camera_info_bad': one.bad_infos,
+              'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
     if one.foreign_stamps:
         values['age'] = "not measured: image stamps and the node's clock share no time base"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
@@ -137,7 +155,15 @@ def summary(snapshot: Snapshot) -> str:
     """What went through since the start, in one line."""
     reasons = ', '.join(f'{count} {reason}' for reason, count in snapshot.dropped.items())
     return (f'{snapshot.frames_in} frames in, {snapshot.frames_out} out, '
-            f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else ''))
+            f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else '')
+            + (f'; {snapshot.lost} more lost on the way' if snapshot.lost else ''))
+
+
+def _lost(snapshot: Snapshot, cameras: Iterable[CameraReport]) -> dict[str, object]:
+    reported = all(one.loss_is_reported for one in cameras)
+    numbered = all(one.images_are_numbered for one in cameras)
+    return {'frames_lost': snapshot.lost if reported else UNKNOWN,
+            'frames_skipped': snapshot.skipped if numbered else NOT_NUMBERED}
 
 
 def _counted(snapshot: Snapshot) -> dict[str, object]:
@@ -167,7 +193,10 @@ def _pipeline_findings(report: Report) -> Findings:
 def _camera_findings(report: Report, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not taking images')]
-    found: Findings = [(WARN, one.silence)] if one.silence else []
+    found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
+    if new := one.bad_infos - one.bad_infos_before:
+        found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
+                            f'{one.info_error}'))
     for reason, what in (('bad frame', 'bad frames'), ('take error', 'frames not taken')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:

@@ -18,69 +18,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-import time
 from typing import Any
 
-from builtin_interfaces.msg import Time
-import numpy as np
-import numpy.typing as npt
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from rclpy.waitable import NumberOfEntities, Waitable
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
 
-from ..frame import Frame
-from .cdr import parse_header, parse_image
 from .librcl import Librcl, MessageBuffer, TransportError
 from .memory import Allocate, PageMemory
+from .messages import TAKEN, TakenImage
 
 NO_BUFFER = 'no free buffer'
 TAKE_ERROR = 'take error'
-
-
-class DirectImage:
-    """An image in the buffer it was taken into; a :class:`~.messages.Taken` to be released.
-
-    Whoever has it may read it in any thread, one at a time, until :meth:`release`; then the
-    buffer takes another message, so nothing made of :meth:`frame` may be read any more.
-    """
-
-    def __init__(self, message: npt.NDArray[np.uint8], release: Callable[[], None]) -> None:
-        self.arrived = time.monotonic()
-        self._message: npt.NDArray[np.uint8] | None = message
-        self._release: Callable[[], None] | None = release
-
-    @property
-    def header(self) -> Header:
-        """The message's header.
-
-        :raises FrameError: when the message cannot be an image.
-        """
-        sec, nanosec, frame_id = parse_header(self._held())
-        return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
-
-    def frame(self, camera: str = '') -> Frame:
-        """View of the image in its buffer.
-
-        :raises FrameError: when the message cannot be an image; says which number is wrong.
-        """
-        return parse_image(self._held(), camera)
-
-    def release(self) -> None:
-        """Give the buffer back; a second call does nothing."""
-        # an executor may refer to this for long after; not to the buffer, though
-        release, self._release, self._message = self._release, None, None
-        if release is not None:
-            release()
-
-    def _held(self) -> npt.NDArray[np.uint8]:
-        if self._message is None:
-            raise RuntimeError('this image was released; its buffer may hold another one by now')
-        return self._message
 
 
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
@@ -108,6 +60,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         release().
     :param dropped: called instead for a message that is lost, with :data:`NO_BUFFER` or
         :data:`TAKE_ERROR` and a text.
+    :param skipped: told how many messages a publisher numbered between two that came.
+    :param image_transport: raw or compressed.
     :param buffers: images that may be held at once, not counting the one being taken.
     :param allocate: where their memory comes from.
     :param options: more for ``Node.create_subscription``: event_callbacks,
@@ -115,22 +69,27 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     """
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
-                 callback: Callable[[DirectImage], None], dropped: Callable[[str, str], None],
-                 *, buffers: int = 4, allocate: Allocate = PageMemory,
+                 callback: Callable[[TakenImage], None], dropped: Callable[[str, str], None],
+                 *, skipped: Callable[[int], None] = lambda count: None,
+                 image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
                  callback_group: CallbackGroup | None = None, **options: Any) -> None:
         super().__init__(callback_group or node.default_callback_group)
         self._node = node
         self._librcl = librcl
+        self._image_transport = image_transport
         self._allocate = allocate
         self._callback = callback
         self._dropped = dropped
+        self._skipped = skipped
+        self._newest = (b'', 0)  # publisher and number of the message taken last
+        self.numbered = True
         # one more than may be held: without it a message nobody has room for could not be
         # taken, and a wait set with an untaken message in it does not wait
         self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
         self._held = f'all {buffers} buffers are held; is an image not released?'
         self._index: int | None = None
         self.subscription = node.create_subscription(
-            Image, topic, _never, qos, callback_group=_OutOfTurn(), **options)
+            TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
         node.add_waitable(self)
 
     def renew(self) -> None:
@@ -177,19 +136,33 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
                 message = self._librcl.take(self.subscription.handle.pointer, buffer)
             if message is None:
                 return None
+            self._count_skipped(buffer)
             if not self._free:  # only this thread takes from it, so it cannot become empty below
                 return lambda: self._dropped(NO_BUFFER, self._held)
             kept = True
-            image = DirectImage(message, lambda: self._free.append(buffer))
+            image = TakenImage(
+                message, self._image_transport, lambda: self._free.append(buffer))
             return lambda: self._callback(image)
         except rclpy_c.InvalidHandle:  # closed between waiting and taking
             return None
         except TransportError as error:
+            publisher, number = self._newest
+            self._newest = publisher, number + 1  # it came, so it is not skipped
             text = str(error)
             return lambda: self._dropped(TAKE_ERROR, text)
         finally:
             if not kept:
                 self._free.append(buffer)
+
+    def _count_skipped(self, buffer: MessageBuffer) -> None:
+        """Tell of messages that never came: lost, or replaced in the queue by a newer one."""
+        (publisher, before), number = self._newest, buffer.number
+        self.numbered = number is not None
+        if number is None:
+            return
+        self._newest = (buffer.publisher, number)
+        if publisher == buffer.publisher and number > before + 1:
+            self._skipped(number - before - 1)
 
     async def execute(self, taken_data: Callable[[], None] | None) -> None:
         """Tell whoever is concerned."""

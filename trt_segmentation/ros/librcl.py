@@ -65,6 +65,19 @@ class _SerializedMessage(ctypes.Structure):
                 ('reserve', ctypes.c_uint8 * 128))
 
 
+class _MessageInfo(ctypes.Structure):
+    """rmw_message_info_t up to the publisher's id, and room for the rest of it."""
+
+    _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
+                ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
+                ('implementation', ctypes.c_void_p), ('publisher', ctypes.c_uint8 * 16),
+                ('reserve', ctypes.c_uint8 * 128))
+
+
+_NOT_NUMBERED = 2**64 - 1
+"""RMW_MESSAGE_INFO_SEQUENCE_NUMBER_UNSUPPORTED."""
+
+
 class _ErrorString(ctypes.Structure):
     """rcutils_error_string_t: 1024 bytes so far; returned by value, so more does no harm."""
 
@@ -107,6 +120,8 @@ class MessageBuffer:
             _REALLOCATE(lambda memory, size, state: growth(size)),
             _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware asks for that here
         self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
+        self.info = _MessageInfo()
+        """Filled in by a take."""
 
     @property
     def capacity(self) -> int:
@@ -126,6 +141,16 @@ class MessageBuffer:
     def refusal(self) -> BaseException | None:
         """Why the memory did not grow in the last take."""
         return self._growth.error
+
+    @property
+    def number(self) -> int | None:
+        """Number that its publisher gave the message taken last; None if it gives none."""
+        return None if self.info.number == _NOT_NUMBERED else int(self.info.number)
+
+    @property
+    def publisher(self) -> bytes:
+        """Id of the publisher of the message taken last."""
+        return bytes(self.info.publisher)
 
     def message(self) -> npt.NDArray[np.uint8]:
         """View of the message taken last.
@@ -175,7 +200,8 @@ class Librcl:
         :returns: view of the message in the buffer's memory.
         :raises TransportError: when it could not be taken; that message is lost, the next is not.
         """
-        code = self._take(subscription, buffer.emptied(), None, None)  # GIL released meanwhile
+        code = self._take(subscription, buffer.emptied(), ctypes.byref(buffer.info),
+                          None)  # GIL released meanwhile
         if code == OK:
             return buffer.message()
         reason = self._reason(code)

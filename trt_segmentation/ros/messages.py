@@ -17,17 +17,21 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Callable
 import sys
+import time
 from typing import Any, Protocol
 
+from builtin_interfaces.msg import Time
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CompressedImage, Image
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from ..frame import Frame
+from ..frame import Frame, FrameError
 from ..host.compressed import decompress
+from .cdr import parse_compressed, parse_header, parse_image
 
 TAKEN = {'raw': Image, 'compressed': CompressedImage}
 """Message type by image transport."""
@@ -57,30 +61,60 @@ class Taken(Protocol):
         """Give its memory back; nothing made of it may be read any more. Twice does nothing."""
 
 
-@dataclass(frozen=True)
-class TypedImage:
-    """An image taken as a Python message: the way that works with every ROS install."""
+class TakenImage:
+    """A serialized image message; a :class:`Taken`.
 
-    message: Image | CompressedImage
-    arrived: float
+    Whoever has it may read it in any thread, one at a time, until :meth:`release`. After that
+    its memory may hold another message, so nothing made of :meth:`frame` may be read any more.
+
+    :param message: (n,) uint8, C-contiguous: the message in CDR, encapsulation included.
+    :param image_transport: raw or compressed.
+    :param release: called once, by :meth:`release`; gives the memory back.
+    """
+
+    def __init__(self, message: npt.NDArray[np.uint8], image_transport: str = 'raw',
+                 release: Callable[[], None] | None = None) -> None:
+        self.arrived = time.monotonic()
+        self._image_transport = image_transport
+        self._message: npt.NDArray[np.uint8] | None = message
+        self._release = release
 
     @property
     def header(self) -> Header:
-        """The message's own header."""
-        return self.message.header
+        """See :attr:`Taken.header`."""
+        sec, nanosec, frame_id = parse_header(self._held())
+        return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """View of the message's bytes, or of a decoded copy; see :meth:`Taken.frame`."""
-        message = self.message
-        data = np.frombuffer(message.data, np.uint8)  # no copy: rclpy fills an array.array
-        stamp, frame_id = stamp_ns(message.header), message.header.frame_id
-        if isinstance(message, CompressedImage):
-            return decompress(data, message.format, stamp, frame_id, camera)
-        return Frame(data, message.encoding, message.height, message.width, message.step,
-                     bool(message.is_bigendian), stamp, frame_id, camera)
+        """View of a raw image, or a decoded copy of a compressed one; see :meth:`Taken.frame`."""
+        if self._image_transport == 'raw':
+            return parse_image(self._held(), camera)
+        return decompress(*parse_compressed(self._held()), camera)
 
     def release(self) -> None:
-        """Do nothing: the message is the garbage collector's."""
+        """See :meth:`Taken.release`."""
+        # an executor may refer to this for long after; not to the memory, though
+        release, self._release, self._message = self._release, None, None
+        if release is not None:
+            release()
+
+    def _held(self) -> npt.NDArray[np.uint8]:
+        if self._message is None:
+            raise RuntimeError('this image was released; its buffer may hold another one by now')
+        return self._message
+
+
+def camera_info_message(data: bytes) -> CameraInfo:
+    """Read a serialized sensor_msgs/CameraInfo.
+
+    :raises FrameError: when it is not one. rclpy would drop it without a word, which is why this
+        package does not leave the reading to a subscription.
+    """
+    try:
+        return deserialize_message(data, CameraInfo)
+    except Exception as error:  # RMWError, of which no two rclpy versions export the same name
+        raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
+                         f'{" ".join(str(error).split())}') from error
 
 
 def stamp_ns(header: Header) -> int:

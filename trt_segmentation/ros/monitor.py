@@ -23,12 +23,14 @@ from typing import Any, Protocol
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
+from rclpy.utilities import get_rmw_implementation_identifier
 
 from ..engines import Identity
-from ..stats import Stats
+from ..stats import Snapshot, Stats
 from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import CameraReport, Limits, Report, tasks
+from .loss import loss
 from .parameters import START_PERIODS
 from .qos import ANSWERS, overridable
 from .silence import silence
@@ -63,9 +65,11 @@ class Monitor:
         self._stats = stats
         self._clock = clock
         self._dropped: dict[str, dict[str, int]] = {}
+        self._bad_infos: dict[str, int] = {}
         self._told: dict[str, tuple[float, bool]] = {}
         self._advertised: dict[str, float] = {}
         """time.monotonic() when each camera's topic was first seen to have a publisher."""
+        self._losing: set[str] = set()
         with overridable(node, '/diagnostics', ANSWERS) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
@@ -93,10 +97,26 @@ class Monitor:
         snapshot = camera.stats.snapshot(self._clock.seconds())
         before, self._dropped[camera.name] = \
             self._dropped.get(camera.name, {}), dict(snapshot.dropped)
+        # a camera made anew by configure counts from 0 again
+        infos_before = min(self._bad_infos.get(camera.name, 0), camera.bad_infos)
+        self._bad_infos[camera.name] = camera.bad_infos
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
             camera.name, camera.topic, publishers, self._silence(camera, publishers), snapshot,
-            before, camera.frame_error, camera.foreign_stamps)
+            before, camera.frame_error, camera.foreign_stamps, self._loss(camera, snapshot),
+            camera.loss_is_reported, camera.images_are_numbered, camera.bad_infos, infos_before,
+            camera.lost_infos, camera.info_error)
+
+    def _loss(self, camera: Camera, snapshot: Snapshot) -> str:
+        """What to do about images lost lately; logged when a camera begins to lose some."""
+        if not camera.topic or not snapshot.lost_lately:
+            self._losing.discard(camera.name)
+            return ''
+        text = loss(camera.topic, snapshot.lost_lately, get_rmw_implementation_identifier())
+        if camera.name not in self._losing:
+            self._losing.add(camera.name)
+            self._node.get_logger().warning(text)
+        return text
 
     def _silence(self, camera: Camera, publishers: int) -> str:
         """Why a camera is silent, logged once a silence and once more where the reason changes."""

@@ -31,13 +31,14 @@ from .camera import Camera
 from .clock import ForwardClock
 from .diagnostics import summary
 from .fitting import MODEL_DEPENDENT, unfit
-from .frame_log import FrameLog
+from .frame_log import FrameLog, FrameLogError
 from .librcl import TransportError
 from .live import LiveParameters
 from .malloc import give_back_freed_memory, keep_freed_memory
 from .monitor import Monitor
 from .opening import Interrupted, interruptible
 from .process import GPU_LOST, run, TOLD
+from .python_log import forward_python_log
 from .supervisor import buffers, Supervisor, TICK_SECONDS
 from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
@@ -72,6 +73,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
                            self._refuse)
         self._forward = ForwardClock(self.get_clock())
+        forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
         self.monitor = Monitor(self, self, self.value, self.stats, self._forward)
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
@@ -138,7 +140,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(
                     Camera(self, name, card, self.transport, (stats, self.stats)))
-        except (ModelCardError, EngineError, TransportError, Interrupted) as error:
+        except (ModelCardError, EngineError, TransportError, FrameLogError,
+                Interrupted) as error:
             return self._failed('configure', str(error))
         except Exception as error:  # rclpy would swallow it without a word
             return self._failed('configure', f'{type(error).__name__}: {error}')
@@ -161,7 +164,8 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
         try:
             for camera in self.cameras:
                 camera.subscribe(self.value('image_transport'), takes.offer, takes.not_taken,
-                                 buffers(self._pipeline), takes.allocate)
+                                 buffers(self._pipeline), takes.allocate,
+                                 self._forward.seconds, self._warn)
         except Exception as error:  # an impossible qos_overrides value, say
             self._finish()
             return self._failed('activate', f'{type(error).__name__}: {error}')

@@ -144,7 +144,8 @@ SETTINGS = (
     Setting('autostart', True, 'Configure and activate at start-up, with no lifecycle manager.',
             NEVER),
     Setting('frame_log', '', 'File to write one JSON object a frame to: stamp_ns, done_ns and its '
-            'timings, or the reason it was dropped for.', UNCONFIGURED),
+            'timings, or the reason it was dropped for. A new file, a frame log from before (it '
+            'is appended to), /dev/stdout or /dev/stderr.', UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb a class; empty: those of the '
             'model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb')),

@@ -32,9 +32,17 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 try:
-    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.event_handler import (
+        PublisherEventCallbacks,
+        SubscriptionEventCallbacks,
+        UnsupportedEventTypeError,
+    )
 except ImportError:  # Humble
-    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+    from rclpy.qos_event import (
+        PublisherEventCallbacks,
+        SubscriptionEventCallbacks,
+        UnsupportedEventTypeError,
+    )
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
@@ -82,11 +90,33 @@ def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
     return incompatible
 
 
-def subscription_events(topic: str, warn: Warn) -> SubscriptionEventCallbacks:
-    """Say once a policy which publishers of ``topic`` (resolved) this node cannot hear."""
-    return SubscriptionEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
-        f'a publisher of {topic} offers a {policy} QoS this node does not accept, so nothing '
-        f'will come from it; {_subscription_cure(topic, policy)}')))
+class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
+    """Events of a subscription. Told in the executor's thread.
+
+    :param topic: resolved.
+    :param warn: told once of each policy of a publisher that this node does not accept.
+    :param lost: told how many more messages the middleware has lost.
+    """
+
+    def __init__(self, topic: str, warn: Warn, lost: Callable[[int], None]) -> None:
+        super().__init__(
+            incompatible_qos=_once(warn, lambda policy: (
+                f'a publisher of {topic} offers a {policy} QoS this node does not accept, so '
+                f'nothing will come from it; {_subscription_cure(topic, policy)}')),
+            message_lost=lambda event: lost(event.total_count_change))
+
+    @property
+    def loss_is_reported(self) -> bool:
+        """Whether the middleware reports lost messages; known once the subscription is made."""
+        return self.message_lost is not None
+
+    def create_event_handlers(self, *arguments: Any, **keywords: Any) -> Any:
+        """See SubscriptionEventCallbacks; a middleware need not report lost messages."""
+        try:
+            return super().create_event_handlers(*arguments, **keywords)
+        except UnsupportedEventTypeError:
+            self.message_lost = None
+            return super().create_event_handlers(*arguments, **keywords)
 
 
 def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:

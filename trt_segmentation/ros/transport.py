@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-import time
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -29,10 +29,10 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import Header
 
 from .direct_publisher import DirectPublisher
-from .direct_subscription import DirectImage, DirectSubscription
+from .direct_subscription import DirectSubscription
 from .librcl import Librcl, TransportError
 from .memory import Allocate, Memory, PageMemory
-from .messages import image_message, TAKEN, TypedImage
+from .messages import image_message, TAKEN, TakenImage
 
 TRANSPORTS = ('auto', 'direct', 'typed')
 
@@ -42,6 +42,8 @@ class ImageSubscription(Protocol):
 
     subscription: Any
     """The rclpy subscription: topic, QoS, number of publishers."""
+    numbered: bool
+    """Whether messages come with the number that their publisher gave them."""
 
     def renew(self) -> None:
         """Give up all memory and take into new from now on; no image may be held."""
@@ -59,18 +61,24 @@ class ImagePublisher(Protocol):
 
 
 class TypedSubscription:
-    """Takes images as Python messages.
+    """Takes images through rclpy, which copies each message into a bytes object.
+
+    The bytes are read here and not by rclpy, which drops a message that it cannot read without
+    a word, so nobody could count it.
 
     :param image_transport: raw or compressed.
     """
 
+    numbered = False  # rclpy tells the number, and not whose it is
+
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
-                 callback: Callable[[TypedImage], None], image_transport: str = 'raw',
+                 callback: Callable[[TakenImage], None], image_transport: str = 'raw',
                  **options: Any) -> None:
         self._node = node
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic,
-            lambda message: callback(TypedImage(message, time.monotonic())), qos, **options)
+            TAKEN[image_transport], topic, lambda message: callback(
+                TakenImage(np.frombuffer(message, np.uint8), image_transport)),
+            qos, raw=True, **options)
 
     def renew(self) -> None:
         """Do nothing: it has no memory of its own."""
@@ -111,18 +119,22 @@ class Transport:
         return f'{self.name} ({self.reason})'
 
     def subscribe(self, node: Node, topic: str, qos: QoSProfile,
-                  callback: Callable[[DirectImage | TypedImage], None],
-                  dropped: Callable[[str, str], None], *, image_transport: str = 'raw',
-                  buffers: int = 4, allocate: Allocate = PageMemory,
+                  callback: Callable[[TakenImage], None],
+                  dropped: Callable[[str, str], None], *,
+                  skipped: Callable[[int], None] = lambda count: None,
+                  image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
                   **options: Any) -> ImageSubscription:
-        """Subscribe to images; compressed ones always come typed, as they are decoded anyway.
+        """Subscribe to images.
 
-        Parameters are those of :class:`DirectSubscription`.
+        Parameters are those of :class:`DirectSubscription`. Compressed images come into ordinary
+        memory and not into ``allocate``'s: they are decoded into other memory anyway.
         """
-        if self.librcl is None or image_transport != 'raw':
+        if self.librcl is None:
             return TypedSubscription(node, topic, qos, callback, image_transport, **options)
-        return DirectSubscription(node, topic, qos, self.librcl, callback, dropped,
-                                  buffers=buffers, allocate=allocate, **options)
+        return DirectSubscription(
+            node, topic, qos, self.librcl, callback, dropped, skipped=skipped,
+            image_transport=image_transport, buffers=buffers,
+            allocate=allocate if image_transport == 'raw' else PageMemory, **options)
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:

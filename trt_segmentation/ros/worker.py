@@ -106,6 +106,7 @@ class Worker:
         self._newest: NewestFrames[Camera, Taken] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._at_work: dict[Taken, Camera] = {}  # fetched, and not yet answered or dropped
         self._threads = [
             threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
                              daemon=True)
@@ -135,7 +136,7 @@ class Worker:
         """Take no frame any more; whether those at work are finished. Waits for nothing."""
         for camera, taken in self._newest.close():
             self._drop(camera, taken, reason)
-        return not any(thread.is_alive() for thread in self._threads)
+        return self._finished()
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Finish the frames at work and end; False where that took longer than the timeout.
@@ -147,10 +148,18 @@ class Worker:
         for thread in self._threads:
             while thread.is_alive() and (left := until - time.monotonic()) > 0 and not hurry():
                 thread.join(min(left, ASK_SECONDS))
-        alive = [thread for thread in self._threads if thread.is_alive()]
-        for thread in alive:
-            thread.name = process.UNENDING
-        return not alive
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.name = process.UNENDING
+        return self._finished()
+
+    def _finished(self) -> bool:
+        """Whether both threads have ended. Frames that one left behind by failing are counted."""
+        if any(thread.is_alive() for thread in self._threads):
+            return False
+        for taken, camera in list(self._at_work.items()):
+            self._drop(camera, taken, INTERNAL_ERROR)
+        return True
 
     def _run(self, work: Callable[[], None]) -> None:
         """Do the work of a thread; what nobody thought of ends both, so that others take over."""
@@ -172,6 +181,7 @@ class Worker:
             if not batch:
                 self._submitted.put([])
                 return
+            self._at_work.update((taken, camera) for camera, taken in batch)
             jobs = [job for camera, taken in batch if (job := self._open(camera, taken))]
             for wanted in dict.fromkeys(job.wanted for job in jobs):
                 self._submit([job for job in jobs if job.wanted == wanted])
@@ -220,7 +230,7 @@ class Worker:
             if not self.broken:
                 self._backoff.worked()
             collected = time.monotonic()
-            for job, answer in zip(jobs, answers):
+            for job, answer in zip(jobs, answers, strict=True):
                 self._finish(job, answer, collected)
 
     def _finish(self, job: _Job, answer: Segmentation, collected: float) -> None:
@@ -243,6 +253,7 @@ class Worker:
         if not self.broken:
             self.engine_error = ''
         job.camera.answered(self._clock.seconds(), timings)
+        self._at_work.pop(job.taken)
         self._log.answered(job.camera.name, stamp, timings)
 
     def _batch_failed(self, jobs: list[_Job], error: Exception) -> None:
@@ -281,5 +292,6 @@ class Worker:
             with suppress(FrameError):  # no header to read it from
                 stamp = stamp_ns(taken.header)
         taken.release()
+        self._at_work.pop(taken, None)
         camera.dropped(reason)
         self._log.dropped(camera.name, stamp, reason)

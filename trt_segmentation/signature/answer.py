@@ -16,27 +16,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-import math
+import re
 
 from ..engines import EngineError
-from ..model_card import MAX_CLASSES, OutputCard
+from ..engines.onnx_graph import Ending
+from ..model_card import OutputCard
+from .grid import count_classes, NotAMap, output_layout, refuse_other_shapes, with_channels
 from .image import ImageInput
+from .kind import FLOATS, INTEGERS, MANY, output_kind
 from .tensor import named, refuse_absurd, Tensor
 
-FLOATS = ('float32', 'float16', 'float64')
-INTEGERS = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'uint32', 'uint64', 'bool')
+SUBORDINATE = re.compile('(?<![a-z])(aux|extra|boundary|edge|detail)')
+"""Names of outputs that help a network in training; the answer is another one."""
 
 
 @dataclass(frozen=True)
 class AnswerOutput:
     """The output tensor that is the answer.
 
-    :param kind: ``logits``, ``sigmoid`` or ``labels``.
+    :param kind: one of :data:`trt_segmentation.model_card.KINDS`, not ``auto``.
     :param layout: ``nchw``, ``nhwc``, or ``nhw`` for a tensor without a channel axis.
     :param dtype: NumPy's name of the element type.
-    :param channels: classes of logits, 1 of the others.
+    :param channels: classes of logits and probabilities, 1 of the others.
     """
 
     name: str
@@ -47,150 +50,133 @@ class AnswerOutput:
 
 
 def find_answer(tensors: Sequence[Tensor], card: OutputCard, classes: int | None,
-                image: ImageInput, reasons: list[str]) -> AnswerOutput:
+                image: ImageInput, reasons: list[str],
+                endings: Mapping[str, Ending]) -> tuple[AnswerOutput, tuple[str, ...]]:
     """Decide which output is the answer.
 
     :param classes: number of classes of the card; None to infer it.
     :param image: the input, whose proportions the answer has.
     :param reasons: gets a line for every decision.
+    :param endings: how the graph makes each output, by its name; what is not there is unknown.
+    :returns: the answer, and the names of the other outputs that could be it.
     :raises EngineError: naming the tensor, what it is and what was expected.
     """
     if not tensors:
         raise EngineError('the model has no outputs')
+    read = _Reader(card, classes, image, endings)
     if card.name:
-        return _read(named('output', card.name, tensors), card, classes, image, reasons)
+        return read(named('output', card.name, tensors), reasons), ()
     if len(tensors) == 1:
         reasons.append(f'output {tensors[0].name}: the only one')
-        return _read(tensors[0], card, classes, image, reasons)
-    if any(tensor.name == 'out' for tensor in tensors):
-        reasons.append(f"output out: of {len(tensors)}, torchvision's name for the answer")
-        return _read(named('output', 'out', tensors), card, classes, image, reasons)
-    return _first_that_fits(tensors, card, classes, image, reasons)
+        return read(tensors[0], reasons), ()
+    return _choose(tensors, read, endings, reasons)
 
 
-def _first_that_fits(tensors: Sequence[Tensor], card: OutputCard, classes: int | None,
-                     image: ImageInput, reasons: list[str]) -> AnswerOutput:
-    read: list[tuple[AnswerOutput, list[str]]] = []
-    refused = []
-    for tensor in tensors:
-        why: list[str] = []
-        try:
-            read.append((_read(tensor, card, classes, image, why), why))
-        except EngineError as error:
-            refused.append(str(error))
-    if not read:
-        raise EngineError(
-            f'none of the {len(tensors)} outputs can be the answer: {"; ".join(refused)}')
-    answer, why = read[0]
-    reasons.append(
-        f'output {answer.name}: ' + (
-            f'the only one of {len(tensors)} that fits' if len(read) == 1 else
-            f'the first of {len(read)} that fit; name another as output: name in the card'))
-    reasons.extend(why)
-    return answer
+class _Reader:
+    """Reads one output as the answer."""
 
+    def __init__(self, card: OutputCard, classes: int | None, image: ImageInput,
+                 endings: Mapping[str, Ending]) -> None:
+        self.image = image
+        self._card = card
+        self._classes = classes
+        self._endings = endings
 
-def _read(tensor: Tensor, card: OutputCard, classes: int | None, image: ImageInput,
-          reasons: list[str]) -> AnswerOutput:
-    if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
-        raise EngineError(
-            f'output {tensor} is not a segmentation; expected N×C×H×W or N×H×W×C numbers, or '
-            f'N×H×W labels')
-    refuse_absurd('output', tensor)
-    kind, why = _kind(tensor, card, classes)
-    if card.kind == 'auto':
-        reasons.append(f'output is {kind}: {why}')
-    if len(tensor.shape) == 3:
-        if kind == 'logits':
+    def __call__(self, tensor: Tensor, reasons: list[str]) -> AnswerOutput:
+        """Read it.
+
+        :param reasons: gets a line for every decision.
+        :raises EngineError: if it cannot be the answer.
+        """
+        if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
             raise EngineError(
-                f'output {tensor} has 3 axes; logits have 4, N×C×H×W or N×H×W×C. If it holds '
+                f'output {tensor} is not a segmentation; expected N×C×H×W or N×H×W×C numbers, or '
+                f'N×H×W labels')
+        refuse_absurd('output', tensor)
+        card, classes, ending = self._card, self._classes, self._endings.get(tensor.name, Ending())
+        if classes is None or ending.channels in (1, classes):
+            tensor = with_channels(tensor, ending, reasons)
+        kind, why = output_kind(tensor, card, classes, ending)
+        if card.kind == 'auto':
+            reasons.append(f'output is {kind}: {why}')
+        if len(tensor.shape) == 3 and kind in MANY:
+            raise EngineError(
+                f'output {tensor} has 3 axes; {kind} have 4, N×C×H×W or N×H×W×C. If it holds '
                 f'class ids, set output: kind: labels in the model card')
-        return AnswerOutput(tensor.name, kind, 'nhw', tensor.dtype, 1)
-    layout = card.layout
-    if layout == 'auto' or kind == 'labels':
-        layout = _output_layout(tensor, classes if kind == 'logits' else 1, image, reasons)
-    channels = tensor.shape[1 if layout == 'nchw' else 3]
-    if kind == 'logits':
-        channels = _count(tensor, channels, classes)
-    elif channels not in (1, None):
+        layout = 'nhw' if len(tensor.shape) == 3 else card.layout
+        if layout == 'auto' or (layout != 'nhw' and kind == 'labels'):
+            layout = output_layout(tensor, classes if kind in MANY else 1, self.image, reasons)
+        channels = _channels(tensor, kind, layout, classes)
+        if classes is None:     # a card that names the classes was written by somebody who knows
+            refuse_other_shapes(tensor, layout, self.image)
+        return AnswerOutput(tensor.name, kind, layout, tensor.dtype, channels)
+
+
+def _channels(tensor: Tensor, kind: str, layout: str, classes: int | None) -> int:
+    channels = 1 if layout == 'nhw' else tensor.shape[1 if layout == 'nchw' else 3]
+    if kind in MANY:
+        return count_classes(tensor, channels, classes) or 1
+    if channels not in (1, None):
         raise EngineError(
             f'output {tensor}: {kind} have one channel, and this has {channels}'
             + (f'. {channels} channels of integers are scores: set output: kind: logits'
                if kind == 'labels' else ''))
-    return AnswerOutput(tensor.name, kind, layout, tensor.dtype,
-                        channels if kind == 'logits' and channels else 1)
+    return 1
 
 
-def _kind(tensor: Tensor, card: OutputCard, classes: int | None) -> tuple[str, str]:
-    if card.kind == 'sigmoid' and classes not in (2, None):
+def _choose(tensors: Sequence[Tensor], read: _Reader, endings: Mapping[str, Ending],
+            reasons: list[str]) -> tuple[AnswerOutput, tuple[str, ...]]:
+    """The answer among several outputs, and the others that could be it."""
+    found: list[tuple[AnswerOutput, list[str]]] = []
+    refused = []
+    for tensor in tensors:
+        why: list[str] = []
+        try:
+            found.append((read(tensor, why), why))
+        except EngineError as error:
+            refused.append(str(error))
+            if isinstance(error, NotAMap) and len(tensor.shape) == 3:
+                raise EngineError(
+                    f'output {tensor} looks like a list of boxes or objects, so the network '
+                    f'detects objects, and the channels of its other outputs are no '
+                    f'classes') from error
+    if not found:
         raise EngineError(
-            f'output: kind: sigmoid tells 2 classes apart, and the model card names {classes}')
-    if card.kind != 'auto':
-        return card.kind, ''
-    if tensor.dtype in INTEGERS:
-        return 'labels', f'{tensor.dtype} are class ids'
-    ends = (tensor.shape[1], tensor.shape[-1])
-    one_channel = len(tensor.shape) == 3 or (1 in ends and (classes == 1 or classes not in ends))
-    if one_channel and classes in (2, None):
-        return 'sigmoid', 'one channel of floats tells two classes apart'
-    if one_channel:
-        raise EngineError(
-            f'output {tensor} has one channel of floats, which tells 2 classes apart, and the '
-            f'model card names {classes}. If it holds class ids, set output: kind: labels; '
-            f'otherwise give two classes')
-    return 'logits', 'a channel of floats for each class'
+            f'none of the {len(tensors)} outputs can be the answer: {"; ".join(refused)}')
+    most = max((endings[answer.name].nodes for answer, _ in found if answer.name in endings),
+               default=0)
+    ranks = {answer.name: _rank(answer, endings, most) for answer, _ in found}
+    found.sort(key=lambda each: ranks[each[0].name])        # stable: the first of equals
+    (answer, why), others = found[0], tuple(other.name for other, _ in found[1:])
+    reasons.append(f'output {answer.name}: ' + (
+        f'{_reason([ranks[answer.name], ranks[others[0]]], len(found), len(tensors))}; name '
+        f'another as output: name in the card' if others else
+        f'the only one of {len(tensors)} that fits'))
+    reasons.extend(why)
+    return answer, others
 
 
-def _output_layout(tensor: Tensor, channels: int | None, image: ImageInput,
-                   reasons: list[str]) -> str:
-    _, first, middle, last = tensor.shape
-    if channels is None:
-        return _layout_by_shape(tensor, image, reasons)
-    if first == channels == last:
-        reasons.append(f'output layout nchw: axis 1 and axis 3 are both {channels}, and most '
-                       f'models are so; output: layout in the card says otherwise')
-        return 'nchw'
-    if last == channels:
-        reasons.append(f'output layout nhwc: axis 3 is {last}')
-        return 'nhwc'
-    # an open last axis is as a rule the width; it holds the channels only where the two before
-    # it are plainly the image's sides
-    if last is None and first and middle and _skew(image, first, middle) < 0.05:
-        reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 are fixed in the '
-                       "image's proportions")
-        return 'nhwc'
-    reasons.append(f'output layout nchw: axis 1 is {first or "open"}')
-    return 'nchw'
+def _rank(answer: AnswerOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
+    """The smallest is the answer.
+
+    :param most: operators that the output that needs most of them needs.
+    """
+    subordinate = bool(SUBORDINATE.search(answer.name.lower()))
+    made = endings.get(answer.name)
+    feature = made is not None and not made.values      # scores, probabilities, ids: an answer
+    few = 0 if answer.kind in MANY else 1 if answer.kind == 'labels' else 2
+    # heads that help in training branch off early; what is made of the answer needs little more
+    early = made is not None and made.nodes < 0.9 * most
+    return answer.name != 'out', subordinate, feature, few, early
 
 
-def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> str:
-    """Layout of logits of unknown number of classes."""
-    _, first, middle, last = tensor.shape
-    if first is None or last is None or middle is None:
-        layout = 'nhwc' if last is not None and first is None else 'nchw'
-        why = f'axis {3 if layout == "nhwc" else 1} has a fixed size, as classes have'
-    else:
-        nhwc = _skew(image, first, middle) < _skew(image, middle, last)
-        layout = 'nhwc' if nhwc else 'nchw'
-        why = "that gives it the image's proportions"
-    reasons.append(f'output layout {layout}: {why}')
-    return layout
-
-
-def _skew(image: ImageInput, rows: int, cols: int) -> float:
-    """How far rows × columns are from the image's proportions; 0 where they have them."""
-    return abs(math.log(rows * image.width / (cols * image.height)))
-
-
-def _count(tensor: Tensor, channels: int | None, classes: int | None) -> int:
-    if channels is None and classes is None:
-        raise EngineError(
-            f'output {tensor} leaves its number of classes open; export it with that fixed')
-    if channels is not None and classes is not None and channels != classes:
-        raise EngineError(
-            f'output {tensor} has {channels} classes, and the model card names {classes}. '
-            f'Give one name for each channel under classes')
-    if channels and channels > MAX_CLASSES:
-        raise EngineError(f'output {tensor} has {channels} classes; a label map tells '
-                          f'{MAX_CLASSES} apart')
-    return channels or classes or 0
+def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
+    """Why the first of two outputs was taken."""
+    place = next((i for i, (a, b) in enumerate(zip(*ranks)) if a != b), -1)
+    return {0: f"of {count}, torchvision's name for the answer",
+            1: f'the first of {fit} that fit without aux, extra, boundary, edge or detail in '
+               'its name',
+            2: f'the first of {fit} that fit and end in scores, probabilities or class ids',
+            3: f'the first of {fit} that fit with a channel for each class',
+            4: f'the first of {fit} that fit and need most of the network',
+            -1: f'the first of {fit} that fit'}[place]

@@ -1,0 +1,53 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A camera whose process has no Fast DDS profile: ``python -m faults.lossy_camera TOPIC``.
+
+Sends numbered images, larger than its shared memory, until its standard input is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from faults.numbered import numbered_image
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from trt_segmentation.share import PROFILES
+
+
+def main(topic: str) -> None:
+    for name in PROFILES:
+        os.environ.pop(name, None)
+    rclpy.init(args=[])
+    node = Node('lossy_camera')
+    publisher = node.create_publisher(Image, topic, 5)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    number = 0
+    while not ended.is_set():
+        if publisher.get_subscription_count():
+            publisher.publish(numbered_image(number, height=720, width=1280))
+            number += 1
+        time.sleep(0.02)
+    rclpy.shutdown()
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])

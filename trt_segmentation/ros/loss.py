@@ -1,0 +1,48 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Images that the middleware lost: how many, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import os
+
+from ..share import profile_export, PROFILES
+from ..stats import WINDOW
+
+UNKNOWN = 'unknown: this middleware does not report lost messages'
+"""In place of a count of lost images."""
+
+NOT_NUMBERED = 'unknown: only the direct transport over a middleware that numbers messages tells'
+"""In place of a count of skipped images."""
+
+
+def loss(topic: str, count: int, rmw: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Say in one line that images are lost, and what to set.
+
+    :param topic: full name of the image topic.
+    :param count: images lost in the last :data:`~..stats.WINDOW` seconds.
+    :param rmw: name of the middleware, such as rmw_fastrtps_cpp.
+    """
+    what = f'{count} image{"s" * (count != 1)} on {topic} lost in the last {WINDOW:g} s'
+    if 'fastrtps' not in rmw:
+        return (f'{what}, by {rmw}; enlarge its buffers (sudo sysctl -w '
+                'net.core.rmem_max=2147483647), or send smaller, fewer or compressed images')
+    variable = next((name for name in PROFILES if environment.get(name)), '')
+    where = (f'This node has one ({variable}={environment[variable]}), so start the camera with it'
+             if variable else 'Start both the camera and this node with it')
+    return (f'{what}: Fast DDS has too little shared memory for images without the profile '
+            f'config/fastdds.xml. {where}, after: {profile_export()} (if both have it already, '
+            'send smaller, fewer or compressed images)')
