@@ -39,6 +39,7 @@ from trt_segmentation.cli import main
 from trt_segmentation.engines import EngineError
 from trt_segmentation.frame import Wanted
 from trt_segmentation.model_card import load_card
+from trt_segmentation.outputs import OutputError
 from trt_segmentation.pipeline import open_pipeline
 from trt_segmentation.replay import check_out, ReplayError
 from trt_segmentation.ros.bags import BagReader, CAMERA_INFO, COMPRESSED, IMAGE
@@ -374,7 +375,7 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
     bag, out = replayed
     (out / 'thesis.tex').touch()
     assert run(bag, out, card, '--overwrite') == 2
-    assert 'is not only a bag (thesis.tex)' in capsys.readouterr().err
+    assert 'holds thesis.tex, which was not written by trt_seg' in capsys.readouterr().err
     assert (out / 'thesis.tex').exists()
     assert run(bag, bag, card, '--overwrite') == 2
     assert 'which is read here' in capsys.readouterr().err
@@ -382,7 +383,7 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
     with pytest.raises(ReplayError, match='which is read here'):
         check_out(tmp_path, True, [bag])
     (tmp_path / 'file').touch()
-    with pytest.raises(ReplayError, match='not only a bag'):
+    with pytest.raises(OutputError, match=r'file cannot be a folder: .*file is a file'):
         check_out(tmp_path / 'file', True, [bag])
 
 

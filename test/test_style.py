@@ -26,8 +26,9 @@ FILES = sorted(PACKAGE.rglob('*.py'))
 OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test')
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 KNOW_NOBODY = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'plain_yaml',
-                'printable'}
-MATERIAL = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'signature'}
+                'printable', 'outputs'}
+MATERIAL = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'signature',
+            'outputs'}
 MAY_IMPORT = {
     'host': MATERIAL | {'host', 'engines'},
     'engines': MATERIAL | {'engines'},

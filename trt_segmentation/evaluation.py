@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-import json
 from pathlib import Path
 import sys
 from typing import Any
@@ -34,10 +33,14 @@ from rich.table import Table
 from .frame import Frame, FrameError
 from .metrics import confusion, LabelError, Scores, size
 from .model_card import load_card, ModelCard
+from .outputs import check_file, write_json
 from .pipeline import open_pipeline, Pipeline
 
 FIRST_SEED = 1_000_000
 """Seed of the first scene to evaluate on; training uses smaller ones only."""
+
+SCENES = 100
+"""Scenes of each condition, if nobody says how many."""
 
 SCENE_SIZE = (1280, 720)
 """Width and height of the scenes, pixels."""
@@ -176,17 +179,24 @@ def _read(path: Path) -> Image.Image:
         raise EvaluationError(f'{path} cannot be read as a picture: {error}') from error
 
 
-def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
+def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[str],
              images: Path | None, labels: Path | None, json_path: Path | None,
              gpu: int = 0, precision: str = 'auto') -> int:
     """Evaluate with a progress bar, print a table and write the JSON file.
 
-    :param street: scenes of each condition, where no ``images`` are given.
+    :param street: scenes of each condition, without ``images``; None for :data:`SCENES`.
     :param conditions: all where empty.
-    :raises EvaluationError, ModelCardError, EngineError: as those it calls.
+    :param json_path: file for the scores; checked before anything is scored.
+    :raises EvaluationError, ModelCardError, EngineError, OutputError: as those it calls.
     """
     if (images is None) != (labels is None):
         raise EvaluationError('--images and --labels go together')
+    for option, given in (('--street', street), ('--condition', conditions)):
+        if images and given:
+            raise EvaluationError(f'{option} is for street scenes; leave it out with --images')
+    if json_path:
+        check_file(json_path, '--json')
+    scenes = street or SCENES
     card = load_card(model)
     pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
                              log=lambda line: print(line, file=sys.stderr))
@@ -198,7 +208,7 @@ def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
         else:
             from .street import CONDITIONS
             scored = {condition: _tracked(
-                pipeline, street_samples(card, street, condition), street, condition)
+                pipeline, street_samples(card, scenes, condition), scenes, condition)
                 for condition in (conditions or CONDITIONS)}
     finally:
         pipeline.close()
@@ -207,7 +217,7 @@ def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
         tree = {'model': card.name, 'engine': pipeline.identity.engine,
                 'precision': pipeline.identity.precision,
                 'scores': {name: scores.tree() for name, scores in scored.items()}}
-        json_path.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+        write_json(json_path, tree, '--json')
     return 0
 
 

@@ -30,6 +30,7 @@ import cv2
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
+from trt_segmentation.outputs import check_absent
 from trt_segmentation.street import CONDITIONS, Drive, scene
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -75,5 +76,6 @@ def write_pictures(folder: Path, each: int = 3) -> None:
 
 if __name__ == '__main__':
     here = Path(sys.argv[1] if sys.argv[1:] else '.')
+    check_absent(here, '', ('drive.mcap', 'frames', 'truth'))
     write_pictures(here)
     write_bag(here / 'drive.mcap')

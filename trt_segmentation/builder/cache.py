@@ -33,6 +33,7 @@ from ..engines import EngineError
 from ..engines.own_files import (
     CacheError,
     drop_unfinished,
+    is_cache_file,
     own_folder,
     SCHEMA,
     sidecar,
@@ -160,6 +161,8 @@ class EngineCache:
         found = []
         for path in self.folder.glob('*.plan'):
             try:
+                if not is_cache_file(path):
+                    continue
                 status = path.lstat()
             except OSError:     # dropped by another process just now, or the disk went away
                 continue
@@ -171,11 +174,14 @@ class EngineCache:
         return [(entry, trusted(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete plans, timing caches and measured scales; returns the bytes freed."""
+        """Delete plans, timing caches, scales and kernels; returns the bytes freed.
+
+        A file of another name stays.
+        """
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():
-                if path.suffix in ('.plan', '.json', '.timing', '.scales', '.kernels', '.part'):
+                if is_cache_file(path):
                     freed += path.lstat().st_size
                     path.unlink()
         return freed

@@ -36,6 +36,7 @@ from onnxruntime.quantization.calibrate import create_calibrator
 
 from ..engines.own_files import store, trusted
 from ..engines.plan import Plan
+from ..outputs import write_json
 from .graph import GraphError
 from .precision import activations, quantisable, Ranges
 
@@ -73,8 +74,11 @@ class Calibration:
         return hashlib.sha256(what.encode()).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, to be taken to the robot beside the ONNX file."""
-        path.write_text(json.dumps(asdict(self), indent=1) + '\n', encoding='utf-8')
+        """Write it as JSON, to be taken to the robot beside the ONNX file.
+
+        :raises OutputError: if the file cannot be written or is not ours.
+        """
+        write_json(path, asdict(self))
 
 
 def load_calibration(path: Path) -> Calibration:

@@ -22,10 +22,12 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import stat
 import time
 from typing import Any
 
+from ..outputs import is_ours, KEY, MARKER
 from .plan import Plan
 
 SCHEMA = 1
@@ -36,6 +38,12 @@ MAX_SIDECAR = 64 << 20
 """Bytes; a layer takes a few hundred."""
 _WRITTEN_BY_NOW = 3600.0
 """Seconds; no process is still at work on a part so old."""
+
+
+_TAG = 'CACHEDIR.TAG'
+"""Marks a folder as a cache, as the Cache Directory Tagging specification says."""
+_TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
+_OWN_NAME = re.compile(r'[0-9a-f]{40}\.(plan|timing|scales|kernels)(\.json)?(\..+\.part)?')
 
 
 class CacheError(RuntimeError):
@@ -52,7 +60,7 @@ def store(path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
 
     :raises OSError: where the disk does not take them.
     """
-    said = {'schema': SCHEMA, 'size': len(plan.data), 'key': key, 'about': plan.about,
+    said = {KEY: MARKER, 'schema': SCHEMA, 'size': len(plan.data), 'key': key, 'about': plan.about,
             'sha256': hashlib.sha256(plan.data).hexdigest()}
     _replace(path, plan.data)
     _replace(sidecar(path), json.dumps(said, indent=1).encode())
@@ -93,9 +101,11 @@ def read_plan(path: Path) -> Plan:
 
 
 def own_folder(folder: Path) -> Path:
-    """Make a folder of mode 0700, or check that one there is this user's.
+    """Make a folder of mode 0700 with a tag, or check that one there is this user's and has it.
 
-    :raises CacheError: where it cannot be made or belongs to somebody else.
+    An empty folder gets the tag.
+
+    :raises CacheError: if it cannot be made, belongs to somebody else, or holds other files.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,11 +113,23 @@ def own_folder(folder: Path) -> Path:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             raise CacheError(f'{folder} is not a folder of user {os.getuid()}, so engines in it '
                              f'cannot be trusted; name another cache folder')
+        # first the names, then the tag: nothing else is written before the tag is there
+        names = sorted(path.name for path in folder.iterdir() if _TAG not in path.name)
+        if not is_ours(folder / _TAG):
+            if names:
+                raise CacheError(f'{folder} holds {names[0]} and no {_TAG} of ours, so it is not '
+                                 f'our cache; name another cache folder, or remove it yourself')
+            _replace(folder / _TAG, _TAG_TEXT.encode())
         folder.chmod(0o700)
     except OSError as error:
         raise CacheError(f'{folder} cannot hold engines: {error}; name another cache folder or '
                          f'set XDG_CACHE_HOME') from error
     return folder
+
+
+def is_cache_file(path: Path) -> bool:
+    """Whether a file in a cache folder has a name that only a cache gives: a digest."""
+    return bool(_OWN_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
 
 
 def drop_unfinished(folder: Path) -> None:
@@ -116,7 +138,7 @@ def drop_unfinished(folder: Path) -> None:
     :raises OSError: where the folder cannot be read or written.
     """
     for part in folder.glob('*.part'):
-        if time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
+        if is_cache_file(part) and time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
             part.unlink(missing_ok=True)
 
 

@@ -24,24 +24,30 @@ import threading
 import time
 from typing import IO
 
+from ..outputs import check_file, KEY, MARKER
+
 
 class FrameLog:
     """Appends a line for each frame answered or dropped; any thread.
 
     Answered: ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. Dropped: ``{"stamp_ns",
-    "done_ns", "dropped": reason}``. ``done_ns`` is the system clock when it was done with;
-    ``stamp_ns`` is null where the message had no header to read it from. ``camera`` is there
-    where cameras have names. A file that cannot be written any more, on a full disk say, is
+    "done_ns", "dropped": reason}``. The first line also has
+    ``written_by``. ``done_ns`` is the system clock when it was done with; ``stamp_ns`` is null
+    where the message had no header to read it from. ``camera`` is there where cameras have
+    names. A file that cannot be written any more, on a full disk say, is
     given up with one warning: the frames matter more.
 
-    :param path: file to write anew; '' for no log at all.
+    :param path: file to write; an earlier frame log is replaced; '' for no log at all.
     :param warn: told of the file that is given up.
-    :raises OSError: when the file cannot be opened.
+    :raises OSError: if the file cannot be opened, or is there and is no frame log.
     """
 
     def __init__(self, path: str, warn: Callable[[str], object]) -> None:
         self._warn = warn
         self._lock = threading.Lock()
+        self._marker = {KEY: MARKER}
+        if path:
+            check_file(Path(path).expanduser(), 'frame_log')
         # line buffered: a process that is killed leaves whole lines
         self._file: IO[str] | None = \
             Path(path).expanduser().open('w', buffering=1, encoding='utf-8') if path else None
@@ -75,8 +81,10 @@ class FrameLog:
             if not self._file:
                 return
             try:
-                self._file.write(json.dumps(
-                    {**entry, 'stamp_ns': stamp_ns, 'done_ns': time.time_ns(), **what}) + '\n')
+                self._file.write(json.dumps({
+                    **self._marker, **entry, 'stamp_ns': stamp_ns, 'done_ns': time.time_ns(),
+                    **what}) + '\n')
+                self._marker = {}
             except OSError as error:
                 file, self._file = self._file, None
                 with suppress(OSError):  # it tries to write what is left, which fails again
