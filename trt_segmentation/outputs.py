@@ -117,6 +117,12 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     :raises OutputError: naming the folder or the file.
     """
     what = f'{option} {path}'.strip()
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise OutputError(f'{what} cannot be written: {error.strerror}') from error
     nearest = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     if not nearest.is_dir():
         raise OutputError(f'{what} cannot be a folder: {nearest} is a file')

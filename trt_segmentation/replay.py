@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
 import signal
 import sys
@@ -213,7 +214,9 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
     :raises ReplayError, OutputError: saying which.
     """
     for source in sources:
-        if out.resolve() in (source.resolve(), *source.resolve().parents):
+        # not resolve(), which fails on links that go in circles
+        read = Path(os.path.realpath(source))
+        if Path(os.path.realpath(out)) in (read, *read.parents):
             raise ReplayError(f'--out {out} holds {source}, which is read here; '
                               'give another folder')
     if out.is_symlink():

@@ -98,13 +98,13 @@ def run_bench(order: Order) -> int:
     :raises FrameError, ModelCardError, EngineError: as those it calls.
     """
     other = read_run(order.compare) if order.compare else None
+    check_folder(order.out, '--out', ['bench.json', 'bench.html'])
+    if order.json:
+        check_file(order.json, '--json')
     for path in _written(order):
         if order.compare and path.resolve() == order.compare.resolve():
             raise BenchError(f'{order.compare} is compared with and would be replaced; give '
                              'another folder with --out, or another file with --json')
-    check_folder(order.out, '--out', ['bench.json', 'bench.html'])
-    if order.json:
-        check_file(order.json, '--json')
     run = _measure(order)
     make_folder(order.out, '--out')
     for path in _written(order):
