@@ -285,9 +285,9 @@ def test_benchmarks_replace_only_their_own(tmp_path, monkeypatch, kind, option):
     assert everything(tmp_path) == before
 
 
-@pytest.mark.parametrize('name', ['drive.mcap', 'frames', 'truth'])
+@pytest.mark.parametrize('name', ['drive.mcap', 'frames/day_0.png', 'truth/snow_2.png'])
 @pytest.mark.parametrize('kind', KINDS)
-def test_recipes_replace_nothing(tmp_path, monkeypatch, name, kind):
+def test_recipes_replace_only_their_own(tmp_path, monkeypatch, name, kind):
     occupy(tmp_path / name, kind, tmp_path)
     before = everything(tmp_path)
     monkeypatch.setattr(sys, 'argv', ['x', str(tmp_path)])

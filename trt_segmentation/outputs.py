@@ -248,7 +248,9 @@ def write_png(path: Path, png: bytes, option: str = '') -> None:
 
 
 def write_image(path: Path, image: Any, option: str = '') -> None:
-    """Write a picture, (height, width, 3) uint8 BGR, as a PNG with the marker.
+    """Write a picture as a PNG with the marker.
+
+    :param image: (height, width, 3) uint8 BGR, or (height, width) uint8.
 
     :raises OutputError: as :func:`write_file`.
     """
