@@ -161,6 +161,18 @@ def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
     assert not [child for child in children if Path(f'/proc/{child}').exists()]
 
 
+def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
+    """ROS wants to keep its logs there."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'trt_segmentation.cli', 'demo', '--out', str(tmp_path / 'out')],
+        capture_output=True, text=True, timeout=100, env={
+            **{key: value for key, value in os.environ.items() if key != 'ROS_LOG_DIR'},
+            'HOME': '/proc/nowhere', 'ROS_HOME': '/proc/nowhere', 'MPLCONFIGDIR': str(tmp_path)})
+    assert done.returncode == 2
+    assert 'trt_seg: error: ROS 2 does not start: ' in done.stderr
+    assert 'set ROS_LOG_DIR' in done.stderr and 'Traceback' not in done.stderr
+
+
 def test_an_earlier_demo_is_replaced(demo, tmp_path):
     shutil.copytree(demo, tmp_path / 'again')
     (tmp_path / 'again' / 'node.jsonl').write_bytes(b'')        # its node was stopped early

@@ -36,6 +36,7 @@ from trt_segmentation.cli import main
 from trt_segmentation.engines.own_files import store
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.outputs import (
+    check_absent,
     check_claim,
     claim_folder,
     is_ours,
@@ -386,6 +387,43 @@ def test_a_full_disk_is_said_with_the_files_name(tmp_path, monkeypatch):
         write_json(tmp_path / 'a.json', {'a': 2})
     assert [p.name for p in tmp_path.iterdir()] == ['a.json']
     assert json.loads((tmp_path / 'a.json').read_text())['a'] == 1
+
+
+def test_a_disk_that_fills_under_a_bag_is_said_with_its_name(here, monkeypatch, capfd):
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr('rosbags.rosbag2.storage_mcap.McapWriter.write', full)
+    assert main(['replay', 'rec', '--model', 'net.yaml', '--engine', 'onnxruntime-cpu', '--out',
+                 'out']) == 2
+    assert 'trt_seg: error: out cannot be written: No space left on device' in \
+        capfd.readouterr().err
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_network_is_never_replaced(tmp_path, kind):
+    occupy(tmp_path / 'net.onnx', kind, tmp_path)
+    with pytest.raises(OutputError, match=r'--out .*: net\.onnx is there already'):
+        check_absent(tmp_path, '--out', ('log.json', 'net.onnx'))
+    check_absent(tmp_path / 'new', '--out', ('net.onnx',))
+
+
+@pytest.mark.parametrize('script', ['training/street.py', 'training/distill.py',
+                                    'docs/recipes/export.py'])
+def test_training_and_export_replace_nothing(tmp_path, script):
+    pytest.importorskip('torch', reason='torch is not installed')
+    name, *more = {'training/street.py': ['street.onnx'], 'training/distill.py': ['teacher.onnx'],
+                   'docs/recipes/export.py': ['unet.onnx', 'unet']}[script]
+    occupy(tmp_path / name, 'file', tmp_path)
+    before = everything(tmp_path)
+    done = subprocess.run([sys.executable, str(ROOT / script), *more, '--out', str(tmp_path)],
+                          capture_output=True, text=True, timeout=100,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.returncode != 0 and f'{name} is there already' in done.stderr
+    assert everything(tmp_path) == before
 
 
 def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypatch, tmp_path):

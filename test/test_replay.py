@@ -466,7 +466,7 @@ def test_an_engine_that_fails_is_named_with_its_frame(tmp_path, card, capsys, in
 
 # ---- Ctrl-C
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, capsys, interpose,
                                                               replayed, number):
     interpose(lambda: os.kill(os.getpid(), number))
