@@ -177,9 +177,9 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm', '--view',
                      '--save-view', 'v.rrd']) == 0
     assert seen == [
-        ('street', 'auto', 100, [], None, None, None, 0, 'auto', [], None),
+        ('street', 'auto', None, [], None, None, None, 0, 'auto', [], None),
         ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto', [], None),
-        ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16',
+        ('street', 'auto', None, [], Path('i'), Path('l'), None, 1, 'fp16',
          [range(11, 12), range(7)], 'cityscapes'),
         (10.0, Path('demo-out'), 'street', 'auto', False, None),
         (2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]

@@ -85,7 +85,8 @@ class Page:
                                       f'{Path(sys.executable).parent}:{os.environ["PATH"]}'})
             return Done(done.returncode, done.stdout, done.stderr)
         if arguments[1] == 'build':  # is compared with fp32 on 48 scenes, which take long to draw
-            arguments += ['--hold-out-frames', '1', '--frames', '4']
+            arguments += ['--hold-out-frames', '1',
+                          *(['--frames', '4'] if '--calibrate' in arguments else [])]
         out, errors = StringIO(), StringIO()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)

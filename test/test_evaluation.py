@@ -163,7 +163,7 @@ def test_a_folder_of_pairs(tmp_path, card_file, suffix, capsys):
     truths['frame1'][:, :2] = 255
     wrong = truths['frame2']
     wrong[0, :16] = (wrong[0, :16] + 1) % 4
-    assert run_eval(str(card_file), 'auto', 9, [], images, folder(tmp_path / 'labels', truths),
+    assert run_eval(str(card_file), 'auto', None, [], images, folder(tmp_path / 'labels', truths),
                     tmp_path / 'scores.json') == 0
     scores = json.loads((tmp_path / 'scores.json').read_text())['scores']['images']
     assert scores['images'] == 3

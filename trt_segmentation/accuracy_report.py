@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +25,17 @@ from rich.text import Text
 
 from .builder.accuracy import Accuracy, write_differences
 from .model_card import ModelCard
+from .outputs import make_folder, write_json
 
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
     """Write accuracy.json and differences.png, and print the tables.
 
-    :raises OSError: where the folder cannot be written.
+    :raises OutputError: if the folder or a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, '--report')
     tree = {'model': card.name, 'truth': accuracy.has_truth(), 'precisions': accuracy.tree()}
-    (folder / 'accuracy.json').write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+    write_json(folder / 'accuracy.json', tree)
     write_differences(accuracy, card, folder / 'differences.png')
     console.print(by_condition(accuracy))
     if accuracy.has_truth():

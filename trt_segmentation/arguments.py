@@ -179,8 +179,8 @@ def _add_eval(commands: Commands) -> None:
         'images and one of label maps (PNG of class ids, 255 unlabelled) of the same names.')
     _add_model(command)
     _add_device(command)
-    command.add_argument('--street', type=_count, default=100, metavar='N',
-                         help='scenes of each condition (%(default)s)')
+    command.add_argument('--street', type=_count, metavar='N',
+                         help='scenes of each condition (100)')
     command.add_argument('--condition', type=lambda text: text.split(','), default=[],
                          metavar='day,night,…', help='default: all')
     command.add_argument('--images', type=Path, metavar='DIR')

@@ -38,6 +38,8 @@ PIP_NAMES = {
 def inspect(args: argparse.Namespace) -> int:
     """Print what a network takes and gives and a model card for it, or what a plan holds."""
     from .plan_inspection import inspect_plan, is_plan
+    if args.file.is_dir():
+        return _fail(f'{args.file} is a folder; give an ONNX file or a plan')
     if is_plan(args.file):
         print(inspect_plan(args.file))
     else:

@@ -63,6 +63,7 @@ def card(tmp_path_factory):
 @pytest.fixture(scope='module')
 def out(card, tmp_path_factory):
     out = tmp_path_factory.mktemp('bench') / 'out'
+    (out.parent / 'kept').mkdir()
     assert main(['bench', '--model', str(card), '--engine', 'onnxruntime-cpu', '--size', '70x50',
                  '--encoding', 'rgb8', '--cameras', '2,1', '--seconds', '0.2', '--fps', '50',
                  '--out', str(out), '--json', str(out.parent / 'kept' / 'run.json')]) == 0

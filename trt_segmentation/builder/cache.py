@@ -24,7 +24,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import re
 import time
 from typing import Any, TypeVar
 
@@ -34,6 +33,7 @@ from ..engines import EngineError
 from ..engines.own_files import (
     CacheError,
     drop_unfinished,
+    is_cache_file,
     MAX_SIDECAR,
     own_folder,
     SCHEMA,
@@ -42,7 +42,7 @@ from ..engines.own_files import (
     trusted,
 )
 from ..engines.plan import Plan
-from ..regular_file import expand_home, PART_NAME, read_regular
+from ..regular_file import expand_home, read_regular
 
 _OURS = r'[0-9a-f]{40}\.(plan|timing|scales|kernels)(\.json)?'
 """Regular expression of the names of files that this cache writes."""
@@ -170,9 +170,9 @@ class EngineCache:
         """Every plan, least recently used first."""
         found = []
         for path in self.folder.glob('*.plan'):
-            if not re.fullmatch(_OURS, path.name):
-                continue
             try:
+                if not is_cache_file(path):
+                    continue
                 status = path.lstat()
             except OSError:     # dropped by another process just now, or the disk went away
                 continue
@@ -191,7 +191,7 @@ class EngineCache:
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():
-                if re.fullmatch(f'{_OURS}|{PART_NAME}', path.name):
+                if is_cache_file(path):
                     freed += path.lstat().st_size
                     path.unlink()
         return freed
