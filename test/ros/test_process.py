@@ -34,7 +34,7 @@ from rcl_interfaces.srv import GetParameters, ListParameters
 
 from trt_segmentation.ros.process import BROKEN, ENDLESS
 
-PROGRAM = '''
+PROGRAM = """
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
@@ -64,10 +64,10 @@ class Program(Guarded, Node):
 
     def ended(self):
         return None
-'''
-END = '''
+"""
+END = """
 raise SystemExit(run(Program, Program.begin, None, Program.ended))
-'''
+"""
 
 
 @pytest.fixture
@@ -106,14 +106,14 @@ def until(process: subprocess.Popen[str], text: str) -> str:
     pytest.fail(f'no {text!r} in:\n{log}')
 
 
-ONCE = '''
+ONCE = """
     def setup(self):
         def once():
             timer.cancel()
             self.later = self.create_timer(0.01, lambda: self.say('another one ran'))
             self.raises()
         timer = self.create_timer(0.01, once)
-'''
+"""
 
 TAKE = '''
     def setup(self):
@@ -158,7 +158,7 @@ def test_a_callback_that_raises_once_stops_nothing(
 
 def test_a_callback_that_always_raises_keeps_the_others_running(
         start: Callable[[str], subprocess.Popen[str]], ros: Any) -> None:
-    process = start('''
+    process = start("""
         def setup(self):
             self.create_timer(0.001, self.raises)
             self.create_timer(0.02, lambda: None)
@@ -167,7 +167,7 @@ def test_a_callback_that_always_raises_keeps_the_others_running(
             if self.errors.count == 130:
                 self.say('130 errors')
                 self.errors.count += 1
-    ''')
+    """)
     until(process, 'begun')
     peer = Peer(ros)
     client = peer.node.create_client(GetParameters, '/program/get_parameters')
@@ -185,10 +185,10 @@ def test_a_callback_that_always_raises_keeps_the_others_running(
 
 def test_errors_in_an_endless_row_end_the_process(
         start: Callable[[str], subprocess.Popen[str]]) -> None:
-    code, log = ended(start('''
+    code, log = ended(start("""
         def setup(self):
             self.create_timer(0.001, self.raises)
-    '''))
+    """))
     assert code == BROKEN == 70
     assert f'call {ENDLESS}' in log and f'{ENDLESS} errors in a row' in log
     assert f'stopped after {ENDLESS} errors' in log
@@ -196,7 +196,7 @@ def test_errors_in_an_endless_row_end_the_process(
 
 def test_a_node_that_cannot_even_stop_ends_all_the_same(
         start: Callable[[str], subprocess.Popen[str]]) -> None:
-    code, log = ended(start('''
+    code, log = ended(start("""
         def setup(self):
             pass
 
@@ -205,5 +205,5 @@ def test_a_node_that_cannot_even_stop_ends_all_the_same(
 
         def stop(self):
             self.raises()
-    '''))
+    """))
     assert code == 75 and 'cannot end cleanly: RuntimeError: call 1' in log

@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import random
 import time
 from types import SimpleNamespace
@@ -36,7 +35,8 @@ from lifecycle_msgs.srv import (
     GetState,
 )
 from node_rig import camera_image, NODE, TIMEOUT
-from rcl_interfaces.msg import Parameter as ParameterMessage, ParameterValue
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import (
     DescribeParameters,
     GetParameters,

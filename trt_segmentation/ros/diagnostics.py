@@ -116,10 +116,10 @@ def pipeline(report: Report) -> DiagnosticStatus:
     if report.transport:
         values |= {'transport': report.transport.name,
                    'transport_reason': report.transport.reason}
-    values |= {'executor_errors': report.errors.count,
-               'clock_messages_ignored': report.bad_clocks.count}
+    values['executor_errors'] = report.errors.count
     if report.errors.count:
         values['executor_error'] = report.errors.newest
+    values['clock_messages_ignored'] = report.bad_clocks.count
     return _status(report, 'pipeline', _pipeline_findings(report) + _survived(report),
                    {**values, **_counted(report.snapshot)})
 
