@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rosgraph_msgs.msg import Clock
+from rclpy.time_source import CLOCK_TOPIC
 
 from .clock import unusable
 from .requests import guard_services
@@ -44,13 +44,13 @@ class Guarded:
     def create_subscription(self, kind: Any, topic: str, callback: Callable[[Any], Any],
                             *arguments: Any, **options: Any) -> Any:
         """See Node; rclpy subscribes to /clock through it, at start-up or at any later time."""
-        if kind is Clock:
+        if topic == CLOCK_TOPIC:
             callback = self._usable_times(callback)
         return super().create_subscription(  # type: ignore[misc]  # a Node is beside it
             kind, topic, callback, *arguments, **options)
 
-    def _usable_times(self, hear: Callable[[Clock], Any]) -> Callable[[Clock], None]:
-        def checked(message: Clock) -> None:
+    def _usable_times(self, hear: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def checked(message: Any) -> None:
             if reason := unusable(message.clock):
                 self.bad_clocks.add(f'a message of /clock was ignored: {reason}')
             else:

@@ -70,8 +70,9 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """In words: choices and when it may change."""
-        return (f'one of {", ".join(self.choices)}; ' if self.choices else '') + self.change
+        """In words: choices, items at most, and when it may change."""
+        return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
+                + (f'{self.most} at most; ' if self.most else '') + self.change)
 
     @property
     def span(self) -> str:
@@ -261,6 +262,7 @@ def markdown_text() -> str:
     when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
     for setting in SETTINGS:
         values = ', '.join(setting.choices) or setting.span or setting.pattern[1]
+        values += f', {setting.most} at most' if setting.most else ''
         lines.append(f'| `{setting.name}` | `{setting.yaml}` | {values} | '
                      f'{when[setting.change]} | {setting.description} |')
     return '\n'.join([*lines, '', *(f'- {word}: {text}.' for text, word in when.items())]) + '\n'
