@@ -157,7 +157,8 @@ def named(page: Path) -> str:
 def topics() -> set[str]:
     """Ours, and the cameras' that docs/your_camera.md lists."""
     text = (ROOT / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
-    return {'/diagnostics', '/camera/image_raw', *re.findall(r'\| `(/[\w/]+)` \|', text)}
+    return {'/clock', '/diagnostics', '/camera/image_raw',
+            *re.findall(r'\| `(/[\w/]+)` \|', text)}
 
 
 @pytest.mark.timeout(400)  # as long as a busy machine takes

@@ -44,8 +44,9 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
 OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
 """Imports that only some commands or machines need; asked for by name where they are missing."""
 
-SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py', 'config/seg.yaml',
-          'config/fastdds.xml', 'config/models/street.yaml', 'config/maps/cityscapes.yaml',
+SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',
+          'launch/nav2.launch.py', 'config/seg.yaml', 'config/fastdds.xml',
+          'config/models/street.yaml', 'config/maps/cityscapes.yaml',
           'config/maps/ade20k.yaml', 'resource/street.onnx']
 
 

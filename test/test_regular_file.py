@@ -96,8 +96,7 @@ def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
 def test_mode_is_that_of_a_plain_open(tmp_path, umask):
     """In a process of its own, as a umask is of a whole process."""
     code = ('import os, sys\nfrom pathlib import Path\n'
-            'from trt_segmentation.outputs import OutputError
-from trt_segmentation.regular_file import replace_file\n'
+            'from trt_segmentation.regular_file import replace_file\n'
             f'os.umask({umask})\n'
             'replace_file(Path(sys.argv[1]) / "ours", b"x")\n'
             'open(Path(sys.argv[1]) / "plain", "wb").close()\n')

@@ -37,6 +37,7 @@ from ..street import CONDITIONS, Drive
 from . import parameters
 from .camera import camera_info_topic
 from .cdr import HEAD_ROOM
+from .guarded import Guarded
 from .librcl import TransportError
 from .malloc import keep_freed_memory
 from .memory import Memory, PageMemory
@@ -72,7 +73,7 @@ SETTINGS = (
 )
 
 
-class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
+class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info`` beside it, stamped with the time of sending.
 
     Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``, so its
