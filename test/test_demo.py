@@ -31,16 +31,17 @@ from trt_segmentation.ros.bags import BagReader
 from trt_segmentation.street import CLASSES
 
 
-def trt_seg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def trt_seg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, '-m', 'trt_segmentation.cli', *map(str, arguments)],
-                          capture_output=True, text=True, timeout=240, env=dict(os.environ))
+                          capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp('demo') / 'out'
     more = ['--save-view', out.parent / 'view.rrd'] if find_spec('rerun') else []
-    done = trt_seg('demo', '--seconds', '3', '--out', out, *more)
+    done = trt_seg('demo', '--seconds', '3', '--out', out, *more, PYTHONIOENCODING='ascii')
+    assert (done.stdout + done.stderr).isascii()
     assert done.returncode == 0, done.stdout + done.stderr
     (out.parent / 'stderr').write_text(done.stderr)
     return out

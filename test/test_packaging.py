@@ -173,6 +173,7 @@ def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
     cards = {f'{data}share/trt_segmentation/{path.relative_to(ROOT)}'
              for path in (ROOT / 'config' / 'models').glob('*.yaml')}
     assert expected | cards <= names
+    assert 'trt_segmentation/py.typed' in names
 
 
 def away(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -196,11 +197,26 @@ def test_pip_install_puts_trt_seg_on_the_path(wheel: Path, tmp_path: Path) -> No
         assert os.access(venv / 'bin' / command, os.X_OK)
     assert 'replay' in away(venv / 'bin' / 'trt_seg', '--help').stdout
     missing = away(venv / 'bin' / 'seg_node')
-    assert missing.returncode == 1 and 'Traceback' not in missing.stderr
+    assert missing.returncode == 2 and 'Traceback' not in missing.stderr
     assert 'pip install' in missing.stderr and 'setup.bash' in missing.stderr
     share = venv / 'share' / 'trt_segmentation'
     assert away(venv / 'bin' / 'python', '-c', FIND).stdout == (
         f'{share}/config/seg.yaml {share}/resource/street.onnx\n')
+
+
+def test_a_project_that_imports_the_wheel_gets_its_types(wheel: Path, tmp_path: Path) -> None:
+    pytest.importorskip('mypy')
+    zipfile.ZipFile(wheel).extractall(tmp_path / 'site')
+    user = tmp_path / 'user.py'
+    user.write_text('from trt_segmentation.model_card import load_card\n'
+                    'reveal_type(load_card("street").name)\nload_card(3)\n')
+    # a folder on MYPYPATH would be typed without py.typed; an environment's is not
+    done = away(sys.executable, '-c', 'import sys\nimport mypy.modulefinder as m\n'
+                f'm.get_search_dirs.cache_clear()\nm.get_search_dirs = lambda _: '
+                f'([], [{str(tmp_path / "site")!r}])\nfrom mypy.main import main\nmain()',
+                '--strict', '--cache-dir', tmp_path / 'cache', user)
+    assert 'note: Revealed type is "' in done.stdout and 'str"' in done.stdout, done.stdout
+    assert 'expected "str' in done.stdout and 'import-untyped' not in done.stdout
 
 
 @pytest.mark.parametrize('ament', [True, False])

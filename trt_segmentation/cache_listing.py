@@ -29,7 +29,11 @@ def run_cache(action: str, folder: Path | None) -> int:
     :param folder: None for the one nodes use.
     :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
     :raises CacheError: where the folder belongs to somebody else.
+    :raises NotADirectoryError: if it is a file.
     """
+    if folder and folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that engines are '
+                                 'kept in')
     engines = cache_folder(folder or '') / 'engines'
     if not engines.is_dir():
         print(f'{engines} is not there; nothing was built yet')

@@ -24,14 +24,9 @@ import sys
 from typing import Any
 
 from .arguments import parser
+from .pip_names import advice
 from .printable import printable
-
-PIP_NAMES = {
-    'cv2': 'opencv-python-headless', 'yaml': 'PyYAML', 'PIL': 'Pillow', 'rerun': 'rerun-sdk',
-    'rclpy': "'ros-jazzy-rclpy[fastrtps]' (or source a ROS 2 install)",
-    'sensor_msgs': 'ros-jazzy-sensor-msgs (or source a ROS 2 install)',
-}
-"""Packages that pip knows by another name than Python."""
+from .terminal import on_any_terminal
 
 
 def inspect(args: argparse.Namespace) -> int:
@@ -110,15 +105,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: the exit code: 0, 1 when what was checked is not as it should be, 2 when the
         command could not be done, 128 + signal when it was stopped.
     """
-    args = parser().parse_args(argv)
+    return on_any_terminal(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    given = sys.argv[1:] if argv is None else argv
+    top = parser()
+    if not given:
+        top.print_help(sys.stderr)
+        top.exit(2)
+    args = top.parse_args(given)
     command = COMMANDS[vars(args).pop('command')]
     try:
         return command(args)
     except ModuleNotFoundError as error:
-        missing = (error.name or '').partition('.')[0]
-        if missing == __package__:
+        missing = error.name or ''
+        if missing.partition('.')[0] == __package__:
             raise
-        return _fail(f'{error}; install it with: pip install {PIP_NAMES.get(missing, missing)}')
+        return _fail(f'{error}; {advice(missing)}')
+    except BrokenPipeError:
+        raise
     except (ValueError, RuntimeError, OSError) as error:
         if not _expected(error):
             raise

@@ -89,7 +89,7 @@ class Frame:
             near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
             raise FrameError(
                 f'unknown encoding {named!r}'
-                + (f', did the camera mean {near[0]!r}?' if near else '')
+                + (f', did the camera mean {near[0]!r}?' if near else '.')
                 + f' Known: {", ".join(sorted(BYTES_PER_PIXEL))}')
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
             raise FrameError(

@@ -38,6 +38,7 @@ from ..engines.own_files import (
     sidecar,
     store,
     trusted,
+    user_cache,
 )
 from ..engines.plan import Plan
 
@@ -100,12 +101,7 @@ class Entry:
 
 def cache_folder(parameter: str | Path = '') -> Path:
     """The folder a parameter names, else trt_segmentation in the XDG cache folder."""
-    if parameter:
-        return Path(parameter).expanduser()
-    base = os.environ.get('XDG_CACHE_HOME', '')
-    # the XDG specification says to ignore a relative one
-    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
-    return root / 'trt_segmentation'
+    return Path(parameter).expanduser() if parameter else user_cache()
 
 
 class EngineCache:
