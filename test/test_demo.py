@@ -33,7 +33,8 @@ from trt_segmentation.street import CLASSES
 
 def trt_seg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, '-m', 'trt_segmentation.cli', *map(str, arguments)],
-                          capture_output=True, text=True, timeout=240, env={**os.environ, **environment})
+                          capture_output=True, text=True, timeout=240,
+                          env={**os.environ, **environment})
 
 
 @pytest.fixture(scope='module')
