@@ -124,6 +124,17 @@ def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
 
 
+def test_without_ros_an_earlier_report_stays(tmp_path):
+    (tmp_path / 'report.json').write_text('{}')
+    code = ('import sys\nsys.modules["rclpy"] = None\nfrom trt_segmentation.cli import main\n'
+            'sys.exit(main(sys.argv[1:]))')
+    done = subprocess.run([sys.executable, '-c', code, 'demo', '--out', tmp_path],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert 'setup.bash of a ROS 2 install, or pip install' in done.stderr
+    assert (tmp_path / 'report.json').read_text() == '{}'
+
+
 def test_a_node_that_cannot_start_is_named(tmp_path):
     done = trt_seg('demo', '--seconds', '1', '--engine', 'tensorrt', '--out', tmp_path / 'out')
     if done.returncode == 0:

@@ -86,6 +86,7 @@ def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'au
     if view or save_view:
         from .view import check_view
         check_view(view, save_view)
+    from .ros import recorder  # noqa: F401  # fails here without ROS, before anything is deleted
     _clear(out)
     keep_to_this_machine()
     with _Progress() as progress:
