@@ -168,7 +168,9 @@ def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     (['eval', '--model', 'strret'], "did you mean 'street'?"),
     (['cache', 'list', '--folder', 'net.onnx'], 'net.onnx is a file; --folder takes a folder'),
     (['cache', 'verify', '--folder', 'net.onnx'], 'net.onnx is a file'),
-    (['inspect', 'bag'], 'there is no ONNX file bag'),
+    *((['inspect', folder], f'there is no ONNX file {folder or "."}. ')
+      for folder in ('bag', '.', '/', '')),
+    (['demo', '--out', 'net.onnx/x'], 'net.onnx/x: Not a directory'),
     (['eval', '--model', 'bag'], "no model card 'bag'. Give a path"),
     (['eval', '--images', 'bag'], '--images and --labels go together')])
 def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, monkeypatch):
@@ -265,7 +267,8 @@ def test_no_tensorrt_is_one_clear_line():
 
 @pytest.mark.parametrize('error, code, text', [
     (FrameError('bad frame'), 2, 'trt_seg: error: bad frame\n'),
-    (PermissionError(13, 'Permission denied', 'x'), 2, "Permission denied: 'x'"),
+    (PermissionError(13, 'Permission denied', 'x'), 2,
+     'trt_seg: error: x: Permission denied\n'),
     (KeyboardInterrupt(), 130, 'trt_seg: error: stopped\n')])
 def test_expected_errors_have_no_traceback(monkeypatch, capsys, error, code, text):
     def fail(*_):

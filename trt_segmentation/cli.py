@@ -128,7 +128,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except (ValueError, RuntimeError, OSError) as error:
         if not _expected(error):
             raise
-        return _fail(str(error))
+        return _fail(_reason(error))
     except KeyboardInterrupt:
         return _fail('stopped', 130)
 
@@ -136,6 +136,12 @@ def _run(argv: Sequence[str] | None) -> int:
 def _expected(error: Exception) -> bool:
     """Whether an error's text is for users; of any other the traceback is worth more."""
     return isinstance(error, OSError) or type(error).__module__.startswith(f'{__package__}.')
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f'{error.filename}: {error.strerror}'  # without Python's [Errno 21]
+    return str(error)
 
 
 def _fail(text: str, code: int = 2) -> int:
