@@ -35,16 +35,18 @@ from trt_segmentation.ros.bags import BagReader
 from trt_segmentation.street import CLASSES
 
 
-def trt_seg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def trt_seg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, '-m', 'trt_segmentation.cli', *map(str, arguments)],
-                          capture_output=True, text=True, timeout=240, env=dict(os.environ))
+                          capture_output=True, text=True, timeout=240,
+                          env={**os.environ, **environment})
 
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp('demo') / 'out'
     more = ['--save-view', out.parent / 'view.rrd'] if find_spec('rerun') else []
-    done = trt_seg('demo', '--seconds', '3', '--out', out, *more)
+    done = trt_seg('demo', '--seconds', '3', '--out', out, *more, PYTHONIOENCODING='ascii')
+    assert (done.stdout + done.stderr).isascii()
     assert done.returncode == 0, done.stdout + done.stderr
     (out.parent / 'stderr').write_text(done.stderr)
     return out
@@ -124,6 +126,17 @@ def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     with pytest.raises(OutputError, match=r'--out .* holds thesis\.txt'):
         run_demo(1, tmp_path)
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
+
+
+def test_without_ros_an_earlier_report_stays(tmp_path):
+    (tmp_path / 'report.json').write_text('{}')
+    code = ('import sys\nsys.modules["rclpy"] = None\nfrom trt_segmentation.cli import main\n'
+            'sys.exit(main(sys.argv[1:]))')
+    done = subprocess.run([sys.executable, '-c', code, 'demo', '--out', tmp_path],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert 'setup.bash of a ROS 2 install, or pip install' in done.stderr
+    assert (tmp_path / 'report.json').read_text() == '{}'
 
 
 def test_a_node_that_cannot_start_is_named(tmp_path):

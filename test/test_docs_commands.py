@@ -43,6 +43,7 @@ NOT_RUN = {
     r'export FAST\w+=\S+$': 'asks ros2 where the package is; the file is checked',
     r'colcon build --packages-select trt_segmentation$': 'needs a ROS install',
     r'sudo ': 'changes the machine',
+    r'source \.venv/bin/activate$': 'the tests run in that environment already',
     r'(python -m )?pip install ': 'downloads',
     r'python docs/recipes/export\.py ': 'needs torch and the models of other libraries',
 }

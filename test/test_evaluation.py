@@ -181,7 +181,7 @@ def test_files_without_partner_are_named_with_the_nearest(tmp_path):
     assert [(a.name, b.name) for a, b in pairs(images, truths)] == [
         ('aachen_1.png', 'aachen_1.png'), ('bonn_2.png', 'bonn_2.png')]
     Image.fromarray(labels()).save(truths / 'zzz.png')
-    with pytest.raises(EvaluationError, match=r'zzz.png has no partner in .*images 1 of 3 have'):
+    with pytest.raises(EvaluationError, match=r'zzz.png has no partner in .*images\. 1 of 3 have'):
         pairs(images, truths)
 
 

@@ -51,8 +51,11 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
 
 def by_condition(accuracy: Accuracy) -> Table:
     """A row for every precision and condition."""
-    table = Table('precision', 'condition', 'images', 'as fp32', 'mean IoU', 'boundary IoU',
-                  title='accuracy')
+    table = Table(title='accuracy')
+    for name in ('precision', 'condition'):  # on a narrow terminal these are folded, not figures
+        table.add_column(name, overflow='fold')
+    for figure in ('images', 'as fp32', 'mean\nIoU', 'boundary\nIoU'):
+        table.add_column(figure, no_wrap=True)
     conditions = [None, *(name for name in accuracy.conditions if name)]
     for precision in _precisions(accuracy):
         for condition in conditions:

@@ -31,7 +31,11 @@ def run_cache(action: str, folder: Path | None) -> int:
     :param folder: None for the one nodes use.
     :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
     :raises CacheError: if the folder belongs to somebody else, or ``folder`` holds no cache.
+    :raises NotADirectoryError: if it is a file.
     """
+    if folder and folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that engines are '
+                                 'kept in')
     engines = cache_folder(folder or '') / 'engines'
     if folder is not None and not engines.is_dir():
         raise CacheError(f'--folder {folder} holds no cache: there is no folder {engines}')

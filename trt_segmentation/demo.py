@@ -85,6 +85,7 @@ def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'au
     if view or save_view:
         from .view import check_view
         check_view(view, save_view)
+    from .ros import recorder  # noqa: F401  # fails here without ROS, before anything is deleted
     claim_folder(out, '--out', may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
     with ending_on_signals(), _Progress() as progress:

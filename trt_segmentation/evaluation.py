@@ -105,7 +105,7 @@ def street_samples(card: ModelCard, count: int, condition: str) -> Iterator[Samp
     if condition not in street.CONDITIONS:
         near = get_close_matches(condition, street.CONDITIONS, n=1)
         raise EvaluationError(
-            f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '')
+            f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '.')
             + f' There are {", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing:
@@ -170,7 +170,7 @@ def pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
             near = get_close_matches(alone[0].stem, others, n=1)
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
-                + (f', did you mean {others[near[0]].name} to be it?' if near else '')
+                + (f', did you mean {others[near[0]].name} to be it?' if near else '.')
                 + f' {len(alone)} of {len(have)} have none; an image and its label map (PNG) '
                 'need the same name but for the ending')
     return [(path, truths[stem]) for stem, path in found.items()]

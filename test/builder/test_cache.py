@@ -318,6 +318,7 @@ def test_folder_follows_the_parameter_then_xdg_then_home(monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', '/xdg')
     assert cache_folder('/here') == Path('/here')
     assert cache_folder() == Path('/xdg/trt_segmentation')
-    monkeypatch.setenv('XDG_CACHE_HOME', 'not/absolute')
-    monkeypatch.setenv('HOME', '/home/me')
-    assert cache_folder() == Path('/home/me/.cache/trt_segmentation')
+    for relative in ('not/absolute', '.', ''):
+        monkeypatch.setenv('XDG_CACHE_HOME', relative)
+        monkeypatch.setenv('HOME', '/home/me')
+        assert cache_folder() == Path('/home/me/.cache/trt_segmentation')

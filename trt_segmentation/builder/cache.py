@@ -40,12 +40,11 @@ from ..engines.own_files import (
     sidecar,
     store,
     trusted,
+    user_cache,
 )
 from ..engines.plan import Plan
 from ..regular_file import expand_home, read_regular
 
-_OURS = r'[0-9a-f]{40}\.(plan|timing|scales|kernels)(\.json)?'
-"""Regular expression of the names of files that this cache writes."""
 LIMIT = 8 << 30
 """Bytes of plans kept before the least recently used go."""
 
@@ -113,10 +112,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
             return expand_home(parameter)
         except FileNotFoundError as error:
             raise CacheError(f'the cache folder {error}; name another one') from error
-    base = os.environ.get('XDG_CACHE_HOME', '')
-    # the XDG specification says to ignore a relative one
-    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
-    return root / 'trt_segmentation'
+    return user_cache()
 
 
 class EngineCache:

@@ -134,7 +134,7 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     if method not in METHODS:
         near = get_close_matches(method, METHODS, n=1)
         raise GraphError(f'calibration method {method!r}'
-                         + (f', did you mean {near[0]!r}?' if near else '')
+                         + (f', did you mean {near[0]!r}?' if near else '.')
                          + f' Known: {", ".join(METHODS)}')
     data, count = _digest(feeds())
     if not count:

@@ -53,6 +53,14 @@ class CacheError(RuntimeError):
     """A cache folder that cannot be used; names it and what to do."""
 
 
+def user_cache() -> Path:
+    """The folder of this package in the user's cache, $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get('XDG_CACHE_HOME', '')
+    # the XDG specification says to ignore a relative one
+    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
+    return root / 'trt_segmentation'
+
+
 def sidecar(path: Path) -> Path:
     """The JSON file that says what a file is and has to hash to."""
     return path.with_name(f'{path.name}.json')
