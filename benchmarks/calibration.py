@@ -43,6 +43,7 @@ from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import give_precision, read_graph, Recipe
 from trt_segmentation.calibration_frames import Street, STREET_SEED
 from trt_segmentation.model_card import load_card
+from trt_segmentation.outputs import check_file, write_figure
 
 SETS = {'day only': ('day',), 'all conditions': street.CONDITIONS}
 DAY, EVERY = SETS
@@ -70,6 +71,8 @@ QUICK = Size(('entropy',), draws=2, frames=4, scenes=1)
 def measure(report: Report, quick: bool) -> None:
     """Calibrate every way on every draw and compare on every condition."""
     size = QUICK if quick else FULL
+    if not quick:
+        check_file(FIGURE, 'the figure')
     # processes: most of a calibration is NumPy in one thread
     with ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:
         running = {(draw, name): pool.submit(calibrated_on, draw, name, size)
@@ -97,7 +100,6 @@ def measure(report: Report, quick: bool) -> None:
                        f'>= {MARGIN}' if bar else '', won.mean() >= MARGIN if bar else None)
             report.add(f'{method}: spread of mean IoU won, {where}', won.std(ddof=1), '')
     if not quick:
-        FIGURE.parent.mkdir(exist_ok=True)
         draw_figure(size, list(measures), values)
 
 
@@ -157,7 +159,7 @@ def draw_figure(size: Size, measures: list[str], values: Values) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc='outside right center',
                   fontsize='small', title_fontsize='small',
                   title=f'mean and spread of\n{size.draws} draws of {size.frames} frames')
-    figure.savefig(FIGURE, dpi=100)
+    write_figure(FIGURE, figure, dpi=100)
 
 
 if __name__ == '__main__':

@@ -49,12 +49,13 @@ from trt_segmentation.builder.prepare import (
 from trt_segmentation.engines.gpu_identity import gpu_identity
 from trt_segmentation.evaluation import FIRST_SEED
 from trt_segmentation.model_card import load_card, ModelCard
+from trt_segmentation.outputs import check_file
 from trt_segmentation.pipeline import open_pipeline, Pipeline
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
 """Mean IoU each may lose to FP32."""
 
-DOCS = Path(__file__).parent.parent / 'docs'
+FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
 
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
@@ -65,6 +66,8 @@ OPTIONS.add_argument('--scenes', type=int, default=12, help='of each condition')
 def measure(report: Report, quick: bool) -> None:
     """Give the street model every precision and compare them on every condition."""
     args, _ = OPTIONS.parse_known_args()
+    if not quick and args.gpu is None:
+        check_file(FIGURE, 'the figure')
     card = load_card('street')
     graph, calibration = read_graph(card, Recipe('fp32')), card_calibration(card)
     models = {name: give_precision(graph, Recipe(name), calibration).model
@@ -84,8 +87,7 @@ def measure(report: Report, quick: bool) -> None:
         add_rows(report, accuracy, name, where)
         report.add(f'{name}: ONNX file', models[name].ByteSize() / 1e6, 'MB')
     if not quick and args.gpu is None:
-        DOCS.mkdir(exist_ok=True)
-        write_differences(accuracy, card, DOCS / 'precision_differences.png', height=160)
+        write_differences(accuracy, card, FIGURE, height=160)
 
 
 def scenes(count: int) -> Iterator[Shot]:

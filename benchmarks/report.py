@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-import json
 from pathlib import Path
 import sys
 
 from rich.console import Console
 
 from trt_segmentation.bench.report import Report
+from trt_segmentation.outputs import check_file, write_json
 
 __all__ = ['Report', 'run']
 
@@ -39,8 +39,10 @@ def run(title: str, measure: Callable[[Report, bool], None],
     parser.add_argument('--quick', action='store_true', help='fewer repeats, under 40 s')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
     args = parser.parse_args()
+    if args.json:
+        check_file(args.json, '--json')
     report = Report(title)
     measure(report, args.quick)
     Console(width=None if sys.stdout.isatty() else 120).print(report.table())
     if args.json:
-        args.json.write_text(json.dumps(report.tree(), indent=1) + '\n', encoding='utf-8')
+        write_json(args.json, report.tree(), '--json')

@@ -45,6 +45,7 @@ from soak_run.watch import gpu_to_watch, Watch
 
 from trt_segmentation.engines import ENGINES
 from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
+from trt_segmentation.outputs import check_file, write_json
 
 WARM_UP = 120.0
 WINDOW = 60.0
@@ -158,12 +159,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure or redraw; write what was asked for."""
     args = arguments()
+    for option, path in (('--json', args.json), ('--figure', args.figure)):
+        if path:
+            check_file(path, option)
     if args.redraw:
         tree = json.loads(args.redraw.read_text(encoding='utf-8'))
     else:
         tree = measure(args)
     if args.json:
-        args.json.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+        write_json(args.json, tree, '--json')
     if args.figure:
         from soak_run.figure import draw  # a host that only measures may lack matplotlib
         draw(tree, args.figure)

@@ -52,7 +52,8 @@ def declared(launch_file: str) -> dict[str, list[str]]:
     module = module_from_spec(spec)
     with patch.dict(sys.modules, {name: _Anything(name) for name in LAUNCH_MODULES}):
         spec.loader.exec_module(module)
-    found = {one.args[0]: list(getattr(one, 'choices', ())) for one in module.ARGUMENTS}
+    found = {one.args[0]: list(getattr(one, 'choices', ()))
+             for one in getattr(module, 'ARGUMENTS', ())}
     return found if launch_file == 'seg.launch.py' else {**declared('seg.launch.py'), **found}
 
 
@@ -83,6 +84,9 @@ def check(command: str, folder: Path, topics: set[str]) -> None:
         named = [word for word in words[3:] if word.startswith('/')]
         assert named or words[2] == 'list'
         assert set(named) <= topics, f'no topic of ours or of a camera named here: {named}'
+    elif verb == ['service', 'call']:
+        manager = words[3].split('/')[1]
+        assert f"name='{manager}'" in (ROOT / 'launch' / 'nav2.launch.py').read_text('utf-8')
     elif words[1] == 'security':
         _security(words[2:])
     else:

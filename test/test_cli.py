@@ -12,6 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from importlib import metadata
 import os
 from pathlib import Path
 import subprocess
@@ -25,6 +26,7 @@ from recordings import image_messages, pictures, write_bag
 
 from trt_segmentation import cli
 from trt_segmentation.frame import FrameError
+from trt_segmentation.version import version
 
 ROOT = Path(__file__).parent.parent
 
@@ -99,10 +101,57 @@ def test_exit_codes_of_the_process(model):
 
 
 @pytest.mark.parametrize('args, message', [
+    (['replya'], "argument COMMAND: 'replya' is not known, did you mean 'replay'?"),
+    (['replay', 'b', '--ot', 'x'], "there is no option --ot, did you mean '--out'?"),
+    (['replay', 'b', '--out=x', '--egine=auto'], 'no option --egine, did you mean '),
+    (['bench', '-gpu', '1'], "there is no option -gpu, did you mean '--gpu'?"),
+    (['--verison'], "there is no option --verison, did you mean '--version'?"),
+    (['eval', '--engine', 'tensort'], "'tensort' is not known, did you mean 'tensorrt'?"),
+    (['inspect', 'a', 'b'], "one argument too many: 'b'"),
+    (['demo', '--seconds', 'nan'], 'nan is not a number above 0'),
+    (['demo', '--seconds', 'ten'], 'ten is not a number above 0'),
+    (['bench', '--cameras', '1,x'], 'x is not a whole number of 1 or more'),
+    (['eval', '--street', '2.5'], '2.5 is not a whole number of 1 or more'),
+    *(([command, *more, '--gpu', '-1'], '--gpu: -1 is not a whole number of 0 or more')
+      for command, *more in (('eval',), ('bench',), ('doctor',), ('build', 'street'),
+                             ('replay', 'b', '--out', 'o'))),
+    (['replay', 'b', '--out', 'x', '--min-agreement', 'x'], 'x is not a fraction')])
+def test_a_mistyped_command_line_is_one_line_with_the_nearest_name(args, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(args)
+    assert stopped.value.code == 2
+    text = capsys.readouterr().err
+    assert message in text and text.startswith('trt_seg') and text.count('\n') == 1
+    assert text.endswith(' --help\n') and 'invalid _' not in text
+
+
+def test_abbreviations_and_negative_numbers_are_no_misspellings(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(['eval', '--prec', 'fp61'])
+    assert "'fp61' is not known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('command', [('-m', 'trt_segmentation'), ('-m', 'trt_segmentation.cli')])
+def test_version(command):
+    done = subprocess.run([sys.executable, *command, '--version'], capture_output=True, text=True,
+                          check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    assert done.stdout == f'trt_seg {version()}\n' and done.stderr == ''
+
+
+def test_version_of_a_tree_that_nothing_installed(monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    assert version() == '0.1.0' or 'not installed' in version()
+    monkeypatch.setattr(metadata, 'version', missing)
+    assert version() == 'unknown (not installed)'
+
+
+@pytest.mark.parametrize('args, message', [
     ([], 'COMMAND'), (['nonsense'], 'nonsense'), (['replay', 'bag'], '--out'),
     (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
     (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
-    (['eval', '--street', '0'], '0 is not 1 or more'),
+    (['eval', '--street', '0'], '0 is not a whole number of 1 or more'),
     (['eval', '--ignore', '6-3'], "'6-3' is not a value such as 11 or a range such as 0-6"),
     (['eval', '--ignore', '1-2-3'], "'1-2-3' is not a value"),
     (['eval', '--ignore', '4-'], "'4-' is not a value"),
@@ -127,6 +176,12 @@ def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     (['replay', 'bag', '--out', 'out', '--model', 'net.onnx'],
      '`trt_seg inspect net.onnx` prints a card'),
     (['eval', '--model', 'strret'], "did you mean 'street'?"),
+    (['cache', 'list', '--folder', 'net.onnx'], 'net.onnx is a file; --folder takes a folder'),
+    (['cache', 'verify', '--folder', 'net.onnx'], 'net.onnx is a file'),
+    *((['inspect', folder], f'{folder or "."} is a folder; give an ONNX file or a plan')
+      for folder in ('bag', '.', '/', '')),
+    (['demo', '--out', 'net.onnx/x'], '--out net.onnx/x cannot be a folder: '),
+    (['eval', '--model', 'bag'], "no model card 'bag'. Give a path"),
     (['eval', '--images', 'bag'], '--images and --labels go together')])
 def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, monkeypatch):
     monkeypatch.chdir(model.parent)
@@ -177,9 +232,9 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm', '--view',
                      '--save-view', 'v.rrd']) == 0
     assert seen == [
-        ('street', 'auto', 100, [], None, None, None, 0, 'auto', [], None),
+        ('street', 'auto', None, [], None, None, None, 0, 'auto', [], None),
         ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto', [], None),
-        ('street', 'auto', 100, [], Path('i'), Path('l'), None, 1, 'fp16',
+        ('street', 'auto', None, [], Path('i'), Path('l'), None, 1, 'fp16',
          [range(11, 12), range(7)], 'cityscapes'),
         (10.0, Path('demo-out'), 'street', 'auto', False, None),
         (2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
@@ -225,7 +280,8 @@ def test_no_tensorrt_is_one_clear_line():
 
 @pytest.mark.parametrize('error, code, text', [
     (FrameError('bad frame'), 2, 'trt_seg: error: bad frame\n'),
-    (PermissionError(13, 'Permission denied', 'x'), 2, "Permission denied: 'x'"),
+    (PermissionError(13, 'Permission denied', 'x'), 2,
+     'trt_seg: error: x: Permission denied\n'),
     (KeyboardInterrupt(), 130, 'trt_seg: error: stopped\n')])
 def test_expected_errors_have_no_traceback(monkeypatch, capsys, error, code, text):
     def fail(*_):

@@ -19,28 +19,34 @@ import json
 import os
 from pathlib import Path
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
 import pytest
 
 from trt_segmentation.demo import run_demo
+from trt_segmentation.outputs import claim_folder, OutputError
 from trt_segmentation.ros.bags import BagReader
 from trt_segmentation.street import CLASSES
 
 
-def trt_seg(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def trt_seg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, '-m', 'trt_segmentation.cli', *map(str, arguments)],
-                          capture_output=True, text=True, timeout=240, env=dict(os.environ))
+                          capture_output=True, text=True, timeout=240,
+                          env={**os.environ, **environment})
 
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp('demo') / 'out'
     more = ['--save-view', out.parent / 'view.rrd'] if find_spec('rerun') else []
-    done = trt_seg('demo', '--seconds', '3', '--out', out, *more)
+    done = trt_seg('demo', '--seconds', '3', '--out', out, *more, PYTHONIOENCODING='ascii')
+    assert (done.stdout + done.stderr).isascii()
     assert done.returncode == 0, done.stdout + done.stderr
     (out.parent / 'stderr').write_text(done.stderr)
     return out
@@ -117,9 +123,20 @@ def test_replay_of_its_bag_gives_the_live_label_maps(demo, tmp_path):
 
 def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     (tmp_path / 'thesis.txt').write_text('years of work')
-    with pytest.raises(FileExistsError, match='--out'):
+    with pytest.raises(OutputError, match=r'--out .* holds thesis\.txt'):
         run_demo(1, tmp_path)
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
+
+
+def test_without_ros_an_earlier_report_stays(tmp_path):
+    (tmp_path / 'report.json').write_text('{}')
+    code = ('import sys\nsys.modules["rclpy"] = None\nfrom trt_segmentation.cli import main\n'
+            'sys.exit(main(sys.argv[1:]))')
+    done = subprocess.run([sys.executable, '-c', code, 'demo', '--out', tmp_path],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert 'setup.bash of a ROS 2 install, or pip install' in done.stderr
+    assert (tmp_path / 'report.json').read_text() == '{}'
 
 
 def test_a_node_that_cannot_start_is_named(tmp_path):
@@ -129,3 +146,49 @@ def test_a_node_that_cannot_start_is_named(tmp_path):
     assert done.returncode == 2
     assert 'error: the node says: ' in done.stderr
     assert 'GPU' in done.stderr or 'tensorrt' in done.stderr
+
+
+@pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGTERM])
+def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
+    """Twice, as a shell and its terminal each send one."""
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'trt_segmentation.cli', 'demo', '--seconds', '600', '--out',
+         str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))       # nohup ignores SIGHUP
+    try:
+        end = time.monotonic() + 100
+        while not ((out / 'camera.log').exists() and (out / 'camera.log').stat().st_size > 100):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+        assert len(children) == 2
+        process.send_signal(number)
+        time.sleep(0.1)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=100)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 128 + number, said
+    assert b'Traceback' not in said
+    assert not [child for child in children if Path(f'/proc/{child}').exists()]
+
+
+def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
+    """ROS wants to keep its logs there."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'trt_segmentation.cli', 'demo', '--out', str(tmp_path / 'out')],
+        capture_output=True, text=True, timeout=100, env={
+            **{key: value for key, value in os.environ.items() if key != 'ROS_LOG_DIR'},
+            'HOME': '/proc/nowhere', 'ROS_HOME': '/proc/nowhere', 'MPLCONFIGDIR': str(tmp_path)})
+    assert done.returncode == 2
+    assert 'trt_seg: error: ROS 2 does not start: ' in done.stderr
+    assert 'set ROS_LOG_DIR' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_an_earlier_demo_is_replaced(demo, tmp_path):
+    shutil.copytree(demo, tmp_path / 'again')
+    (tmp_path / 'again' / 'node.jsonl').write_bytes(b'')        # its node was stopped early
+    claim_folder(tmp_path / 'again', '--out', ('node.jsonl',))
+    assert list((tmp_path / 'again').iterdir()) == []

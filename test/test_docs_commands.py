@@ -43,6 +43,7 @@ NOT_RUN = {
     r'export FAST\w+=\S+$': 'asks ros2 where the package is; the file is checked',
     r'colcon build --packages-select trt_segmentation$': 'needs a ROS install',
     r'sudo ': 'changes the machine',
+    r'source \.venv/bin/activate$': 'the tests run in that environment already',
     r'(python -m )?pip install ': 'downloads',
     r'python docs/recipes/export\.py ': 'needs torch and the models of other libraries',
 }
@@ -85,7 +86,8 @@ class Page:
                                       f'{Path(sys.executable).parent}:{os.environ["PATH"]}'})
             return Done(done.returncode, done.stdout, done.stderr)
         if arguments[1] == 'build':  # is compared with fp32 on 48 scenes, which take long to draw
-            arguments += ['--hold-out-frames', '1', '--frames', '4']
+            arguments += ['--hold-out-frames', '1',
+                          *(['--frames', '4'] if '--calibrate' in arguments else [])]
         out, errors = StringIO(), StringIO()
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
@@ -156,7 +158,8 @@ def named(page: Path) -> str:
 def topics() -> set[str]:
     """Ours, and the cameras' that docs/your_camera.md lists."""
     text = (ROOT / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
-    return {'/diagnostics', '/camera/image_raw', *re.findall(r'\| `(/[\w/]+)` \|', text)}
+    return {'/clock', '/diagnostics', '/camera/image_raw',
+            *re.findall(r'\| `(/[\w/]+)` \|', text)}
 
 
 @pytest.mark.timeout(400)  # as long as a busy machine takes

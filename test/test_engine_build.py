@@ -272,7 +272,8 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     assert '1 engines in' in (said := capsys.readouterr().out) and 'its sidecar says' in said
     assert cli.main(['cache', 'clear', '--folder', str(path.parent.parent)]) == 0
     assert 'MB freed' in capsys.readouterr().out and not path.exists()
-    assert cli.main(['cache', 'list', '--folder', str(tmp_path / 'none')]) == 0
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none'))
+    assert cli.main(['cache', 'list']) == 0
     assert 'nothing was built yet' in capsys.readouterr().out
 
 

@@ -163,7 +163,7 @@ def test_a_folder_of_pairs(tmp_path, card_file, suffix, capsys):
     truths['frame1'][:, :2] = 255
     wrong = truths['frame2']
     wrong[0, :16] = (wrong[0, :16] + 1) % 4
-    assert run_eval(str(card_file), 'auto', 9, [], images, folder(tmp_path / 'labels', truths),
+    assert run_eval(str(card_file), 'auto', None, [], images, folder(tmp_path / 'labels', truths),
                     tmp_path / 'scores.json') == 0
     scores = json.loads((tmp_path / 'scores.json').read_text())['scores']['images']
     assert scores['images'] == 3
@@ -181,7 +181,7 @@ def test_files_without_partner_are_named_with_the_nearest(tmp_path):
     assert [(a.name, b.name) for a, b in pairs(images, truths)] == [
         ('aachen_1.png', 'aachen_1.png'), ('bonn_2.png', 'bonn_2.png')]
     Image.fromarray(labels()).save(truths / 'zzz.png')
-    with pytest.raises(EvaluationError, match=r'zzz.png has no partner in .*images 1 of 3 have'):
+    with pytest.raises(EvaluationError, match=r'zzz.png has no partner in .*images\. 1 of 3 have'):
         pairs(images, truths)
 
 

@@ -117,7 +117,7 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
     assert node['ros_arguments'] == ['--log-level', 'debug']
 
 
-@pytest.mark.parametrize(('code', 'again'), [(0, 0), (2, 0), (1, 1), (75, 1), (-9, 1)])
+@pytest.mark.parametrize(('code', 'again'), [(0, 0), (2, 0), (1, 1), (70, 1), (75, 1), (-9, 1)])
 def test_a_node_that_died_is_started_again(
         monkeypatch: pytest.MonkeyPatch, code: int, again: int) -> None:
     """Not one that was told to end, or would refuse its parameters again."""
@@ -160,6 +160,27 @@ def test_the_demo_starts_a_street_camera_for_each(
     assert dict(node.launch_arguments) == {'image': image}
     assert [(camera['name'], dict(camera['remappings'])['image'],
              camera['parameters'][0]['seed']) for camera in cameras] == expected
+
+
+@pytest.mark.parametrize(('given', 'namespace', 'sim'), [
+    ({}, '', False), ({'namespace': 'front', 'use_sim_time': 'true'}, 'front', True),
+    ({'bag': str(ROOT)}, '', True), ({'use_sim_time': 'false'}, '', False)])
+def test_nav2s_manager_starts_a_node_that_does_not_start_itself(
+        monkeypatch: pytest.MonkeyPatch, given: dict[str, str], namespace: str,
+        sim: bool) -> None:
+    """With ``autostart`` of the node, the manager's first request would be answered no."""
+    nav2 = load('nav2')
+    monkeypatch.setattr(nav2, 'Node', lambda **options: options)
+    node, manager = nav2.actions(SimpleNamespace(launch_configurations=given))
+    assert dict(node.launch_arguments) == {'autostart': 'false'}
+    (parameters,) = manager['parameters']
+    assert parameters == {'autostart': True, 'node_names': ['trt_segmentation'],
+                          'bond_timeout': 0.0, 'use_sim_time': sim}
+    assert (manager['package'], manager['executable'], manager['namespace']) == (
+        'nav2_lifecycle_manager', 'lifecycle_manager', namespace)
+    _, seg = started(monkeypatch, **given, autostart='false')[:2]
+    assert (seg['name'], seg['namespace']) == (parameters['node_names'][0], namespace)
+    assert seg['parameters'][1]['autostart'] is False
 
 
 def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
 OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
 """Imports that only some commands or machines need; asked for by name where they are missing."""
 
-SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py', 'config/seg.yaml',
-          'config/fastdds.xml', 'config/models/street.yaml', 'config/maps/cityscapes.yaml',
+SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',
+          'launch/nav2.launch.py', 'config/seg.yaml', 'config/fastdds.xml',
+          'config/models/street.yaml', 'config/maps/cityscapes.yaml',
           'config/maps/ade20k.yaml', 'resource/street.onnx']
 
 
@@ -182,6 +183,7 @@ def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
     cards = {f'{data}share/trt_segmentation/{path.relative_to(ROOT)}'
              for path in (ROOT / 'config' / 'models').glob('*.yaml')}
     assert expected | cards <= names
+    assert 'trt_segmentation/py.typed' in names
 
 
 def away(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -192,24 +194,42 @@ def away(*command: str | Path, **environment: str) -> subprocess.CompletedProces
                           env={**keep, **environment})
 
 
+def installed(wheel: Path, folder: Path) -> Path:
+    """An environment with the wheel and nothing else."""
+    venv = folder / 'venv'
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', venv], check=True)
+    away(sys.executable, '-m', 'pip', '--python', venv / 'bin' / 'python', 'install', '--quiet',
+         '--no-deps', '--no-index', wheel).check_returncode()
+    return venv
+
+
 FIND = ('from trt_segmentation.share import share_path; '
         'print(share_path("config", "seg.yaml"), share_path("resource", "street.onnx"))')
 
 
 def test_pip_install_puts_trt_seg_on_the_path(wheel: Path, tmp_path: Path) -> None:
-    venv = tmp_path / 'venv'
-    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', venv], check=True)
-    away(sys.executable, '-m', 'pip', '--python', venv / 'bin' / 'python', 'install', '--quiet',
-         '--no-deps', '--no-index', wheel).check_returncode()
+    venv = installed(wheel, tmp_path)
     for command in ('trt_seg', 'seg_node', 'street_camera'):
         assert os.access(venv / 'bin' / command, os.X_OK)
     assert 'replay' in away(venv / 'bin' / 'trt_seg', '--help').stdout
     missing = away(venv / 'bin' / 'seg_node')
-    assert missing.returncode == 1 and 'Traceback' not in missing.stderr
+    assert missing.returncode == 2 and 'Traceback' not in missing.stderr
     assert 'pip install' in missing.stderr and 'setup.bash' in missing.stderr
     share = venv / 'share' / 'trt_segmentation'
     assert away(venv / 'bin' / 'python', '-c', FIND).stdout == (
         f'{share}/config/seg.yaml {share}/resource/street.onnx\n')
+
+
+def test_a_project_that_imports_the_wheel_gets_its_types(wheel: Path, tmp_path: Path) -> None:
+    pytest.importorskip('mypy')
+    venv = installed(wheel, tmp_path)
+    user = tmp_path / 'user.py'
+    user.write_text('from trt_segmentation.model_card import load_card\n'
+                    'reveal_type(load_card("street").name)\nload_card(3)\n')
+    done = away(sys.executable, '-m', 'mypy', '--strict', '--cache-dir', tmp_path / 'cache',
+                '--python-executable', venv / 'bin' / 'python', user)
+    assert 'note: Revealed type is "' in done.stdout and 'str"' in done.stdout, done.stdout
+    assert 'expected "str' in done.stdout and 'import-untyped' not in done.stdout
 
 
 @pytest.mark.parametrize('ament', [True, False])

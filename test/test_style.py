@@ -26,9 +26,9 @@ FILES = sorted(PACKAGE.rglob('*.py'))
 OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test')
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 KNOW_NOBODY = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'plain_yaml',
-                'printable', 'regular_file', 'git_lfs'}
+                'printable', 'regular_file', 'git_lfs', 'outputs'}
 MATERIAL = {'frame', 'stats', 'geometry', 'memory', 'share', 'model_card', 'signature',
-            'printable', 'regular_file', 'git_lfs'}
+            'printable', 'regular_file', 'git_lfs', 'outputs'}
 MAY_IMPORT = {
     'host': MATERIAL | {'host', 'engines'},
     'engines': MATERIAL | {'engines'},

@@ -104,7 +104,7 @@ def test_a_replay_shows_every_frame_once_at_its_stamp(tmp_path, card):
     seen = [np.ascontiguousarray(PALETTE[truth][..., ::-1]) for truth in truths]
     info = Message('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', FIRST, camera_info(FIRST))
     write_bag(tmp_path / 'bag', [info, *image_messages(seen)])
-    path = tmp_path / 'new' / 'view.rrd'
+    path = tmp_path / 'view.rrd'
     assert replay(tmp_path, card, '--save-view', path) == 0
     shown = Shown(path)
     assert set(shown.stamps) == {'/camera/image', '/camera/label_map', *(

@@ -40,6 +40,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, kl_div
 
+from trt_segmentation.outputs import check_absent, check_file
 from trt_segmentation.street import CLASSES
 
 QUICK_TESTS = 75
@@ -150,6 +151,10 @@ def taught(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
 def main() -> None:
     """Render, teach, distil, test, export."""
     args = arguments()
+    check_absent(args.out, '--out', ('student.onnx', 'control.onnx', 'teacher.onnx',
+                                     'distill_log.json', 'distill_curve.png'))
+    if args.teacher and not args.teacher.exists():
+        check_file(args.teacher, '--teacher')
     args.out.mkdir(parents=True, exist_ok=True)
     record = Record(args.out / 'distill_log.json', args)
     torch.manual_seed(args.seed)

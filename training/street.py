@@ -32,6 +32,8 @@ import numpy as np
 from scenes import CONDITIONS, DEVICE, test_scenes, training_scenes
 import torch
 
+from trt_segmentation.outputs import check_absent
+
 
 def plot(log: list[dict[str, Any]], path: Path) -> None:
     """Test mean IoU by condition over training steps."""
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument('--low-stride', type=int, choices=sorted(LOW_STAGE), default=4)
     parser.add_argument('--seed', type=int, default=1)
     args = parser.parse_args()
+    check_absent(args.out, '--out', ('street.onnx', 'street_log.json', 'street_curve.png'))
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     random = torch.Generator(DEVICE).manual_seed(args.seed)

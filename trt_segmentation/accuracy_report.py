@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -26,16 +25,17 @@ from rich.text import Text
 
 from .builder.accuracy import Accuracy, write_differences
 from .model_card import ModelCard
+from .outputs import make_folder, write_json
 
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
     """Write accuracy.json and differences.png, and print the tables.
 
-    :raises OSError: where the folder cannot be written.
+    :raises OutputError: if the folder or a file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, '--report')
     tree = {'model': card.name, 'truth': accuracy.has_truth(), 'precisions': accuracy.tree()}
-    (folder / 'accuracy.json').write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+    write_json(folder / 'accuracy.json', tree)
     write_differences(accuracy, card, folder / 'differences.png')
     console.print(by_condition(accuracy))
     if accuracy.has_truth():
@@ -51,8 +51,11 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
 
 def by_condition(accuracy: Accuracy) -> Table:
     """A row for every precision and condition."""
-    table = Table('precision', 'condition', 'images', 'as fp32', 'mean IoU', 'boundary IoU',
-                  title='accuracy')
+    table = Table(title='accuracy')
+    for name in ('precision', 'condition'):  # on a narrow terminal these are folded, not figures
+        table.add_column(name, overflow='fold')
+    for figure in ('images', 'as fp32', 'mean\nIoU', 'boundary\nIoU'):
+        table.add_column(figure, no_wrap=True)
     conditions = [None, *(name for name in accuracy.conditions if name)]
     for precision in _precisions(accuracy):
         for condition in conditions:

@@ -20,13 +20,15 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
+from .command_parser import CommandParser, number, VersionAction, whole_number
 from .engines import ENGINES
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option; ``command`` in what it parses is the command's name."""
-    top = argparse.ArgumentParser(
-        prog='trt_seg', description='Semantic segmentation of camera images.')
+    top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
+    top.add_argument('--version', action=VersionAction, nargs=0, dest=argparse.SUPPRESS,
+                     default=argparse.SUPPRESS, help='print the version')
     commands = top.add_subparsers(title='commands', required=True, metavar='COMMAND',
                                   dest='command')
     _add_inspect(commands)
@@ -40,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-Commands: TypeAlias = 'argparse._SubParsersAction[argparse.ArgumentParser]'
+Commands: TypeAlias = 'argparse._SubParsersAction[CommandParser]'
 
 
 def _add_inspect(commands: Commands) -> None:
@@ -81,7 +83,7 @@ def _add_build(commands: Commands) -> None:
                          'here)')
     command.add_argument('--no-simplify', dest='simplify', action='store_false',
                          help='leave the graph as it was exported')
-    command.add_argument('--gpu', type=int, default=0, metavar='N', help='(%(default)s)')
+    command.add_argument('--gpu', type=_gpu, default=0, metavar='N', help='(%(default)s)')
     _add_calibration(command.add_argument_group('int8 and mixed'))
     _add_accuracy(command.add_argument_group('accuracy'))
 
@@ -138,7 +140,7 @@ def _add_doctor(commands: Commands) -> None:
                          help='open the demo model with every engine there is, compare with the '
                          'CPU and measure; builds TensorRT engines, which takes minutes')
     command.add_argument('--json', action='store_true', help='print JSON')
-    command.add_argument('--gpu', type=int, default=0, metavar='N', help='(%(default)s)')
+    command.add_argument('--gpu', type=_gpu, default=0, metavar='N', help='(%(default)s)')
 
 
 def _add_replay(commands: Commands) -> None:
@@ -179,8 +181,8 @@ def _add_eval(commands: Commands) -> None:
         'images and one of label maps (PNG of class ids, 255 unlabelled) of the same names.')
     _add_model(command)
     _add_device(command)
-    command.add_argument('--street', type=_count, default=100, metavar='N',
-                         help='scenes of each condition (%(default)s)')
+    command.add_argument('--street', type=_count, metavar='N',
+                         help='scenes of each condition (100)')
     command.add_argument('--condition', type=lambda text: text.split(','), default=[],
                          metavar='day,night,…', help='default: all')
     command.add_argument('--images', type=Path, metavar='DIR')
@@ -252,7 +254,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument('--gpu', type=int, default=0, metavar='N',
+    command.add_argument('--gpu', type=_gpu, default=0, metavar='N',
                          help='as CUDA counts (%(default)s)')
     command.add_argument('--precision', choices=('auto', 'fp32', 'fp16', 'int8', 'mixed'),
                          default='auto', help='of engine tensorrt (%(default)s is fp16)')
@@ -267,13 +269,13 @@ def _bytes(text: str) -> int:
 
 
 def _fraction(text: str) -> float:
-    if not 0 <= (value := float(text)) <= 1:
+    if not 0 <= (value := number(text)) <= 1:
         raise argparse.ArgumentTypeError(f'{text} is not a fraction of 0 to 1')
     return value
 
 
 def _positive(text: str) -> float:
-    if not 0 < (value := float(text)) < float('inf'):
+    if not 0 < (value := number(text)) < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is not a number above 0')
     return value
 
@@ -299,6 +301,8 @@ def _counts(text: str) -> list[int]:
 
 
 def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not 1 or more')
-    return value
+    return whole_number(text, 1)
+
+
+def _gpu(text: str) -> int:
+    return whole_number(text, 0)

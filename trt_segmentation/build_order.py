@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import os
 from pathlib import Path
 
 from .builder.build import BuildOptions
 from .builder.graph import GraphError
 from .builder.prepare import Recipe
-from .engines.own_files import sidecar
+from .engines.own_files import sidecar, trusted
+from .outputs import check_file
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,17 @@ class Order:
     def check(self) -> None:
         """Refuse options that contradict each other, before anything takes time.
 
+        Refuses too an ``out`` that could not be written or that no build wrote.
+
         :raises GraphError: naming them.
+        :raises OutputError: naming the file.
         """
         calibrated = self.recipe.calibrated
         for option, value in (('--calibrate', self.calibrate), ('--keep-fp16', self.keep_fp16),
                               ('--search', self.search)):
             if value and not calibrated:
                 raise GraphError(f'{option} is for int8 and mixed, not for {self.precision}')
+        self._check_reading()
         if self.hold_out_labels and len(self.hold_out_labels) != len(self.hold_out):
             raise GraphError(
                 f'--hold-out-labels has {len(self.hold_out_labels)} folders, --hold-out '
@@ -113,9 +119,26 @@ class Order:
             raise GraphError(
                 f'{", ".join(special)}: no node looks for such an engine in the cache; name a '
                 f'plan of your own with --out FILE')
-        if self.out and self.out.exists() and not (
-                self.out.is_file() and sidecar(self.out).exists()):
+        if self.out and os.path.lexists(self.out) and trusted(self.out)[0] is None:
             raise GraphError(f'--out {self.out} is there already and no build wrote it; name '
                              'another file')
+        if self.out:
+            check_file(sidecar(self.out), '--out')
         if self.cache and self.out is not None:
             raise GraphError('--cache and --out: a plan goes to the one or the other')
+
+    def _check_reading(self) -> None:
+        """Refuse options that would be ignored, as nothing is read or compared."""
+        default = Order(self.model)
+        for option, name in (('--compare', 'compare'), ('--hold-out', 'hold_out'),
+                             ('--max-miou-drop', 'max_miou_drop'), ('--report', 'report')):
+            if self.precision == 'fp32' and getattr(self, name) != getattr(default, name):
+                raise GraphError(f'{option} compares a precision with fp32, so it is not for fp32')
+        for option, name in (('--frames', 'frames'), ('--method', 'method')):
+            if not self.calibrate and getattr(self, name) != getattr(default, name):
+                raise GraphError(f'{option} is for measuring ranges; give recordings with '
+                                 '--calibrate')
+        if self.hold_out_labels and not self.hold_out:
+            raise GraphError('--hold-out-labels are of images; give the images with --hold-out')
+        if self.topic and not (self.calibrate or self.hold_out):
+            raise GraphError('--topic is of a bag; give bags with --calibrate or --hold-out')

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from .builder.cache import cache_folder, EngineCache, Entry
+from .engines.own_files import CacheError
 from .printable import one_line
 
 
@@ -29,9 +30,15 @@ def run_cache(action: str, folder: Path | None) -> int:
 
     :param folder: None for the one nodes use.
     :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
-    :raises CacheError: where the folder belongs to somebody else.
+    :raises CacheError: if the folder belongs to somebody else, or ``folder`` holds no cache.
+    :raises NotADirectoryError: if it is a file.
     """
+    if folder and folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that engines are '
+                                 'kept in')
     engines = cache_folder(folder or '') / 'engines'
+    if folder is not None and not engines.is_dir():
+        raise CacheError(f'--folder {folder} holds no cache: there is no folder {engines}')
     if not engines.is_dir():
         print(f'{engines} is not there; nothing was built yet')
         return 0

@@ -24,20 +24,16 @@ import sys
 from typing import Any
 
 from .arguments import parser
+from .pip_names import advice
 from .printable import printable
-
-PIP_NAMES = {
-    'cv2': 'opencv-python-headless', 'yaml': 'PyYAML', 'PIL': 'Pillow', 'rerun': 'rerun-sdk',
-    'rosbags': "'rosbags>=0.11,<0.12'",
-    'rclpy': "'ros-jazzy-rclpy[fastrtps]' (or source a ROS 2 install)",
-    'sensor_msgs': 'ros-jazzy-sensor-msgs (or source a ROS 2 install)',
-}
-"""Packages that pip knows by another name than Python."""
+from .terminal import on_any_terminal
 
 
 def inspect(args: argparse.Namespace) -> int:
     """Print what a network takes and gives and a model card for it, or what a plan holds."""
     from .plan_inspection import inspect_plan, is_plan
+    if args.file.is_dir():
+        return _fail(f'{args.file} is a folder; give an ONNX file or a plan')
     if is_plan(args.file):
         print(inspect_plan(args.file))
     else:
@@ -116,19 +112,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: the exit code: 0, 1 when what was checked is not as it should be, 2 when the
         command could not be done, 128 + signal when it was stopped.
     """
-    args = parser().parse_args(argv)
+    return on_any_terminal(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    given = sys.argv[1:] if argv is None else argv
+    top = parser()
+    if not given:
+        top.print_help(sys.stderr)
+        top.exit(2)
+    args = top.parse_args(given)
     command = COMMANDS[vars(args).pop('command')]
     try:
         return command(args)
     except ModuleNotFoundError as error:
-        missing = (error.name or '').partition('.')[0]
-        if missing == __package__:
+        missing = error.name or ''
+        if missing.partition('.')[0] == __package__:
             raise
-        return _fail(f'{error}; install it with: pip install {PIP_NAMES.get(missing, missing)}')
+        return _fail(f'{error}; {advice(missing)}')
+    except BrokenPipeError:
+        raise
     except (ValueError, RuntimeError, OSError) as error:
         if not _expected(error):
             raise
-        return _fail(str(error))
+        return _fail(_reason(error))
     except KeyboardInterrupt:
         return _fail('stopped', 130)
 
@@ -136,6 +143,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _expected(error: Exception) -> bool:
     """Whether an error's text is for users; of any other the traceback is worth more."""
     return isinstance(error, OSError) or type(error).__module__.startswith(f'{__package__}.')
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f'{error.filename}: {error.strerror}'  # without Python's [Errno 21]
+    return str(error)
 
 
 def _fail(text: str, code: int = 2) -> int:

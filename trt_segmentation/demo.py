@@ -20,14 +20,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 import json
 from pathlib import Path
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from typing import Any, TYPE_CHECKING
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,7 +35,8 @@ from .host.decode import decode
 from .metrics import confusion, Scores
 from .model_card import load_card, ModelCard
 from .montage import latency_plot, montage, Row
-from .node_process import keep_to_this_machine, ros_arguments, running
+from .node_process import ending_on_signals, keep_to_this_machine, ros_arguments, running
+from .outputs import claim_folder, KEY, MARKER, write_image, write_json
 from .ros.bags import BagReader
 from .stats import percentiles
 from .street import CLASSES, Drive
@@ -78,7 +77,7 @@ def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'au
     :param view: show it in Rerun's viewer while it runs; ``save_view`` writes a file for it.
     :raises DemoError: when a process failed; its log is in ``out``.
     :raises ViewError: before anything starts, where nothing can be shown.
-    :raises FileExistsError: when ``out`` is there and is not a demo's.
+    :raises OutputError: before anything starts, if ``out`` holds anything but a demo's files.
     """
     card = load_card(model)
     if seconds <= 0:
@@ -86,28 +85,19 @@ def run_demo(seconds: float, out: Path, model: str = 'street', engine: str = 'au
     if view or save_view:
         from .view import check_view
         check_view(view, save_view)
-    _clear(out)
+    from .ros import recorder  # noqa: F401  # fails here without ROS, before anything is deleted
+    claim_folder(out, '--out', may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
-    with _Progress() as progress:
+    with ending_on_signals(), _Progress() as progress:
         with _viewed(card, out, view, save_view) as tap:
             diagnostics, arrived = _live(out, round(seconds * FPS) or 1, model, engine, progress,
                                          tap)
         report, rows, series = _score(out, card, diagnostics, arrived, progress)
-    (out / 'report.json').write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
-    cv2.imwrite(str(out / 'montage.png'), montage(rows, card))
+    write_json(out / 'report.json', report)
+    write_image(out / 'montage.png', montage(rows, card))
     latency_plot(series, out / 'latency.png')
     _print(report, out)
     return 0
-
-
-def _clear(out: Path) -> None:
-    ours = {'report.json', 'montage.png', 'latency.png', 'bag', 'camera.jsonl', 'node.jsonl',
-            'camera.log', 'node.log'}
-    if out.exists() and (not out.is_dir() or {p.name for p in out.iterdir()} - ours):
-        raise FileExistsError(f'{out} holds something that is not a demo report; '
-                              'name another folder with --out')
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
 
 
 @contextmanager
@@ -116,9 +106,11 @@ def _process(module: str, log: Path, parameters: dict[str, object]
     """One node in a process of its own, its output in a file."""
     command = [sys.executable, '-m', f'{__package__}.ros.{module}', *ros_arguments(parameters)]
     # a session of its own, so that the terminal's Ctrl-C reaches it only through us
-    with log.open('wb') as file, running(command, stdout=file, stderr=subprocess.STDOUT,
-                                         start_new_session=True) as process:
-        yield process
+    with log.open('xb', buffering=0) as file:
+        file.write(f'{KEY}: {MARKER}\n'.encode())
+        with running(command, stdout=file, stderr=subprocess.STDOUT,
+                     start_new_session=True) as process:
+            yield process
 
 
 @contextmanager
@@ -196,7 +188,7 @@ class _Run:
     def died(self, name: str) -> DemoError:
         """Say how a process ended, with the end of its log."""
         log = self.out / f'{name}.log'
-        lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()
+        lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[1:]
         return DemoError(f'the {name} ended with exit code {self.processes[name].returncode}; '
                          f'the end of {log}:\n' + '\n'.join(lines[-5:]))
 

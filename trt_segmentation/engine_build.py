@@ -49,6 +49,7 @@ from .engines.plan import count_precisions, from_json, Plan
 from .held_out import held_out, not_chosen, street_shots
 from .label_values import label_values
 from .model_card import load_card, ModelCard
+from .outputs import check_file, check_folder, make_folder
 from .progress_bars import Bars
 
 __all__ = ['Order', 'run_build']
@@ -67,6 +68,7 @@ def run_build(order: Order) -> int:
     """
     order.check()
     card = load_card(order.model)
+    _check_outputs(order, card)
     identity = _identity(order)
     bars = Bars(Console(stderr=True))
     with bars.shown():
@@ -74,7 +76,7 @@ def run_build(order: Order) -> int:
         for finding in graph.findings:
             bars.say(str(finding))
         calibration, given = _given_precision(order, card, graph, bars)
-        if calibration is not None:
+        if calibration is not None and (order.calibrate or order.keep_fp16):
             calibration.save(calibration_path(card))
             bars.say(f'ranges: {calibration_path(card)}')
         if order.out is not None:
@@ -86,6 +88,19 @@ def run_build(order: Order) -> int:
             plan = _cached(order, card, given, calibration, identity, cache, bars)
     _tell(plan, order, Console())
     return 0
+
+
+def _check_outputs(order: Order, card: ModelCard) -> None:
+    """Refuse, before the work, what could not be written or is the user's.
+
+    :raises OutputError: naming it.
+    """
+    if order.precision != 'fp32':
+        names = ['contact_sheet.png', 'histogram.png'] if order.calibrate else []
+        check_folder(_report_folder(order, card), '--report',
+                     [*names, 'accuracy.json', 'differences.png'])
+    if order.calibrate or order.keep_fp16:
+        check_file(calibration_path(card), 'the ranges')
 
 
 def _identity(order: Order) -> Gpu | None:
@@ -137,7 +152,7 @@ def _choose(order: Order, card: ModelCard, bars: Bars) -> Feeds:
     counted = bars.each('frames looked at', source)
     feeds = replace(choose_frames(card, counted, order.frames), source=source)
     folder = _report_folder(order, card)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, '--report')
     write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')
     write_histogram(feeds.choice, folder / 'histogram.png')
     bars.say(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.looks)} frames: '

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-import json
 from pathlib import Path
 import sys
 from typing import Any, TypeAlias
@@ -36,11 +35,15 @@ from .frame import Frame, FrameError
 from .label_values import label_values, LabelValueError, LabelValues
 from .metrics import confusion, LabelError, Scores, size
 from .model_card import load_card, ModelCard
+from .outputs import check_file, write_json
 from .pictures import IMAGES, PictureError, read_ids, read_picture
 from .pipeline import open_pipeline, Pipeline
 
 FIRST_SEED = 1_000_000
 """Seed of the first scene to evaluate on; training uses smaller ones only."""
+
+SCENES = 100
+"""Scenes of each condition, if nobody says how many."""
 
 SCENE_SIZE = (1280, 720)
 """Width and height of the scenes, pixels."""
@@ -102,7 +105,7 @@ def street_samples(card: ModelCard, count: int, condition: str) -> Iterator[Samp
     if condition not in street.CONDITIONS:
         near = get_close_matches(condition, street.CONDITIONS, n=1)
         raise EvaluationError(
-            f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '')
+            f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '.')
             + f' There are {", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing:
@@ -167,31 +170,38 @@ def pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
             near = get_close_matches(alone[0].stem, others, n=1)
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
-                + (f', did you mean {others[near[0]].name} to be it?' if near else '')
+                + (f', did you mean {others[near[0]].name} to be it?' if near else '.')
                 + f' {len(alone)} of {len(have)} have none; an image and its label map (PNG) '
                 'need the same name but for the ending')
     return [(path, truths[stem]) for stem, path in found.items()]
 
 
-def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
+def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[str],
              images: Path | None, labels: Path | None, json_path: Path | None,
              gpu: int = 0, precision: str = 'auto', ignore: Sequence[range] = (),
              label_map: str | None = None) -> int:
     """Evaluate with a progress bar, print a table and write the JSON file.
 
-    :param street: scenes of each condition, where no ``images`` are given.
+    :param street: scenes of each condition, without ``images``; None for :data:`SCENES`.
     :param conditions: all where empty.
+    :param json_path: file for the scores; checked before anything is scored.
     :param ignore: values of the label maps to leave out; ``label_map`` is
         :func:`.label_values.load_map`'s.
-    :raises EvaluationError, LabelValueError, ModelCardError, EngineError: as those it calls.
+    :raises EvaluationError, LabelValueError, ModelCardError, EngineError, OutputError: as those
+        it calls.
     """
     if (images is None) != (labels is None):
         raise EvaluationError('--images and --labels go together')
     if (ignore or label_map) and labels is None:
         raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
+    for option, value in (('--street', street), ('--condition', conditions)):
+        if images and value:
+            raise EvaluationError(f'{option} is for street scenes; leave it out with --images')
+    if json_path:
+        check_file(json_path, '--json')
     card, values = load_card(model), label_values(ignore, label_map)
     given = (_folder(card, images, labels, values) if images and labels else
-             _scenes(card, street, conditions))
+             _scenes(card, street or SCENES, conditions))
     pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
                              log=lambda line: print(line, file=sys.stderr))
     try:
@@ -203,7 +213,7 @@ def run_eval(model: str, engine: str, street: int, conditions: Sequence[str],
         tree = {'model': card.name, 'engine': pipeline.identity.engine,
                 'precision': pipeline.identity.precision,
                 'scores': {name: scores.tree() for name, scores in scored.items()}}
-        json_path.write_text(json.dumps(tree, indent=1) + '\n', encoding='utf-8')
+        write_json(json_path, tree, '--json')
     return 0
 
 

@@ -171,7 +171,7 @@ def find_card(text: str | Path) -> Path:
             f'it; save that beside it as {path.with_suffix(".yaml").name} and name the card')
     near = get_close_matches(str(text), names, n=1)
     raise ModelCardError(
-        f'no model card {str(text)!r}' + (f', did you mean {near[0]!r}?' if near else '')
+        f'no model card {str(text)!r}' + (f', did you mean {near[0]!r}?' if near else '.')
         + f' Give a path to a .yaml file, or one of: {", ".join(names)}')
 
 
@@ -252,7 +252,7 @@ def _known_keys(where: str, tree: Any, known: list[str]) -> None:
             near = get_close_matches(str(key), known, n=1)
             raise ModelCardError(
                 f'{where + ": " if where else ""}unknown key {short(key)}'
-                + (f', did you mean {near[0]!r}?' if near else '')
+                + (f', did you mean {near[0]!r}?' if near else '.')
                 + f' Known: {", ".join(known)}')
 
 

@@ -32,6 +32,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .metrics import size
 from .model_card import ModelCard
+from .outputs import write_figure
 from .stats import PERCENTILES
 
 Picture = npt.NDArray[np.uint8]
@@ -199,7 +200,7 @@ def latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
     axes['legend'].axis('off')
     axes['legend'].legend(*axes['within'].get_legend_handles_labels(), loc='center', ncols=2,
                           frameon=False, prop={'family': 'monospace', 'size': 13})
-    figure.savefig(path)
+    write_figure(path, figure)
 
 
 def _distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64], color: str) -> None:

@@ -21,6 +21,7 @@ import os
 import random
 import signal
 import subprocess
+from types import FrameType
 from typing import Any
 
 from .share import PROFILES, share_path
@@ -41,6 +42,29 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
     """What gives a node its parameters on the command line."""
     return ['--ros-args', *(part for name, value in parameters.items()
                             for part in ('-p', f'{name}:={value}'))]
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP (a closed terminal) end the block as an error would.
+
+    So processes that :func:`running` started end too. The exit code is 128 + the signal. A
+    signal that is ignored, as by nohup, stays ignored. Main thread only.
+    """
+    def end(number: int, _: FrameType | None) -> None:
+        for other in before:        # a terminal and its shell each send one
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: found for number in (signal.SIGTERM, signal.SIGHUP)
+              if (found := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

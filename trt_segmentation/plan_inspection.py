@@ -29,7 +29,10 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 def is_plan(path: Path) -> bool:
     """Whether a file is a plan rather than a network, by its name or its sidecar."""
-    return path.suffix in SUFFIXES or (path.suffix != '.onnx' and sidecar(path).is_file())
+    if path.suffix in SUFFIXES:
+        return True
+    # a folder such as . or / has no name that a sidecar could have
+    return path.suffix != '.onnx' and path.is_file() and sidecar(path).is_file()
 
 
 def inspect_plan(path: Path) -> str:

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
-import shutil
 import signal
 import sys
 import time
@@ -34,6 +34,7 @@ from .engines import EngineError
 from .expectation import Expectation, label_topic
 from .frame import FrameError, Segmentation, Wanted
 from .model_card import load_card, ModelCard
+from .outputs import check_claim, claim_folder
 from .pipeline import open_pipeline, Pipeline
 from .ros.bag_writer import BagWriter, topic_root
 from .ros.bags import BagError, BagReader, Recorded, stamp_text
@@ -160,6 +161,11 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
         before anything is written, except where the bag or the engine breaks on the way.
     """
     root = topic_root(namespace)
+    for option, given in (('--expect-topic', expect_topic), ('--allow-missing', allow_missing),
+                          ('--min-agreement', min_agreement != 1.0)):
+        if given and not expect:
+            raise ReplayError(f'{option} is for a comparison; give the bag to compare with: '
+                              '--expect')
     card = load_card(model)
     check_out(out, overwrite, [bag_path] + ([expect] if expect else []))
     if view or save_view:
@@ -174,8 +180,7 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
                 min_agreement, allow_missing) if expected else None
             pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision, log=_log)
             try:
-                if out.exists():
-                    shutil.rmtree(out)
+                _make_room(out)
                 with StopSignals() as stop, BagWriter(
                         out, card, namespace, overlay=overlay, png=png,
                         camera_info=bag.camera_info_topic(topic) is not None) as writer, \
@@ -208,24 +213,31 @@ def _log(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists, unless it may be replaced and is but a bag.
+    """Refuse an output folder that exists, unless it may be replaced and is a bag of ours.
 
-    :raises ReplayError: saying which.
+    :raises ReplayError, OutputError: saying which.
     """
     for source in sources:
-        if out.resolve() in (source.resolve(), *source.resolve().parents):
+        # not resolve(), which fails on links that go in circles
+        read = Path(os.path.realpath(source))
+        if Path(os.path.realpath(out)) in (read, *read.parents):
             raise ReplayError(f'--out {out} holds {source}, which is read here; '
                               'give another folder')
-    if not out.exists():
-        return
-    if not overwrite:
+    if out.is_symlink():
+        raise ReplayError(f'--out {out} is a link; name the folder itself')
+    if out.exists() and not overwrite:
         raise ReplayError(f'{out} exists already; give another folder, or --overwrite')
-    foreign = [out.name] if not out.is_dir() else sorted(
-        p.name for p in out.iterdir()
-        if p.name != 'metadata.yaml' and p.suffix not in ('.mcap', '.db3'))
-    if foreign:
-        raise ReplayError(f'{out} is not only a bag ({foreign[0]}), so it is not replaced; '
-                          'remove it yourself or give another folder')
+    check_claim(out, '--out')
+
+
+def _make_room(out: Path) -> None:
+    """Empty a bag of ours; its folder goes too, as the writer makes one of its own."""
+    claim_folder(out, '--out')
+    try:
+        out.rmdir()
+    except OSError as error:
+        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; name the folder '
+                          'from outside') from error
 
 
 def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,

@@ -22,7 +22,7 @@ from types import FrameType
 
 
 class StopSignals:
-    """Turns the first Ctrl-C (or SIGTERM) into a wish, so that no message is cut in two.
+    """Turns the first Ctrl-C (or SIGTERM, SIGHUP) into a wish, so that no message is cut in two.
 
     The second acts as ever. Outside the main thread, where Python takes no signals, it does
     nothing.
@@ -34,8 +34,9 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._catch)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:     # as nohup sets it
+                    self._before[number] = signal.signal(number, self._catch)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -34,6 +34,7 @@ import rerun.blueprint as rrb
 from .frame import Frame, Segmentation, UNLABELLED
 from .host.decode import decode
 from .model_card import ModelCard
+from .outputs import check_file
 
 TIMELINE = 'stamp'
 IMAGE, LABEL_MAP, LATENCY = 'camera/image', 'camera/label_map', 'latency'
@@ -61,6 +62,7 @@ def check_view(spawn: bool, path: Path | None) -> None:
     """Refuse what a :class:`View` could not do, before anything else has begun.
 
     :raises ViewError: where there is no display for a viewer, or a file would be replaced.
+    :raises OutputError: if the file could not be written.
     """
     if spawn and sys.platform == 'linux' and not (
             os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
@@ -70,8 +72,10 @@ def check_view(spawn: bool, path: Path | None) -> None:
     if path is not None and path.suffix != '.rrd':
         raise ViewError(f'--save-view {path}: the viewer knows its files by the ending .rrd; '
                         f'give {path.with_suffix(".rrd")}')
-    if path is not None and path.exists():
+    if path is not None and os.path.lexists(path):
         raise ViewError(f'--save-view {path}: it exists already; give another file')
+    if path is not None:
+        check_file(path, '--save-view')
 
 
 def open_viewer(command: Sequence[str], port: int) -> None:
@@ -107,7 +111,7 @@ class View:
     are the frames' stamps.
 
     :param spawn: open a viewer, or show it in one that is open.
-    :param path: .rrd file to write; parents are made.
+    :param path: .rrd file to write, in a folder that is there.
     :raises ViewError: as :func:`check_view`, and when the viewer does not start.
     """
 
@@ -116,8 +120,6 @@ class View:
         self._stream = rr.RecordingStream('trt_segmentation')
         if spawn:
             open_viewer(VIEWER, PORT)
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
         self._stream.set_sinks(
             *([rr.GrpcSink()] if spawn else []), *([rr.FileSink(path)] if path else []),
             default_blueprint=_layout())

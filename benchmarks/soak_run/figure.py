@@ -22,6 +22,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trt_segmentation.outputs import write_figure
+
 LABELS = {'rss_mb': 'resident', 'pss_mb': 'proportional', 'private_mb': 'anonymous',
           'gpu_mb': 'GPU, whole'}
 
@@ -52,7 +54,7 @@ def draw(tree: dict[str, Any], path: Path) -> None:
     _dress(latency, 'Latency from stamp to subscriber', 'ms')
     latency.set_xlabel('minutes')
     latency.set_xlim(left=0)
-    figure.savefig(path)
+    write_figure(path, figure)
 
 
 def _dress(axes: Axes, title: str, unit: str) -> None:

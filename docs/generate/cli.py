@@ -38,7 +38,11 @@ def cli_text() -> str:
     lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
              'prints the same.', '',
              'Exit codes: 0; 1 where what was checked is not as it should be; 2 where it could '
-             'not be', 'done, with one line that says why; 128 + signal where it was stopped.', '']
+             'not be', 'done, with one line that says why; 128 + signal where it was stopped: 130 '
+             'by Ctrl-C, 141 if', 'nobody reads its output any more, as in `trt_seg doctor | '
+             'head -1`.', '', '`python -m trt_segmentation` is the same command, and `trt_seg '
+             '--version` prints the version.', 'Where the terminal knows only ASCII, other '
+             'letters are printed as escapes.', '']
     (commands,) = (action for action in parser()._actions
                    if isinstance(action, argparse._SubParsersAction))
     helps = {choice.dest: choice.help or '' for choice in commands._choices_actions}

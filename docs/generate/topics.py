@@ -59,6 +59,10 @@ KEYS = {
         'cameras': 'how many',
         'transport': 'direct or typed',
         'transport_reason': 'why that one',
+        'executor_errors': 'exceptions of callbacks that the node survived, since the start; each '
+                           'is a bug',
+        'executor_error': 'the newest of them',
+        'clock_messages_ignored': 'messages of `/clock` that hold no time, since the start',
         'frames_in': 'images delivered since the start',
         'frames_out': 'label maps published',
         'frames_dropped': 'images that got none; `frames_in` is always `frames_out` + '
@@ -207,7 +211,7 @@ def _diagnostics() -> list[str]:
     """Every key of every task, of a report that has everything."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros import direct_subscription, worker
-    from trt_segmentation.ros.diagnostics import CameraReport, Limits, Report, tasks
+    from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, Report, tasks
     from trt_segmentation.ros.transport import Transport
     from trt_segmentation.stats import Snapshot
     reasons = [value for module in (worker, direct_subscription)
@@ -219,7 +223,8 @@ def _diagnostics() -> list[str]:
     camera = CameraReport('NAME', '/image', 1, '', snapshot, foreign_stamps=True)
     report = Report('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
-                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'))
+                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'),
+                    errors=Mishaps(1, 1, 'why'))
     lines, counted = [], {f'frames_dropped_{reason.replace(" ", "_")}' for reason in reasons}
     timed = {f'{stage}_time_{suffix}' for stage in STAGES
              for suffix in ('ms', 'p95_ms', 'p99_ms')}

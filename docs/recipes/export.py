@@ -154,6 +154,9 @@ def main() -> None:
     weights.add_argument('--checkpoint', type=Path, metavar='FILE', help='state dict to load')
     args = parser.parse_args()
     recipe = RECIPES[args.name]
+    for path in (args.out / f'{args.name}.onnx', args.out / f'{args.name}.yaml'):
+        if path.exists() or path.is_symlink():
+            parser.error(f'{path} is there already; remove it yourself or give another --out')
     net = recipe.load(args.random or args.checkpoint is not None)
     if args.checkpoint:
         net.load_state_dict(torch.load(args.checkpoint, map_location='cpu', weights_only=True))

@@ -26,10 +26,10 @@ from pathlib import Path
 import sys
 import tempfile
 
-import cv2
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
+from trt_segmentation.outputs import check_file, check_folder, KEY, MARKER, write_file, write_image
 from trt_segmentation.street import CONDITIONS, Drive, scene
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -37,6 +37,7 @@ SIZE = (640, 360)
 SEED = 1_500_000  # of no training
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
+EACH = 3  # pictures of each condition
 
 
 def write_bag(path: Path, frames: int = 12) -> None:
@@ -47,6 +48,7 @@ def write_bag(path: Path, frames: int = 12) -> None:
     drive = Drive(SEED, 'day', *SIZE, fps=1e9 / PERIOD_NS)
     with tempfile.TemporaryDirectory() as folder:
         with Writer(Path(folder) / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+            bag.set_custom_data(KEY, MARKER)
             topic = bag.add_connection('/camera/image_raw', IMAGE, typestore=store)
             for index in range(frames):
                 stamp = START_NS + index * PERIOD_NS
@@ -58,22 +60,26 @@ def write_bag(path: Path, frames: int = 12) -> None:
                     is_bigendian=0, step=pixels.strides[0], data=pixels.reshape(-1))
                 bag.write(topic, stamp, store.serialize_cdr(message, IMAGE))
         (mcap,) = (Path(folder) / 'bag').glob('*.mcap')
-        path.write_bytes(mcap.read_bytes())
+        write_file(path, mcap.read_bytes())
 
 
-def write_pictures(folder: Path, each: int = 3) -> None:
+def write_pictures(folder: Path) -> None:
     """Write scenes of every condition into frames/ and their class ids into truth/."""
     for kind in ('frames', 'truth'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for condition in CONDITIONS:
-        for index in range(each):
+        for index in range(EACH):
             found = scene(SEED + index, condition, *SIZE)
             name = f'{condition}_{index}.png'
-            cv2.imwrite(str(folder / 'frames' / name), found.image)
-            cv2.imwrite(str(folder / 'truth' / name), found.truth)
+            write_image(folder / 'frames' / name, found.image)
+            write_image(folder / 'truth' / name, found.truth)
 
 
 if __name__ == '__main__':
     here = Path(sys.argv[1] if sys.argv[1:] else '.')
+    check_file(here / 'drive.mcap', '')
+    for kind in ('frames', 'truth'):
+        check_folder(here / kind, '', [f'{condition}_{index}.png' for condition in CONDITIONS
+                                       for index in range(EACH)])
     write_pictures(here)
     write_bag(here / 'drive.mcap')

@@ -63,6 +63,7 @@ def card(tmp_path_factory):
 @pytest.fixture(scope='module')
 def out(card, tmp_path_factory):
     out = tmp_path_factory.mktemp('bench') / 'out'
+    (out.parent / 'kept').mkdir()
     assert main(['bench', '--model', str(card), '--engine', 'onnxruntime-cpu', '--size', '70x50',
                  '--encoding', 'rgb8', '--cameras', '2,1', '--seconds', '0.2', '--fps', '50',
                  '--out', str(out), '--json', str(out.parent / 'kept' / 'run.json')]) == 0
@@ -484,7 +485,8 @@ def test_options_reach_the_order(monkeypatch):
 
 @pytest.mark.parametrize('args, message', [
     (['--size', '1920'], "'1920' is not a size such as 1920x1080"),
-    (['--cameras', '1,0'], '0 is not 1 or more'), (['--cameras', 'all'], '--cameras'),
+    (['--cameras', '1,0'], '0 is not a whole number of 1 or more'),
+    (['--cameras', 'all'], '--cameras'),
     (['--seconds', '0'], '0 is not a number above 0'), (['--fps', 'nan'], 'nan is not')])
 def test_wrong_arguments(args, message, capsys):
     with pytest.raises(SystemExit) as stopped:

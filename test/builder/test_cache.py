@@ -73,7 +73,7 @@ def test_everything_is_for_this_user_only(cache, tmp_path):
     cache.get(KEY, Builder(), plan_bytes)
     assert cache.folder.stat().st_mode & 0o777 == 0o700
     modes = {path.suffix: path.stat().st_mode & 0o777 for path in cache.folder.iterdir()}
-    assert modes == {'.plan': 0o600, '.json': 0o600, '.lock': 0o600}
+    assert modes == {'.plan': 0o600, '.json': 0o600, '.lock': 0o600, '.TAG': 0o600}
 
 
 @pytest.mark.parametrize('name', [f.name for f in fields(EngineKey)])
@@ -205,7 +205,7 @@ def test_failed_build_leaves_nothing(cache):
         raise EngineError('no memory')
     with pytest.raises(EngineError, match='no memory'):
         cache.get(KEY, build, plan_bytes)
-    assert [path.name for path in cache.folder.iterdir()] == ['build.lock']
+    assert {path.name for path in cache.folder.iterdir()} == {'CACHEDIR.TAG', 'build.lock'}
     assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
 
 
@@ -213,7 +213,7 @@ def test_full_disk_is_said_and_the_plan_used(cache, lines, monkeypatch):
     monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(OSError(28, 'No space')))
     assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
     assert 'could not be kept' in lines[-1] and 'No space' in lines[-1]
-    assert [path.name for path in cache.folder.iterdir()] == ['build.lock']
+    assert {path.name for path in cache.folder.iterdir()} == {'CACHEDIR.TAG', 'build.lock'}
 
 
 def test_least_recently_used_go_first(tmp_path, lines):
@@ -255,15 +255,16 @@ def test_plan_that_is_not_there_is_said_so(tmp_path):
 def test_clear_frees_everything(cache):
     cache.get(KEY, Builder(), plan_bytes)
     cache.keep_timing(KEY, b'tactics')
-    size = sum(p.stat().st_size for p in cache.folder.iterdir() if p.suffix != '.lock')
+    size = sum(p.stat().st_size for p in cache.folder.iterdir()
+               if p.suffix not in ('.lock', '.TAG'))
     assert cache.clear() == size
     assert cache.entries() == [] and cache.timing(KEY) == b''
 
 
 def test_files_that_are_not_the_caches_stay(tmp_path, lines):
-    """A folder of that name may have been there before, with files of its owner's."""
+    """The user may have put files of their own into the cache's folder."""
     folder = tmp_path / 'engines'
-    folder.mkdir()
+    EngineCache(tmp_path, limit=1, log=lines.append)
     theirs = {'notes.json', 'mine.plan', 'download.part', 'a.scales'}
     for name in theirs:
         (folder / name).write_text('theirs')
@@ -272,7 +273,7 @@ def test_files_that_are_not_the_caches_stay(tmp_path, lines):
     cache.get(KEY, Builder(), plan_bytes)
     assert len(cache.entries()) == 1
     cache.clear()
-    assert {path.name for path in folder.iterdir()} == theirs | {'build.lock'}
+    assert {path.name for path in folder.iterdir()} == theirs | {'build.lock', 'CACHEDIR.TAG'}
 
 
 @pytest.mark.parametrize('text', ['[' * 100_000, '{"key": 7}', b'\xff', 'pipe'])
@@ -317,6 +318,7 @@ def test_folder_follows_the_parameter_then_xdg_then_home(monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', '/xdg')
     assert cache_folder('/here') == Path('/here')
     assert cache_folder() == Path('/xdg/trt_segmentation')
-    monkeypatch.setenv('XDG_CACHE_HOME', 'not/absolute')
-    monkeypatch.setenv('HOME', '/home/me')
-    assert cache_folder() == Path('/home/me/.cache/trt_segmentation')
+    for relative in ('not/absolute', '.', ''):
+        monkeypatch.setenv('XDG_CACHE_HOME', relative)
+        monkeypatch.setenv('HOME', '/home/me')
+        assert cache_folder() == Path('/home/me/.cache/trt_segmentation')

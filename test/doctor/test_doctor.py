@@ -231,7 +231,7 @@ def test_with_nothing_but_the_base_packages():
     checks = {check['name']: check for check in tree['checks']}
     assert set(BASE) | {'Python', 'driver', 'TensorRT', 'ONNX providers', 'cuda-python', 'tools',
                         'ROS', 'RMW', 'DDS profile', 'shared memory', 'rmem_max'} <= set(checks)
-    assert checks['tools']['run'].startswith('pip install rich rosbags')
+    assert checks['tools']['run'].startswith("pip install rich 'rosbags>=")
     trials = {trial['engine']: trial for trial in tree['selftest']}
     assert list(trials) == list(ENGINES[1:])
     cpu = trials['onnxruntime-cpu']

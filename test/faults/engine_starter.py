@@ -68,13 +68,13 @@ def main(folder: str, log: str, hold: str, model: str = '') -> None:
             file.write('built\n')
         return real(Path(model), hold == 'build') if model else stand_in()
 
+    cache = EngineCache(folder)
     if hold == 'write':
         def hold_up(handle: int) -> None:
             os.ftruncate(handle, os.fstat(handle).st_size // 2)
             say('writing')
             time.sleep(60)
         os.fsync = hold_up
-    cache = EngineCache(folder)
     say('ready')
     sys.stdin.readline()
     say(cache.get(KEY, make, lambda plan: hashlib.sha256(plan.data).hexdigest()))

@@ -69,7 +69,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
     assert cache.get(KEY, lambda: large, lambda plan: plan.data) == large.data
     assert 'could not be kept, the next start builds again' in lines[-1]
     assert 'No space left' in lines[-1]
-    assert names(cache.folder) == ['build.lock']
+    assert names(cache.folder) == ['CACHEDIR.TAG', 'build.lock']
     small = plan()
     assert cache.get(KEY, lambda: small, lambda plan: plan.data) == small.data
     assert cache.verify()[0][1] == ''

@@ -180,14 +180,14 @@ def test_plans_reach_tensorrt_from_the_cache_only():
     """Whoever adds another way in has to say so here, and give it a --trust.
 
     Deserialised are what TensorRtEngine is given, which open_engine and the self-test take from
-    the cache, and what was built in the same call. A plan by path is read by inspect alone, which
-    reads its sidecar and hashes the plan.
+    the cache, and what was built in the same call. A plan by path is read by inspect, which
+    reads its sidecar and hashes the plan, and by build --out, which then replaces it.
     """
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
     assert found['TensorRtEngine'] == ['builder/open_engine.py']
     assert found['read_plan'] == ['plan_inspection.py']
-    assert found['trusted'] == ['builder/cache.py', 'builder/calibration.py',
+    assert found['trusted'] == ['build_order.py', 'builder/cache.py', 'builder/calibration.py',
                                 'engines/own_files.py', 'gpu/program.py']
 
 

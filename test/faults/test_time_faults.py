@@ -28,6 +28,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from faults.invariants import all_accounted_for, right_or_absent
 from faults.numbered import FIRST_SECOND, numbered_image
 from node_rig import NODE
+from rcl_interfaces.srv import SetParameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
@@ -88,6 +89,76 @@ def test_a_bag_that_loops_and_jumps_goes_on_being_answered(make_rig: Any) -> Non
     counts = all_accounted_for(rig)
     assert counts.frames_out == number and not counts.dropped
     assert 0 <= counts.fps_in < 1000 and counts.latency_ms['age']['p50'] >= 0
+
+
+WRONG = [Time(sec=-1), Time(sec=-2**31), Time(sec=-1, nanosec=10**9),
+         Time(sec=0, nanosec=10**9), Time(sec=2**31 - 1, nanosec=2**32 - 1)]
+EXTREME = [Time(sec=2**31 - 1, nanosec=10**9 - 1), Time(), Time(nanosec=1), Time(sec=2**31 - 1)]
+
+
+@pytest.mark.parametrize('at_start', [True, False])
+def test_a_clock_that_holds_no_time_is_ignored_and_counted(make_rig: Any, at_start: bool) -> None:
+    """On a node that was started on sim time, and on one that a stranger sets to it by service."""
+    rig = on_sim_time(make_rig) if at_start else make_rig('diagnostics_period:=0.1')
+    if not at_start:
+        client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
+        rig.until(client.service_is_ready)
+        future = client.call_async(SetParameters.Request(
+            parameters=[Parameter('use_sim_time', value=True).to_parameter_msg()]))
+        rig.until(future.done)
+        assert future.result().results[0].successful
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
+    tell(rig, clock, FIRST_SECOND)
+    for count, wrong in enumerate(WRONG, 1):
+        clock.publish(Clock(clock=wrong))
+        rig.until(lambda count=count: rig.node.bad_clocks.count == count)
+        assert rig.node.get_clock().now().nanoseconds == FIRST_SECOND * 10**9
+        answer(rig, images, maps, count)
+    found = f'{len(WRONG)}'
+    rig.until(lambda: reports and {pair.key: pair.value
+                                   for pair in reports[-1].status[0].values}[
+        'clock_messages_ignored'] == found)
+    (said, *_) = (report.status[0] for report in reports
+                  if 'messages of /clock ignored' in report.status[0].message)
+    assert said.level == WARN and 'expected' in said.message
+    tell(rig, clock, FIRST_SECOND + 1)
+    assert rig.node.errors.count == 0
+
+
+def test_the_ends_of_time_are_times(make_rig: Any) -> None:
+    """The clock jumps from the first nanosecond to the last that a stamp can hold, and back."""
+    rig = on_sim_time(make_rig)
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
+    number = 0
+    for stamp in EXTREME * 3:
+        clock.publish(Clock(clock=stamp))
+        rig.until(lambda stamp=stamp: rig.node.get_clock().now().to_msg() == stamp)
+        count = len(reports)
+        answer(rig, images, maps, number)
+        rig.until(lambda count=count: len(reports) > count)
+        number += 1
+    counts = all_accounted_for(rig)
+    assert counts.frames_out == number and 0 <= counts.fps_in < 1000
+    assert rig.node.errors.count == rig.node.bad_clocks.count == 0
+
+
+def test_use_sim_time_set_over_and_over_while_the_clock_runs(make_rig: Any) -> None:
+    """Each change makes or destroys a subscription in a callback of the executor."""
+    rig = make_rig()
+    maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
+    clock = rig.peer.create_publisher(Clock, '/clock', 10)
+    client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
+    rig.until(client.service_is_ready)
+    for number in range(60):
+        clock.publish(Clock(clock=Time(sec=number - 5)))
+        future = client.call_async(SetParameters.Request(parameters=[
+            Parameter('use_sim_time', value=number % 2 == 0).to_parameter_msg()]))
+        rig.until(future.done)
+        assert future.result().results[0].successful
+        answer(rig, images, maps, number)
+    assert rig.node.errors.count == 0 and right_or_absent(maps) == list(range(60))
 
 
 def test_sim_time_that_stops_stops_nothing_but_the_clock(

@@ -13,6 +13,7 @@
 # limitations under the License.
 
 from itertools import product
+from pathlib import Path
 import stat
 import struct
 
@@ -149,3 +150,12 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, monkeypa
     (tmp_path / 'file').write_text('in the way')
     assert program.cached_cubin('preprocess.cu', 'sm_90', {}, tmp_path / 'file') == b'cubin'
     assert 'cannot keep the compiled preprocess.cu' in caplog.text
+
+
+def test_a_relative_xdg_cache_home_is_ignored(monkeypatch):
+    monkeypatch.setenv('HOME', '/home/me')
+    for relative in ('not/absolute', '.', ''):
+        monkeypatch.setenv('XDG_CACHE_HOME', relative)
+        assert program.cache_folder() == Path('/home/me/.cache/trt_segmentation/cubins')
+    monkeypatch.setenv('XDG_CACHE_HOME', '/xdg')
+    assert program.cache_folder() == Path('/xdg/trt_segmentation/cubins')

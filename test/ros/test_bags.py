@@ -288,14 +288,14 @@ def test_repair_is_not_advised_for_what_is_not_damaged(tmp_path, old, new, words
 def test_files_this_user_may_not_read_are_named(tmp_path, storage, monkeypatch):
     path = write_bag(tmp_path / 'bag', image_messages(pictures(1)), storage)
     (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
-    really = Path.open
+    really = os.open
 
-    def refused(self, *args, **more):       # root, as which tests may run, reads everything
-        if self == file:
-            raise PermissionError(errno.EACCES, 'Permission denied', str(self))
-        return really(self, *args, **more)
+    def refused(path, *args, **more):       # root, as which tests may run, reads everything
+        if path == file:
+            raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+        return really(path, *args, **more)
 
-    monkeypatch.setattr(Path, 'open', refused)
+    monkeypatch.setattr(os, 'open', refused)
     for place in (path, file):
         with pytest.raises(BagError, match=f'{file} cannot be read: this user has no permission; '
                                            'give it with `chmod') as raised:

@@ -16,16 +16,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 import os
 import random
+import re
 import subprocess
 import sys
 
 import pytest
 
 from trt_segmentation.node_process import ros_arguments
+from trt_segmentation.version import version
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
+
+from trt_segmentation.ros.process import GPU_LOST
 
 
 def start(command: str, *arguments: str, without: str = '', **environment: str
@@ -42,8 +47,39 @@ def start(command: str, *arguments: str, without: str = '', **environment: str
 @pytest.mark.parametrize('command', ['seg_node', 'street_camera'])
 def test_without_ros_one_line_says_what_to_install(command: str) -> None:
     done = start(command, without='rclpy')
-    assert done.returncode == 1 and 'Traceback' not in done.stderr
-    assert 'needs the Python module rclpy' in done.stderr and 'setup.bash' in done.stderr
+    assert (done.returncode, done.stdout) == (2, '')
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f'{command}: error: ') and 'rclpy' in line and 'setup.bash' in line
+    assert "pip install 'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs" in line
+
+
+@pytest.mark.parametrize('without', ['', 'rclpy'])
+@pytest.mark.parametrize('command', ['seg_node', 'street_camera'])
+def test_help_says_how_to_start_it(command: str, without: str) -> None:
+    done = start(command, '--help', without=without)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith(f'usage: {command} ')
+    assert f'{command} --ros-args -p ' in done.stdout and 'exit codes:' in done.stdout
+    table = import_module('trt_segmentation.ros.' + (
+        'parameters' if command == 'seg_node' else command))
+    listed = re.findall(r'^  (\w+):=', done.stdout, re.MULTILINE)
+    assert listed == ([] if without else [setting.name for setting in table.SETTINGS])
+    assert 'rclpy is missing' in done.stdout if without else ':=\n' not in done.stdout
+    assert (f'  {GPU_LOST}   the GPU' in done.stdout) == (command == 'seg_node')
+    assert all(len(line) <= 99 for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize('command', ['seg_node', 'street_camera'])
+def test_an_argument_that_is_not_ros_s_is_refused(command: str) -> None:
+    done = start(command, 'seed:=2', '--ros-args', '-p', 'x:=1', '--', without='rclpy')
+    assert (done.returncode, done.stdout) == (2, '')
+    (line,) = done.stderr.splitlines()
+    assert "unknown argument 'seed:=2'" in line and f'{command} --ros-args -p seed:=2' in line
+
+
+def test_version_needs_no_ros() -> None:
+    done = start('seg_node', '--version', without='rclpy')
+    assert done.stdout == f'seg_node {version()}\n'
 
 
 def test_a_refused_parameter_is_the_exit_code() -> None:

@@ -31,8 +31,14 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from builtin_interfaces.msg import Time
 from networks import color_classifier, cube_colors, write_card
 from node_processes import Peer, Process
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
 from trt_segmentation.ros.messages import stamp_ns
@@ -126,6 +132,44 @@ def test_without_autostart_it_waits_to_be_configured(
     node.send(signal.SIGTERM)
     assert node.ended(timeout=5.0) == 0
     assert 'configured' not in node.log
+    peer.close()
+
+
+@pytest.mark.parametrize(('module', 'name'), [
+    ('node', 'trt_segmentation'), ('street_camera', 'street_camera')])
+def test_what_a_stranger_sends_ends_no_process(
+        process: Callable[..., Process], ros: Any, card: Path, module: str, name: str) -> None:
+    """A parameter of no type, sim time and a clock before its start, a transition by its id."""
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+    options = ('-p', f'model:={card}') if module == 'node' else ('-p', 'loop:=1')
+    started = process(module, *options)
+    started.until('active: ' if module == 'node' else 'publishing /image')
+    peer = Peer(ros)
+
+    def call(kind: Any, service: str, request: Any) -> Any:
+        client = peer.node.create_client(kind, f'/{name}/{service}')
+        peer.until(client.service_is_ready)
+        future = client.call_async(request)
+        peer.until(future.done)
+        return future.result()
+
+    wrong = ParameterMessage(name='use_sim_time', value=ParameterValue(type=99))
+    sim = Parameter('use_sim_time', value=True).to_parameter_msg()
+    first, second = call(SetParameters, 'set_parameters', SetParameters.Request(
+        parameters=[wrong, sim])).results
+    assert not first.successful and 'value.type is 99' in first.reason and second.successful
+    clock = peer.node.create_publisher(Clock, '/clock', 10)
+    peer.until(clock.get_subscription_count)
+    clock.publish(Clock(clock=Time(sec=-1)))
+    started.until('a message of /clock was ignored: sec is -1')
+    if module == 'node':
+        for id in (3, 1, 99):
+            request = ChangeState.Request(transition=Transition(id=id))
+            assert not call(ChangeState, 'change_state', request).success
+    assert started.running()
+    started.send(signal.SIGINT)
+    assert started.ended(timeout=20.0) == 0 and 'Traceback' not in started.log
     peer.close()
 
 

@@ -96,6 +96,7 @@ def test_typed_and_direct_publish_the_same_bytes(
         images, infos, node = filmed(ros, log, transport, count=4)
         frames = [parse_image(message) for message in images]
         rows = [json.loads(line) for line in log.read_text('utf-8').splitlines()]
+        assert rows[0].pop('written_by').startswith('trt_segmentation ')
         assert rows == [{'index': index, 'frame': index % 3, 'condition': 'day',
                          'stamp_ns': frame.stamp_ns} for index, frame in enumerate(frames)]
         assert node.published == 4 and len(node.frames) == 3

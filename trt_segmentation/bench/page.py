@@ -26,6 +26,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from ..outputs import MARKER, write_file
 from .compare import cautions, differences
 from .plots import delay_plot, latency_plot, memory_plot, rate_plot, stages_plot
 from .schema import NEEDED_ROWS, number, title, values
@@ -42,12 +43,13 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
              'delay': delay_plot(run, other)}
     page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
-        title=escape(title(run)), device=escape(str(run['setting'].get('device', ''))),
+        marker=MARKER, title=escape(title(run)),
+        device=escape(str(run['setting'].get('device', ''))),
         against=_against(other), tiles=_tiles(run), words=_items(_words(run)),
         cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
         rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
         plots=_script_json({name: _json(plot) for name, plot in plots.items()}))
-    path.write_text(page, encoding='utf-8')
+    write_file(path, page.encode())
 
 
 def _script_json(tree: Any) -> str:

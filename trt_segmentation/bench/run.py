@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-import json
 import os
 from pathlib import Path
 import sys
@@ -31,6 +30,7 @@ from rich.console import Console
 
 from ..frame import Frame, Wanted
 from ..model_card import load_card
+from ..outputs import check_file, check_folder, make_folder, write_json
 from ..pipeline import open_pipeline, Pipeline
 from ..progress_bars import Bars
 from ..stats import percentiles
@@ -94,17 +94,21 @@ def run_bench(order: Order) -> int:
 
     :returns: the exit code, 0.
     :raises BenchError: before anything is measured, where the other run cannot be compared.
+    :raises OutputError: likewise, if a file cannot be written or would replace one of the user's.
     :raises FrameError, ModelCardError, EngineError: as those it calls.
     """
     other = read_run(order.compare) if order.compare else None
+    check_folder(order.out, '--out', ['bench.json', 'bench.html'])
+    if order.json:
+        check_file(order.json, '--json')
     for path in _written(order):
         if order.compare and path.resolve() == order.compare.resolve():
             raise BenchError(f'{order.compare} is compared with and would be replaced; give '
                              'another folder with --out, or another file with --json')
-        path.parent.mkdir(parents=True, exist_ok=True)
     run = _measure(order)
+    make_folder(order.out, '--out')
     for path in _written(order):
-        path.write_text(json.dumps(run, indent=1) + '\n', encoding='utf-8')
+        write_json(path, run)
     write_page(run, order.out / 'bench.html', other)
     _tell(run, order, other)
     return 0

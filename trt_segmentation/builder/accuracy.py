@@ -30,6 +30,7 @@ from ..frame import Frame, UNLABELLED
 from ..host.pipeline import HostPipeline
 from ..metrics import boundary_overlap, confusion, Counts, mean, ratio, Scores
 from ..model_card import ModelCard
+from ..outputs import write_image
 
 REFERENCE = 'fp32'
 EXAMPLES = 6
@@ -215,7 +216,7 @@ def _no_counts(count: int) -> tuple[Counts, Counts]:
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
     """Write a PNG of where precisions differ most: image, FP32, the other, and the pixels.
 
-    :raises OSError: where it cannot be written.
+    :raises OutputError: if it cannot be written.
     """
     rows = [_row(difference, card, height) for difference in accuracy.differences]
     if not rows:
@@ -223,8 +224,7 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
     width = max(row.shape[1] for row in rows)
     padded = [cv2.copyMakeBorder(row, 0, 4, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
               for row in rows]
-    if not cv2.imwrite(str(path), np.vstack(padded)):
-        raise OSError(f'{path} cannot be written; is there such a folder?')
+    write_image(path, np.vstack(padded))
 
 
 def _row(difference: Difference, card: ModelCard, height: int) -> npt.NDArray[np.uint8]:

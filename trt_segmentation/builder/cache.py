@@ -24,7 +24,6 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import re
 import time
 from typing import Any, TypeVar
 
@@ -34,18 +33,18 @@ from ..engines import EngineError
 from ..engines.own_files import (
     CacheError,
     drop_unfinished,
+    is_cache_file,
     MAX_SIDECAR,
     own_folder,
     SCHEMA,
     sidecar,
     store,
     trusted,
+    user_cache,
 )
 from ..engines.plan import Plan
-from ..regular_file import expand_home, PART_NAME, read_regular
+from ..regular_file import expand_home, read_regular
 
-_OURS = r'[0-9a-f]{40}\.(plan|timing|scales|kernels)(\.json)?'
-"""Regular expression of the names of files that this cache writes."""
 LIMIT = 8 << 30
 """Bytes of plans kept before the least recently used go."""
 
@@ -113,10 +112,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
             return expand_home(parameter)
         except FileNotFoundError as error:
             raise CacheError(f'the cache folder {error}; name another one') from error
-    base = os.environ.get('XDG_CACHE_HOME', '')
-    # the XDG specification says to ignore a relative one
-    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
-    return root / 'trt_segmentation'
+    return user_cache()
 
 
 class EngineCache:
@@ -170,9 +166,9 @@ class EngineCache:
         """Every plan, least recently used first."""
         found = []
         for path in self.folder.glob('*.plan'):
-            if not re.fullmatch(_OURS, path.name):
-                continue
             try:
+                if not is_cache_file(path):
+                    continue
                 status = path.lstat()
             except OSError:     # dropped by another process just now, or the disk went away
                 continue
@@ -191,7 +187,7 @@ class EngineCache:
         freed = 0
         with self._locked():
             for path in self.folder.iterdir():
-                if re.fullmatch(f'{_OURS}|{PART_NAME}', path.name):
+                if is_cache_file(path):
                     freed += path.lstat().st_size
                     path.unlink()
         return freed

@@ -37,8 +37,9 @@ from onnxruntime.quantization.calibrate import create_calibrator
 
 from ..engines.own_files import store, trusted
 from ..engines.plan import Plan
+from ..outputs import write_json
 from ..printable import short, unprintable
-from ..regular_file import read_regular, replace_file
+from ..regular_file import read_regular
 from .graph import GraphError
 from .precision import activations, quantisable, Ranges
 
@@ -78,8 +79,11 @@ class Calibration:
         return hashlib.sha256(what.encode()).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, to be taken to the robot beside the ONNX file."""
-        replace_file(path, (json.dumps(asdict(self), indent=1) + '\n').encode())
+        """Write it as JSON, to be taken to the robot beside the ONNX file.
+
+        :raises OutputError: if the file cannot be written or is not ours.
+        """
+        write_json(path, asdict(self))
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -130,7 +134,7 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     if method not in METHODS:
         near = get_close_matches(method, METHODS, n=1)
         raise GraphError(f'calibration method {method!r}'
-                         + (f', did you mean {near[0]!r}?' if near else '')
+                         + (f', did you mean {near[0]!r}?' if near else '.')
                          + f' Known: {", ".join(METHODS)}')
     data, count = _digest(feeds())
     if not count:

@@ -25,6 +25,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..outputs import write_figure, write_image
+
 CLUSTERS = 8
 THUMBNAIL = (160, 90)
 Image = npt.NDArray[np.uint8]
@@ -133,7 +135,7 @@ def write_contact_sheet(choice: Choice, path: Path, columns: int = 20) -> None:
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]
-    _write(path, np.asarray(np.vstack(rows), np.uint8))
+    write_image(path, np.asarray(np.vstack(rows), np.uint8))
 
 
 def write_histogram(choice: Choice, path: Path) -> None:
@@ -156,9 +158,4 @@ def write_histogram(choice: Choice, path: Path) -> None:
     right.set(xlabel='group of light, darkest first', ylabel='frames', yscale='log',
               xticks=groups)
     right.legend()
-    figure.savefig(path, dpi=100)
-
-
-def _write(path: Path, image: Image) -> None:
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f'{path} cannot be written; is there such a folder?')
+    write_figure(path, figure, dpi=100)

@@ -28,6 +28,7 @@ from ..engines.kernel_cache import KernelCache
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model_card import ModelCard
+from ..outputs import naming
 from .build import build, BuildOptions, Progress, supported
 from .cache import EngineCache, EngineKey
 from .calibration import Calibration
@@ -105,7 +106,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan and its sidecar where a user asked for them.
 
-    :raises OSError: where they cannot be written.
+    :raises OutputError: if they cannot be written; names the plan.
     """
     from ..engines.own_files import store
-    store(path, plan, {})
+    with naming(path, '--out'):
+        store(path, plan, {})

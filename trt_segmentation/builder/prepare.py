@@ -63,7 +63,7 @@ class Recipe:
         if self.precision not in PRECISIONS:
             near = get_close_matches(self.precision, PRECISIONS, n=1)
             raise GraphError(f'precision {self.precision!r}'
-                             + (f', did you mean {near[0]!r}?' if near else '')
+                             + (f', did you mean {near[0]!r}?' if near else '.')
                              + f' Known: {", ".join(PRECISIONS)}')
 
     @property

@@ -19,16 +19,16 @@ from __future__ import annotations
 from importlib import import_module, metadata
 from importlib.util import find_spec
 
+from ..pip_names import pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 from .nvidia import Driver
 
-BASE = {'numpy': 'numpy', 'cv2': 'opencv-python-headless', 'onnxruntime': 'onnxruntime',
-        'yaml': 'PyYAML'}
+BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
 """What nothing works without: import name and pip's name."""
 
 BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
-TOOLS = {'rich': 'rich', 'rosbags': 'rosbags', 'matplotlib': 'matplotlib', 'PIL': 'Pillow'}
+TOOLS = ('rich', 'rosbags', 'matplotlib', 'PIL')
 RTX_CAPABILITIES = 'compute capability 7.5, 8.x and 12.x'
 
 
@@ -41,7 +41,7 @@ def base_packages() -> list[Check]:
             checks.append(Check(name, OK, str(version)))
         except Exception as error:      # a broken binary raises what it likes
             checks.append(Check(name, ERROR, f'cannot be imported: {error}',
-                                f'pip install {pip}'))
+                                pip_install(pip)))
     return checks
 
 
@@ -75,15 +75,15 @@ def tensorrt(found: Driver, gpu: int) -> Check:
     if not library:
         if not found.gpus:
             return Check('TensorRT', OK, 'not installed, and not needed without a GPU')
-        return Check('TensorRT', WARNING, why_not, 'pip install tensorrt-cu13')
+        return Check('TensorRT', WARNING, why_not, pip_install(PIP_NAMES['tensorrt']))
     chosen, _ = found.gpu_or_why_not(gpu)
     if chosen and not rtx_fits(library, chosen.capability):
         return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, and GPU {gpu} '
                      f'has {chosen.capability[0]}.{chosen.capability[1]}',
-                     'pip install tensorrt-cu13')
+                     pip_install(PIP_NAMES['tensorrt']))
     if missing := absent(*BUILDER):
         return Check('TensorRT', WARNING, f'{library}, but engines are built with '
-                     f'{", ".join(missing)} too', f'pip install {" ".join(missing)}')
+                     f'{", ".join(missing)} too', _install(missing))
     return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for elsewhere '
                                             'with --out' if 'RTX' in library else ''))
 
@@ -98,7 +98,7 @@ def onnx_runtime(found: Driver) -> Check:
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
         return Check('ONNX providers', WARNING, f'{text}; not CUDA, though there is a GPU',
-                     'pip uninstall onnxruntime && pip install onnxruntime-gpu')
+                     f'pip uninstall onnxruntime && {pip_install("onnxruntime-gpu")}')
     return Check('ONNX providers', OK, text)
 
 
@@ -106,18 +106,18 @@ def cuda_python(found: Driver) -> Check:
     """cuda-python, and whether the driver is new enough for it."""
     missing = absent(*CUDA)
     if missing:
-        pip = ' '.join(CUDA[name] for name in missing)
         return Check('cuda-python', WARNING if found.gpus else OK,
                      f'{", ".join(missing)} not installed'
                      + ('; the GPU pipeline needs it' if found.gpus else ', and not needed '
-                        'without a GPU'), f"pip install '{pip}'" if found.gpus else '')
+                        'without a GPU'),
+                     pip_install(*(CUDA[name] for name in missing)) if found.gpus else '')
     versions = {name: _version(name) for name in ('cuda-core', 'cuda-bindings')}
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
     major = int(versions['cuda-bindings'].partition('.')[0] or 0)
     if found.gpus and major > found.cuda[0]:
         return Check('cuda-python', WARNING, f'{text}, but the driver runs CUDA '
                      f'{found.cuda[0]}.{found.cuda[1]}',
-                     f"pip install 'cuda-core[cu{found.cuda[0]}]', or a newer driver")
+                     f'{pip_install(f"cuda-core[cu{found.cuda[0]}]")}, or a newer driver')
     return Check('cuda-python', OK, text)
 
 
@@ -126,9 +126,12 @@ def tools() -> Check:
     missing = absent(*TOOLS, *BUILDER)
     if not missing:
         return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
-    pip = ' '.join(TOOLS.get(name, name) for name in missing)
     return Check('tools', WARNING, f'{", ".join(missing)} not installed; replay, eval, demo or '
-                 'build need them', f'pip install {pip}')
+                 'build need them', _install(missing))
+
+
+def _install(missing: list[str]) -> str:
+    return pip_install(*(PIP_NAMES[name] for name in missing))
 
 
 def _version(name: str) -> str:

@@ -21,12 +21,13 @@ import os
 from pathlib import Path
 import re
 
+from ..pip_names import pip_install, ROS_WHEELS
 from ..share import profile_export, PROFILES
 from .check import Check, ERROR, OK, WARNING
 from .libraries import absent
 
 DEFAULT_RMW = 'rmw_fastrtps_cpp'
-NEEDED = ('rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs')
+NEEDED = ('rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs')
 _SOURCE = 'source /opt/ros/<distro>/setup.bash'
 
 
@@ -39,9 +40,7 @@ def distro() -> Check:
     if missing := absent(*NEEDED):
         if len(missing) == len(NEEDED):
             return Check('ROS', WARNING, 'not here; every command but demo works without it, '
-                         'the node does not', f"{_SOURCE}, or pip install "
-                         f"'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs "
-                         f'ros-jazzy-diagnostic-msgs')
+                         'the node does not', f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
         return Check('ROS', WARNING, f'{name or "unknown distribution"}, without '
                      f'{", ".join(missing)}, which the node needs', _SOURCE)
     return Check('ROS', OK, name or 'unknown distribution')

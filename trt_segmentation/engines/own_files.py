@@ -26,6 +26,7 @@ import re
 import time
 from typing import Any
 
+from ..outputs import is_ours, KEY, MARKER
 from ..regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 from .plan import Plan
 
@@ -41,8 +42,23 @@ _WRITTEN_BY_NOW = 3600.0
 """Seconds; no process is still at work on a part so old."""
 
 
+_TAG = 'CACHEDIR.TAG'
+"""Marks a folder as a cache, as the Cache Directory Tagging specification says."""
+_TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
+_OWN_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
+"""Names of the files in a cache, and of files that are still being written."""
+
+
 class CacheError(RuntimeError):
     """A cache folder that cannot be used; names it and what to do."""
+
+
+def user_cache() -> Path:
+    """The folder of this package in the user's cache, $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get('XDG_CACHE_HOME', '')
+    # the XDG specification says to ignore a relative one
+    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
+    return root / 'trt_segmentation'
 
 
 def sidecar(path: Path) -> Path:
@@ -55,7 +71,7 @@ def store(path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
 
     :raises OSError: where the disk does not take them.
     """
-    said = {'schema': SCHEMA, 'size': len(plan.data), 'key': key, 'about': plan.about,
+    said = {KEY: MARKER, 'schema': SCHEMA, 'size': len(plan.data), 'key': key, 'about': plan.about,
             'sha256': hashlib.sha256(plan.data).hexdigest()}
     replace_file(path, plan.data, _PRIVATE)
     replace_file(sidecar(path), json.dumps(said, indent=1).encode(), _PRIVATE)
@@ -96,9 +112,11 @@ def read_plan(path: Path) -> Plan:
 
 
 def own_folder(folder: Path) -> Path:
-    """Make a folder of mode 0700, or check that one there is this user's.
+    """Make a folder of mode 0700 with a tag, or check that one there is this user's and has it.
 
-    :raises CacheError: where it cannot be made or belongs to somebody else.
+    An empty folder gets the tag.
+
+    :raises CacheError: if it cannot be made, belongs to somebody else, or holds other files.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,6 +126,15 @@ def own_folder(folder: Path) -> Path:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} is not a folder of user {os.getuid()}, so engines in '
                                  f'it cannot be trusted; name another cache folder')
+            # first the names, then the tag: nothing else is written before the tag is there
+            names = sorted(name for name in os.listdir(handle)
+                           if name != _TAG and not re.fullmatch(PART_NAME, name))
+            if not is_ours(folder / _TAG):
+                if names:
+                    raise CacheError(f'{folder} holds {names[0]} and no {_TAG} of ours, so it is '
+                                     f'not our cache; name another cache folder, or remove it '
+                                     f'yourself')
+                replace_file(folder / _TAG, _TAG_TEXT.encode(), _PRIVATE)
             os.fchmod(handle, 0o700)
         finally:
             os.close(handle)
@@ -117,14 +144,18 @@ def own_folder(folder: Path) -> Path:
     return folder
 
 
+def is_cache_file(path: Path) -> bool:
+    """Whether a file in a cache folder has a name that only a cache gives: a digest."""
+    return bool(_OWN_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
+
+
 def drop_unfinished(folder: Path) -> None:
     """Delete what a process that was killed while it wrote has left.
 
     :raises OSError: where the folder cannot be read or written.
     """
     for part in folder.glob(f'*{PART}'):
-        age = time.time() - part.lstat().st_mtime
-        if re.fullmatch(PART_NAME, part.name) and age > _WRITTEN_BY_NOW:
+        if is_cache_file(part) and time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
             part.unlink(missing_ok=True)
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 import hashlib
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from cuda.bindings import driver
 from cuda.core import Program, ProgramOptions
 
 from ..engines import EngineError
-from ..engines.own_files import CacheError, own_folder, store, trusted
+from ..engines.own_files import CacheError, own_folder, store, trusted, user_cache
 from ..engines.plan import Plan
 from .driver import call
 
@@ -94,8 +93,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
 
 def cache_folder() -> Path:
     """Where cubins are kept: readable by this user alone, as they are code."""
-    base = os.environ.get('XDG_CACHE_HOME')
-    return Path(base or Path.home() / '.cache') / 'trt_segmentation' / 'cubins'
+    return user_cache() / 'cubins'
 
 
 def driver_version() -> int:

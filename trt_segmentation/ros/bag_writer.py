@@ -36,6 +36,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from ..frame import Segmentation
 from ..model_card import ModelCard
+from ..outputs import KEY, MARKER, naming
 from .bags import BagError, CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
 
 _FOREVER = QosTime(9223372036, 854775807)
@@ -66,6 +67,7 @@ class BagWriter:
         try:
             # format 8 and not 9: Humble reads only numbers for QoS, later ones read both
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+            mark(self._writer)
             self._writer.open()
         except (OSError, WriterError) as error:
             raise BagError(f'cannot write a bag to {path}: {error}') from error
@@ -81,10 +83,14 @@ class BagWriter:
 
     def __exit__(self, *_: object) -> None:
         # after an error too: what was written so far stays readable
-        self._writer.close()
+        with naming(self.path):
+            self._writer.close()
 
     def write(self, log_time_ns: int, answer: Segmentation) -> None:
-        """Write label map and, where there is one, overlay; takes nothing of them along."""
+        """Write label map and, where there is one, overlay; takes nothing of them along.
+
+        :raises OutputError: if the disk is full, say; names the bag.
+        """
         header = self._header(answer.frame.stamp_ns, answer.frame.frame_id)
         self._write_label_info(log_time_ns, header)
         if self._png:
@@ -98,7 +104,8 @@ class BagWriter:
     def write_camera_info(self, recorded: Recorded) -> None:
         """Pass a camera info on as it is."""
         assert self._camera_info
-        self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
+        with naming(self.path):
+            self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
 
     def _write_label_info(self, log_time_ns: int, header: Any) -> None:
         if self._label_info_written:
@@ -111,8 +118,9 @@ class BagWriter:
             header=header, class_map=classes, threshold=self._card.output.threshold))
 
     def _put(self, connection: Connection, log_time_ns: int, message: object) -> None:
-        self._writer.write(connection, log_time_ns,
-                           STORE.serialize_cdr(message, connection.msgtype))
+        with naming(self.path):
+            self._writer.write(connection, log_time_ns,
+                               STORE.serialize_cdr(message, connection.msgtype))
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
         sec, nanosec = divmod(stamp_ns, 1_000_000_000)
@@ -134,6 +142,11 @@ class BagWriter:
         return STORE.types[COMPRESSED](
             header=header, format=f'{self._card.label_encoding}; png compressed ',
             data=png.reshape(-1))
+
+
+def mark(writer: Writer) -> None:
+    """Have a bag hold our marker, in metadata.yaml and in the copy of it in the MCAP file."""
+    writer.set_custom_data(KEY, MARKER)
 
 
 def connect(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:

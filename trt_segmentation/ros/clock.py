@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 import time
 
+from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 
 FOREIGN = 3600.0
@@ -26,6 +27,18 @@ FOREIGN = 3600.0
 
 STANDS = 2.0
 """Seconds without a new time on the clock from which it counts as standing."""
+
+
+def unusable(stamp: Time) -> str:
+    """Why a message of /clock holds no time, in words; '' if it does.
+
+    rclpy raises on a negative one, and on every stamp made of one past int32's seconds.
+    """
+    if stamp.sec < 0:
+        return f'sec is {stamp.sec}; expected 0 or more'
+    if stamp.nanosec >= 10**9:
+        return f'nanosec is {stamp.nanosec}; expected less than 1000000000'
+    return ''
 
 
 class ForwardClock:

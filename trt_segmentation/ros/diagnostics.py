@@ -42,6 +42,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Mishaps:
+    """What went wrong and was survived: since the start, since the last report, and the newest."""
+
+    count: int = 0
+    new: int = 0
+    newest: str = ''
+
+
+@dataclass(frozen=True)
 class CameraReport:
     """One camera at one moment.
 
@@ -91,6 +100,8 @@ class Report:
     :param progress: what configure is at; '' where it is not at work.
     :param clock_stands: whether use_sim_time is set and /clock never came.
     :param transport: how images travel; None where unconfigured.
+    :param errors: exceptions caught in the executor's thread.
+    :param bad_clocks: messages of /clock that were ignored.
     """
 
     node: str
@@ -104,6 +115,8 @@ class Report:
     clock_stands: bool = False
     transport: Transport | None = None
     identity: Identity | None = None
+    errors: Mishaps = Mishaps()
+    bad_clocks: Mishaps = Mishaps()
 
 
 def tasks(report: Report) -> list[DiagnosticStatus]:
@@ -119,7 +132,11 @@ def pipeline(report: Report) -> DiagnosticStatus:
         values |= {'transport': report.transport.name,
                    'transport_reason': report.transport.reason}
     values |= _lost(report.snapshot, report.cameras)
-    return _status(report, 'pipeline', _pipeline_findings(report),
+    values['executor_errors'] = report.errors.count
+    if report.errors.count:
+        values['executor_error'] = report.errors.newest
+    values['clock_messages_ignored'] = report.bad_clocks.count
+    return _status(report, 'pipeline', _pipeline_findings(report) + _survived(report),
                    {**values, **_counted(report.snapshot)})
 
 
@@ -188,6 +205,13 @@ def _pipeline_findings(report: Report) -> Findings:
     if report.clock_stands:
         found.append((WARN, 'use_sim_time is true, and /clock has not started'))
     return found + _slow(report.snapshot, report.limits)
+
+
+def _survived(report: Report) -> Findings:
+    return [(WARN, f'{mishaps.new} {what} since the last report, the newest: {mishaps.newest}')
+            for mishaps, what in ((report.errors, 'errors caught'),
+                                  (report.bad_clocks, 'messages of /clock ignored'))
+            if mishaps.new]
 
 
 def _camera_findings(report: Report, one: CameraReport) -> Findings:

@@ -16,25 +16,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 import sys
+
+from ..pip_names import advice
+from ..terminal import on_any_terminal
+from ..version import version
+from .usage import Described, help_text, own_arguments, refusal
 
 
 def seg_node() -> int:
     """Run the segmentation node; the process's exit code."""
-    return _main('node')
+    return _main('seg_node', 'node')
 
 
 def street_camera() -> int:
     """Run the street camera; the process's exit code."""
-    return _main('street_camera')
+    return _main('street_camera', 'street_camera')
 
 
-def _main(module: str) -> int:
+def _main(executable: str, module: str) -> int:
+    own = own_arguments(sys.argv[1:])
+    if '-h' in own or '--help' in own:
+        text = help_text(executable, _settings(module))
+        return on_any_terminal(lambda: print(text) or 0)
+    if '--version' in own:
+        return on_any_terminal(lambda: print(f'{executable} {version()}') or 0)
+    if own:
+        print(refusal(executable, own[0]), file=sys.stderr)
+        return 2
     try:
         main = import_module(f'.{module}', __package__).main
     except ModuleNotFoundError as error:
-        sys.exit(f'{module} needs the Python module {error.name}. With a ROS 2 install: source '
-                 'its setup.bash, then rosdep install. Without: pip install '
-                 "'trt_segmentation[ros]'")
+        print(f'{executable}: error: {error}; {advice(error.name or "")}', file=sys.stderr)
+        return 2
     return int(main())
+
+
+def _settings(module: str) -> Iterable[Described] | None:
+    """The parameters of a node; None if ROS, which their table needs, is missing."""
+    table = 'parameters' if module == 'node' else module
+    try:
+        settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS
+    except ModuleNotFoundError:
+        return None
+    return settings

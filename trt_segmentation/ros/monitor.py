@@ -29,11 +29,12 @@ from ..engines import Identity
 from ..stats import Snapshot, Stats
 from .camera import Camera
 from .clock import ForwardClock
-from .diagnostics import CameraReport, Limits, Report, tasks
+from .diagnostics import CameraReport, Limits, Mishaps, Report, tasks
 from .loss import loss
 from .parameters import START_PERIODS
 from .qos import ANSWERS, overridable
 from .silence import silence
+from .tally import Tally
 from .transport import Transport
 
 LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
@@ -49,6 +50,8 @@ class Watched(Protocol):
     transport: Transport | None
     identity: Identity | None
     cameras: Sequence[Camera]
+    errors: Tally
+    bad_clocks: Tally
 
 
 class Monitor:
@@ -66,6 +69,7 @@ class Monitor:
         self._clock = clock
         self._dropped: dict[str, dict[str, int]] = {}
         self._bad_infos: dict[str, int] = {}
+        self._tallied: dict[str, int] = {}
         self._told: dict[str, tuple[float, bool]] = {}
         self._advertised: dict[str, float] = {}
         """time.monotonic() when each camera's topic was first seen to have a publisher."""
@@ -88,10 +92,16 @@ class Monitor:
             cameras=tuple(self._camera(camera) for camera in watched.cameras),
             engine_error=watched.engine_error, progress=watched.progress,
             clock_stands=not now.nanoseconds, transport=watched.transport,
-            identity=watched.identity)
+            identity=watched.identity,
+            errors=self._mishaps('errors', watched.errors),
+            bad_clocks=self._mishaps('bad_clocks', watched.bad_clocks))
         message = DiagnosticArray(status=tasks(report))
         message.header.stamp = now.to_msg()
         self._publisher.publish(message)
+
+    def _mishaps(self, kind: str, tally: Tally) -> Mishaps:
+        before, self._tallied[kind] = self._tallied.get(kind, 0), tally.count
+        return Mishaps(tally.count, tally.count - before, tally.newest)
 
     def _camera(self, camera: Camera) -> CameraReport:
         snapshot = camera.stats.snapshot(self._clock.seconds())

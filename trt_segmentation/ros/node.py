@@ -32,6 +32,7 @@ from .clock import ForwardClock
 from .diagnostics import summary
 from .fitting import MODEL_DEPENDENT, unfit
 from .frame_log import FrameLog, FrameLogError
+from .guarded import Guarded
 from .librcl import TransportError
 from .live import LiveParameters
 from .malloc import give_back_freed_memory, keep_freed_memory
@@ -39,6 +40,7 @@ from .monitor import Monitor
 from .opening import Interrupted, interruptible
 from .process import GPU_LOST, run, TOLD
 from .python_log import forward_python_log
+from .requests import answer_requests
 from .supervisor import buffers, Supervisor, TICK_SECONDS
 from .throttled_log import ThrottledLog
 from .transport import choose_transport, Transport
@@ -51,7 +53,7 @@ STOP_SECONDS = 1.5
 """How long shutting down waits for the frames at work."""
 
 
-class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no types
+class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
     """Takes images in the executor's thread and answers them in a worker's.
 
     configure opens the pipeline and makes the publishers, activate subscribes and starts the
@@ -130,7 +132,7 @@ class SegmentationNode(LifecycleNode):  # type: ignore[misc]  # rclpy has no typ
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = interruptible(
                 lambda: self._open(card, self.value('engine')), self.monitor.publish,
-                self.value('diagnostics_period'))
+                self.value('diagnostics_period'), lambda: answer_requests(self, self.errors))
             for parameter in MODEL_DEPENDENT:
                 if reason := self._refuse(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')

@@ -34,10 +34,12 @@ class Interrupted(RuntimeError):
     """The process was told to end while it worked."""
 
 
-def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float) -> T:
+def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float,
+                  serve: Callable[[], None] = lambda: None) -> T:
     """Do work in a thread of its own and wait for it, unless the process is told to end.
 
     :param tick: called in this thread every ``period`` seconds meanwhile.
+    :param serve: called in this thread every :data:`ASK_SECONDS` meanwhile.
     :raises Interrupted: on SIGINT or SIGTERM. The work goes on and ends with the process, which
         does not wait for it: no library here can be told to stop.
     """
@@ -54,6 +56,7 @@ def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float
     while not wait([result], ASK_SECONDS).done:
         if TOLD.is_set():
             raise Interrupted('the process was told to end')
+        serve()
         if time.monotonic() >= due:
             due += period
             tick()

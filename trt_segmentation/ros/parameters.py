@@ -46,6 +46,9 @@ START_PERIODS = 5
 """The log waits this many times ``stale_after`` for a camera that has not advertised its topic
 yet: drivers take seconds to start."""
 
+LONGEST_TEXT = 4096
+"""Characters of a string: a path of Linux has no more."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -56,6 +59,7 @@ class Setting:
     :param high: largest value of a number.
     :param choices: the only values of a string; empty where any will do.
     :param pattern: of every item of a list of strings, and what it is in words.
+    :param most: items of a list at most.
     """
 
     name: str
@@ -66,11 +70,13 @@ class Setting:
     high: float = 0.0
     choices: tuple[str, ...] = ()
     pattern: tuple[str, str] = ('', '')
+    most: int = 0
 
     @property
     def constraints(self) -> str:
-        """In words: choices and when it may change."""
-        return (f'one of {", ".join(self.choices)}; ' if self.choices else '') + self.change
+        """In words: choices, items at most, and when it may change."""
+        return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
+                + (f'{self.most} at most; ' if self.most else '') + self.change)
 
     @property
     def span(self) -> str:
@@ -130,7 +136,7 @@ SETTINGS = (
             'CAMERA/segmentation/label_map and so on out. Empty: one camera, image in, '
             '~/label_map and so on out.',
             UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
-                                   'a topic name such as front or front/left')),
+                                   'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Frames of different cameras the network gets at once at most; 0: '
             "the model's own batch, 1 where its file leaves that open. On a GPU runs of more than "
             'it was configured with are split.', high=64),
@@ -148,7 +154,7 @@ SETTINGS = (
             'is appended to), /dev/stdout or /dev/stderr.', UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb a class; empty: those of the '
-            'model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb')),
+            'model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
     Setting('overlay_rate', 0.0, 'Overlays a second and camera at most; 0: one for every frame.',
             high=1000.0),
     Setting('confidence', False, 'Publish confidence, where it has a subscriber.'),
@@ -210,6 +216,8 @@ def _deletion(node: Node, change: Parameter) -> str:
 
 def refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     """Why a parameter cannot have a value, or ''; rclpy checks ranges and types of numbers."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f'it has {len(value)} characters; expected {LONGEST_TEXT} at most'
     if setting.choices and value not in setting.choices:
         near = get_close_matches(str(value), setting.choices, n=1)
         return (f'{value!r} is not known' + (f', did you mean {near[0]!r}?' if near else ';')
@@ -227,6 +235,8 @@ def _bad_list(setting: Setting, value: Any) -> str:
     items = value or []  # an empty one in a YAML file comes as None
     if not isinstance(items, (list, tuple)):
         return f'{value!r} is not a list; expected [] or a list of strings'
+    if len(items) > setting.most:
+        return f'{len(items)} of them; expected {setting.most} at most'
     for item in items:
         if not isinstance(item, str) or not re.fullmatch(pattern, item):
             return f'{item!r} in it is not {words}'
@@ -259,6 +269,7 @@ def markdown_text() -> str:
     when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
     for setting in SETTINGS:
         values = ', '.join(setting.choices) or setting.span or setting.pattern[1]
+        values += f', {setting.most} at most' if setting.most else ''
         lines.append(f'| `{setting.name}` | `{setting.yaml}` | {values} | '
                      f'{when[setting.change]} | {setting.description} |')
     return '\n'.join([*lines, '', *(f'- {word}: {text}.' for text, word in when.items())]) + '\n'

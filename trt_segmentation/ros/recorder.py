@@ -26,6 +26,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
@@ -33,11 +34,16 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from .bag_writer import connect
+from ..outputs import naming
+from .bag_writer import connect, mark
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
 """Messages a topic may wait while another one is written."""
+
+
+class RecorderError(RuntimeError):
+    """ROS 2 does not start in this process; says why."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
@@ -61,6 +67,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         """When each label map came, in nanoseconds on the system clock, by its stamp."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
+        mark(self._writer)
         self._writer.open()
         self._task_prefix = f'{segmentation.rpartition("/")[2]}: '
         self._image, self._label_map = '/image', f'{segmentation}/label_map'
@@ -84,8 +91,11 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
 
     def close(self) -> None:
         """Finish the bag and destroy the node."""
-        self._writer.close()
-        self.destroy_node()
+        try:
+            with naming(self._writer.path):
+                self._writer.close()
+        finally:
+            self.destroy_node()
 
     @classmethod
     @contextmanager
@@ -94,18 +104,28 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         """Run a recorder in a process that has no ROS yet: it, and what spins it for a while.
 
         What is yielded second takes the seconds to wait for one callback, at most.
+
+        :raises RecorderError: if ROS does not start.
+        :raises OutputError: if the bag cannot be written.
         """
         # the command handles signals itself
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        except rclpy_implementation.RCLError as error:
+            raise RecorderError(
+                f'ROS 2 does not start: {" ".join(str(error).split())}. If its logs cannot be '
+                'written, set ROS_LOG_DIR to a folder of yours') from error
         recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
         try:
             yield recorder, executor.spin_once
         finally:
-            recorder.close()
-            executor.shutdown()
-            rclpy.shutdown()
+            try:
+                recorder.close()
+            finally:
+                executor.shutdown()
+                rclpy.shutdown()
 
     def _record(self, kind: Any, topic: str) -> None:
         # raw: what is only written down need not become Python objects first
@@ -118,7 +138,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         if topic == self._label_map:
             sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
             self.arrived[sec * 10**9 + nanosec] = now
-        self._writer.write(self._connections[topic], now, data)
+        with naming(self._writer.path):
+            self._writer.write(self._connections[topic], now, data)
         if self._tap:
             self._tap(topic, data)
 

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from array import array
 import json
+from pathlib import Path
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, IO
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +32,12 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from ..outputs import check_file, KEY, MARKER
 from ..street import CONDITIONS, Drive
 from . import parameters
 from .camera import camera_info_topic
 from .cdr import HEAD_ROOM
+from .guarded import Guarded
 from .librcl import TransportError
 from .malloc import keep_freed_memory
 from .memory import Memory, PageMemory
@@ -66,11 +69,11 @@ SETTINGS = (
             'typed copies each into a Python message; auto is direct where that can be had.',
             NEVER, choices=TRANSPORTS),
     Setting('log', '', 'File to write one JSON object a published frame to: index since the '
-            'start, frame of the drive, condition, stamp_ns.', NEVER),
+            'start, frame of the drive, condition, stamp_ns; an earlier log is replaced.', NEVER),
 )
 
 
-class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
+class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info`` beside it, stamped with the time of sending.
 
     The topics are advertised when the loop is rendered, because a subscriber takes an advertised
@@ -90,8 +93,7 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         self._loop, self._memory = self._make_loop()
         self._count = get('count').value
         self._subscribers = get('subscribers').value
-        log = get('log').value
-        self._log = open(log, 'w', encoding='utf-8') if log else None  # noqa: SIM115
+        self._log = self._open_log(get('log').value)
         self._advertise()  # an impossible QoS override is refused here
         self._topic = self._image.topic_name
         if not self._subscribers:
@@ -134,6 +136,15 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
             return choose_transport(asked)
         except TransportError as error:
             raise InvalidParameterValueException('transport', asked, str(error)) from error
+
+    def _open_log(self, path: str) -> IO[str] | None:
+        try:
+            if not path:
+                return None
+            check_file(Path(path), 'log')
+            return open(path, 'w', encoding='utf-8')
+        except OSError as error:
+            raise InvalidParameterValueException('log', path, str(error)) from error
 
     def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
         """Pixels of every frame of the loop and what they are in, with HEAD_ROOM before each."""
@@ -199,7 +210,8 @@ class StreetCamera(Node):  # type: ignore[misc]  # rclpy has no types
         self._info.publish(self._camera_info)
         if self._log:
             self._log.write(json.dumps({
-                'index': self.published, 'frame': frame, 'condition': self._conditions[frame],
+                **({} if self.published else {KEY: MARKER}), 'index': self.published,
+                'frame': frame, 'condition': self._conditions[frame],
                 'stamp_ns': stamp_ns(header)}) + '\n')
             self._log.flush()
         self.published += 1

@@ -57,7 +57,7 @@ def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
     near = get_close_matches(name, names, n=1)
     raise EngineError(
         f'the model has no {kind} named {name!r}'
-        + (f', did you mean {near[0]!r}?' if near else '')
+        + (f', did you mean {near[0]!r}?' if near else '.')
         + f' Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
         f'Correct {kind}: name in the model card')
 

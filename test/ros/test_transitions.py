@@ -1,0 +1,197 @@
+# Copyright 2026 The trt_segmentation authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Requests for transitions, by those who should and those who should not: each is answered."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy')
+
+from caller import ALPHA, Caller, parameter
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import (
+    ChangeState,
+    GetAvailableStates,
+    GetAvailableTransitions,
+    GetState,
+)
+from node_rig import camera_image, NODE, TIMEOUT
+from rcl_interfaces.srv import SetParameters
+from sensor_msgs.msg import Image
+
+from trt_segmentation.model_card import ModelCard
+
+STATES = {'unconfigured': [], 'inactive': ['configure'], 'active': ['configure', 'activate'],
+          'finalized': ['shutdown']}
+"""Every primary state, and the labels that lead there."""
+
+VALID = {'unconfigured': {1: 'configure', 5: 'shutdown'},
+         'inactive': {2: 'cleanup', 3: 'activate', 6: 'shutdown'},
+         'active': {4: 'deactivate', 7: 'shutdown'}, 'finalized': {}}
+"""Ids and labels of the transitions of each state, by the design of ROS 2."""
+
+LABELS = ('create', 'configure', 'cleanup', 'activate', 'deactivate', 'shutdown', 'destroy',
+          'transition_success', 'transition_failure', 'transition_error', 'unconfigured_shutdown',
+          'Configure', 'configure ', 'con\0figure', 'é', 'x' * 10000)
+
+
+@pytest.fixture
+def caller(make_rig: Any) -> Caller:
+    """Of a node that is unconfigured."""
+    return Caller(make_rig(start=False))
+
+
+@pytest.mark.parametrize('state', STATES)
+def test_a_transition_the_state_does_not_have_is_answered_no(caller: Caller, state: str) -> None:
+    """By each id, by label, and by a label beside an id, which counts more than the id."""
+    for label in STATES[state]:
+        assert caller.change(label=label)
+    for id in range(256):
+        if id not in VALID[state]:
+            assert not caller.change(id=id) and caller.rig.node.state == state
+    for label in LABELS:
+        if label not in VALID[state].values():
+            for id in (0, *VALID[state]):
+                assert not caller.change(id, label) and caller.rig.node.state == state
+    assert caller.state() == state and caller.rig.node.errors.count == 0
+
+
+@pytest.mark.parametrize(('state', 'id'), [
+    (state, id) for state, transitions in VALID.items() for id in transitions])
+def test_a_transition_the_state_has_is_made(make_rig: Any, state: str, id: int) -> None:
+    """By id, by label, and by label with an id that is another one's or none at all."""
+    reached = set()
+    for wanted in ({'id': id}, {'label': VALID[state][id]},
+                   {'id': 4 if id != 4 else 1, 'label': VALID[state][id]},
+                   {'id': 255, 'label': VALID[state][id]}):
+        caller = Caller(make_rig(start=False))
+        for label in STATES[state]:
+            assert caller.change(label=label)
+        assert caller.change(**wanted)
+        reached.add(caller.state())
+        caller.rig.close()
+    assert len(reached) == 1 and reached != {state}
+
+
+@pytest.mark.parametrize('autostart', [True, False])
+def test_a_manager_that_sends_ids_as_nav2s_does(make_rig: Any, autostart: bool) -> None:
+    """It gives up where the first request is answered no, so it wants ``autostart: false``."""
+    rig = make_rig(start=False, cli_args=['--ros-args', '-p', f'autostart:={autostart}'])
+    rig.node.begin()
+    caller = Caller(rig)
+    brought_up = all(
+        caller.change(id=id) and caller.state() == state for id, state in (
+            (Transition.TRANSITION_CONFIGURE, 'inactive'),
+            (Transition.TRANSITION_ACTIVATE, 'active')))
+    assert brought_up is not autostart and caller.state() == 'active'
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    camera.publish(camera_image(1))
+    rig.until(lambda: maps)
+    for id in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP,
+               Transition.TRANSITION_UNCONFIGURED_SHUTDOWN):
+        assert caller.change(id=id)
+    assert caller.state() == 'finalized'
+
+
+def test_two_clients_that_storm_transitions_are_all_answered(make_rig: Any) -> None:
+    rig = make_rig(start=False)
+    callers, chosen = (Caller(rig), Caller(rig)), random.Random(5)
+    counts = {True: 0, False: 0}
+    for _ in range(150):
+        futures = [
+            caller.begin(ChangeState, 'change_state', ChangeState.Request(transition=Transition(
+                id=chosen.choice([0, 1, 1, 2, 3, 3, 4, 10, 60, 99, 255]),
+                label=chosen.choice(['', '', '', 'activate', 'transition_success']))))
+            for caller in callers for _ in range(2)]
+        rig.until(lambda futures=futures: all(future.done() for future in futures))
+        for future in futures:
+            counts[future.result().success] += 1
+    assert counts[True] + counts[False] == 600 and min(counts.values()) > 50, counts
+    assert rig.node.errors.count == 0
+    while callers[0].state() != 'active':
+        assert callers[0].change(label={'unconfigured': 'configure'}.get(
+            rig.node.state, 'activate'))
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    camera.publish(camera_image(1))
+    rig.until(lambda: maps)
+
+
+def test_requests_are_answered_while_configure_is_at_work(
+        caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """States and parameters can be asked for, and another transition is answered no."""
+    rig, during, waiting = caller.rig, [], []
+    import trt_segmentation.ros.node as module
+    open_pipeline = module.open_pipeline
+
+    def build(card: ModelCard, engine: str, **options: Any) -> Any:
+        deadline = time.monotonic() + TIMEOUT
+        while len(during) < len(waiting) and time.monotonic() < deadline:
+            take_answers()
+            time.sleep(0.01)
+        return open_pipeline(card, engine, **options)
+
+    def take_answers() -> None:  # the executor cannot: its thread is in configure
+        for client in rig.peer.clients:
+            with client.handle:
+                header, response = client.handle.take_response(client.srv_type.Response)
+            if header is not None:
+                during.append(response)
+                client.get_pending_request(header.request_id.sequence_number).set_result(response)
+
+    monkeypatch.setattr(module, 'open_pipeline', build)
+    caller.state()  # so that each client is known to the node
+    assert not caller.change(id=3)
+    caller.set(ALPHA)
+    waiting += [
+        caller.begin(ChangeState, 'change_state', ChangeState.Request(
+            transition=Transition(id=id))) for id in (10, 1)]
+    waiting += [
+        caller.begin(GetState, 'get_state', GetState.Request()),
+        caller.begin(SetParameters, 'set_parameters', SetParameters.Request(parameters=[ALPHA])),
+        caller.begin(SetParameters, 'set_parameters', SetParameters.Request(
+            parameters=[parameter('model', 4, string_value='other')]))]
+    assert rig.node.trigger_configure().name == 'SUCCESS'
+    transition, another, state, alpha, model = (future.result() for future in waiting)
+    assert len(during) == 5
+    assert not transition.success and not another.success
+    assert state.current_state.label == 'configuring'
+    assert alpha.results[0].successful and rig.node.value('alpha') == 0.25
+    assert not model.results[0].successful
+    assert 'only while the node is unconfigured' in model.results[0].reason
+    assert caller.state() == 'inactive'
+
+
+def test_the_other_lifecycle_services_answer_in_every_state(caller: Caller) -> None:
+    for state, way in STATES.items():
+        if state in ('active', 'finalized'):
+            way = way[-1:]  # from the state before
+        for label in way:
+            assert caller.change(label=label)
+        assert caller.state() == state
+        states = caller(GetAvailableStates, 'get_available_states', GetAvailableStates.Request())
+        assert State(id=3, label='active') in states.available_states
+        graph = caller(GetAvailableTransitions, 'get_transition_graph',
+                       GetAvailableTransitions.Request())
+        assert len(graph.available_transitions) > 20
+        now = caller(GetAvailableTransitions, 'get_available_transitions',
+                     GetAvailableTransitions.Request())
+        assert {one.transition.id: one.transition.label
+                for one in now.available_transitions} == VALID[state]
