@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """INT8 calibrated on day alone against all conditions: what it costs at night, in rain and snow.
 
 The claim put to the test: ranges measured on daylight frames spoil thin structures, lane lines
@@ -34,16 +22,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from precision import scenes
-from report import Report, run
+from report import FigureReport, run
 
 from trt_segmentation import street
-from trt_segmentation.builder.accuracy import Accuracy, compare, REFERENCE
+from trt_segmentation.accuracy.compare import Accuracy, compare, REFERENCE
+from trt_segmentation.accuracy.recordings import Street, STREET_SEED
 from trt_segmentation.builder.calibration import calibrate, METHODS
 from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import give_precision, read_graph, Recipe
-from trt_segmentation.calibration_frames import Street, STREET_SEED
-from trt_segmentation.model_card import load_card
-from trt_segmentation.outputs import check_file, write_figure
+from trt_segmentation.model.card import load_card
+from trt_segmentation.untrusted.output_files import check_file, write_figure
 
 SETS = {'day only': ('day',), 'all conditions': street.CONDITIONS}
 DAY, EVERY = SETS
@@ -68,7 +56,7 @@ FULL = Size(tuple(METHODS), draws=4, frames=24, scenes=6)
 QUICK = Size(('entropy',), draws=2, frames=4, scenes=1)
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Calibrate every way on every draw and compare on every condition."""
     size = QUICK if quick else FULL
     if not quick:
@@ -121,7 +109,7 @@ def calibrated_on(draw: int, name: str, size: Size) -> Accuracy:
 Values = Callable[[str, str, str, str], Numbers]
 
 
-def add_rows(report: Report, size: Size, measures: list[str], values: Values) -> None:
+def add_rows(report: FigureReport, size: Size, measures: list[str], values: Values) -> None:
     """Every figure of FP32 and of each calibration, and how far the draws are apart."""
     for where in street.CONDITIONS:
         for what in measures:

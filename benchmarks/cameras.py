@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """One node, one engine, many cameras: label maps a second and latency, over real DDS.
 
 The node is a process of its own with the pipeline that `auto` finds. Cameras and receiver are
@@ -55,9 +43,9 @@ class Cameras:
         from rclpy.qos import QoSProfile
         from sensor_msgs.msg import Image
 
-        from trt_segmentation.ros.memory import ArrayMemory
-        from trt_segmentation.ros.qos import NEWEST
-        from trt_segmentation.ros.transport import choose_transport
+        from trt_segmentation.memory import ArrayMemory
+        from trt_segmentation.ros.transport.choose import choose_transport
+        from trt_segmentation.ros.transport.qos import NEWEST
         from trt_segmentation.street import Drive
 
         self.sent = dict.fromkeys(names, 0)
@@ -116,7 +104,7 @@ class Cameras:
             due += 1.0 / FPS / len(names)
 
     def _arrived(self, name: str, taken: Any) -> None:
-        from trt_segmentation.ros.messages import stamp_ns
+        from trt_segmentation.ros.transport.messages import stamp_ns
         self.ms[name].append((time.time_ns() - stamp_ns(taken.header)) / 1e6)
         taken.release()
 

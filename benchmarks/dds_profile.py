@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """How many 1080p images reach another process: Fast DDS as it is, LARGE_DATA, and our profile."""
 
 from __future__ import annotations
@@ -24,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from report import Report, run
+from report import FigureReport, run
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 20.0
 BAR = 95
@@ -38,7 +26,7 @@ SETTINGS = {
 ALL = sorted({name for setting in SETTINGS.values() for name in setting})
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Fill in the rows: images that arrived out of 100 (30 when quick)."""
     frames = 30 if quick else 100
     for setting, extra in SETTINGS.items():

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Several 1080p cameras at 30 Hz on one GPU: latency from a frame's due time, and drops."""
 
 from __future__ import annotations
@@ -21,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from gpu_bench.measure import need_gpu
 from gpu_pipeline import script
-from report import Report, run
+from report import FigureReport, run
 
 NAME = 'lraspp-fp16'
 QUICK = {1: (1, 8, 16)}
@@ -29,7 +17,7 @@ FULL = {1: (1, 2, 4, 8, 12, 16, 24), 2: (8, 16, 24, 32)}
 """Numbers of cameras, by networks at once."""
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """A curve over the number of cameras by networks at once, each in a process of its own."""
     need_gpu()
     with TemporaryDirectory() as folder:

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Camera bytes to label map and overlay on one GPU, 1080p, against the ways others do it."""
 
 from __future__ import annotations
@@ -35,7 +23,7 @@ from gpu_bench.measure import (
     rate,
 )
 import numpy as np
-from report import Report, run
+from report import FigureReport, run
 
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.pipeline import GpuPipeline
@@ -45,7 +33,7 @@ MAIN = 'lraspp-fp16'
 """The network with the bars."""
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Fill the report; a network's rows begin with its name."""
     need_gpu()
     names = [MAIN] if quick else [MAIN, 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32']
@@ -84,7 +72,7 @@ def measure_way(folder: str, name: str, way: str, rounds: int) -> dict[str, Any]
     return sorted(found, key=lambda one: float(one['p50']))[rounds // 2]
 
 
-def report_network(report: Report, name: str, found: dict[str, dict[str, Any]]) -> None:
+def report_network(report: FigureReport, name: str, found: dict[str, dict[str, Any]]) -> None:
     """Rows and bars of one network."""
     main, alone, own = name == MAIN, found['alone'], found['ours']
     p50, fps = own['p50'], own['rate']
@@ -123,7 +111,7 @@ def report_network(report: Report, name: str, found: dict[str, dict[str, Any]]) 
             report.add(f'{name}: {way} device memory', other['device_bytes'] / 2**20, 'MiB')
 
 
-def measure_choices(report: Report, card: Any, name: str, seconds: float) -> None:
+def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) -> None:
     """What each choice of the pipeline is worth."""
     variants: dict[str, dict[str, Any]] = {
         'timed wait': {}, 'blocking': {'wait': 'block'}, 'spinning': {'wait': 'spin'},

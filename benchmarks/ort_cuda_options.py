@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's CUDA options on the networks measured: which run fastest, alone."""
 
 from __future__ import annotations
@@ -25,9 +13,9 @@ from gpu_bench import networks
 from gpu_bench.measure import Alone, need_gpu
 from gpu_pipeline import script
 import numpy as np
-from report import Report, run
+from report import FigureReport, run
 
-from trt_segmentation.engines import EngineError
+from trt_segmentation.errors import EngineError
 
 BASE = {'arena_extend_strategy': 'kSameAsRequested', 'cudnn_conv_algo_search': 'HEURISTIC',
         'prefer_nhwc': '0', 'use_tf32': '0'}
@@ -39,7 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     'captured': {}, 'own graph': {'own_graph': True}, 'no graph': {'graph': False}}
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Algorithm search, layout and TF32, one changed at a time; graphs on the first network."""
     need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
@@ -57,7 +45,7 @@ def measure(report: Report, quick: bool) -> None:
                         {**BASE, **changed}, KINDS[kind])
 
 
-def one(report: Report, folder: Path, name: str, row: str, options: dict[str, str],
+def one(report: FigureReport, folder: Path, name: str, row: str, options: dict[str, str],
         arguments: dict[str, Any]) -> None:
     """Latency and rate of one choice."""
     try:

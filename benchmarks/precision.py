@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What FP16, INT8 and mixed precision cost the demo model, on scenes it was not trained on.
 
     python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
@@ -35,10 +22,11 @@ import tempfile
 
 import numpy as np
 import onnx
-from report import Report, run
+from report import FigureReport, run
 
 from trt_segmentation import street
-from trt_segmentation.builder.accuracy import Accuracy, compare, Shot, write_differences
+from trt_segmentation.accuracy.compare import Accuracy, compare, Shot, write_differences
+from trt_segmentation.accuracy.samples import FIRST_SEED
 from trt_segmentation.builder.precision import PRECISIONS
 from trt_segmentation.builder.prepare import (
     card_calibration,
@@ -47,10 +35,9 @@ from trt_segmentation.builder.prepare import (
     Recipe,
 )
 from trt_segmentation.engines.gpu_identity import gpu_identity
-from trt_segmentation.evaluation import FIRST_SEED
-from trt_segmentation.model_card import load_card, ModelCard
-from trt_segmentation.outputs import check_file
+from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.pipeline import open_pipeline, Pipeline
+from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
 """Mean IoU each may lose to FP32."""
@@ -63,7 +50,7 @@ OPTIONS.add_argument('--gpu', type=int, metavar='N', help='on this GPU, as CUDA 
 OPTIONS.add_argument('--scenes', type=int, default=12, help='of each condition')
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Give the street model every precision and compare them on every condition."""
     args, _ = OPTIONS.parse_known_args()
     if not quick and args.gpu is None:
@@ -98,7 +85,7 @@ def scenes(count: int) -> Iterator[Shot]:
             yield Shot(f'{condition} {seed}', condition, scene.image, scene.truth)
 
 
-def add_rows(report: Report, accuracy: Accuracy, name: str, where: str) -> None:
+def add_rows(report: FigureReport, accuracy: Accuracy, name: str, where: str) -> None:
     """Rows of one precision: all conditions, each condition, and every class."""
     loss, title, bar = accuracy.loss(name), f'{name}{where}', BARS.get(name)
     report.add(f'{title}: mean IoU', accuracy.scores(name).mean_iou, '')

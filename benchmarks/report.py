@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What every benchmark shares: its arguments, its table and its JSON file."""
 
 from __future__ import annotations
@@ -23,13 +11,13 @@ import sys
 
 from rich.console import Console
 
-from trt_segmentation.bench.report import Report
-from trt_segmentation.outputs import check_file, write_json
+from trt_segmentation.commands.bench.report import FigureReport
+from trt_segmentation.untrusted.output_files import check_file, write_json
 
-__all__ = ['Report', 'run']
+__all__ = ['FigureReport', 'run']
 
 
-def run(title: str, measure: Callable[[Report, bool], None],
+def run(title: str, measure: Callable[[FigureReport, bool], None],
         options: Sequence[argparse.ArgumentParser] = ()) -> None:
     """Parse ``--quick`` and ``--json FILE``, measure, print the table, write the file.
 
@@ -41,7 +29,7 @@ def run(title: str, measure: Callable[[Report, bool], None],
     args = parser.parse_args()
     if args.json:
         check_file(args.json, '--json')
-    report = Report(title)
+    report = FigureReport(title)
     measure(report, args.quick)
     Console(width=None if sys.stdout.isatty() else 120).print(report.table())
     if args.json:

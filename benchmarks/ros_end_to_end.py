@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Camera process → node → subscriber process at 1080p: what a user of the topics waits for.
 
 In the rows 'typed' camera and node publish and take Python messages, in the rows 'direct' neither
@@ -35,12 +24,16 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from report import Report, run
+from report import FigureReport, run
 
-from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
-from trt_segmentation.ros.messages import stamp_ns, Taken
-from trt_segmentation.ros.qos import ANSWERS
-from trt_segmentation.ros.transport import choose_transport
+from trt_segmentation.commands.demo.node_process import (
+    keep_to_this_machine,
+    ros_arguments,
+    running,
+)
+from trt_segmentation.ros.transport.choose import choose_transport
+from trt_segmentation.ros.transport.messages import stamp_ns, Taken
+from trt_segmentation.ros.transport.qos import ANSWERS
 
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
@@ -70,7 +63,7 @@ PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
          'node to subscriber': 'to_subscriber', "the node's total, publishing included": 'total'}
 
 
-def measure(report: Report, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """End-to-end latency and losses of each transport, label map alone and with overlay."""
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
     for transport in ('typed', 'direct'):

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The node for half an hour at the highest rate this machine holds: does anything grow?
 
 Camera processes publish, the node answers in a process of its own, and this process subscribes,
@@ -33,7 +21,7 @@ import time
 from typing import Any
 
 import rclpy
-from report import Report
+from report import FigureReport
 from rich.console import Console
 from soak_run.cameras import camera_processes, publish
 from soak_run.pictures import Pictures, render
@@ -43,9 +31,13 @@ from soak_run.rows import add_rows, Soaked
 from soak_run.trend import windows
 from soak_run.watch import gpu_to_watch, Watch
 
+from trt_segmentation.commands.demo.node_process import (
+    keep_to_this_machine,
+    ros_arguments,
+    running,
+)
 from trt_segmentation.engines import ENGINES
-from trt_segmentation.node_process import keep_to_this_machine, ros_arguments, running
-from trt_segmentation.outputs import check_file, write_json
+from trt_segmentation.untrusted.output_files import check_file, write_json
 
 WARM_UP = 120.0
 WINDOW = 60.0
@@ -112,7 +104,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     receiver.close()
     node.destroy_node()
     rclpy.shutdown()
-    report = Report(f'{setting["seconds"]:g} s of {args.cameras} × {args.size[0]}×'
+    report = FigureReport(f'{setting["seconds"]:g} s of {args.cameras} × {args.size[0]}×'
                     f'{args.size[1]} at {setting["hz"]:g} Hz on {setting["engine"]}')
     add_rows(report, found)
     Console(width=None if sys.stdout.isatty() else 120).print(report.table())

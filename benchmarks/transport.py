@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Publish-to-receive latency of an image: direct transport against typed messages.
 
 Every case runs in processes of its own, a few rounds one after the other so that what else the
@@ -79,10 +67,10 @@ def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
     from sensor_msgs.msg import Image
     from std_msgs.msg import Header
 
-    from trt_segmentation.ros.cdr import HEAD_ROOM
-    from trt_segmentation.ros.memory import PageMemory
-    from trt_segmentation.ros.messages import image_message
-    from trt_segmentation.ros.transport import choose_transport
+    from trt_segmentation.memory import PageMemory
+    from trt_segmentation.ros.transport.cdr import HEAD_ROOM
+    from trt_segmentation.ros.transport.choose import choose_transport
+    from trt_segmentation.ros.transport.messages import image_message
 
     publisher = node.create_publisher(Image, 'image', QoSProfile(depth=5))
     images = choose_transport(case.transport).publisher(publisher)
@@ -124,8 +112,8 @@ def receive(case: Case) -> dict[str, Any]:
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
-    from trt_segmentation.ros.qos import NEWEST
-    from trt_segmentation.ros.transport import choose_transport
+    from trt_segmentation.ros.transport.choose import choose_transport
+    from trt_segmentation.ros.transport.qos import NEWEST
 
     rclpy.init()
     node = rclpy.create_node('benchmark')
@@ -273,7 +261,7 @@ def main() -> None:
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
         if case.mallopt:
-            from trt_segmentation.ros.malloc import keep_freed_memory
+            from trt_segmentation.ros.process.malloc import keep_freed_memory
             if not keep_freed_memory():
                 raise OSError('mallopt refused')
         if sys.argv[1] == '--publish':

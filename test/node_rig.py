@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A segmentation node on real rclpy, a pipeline the test holds in its hand, and small images."""
 
 from __future__ import annotations
@@ -33,8 +21,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
-from trt_segmentation.frame import Frame, FrameError, Segmentation, Wanted
-from trt_segmentation.model_card import ModelCard
+from trt_segmentation.errors import FrameError
+from trt_segmentation.frame import Frame, Segmentation, Wanted
+from trt_segmentation.model.card import ModelCard
 from trt_segmentation.ros.node import SegmentationNode
 
 TIMEOUT = 30.0

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Whether the names in a ros2 command are ours: arguments, executables, parameters, topics."""
 
 from __future__ import annotations
@@ -113,7 +101,7 @@ def _launch(words: list[str], folder: Path) -> None:
         if name == 'params_file':
             check_parameters((folder / value).read_text(encoding='utf-8'))
         if name == 'model':
-            from trt_segmentation.model_card import find_card
+            from trt_segmentation.model.card import find_card
             find_card(folder / value if value.endswith('.yaml') else value)
 
 

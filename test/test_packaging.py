@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What is installed where, that metadata agree, and that every import is declared."""
 
 from __future__ import annotations
@@ -30,7 +18,7 @@ import zipfile
 import pytest
 import yaml
 
-from trt_segmentation.share import share_path
+from trt_segmentation.installed.files import share_path
 
 ROOT = Path(__file__).parents[1]
 ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
@@ -203,7 +191,7 @@ def installed(wheel: Path, folder: Path) -> Path:
     return venv
 
 
-FIND = ('from trt_segmentation.share import share_path; '
+FIND = ('from trt_segmentation.installed.files import share_path; '
         'print(share_path("config", "seg.yaml"), share_path("resource", "street.onnx"))')
 
 
@@ -224,7 +212,7 @@ def test_a_project_that_imports_the_wheel_gets_its_types(wheel: Path, tmp_path: 
     pytest.importorskip('mypy')
     venv = installed(wheel, tmp_path)
     user = tmp_path / 'user.py'
-    user.write_text('from trt_segmentation.model_card import load_card\n'
+    user.write_text('from trt_segmentation.model.card import load_card\n'
                     'reveal_type(load_card("street").name)\nload_card(3)\n')
     done = away(sys.executable, '-m', 'mypy', '--strict', '--cache-dir', tmp_path / 'cache',
                 '--python-executable', venv / 'bin' / 'python', user)

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The soak's arithmetic, and that each of its bars can be missed."""
 
 from __future__ import annotations
@@ -29,7 +17,7 @@ import pytest
 
 pytest.importorskip('rclpy', reason='the soak subscribes to the node')
 
-from report import Report
+from report import FigureReport
 from soak_run.receiver import Counts
 from soak_run.rows import add_rows, Soaked
 from soak_run.trend import drift, Slope, slope, Window, windows
@@ -100,13 +88,13 @@ def fine() -> Soaked:
 
 
 def missed(soak: Soaked) -> set[str]:
-    report = Report('soak')
+    report = FigureReport('soak')
     add_rows(report, soak)
     return {row.name for row in report.rows if row.holds is False}
 
 
 def test_nothing_is_missed_where_nothing_went_wrong(fine: Soaked) -> None:
-    report = Report('soak')
+    report = FigureReport('soak')
     add_rows(report, fine)
     assert missed(fine) == set() and sum(row.holds is True for row in report.rows) >= 20
 

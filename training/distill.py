@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Distil the demo model from a larger network, beside the same model trained without one.
 
     python training/distill.py --out DIR [--minutes 9] [--width 0.5] [--teacher FILE]
@@ -40,8 +29,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, kl_div
 
-from trt_segmentation.outputs import check_absent, check_file
 from trt_segmentation.street import CLASSES
+from trt_segmentation.untrusted.output_files import check_absent, check_file
 
 QUICK_TESTS = 75
 """Scenes of a condition for the tests on the way."""

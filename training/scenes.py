@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Street scenes to train on: rendered once on every core, kept where the training runs."""
 
 from __future__ import annotations
@@ -34,7 +23,7 @@ DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 HEIGHT, WIDTH = 576, 1024
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEST_SEED = 1_000_000
-"""Seed of the first scene to test on, FIRST_SEED of trt_segmentation/evaluation.py."""
+"""Seed of the first scene to test on, FIRST_SEED of trt_segmentation/commands/evaluate.py."""
 
 
 class Scenes:

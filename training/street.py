@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Train the demo model on street scenes and export it to ONNX; needs a GPU and torchvision.
 
     python training/street.py --out DIR [--scenes 16000] [--steps 6000 | --minutes 6]
@@ -32,7 +21,7 @@ import numpy as np
 from scenes import CONDITIONS, DEVICE, test_scenes, training_scenes
 import torch
 
-from trt_segmentation.outputs import check_absent
+from trt_segmentation.untrusted.output_files import check_absent
 
 
 def plot(log: list[dict[str, Any]], path: Path) -> None:

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A camera frame on its way in, and the segmentation on its way out."""
 
 from __future__ import annotations
@@ -23,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .errors import FrameError
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Label of a pixel the network did not see, by label map dtype."""
@@ -50,10 +40,6 @@ _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
 """Encodings of numbers that are no pixels, such as 32FC1 for depth."""
 MAX_SIDE = 16384
 """Pixels a side; a larger image is taken for a corrupt header, not for a camera."""
-
-
-class FrameError(ValueError):
-    """A camera message whose header and bytes cannot be an image; says which number is wrong."""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The two calls every pipeline has, and which one to open."""
 
 from __future__ import annotations
@@ -23,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .engines import EngineError, ENGINES, Identity
+from .engines import ENGINES, Identity
+from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
 from .memory import Allocate
-from .model_card import ModelCard
+from .model.card import ModelCard
 
 PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
 """What a pipeline can be asked to compute in."""
@@ -143,10 +132,9 @@ def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: Eng
     try:
         from .builder.build import BuildOptions
         from .builder.cache import EngineCache
-        from .builder.graph import GraphError
         from .builder.open_engine import open_engine
         from .builder.prepare import Recipe
-        from .engines.own_files import CacheError
+        from .errors import CacheError, GraphError
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}; it needs tensorrt, cuda-python, onnx, onnxslim and '

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Cameras on one pipeline, for each of several numbers of them; prints JSON.
 
 ``camera_curve.py FOLDER NAME NETWORKS SECONDS COUNT...``, in a process of its own: what
@@ -34,11 +22,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gpu_bench import networks
 from gpu_bench.measure import frames_in, OVERLAY, pictures
-from trt_segmentation.bench.cameras import serve_cameras
-from trt_segmentation.bench.measure import measure_throughput
+from trt_segmentation.commands.bench.cameras import serve_cameras
+from trt_segmentation.commands.bench.measure import measure_throughput
+from trt_segmentation.engines.cuda_driver import call
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-from trt_segmentation.gpu.driver import call
-from trt_segmentation.gpu.memory import Memory
+from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.pipeline import GpuPipeline
 
 HZ = 30.0
@@ -47,7 +35,7 @@ HZ = 30.0
 def curve(folder: Path, name: str, at_once: int, seconds: float,
           counts: list[int]) -> dict[str, Any]:
     """Throughput, what became of the frames of each number of cameras, and GPU memory."""
-    memory = Memory()
+    memory = GpuAllocator()
     before, _ = call(driver.cuMemGetInfo)
     pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, networks=at_once)
     frames = frames_in(pipeline, pictures(8))

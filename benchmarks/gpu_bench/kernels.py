@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """How near to the GPU's copy bandwidth the two kernels come, and CV-CUDA beside the first."""
 
 from __future__ import annotations
@@ -23,15 +11,15 @@ import sys
 from typing import Any
 
 import numpy as np
-from report import Report
+from report import FigureReport
 
-from trt_segmentation.gpu.graph import Launch
-from trt_segmentation.gpu.memory import Memory
-from trt_segmentation.gpu.postprocess import palette_words, Postprocess, Target
-from trt_segmentation.gpu.preprocess import Preprocess
+from trt_segmentation.gpu.allocator import GpuAllocator
+from trt_segmentation.gpu.kernels.launch import Launch
+from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess, Target
+from trt_segmentation.gpu.kernels.preprocess import Preprocess
 from trt_segmentation.gpu.streams import Streams
-from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
-from trt_segmentation.signature import AnswerOutput, ImageInput
+from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
+from trt_segmentation.model.signature import AnswerOutput, ImageInput
 
 from .measure import back_to_back, copy_bandwidth, frame_of, HEIGHT, pictures, WIDTH
 from .networks import CLASSES
@@ -45,7 +33,7 @@ SETS = 12
 class Bench:
     """Device copies of data, in turn."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: GpuAllocator) -> None:
         self.memory = memory
         self.arch = f'sm_{memory.device.arch}'
         self.frames = [frame_of(p) for p in pictures(SETS)]
@@ -55,7 +43,7 @@ class Bench:
         """Address of a copy on the GPU."""
         from cuda.bindings import driver
 
-        from trt_segmentation.gpu.driver import call
+        from trt_segmentation.engines.cuda_driver import call
         data = np.ascontiguousarray(array)
         address = self.memory.on_device(data.nbytes)
         call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
@@ -96,9 +84,9 @@ class Bench:
         return launches, moved
 
 
-def measure_kernels(report: Report, quick: bool) -> None:
+def measure_kernels(report: FigureReport, quick: bool) -> None:
     """Rows of time and bandwidth."""
-    memory = Memory()
+    memory = GpuAllocator()
     streams = Streams()
     bench = Bench(memory)
     copy = copy_bandwidth(memory)
@@ -129,7 +117,7 @@ def measure_kernels(report: Report, quick: bool) -> None:
     memory.close()
 
 
-def compare_cvcuda(report: Report, bench: Bench, streams: Streams) -> None:
+def compare_cvcuda(report: FigureReport, bench: Bench, streams: Streams) -> None:
     """The same preprocessing by CV-CUDA's operators, where its wheel runs."""
     from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],

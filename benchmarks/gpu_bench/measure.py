@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Latency, throughput and bandwidth on one GPU."""
 
 from __future__ import annotations
@@ -25,15 +13,15 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
-from trt_segmentation.engines import EngineError
+from trt_segmentation.engines.cuda_driver import call
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.errors import EngineError
 from trt_segmentation.frame import Frame, Wanted
-from trt_segmentation.gpu.driver import call
-from trt_segmentation.gpu.graph import Enqueues, Graph, Mark
-from trt_segmentation.gpu.memory import Memory, open_device
+from trt_segmentation.gpu.allocator import GpuAllocator, open_device
+from trt_segmentation.gpu.cuda_graph import CudaGraph, Enqueues, Mark
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.streams import Streams
-from trt_segmentation.model_card import ModelCard
+from trt_segmentation.model.card import ModelCard
 
 HEIGHT, WIDTH = 1080, 1920
 WARM_UP_S = 0.2
@@ -98,7 +86,7 @@ class Alone:
 
     def __init__(self, card: ModelCard, graph: bool = True, blocking: bool = True,
                  **engine: Any) -> None:
-        self._memory = Memory()
+        self._memory = GpuAllocator()
         self._streams = Streams()
         self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute[0], **engine)
         image, output = self._engine.signature.input, self._engine.signature.output
@@ -111,9 +99,9 @@ class Alone:
         for _ in range(3):
             self._run.enqueue(self._streams.compute[0])
         self._memory.synchronize()
-        self._graph: Graph | None = None
+        self._graph: CudaGraph | None = None
         if graph and self._engine.capturable:
-            self._graph = Graph([self._run], self._streams.compute[0])
+            self._graph = CudaGraph([self._run], self._streams.compute[0])
         self._done = Mark(blocking)
 
     def fill_elsewhere(self, times: int) -> None:
@@ -211,7 +199,7 @@ def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: 
     return count / took
 
 
-def copy_bandwidth(memory: Memory, nbytes: int = 2**30) -> float:
+def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
     """Bytes a second a copy within the GPU moves, those read and those written counted."""
     source, target = memory.on_device(nbytes), memory.on_device(nbytes)
     began, ended = Mark(), Mark()
@@ -232,7 +220,7 @@ def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> fl
     """Median milliseconds of one step when a graph runs them all, by the GPU's clock."""
     first, last = Mark(), Mark()
     # several times over, so that launching the graph is no part of it
-    graph = Graph([*steps] * 4, stream)
+    graph = CudaGraph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):
         first.enqueue(stream)

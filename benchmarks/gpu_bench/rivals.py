@@ -1,24 +1,12 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The ways compared: the network alone, this package's pipeline, the usual article's, PyTorch's.
 
 As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
 JSON: milliseconds a frame (p50, p99), frames a second where several may be in flight, and the
 GPU memory it took beside its context. What a process did before moves what is measured in it
-afterwards by up to 7 % (:class:`trt_segmentation.gpu.graph.LaunchGraph` says why), so that ways
-measured there in turn cannot be compared.
+afterwards by up to 7 % (:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` says why), so that
+ways measured there in turn cannot be compared.
 """
 
 from __future__ import annotations
@@ -73,11 +61,11 @@ def article(folder: Path, name: str) -> Way:
     """Preprocess with OpenCV and NumPy, copy through pinned memory, argmax and colour in NumPy."""
     from cuda.bindings import driver
 
+    from trt_segmentation.engines.cuda_driver import call
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-    from trt_segmentation.gpu.driver import call
-    from trt_segmentation.gpu.memory import Memory
+    from trt_segmentation.gpu.allocator import GpuAllocator
     from trt_segmentation.gpu.streams import Streams
-    card, memory, streams = networks.card(folder, name), Memory(), Streams()
+    card, memory, streams = networks.card(folder, name), GpuAllocator(), Streams()
     engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
     image, stream = engine.signature.input, streams.compute[0]
     shape = engine.answer_shape(1)
@@ -201,9 +189,9 @@ def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]
     """Measure one way on one network, in this process."""
     from cuda.bindings import driver
 
-    from trt_segmentation.gpu.driver import call
-    from trt_segmentation.gpu.memory import Memory
-    memory = Memory()
+    from trt_segmentation.engines.cuda_driver import call
+    from trt_segmentation.gpu.allocator import GpuAllocator
+    memory = GpuAllocator()
     free, _ = call(driver.cuMemGetInfo)
     run, stages, together, more = WAYS[way](folder, name)
     took = repeat(run, seconds)

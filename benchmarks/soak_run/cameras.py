@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The cameras: processes that publish pictures rendered beforehand, at a rate told by stdin."""
 
 from __future__ import annotations
@@ -31,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trt_segmentation.node_process import running
+from trt_segmentation.commands.demo.node_process import running
 
 CAMERAS_A_PROCESS = 2
 """Two 1080p cameras at 30 Hz are 0.4 GB/s, which one process copies with room to spare."""
@@ -144,9 +132,9 @@ class _Camera:
     def __init__(self, node: Any, name: str, index: int, pictures: list[Path]) -> None:
         from sensor_msgs.msg import Image
 
-        from trt_segmentation.ros.memory import ArrayMemory
-        from trt_segmentation.ros.qos import ANSWERS
-        from trt_segmentation.ros.transport import choose_transport
+        from trt_segmentation.memory import ArrayMemory
+        from trt_segmentation.ros.transport.choose import choose_transport
+        from trt_segmentation.ros.transport.qos import ANSWERS
         self._name = name
         self._index = index
         self._images = choose_transport().publisher(

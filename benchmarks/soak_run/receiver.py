@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The subscriber: notes every label map, checks some of them, keeps the node's own counts."""
 
 from __future__ import annotations
@@ -28,9 +16,9 @@ import numpy.typing as npt
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from trt_segmentation.ros.messages import Taken
-from trt_segmentation.ros.qos import ANSWERS, NEWEST
-from trt_segmentation.ros.transport import choose_transport
+from trt_segmentation.ros.transport.choose import choose_transport
+from trt_segmentation.ros.transport.messages import Taken
+from trt_segmentation.ros.transport.qos import ANSWERS, NEWEST
 
 EVERY = 50
 """One label map in so many is compared with the host pipeline's, pixel by pixel."""

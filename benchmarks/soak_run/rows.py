@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a soak and what they are held to."""
 
 from __future__ import annotations
@@ -21,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from report import Report
+from report import FigureReport
 
 from .receiver import Counts, EVERY
 from .trend import drift, slope, Window
@@ -92,7 +80,7 @@ class Soaked:
         return [s for s in self.samples if s.at >= self.warm]
 
 
-def add_rows(report: Report, soak: Soaked) -> None:
+def add_rows(report: FigureReport, soak: Soaked) -> None:
     """Every row."""
     _rate(report, soak)
     _process(report, soak)
@@ -107,7 +95,7 @@ def add_rows(report: Report, soak: Soaked) -> None:
     report.add('exit code of the node', soak.exit_code, '', '0', soak.exit_code == 0)
 
 
-def _rate(report: Report, soak: Soaked) -> None:
+def _rate(report: FigureReport, soak: Soaked) -> None:
     during = soak.published[soak.published[:, 2] >= soak.begin]
     slowest = min(_hz(during[during[:, 0] == camera, 2]) for camera in range(soak.cameras))
     report.add('images a second and camera, asked for', soak.hz, '/s')
@@ -122,7 +110,7 @@ def _hz(stamps: npt.NDArray[np.int64]) -> float:
     return float((len(stamps) - 1) / (stamps.max() - stamps.min()) * 1e9)
 
 
-def _process(report: Report, soak: Soaked) -> None:
+def _process(report: FigureReport, soak: Soaked) -> None:
     """Memory, threads, handles and segments of the node, and the GPU's memory.
 
     Proportional memory has no bar: it moves with whoever else maps the same libraries.
@@ -152,7 +140,7 @@ def _process(report: Report, soak: Soaked) -> None:
         report.add(f'{name}: end against start', grown, '', '0', grown == 0)
 
 
-def _losses(report: Report, soak: Soaked) -> None:
+def _losses(report: FigureReport, soak: Soaked) -> None:
     """Where images and label maps went."""
     counts = soak.counts
     sent = int((soak.published[:, 2] >= soak.begin).sum())
@@ -174,7 +162,7 @@ def _losses(report: Report, soak: Soaked) -> None:
                rest == 0)
 
 
-def _answers(report: Report, soak: Soaked) -> None:
+def _answers(report: FigureReport, soak: Soaked) -> None:
     """Whether every label map was one of an image sent, and the right one."""
     known = set(map(tuple, soak.published.tolist()))
     answered = [tuple(row[:3]) for row in soak.arrived.tolist()]

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Write docs/cli.md from trt_seg's own parser: python docs/generate/cli.py > docs/cli.md"""
 
 from __future__ import annotations
@@ -34,7 +22,7 @@ def _cell(text: str) -> str:
 
 def cli_text() -> str:
     """docs/cli.md."""
-    from trt_segmentation.arguments import parser
+    from trt_segmentation.commands.arguments import parser
     lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
              'prints the same.', '',
              'Exit codes: 0; 1 where what was checked is not as it should be; 2 where it could '

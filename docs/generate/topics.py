@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Write docs/topics.md from a node that runs: python docs/generate/topics.py > docs/topics.md
 
 Topics, types, QoS and services are asked of the node, diagnostics of the function that makes
@@ -148,7 +136,7 @@ def _endpoints() -> list[str]:
 
     from trt_segmentation.ros import publishers
     from trt_segmentation.ros.node import SegmentationNode
-    from trt_segmentation.ros.qos import LATCHED
+    from trt_segmentation.ros.transport.qos import LATCHED
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=random.randint(1, 100))
     node = SegmentationNode(context=context, parameter_overrides=[
@@ -210,9 +198,10 @@ def _qos(profile: Any) -> str:
 def _diagnostics() -> list[str]:
     """Every key of every task, of a report that has everything."""
     from trt_segmentation.engines import Identity
-    from trt_segmentation.ros import direct_subscription, worker
-    from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, Report, tasks
-    from trt_segmentation.ros.transport import Transport
+    from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
+    from trt_segmentation.ros.transport import direct_subscription
+    from trt_segmentation.ros.transport.choose import Transport
+    from trt_segmentation.serving import worker
     from trt_segmentation.stats import Snapshot
     reasons = [value for module in (worker, direct_subscription)
                for name, value in vars(module).items()
@@ -221,7 +210,7 @@ def _diagnostics() -> list[str]:
     snapshot = Snapshot(9, 1, dict.fromkeys(reasons, 1), 1.0, 1.0,
                         dict.fromkeys(STAGES, PERCENTILES))
     camera = CameraReport('NAME', '/image', 1, '', snapshot, foreign_stamps=True)
-    report = Report('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
+    report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'),
                     errors=Mishaps(1, 1, 'why'))

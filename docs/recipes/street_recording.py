@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Record a street that is drawn, to try the other steps on: a bag, pictures and their truth.
 
     python docs/recipes/street_recording.py [FOLDER]
@@ -29,8 +17,15 @@ import tempfile
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
-from trt_segmentation.outputs import check_file, check_folder, KEY, MARKER, write_file, write_image
 from trt_segmentation.street import CONDITIONS, Drive, scene
+from trt_segmentation.untrusted.output_files import (
+    check_file,
+    check_folder,
+    KEY,
+    MARKER,
+    write_file,
+    write_image,
+)
 
 IMAGE = 'sensor_msgs/msg/Image'
 SIZE = (640, 360)

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Engines really built, with TensorRT-RTX, which needs no GPU for that."""
 
 import functools
@@ -30,11 +17,11 @@ from trt_segmentation.builder.calibration import measure
 from trt_segmentation.builder.graph import check, input_shapes, simplify
 from trt_segmentation.builder.open_engine import build_graph
 from trt_segmentation.builder.precision import split, to_fp16, to_int8
-from trt_segmentation.builder.prepare import Graph, read_graph, Recipe
+from trt_segmentation.builder.prepare import PreparedGraph, read_graph, Recipe
 from trt_segmentation.builder.shapes import profile
-from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.plan import count_precisions, from_json
-from trt_segmentation.model_card import InputCard, load_card
+from trt_segmentation.errors import EngineError
+from trt_segmentation.model.card import InputCard, load_card
 
 FAMILIES = segmentation_networks.FAMILIES
 SIZES, BATCH = '64x96/128x192/256x384', '1/2/4'
@@ -120,7 +107,7 @@ def test_street_model_builds(precision, kinds):
     graph = read_graph(card, recipe, supported)
     (sizes,) = graph.profile.values()
     model = in_precision(graph.model, precision, sizes.usual[2:])
-    plan, _ = build_graph(Graph(model, graph.profile), recipe, BuildOptions())
+    plan, _ = build_graph(PreparedGraph(model, graph.profile), recipe, BuildOptions())
     assert plan.about['outputs'][0]['shape'][1] == len(card.classes)
     assert plan.about['precision'] == precision
     assert set(convolutions(plan).values()) == kinds

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Calibration frames cover a recording, and ranges are measured once."""
 
 import os
@@ -37,9 +24,10 @@ from trt_segmentation.builder.frame_choice import (
     write_contact_sheet,
     write_histogram,
 )
-from trt_segmentation.builder.graph import GraphError, simplify
+from trt_segmentation.builder.graph import simplify
 from trt_segmentation.builder.precision import activations, quantisable
-from trt_segmentation.engines.own_files import own_folder
+from trt_segmentation.errors import GraphError
+from trt_segmentation.untrusted.signed_files import own_folder
 
 
 def picture(light, seed=0):

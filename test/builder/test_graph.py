@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """ONNX files before a build: what is refused, what is warned of, and what simplifying keeps."""
 
 from pathlib import Path
@@ -26,7 +13,6 @@ import segmentation_networks
 from trt_segmentation.builder.graph import (
     answer,
     check,
-    GraphError,
     input_shapes,
     load_model,
     model_digest,
@@ -36,6 +22,7 @@ from trt_segmentation.builder.graph import (
     refuse_errors,
     simplify,
 )
+from trt_segmentation.errors import GraphError
 
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Precision in the graph: where backbones end, what is quantised, and how little it changes."""
 
 import functools
@@ -26,7 +13,7 @@ from segmentation_networks import FAMILIES, Net
 
 from trt_segmentation.builder.backbone import find_backbone
 from trt_segmentation.builder.calibration import measure
-from trt_segmentation.builder.graph import answer, GraphError, operators, opset, simplify
+from trt_segmentation.builder.graph import answer, operators, opset, simplify
 from trt_segmentation.builder.precision import (
     activations,
     quantisable,
@@ -37,6 +24,7 @@ from trt_segmentation.builder.precision import (
     to_int8,
     to_opset,
 )
+from trt_segmentation.errors import GraphError
 
 
 @functools.cache

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """From recordings to calibrated graphs: the road `trt_seg build` takes, without TensorRT."""
 
 from dataclasses import replace
@@ -24,19 +11,9 @@ import pytest
 import recordings
 import segmentation_networks
 
-from trt_segmentation.builder.accuracy import Shot
-from trt_segmentation.builder.accuracy_limit import find_keep_fp16, refuse_loss, report
-from trt_segmentation.builder.calibration import calibrate, Calibration
-from trt_segmentation.builder.feeds import choose_frames, Joined
-from trt_segmentation.builder.graph import GraphError, model_digest, operators
-from trt_segmentation.builder.prepare import (
-    calibration_path,
-    card_calibration,
-    give_precision,
-    read_graph,
-    Recipe,
-)
-from trt_segmentation.calibration_frames import (
+from trt_segmentation.accuracy.compare import Shot
+from trt_segmentation.accuracy.limit import find_keep_fp16, refuse_loss, report
+from trt_segmentation.accuracy.recordings import (
     Bag,
     bgr_frame,
     Folder,
@@ -44,9 +21,20 @@ from trt_segmentation.calibration_frames import (
     Street,
     STREET_SEED,
 )
-from trt_segmentation.evaluation import FIRST_SEED
+from trt_segmentation.accuracy.samples import FIRST_SEED
+from trt_segmentation.builder.calibration import calibrate, Calibration
+from trt_segmentation.builder.feeds import choose_frames, Joined
+from trt_segmentation.builder.graph import model_digest, operators
+from trt_segmentation.builder.prepare import (
+    calibration_path,
+    card_calibration,
+    give_precision,
+    read_graph,
+    Recipe,
+)
+from trt_segmentation.errors import GraphError
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model_card import InputCard, load_card, ModelCard, spread_palette
+from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
 COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
 
@@ -122,7 +110,7 @@ def test_what_cannot_be_calibrated_on(tmp_path, folder):
     with pytest.raises(GraphError, match=r'holds no images; known are \.png'):
         open_recordings([str(tmp_path / 'empty')])
     (folder / '9.png').write_text('rubbish')
-    with pytest.raises(GraphError, match=r'9.png cannot be read as an image'):
+    with pytest.raises(GraphError, match=r'9.png cannot be read as a picture'):
         list(Folder(folder))
 
 

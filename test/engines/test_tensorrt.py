@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """engines/tensorrt.py run whole, on a simulated TensorRT that computes on the CPU."""
 
 import ctypes
@@ -26,9 +13,9 @@ import pytest
 import segmentation_networks
 import simulated_tensorrt
 
-from trt_segmentation.engines import EngineError
 from trt_segmentation.engines.plan import from_json, Plan
-from trt_segmentation.model_card import InputCard, ModelCard, spread_palette
+from trt_segmentation.errors import EngineError
+from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
 
 CLASSES = segmentation_networks.CLASSES
 STREAM = 77
@@ -230,14 +217,14 @@ def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
 def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     from trt_segmentation.builder.cache import EngineCache
     from trt_segmentation.builder.prepare import Recipe
-    from trt_segmentation.engines.gpu_identity import Gpu
+    from trt_segmentation.engines.gpu_identity import GpuIdentity
     lines, image = [], noise(1)
 
     def start(gpu='RTX 4090'):
         engine = trt.open_engine.open_engine(
             card, 0, STREAM, Recipe('fp32', *SHAPES),
             cache=EngineCache(tmp_path / 'cache', log=lines.append), log=lines.append,
-            identity=lambda index: Gpu(gpu, 'sm_89', '580'),
+            identity=lambda index: GpuIdentity(gpu, 'sm_89', '580'),
             load=lambda plan, kernels: trt.tensorrt.TensorRtEngine(
                 plan, card, 0, STREAM, memory.allocate, memory.free, kernels=kernels))
         return run(engine, memory, image)
@@ -262,13 +249,13 @@ def rtx(card, memory, tmp_path, monkeypatch):
         from trt_segmentation.builder.cache import EngineCache
         from trt_segmentation.builder.prepare import Recipe
         from trt_segmentation.engines import tensorrt
-        from trt_segmentation.engines.gpu_identity import Gpu
+        from trt_segmentation.engines.gpu_identity import GpuIdentity
 
         def start():
             return open_engine.open_engine(
                 card, 0, STREAM, Recipe('fp32', *SHAPES), log=lines.append,
                 cache=EngineCache(tmp_path / 'cache', log=lines.append),
-                identity=lambda index: Gpu('RTX 4090', 'sm_89', '580'),
+                identity=lambda index: GpuIdentity('RTX 4090', 'sm_89', '580'),
                 load=lambda plan, kernels: tensorrt.TensorRtEngine(
                     plan, card, 0, STREAM, memory.allocate, memory.free, lines.append, kernels))
         yield SimpleNamespace(start=start, lines=lines, memory=memory,

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The real pipeline of machines without a GPU, which fails, waits and lends memory as it is told.
 
 What is simulated is what the engine does, at the two calls the node makes of a pipeline; labels
@@ -29,8 +17,8 @@ import weakref
 
 from trt_segmentation.frame import Frame, Segmentation, Wanted
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model_card import ModelCard
-from trt_segmentation.ros.memory import PageMemory
+from trt_segmentation.memory import PageMemory
+from trt_segmentation.model.card import ModelCard
 
 TIMEOUT = 30.0
 

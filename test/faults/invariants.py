@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What must hold whatever goes wrong; every test of this folder asks for it.
 
 - The process lives, or exits non-zero with one clear line.
@@ -33,7 +21,7 @@ from typing import Any
 from faults.numbered import FIRST_SECOND, read
 from sensor_msgs.msg import Image
 
-from trt_segmentation.ros.malloc import give_back_freed_memory
+from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 
 def right_or_absent(maps: Iterable[Image], camera: int = 0,

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Images whose pixels say which camera took them and as which number, and a network that reads it.
 
 An image is eight upright strips, each in one of eight colours far apart: six octal digits of the
@@ -28,7 +16,7 @@ from networks import color_card, color_classifier, cube_colors, write_card
 import numpy as np
 from sensor_msgs.msg import Image
 
-from trt_segmentation.model_card import ModelCard
+from trt_segmentation.model.card import ModelCard
 
 STRIPS = 8
 HEIGHT, WIDTH = 48, 64

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Processes that want the same engine at once, and processes that die while they build it.
 
 What must happen: of any number that start on an empty cache one builds and all get its plan. One
@@ -160,7 +148,7 @@ def test_command_that_is_stopped_leaves_no_plan(tmp_path, model, number, code):
     card = tmp_path / 'net.yaml'
     card.write_text(f'model: {model}\nclasses: [a, b, c, d, e]\n')
     process = subprocess.Popen(
-        [sys.executable, '-m', 'trt_segmentation.cli', 'build', str(card), '--precision',
+        [sys.executable, '-m', 'trt_segmentation.commands.cli', 'build', str(card), '--precision',
          'fp16', '--hold-out-frames', '100000', '--out', str(tmp_path / 'net.plan')],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, 'PYTHONPATH': str(TEST.parent)})

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A cache folder that is read-only, full, somebody else's, or on a disk that went away.
 
 What must happen: where the folder cannot be used at all, one CacheError names it and says what to
@@ -30,12 +18,13 @@ import subprocess
 from faults.engine_starter import KEY
 import pytest
 
-from trt_segmentation import cli
 from trt_segmentation.builder.cache import EngineCache
-from trt_segmentation.engines import own_files
-from trt_segmentation.engines.own_files import CacheError, trusted
+from trt_segmentation.commands import cli
 from trt_segmentation.engines.plan import Plan
+from trt_segmentation.errors import CacheError
 from trt_segmentation.pipeline import EngineSettings, open_pipeline
+from trt_segmentation.untrusted import signed_files as own_files
+from trt_segmentation.untrusted.signed_files import trusted
 
 ADVICE = 'name another cache folder'
 
@@ -210,7 +199,7 @@ def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
 def test_auto_goes_on_without_a_cache(tmp_path, monkeypatch):
     """A folder that cannot hold engines costs TensorRT, not the node: it says why."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
-    from trt_segmentation.model_card import load_card
+    from trt_segmentation.model.card import load_card
     (tmp_path / 'engines').write_text('in the way')
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     pipeline = open_pipeline(load_card('street'), settings=EngineSettings(cache=str(tmp_path)))

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Messages that are not what they say: mutated, cut off, or with lengths made up.
 
 What must happen: every one gives either a Frame whose bytes lie inside the message, or one
@@ -32,10 +20,11 @@ import cv2
 import numpy as np
 import pytest
 
-from trt_segmentation.frame import Frame, FrameError
-from trt_segmentation.host.compressed import decompress, MAX_PIXELS
-from trt_segmentation.ros.bags import CAMERA_INFO, COMPRESSED, IMAGE, Recorded, STORE
-from trt_segmentation.ros.cdr import parse_header, parse_image
+from trt_segmentation.bags.reader import CAMERA_INFO, COMPRESSED, IMAGE, Recorded, STORE
+from trt_segmentation.errors import FrameError
+from trt_segmentation.frame import Frame
+from trt_segmentation.host.decode_jpeg_png import decompress, MAX_PIXELS
+from trt_segmentation.ros.transport.cdr import parse_header, parse_image
 
 HEIGHT, WIDTH = 24, 32
 PIXELS = np.random.default_rng(5).integers(0, 256, HEIGHT * WIDTH * 3).astype(np.uint8)

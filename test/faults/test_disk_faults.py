@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A frame log whose disk is full, or whose path is of something else."""
 
 from __future__ import annotations
@@ -31,7 +19,8 @@ from node_rig import camera_image, NODE
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
-from trt_segmentation.ros.frame_log import FrameLog, FrameLogError
+from trt_segmentation.errors import FrameLogError
+from trt_segmentation.serving.frame_log import FrameLog
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 

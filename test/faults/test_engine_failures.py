@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """An engine that fails once, ten times or for ever, and one that does not answer at all."""
 
 from __future__ import annotations
@@ -31,10 +19,11 @@ from node_rig import NODE
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
-from trt_segmentation.engines import EngineError
-from trt_segmentation.ros import node, recovery, supervisor
+from trt_segmentation.errors import EngineError
+from trt_segmentation.ros import node
 from trt_segmentation.ros.camera import Camera
-from trt_segmentation.ros.process import UNENDING
+from trt_segmentation.serving import recovery, supervisor
+from trt_segmentation.serving.stopping import UNENDING
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 OK, ERROR = b'\0', b'\2'

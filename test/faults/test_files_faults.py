@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Bags that are not recordings, and what the whole package must never do with a file.
 
 What must happen: a hostile bag is one BagError that names it, and what it unpacks to is never
@@ -35,10 +23,10 @@ from recordings import image, Message, TOPIC, write_bag
 from rosbags.rosbag2 import CompressionMode
 
 import trt_segmentation
-from trt_segmentation import cli
-from trt_segmentation.frame import FrameError
-from trt_segmentation.ros import bag_limits
-from trt_segmentation.ros.bags import BagError, BagReader
+from trt_segmentation.bags.reader import BagReader
+from trt_segmentation.commands import cli
+from trt_segmentation.errors import BagError, FrameError
+from trt_segmentation.untrusted import bag_limits
 
 PACKAGE = Path(trt_segmentation.__file__).parent
 PIXELS = np.random.default_rng(1).integers(0, 256, (24, 32, 3)).astype(np.uint8)

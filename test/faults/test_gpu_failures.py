@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Memory that is refused and a GPU that is lost.
 
 There need be no GPU: what is simulated is the error that the GPU's driver gives, raised where the
@@ -41,8 +29,7 @@ from node_processes import Peer
 from node_rig import NODE
 from sensor_msgs.msg import Image
 
-from trt_segmentation.engines import EngineError
-from trt_segmentation.gpu.driver import GpuError
+from trt_segmentation.errors import EngineError, GpuError
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
 PASSING = ('CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_NOT_READY')
@@ -121,7 +108,7 @@ def test_a_gpu_that_is_lost_is_the_end_of_the_process(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
         lose: Callable[..., None], name: str) -> None:
     """The node asks for exit code 75, says ERROR, opens nothing and publishes nothing more."""
-    from trt_segmentation.ros import recovery
+    from trt_segmentation.serving import recovery
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     rig = make_rig('transport:=direct')
     images, maps, reports = ends(rig)

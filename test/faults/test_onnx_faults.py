@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """ONNX files cut off, spoilt and hostile, given to everything that opens one.
 
 What must happen: `trt_seg inspect`, `trt_seg build` and the opening of an engine each say in one
@@ -45,14 +33,14 @@ import onnxruntime
 import pytest
 import yaml
 
-from trt_segmentation import cli
-from trt_segmentation.builder.graph import GraphError, model_digest
-from trt_segmentation.engines import EngineError
-from trt_segmentation.engines.onnx_file import INNER, NAMES, summarise
-from trt_segmentation.engines.onnxruntime import OnnxRuntimeEngine
-from trt_segmentation.inspection import guess, inspect_model
-from trt_segmentation.model_card import load_card
-from trt_segmentation.signature import Tensor
+from trt_segmentation.builder.graph import model_digest
+from trt_segmentation.commands import cli
+from trt_segmentation.commands.inspect import guess, inspect_model
+from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
+from trt_segmentation.errors import EngineError, GraphError
+from trt_segmentation.model.card import load_card
+from trt_segmentation.model.signature import Tensor
+from trt_segmentation.untrusted.onnx_file import INNER, NAMES, summarise
 
 SPARE = 150 << 20
 """Bytes a library may take on the way to its error, besides twice the file's own."""

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Engine files cut off and spoilt, in the cache and wherever a user put one.
 
 What must happen: a plan is machine code, so nothing of it reaches TensorRT unless this user owns
@@ -34,11 +22,12 @@ import pytest
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 import trt_segmentation
-from trt_segmentation import cli
 from trt_segmentation.builder.build import build
 from trt_segmentation.builder.cache import EngineCache, EngineKey
-from trt_segmentation.engines.own_files import CacheError, read_plan, sidecar, store
+from trt_segmentation.commands import cli
 from trt_segmentation.engines.plan import Plan
+from trt_segmentation.errors import CacheError
+from trt_segmentation.untrusted.signed_files import read_plan, sidecar, store
 
 PLACES = 200
 KEY = EngineKey(
@@ -186,9 +175,10 @@ def test_plans_reach_tensorrt_from_the_cache_only():
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
     assert found['TensorRtEngine'] == ['builder/open_engine.py']
-    assert found['read_plan'] == ['plan_inspection.py']
-    assert found['trusted'] == ['build_order.py', 'builder/cache.py', 'builder/calibration.py',
-                                'engines/own_files.py', 'gpu/program.py']
+    assert found['read_plan'] == ['commands/inspect_plan.py']
+    assert found['trusted'] == [
+        'builder/cache.py', 'builder/calibration.py', 'commands/build_options.py',
+        'gpu/kernels/program.py', 'untrusted/signed_files.py']
 
 
 def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch, capsys):

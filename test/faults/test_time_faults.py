@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Stamps that go backwards, bags that loop, and clocks that stop, jump or come late."""
 
 from __future__ import annotations
@@ -34,9 +22,9 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
-from trt_segmentation.engines import EngineError
-from trt_segmentation.ros import clock as clock_module
-from trt_segmentation.ros import recovery
+from trt_segmentation.errors import EngineError
+from trt_segmentation.ros.process import clock as clock_module
+from trt_segmentation.serving import recovery
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
 MAPS = f'{NODE}/label_map'

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Model cards that are no model cards: bombs, giants, wrong types.
 
 What must happen: one ModelCardError of a few lines that names the file and what is wrong, within
@@ -32,9 +20,10 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from trt_segmentation import cli
-from trt_segmentation.model_card import card_from_dict, load_card, ModelCard, ModelCardError
-from trt_segmentation.share import share_path
+from trt_segmentation.commands import cli
+from trt_segmentation.errors import ModelCardError
+from trt_segmentation.installed.files import share_path
+from trt_segmentation.model.card import card_from_dict, load_card, ModelCard
 
 SOUND = 'model: net.onnx\nclasses: [road, car]\n'
 LAUGHS = '\n'.join(

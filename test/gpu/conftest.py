@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 
 import os
 
@@ -24,12 +13,12 @@ settings.load_profile('default')
 
 @pytest.fixture(scope='session')
 def memory():
-    """Memory of GPU 0; a test that asks for it is skipped where there is none."""
+    """GpuAllocator of GPU 0; a test that asks for it is skipped where there is none."""
     pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
-    from trt_segmentation.engines import EngineError
-    from trt_segmentation.gpu.memory import Memory
+    from trt_segmentation.errors import EngineError
+    from trt_segmentation.gpu.allocator import GpuAllocator
     try:
-        memory = Memory(0)
+        memory = GpuAllocator(0)
     except EngineError as error:
         pytest.skip(str(error))
     yield memory

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 
 from itertools import product
 import logging
@@ -23,17 +12,17 @@ import numpy as np
 import onnx
 import pytest
 
-from trt_segmentation.engines import EngineError
-from trt_segmentation.frame import Frame, FrameError, Wanted
+from trt_segmentation.errors import EngineError, FrameError
+from trt_segmentation.frame import Frame, Wanted
 from trt_segmentation.host.pipeline import HostPipeline
-from trt_segmentation.model_card import OutputCard
+from trt_segmentation.model.card import OutputCard
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
 
 from cuda.bindings import driver
 
+from trt_segmentation.engines.cuda_driver import call
 from trt_segmentation.gpu import pipeline as gpu_pipeline
-from trt_segmentation.gpu.driver import call
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.slots import ALIGNED, HEADROOM
 

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,12 +7,12 @@ import numpy as np
 import oracle
 import pytest
 
-from trt_segmentation.engines import EngineError
-from trt_segmentation.geometry import fit
+from trt_segmentation.errors import EngineError
 from trt_segmentation.host.postprocess import contenders, Postprocess
-from trt_segmentation.model_card import RESIZES
-from trt_segmentation.signature import AnswerOutput
-from trt_segmentation.signature.kind import MANY
+from trt_segmentation.model.card import RESIZES
+from trt_segmentation.model.geometry import fit
+from trt_segmentation.model.output_kind import MANY
+from trt_segmentation.model.signature import AnswerOutput
 
 NEAR = 1e-4
 """Logits closer than this, of size 10, may be ordered either way by float32."""

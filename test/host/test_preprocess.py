@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,11 +8,11 @@ import oracle
 import pytest
 
 from trt_segmentation.frame import Frame
-from trt_segmentation.geometry import fit
-from trt_segmentation.host.decode import Pixels
+from trt_segmentation.host.decode_raw import Pixels
 from trt_segmentation.host.preprocess import Preprocess
-from trt_segmentation.model_card import COLORS, InputCard, RESIZES
-from trt_segmentation.signature import ImageInput
+from trt_segmentation.model.card import COLORS, InputCard, RESIZES
+from trt_segmentation.model.geometry import fit
+from trt_segmentation.model.signature import ImageInput
 
 SIDE = st.integers(1, 60)
 ONE, MORE = 1.0, 2.0
@@ -122,7 +111,7 @@ def test_a_sliver_is_cropped_without_filling_the_memory():
 
 
 def test_padded_rows_of_a_frame_are_not_read():
-    from trt_segmentation.host.decode import decode
+    from trt_segmentation.host.decode_raw import decode
     data = np.full((8, 40), 255, np.uint8)
     data[:, :24] = 10
     frame = Frame(data.reshape(-1), 'bgr8', 8, 8, 40)

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The installed commands seg_node and street_camera: what they say without ROS, and their ends."""
 
 from __future__ import annotations
@@ -25,12 +13,12 @@ import sys
 
 import pytest
 
-from trt_segmentation.node_process import ros_arguments
-from trt_segmentation.version import version
+from trt_segmentation.commands.demo.node_process import ros_arguments
+from trt_segmentation.installed.version import version
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
-from trt_segmentation.ros.process import GPU_LOST
+from trt_segmentation.serving.stopping import GPU_LOST
 
 
 def start(command: str, *arguments: str, without: str = '', **environment: str

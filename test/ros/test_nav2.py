@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What Nav2's semantic_segmentation_layer reads of us, as its source reads it.
 
 Checked against github.com/kiwicampus/semantic_segmentation_layer (robot.com), branch rolling at
@@ -42,10 +30,10 @@ from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from sensor_msgs.msg import Image
 import yaml
 
-from trt_segmentation.model_card import load_card, ModelCard
+from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.ros import publishers
-from trt_segmentation.ros.messages import stamp_ns
-from trt_segmentation.ros.qos import ANSWERS, LATCHED
+from trt_segmentation.ros.transport.messages import stamp_ns
+from trt_segmentation.ros.transport.qos import ANSWERS, LATCHED
 
 # liveliness is the middleware's default in the layer and here: automatic
 SENSOR_DATA = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT,

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """/diagnostics: what is in it, when it warns, and time that stands, jumps or is another's."""
 
 from __future__ import annotations
@@ -33,18 +21,18 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
-from trt_segmentation.ros import clock as forward
 from trt_segmentation.ros import monitor
-from trt_segmentation.ros.clock import ForwardClock
 from trt_segmentation.ros.diagnostics import (
     camera,
     CameraReport,
     engine,
     Limits,
+    NodeReport,
     pipeline,
-    Report,
 )
 from trt_segmentation.ros.loss import loss
+from trt_segmentation.ros.process import clock as forward
+from trt_segmentation.ros.process.clock import ForwardClock
 from trt_segmentation.stats import Snapshot
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
@@ -52,11 +40,11 @@ LIMITS = Limits(latency_warn_ms=100, latency_error_ms=500, age_warn_ms=200, age_
 FINE = Snapshot(5, 5, {}, 10.0, 10.0)
 
 
-def report(**changes: Any) -> Report:
+def report(**changes: Any) -> NodeReport:
     """An active node to which nothing has happened, but for the changes."""
     plain: dict[str, Any] = {
         'node': 'n', 'state': 'active', 'trouble': '', 'limits': LIMITS, 'snapshot': FINE}
-    return Report(**{**plain, **changes})
+    return NodeReport(**{**plain, **changes})
 
 
 def slow(stage: str, p95: float) -> Snapshot:

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Parameters and lifecycle: what may change when, and what every transition leaves behind."""
 
 from __future__ import annotations
@@ -38,11 +26,12 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 import yaml
 
-from trt_segmentation.model_card import load_card, ModelCard
-from trt_segmentation.ros import node, opening, publishers
-from trt_segmentation.ros.malloc import give_back_freed_memory
+from trt_segmentation.installed.files import share_path
+from trt_segmentation.model.card import load_card, ModelCard
+from trt_segmentation.ros import node, publishers
 from trt_segmentation.ros.parameters import markdown_text, NEVER, SETTINGS, yaml_text
-from trt_segmentation.share import share_path
+from trt_segmentation.ros.process.malloc import give_back_freed_memory
+from trt_segmentation.serving import background as opening
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 CONFIG = Path(__file__).parents[2] / 'config' / 'seg.yaml'

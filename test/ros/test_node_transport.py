@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The node on either transport: what it answers, whose memory it uses and gives back."""
 
 from __future__ import annotations
@@ -28,12 +16,12 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from trt_segmentation.host.outputs import HEADROOM, output
-from trt_segmentation.ros import transport
-from trt_segmentation.ros.direct_publisher import DirectPublisher
-from trt_segmentation.ros.librcl import TransportError
-from trt_segmentation.ros.memory import ArrayMemory, PageMemory
-from trt_segmentation.ros.supervisor import buffers
+from trt_segmentation.errors import TransportError
+from trt_segmentation.host.output_arrays import HEADROOM, output
+from trt_segmentation.memory import ArrayMemory, PageMemory
+from trt_segmentation.ros.transport import choose as transport
+from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
+from trt_segmentation.serving.supervisor import buffers
 
 
 def asked(name: str) -> list[str]:

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The street camera within the process: what it publishes each way, its log and its refusals."""
 
 from __future__ import annotations
@@ -35,12 +23,12 @@ from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image
 
+from trt_segmentation.errors import TransportError
 from trt_segmentation.ros import street_camera
-from trt_segmentation.ros import transport as transport_module
-from trt_segmentation.ros.cdr import parse_image
-from trt_segmentation.ros.direct_publisher import DirectPublisher
-from trt_segmentation.ros.librcl import TransportError
 from trt_segmentation.ros.street_camera import StreetCamera
+from trt_segmentation.ros.transport import choose as transport_module
+from trt_segmentation.ros.transport.cdr import parse_image
+from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
 from trt_segmentation.street import Drive, Scene
 
 STAMP = slice(4, 12)

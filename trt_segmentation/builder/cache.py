@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Where built engines are kept: found by everything that made them, trusted only when ours."""
 
 from __future__ import annotations
@@ -29,21 +16,21 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
-from ..engines import EngineError
-from ..engines.own_files import (
-    CacheError,
+from ..engines.plan import Plan
+from ..errors import CacheError, EngineError
+from ..untrusted.regular_file import expand_home, read_regular
+from ..untrusted.signed_files import (
     drop_unfinished,
     is_cache_file,
     MAX_SIDECAR,
     own_folder,
     SCHEMA,
     sidecar,
+    SignedFile,
     store,
     trusted,
     user_cache,
 )
-from ..engines.plan import Plan
-from ..regular_file import expand_home, read_regular
 
 LIMIT = 8 << 30
 """Bytes of plans kept before the least recently used go."""
@@ -199,7 +186,7 @@ class EngineCache:
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
         """Keep a timing cache for the next build."""
-        self._store(self.folder / f'{key.timing}.timing', Plan(data), {})
+        self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
 
     def kernels(self, key: EngineKey) -> bytes:
         """What TensorRT-RTX compiled for a plan; b'' where there is nothing to trust."""
@@ -208,7 +195,7 @@ class EngineCache:
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
         """Keep what TensorRT-RTX compiled, beside the plan and as long as it."""
-        self._store(_kernels_of(self._path(key)), Plan(data), {})
+        self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, why: str,
                        build: Callable[[], Plan]) -> tuple[Plan, bool]:
@@ -237,15 +224,16 @@ class EngineCache:
 
     def _find(self, key: EngineKey) -> tuple[Plan | None, str]:
         path = self._path(key)
-        plan, why = trusted(path)
-        if plan is not None:
-            with suppress(OSError):     # only the order in which plans are dropped
-                os.utime(path)
-        return plan, why
+        found, why = trusted(path)
+        if found is None:
+            return None, why
+        with suppress(OSError):     # only the order in which plans are dropped
+            os.utime(path)
+        return Plan(found.data, found.about), ''
 
-    def _store(self, path: Path, plan: Plan, key: Mapping[str, Any]) -> None:
+    def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
         try:
-            store(path, plan, key)
+            store(path, signed, key)
         except OSError as error:
             self._log(f'{path} could not be kept, the next start builds again: {error}')
 

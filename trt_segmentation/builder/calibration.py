@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """INT8 ranges from real frames, measured by ONNX Runtime and kept for the next build."""
 
 from __future__ import annotations
@@ -35,12 +22,11 @@ import onnx
 from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
-from ..engines.own_files import store, trusted
-from ..engines.plan import Plan
-from ..outputs import write_json
-from ..printable import short, unprintable
-from ..regular_file import read_regular
-from .graph import GraphError
+from ..errors import GraphError
+from ..untrusted.output_files import write_json
+from ..untrusted.regular_file import read_regular
+from ..untrusted.signed_files import SignedFile, store, trusted
+from ..untrusted.terminal_text import short, unprintable
 from .precision import activations, quantisable, Ranges
 
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
@@ -145,7 +131,7 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     else:
         ranges = measure(model, feeds(), method, progress)
         if kept is not None:
-            store(kept, Plan(json.dumps(ranges).encode()), {})
+            store(kept, SignedFile(json.dumps(ranges).encode()), {})
     return Calibration(ranges, method, data, count)
 
 

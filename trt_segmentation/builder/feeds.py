@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Recorded frames as the tensors a network is calibrated on."""
 
 from __future__ import annotations
@@ -22,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..engines.onnxruntime import OnnxRuntimeEngine
+from ..engines.onnxruntime_cpu import OnnxRuntimeEngine
+from ..errors import GraphError
 from ..frame import Frame
-from ..geometry import fit
-from ..host.decode import decode
+from ..host.decode_raw import decode
 from ..host.preprocess import Preprocess
-from ..model_card import ModelCard
+from ..model.card import ModelCard
+from ..model.geometry import fit
 from .calibration import Tensor
-from .frame_choice import Choice, choose, look
-from .graph import GraphError
+from .frame_choice import choose, FrameChoice, look
 
 Named = tuple[str, Frame]
 
@@ -44,7 +31,7 @@ class Feeds:
 
     card: ModelCard
     source: Iterable[Named]
-    choice: Choice
+    choice: FrameChoice
 
     def __call__(self) -> Iterator[Tensor]:
         """Give (1, …) tensors as the network takes them, one at a time."""

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Which frames of a recording to calibrate on: some of every light and every time."""
 
 from __future__ import annotations
@@ -25,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..outputs import write_figure, write_image
+from ..untrusted.output_files import write_figure, write_image
 
 CLUSTERS = 8
 THUMBNAIL = (160, 90)
@@ -34,7 +21,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Look:
+class FrameFeatures:
     """What a frame looks like, as far as choosing needs it.
 
     :param name: where it is from, such as ``drive.mcap 12.300``.
@@ -48,7 +35,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Choice:
+class FrameChoice:
     """Frames chosen of a recording.
 
     :param looks: of every frame examined, in the order of the recording.
@@ -56,7 +43,7 @@ class Choice:
     :param chosen: positions, ascending.
     """
 
-    looks: Sequence[Look]
+    looks: Sequence[FrameFeatures]
     cluster: npt.NDArray[np.intp]
     chosen: npt.NDArray[np.intp]
 
@@ -66,16 +53,16 @@ class Choice:
         return [self.looks[i].name for i in self.chosen]
 
 
-def look(name: str, bgr: Image) -> Look:
-    """Look at a frame, (height, width, 3) uint8 BGR."""
+def look(name: str, bgr: Image) -> FrameFeatures:
+    """FrameFeatures at a frame, (height, width, 3) uint8 BGR."""
     small = cv2.resize(bgr, THUMBNAIL, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
     light = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     features = np.array([light.mean(), light.std() * 2, hsv[..., 1].mean()]) / 255
-    return Look(name, features, np.asarray(small, np.uint8))
+    return FrameFeatures(name, features, np.asarray(small, np.uint8))
 
 
-def choose(looks: Sequence[Look], count: int) -> Choice:
+def choose(looks: Sequence[FrameFeatures], count: int) -> FrameChoice:
     """Choose frames that cover a recording; the same recording gives the same frames.
 
     Frames are grouped by light, every group gives as many as the others as far as it can, and
@@ -93,7 +80,7 @@ def choose(looks: Sequence[Look], count: int) -> Choice:
         # the middles of `share` equal stretches
         chosen.append(members[((np.arange(share) + 0.5) * len(members) / share).astype(int)]
                       if share else members[:0])
-    return Choice(looks, cluster, np.sort(np.concatenate(chosen)))
+    return FrameChoice(looks, cluster, np.sort(np.concatenate(chosen)))
 
 
 def _clusters(features: Numbers) -> npt.NDArray[np.intp]:
@@ -127,7 +114,7 @@ def _shares(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
     return shares
 
 
-def write_contact_sheet(choice: Choice, path: Path, columns: int = 20) -> None:
+def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:
     """Write a PNG of the thumbnails of the frames chosen, the darkest group first."""
     order = choice.chosen[np.argsort(choice.cluster[choice.chosen], kind='stable')]
     tiles = [choice.looks[i].thumbnail for i in order]
@@ -138,7 +125,7 @@ def write_contact_sheet(choice: Choice, path: Path, columns: int = 20) -> None:
     write_image(path, np.asarray(np.vstack(rows), np.uint8))
 
 
-def write_histogram(choice: Choice, path: Path) -> None:
+def write_histogram(choice: FrameChoice, path: Path) -> None:
     """Write a PNG of the light of every frame, of those chosen, and of each group's share."""
     from matplotlib.figure import Figure
     light = np.array([frame.features[0] for frame in choice.looks])

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """ONNX graphs before they reach TensorRT: read, checked with names and remedies, simplified."""
 
 from __future__ import annotations
@@ -30,10 +17,10 @@ import onnx
 from onnx import numpy_helper, TensorProto
 import onnxruntime
 
-from ..engines import EngineError
-from ..engines.onnx_file import OnnxSummary, summarise
-from ..regular_file import open_regular, pieces
-from ..signature.tensor import MOST_NUMBERS
+from ..errors import EngineError, GraphError
+from ..model.tensor import MOST_NUMBERS
+from ..untrusted.onnx_file import OnnxSummary, summarise
+from ..untrusted.regular_file import open_regular, pieces
 
 OLDEST_OPSET = 13
 """Older exports lack per-channel quantisation and spell many operators in several nodes."""
@@ -42,10 +29,6 @@ CONTROL_FLOW = ('If', 'Loop', 'Scan')
 DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')
 RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli',
           'Multinomial')
-
-
-class GraphError(ValueError):
-    """An ONNX file that cannot become an engine; names the node, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)

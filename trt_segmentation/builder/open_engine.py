@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A card's TensorRT engine, from the cache or built now."""
 
 from __future__ import annotations
@@ -23,23 +10,23 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from ..engines.gpu_identity import Gpu, gpu_identity
+from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.kernel_cache import KernelCache
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
-from ..model_card import ModelCard
-from ..outputs import naming
+from ..model.card import ModelCard
+from ..untrusted.output_files import naming
 from .build import build, BuildOptions, Progress, supported
 from .cache import EngineCache, EngineKey
 from .calibration import Calibration
 from .graph import model_digest
-from .prepare import card_calibration, give_precision, Graph, read_graph, Recipe
+from .prepare import card_calibration, give_precision, PreparedGraph, read_graph, Recipe
 
 Log = Callable[[str], None]
 
 
 def engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
-               calibration: Calibration | None, gpu: Gpu) -> EngineKey:
+               calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
     """Everything the plan of a card depends on.
 
     :raises GraphError: where the ONNX file cannot be read.
@@ -54,7 +41,7 @@ def engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
         driver=gpu.driver)
 
 
-def build_graph(graph: Graph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
+def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
     """Build a graph that has its precision already; see :func:`.build.build`."""
     profiles = [graph.profile] if graph.dynamic else []
@@ -68,7 +55,7 @@ def build_graph(graph: Graph, recipe: Recipe, options: BuildOptions, timing: byt
 def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(),
                 options: BuildOptions = BuildOptions(), cache: EngineCache | None = None,
                 log: Log = lambda line: None, progress: Progress | None = None,
-                identity: Callable[[int], Gpu] = gpu_identity,
+                identity: Callable[[int], GpuIdentity] = gpu_identity,
                 load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
                 ) -> TensorRtEngine:
     """Load a card's engine, building it first where the cache has none.
@@ -108,6 +95,6 @@ def write_plan(plan: Plan, path: Path) -> None:
 
     :raises OutputError: if they cannot be written; names the plan.
     """
-    from ..engines.own_files import store
+    from ..untrusted.signed_files import store
     with naming(path, '--out'):
         store(path, plan, {})

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Precision written into the graph itself: FP16, INT8, and INT8 backbone with FP16 head."""
 
 from __future__ import annotations
@@ -31,8 +18,9 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16, DEFAULT_OP_BLOCK_LIST
 
+from ..errors import GraphError
 from .backbone import find_backbone, WEIGHTED
-from .graph import GraphError, name_nodes, opset
+from .graph import name_nodes, opset
 
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 FP16_MAX = 65504.0

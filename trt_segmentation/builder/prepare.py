@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """From an ONNX file to the graph an engine is built from: checked, simplified, typed."""
 
 from __future__ import annotations
@@ -24,12 +11,12 @@ from pathlib import Path
 
 import onnx
 
-from ..model_card import ModelCard
+from ..errors import GraphError
+from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
 from .graph import (
     check,
     Finding,
-    GraphError,
     input_shapes,
     load_model,
     model_digest,
@@ -73,7 +60,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Graph:
+class PreparedGraph:
     """A network ready to be built, or to be given a precision.
 
     :param profile: range of its input.
@@ -94,7 +81,7 @@ class Graph:
 
 
 def read_graph(card: ModelCard, recipe: Recipe,
-               supported: Callable[[str], bool] = lambda operator: True) -> Graph:
+               supported: Callable[[str], bool] = lambda operator: True) -> PreparedGraph:
     """Load, check and simplify a card's network; FP32.
 
     :param supported: whether the parser to come knows an operator.
@@ -106,10 +93,11 @@ def read_graph(card: ModelCard, recipe: Recipe,
     sizes = profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
     if recipe.simplify:
         model = simplify(model, {name: one.smallest for name, one in sizes.items()})
-    return Graph(model, sizes, findings)
+    return PreparedGraph(model, sizes, findings)
 
 
-def give_precision(graph: Graph, recipe: Recipe, calibration: Calibration | None = None) -> Graph:
+def give_precision(graph: PreparedGraph, recipe: Recipe,
+                   calibration: Calibration | None = None) -> PreparedGraph:
     """The graph in the precision of a recipe.
 
     :param calibration: needed for int8 and mixed; what it says is too sensitive stays FP16.
@@ -118,7 +106,7 @@ def give_precision(graph: Graph, recipe: Recipe, calibration: Calibration | None
     if recipe.precision == 'fp32':
         return graph
     if recipe.precision == 'fp16':
-        return Graph(to_fp16(graph.model), graph.profile, graph.findings)
+        return PreparedGraph(to_fp16(graph.model), graph.profile, graph.findings)
     if calibration is None:
         raise GraphError(f'{recipe.precision} needs calibrated ranges; give --calibrate BAG, a '
                          f'folder of images, or street')
@@ -129,7 +117,7 @@ def give_precision(graph: Graph, recipe: Recipe, calibration: Calibration | None
         f'and {len(rough) - 3} more: ' if len(rough) > 3 else '')
         + 'quantisation scales so small that FP16 rounds them; where accuracy suffers, keep their '
         'layers FP16 with --keep-fp16')] if rough else []
-    return Graph(model, graph.profile, [*graph.findings, *findings], chosen)
+    return PreparedGraph(model, graph.profile, [*graph.findings, *findings], chosen)
 
 
 def calibration_path(card: ModelCard) -> Path:

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What a built engine depends on of the GPU it runs on."""
 
 from __future__ import annotations
@@ -21,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
-from . import EngineError
+from ..errors import EngineError
 
 
 @dataclass(frozen=True)
-class Gpu:
+class GpuIdentity:
     """What a plan depends on: the GPU's name, ``sm_NN``, and the driver's branch."""
 
     name: str
@@ -33,7 +20,7 @@ class Gpu:
     driver: str
 
 
-def gpu_identity(index: int = 0) -> Gpu:
+def gpu_identity(index: int = 0) -> GpuIdentity:
     """The GPU of an index as CUDA counts.
 
     :raises EngineError: where there is none.
@@ -42,7 +29,7 @@ def gpu_identity(index: int = 0) -> Gpu:
         from cuda.core import Device
         device = Device(index)
         device.set_current()
-        return Gpu(device.name, f'sm_{device.arch}', driver_branch())
+        return GpuIdentity(device.name, f'sm_{device.arch}', driver_branch())
     except Exception as error:      # no library, no driver, no device: each its own type
         raise EngineError(f'no NVIDIA GPU can be used here: {error}') from error
 

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime on an NVIDIA GPU: enqueues on the caller's stream, at the caller's addresses."""
 
 from __future__ import annotations
@@ -23,12 +11,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from ..model_card import ModelCard
-from ..signature import resolve, Signature
-from . import EngineError
-from .onnx_file import summarise
-from .onnx_graph import read_endings
-from .onnxruntime import ERROR, give_weights, tensors, useful_line
+from ..errors import EngineError
+from ..model.card import ModelCard
+from ..model.signature import resolve, Signature
+from ..untrusted.onnx_file import summarise
+from ..untrusted.onnx_graph import read_endings
+from .onnxruntime_cpu import ERROR, give_weights, tensors, useful_line
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +31,7 @@ OPTIONS = {
 
 
 class OnnxRuntimeCuda:
-    """A network on one GPU, as :class:`trt_segmentation.gpu.engine.DeviceEngine`.
+    """A network on one GPU, as :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
     :param gpu: index of the GPU as CUDA counts.
     :param stream: the CUDA stream everything is enqueued on.
@@ -101,7 +89,7 @@ class OnnxRuntimeCuda:
             self._shapes[count] = tuple(binding.get_outputs()[0].shape())
         return self._shapes[count]
 
-    def bind(self, count: int, tensor: int, answer: int) -> Bound:
+    def bind(self, count: int, tensor: int, answer: int) -> OnnxRuntimeBinding:
         """The network on a batch of ``count`` at fixed addresses."""
         image, output = self.signature.input, self.signature.output
         binding = self._session.io_binding()
@@ -110,7 +98,7 @@ class OnnxRuntimeCuda:
         self._call(lambda: binding.bind_output(
             output.name, 'cuda', self._gpu, np.dtype(output.dtype), self.answer_shape(count),
             answer))
-        return Bound(lambda: self._call(
+        return OnnxRuntimeBinding(lambda: self._call(
             lambda: self._session.run_with_iobinding(binding, self._run_options)))
 
     def _call(self, run: Any) -> None:
@@ -124,7 +112,7 @@ class OnnxRuntimeCuda:
         self._session = None
 
 
-class Bound:
+class OnnxRuntimeBinding:
     """A network with its tensors; runs on the stream its engine was opened with."""
 
     def __init__(self, run: Any) -> None:

@@ -1,28 +1,17 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A built engine as bytes, and what it consists of: layers, the precision each got, memory."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 import json
 import re
 from typing import Any
+
+from ..untrusted.signed_files import SignedFile
 
 _NAMES = {'float': 'fp32', 'half': 'fp16', 'int8': 'int8', 'bfloat16': 'bf16', 'fp8': 'fp8',
           'int32': 'int32', 'int64': 'int64', 'bool': 'bool', 'uint8': 'uint8', 'bf16': 'bf16',
@@ -31,11 +20,8 @@ _WIDTH = ('int8', 'fp8', 'fp16', 'bf16', 'fp32')
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A serialised engine, and what is known about it (JSON can hold ``about``)."""
-
-    data: bytes
-    about: Mapping[str, Any] = field(default_factory=dict)
+class Plan(SignedFile):
+    """A serialized TensorRT engine, and facts about its layers and its memory."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """TensorRT and TensorRT-RTX: run an engine on the caller's stream and memory."""
 
 from __future__ import annotations
@@ -23,11 +10,11 @@ from functools import partial
 import math
 from typing import Any
 
-from ..model_card import ModelCard
-from ..signature import resolve, Signature, Tensor
-from . import EngineError
+from ..errors import EngineError
+from ..model.card import ModelCard
+from ..model.signature import resolve, Signature, Tensor
+from ..untrusted.onnx_graph import read_endings
 from .kernel_cache import KernelCache
-from .onnx_graph import read_endings
 from .plan import Layer, layers_from_inspector, Plan
 
 try:
@@ -43,7 +30,8 @@ except (ImportError, AttributeError):
             'or on GeForce and RTX cards tensorrt-rtx-cu13, or on a Jetson take the one that '
             'JetPack brings') from error
 
-__all__ = ['BACKEND', 'LIBRARY', 'Bound', 'BuildLog', 'TensorRtEngine', 'datatype', 'sides', 'trt']
+__all__ = ['BACKEND', 'LIBRARY', 'BuildLog', 'TensorRtBinding', 'TensorRtEngine', 'datatype',
+           'sides', 'trt']
 
 BACKEND = trt.__name__.rpartition('.')[2]
 LIBRARY = f'{"TensorRT-RTX" if BACKEND == "tensorrt_rtx" else "TensorRT"} {trt.__version__}'
@@ -88,7 +76,7 @@ def datatype(dtype: trt.DataType) -> str:
 
 
 class TensorRtEngine:
-    """A deserialised plan, as :class:`trt_segmentation.gpu.engine.DeviceEngine`.
+    """A deserialised plan, as :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
     :param plan: from a builder of the same backend, version and GPU, and trusted: it is code.
     :param gpu: index of the GPU as CUDA counts; its context has to be current.
@@ -149,7 +137,7 @@ class TensorRtEngine:
         """
         return sides(self._context(count).get_tensor_shape(self.signature.output.name))
 
-    def bind(self, count: int, tensor: int, answer: int) -> Bound:
+    def bind(self, count: int, tensor: int, answer: int) -> TensorRtBinding:
         """The network on a batch of ``count`` at fixed addresses on the GPU.
 
         Bindings of one ``count`` share a context, which each run is given its addresses.
@@ -162,7 +150,7 @@ class TensorRtEngine:
                 size *= self._engine.get_tensor_dtype(name).itemsize
                 addresses[name] = self._reserve(f'{name} of {count}', size)
         ran = partial(self._kernels.save, count) if self._kernels else lambda: None
-        bound = Bound(context, self._log, addresses, ran)
+        bound = TensorRtBinding(context, self._log, addresses, ran)
         bound.aim()
         return bound
 
@@ -262,7 +250,7 @@ class TensorRtEngine:
             raise EngineError(f'{LIBRARY}: {what}: {self._log.reason()}')
 
 
-class Bound:
+class TensorRtBinding:
     """An engine with its tensors; made by :meth:`TensorRtEngine.bind`."""
 
     def __init__(self, context: Any, log: BuildLog, addresses: Mapping[str, int],
@@ -320,12 +308,12 @@ class _LayerTimes(trt.IProfiler):
 def _device_memory(size: int) -> int:
     from cuda.bindings import driver
 
-    from ..gpu.driver import call
+    from .cuda_driver import call
     return int(call(driver.cuMemAlloc, size))
 
 
 def _free_device_memory(address: int) -> None:
     from cuda.bindings import driver
 
-    from ..gpu.driver import call
+    from .cuda_driver import call
     call(driver.cuMemFree, address)

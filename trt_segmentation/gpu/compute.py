@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The kernels and the network of one model, made ready for a slot's batch."""
 
 from __future__ import annotations
@@ -25,16 +13,16 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
-from ..engines import EngineError
+from ..engines.cuda_driver import call
+from ..errors import EngineError, GpuError
 from ..frame import Wanted
-from ..model_card import ModelCard
-from .driver import call, GpuError
-from .engine import DeviceEngine
-from .graph import Enqueues, Graph
-from .memory import Memory
-from .postprocess import palette_words, Postprocess, Target
-from .preprocess import Preprocess
-from .program import IMAGES
+from ..model.card import ModelCard
+from .allocator import GpuAllocator
+from .cuda_graph import CudaGraph, Enqueues
+from .device_engine import DeviceEngine
+from .kernels.postprocess import palette_words, Postprocess, Target
+from .kernels.preprocess import Preprocess
+from .kernels.program import IMAGES
 from .slots import Run, Slot, Work
 
 log = logging.getLogger(__name__)
@@ -58,7 +46,7 @@ class Compute:
     :raises EngineError: when no run of it has few enough images.
     """
 
-    def __init__(self, memory: Memory, card: ModelCard, engine: DeviceEngine, down: int,
+    def __init__(self, memory: GpuAllocator, card: ModelCard, engine: DeviceEngine, down: int,
                  graph: bool = True, max_batch: int = 1) -> None:
         self.sizes = run_sizes(engine, max_batch)
         self._down = down
@@ -155,7 +143,7 @@ class Compute:
     def _captured(self, engine: Enqueues, slot: Slot, batch: int) -> Enqueues:
         name = f'{slot.engine.name} {slot.engine.version}'
         try:
-            graph = Graph([engine], slot.stream)
+            graph = CudaGraph([engine], slot.stream)
         except EngineError as error:
             if isinstance(error, GpuError) and error.sticky:
                 raise

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline of one NVIDIA GPU: upload, compute and download of different frames at once."""
 
 from __future__ import annotations
@@ -27,19 +15,19 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..engines import EngineError, Identity
+from ..engines import Identity
+from ..errors import EngineError, GpuError
 from ..frame import Frame, Segmentation, Wanted
-from ..host.decode import decode
+from ..host.decode_raw import decode
 from ..host.postprocess import Postprocess as HostPostprocess
 from ..memory import Allocate
-from ..model_card import ModelCard
-from ..signature.watch import AnswerWatch
+from ..model.card import ModelCard
+from ..model.output_watch import AnswerWatch
+from .allocator import GpuAllocator
 from .compute import Compute
-from .driver import GpuError
-from .engine import OpenEngine
-from .image import KERNEL_ENCODINGS
-from .inputs import InputPool
-from .memory import Memory
+from .device_engine import OpenEngine
+from .input_pool import InputPool
+from .kernels.image import KERNEL_ENCODINGS
 from .slots import HEADROOM, Lane, Slot, SlotSegmentation
 from .streams import Streams, timings
 from .wait import Wait, WAITS
@@ -79,7 +67,7 @@ class GpuPipeline:
         It is made ready for 1, 2, 4 and so on up to that, and a batch is cut into these.
     :param graph: False to enqueue the network call by call instead of as a CUDA graph.
     :param write_combined: of :attr:`inputs`, see
-        :meth:`trt_segmentation.gpu.memory.Memory.pinned`.
+        :meth:`trt_segmentation.gpu.allocator.GpuAllocator.pinned`.
     :param reason: why this pipeline was taken, for :attr:`identity`.
     :raises EngineError: when there is no GPU, or the network does not run on it.
     """
@@ -100,7 +88,7 @@ class GpuPipeline:
         self._dead: GpuError | None = None
         self._closing: list[Callable[[], None]] = []
         self._closed = False
-        self.memory = Memory(gpu)
+        self.memory = GpuAllocator(gpu)
         device = self.memory.device
         mapped = memory == 'mapped' or (memory == 'auto' and device.properties.integrated)
         self.inputs = InputPool(self.memory, write_combined)

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A ring of slots: memory for what is in flight, allocated once and used again."""
 
 from __future__ import annotations
@@ -25,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import Frame, Segmentation, Wanted
-from .engine import DeviceEngine
-from .graph import Enqueues, Graph, Launch, LaunchGraph, Mark
-from .inputs import InputBuffer
-from .memory import Memory, Pinned
+from .allocator import GpuAllocator, Pinned
+from .cuda_graph import CudaGraph, Enqueues, LaunchGraph, Mark
+from .device_engine import DeviceEngine
+from .input_pool import InputBuffer
+from .kernels.launch import Launch
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +29,9 @@ ALIGNED = 256
 
 
 class Region:
-    """Memory that is as large as the largest thing it had to hold, on the GPU or pinned."""
+    """GpuAllocator that is as large as the largest thing it had to hold, on the GPU or pinned."""
 
-    def __init__(self, memory: Memory, what: str, pinned: bool) -> None:
+    def __init__(self, memory: GpuAllocator, what: str, pinned: bool) -> None:
         self._memory = memory
         self._what = what
         self._pinned = pinned
@@ -88,7 +77,7 @@ class Lane:
     :param mapped: kernels read the image and write the outputs in host memory.
     """
 
-    def __init__(self, memory: Memory, name: str, mapped: bool) -> None:
+    def __init__(self, memory: GpuAllocator, name: str, mapped: bool) -> None:
         self._image = None if mapped else Region(memory, f'{name} image', pinned=False)
         self._host = Region(memory, f'{name} outputs', pinned=True)
         self._device = None if mapped else Region(memory, f'{name} outputs', pinned=False)
@@ -198,7 +187,7 @@ class Slot:
     :param stream: the one that network was opened with.
     """
 
-    def __init__(self, memory: Memory, number: int, mapped: bool, blocking: bool,
+    def __init__(self, memory: GpuAllocator, number: int, mapped: bool, blocking: bool,
                  engine: DeviceEngine, stream: int) -> None:
         self.number = number
         self.engine = engine
@@ -238,7 +227,7 @@ class Slot:
             for run in work.runs:
                 run.close()
         for engine in self.engines.values():
-            if isinstance(engine, Graph):
+            if isinstance(engine, CudaGraph):
                 engine.close()
         self.begun.close()
         self.done.close()

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline of machines without a GPU, and the reference the GPU's is compared with."""
 
 from __future__ import annotations
@@ -24,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..engines.onnxruntime import OnnxRuntimeEngine
+from ..engines.onnxruntime_cpu import OnnxRuntimeEngine
 from ..frame import Frame, Segmentation, Wanted
-from ..geometry import fit, Geometry
-from ..model_card import ModelCard
-from ..signature.watch import AnswerWatch
-from .decode import decode, Pixels
-from .outputs import HEADROOM
+from ..model.card import ModelCard
+from ..model.geometry import fit, Geometry
+from ..model.output_watch import AnswerWatch
+from .decode_raw import decode, Pixels
+from .output_arrays import HEADROOM
 from .overlay import blend
 from .postprocess import Postprocess
 from .preprocess import Preprocess

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The network's answer to labels and confidence at camera size."""
 
 from __future__ import annotations
@@ -22,12 +10,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..engines import EngineError
+from ..errors import EngineError
 from ..frame import UNLABELLED
-from ..geometry import Geometry
-from ..signature import AnswerOutput
-from ..signature.kind import MANY, ONE
-from .outputs import output
+from ..model.geometry import Geometry
+from ..model.output_kind import MANY, ONE
+from ..model.signature import AnswerOutput
+from .output_arrays import output
 from .upsample import upsampler
 
 NEVER = np.float32(-1e30)

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Camera pixels to the network's input tensor."""
 
 from __future__ import annotations
@@ -22,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..geometry import Axis, Geometry
-from ..model_card import InputCard
-from ..signature import ImageInput
+from ..model.card import InputCard
+from ..model.geometry import Axis, Geometry
+from ..model.signature import ImageInput
 from .bilinear import interpolate, taps
-from .decode import Pixels
+from .decode_raw import Pixels
 
 AREA_FROM = 2.0
 """Shrinking by more than this averages what a network pixel covers, on each axis by itself."""

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """One camera of the node: its topics in and out, its counts and what was wrong last."""
 
 from __future__ import annotations
@@ -24,14 +12,15 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from ..frame import FrameError, Segmentation, Wanted
+from ..errors import FrameError
+from ..frame import Segmentation, Wanted
 from ..memory import Allocate
-from ..model_card import ModelCard
+from ..model.card import ModelCard
 from ..stats import Stats
-from .messages import camera_info_message, Taken
 from .publishers import Publishers
-from .qos import NEWEST, overridable, SubscriptionEvents
-from .transport import ImageSubscription, Transport
+from .transport.choose import ImageSubscription, Transport
+from .transport.messages import camera_info_message, Taken
+from .transport.qos import NEWEST, overridable, SubscriptionEvents
 
 BAD_INFO = 'bad camera_info'
 """Kind of the warning about a camera_info that cannot be read."""

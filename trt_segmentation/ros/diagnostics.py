@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What /diagnostics says: a task is a function of what was measured to one DiagnosticStatus."""
 
 from __future__ import annotations
@@ -24,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from ..engines import Identity
 from ..stats import Snapshot
 from .loss import NOT_NUMBERED, UNKNOWN
-from .transport import Transport
+from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
@@ -89,7 +77,7 @@ class CameraReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class NodeReport:
     """Everything the tasks judge, at one moment.
 
     :param node: the node's name, first part of every task's name.
@@ -119,13 +107,13 @@ class Report:
     bad_clocks: Mishaps = Mishaps()
 
 
-def tasks(report: Report) -> list[DiagnosticStatus]:
+def tasks(report: NodeReport) -> list[DiagnosticStatus]:
     """Every task's status, in the order they are published."""
     return [pipeline(report), engine(report),
             *(camera(report, one) for one in report.cameras)]
 
 
-def pipeline(report: Report) -> DiagnosticStatus:
+def pipeline(report: NodeReport) -> DiagnosticStatus:
     """Frames, rates, drops and latency of all cameras together."""
     values: dict[str, object] = {'state': report.state, 'cameras': len(report.cameras)}
     if report.transport:
@@ -140,7 +128,7 @@ def pipeline(report: Report) -> DiagnosticStatus:
                    {**values, **_counted(report.snapshot)})
 
 
-def engine(report: Report) -> DiagnosticStatus:
+def engine(report: NodeReport) -> DiagnosticStatus:
     """What answers, and whether it does."""
     findings: Findings = []
     if report.trouble:
@@ -157,7 +145,7 @@ def engine(report: Report) -> DiagnosticStatus:
     return _status(report, 'engine', findings, values)
 
 
-def camera(report: Report, one: CameraReport) -> DiagnosticStatus:
+def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
     """Frames, rates, drops, latency and age of one camera."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
               **_lost(one.snapshot, (one,)), **_counted(one.snapshot),
@@ -196,7 +184,7 @@ def _counted(snapshot: Snapshot) -> dict[str, object]:
     return values
 
 
-def _pipeline_findings(report: Report) -> Findings:
+def _pipeline_findings(report: NodeReport) -> Findings:
     if report.trouble:
         return [(ERROR, f'{report.state}: {report.trouble}')]
     found: Findings = [(ERROR, report.engine_error)] if report.engine_error else []
@@ -207,14 +195,14 @@ def _pipeline_findings(report: Report) -> Findings:
     return found + _slow(report.snapshot, report.limits)
 
 
-def _survived(report: Report) -> Findings:
+def _survived(report: NodeReport) -> Findings:
     return [(WARN, f'{mishaps.new} {what} since the last report, the newest: {mishaps.newest}')
             for mishaps, what in ((report.errors, 'errors caught'),
                                   (report.bad_clocks, 'messages of /clock ignored'))
             if mishaps.new]
 
 
-def _camera_findings(report: Report, one: CameraReport) -> Findings:
+def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not taking images')]
     found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
@@ -242,7 +230,7 @@ def _slow(snapshot: Snapshot, limits: Limits) -> Findings:
     return found
 
 
-def _status(report: Report, task: str, findings: Findings,
+def _status(report: NodeReport, task: str, findings: Findings,
             values: Mapping[str, object]) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=max((level for level, _ in findings), default=OK),

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Checks the arguments of the launch files before they start any process.
 
 Arguments with a fixed list of values are not here: ``choices`` in the launch file checks them.
@@ -29,16 +17,10 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 from rclpy.validate_namespace import validate_namespace
 import yaml
 
-from ..model_card import load_card, ModelCardError
+from ..errors import LaunchArgumentError, ModelCardError
+from ..model.card import load_card
 from . import parameters, street_camera
 from .parameters import refusal, Setting
-
-
-class LaunchArgumentError(ValueError):
-    """A launch argument is refused; the text has its name, its value and what was expected."""
-
-    def __init__(self, name: str, value: str, reason: str) -> None:
-        super().__init__(f'{name}:={value} is refused: {reason}')
 
 
 def camera_names(cameras: str) -> list[str]:

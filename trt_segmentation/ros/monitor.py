@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Watches the node: /diagnostics once a period, and a warning when a camera falls silent."""
 
 from __future__ import annotations
@@ -28,14 +16,14 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from ..engines import Identity
 from ..stats import Snapshot, Stats
 from .camera import Camera
-from .clock import ForwardClock
-from .diagnostics import CameraReport, Limits, Mishaps, Report, tasks
+from .diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
 from .loss import loss
 from .parameters import START_PERIODS
-from .qos import ANSWERS, overridable
+from .process.clock import ForwardClock
+from .process.tally import Tally
 from .silence import silence
-from .tally import Tally
-from .transport import Transport
+from .transport.choose import Transport
+from .transport.qos import ANSWERS, overridable
 
 LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
 
@@ -85,7 +73,7 @@ class Monitor:
         """Publish now; the last report before the end, and while configure is at work."""
         watched = self._watched
         now = self._node.get_clock().now()
-        report = Report(
+        report = NodeReport(
             node=self._node.get_name(), state=watched.state, trouble=watched.trouble,
             snapshot=self._stats.snapshot(self._clock.seconds()),
             limits=Limits(*(self._value(name) for name in LIMITS)),

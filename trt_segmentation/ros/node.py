@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The segmentation node: parameters and lifecycle; the frames are the worker's."""
 
 from __future__ import annotations
@@ -22,29 +10,30 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..engines import EngineError, Identity
-from ..model_card import load_card, ModelCard, ModelCardError
+from ..engines import Identity
+from ..errors import EngineError, FrameLogError, Interrupted, ModelCardError, TransportError
+from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
+from ..serving.background import interruptible
+from ..serving.frame_log import FrameLog
+from ..serving.stopping import GPU_LOST, TOLD
+from ..serving.supervisor import buffers, Supervisor, TICK_SECONDS
+from ..serving.throttled_log import ThrottledLog
+from ..serving.worker import Worker
 from ..stats import Stats
 from . import parameters
 from .camera import Camera
-from .clock import ForwardClock
 from .diagnostics import summary
-from .fitting import MODEL_DEPENDENT, unfit
-from .frame_log import FrameLog, FrameLogError
-from .guarded import Guarded
-from .librcl import TransportError
-from .live import LiveParameters
-from .malloc import give_back_freed_memory, keep_freed_memory
+from .live_parameters import LiveParameters
+from .model_parameters import MODEL_DEPENDENT, unfit
 from .monitor import Monitor
-from .opening import Interrupted, interruptible
-from .process import GPU_LOST, run, TOLD
-from .python_log import forward_python_log
-from .requests import answer_requests
-from .supervisor import buffers, Supervisor, TICK_SECONDS
-from .throttled_log import ThrottledLog
-from .transport import choose_transport, Transport
-from .worker import Worker
+from .process.clock import ForwardClock
+from .process.guarded import Guarded
+from .process.malloc import give_back_freed_memory, keep_freed_memory
+from .process.python_log import forward_python_log
+from .process.requests import answer_requests
+from .process.run import run
+from .transport.choose import choose_transport, Transport
 
 FINISH_SECONDS = 30.0
 """How long the frames at work may take when the node is deactivated; longer, the engine hangs."""

@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What the node publishes for every frame, and the class names once."""
 
 from __future__ import annotations
@@ -27,10 +15,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..frame import Segmentation, Wanted
-from ..model_card import ModelCard
-from .memory import ArrayMemory
-from .qos import ANSWERS, LATCHED, overridable, publisher_events
-from .transport import ImagePublisher, Transport
+from ..memory import ArrayMemory
+from ..model.card import ModelCard
+from .transport.choose import ImagePublisher, Transport
+from .transport.qos import ANSWERS, LATCHED, overridable, publisher_events
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Records a camera and what a segmentation node makes of it into an MCAP bag."""
 
 from __future__ import annotations
@@ -34,16 +23,13 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ..outputs import naming
-from .bag_writer import connect, mark
+from ..bags.writer import connect, mark
+from ..errors import RecorderError
+from ..untrusted.output_files import naming
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
 """Messages a topic may wait while another one is written."""
-
-
-class RecorderError(RuntimeError):
-    """ROS 2 does not start in this process; says why."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types

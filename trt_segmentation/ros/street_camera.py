@@ -1,17 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
-
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A camera that drives down a procedural street: the demo's stand-in for a real one."""
 
 from __future__ import annotations
@@ -32,20 +20,20 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from ..outputs import check_file, KEY, MARKER
+from ..errors import TransportError
+from ..memory import Memory, PageMemory
 from ..street import CONDITIONS, Drive
+from ..untrusted.output_files import check_file, KEY, MARKER
 from . import parameters
 from .camera import camera_info_topic
-from .cdr import HEAD_ROOM
-from .guarded import Guarded
-from .librcl import TransportError
-from .malloc import keep_freed_memory
-from .memory import Memory, PageMemory
-from .messages import stamp_ns
 from .parameters import NEVER, Setting
-from .process import run
-from .qos import ANSWERS, overridable
-from .transport import choose_transport, ImagePublisher, Transport, TRANSPORTS
+from .process.guarded import Guarded
+from .process.malloc import keep_freed_memory
+from .process.run import run
+from .transport.cdr import HEAD_ROOM
+from .transport.choose import choose_transport, ImagePublisher, Transport, TRANSPORTS
+from .transport.messages import stamp_ns
+from .transport.qos import ANSWERS, overridable
 
 FRAME_ID = 'street_camera'
 TOUR = 'tour'

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """A drive along a street, frame by frame, with the truth of every pixel."""
 
 from __future__ import annotations
@@ -22,13 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .camera import Camera, Road
+from .camera import PinholeCamera, Road
 from .canvas import Canvas
 from .furniture import Lamp
 from .ground import Backdrop, Ground
 from .layout import Layout
 from .texture import grain, Sky
-from .view import Thing, View
+from .view import SceneView, Thing
 from .weather import Air, CONDITIONS, lightmap, look
 
 _REACH = 185.0  # metres up to which things are drawn
@@ -100,19 +89,20 @@ class Drive:
             image = self._air.glow(image, self._unhidden(view), self._condition == 'rain')
         return Scene(self._air.finish(image, index), truth, self._condition)
 
-    def _view(self, time: float) -> View:
+    def _view(self, time: float) -> SceneView:
         """Return the camera and an empty canvas for this moment."""
         s = self._speed * time
         lane = self._layout.plan.lane
         swing = np.sin(np.array([0.5, 1.7, 5.3]) * time + self._sway)
         point = self._road.at(s, -lane / 2 + 0.12 * swing[0])[0]
         heading = self._road.heading(s)
-        camera = Camera(
+        camera = PinholeCamera(
             float(point[0]), float(point[1]), self._tall, heading + self._yaw + 0.006 * swing[1],
             self._pitch + 0.003 * swing[2], self._focal, self._width, self._height)
-        return View(camera, Canvas(self._width, self._height), self._look, self._road, s, time)
+        canvas = Canvas(self._width, self._height)
+        return SceneView(camera, canvas, self._look, self._road, s, time)
 
-    def _scenery(self, view: View, things: list[tuple[float, float, Thing]]) -> None:
+    def _scenery(self, view: SceneView, things: list[tuple[float, float, Thing]]) -> None:
         """Draw sky, ground and all light that falls on it."""
         camera, pixels = view.camera, view.canvas.pixels
         rows = min(max(int(camera.horizon) + 2, 0), self._height)
@@ -129,7 +119,7 @@ class Drive:
         self._ground.haze(view)
         self._backdrop.draw(view)
 
-    def _visible(self, view: View) -> list[tuple[float, float, Thing]]:
+    def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
         """Return things in reach with their places, the farthest first."""
         found = []
         for thing in self._layout.things:
@@ -139,7 +129,7 @@ class Drive:
         found.sort(key=lambda entry: -entry[0])
         return [(s, t, thing) for _, s, t, thing in found]
 
-    def _near(self, view: View, s: float, t: float, tail: float) -> bool:
+    def _near(self, view: SceneView, s: float, t: float, tail: float) -> bool:
         """Whether a thing may be in the picture, or its shadow."""
         camera = view.camera
         x, y = self._road.point(s, t)
@@ -149,7 +139,8 @@ class Drive:
         room = tail * 1.5 + 9.0
         return ahead > -room and aside < ahead * self._width / 2 / self._focal + room * 1.5
 
-    def _unhidden(self, view: View) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
+    def _unhidden(self, view: SceneView
+                  ) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
         """Return the lamps that nothing nearer has covered."""
         seen = []
         for pixel, radius, colour in view.lamps:

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """What stands beside the road: houses, plants, lamps, signs and signals."""
 
 from __future__ import annotations
@@ -23,7 +12,7 @@ from .camera import Floats, NEAR
 from .canvas import Colour, Texture
 from .classes import BUILDING, POLE, SIGN, VEGETATION
 from .texture import Facade
-from .view import cast, View, wrap
+from .view import cast, SceneView, wrap
 
 _STEEL: tuple[Colour, ...] = (
     (120, 122, 124), (70, 74, 72), (44, 52, 48), (150, 152, 152), (60, 64, 86))
@@ -44,12 +33,12 @@ class Standing:
         """Place (s, t) in metres, for a camera at s."""
         return wrap(self._s, s, self._period), self._t
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         return []
 
 
-def _slab(view: View, texture: Texture | None, ends: Floats, low: float, high: float,
+def _slab(view: SceneView, texture: Texture | None, ends: Floats, low: float, high: float,
           colour: Colour, label: int, facade: bool = False) -> None:
     """Draw an upright wall over the ground line ends (2, 3), seen left to right."""
     camera = view.camera
@@ -92,14 +81,14 @@ class Building(Standing):
         self._tiles = tiles
         self.tail = facade.width
 
-    def _corners(self, view: View, s: float, t: float) -> Floats:
+    def _corners(self, view: SceneView, s: float, t: float) -> Floats:
         """Ground (4, 3): near front, far front, far back, near back."""
         front = view.road.at([s, s + self._facade.width], t)
         along = (front[1] - front[0]) / max(float(np.linalg.norm(front[1] - front[0])), 1e-6)
         back = np.array([-along[1], along[0], 0.0]) * self._depth
         return np.stack([front[0], front[1], front[1] + back, front[0] + back])
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw the walls that face the camera, and the roof."""
         corners = self._corners(view, s, t)
         left = t > 0
@@ -127,7 +116,7 @@ class Building(Standing):
                 if len(gable):
                     view.canvas.convex(gable, colour.tolist(), BUILDING)
 
-    def _pitch(self, view: View, corners: Floats, tiles: Colour) -> None:
+    def _pitch(self, view: SceneView, corners: Floats, tiles: Colour) -> None:
         """Draw the slope of the roof that faces the road."""
         up, ridge = (0, 0, self._facade.height), (0, 0, self._facade.height + self._roof)
         slope = np.stack([corners[0] + up, corners[1] + up,
@@ -138,7 +127,7 @@ class Building(Standing):
             depth = float(np.hypot(corners[0][0] - view.camera.x, corners[0][1] - view.camera.y))
             view.canvas.convex(outline, view.look.shade(tiles, max(depth, 12.0), 0.6), BUILDING)
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         if view.look.sun < 0.2:
             return []
@@ -155,7 +144,7 @@ class Plant(Standing):
         super().__init__(s, t, period)
         self._texture, self._width, self._height = texture, width, height
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         foot, scale, depth = view.upright(s, t)
         wide, high = self._width * scale / 2, self._height * scale
@@ -168,7 +157,7 @@ class Plant(Standing):
         gain, haze = view.look.gain(0.6, depth)
         view.canvas.plane(self._texture, quad, gain, haze, VEGETATION)
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         foot = view.road.at(s, t)
         turn = np.linspace(0, 2 * np.pi, 12)[:-1]
@@ -188,7 +177,7 @@ class Hedge(Standing):
         self._texture, self._height = texture, height
         self.tail = length
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw its end and the side towards the road."""
         front = view.road.at([s, s + self.tail], t)
         back = view.road.at(s, t + math.copysign(0.9, t))
@@ -208,7 +197,7 @@ class Lamp(Standing):
         self._arm = rng.uniform(1.0, 2.4)
         self._colour = _STEEL[int(rng.integers(len(_STEEL)))]
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         foot, scale, depth = view.upright(s, t)
         wide = self._width * scale
@@ -228,7 +217,7 @@ class Lamp(Standing):
         if view.look.night:
             view.lamps.append((ends[1], 0.3 * scale, lit))
 
-    def pool(self, view: View, s: float, t: float) -> Floats:
+    def pool(self, view: SceneView, s: float, t: float) -> Floats:
         """World (N, 3) outline of the light below the lamp."""
         foot = view.road.at(s, t - math.copysign(self._arm + 1.0, t))
         turn = np.linspace(0, 2 * np.pi, 20)[:-1]
@@ -236,7 +225,7 @@ class Lamp(Standing):
         outline: Floats = foot + ring * 0.75 * self._height
         return outline
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         if view.look.sun < 0.2:
             return []
@@ -292,7 +281,7 @@ class SignPost(Standing):
         self._away = bool(rng.random() < 0.12)
         self._colour = _STEEL[int(rng.integers(3)) if rng.random() < 0.3 else 0]
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         foot, scale, depth = view.upright(s, t)
         wide = self._width * scale
@@ -323,7 +312,7 @@ class Signal(Standing):
         self._state = int(rng.integers(3))
         self._colour = _STEEL[int(rng.integers(3))]
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         foot, scale, depth = view.upright(s, t)
         wide = self._width * scale

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """The ground: carriageway, markings, kerbs, pavements, grass and the horizon behind."""
 
 from __future__ import annotations
@@ -23,8 +12,8 @@ import numpy as np
 from .camera import Floats
 from .canvas import Bytes, ramp
 from .classes import BUILDING, MARKING, ROAD, SIDEWALK, VEGETATION
-from .layout import Plan, Side
-from .view import View
+from .layout import Side, StreetPlan
+from .view import SceneView
 from .weather import Look
 
 _FAR = 230.0  # metres: where the road ends and the backdrop stands
@@ -35,7 +24,7 @@ _TEXELS = 40.0  # of the grain per metre
 class Ground:
     """Everything flat."""
 
-    def __init__(self, plan: Plan, look: Look, tile: Bytes, rng: np.random.Generator,
+    def __init__(self, plan: StreetPlan, look: Look, tile: Bytes, rng: np.random.Generator,
                  period: float) -> None:
         self._plan = plan
         self._look = look
@@ -46,7 +35,7 @@ class Ground:
         self._wear = rng.uniform(0.0, 0.3)
         self._stop = bool(rng.random() < 0.6)
 
-    def draw(self, view: View) -> None:
+    def draw(self, view: SceneView) -> None:
         """Draw the ground below the horizon."""
         self._verges(view)
         steps = view.s + np.concatenate([
@@ -60,19 +49,19 @@ class Ground:
         self._tracks(view, steps)
         self._paint(view)
 
-    def _verges(self, view: View) -> None:
+    def _verges(self, view: SceneView) -> None:
         """Give the whole ground its grass."""
         top = int(max(view.camera.horizon, 0))
         canvas = view.canvas
         cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
                       (*view.look.grass, VEGETATION), -1)
 
-    def _strip(self, view: View, steps: Floats, low: float, high: float) -> Floats:
+    def _strip(self, view: SceneView, steps: Floats, low: float, high: float) -> Floats:
         """Outline (N, 2) of a band along the road between two offsets."""
         a, b = view.road.at(steps, low), view.road.at(steps, high)
         return view.camera.outline(np.concatenate([a, b[::-1]]))
 
-    def _side(self, view: View, side: Side, steps: Floats) -> None:
+    def _side(self, view: SceneView, side: Side, steps: Floats) -> None:
         """Draw pavement and kerb of one side."""
         sign, plan = side.sign, self._plan
         far = side.front if plan.style == 'urban' else side.walk
@@ -93,7 +82,7 @@ class Ground:
         view.canvas.lines(line, [part * 0.55 for part in view.look.kerb], SIDEWALK,
                           max(1, round(2 * view.camera.zoom)))
 
-    def _streets(self, view: View) -> None:
+    def _streets(self, view: SceneView) -> None:
         """Draw the side streets that open into this one."""
         lap = np.floor((view.s - 20) / view.road.period)
         for place, width, sign in self._plan.junctions:
@@ -116,7 +105,7 @@ class Ground:
                 corners[2:] = corners[[1, 0]] + 45 * away
                 view.canvas.fill([view.camera.outline(corners)], colour, label)
 
-    def _tracks(self, view: View, steps: Floats) -> None:
+    def _tracks(self, view: SceneView, steps: Floats) -> None:
         """Draw what tyres leave on the road: dark lines, darker still in snow."""
         shade = 0.86 if self._look.snow else 0.95
         colour = [part * shade for part in view.look.road]
@@ -129,7 +118,7 @@ class Ground:
                         view, near, middle + shift - 0.22, middle + shift + 0.22)],
                         colour, ROAD)
 
-    def _paint(self, view: View) -> None:
+    def _paint(self, view: SceneView) -> None:
         """Draw all markings."""
         plan, half = self._plan, self._plan.mark / 2
         fade = self._wear
@@ -156,7 +145,7 @@ class Ground:
         """Whether markings along the road pause here for a crossing."""
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
-    def _band(self, view: View, near: Floats, t: float, half: float) -> list[Floats]:
+    def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
         """Outlines of a solid line, apart at the crossings."""
         outlines: list[Floats] = []
         run: list[float] = []
@@ -169,7 +158,7 @@ class Ground:
                 run = []
         return outlines
 
-    def _dashes(self, view: View, t: float, half: float) -> list[Floats]:
+    def _dashes(self, view: SceneView, t: float, half: float) -> list[Floats]:
         """Outlines of a dashed line."""
         dash, step = self._plan.dash
         step = self._length / round(self._length / step)
@@ -181,7 +170,7 @@ class Ground:
                 outlines.append(self._strip(view, ends, t - half, t + half))
         return outlines
 
-    def _crossings(self, view: View, paint: list[float]) -> None:
+    def _crossings(self, view: SceneView, paint: list[float]) -> None:
         """Draw zebra stripes and stop lines."""
         right, left = (side.edge - 0.3 for side in self._plan.sides)
         outlines = []
@@ -196,7 +185,7 @@ class Ground:
                     view, np.array([s - 2.9, s - 2.5]), -right, -0.15))
         view.canvas.fill(outlines, paint, MARKING)
 
-    def grain(self, view: View) -> Bytes:
+    def grain(self, view: SceneView) -> Bytes:
         """Return the roughness, 128 on average, of the (N, width) lowest rows of the picture."""
         camera, canvas = view.camera, view.canvas
         top = max(int(camera.row(45.0)), 0)
@@ -219,7 +208,7 @@ class Ground:
                 cv2.convertScaleAbs(rough[start:end], rough[start:end], gain, 128 - 128 * gain)
         return rough
 
-    def haze(self, view: View) -> None:
+    def haze(self, view: SceneView) -> None:
         """Let the ground fade with the distance."""
         camera = view.camera
         start = max(int(camera.horizon), 0)
@@ -254,7 +243,7 @@ class Backdrop:
             (np.maximum(trees, 0.012), (46, 86, 66), VEGETATION))
         self._look = look
 
-    def draw(self, view: View) -> None:
+    def draw(self, view: SceneView) -> None:
         """Draw the silhouettes between ground and sky."""
         camera = view.camera
         columns = np.arange(-8, camera.width + 8, max(4 * camera.zoom, 1.0))

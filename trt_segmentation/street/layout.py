@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Where everything is: the cross-section of the street and all that stands along it."""
 
 from __future__ import annotations
@@ -45,7 +34,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreetPlan:
     """The cross-section, and the junctions and crossings along the road."""
 
     lane: float
@@ -58,7 +47,7 @@ class Plan:
     dash: tuple[float, float]
 
 
-def plan(rng: np.random.Generator, period: float) -> Plan:
+def plan(rng: np.random.Generator, period: float) -> StreetPlan:
     """Draw the cross-section of a street."""
     style = str(rng.choice(['urban', 'suburb', 'park'], p=(0.5, 0.32, 0.18)))
     lane = rng.uniform(2.9, 3.6)
@@ -85,7 +74,7 @@ def plan(rng: np.random.Generator, period: float) -> Plan:
     crossings = [s - 9.0 for s in starts if rng.random() < 0.65]
     crossings += [s + 35.0 for s in starts if rng.random() < 0.3]
     dash = (rng.uniform(2.0, 4.0), rng.uniform(6.0, 10.0))
-    return Plan(lane, rng.uniform(0.16, 0.25), (sides[0], sides[1]), style, one_way,
+    return StreetPlan(lane, rng.uniform(0.16, 0.25), (sides[0], sides[1]), style, one_way,
                 tuple(junctions), tuple(sorted(crossings)), dash)
 
 

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """People who walk, stand and carry umbrellas."""
 
 from __future__ import annotations
@@ -22,7 +11,7 @@ import numpy as np
 from .camera import Floats
 from .canvas import Colour
 from .classes import PERSON
-from .view import cast, View, wrap
+from .view import cast, SceneView, wrap
 
 CLOTHES: tuple[Colour, ...] = (
     (40, 40, 46), (160, 60, 40), (50, 50, 190), (60, 140, 60), (200, 200, 205), (30, 150, 220),
@@ -64,7 +53,7 @@ class Person:
         t = self._t + math.copysign(min(left * 1.4, 2 * abs(self._t)), -self._t)
         return here, t
 
-    def _limbs(self, view: View) -> tuple[Floats, list[float], list[Colour]]:
+    def _limbs(self, view: SceneView) -> tuple[Floats, list[float], list[Colour]]:
         """Lines (N, 2, 2) of the limbs for a body 1 tall, their widths and colours."""
         moving = abs(self._pace) > 0 or bool(self._crossing)
         swing = math.sin(self._phase + view.time * 7.2) * (0.13 if moving else 0.03)
@@ -91,7 +80,7 @@ class Person:
                                  + [self._coat, self._skin] + [dark] * 2)
         return np.array(lines), widths, colours
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         foot, scale, depth = view.upright(s, t)
         size = scale * self._height
@@ -116,7 +105,7 @@ class Person:
         if self._umbrella:
             self._shelter(view, foot, size, depth)
 
-    def _shelter(self, view: View, foot: Floats, size: float, depth: float) -> None:
+    def _shelter(self, view: SceneView, foot: Floats, size: float, depth: float) -> None:
         """Draw an open umbrella."""
         angle = np.linspace(0, np.pi, 12)
         dome = np.stack([0.36 * np.cos(angle), -1.0 - 0.24 * np.sin(angle)], axis=1)
@@ -125,7 +114,7 @@ class Person:
         part = np.concatenate([dome[3:9], [[0.0, -1.0]]])
         view.canvas.convex(foot + part * size, view.look.shade(rim, depth), PERSON)
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         foot = view.road.at(s, t)
         if view.look.sun < 0.2:

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """Cars, vans, trucks and buses as small solids."""
 
 from __future__ import annotations
@@ -25,7 +14,7 @@ import numpy.typing as npt
 from .camera import Floats, NEAR
 from .canvas import Colour, fixed
 from .classes import VEHICLE
-from .view import cast, View, wrap
+from .view import cast, SceneView, wrap
 
 PAINTS: tuple[Colour, ...] = (
     (40, 40, 42), (225, 228, 230), (168, 170, 172), (110, 112, 114), (40, 36, 170),
@@ -129,7 +118,7 @@ class Baked:
     width: float
     height: float
 
-    def draw(self, view: View, foot: Floats, heading: float) -> None:
+    def draw(self, view: SceneView, foot: Floats, heading: float) -> None:
         """Draw it standing at a (3,) world point."""
         camera = view.camera
         cosine, sine = math.cos(heading), math.sin(heading)
@@ -322,15 +311,15 @@ class Traffic:
         """Place (s, t) in metres at this time, for a camera at s."""
         return wrap(self._s + self._speed * time, s, self._period), self._t
 
-    def _pose(self, view: View, s: float, t: float) -> tuple[Floats, float]:
+    def _pose(self, view: SceneView, s: float, t: float) -> tuple[Floats, float]:
         heading = view.road.heading(s) + self._turn
         return view.road.at(s, t)[0], heading
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
         self.body.draw(view, *self._pose(view, s, t))
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
         foot, heading = self._pose(view, s, t)
         x, y = self.body.length / 2, self.body.width / 2

@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """One moment as the things in the street see it when they draw themselves."""
 
 from __future__ import annotations
@@ -21,16 +10,16 @@ from typing import Protocol
 
 import numpy as np
 
-from .camera import Camera, Floats, NEAR, Road
+from .camera import Floats, NEAR, PinholeCamera, Road
 from .canvas import Canvas, Colour
 from .weather import Look
 
 
 @dataclass
-class View:
-    """Camera, canvas and light of one frame; lamps collects what is lit as things are drawn."""
+class SceneView:
+    """Camera, canvas and light of one frame; drawing a lamp adds it to lamps."""
 
-    camera: Camera
+    camera: PinholeCamera
     canvas: Canvas
     look: Look
     road: Road
@@ -62,10 +51,10 @@ class Thing(Protocol):
     def place(self, time: float, s: float) -> tuple[float, float]:
         """Place (s, t) in metres at this time, for a camera at s."""
 
-    def draw(self, view: View, s: float, t: float) -> None:
+    def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw itself with its truth."""
 
-    def shadow(self, view: View, s: float, t: float) -> list[Floats]:
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """World (N, 3) outlines of its shadow on the ground."""
 
 

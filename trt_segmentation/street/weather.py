@@ -1,16 +1,5 @@
-# Copyright 2026 The trt_segmentation authors
-#
-# Licensed under the Apache License, Version 2.0 (the "License");
-# you may not use this file except in compliance with the License.
-# You may obtain a copy of the License at
-#
-#     http://www.apache.org/licenses/LICENSE-2.0
-#
-# Unless required by applicable law or agreed to in writing, software
-# distributed under the License is distributed on an "AS IS" BASIS,
-# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-# See the License for the specific language governing permissions and
-# limitations under the License.
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
 """How a condition colours things, and what it puts between the scene and the camera."""
 
 from __future__ import annotations
@@ -23,7 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from .camera import Camera, Floats
+from .camera import Floats, PinholeCamera
 from .canvas import Bytes, Canvas, Colour
 
 CONDITIONS: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
@@ -193,7 +182,7 @@ class Air:
         table = np.clip(255 * ramp ** gamma * balance + lift, 0, 255)
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
-    def wet(self, image: Bytes, truth: Bytes, camera: Camera) -> None:
+    def wet(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
         """Mirror what stands above the road in the wet road, in place."""
         top = round(camera.horizon)
         height, width = truth.shape
@@ -281,7 +270,7 @@ def _flakes(rng: np.random.Generator, width: int, height: int) -> Bytes:
 
 
 def lightmap(
-    canvas: Canvas, camera: Camera, style: Look, shadows: list[Floats],
+    canvas: Canvas, camera: PinholeCamera, style: Look, shadows: list[Floats],
     pools: list[tuple[Floats, float]], rough: Bytes,
 ) -> None:
     """Light the ground below the horizon in place: shadows, lamps' pools, own headlights."""
@@ -320,7 +309,7 @@ def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
         cv2.fillPoly(small, [points], (level,), cv2.LINE_8, 4)
 
 
-def _beam(camera: Camera, size: tuple[int, int], top: int, level: float) -> Bytes:
+def _beam(camera: PinholeCamera, size: tuple[int, int], top: int, level: float) -> Bytes:
     """Light of the own headlights over a (width, height) ground, uint8."""
     rows = (np.arange(size[1]) + 0.5) * 4 + top - camera.horizon
     depth = camera.z * camera.focal / np.maximum(rows, 1.0)

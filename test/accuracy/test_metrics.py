@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+import numpy as np
+import pytest
+
+from trt_segmentation.accuracy.metrics import boundary_iou, boundary_overlap, confusion, Scores
+from trt_segmentation.errors import LabelError
+
+NAMES = ('road', 'sky', 'person')
+
+
+def array(*rows, dtype=np.uint8):
+    return np.array(rows, dtype)
+
+
+# ---- by hand
+
+def test_a_small_case_by_hand():
+    truth = array([0, 0, 1], [0, 1, 255])
+    labels = array([0, 1, 1], [255, 1, 0])
+    matrix = confusion(truth, labels, 3)
+    np.testing.assert_array_equal(matrix, [[1, 1, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
+    scores = Scores(NAMES, matrix, 1)
+    # road: 1 right of 3 true pixels; sky: 2 right, 1 too many; person: nowhere
+    np.testing.assert_allclose(scores.iou, [1 / 3, 2 / 3, np.nan])
+    assert scores.mean_iou == pytest.approx(1 / 2)
+    assert scores.pixel_accuracy == pytest.approx(3 / 5)
+    assert scores.tree() == {
+        'images': 1, 'mean_iou': pytest.approx(0.5), 'pixel_accuracy': pytest.approx(0.6),
+        'iou': {'road': pytest.approx(1 / 3), 'sky': pytest.approx(2 / 3), 'person': None}}
+
+
+def test_a_class_only_predicted_scores_nothing():
+    scores = Scores(NAMES, confusion(array([0, 0]), array([0, 2]), 3), 1)
+    np.testing.assert_allclose(scores.iou, [0.5, np.nan, 0.0])
+    assert scores.mean_iou == pytest.approx(0.25)
+
+
+def test_a_prediction_on_unlabelled_truth_costs_nothing():
+    scores = Scores(NAMES, confusion(array([0, 255]), array([0, 2]), 3), 1)
+    np.testing.assert_allclose(scores.iou, [1.0, np.nan, np.nan])
+    assert scores.pixel_accuracy == 1.0
+
+
+def test_truth_of_nothing_has_no_score():
+    scores = Scores(NAMES, confusion(array([255]), array([0]), 3), 1)
+    assert math.isnan(scores.mean_iou)
+    assert math.isnan(scores.pixel_accuracy)
+    assert scores.tree()['mean_iou'] is None
+
+
+def test_sixteen_bits_have_their_own_unlabelled():
+    truth = array([300, 255, 65535], dtype=np.uint16)
+    labels = array([300, 65535, 7], dtype=np.uint16)
+    matrix = confusion(truth, labels, 400)
+    assert matrix.sum() == 2
+    assert matrix[300, 300] == 1
+    assert matrix[255, 400] == 1
+
+
+def test_truth_and_prediction_may_be_of_different_widths():
+    matrix = confusion(array([1, 255]), array([1, 1], dtype=np.uint16), 300)
+    assert matrix.sum() == matrix[1, 1] == 1
+
+
+@pytest.mark.parametrize('truth, labels, message', [
+    (array([0, 1]), array([0], [1]), 'truth is 2x1, the label map 1x2'),
+    (array([0, 7, 7]), array([0, 0, 0]), 'truth has id 7 in 2 pixels; there are 3 classes'),
+    (array([0.0], dtype=float), array([0]), 'truth is float64; expected uint8 or uint16')])
+def test_what_cannot_be_compared(truth, labels, message):
+    with pytest.raises(LabelError, match=message):
+        confusion(truth, labels, 3)
+    with pytest.raises(LabelError, match=message):
+        boundary_iou(truth, labels, 3, 1)
+
+
+# ---- against loops
+
+def label_maps(classes):
+    return hnp.arrays(np.uint8, (7, 9), elements=st.one_of(
+        st.integers(0, classes - 1), st.just(255)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(label_maps(4), label_maps(4))
+def test_scores_are_what_a_loop_counts(truth, labels):
+    scores = Scores(('a', 'b', 'c', 'd'), confusion(truth, labels, 4), 1)
+    pairs = [(int(t), int(p)) for t, p in zip(truth.flat, labels.flat) if t != 255]
+    for index in range(4):
+        both = sum(t == index and p == index for t, p in pairs)
+        either = sum(index in (t, p) for t, p in pairs)
+        assert scores.iou[index] == pytest.approx(both / either if either else np.nan,
+                                                  nan_ok=True)
+    right = sum(t == p for t, p in pairs)
+    assert scores.pixel_accuracy == pytest.approx(
+        right / len(pairs) if pairs else np.nan, nan_ok=True)
+    known = scores.iou[~np.isnan(scores.iou)]
+    assert scores.mean_iou == pytest.approx(known.mean() if len(known) else np.nan, nan_ok=True)
+
+
+def band_by_loop(side, truth, index, distance):
+    """Pixels of a class that have another class, seen by the truth, in reach."""
+    height, width = truth.shape
+    band = set()
+    for y in range(height):
+        for x in range(width):
+            if side[y, x] != index or truth[y, x] == 255:
+                continue
+            near = [(v, u) for v in range(max(0, y - distance), min(height, y + distance + 1))
+                    for u in range(max(0, x - distance), min(width, x + distance + 1))]
+            if any(side[v, u] != index and truth[v, u] != 255 for v, u in near):
+                band.add((y, x))
+    return band
+
+
+@settings(max_examples=40, deadline=None)
+@given(label_maps(3), label_maps(3), st.integers(1, 3))
+def test_boundary_iou_is_what_a_loop_counts(truth, labels, distance):
+    overlap = boundary_overlap(truth, labels, 3, distance)
+    for index in range(3):
+        expected = band_by_loop(truth, truth, index, distance)
+        found = band_by_loop(labels, truth, index, distance)
+        assert tuple(overlap[:, index]) == (len(expected & found), len(expected | found))
+
+
+def halves(edge):
+    labels = np.zeros((20, 40), np.uint8)
+    labels[:, edge:] = 1
+    return labels
+
+
+def test_boundary_iou_of_an_edge_moved_by_hand():
+    # bands 4 wide at both sides of columns 20 and 22: they share 2 columns of 6
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 2, 4), [2 / 6, 2 / 6])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 2, 4), [1, 1])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 2, 4), [0, 0])
+    # whole classes hide the same error
+    scores = Scores(('a', 'b'), confusion(halves(20), halves(22), 2), 1)
+    assert scores.iou.min() == pytest.approx(18 / 20)
+
+
+def test_image_border_and_unlabelled_truth_are_no_edges():
+    whole = np.zeros((8, 8), np.uint8)
+    assert np.isnan(boundary_iou(whole, whole, 2, 2)).all()
+    truth = whole.copy()
+    truth[:, 4:] = 255
+    assert np.isnan(boundary_iou(truth, whole, 2, 2)).all()

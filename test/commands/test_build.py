@@ -1,0 +1,332 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""`trt_seg build`, `inspect PLAN` and `cache`, whole, on engines TensorRT-RTX really builds."""
+
+from functools import partial
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import recordings
+import segmentation_networks
+
+pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+
+from trt_segmentation.accuracy.held_out import held_out
+from trt_segmentation.builder.calibration import load_calibration
+from trt_segmentation.builder.open_engine import open_engine
+from trt_segmentation.commands import cli
+from trt_segmentation.engines.gpu_identity import GpuIdentity
+from trt_segmentation.engines.plan import from_json
+from trt_segmentation.errors import EngineError
+from trt_segmentation.model.card import load_card
+from trt_segmentation.pipeline import EngineSettings, open_pipeline
+from trt_segmentation.untrusted.signed_files import sidecar
+
+COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Engines and scales of a test stay in its folder, and so do its reports."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
+    monkeypatch.setenv('COLUMNS', '120')
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def card(tmp_path):
+    segmentation_networks.save(segmentation_networks.deeplabv3(), tmp_path / 'net.onnx')
+    (tmp_path / 'net.yaml').write_text(
+        'model: net.onnx\nclasses: [a, b, c, d, e]\ninput: {height: 64, width: 96}\n')
+    return 'net.yaml'
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ('images', 'labels'):
+        (tmp_path / name).mkdir()
+    for index in range(6):
+        picture = np.clip(rng.normal(COLORS[index % 3], 20, (48, 64, 3)), 0, 255)
+        cv2.imwrite(str(tmp_path / 'images' / f'{index}.png'), picture.astype(np.uint8))
+        cv2.imwrite(str(tmp_path / 'labels' / f'{index}.png'),
+                    np.full((48, 64), index % 5, np.uint8))
+    return 'images'
+
+
+def sidecar_of(path):
+    return json.loads(sidecar(path).read_text())['about']
+
+
+def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, images, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'mixed', '--calibrate',
+                     images, '--frames', '4', '--compare', '--arch', 'sm_89', '--report',
+                     'figures', '--max-miou-drop', '1']) == 0
+    said = capsys.readouterr()
+    assert 'calibrating on 4 of 6 frames' in said.err
+    assert 'accuracy on 2 frames that calibration left out' in said.err
+    assert 'backbone ends at /backbone/layer3' in said.err
+    assert 'Building engine' in said.err
+    assert 'No truth is known' in said.out
+    for name in ('contact_sheet.png', 'histogram.png', 'differences.png'):
+        assert cv2.imread(str(tmp_path / 'figures' / name)) is not None
+    report = json.loads((tmp_path / 'figures' / 'accuracy.json').read_text())
+    assert list(report['precisions']) == ['fp32', 'mixed', 'fp16', 'int8']
+    assert report['precisions']['fp32']['']['agreement'] == 1.0 and report['truth'] is False
+    assert load_calibration(tmp_path / 'net.scales.json').frames == 4
+    plan = tmp_path / 'net.plan'
+    kinds = {layer.precision for layer in from_json(sidecar_of(plan)['layers'])}
+    assert {'int8', 'fp16'} <= kinds
+    assert cli.main(['inspect', 'net.plan']) == 0
+    text = capsys.readouterr().out
+    for line in ('mixed, TensorRT-RTX', 'INT8: backbone ends at', 'input   image: fp32 ?×3×?×?',
+                 'profile 0: image 1×3×64×96 / 1×3×64×96', 'weights', ' int8, ',
+                 '/classifier/aspp2'):
+        assert line in text
+
+
+def test_ranges_measured_before_are_used_again(tmp_path, card, images, capsys):
+    build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--hold-out', images]
+    assert cli.main(build) == 2
+    assert 'net.scales.json is not there; `trt_seg build` writes it' in capsys.readouterr().err
+    assert cli.main([*build, '--calibrate', images, '--keep-fp16', '/classifier/*']) == 0
+    first = load_calibration(tmp_path / 'net.scales.json')
+    assert first.keep_fp16 == ('/classifier/*',)
+    assert cli.main(build) == 0
+    assert load_calibration(tmp_path / 'net.scales.json') == first
+    assert 'less /classifier/*' in sidecar_of(tmp_path / 'net.plan')['split']
+
+
+def test_a_build_that_loses_too_much_is_refused_and_leaves_nothing(tmp_path, card, images,
+                                                                   capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'int8', '--calibrate',
+                     images, '--method', 'minmax', '--hold-out', images,
+                     '--max-miou-drop', '0']) == 2
+    said = capsys.readouterr().err
+    assert 'int8 loses 0.' in said and 'of --max-miou-drop' in said
+    assert not (tmp_path / 'net.plan').exists()
+    assert not (tmp_path / 'net.scales.json').exists()
+    assert (tmp_path / 'net-int8-report' / 'differences.png').is_file()
+
+
+def test_search_keeps_layers_fp16_for_the_node_too(tmp_path, card, images, capsys):
+    def loss():
+        tree = json.loads((tmp_path / 'net-int8-report' / 'accuracy.json').read_text())
+        return 1 - tree['precisions']['int8']['']['agreement']
+
+    build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--calibrate', images,
+             '--method', 'minmax', '--hold-out', images]
+    assert cli.main(build) == 0
+    bar = loss() / 2
+    assert bar > 0
+    assert cli.main([*build, '--search', '--max-miou-drop', str(bar)]) == 0
+    assert load_calibration(tmp_path / 'net.scales.json').keep_fp16
+    assert loss() <= bar
+
+
+def test_truth_gives_mean_iou(tmp_path, card, images, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', '--hold-out', images,
+                     '--hold-out-labels', 'labels', '--hold-out-frames', '3']) == 0
+    assert 'accuracy by class' in capsys.readouterr().out
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    assert report['truth'] is True and report['precisions']['fp16']['']['images'] == 3
+
+
+def test_every_hold_out_has_its_own_labels_and_its_own_part_of_the_report(tmp_path, card, images,
+                                                                        capsys):
+    (tmp_path / 'night' / 'frames').mkdir(parents=True)
+    (tmp_path / 'night' / 'truth').mkdir()
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f'night/frames/{index}.png'), np.full((48, 64, 3), 9, np.uint8))
+        cv2.imwrite(str(tmp_path / f'night/truth/{index}.png'),
+                    np.full((48, 64), 20 + index, np.uint8))
+        cv2.imwrite(str(tmp_path / f'labels/{index}.png'), np.full((48, 64), 20, np.uint8))
+    for index in (4, 5):
+        (tmp_path / f'labels/{index}.png').write_bytes((tmp_path / 'labels/0.png').read_bytes())
+    (tmp_path / 'map.yaml').write_text('20: 0\n21: 1\n22: 2\n')
+    assert cli.main(['build', card, '--out', 'net.plan', '--hold-out', images, 'night/frames',
+                     'street', '--hold-out-labels', 'labels', 'night/truth', '-', '--map',
+                     'map.yaml', '--ignore', '23', '--hold-out-frames', '4']) == 0
+    said = capsys.readouterr().out
+    assert 'accuracy by class, images' in said and 'accuracy by class, frames' in said
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    parts = report['precisions']['fp32']
+    assert {name: part['images'] for name, part in parts.items()} == {
+        '': 12, 'images': 4, 'frames': 4, 'day': 1, 'night': 1, 'rain': 1, 'snow': 1}
+    # of the classes of the truth alone: a only in images; a, b, c at night, d left out
+    assert parts['images']['pixel_accuracy'] is not None
+    assert parts['day']['mean_iou'] is None
+
+
+def test_sources_of_one_name_are_told_apart(tmp_path, card, images):
+    for place in ('day', 'night'):
+        (tmp_path / place / 'images').mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / place / 'images' / 'a.png'), np.zeros((8, 8, 3), np.uint8))
+    shots = held_out(load_card(card), ['day/images', 'night/images'])
+    assert [shot.condition for shot in shots] == ['day/images', 'night/images']
+
+
+def test_fp32_needs_no_report(tmp_path, card):
+    assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'fp32']) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'net.onnx', 'net.plan', 'net.plan.json', 'net.yaml']
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--calibrate', 'images'], '--calibrate is for int8 and mixed, not for fp16'),
+    (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
+    (['--precision', 'int8', '--search'], '--search needs a bar to stop at: --max-miou-drop'),
+    (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
+    (['--hold-out', 'nowhere'], 'nothing to calibrate on at nowhere'),
+    (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
+     '--hold-out-labels has 1 folders, --hold-out 2; give one folder of label maps for each'),
+    (['--hold-out', 'street', '--hold-out-labels', 'labels'],
+     '--hold-out street is no folder of images, so it has no label maps; give - instead of'),
+    (['--ignore', '3'], '--ignore and --map are for label maps: --hold-out-labels'),
+    (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
+    (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
+def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
+    assert cli.main(['build', card, '--out', 'net.plan', *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / 'net.plan').exists()
+
+
+def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
+    assert cli.main(['build', card, '--batch', '1/2/4', '--arch', 'sm_89']) == 2
+    assert 'batch, arch: no node looks for such an engine in the cache' in capsys.readouterr().err
+
+
+def test_cache_and_out_exclude_each_other(card, capsys):
+    assert cli.main(['build', card, '--cache', 'here', '--out', 'net.plan']) == 2
+    assert '--cache and --out: a plan goes to the one or the other' in capsys.readouterr().err
+
+
+def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, monkeypatch):
+    """Through open_pipeline, with only the GPU pipeline around the engine left out."""
+    gpu = GpuIdentity('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
+    assert cli.main(['build', card, '--hold-out', images, '--workspace', '512M', '--level', '1',
+                     '--cache', 'here']) == 0
+    assert len(list((tmp_path / 'here').rglob('*.plan'))) == 1 and not (tmp_path / 'xdg').exists()
+    opened = []
+
+    def gpu_pipeline(card, engine, gpu, **options):
+        opened.append(engine(card, gpu, 0))
+    monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', gpu_pipeline)
+    monkeypatch.setattr('trt_segmentation.builder.open_engine.open_engine', partial(
+        open_engine, identity=lambda index: gpu, load=lambda plan, kernels: plan))
+    lines = []
+    for level in (1, 2):
+        open_pipeline(load_card(card), 'tensorrt', log=lines.append,
+                      settings=EngineSettings(str(tmp_path / 'here'), 512 << 20, level))
+        assert len(opened[-1].data) > 10_000
+        assert len([line for line in lines if 'building' in line]) == level - 1
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(EngineError, match='file/engines cannot hold engines'):
+        open_pipeline(load_card(card), 'tensorrt', settings=EngineSettings(str(tmp_path / 'file')))
+
+
+def test_without_a_gpu_and_out_it_says_what_can_be_had(card, monkeypatch, capsys):
+    def none(index):
+        raise EngineError('no NVIDIA GPU can be used here: none')
+
+    monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
+    assert cli.main(['build', card]) == 2
+    assert 'only with TensorRT-RTX: --out FILE' in capsys.readouterr().err
+
+
+def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):
+    gpu = GpuIdentity('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
+    for _ in range(2):
+        assert cli.main(['build', card, '--hold-out', images]) == 0
+    assert capsys.readouterr().err.count('building fp16 engine') == 1
+    from trt_segmentation.builder.prepare import Recipe
+    # as trt_segmentation.pipeline opens it
+    plan = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
+                       log=pytest.fail, load=lambda plan, kernels: plan)
+    assert len(plan.data) > 10_000
+    assert cli.main(['cache', 'list']) == 0
+    listed = capsys.readouterr().out
+    assert 'Test GPU sm_89' in listed and 'tensorrt_rtx 1.' in listed and '1 engines' in listed
+    assert cli.main(['cache', 'verify']) == 0
+    (path,) = (tmp_path / 'xdg').rglob('*.plan')
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cli.main(['cache', 'verify']) == 1
+    assert '1 engines in' in (said := capsys.readouterr().out) and 'its sidecar says' in said
+    assert cli.main(['cache', 'clear', '--folder', str(path.parent.parent)]) == 0
+    assert 'MB freed' in capsys.readouterr().out and not path.exists()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none'))
+    assert cli.main(['cache', 'list']) == 0
+    assert 'nothing was built yet' in capsys.readouterr().out
+
+
+def test_a_plan_that_was_changed_is_not_inspected(tmp_path, capsys):
+    (tmp_path / 'x.plan').write_bytes(b'code')
+    assert cli.main(['inspect', 'x.plan']) == 2
+    assert 'x.plan cannot be used as a plan' in capsys.readouterr().err
+
+
+def test_held_out_frames_are_spread_and_named_by_source(tmp_path, card, images):
+    messages = recordings.image_messages(
+        [np.full((48, 64, 3), i, np.uint8) for i in range(5)])
+    recordings.write_bag(tmp_path / 'bag', messages)
+    shots = held_out(load_card(card), ['bag', images], count=3)
+    assert [shot.condition for shot in shots] == ['bag'] * 3 + ['images'] * 3
+    assert [int(shot.image[0, 0, 0]) for shot in shots[:3]] == [0, 2, 4]
+    assert [shot.name for shot in shots[3:]] == ['0.png', '2.png', '5.png']
+    assert all(shot.truth is None for shot in shots)
+
+
+def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
+    shots = held_out(load_card(card), [images], ['labels'], count=2)
+    for shot, name in zip(shots, ('0.png', '5.png'), strict=True):
+        np.testing.assert_array_equal(shot.image, cv2.imread(str(tmp_path / images / name)))
+        np.testing.assert_array_equal(
+            shot.truth, cv2.imread(str(tmp_path / 'labels' / name), cv2.IMREAD_GRAYSCALE))
+
+
+def test_street_is_held_out_with_truth_only_where_the_card_has_its_classes(card):
+    (day, *_) = known = held_out(load_card('street'), ['street'], count=4)
+    assert [shot.condition for shot in known] == ['day', 'night', 'rain', 'snow']
+    assert day.truth.shape == day.image.shape[:2]
+    foreign = held_out(load_card(card), ['street'], count=4)
+    assert all(shot.truth is None for shot in foreign)
+    np.testing.assert_array_equal(foreign[0].image, day.image)
+
+
+def test_progress_bars_count(capsys):
+    from rich.console import Console
+
+    from trt_segmentation.view.progress import Bars
+    bars = Bars(Console(stderr=True))
+    with bars.shown():
+        assert list(bars.each('things', iter('abc'), 3)) == ['a', 'b', 'c']
+        for done in range(3):
+            bars.phase('Timing', done, 2)
+        bars.say('[not markup]')
+    said = capsys.readouterr().err
+    assert '3/3' in said and '2/2' in said and '[not markup]' in said
+
+
+def test_plans_are_told_from_networks(tmp_path):
+    from trt_segmentation.commands.inspect_plan import is_plan
+    odd = SimpleNamespace(plan=tmp_path / 'x.bin', net=tmp_path / 'y.onnx')
+    for path in (odd.plan, odd.net):
+        path.write_bytes(b'any')
+        sidecar(path).write_text('{}')
+    assert is_plan(odd.plan) and not is_plan(odd.net) and not is_plan(tmp_path / 'z.bin')
+    assert is_plan(tmp_path / 'a.engine')
+
+
+def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
+    """Its own card, say, or a folder; refused before anything takes time."""
+    before = Path(card).read_bytes()
+    for out in (card, str(tmp_path)):
+        assert cli.main(['build', card, '--out', out]) == 2
+        assert f'--out {out} is there already and no build wrote it' in capsys.readouterr().err
+    assert Path(card).read_bytes() == before

@@ -1,0 +1,319 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+
+from contextlib import closing
+import json
+
+from networks import color_card, color_classifier
+import numpy as np
+from PIL import Image
+import pytest
+
+from trt_segmentation import street
+from trt_segmentation.accuracy.label_values import LabelValues, load_map
+from trt_segmentation.accuracy.metrics import Scores
+from trt_segmentation.accuracy.samples import (
+    evaluate,
+    FIRST_SEED,
+    folder_samples,
+    pairs,
+    Sample,
+    SCENE_SIZE,
+    street_samples,
+)
+from trt_segmentation.commands.cli import main
+from trt_segmentation.commands.evaluate import run_eval, tell
+from trt_segmentation.errors import EvaluationError
+from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.model.card import load_card, ModelCard, spread_palette
+
+PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+
+
+@pytest.fixture(scope='module')
+def pipeline(tmp_path_factory):
+    """A network that knows four colours and takes 32x24."""
+    path = tmp_path_factory.mktemp('model') / 'colors.onnx'
+    color_classifier(path, PALETTE)
+    with closing(HostPipeline(color_card(path, PALETTE))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def card_file(pipeline, tmp_path):
+    path = tmp_path / 'colors.yaml'
+    path.write_text(f'model: {pipeline.card.model}\nclasses: [nothing, red, green, blue]\n')
+    return path
+
+
+def labels(seed=0):
+    return np.random.default_rng(seed).integers(0, 4, (24, 32), np.uint8)
+
+
+def folder(path, pictures, suffix='.png'):
+    path.mkdir()
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(path / f'{name}{suffix}')
+    return path
+
+
+# ---- scoring
+
+def test_scores_are_summed_over_images(pipeline):
+    first, second = labels(0), labels(1)
+    wrong = second.copy()
+    wrong[0, :8] = (second[0, :8] + 1) % 4
+    ignored = first.copy()
+    ignored[5:] = 255
+    scores = evaluate(pipeline, [Sample('a', PALETTE[first], 'rgb8', ignored),
+                                 Sample('b', PALETTE[second][..., ::-1], 'bgr8', wrong)])
+    assert scores.images == 2
+    assert scores.matrix.sum() == 5 * 32 + 24 * 32
+    assert scores.matrix.sum() - np.trace(scores.matrix) == 8
+    assert scores.pixel_accuracy == pytest.approx(1 - 8 / (29 * 32))
+    assert scores.classes == pipeline.card.classes
+
+
+def test_truth_that_does_not_fit_is_named(pipeline):
+    truth = labels()
+    truth[3, 3] = 9
+    with pytest.raises(EvaluationError, match=r'a.png: truth has id 9 in 1 pixels'):
+        evaluate(pipeline, [Sample('a.png', PALETTE[labels()], 'rgb8', truth)])
+
+
+# ---- street scenes
+
+def test_street_scenes_are_of_seeds_no_training_has_seen():
+    card = ModelCard('net', 'net.onnx', street.CLASSES, spread_palette(10))
+    width, height = SCENE_SIZE
+    for i, sample in enumerate(street_samples(card, 2, 'night')):
+        scene = street.scene(FIRST_SEED + i, 'night', width, height)
+        np.testing.assert_array_equal(sample.image, scene.image)
+        np.testing.assert_array_equal(sample.truth, scene.truth)
+        assert sample.encoding == 'bgr8'
+
+
+def test_truth_is_in_the_ids_of_the_card():
+    names = ('other', *reversed(street.CLASSES))
+    card = ModelCard('net', 'net.onnx', names, spread_palette(11))
+    (sample,) = street_samples(card, 1, 'day')
+    truth = street.scene(FIRST_SEED, 'day', *SCENE_SIZE).truth
+    assert set(np.unique(truth)) == {street.CLASSES.index(names[i])
+                                     for i in np.unique(sample.truth)}
+    np.testing.assert_array_equal(sample.truth == names.index('sky'),
+                                  truth == street.CLASSES.index('sky'))
+
+
+def test_a_card_of_other_classes_cannot_be_scored_on_streets():
+    card = ModelCard('net', 'net.onnx', street.CLASSES[2:], spread_palette(8))
+    with pytest.raises(EvaluationError, match=r'that net has not: road, lane marking; .*--images'):
+        next(street_samples(card, 1, 'day'))
+
+
+def test_brackets_in_names_are_no_markup(capsys):
+    """Rich would end in a MarkupError, or leave the name out."""
+    scores = Scores(('[/red]', '[bold]'), np.eye(2, dtype=np.int64), 1)
+    tell({'[/x]': scores}, 'net [/], cpu')
+    text = capsys.readouterr().out
+    assert all(name in text for name in ('[/red]', '[bold]', '[/x]', 'net [/], cpu'))
+
+
+def test_conditions_that_do_not_exist():
+    card = ModelCard('net', 'net.onnx', street.CLASSES, spread_palette(10))
+    with pytest.raises(EvaluationError, match=r"no condition 'nite', did you mean 'night'\?"):
+        next(street_samples(card, 1, 'nite'))
+
+
+def test_a_street_evaluation_goes_by_condition(tmp_path, capsys):
+    palette = spread_palette(10)
+    color_classifier(tmp_path / 'net.onnx', palette)
+    (tmp_path / 'net.yaml').write_text(
+        f'model: net.onnx\nclasses: {json.dumps(street.CLASSES)}\n')
+    assert run_eval(str(tmp_path / 'net.yaml'), 'auto', 1, ['day', 'snow'], None, None,
+                    tmp_path / 'scores.json') == 0
+    tree = json.loads((tmp_path / 'scores.json').read_text())
+    assert (tree['model'], tree['engine']) == ('net', 'onnxruntime-cpu')
+    assert list(tree['scores']) == ['day', 'snow']
+    for scores in tree['scores'].values():
+        assert scores['images'] == 1
+        assert list(scores['iou']) == list(street.CLASSES)
+        assert 0 <= scores['mean_iou'] <= 1
+    text = capsys.readouterr().out
+    assert all(word in text for word in ('day', 'snow', 'lane marking', 'mean IoU'))
+
+
+# ---- folders
+
+@pytest.mark.parametrize('suffix', ['.png', '.bmp'])
+def test_a_folder_of_pairs(tmp_path, card_file, suffix, capsys):
+    truths = {f'frame{i}': labels(i) for i in range(3)}
+    images = folder(tmp_path / 'images', {n: PALETTE[t] for n, t in truths.items()}, suffix)
+    truths['frame1'][:, :2] = 255
+    wrong = truths['frame2']
+    wrong[0, :16] = (wrong[0, :16] + 1) % 4
+    assert run_eval(str(card_file), 'auto', None, [], images, folder(tmp_path / 'labels', truths),
+                    tmp_path / 'scores.json') == 0
+    scores = json.loads((tmp_path / 'scores.json').read_text())['scores']['images']
+    assert scores['images'] == 3
+    assert scores['pixel_accuracy'] == pytest.approx(1 - 16 / (3 * 24 * 32 - 48))
+    assert '0.9' in capsys.readouterr().out
+
+
+def test_files_without_partner_are_named_with_the_nearest(tmp_path):
+    images = folder(tmp_path / 'images', {n: PALETTE[labels()] for n in ('aachen_1', 'bonn_2')})
+    truths = folder(tmp_path / 'labels', {n: labels() for n in ('aachen_1', 'bonn_2_ids')})
+    with pytest.raises(EvaluationError, match=r'bonn_2.png has no partner in .*labels, did you '
+                                              r'mean bonn_2_ids.png to be it\? 1 of 2'):
+        pairs(images, truths)
+    (truths / 'bonn_2_ids.png').rename(truths / 'bonn_2.png')
+    assert [(a.name, b.name) for a, b in pairs(images, truths)] == [
+        ('aachen_1.png', 'aachen_1.png'), ('bonn_2.png', 'bonn_2.png')]
+    Image.fromarray(labels()).save(truths / 'zzz.png')
+    with pytest.raises(EvaluationError, match=r'zzz.png has no partner in .*images\. 1 of 3 have'):
+        pairs(images, truths)
+
+
+def test_folders_that_are_none_or_empty(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(EvaluationError, match='nowhere is not a folder'):
+        pairs(tmp_path / 'nowhere', tmp_path / 'empty')
+    with pytest.raises(EvaluationError, match=r'no images in .*empty'):
+        pairs(tmp_path / 'empty', tmp_path / 'empty')
+
+
+def test_sizes_that_differ_are_told_with_both(tmp_path):
+    images = folder(tmp_path / 'images', {'a': PALETTE[labels()]})
+    truths = folder(tmp_path / 'labels', {'a': labels()[:, :30]})
+    with pytest.raises(EvaluationError, match=r'labels/a.png is 30x24, but its image .*images/'
+                                              r'a.png is 32x24'):
+        list(folder_samples(images, truths, 4))
+
+
+def test_images_and_labels_go_together(tmp_path, card_file):
+    with pytest.raises(EvaluationError, match='go together'):
+        run_eval(str(card_file), 'auto', 1, [], tmp_path, None, None)
+
+
+# ---- values of label maps
+
+def evaluated(tmp_path, card_file, truths, *more):
+    """Exit code and scores of `trt_seg eval` on pictures that the network labels right."""
+    true = {name: labels(i) for i, name in enumerate(truths)}
+    images = folder(tmp_path / 'images', {n: PALETTE[t] for n, t in true.items()})
+    stored = folder(tmp_path / 'truth', {n: truths[n](t) for n, t in true.items()})
+    code = main(['eval', '--model', str(card_file), '--images', str(images), '--labels',
+                 str(stored), '--json', str(tmp_path / 'scores.json'), *more])
+    found = tmp_path / 'scores.json'
+    return code, json.loads(found.read_text())['scores']['images'] if found.exists() else None
+
+
+def test_values_that_are_no_class_are_counted_over_all_label_maps(tmp_path, card_file, capsys):
+    code, _ = evaluated(tmp_path, card_file, {
+        'a': lambda t: np.where(np.arange(32) < 2, 11, t).astype(np.uint8),
+        'b': lambda t: np.where(np.arange(32) < 1, 200, t).astype(np.uint8)})
+    assert code == 2
+    said = capsys.readouterr()
+    assert ('label maps have values that are no class: the model has 4, 0 to 3, and 255 is '
+            'unlabelled. Found: 11 (48 pixels), 200 (24 pixels). Leave them out with --ignore, or '
+            'turn them into class ids with --map') in said.err
+    assert 'mean IoU' not in said.out
+
+
+def test_values_can_be_left_out(tmp_path, card_file):
+    def truth(ids):
+        return np.where(np.arange(32) < 3, np.arange(32) + 10, ids).astype(np.uint8)
+    code, scores = evaluated(tmp_path, card_file, {'a': truth}, '--ignore', '10-11', '12')
+    assert code == 0 and scores['pixel_accuracy'] == 1.0
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
+def test_a_class_can_be_left_out_too(tmp_path, card_file, dtype):
+    """Only its truth: pixels the network takes for it count against the other classes."""
+    code, scores = evaluated(tmp_path, card_file, {'a': lambda t: t.astype(dtype)},
+                             '--ignore', '2')
+    assert code == 0 and scores['iou'] == {'nothing': 1, 'red': 1, 'green': None, 'blue': 1}
+
+
+def test_a_map_turns_values_into_class_ids(tmp_path, card_file):
+    (tmp_path / 'map.yaml').write_text('30: 0\n7: 1\n1000: 2\n31: 3\n5: ignore\n')
+    values = np.array([30, 7, 1000, 31], np.uint16)
+
+    def truth(ids):
+        return np.where(np.arange(32) < 4, 5, values[ids]).astype(np.uint16)
+    code, scores = evaluated(tmp_path, card_file, {'a': truth}, '--map',
+                             str(tmp_path / 'map.yaml'))
+    assert code == 0 and scores['pixel_accuracy'] == 1.0 and None not in scores['iou'].values()
+
+
+def test_values_that_a_map_lacks_are_counted(tmp_path, card_file, capsys):
+    (tmp_path / 'map.yaml').write_text('0: 1\n1: 0\n')
+    assert evaluated(tmp_path, card_file, {'a': lambda t: (t // 2 * 3).astype(np.uint8)},
+                     '--map', str(tmp_path / 'map.yaml'))[0] == 2
+    assert 'that are no values of' in (said := capsys.readouterr().err)
+    assert 'map.yaml. Found: 3 (' in said
+
+
+@pytest.mark.parametrize('stored, more', [(255, []), (255, ['--ignore', '7']),
+                                          (7, ['--ignore', '7'])])
+def test_label_maps_without_a_labelled_pixel_are_an_error(tmp_path, card_file, capsys, stored,
+                                                          more):
+    code, scores = evaluated(tmp_path, card_file, {
+        'a': lambda t: np.full_like(t, stored), 'b': lambda t: np.full_like(t, stored)}, *more)
+    assert code == 2 and scores is None
+    said = capsys.readouterr()
+    assert 'no pixel of the 2 label maps is labelled, so there is nothing to score' in said.err
+    assert f'All values are left out: {stored} (1,536 pixels)' in said.err
+    assert 'nan' not in said.out
+
+
+@pytest.mark.parametrize('text, words', [
+    ('1: 4', 'value 1 becomes class 4, but the model has 4 classes, 0 to 3'),
+    ('a: 1', "entry 'a': 1; expected a value of 0 to 65535 and its class id, or ignore"),
+    ('1: b', "entry 1: 'b'; expected"), ('1: -1', 'entry 1: -1; expected'),
+    ('true: 1', 'entry True: 1; expected'), ('- 1', 'expected a mapping'),
+    ('', 'expected a mapping'), ('1: [', 'cannot be read as YAML')])
+def test_maps_that_cannot_be_used(tmp_path, card_file, capsys, text, words):
+    (tmp_path / 'map.yaml').write_text(text)
+    assert evaluated(tmp_path, card_file, {'a': lambda t: t}, '--map',
+                     str(tmp_path / 'map.yaml'))[0] == 2
+    said = capsys.readouterr().err
+    assert words in said and str(tmp_path / 'map.yaml') in said
+
+
+def test_a_map_that_is_not_there_is_named_with_the_installed_ones(card_file, tmp_path, capsys):
+    assert evaluated(tmp_path, card_file, {'a': lambda t: t}, '--map', 'cityscape')[0] == 2
+    assert ("no map 'cityscape', did you mean 'cityscapes'? Give a path to a .yaml file, or one "
+            'of: ade20k, cityscapes') in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('more', [['--ignore', '1'], ['--map', 'ade20k']])
+def test_street_scenes_have_no_values_to_leave_out(more, capsys):
+    assert main(['eval', *more]) == 2
+    assert '--ignore and --map are for label maps: --images and --labels' in \
+        capsys.readouterr().err
+
+
+CITYSCAPES = [
+    'unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'static', 'dynamic',
+    'ground', 'road', 'sidewalk', 'parking', 'rail track', 'building', 'wall', 'fence',
+    'guard rail', 'bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign',
+    'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'caravan',
+    'trailer', 'train', 'motorcycle', 'bicycle']
+"""Names of the label ids 0 to 33, by labels.py of the data set's own scripts."""
+
+
+def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():
+    classes = load_card('cityscapes').classes
+    found = load_map('cityscapes')
+    assert list(found) == list(range(34))
+    for value, name in enumerate(CITYSCAPES):
+        assert found[value] == (classes.index(name) if name in classes else None)
+    assert len({given for given in found.values() if given is not None}) == len(classes) == 19
+
+
+def test_the_map_of_ade20k_shifts_by_one():
+    assert load_map('ade20k') == {0: None} | {n: n - 1 for n in range(1, 151)}
+    assert len(load_card('ade20k').classes) == 150
+    truth = np.arange(151, dtype=np.uint8)[None]
+    assert list(LabelValues(mapped=load_map('ade20k')).apply(truth, 150)[0]) == [
+        255, *range(150)]

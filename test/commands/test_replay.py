@@ -1,0 +1,513 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import re
+import signal
+import threading
+import time
+
+from networks import color_classifier, write_card
+import numpy as np
+import pytest
+from recordings import (
+    camera_info,
+    compressed,
+    FIRST,
+    image,
+    image_messages,
+    Message,
+    TOPIC,
+    write_bag,
+)
+from rosbags.highlevel import AnyReader
+from rosbags.rosbag2 import CompressionMode
+
+from trt_segmentation.bags.reader import BagReader, CAMERA_INFO, COMPRESSED, IMAGE
+from trt_segmentation.commands import replay as module
+from trt_segmentation.commands.cli import main
+from trt_segmentation.commands.replay import check_out
+from trt_segmentation.errors import EngineError, OutputError, ReplayError
+from trt_segmentation.frame import Wanted
+from trt_segmentation.model.card import load_card
+from trt_segmentation.pipeline import open_pipeline
+from trt_segmentation.serving.stopping import StopSignals
+
+PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+NAMES = ['nothing', 'red thing', 'green thing', 'blue thing']
+LABEL_MAP = '/segmentation/label_map'
+
+
+@pytest.fixture(scope='module')
+def card(tmp_path_factory):
+    """A network that knows four colours, and its card."""
+    folder = tmp_path_factory.mktemp('model')
+    return write_card(color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64),
+                      NAMES, PALETTE)
+
+
+def label_maps(count, seed=0):
+    """Label maps of areas 8 pixels wide."""
+    coarse = np.random.default_rng(seed).integers(0, 4, (count, 6, 8), np.uint8)
+    return list(coarse.repeat(8, axis=1).repeat(8, axis=2))
+
+
+def paint(labels):
+    return np.ascontiguousarray(PALETTE[labels][..., ::-1])
+
+
+def camera_bag(path, truths, storage='mcap', **options):
+    return write_bag(path, image_messages(map(paint, truths), **options), storage)
+
+
+def run(bag, out, card, *more):
+    return main(['replay', str(bag), '--out', str(out), '--model', str(card), *map(str, more)])
+
+
+def read(path, topic=LABEL_MAP):
+    with BagReader(path) as bag:
+        return list(bag.messages([topic]))
+
+
+def topics(path):
+    with AnyReader([path]) as reader:
+        return {name: info.msgcount for name, info in reader.topics.items()}
+
+
+# ---- every frame once
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('png', [False, True])
+@pytest.mark.parametrize('padding', [0, 5])
+def test_every_frame_once_in_order_with_its_header(tmp_path, card, storage, png, padding, capsys):
+    truths = label_maps(12)
+    bag = camera_bag(tmp_path / 'in', truths, storage, padding=padding, frame_id='left_optical')
+    out = tmp_path / 'out'
+    assert run(bag, out, card, *(['--png'] if png else [])) == 0
+    name = LABEL_MAP + ('/compressed' if png else '')
+    assert topics(out) == {name: 12, '/segmentation/overlay': 12, '/segmentation/label_info': 1}
+    answers = read(out, name)
+    assert [m.log_time_ns for m in answers] == [m.log_time_ns for m in read(bag, TOPIC)]
+    for i, (message, truth) in enumerate(zip(answers, truths)):
+        assert message.stamp_ns == FIRST + i * 100_000_000
+        assert message.frame().frame_id == 'left_optical'
+        np.testing.assert_array_equal(message.labels(), truth)
+    text = capsys.readouterr().out
+    assert '12 of 12 frames' in text
+    assert all(stage in text for stage in ('preprocess', 'inference', 'postprocess', 'p99'))
+
+
+def test_label_maps_and_overlays_are_the_pipelines(tmp_path, card):
+    rng = np.random.default_rng(3)
+    noise = [rng.integers(0, 256, (50, 70, 3), np.uint8) for _ in range(4)]
+    bag = write_bag(tmp_path / 'in', image_messages(noise))
+    assert run(bag, tmp_path / 'out', card) == 0
+    pipeline = open_pipeline(load_card(card))
+    answers = zip(read(tmp_path / 'out'), read(tmp_path / 'out', '/segmentation/overlay'))
+    for recorded, (labels, overlay) in zip(read(bag, TOPIC), answers):
+        pipeline.submit([recorded.frame()], Wanted(overlay=True))
+        (expected,) = pipeline.collect()
+        np.testing.assert_array_equal(labels.labels(), expected.labels)
+        np.testing.assert_array_equal(
+            overlay.frame().data.reshape(50, 70, 3), expected.overlay)
+    pipeline.close()
+
+
+@pytest.mark.parametrize('kind', ['jpeg', 'png'])
+def test_compressed_images_are_replayed(tmp_path, card, kind):
+    truths = label_maps(3)
+    topic = '/camera/image_raw/compressed'
+    bag = write_bag(tmp_path / 'in', [
+        Message(topic, COMPRESSED, FIRST + i, compressed(paint(t), kind, FIRST + i))
+        for i, t in enumerate(truths)])
+    assert run(bag, tmp_path / 'out', card, '--no-overlay') == 0
+    answers = read(tmp_path / 'out')
+    assert [m.stamp_ns for m in answers] == [FIRST, FIRST + 1, FIRST + 2]
+    pipeline = open_pipeline(load_card(card))
+    for source, message, truth in zip(read(bag, topic), answers, truths):
+        pipeline.submit([source.frame()])
+        np.testing.assert_array_equal(message.labels(), pipeline.collect()[0].labels)
+        # JPEG blurs colours across a few edges
+        assert (message.labels() == truth).mean() > (0.98 if kind == 'jpeg' else 0.9999)
+    pipeline.close()
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'rgba8'])
+def test_other_encodings_are_replayed(tmp_path, card, encoding):
+    (truth,) = label_maps(1)
+    pixels = PALETTE[truth]
+    if encoding.startswith('bgr'):
+        pixels = pixels[..., ::-1]
+    if encoding.endswith('a8'):
+        pixels = np.dstack([pixels, np.full(truth.shape, 9, np.uint8)])
+    bag = write_bag(tmp_path / 'in', [
+        Message(TOPIC, IMAGE, FIRST, image(pixels, encoding, FIRST, padding=3))])
+    assert run(bag, tmp_path / 'out', card) == 0
+    np.testing.assert_array_equal(read(tmp_path / 'out')[0].labels(), truth)
+
+
+def test_size_and_frame_id_may_change_between_frames(tmp_path, card):
+    truths = [np.full((h, w), i, np.uint8) for i, (h, w) in enumerate([(48, 64), (7, 5), (1, 90)])]
+    bag = write_bag(tmp_path / 'in', [
+        Message(TOPIC, IMAGE, FIRST + i, image(paint(t), 'bgr8', FIRST - i, frame_id=f'f{i}'))
+        for i, t in enumerate(truths)])
+    assert run(bag, tmp_path / 'out', card) == 0
+    answers = read(tmp_path / 'out')
+    assert [m.frame().frame_id for m in answers] == ['f0', 'f1', 'f2']
+    assert [m.stamp_ns for m in answers] == [FIRST, FIRST - 1, FIRST - 2]
+    for message, truth in zip(answers, truths):
+        np.testing.assert_array_equal(message.labels(), truth)
+
+
+def test_camera_infos_are_passed_on_as_they_were(tmp_path, card):
+    messages = image_messages(map(paint, label_maps(3)))
+    infos = [Message('/camera/camera_info', CAMERA_INFO, m.log_time_ns + 1,
+                     camera_info(FIRST + i)) for i, m in enumerate(messages)]
+    other = Message('/rear/camera_info', CAMERA_INFO, FIRST, camera_info(0))
+    bag = write_bag(tmp_path / 'in', [*messages, *infos, other])
+    assert run(bag, tmp_path / 'out', card) == 0
+    passed = read(tmp_path / 'out', '/segmentation/camera_info')
+    assert [(m.log_time_ns, m.data) for m in passed] == [
+        (m.log_time_ns, m.data) for m in read(bag, '/camera/camera_info')]
+
+
+def test_topic_and_namespace_are_chosen(tmp_path, card, capsys):
+    front, rear = label_maps(2), label_maps(3, seed=1)
+    bag = write_bag(tmp_path / 'in', image_messages(map(paint, front))
+                    + image_messages(map(paint, rear), '/rear/image'))
+    assert run(bag, tmp_path / 'out', card) == 2
+    assert '2 image topics; choose one with --image-topic' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+    assert run(bag, tmp_path / 'out', card, '--image-topic', '/rear/image',
+               '--namespace', '/robot/seg') == 0
+    assert topics(tmp_path / 'out')['/robot/seg/label_map'] == 3
+
+
+# ---- bad frames
+
+def test_bad_frames_are_named_counted_and_passed_over(tmp_path, card, capsys):
+    messages = image_messages(map(paint, label_maps(5)))
+    messages[1].message.step = 3
+    messages[3].message.encoding = 'bgr9'
+    bag = write_bag(tmp_path / 'in', messages)
+    assert run(bag, tmp_path / 'out', card) == 1
+    text = capsys.readouterr()
+    assert re.search(r'frame 2 of 5 \(stamp 1700000000\.100000000\): step is 3 bytes', text.err)
+    assert re.search(r"frame 4 of 5 \(stamp 1700000000\.300000000\): unknown encoding 'bgr9'",
+                     text.err)
+    assert '3 of 5 frames' in text.out
+    assert 'bad frames, listed above: 2' in text.out
+    assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
+        FIRST + i * 100_000_000 for i in (0, 2, 4)]
+
+
+def test_a_bag_of_nothing_but_bad_frames(tmp_path, card, capsys):
+    bag = write_bag(tmp_path / 'in', [Message(TOPIC, IMAGE, FIRST, b'\0\1\0\0')])
+    assert run(bag, tmp_path / 'out', card) == 1
+    assert 'frame 1 of 1 (stamp unreadable): not a sensor_msgs' in capsys.readouterr().err
+    assert topics(tmp_path / 'out')[LABEL_MAP] == 0
+
+
+# ---- comparison
+
+@pytest.fixture
+def replayed(tmp_path, card):
+    """A camera bag of five frames and its replay."""
+    bag = camera_bag(tmp_path / 'in', label_maps(5))
+    assert run(bag, tmp_path / 'first', card) == 0
+    return bag, tmp_path / 'first'
+
+
+def expected_bag(path, labels, stamps=None, topic=LABEL_MAP):
+    stamps = stamps or [FIRST + i * 100_000_000 for i in range(len(labels))]
+    return write_bag(path, [Message(topic, IMAGE, FIRST + i, image(
+        found, 'mono8' if found.dtype == np.uint8 else 'mono16', stamp))
+        for i, (found, stamp) in enumerate(zip(labels, stamps))])
+
+
+@pytest.mark.parametrize('first, second', [([], []), (['--png'], []), ([], ['--png'])])
+def test_a_replay_is_equal_to_itself(tmp_path, card, first, second, capsys):
+    bag = camera_bag(tmp_path / 'in', label_maps(4))
+    assert run(bag, tmp_path / 'a', card, *first) == 0
+    assert run(bag, tmp_path / 'b', card, *second, '--expect', tmp_path / 'a') == 0
+    text = capsys.readouterr().out
+    assert 'DIFFERENT' not in text
+    assert ('/segmentation/label_map' in text and
+            ': 4 frames compared, 12,288 of 12,288 pixels equal; every frame is equal\n' in text)
+
+
+def test_what_agreed_is_told_with_the_worst_frame(tmp_path, card, capsys):
+    truths = label_maps(4)
+    bag = camera_bag(tmp_path / 'in', truths)
+    truths[1][0, :3] ^= 1
+    truths[2][5, :6] ^= 1
+    expect = expected_bag(tmp_path / 'expect', truths[:3])
+    assert run(bag, tmp_path / 'out', card, '--expect', expect, '--min-agreement', '0.99',
+               '--allow-missing') == 0
+    assert (f'as expected by {expect} {LABEL_MAP}: 3 frames compared, 9,207 of 9,216 pixels '
+            f'equal; worst frame: stamp 1700000000.200000000, {1 - 6 / 3072:.7f} equal; frames '
+            f'without a label map there: 1\n') in capsys.readouterr().out
+
+
+def test_the_first_difference_is_named_and_ends_the_replay(tmp_path, card, capsys):
+    truths = label_maps(5)
+    bag = camera_bag(tmp_path / 'in', truths)
+    changed = [t.copy() for t in truths]
+    changed[2][30, 40:43] = (truths[2][30, 40:43] + 1) % 4
+    changed[4][:] = 0
+    expect = expected_bag(tmp_path / 'expect', changed)
+    assert run(bag, tmp_path / 'out', card, '--expect', expect) == 1
+    text = capsys.readouterr().out
+    name = NAMES[changed[2][30, 40]], NAMES[truths[2][30, 40]]
+    assert 'DIFFERENT: frame 3 of 5 (stamp 1700000000.200000000): 3 of 3072 pixels differ' in text
+    assert f'row 30, column 40: expected {changed[2][30, 40]} ({name[0]}), got ' \
+           f'{truths[2][30, 40]} ({name[1]})' in text
+    assert '3 of 5 frames' in text
+    assert len(read(tmp_path / 'out')) == 3
+
+
+@pytest.mark.parametrize('agreement, code', [(1 - 3 / 3072, 0), (1 - 2 / 3072, 1), (0, 0)])
+def test_min_agreement_is_what_may_differ(tmp_path, card, agreement, code):
+    truths = label_maps(2)
+    bag = camera_bag(tmp_path / 'in', truths)
+    truths[1][0, :3] ^= 1
+    expect = expected_bag(tmp_path / 'expect', truths)
+    assert run(bag, tmp_path / 'out', card, '--expect', expect,
+               '--min-agreement', agreement) == code
+
+
+def test_a_frame_that_is_not_expected_is_a_difference(tmp_path, card, capsys, replayed):
+    truths = label_maps(5)
+    expect = expected_bag(tmp_path / 'expect', truths[:3] + truths[4:], [
+        FIRST + i * 100_000_000 for i in (0, 1, 2, 4)])
+    assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
+    assert re.search(r'DIFFERENT: frame 4 of 5 .*expect /segmentation/label_map has no label map '
+                     'of this stamp', capsys.readouterr().out)
+    assert run(replayed[0], tmp_path / 'out2', card, '--expect', expect, '--allow-missing') == 0
+
+
+@pytest.mark.parametrize('more', [[], ['--allow-missing']])
+def test_an_expected_frame_that_does_not_come_is_a_difference(tmp_path, card, capsys, more):
+    truths = label_maps(5)
+    expect = expected_bag(tmp_path / 'expect', truths)
+    bag = camera_bag(tmp_path / 'in', truths[:3])
+    assert run(bag, tmp_path / 'out', card, '--expect', expect, *more) == 1
+    text = capsys.readouterr().out
+    assert 'no frame was answered for 2 of the label maps of' in text
+    assert 'as expected' not in text
+    assert 'the first of stamp 1700000000.300000000' in text
+
+
+def test_bags_with_no_frame_in_common_are_different(tmp_path, card, capsys):
+    bag = camera_bag(tmp_path / 'in', label_maps(2))
+    expect = expected_bag(tmp_path / 'expect', label_maps(2), [5, 6])
+    assert run(bag, tmp_path / 'out', card, '--expect', expect, '--allow-missing') == 1
+    assert 'no frame was answered for 2 of the' in capsys.readouterr().out
+
+
+def test_frames_of_one_stamp_are_compared_in_their_order(tmp_path, card):
+    truths = label_maps(4)
+    bag = write_bag(tmp_path / 'in', [
+        Message(TOPIC, IMAGE, FIRST + i, image(paint(truth), 'bgr8', 0))
+        for i, truth in enumerate(truths)])
+    same = expected_bag(tmp_path / 'same', truths, [0, 0, 0, 0])
+    other = expected_bag(tmp_path / 'other', truths[::-1], [0, 0, 0, 0])
+    assert run(bag, tmp_path / 'a', card, '--expect', same) == 0
+    assert run(bag, tmp_path / 'b', card, '--expect', other) == 1
+
+
+def test_expected_label_maps_may_be_in_another_order(tmp_path, card, replayed):
+    order = [4, 2, 0, 1, 3]
+    truths = label_maps(5)
+    expect = expected_bag(tmp_path / 'expect', [truths[i] for i in order],
+                          [FIRST + i * 100_000_000 for i in order])
+    assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 0
+
+
+def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed):
+    for number, wrong in enumerate([np.zeros((48, 63), np.uint8), np.zeros((48, 64), np.uint16)]):
+        expect = expected_bag(tmp_path / f'expect{number}', [wrong] * 5)
+        assert run(replayed[0], tmp_path / f'out{number}', card, '--expect', expect) == 1
+        assert (f'label map is 64x48 uint8, expected {wrong.shape[1]}x48 {wrong.dtype}'
+                in capsys.readouterr().out)
+
+
+def test_an_expected_map_that_is_none_is_a_difference(tmp_path, card, capsys, replayed):
+    expect = write_bag(tmp_path / 'expect', [
+        Message(LABEL_MAP, m.msgtype, m.log_time_ns, m.data) for m in read(replayed[0], TOPIC)])
+    assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
+    assert re.search(r'frame 1 of 5 .*cannot be read: it is bgr8', capsys.readouterr().out)
+
+
+def test_the_expected_topic_is_found_or_given(tmp_path, card, capsys, replayed):
+    truths = label_maps(5)
+    expect = expected_bag(tmp_path / 'node', truths, topic='/front/seg/label_map')
+    assert run(replayed[0], tmp_path / 'a', card, '--expect', expect) == 0
+    expect = expected_bag(tmp_path / 'odd', truths, topic='/masks')
+    assert run(replayed[0], tmp_path / 'b', card, '--expect', expect) == 2
+    assert 'has 0 label map topics; choose one with --expect-topic. Image topics: /masks' in \
+        capsys.readouterr().err
+    assert not (tmp_path / 'b').exists()
+    assert run(replayed[0], tmp_path / 'b', card, '--expect', expect,
+               '--expect-topic', '/masks') == 0
+
+
+def test_a_bad_frame_is_missing_from_the_comparison_too(tmp_path, card, capsys):
+    truths = label_maps(3)
+    messages = image_messages(map(paint, truths))
+    messages[1].message.step = 1
+    bag = write_bag(tmp_path / 'in', messages)
+    expect = expected_bag(tmp_path / 'expect', truths)
+    assert run(bag, tmp_path / 'out', card, '--expect', expect) == 1
+    text = capsys.readouterr().out
+    assert 'bad frames, listed above: 1' in text
+    assert 'no frame was answered for 1 of the' in text
+
+
+# ---- what cannot be done
+
+def test_an_output_folder_that_exists_is_kept(tmp_path, card, capsys, replayed):
+    bag, out = replayed
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    assert run(bag, out, card) == 2
+    assert f'{out} exists already; give another folder, or --overwrite' in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert run(bag, out, card, '--overwrite', '--png') == 0
+    assert topics(out)[LABEL_MAP + '/compressed'] == 5
+
+
+def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys, replayed):
+    bag, out = replayed
+    (out / 'thesis.tex').touch()
+    assert run(bag, out, card, '--overwrite') == 2
+    assert 'holds thesis.tex, which was not written by trt_seg' in capsys.readouterr().err
+    assert (out / 'thesis.tex').exists()
+    assert run(bag, bag, card, '--overwrite') == 2
+    assert 'which is read here' in capsys.readouterr().err
+    assert len(read(bag, TOPIC)) == 5
+    with pytest.raises(ReplayError, match='which is read here'):
+        check_out(tmp_path, True, [bag])
+    (tmp_path / 'file').touch()
+    with pytest.raises(OutputError, match=r'file cannot be a folder: .*file is a file'):
+        check_out(tmp_path / 'file', True, [bag])
+
+
+def test_nothing_is_written_when_the_model_is_wrong(tmp_path, card, capsys, replayed):
+    assert run(replayed[0], tmp_path / 'out', tmp_path / 'no.yaml') == 2
+    assert 'no model card' in capsys.readouterr().err
+    broken = tmp_path / 'broken.yaml'
+    broken.write_text(card.read_text().replace('colors.onnx', str(tmp_path / 'no.onnx')))
+    assert run(replayed[0], tmp_path / 'out', broken) == 2
+    assert 'no.onnx' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_bag_that_breaks_off_keeps_what_came_before(tmp_path, card, capsys):
+    # a frame is larger than a megabyte, at which the recorder starts a new compressed chunk
+    truths = [t.repeat(16, axis=0).repeat(8, axis=1) for t in label_maps(3)]
+    bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths)),
+                    compression=CompressionMode.STORAGE)
+    data = (bag / 'in.mcap').read_bytes()
+    _, second, _ = (m.start() for m in re.finditer(re.escape(b'\x28\xb5\x2f\xfd'), data))
+    (bag / 'in.mcap').write_bytes(data[:second] + bytes(4) + data[second + 4:])
+    assert run(bag, tmp_path / 'out', card, '--no-overlay') == 2
+    assert re.search('in cannot be read as a bag: .*out holds the 1 answers before it',
+                     capsys.readouterr().err)
+    (answer,) = read(tmp_path / 'out')
+    assert answer.stamp_ns == FIRST
+    assert (answer.labels() == truths[0]).mean() > 0.99  # edges move: it is resized
+
+
+class Interposed:
+    """A pipeline that does something before its third answer."""
+
+    def __init__(self, real, act):
+        self._real = real
+        self._act = act
+        self._count = 0
+        self.identity, self.card = real.identity, real.card
+        self.closed = False
+
+    def submit(self, frames, wanted):
+        self._real.submit(frames, wanted)
+
+    def collect(self):
+        self._count += 1
+        if self._count == 3:
+            self._act()
+        return self._real.collect()
+
+    def close(self):
+        self.closed = True
+        self._real.close()
+
+
+@pytest.fixture
+def interpose(monkeypatch):
+    """Let the next replay's pipeline do something before its third answer."""
+    opened = []
+
+    def use(act):
+        def opener(*args, **more):
+            opened.append(Interposed(open_pipeline(*args, **more), act))
+            return opened[-1]
+        monkeypatch.setattr(module, 'open_pipeline', opener)
+
+    yield use
+    assert [pipeline.closed for pipeline in opened] == [True]
+
+
+def test_an_engine_that_fails_is_named_with_its_frame(tmp_path, card, capsys, interpose,
+                                                      replayed):
+    def fail():
+        raise EngineError('out of memory')
+
+    interpose(fail)
+    assert run(replayed[0], tmp_path / 'out', card) == 2
+    assert re.search(r'trt_seg: error: frame 3 of 5 \(stamp 1700000000\.200000000\): out of '
+                     r'memory\. .*out holds the 2 answers before it', capsys.readouterr().err)
+    assert len(read(tmp_path / 'out')) == 2
+
+
+# ---- Ctrl-C
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, capsys, interpose,
+                                                              replayed, number):
+    interpose(lambda: os.kill(os.getpid(), number))
+    before = signal.signal(number, signal.SIG_DFL)      # nohup, say, ignores SIGHUP
+    try:
+        assert run(replayed[0], tmp_path / 'out', card, '--expect', replayed[1]) == 128 + number
+    finally:
+        signal.signal(number, before)
+    text = capsys.readouterr().out
+    assert f'stopped by {number.name}; ' in text
+    assert 'is closed and holds the first 3 answers' in text
+    assert ': 3 frames compared, 9,216 of 9,216 pixels equal' in text
+    assert 'DIFFERENT' not in text
+    assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
+        FIRST + i * 100_000_000 for i in range(3)]
+
+
+def test_the_first_signal_is_a_wish_and_the_second_acts():
+    with StopSignals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.caught == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_no_signals_are_taken_outside_the_main_thread():
+    caught = []
+
+    def use():
+        with StopSignals() as stop:
+            caught.append(stop.caught)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert caught == [None]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

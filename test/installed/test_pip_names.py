@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every package that a message or a page tells a user to install is one that pip really has."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+import re
+import sys
+
+import pytest
+
+from trt_segmentation.commands.doctor.libraries import CUDA
+from trt_segmentation.installed.pip_names import (
+    advice,
+    IN_ROS_WHEELS,
+    pip_install,
+    PIP_NAMES,
+    ROS_WHEELS,
+)
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / 'trt_segmentation'
+
+ON_PYPI = {
+    'Pillow', 'PyYAML', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings', 'cuda-core',
+    'filelock', 'furo',
+    'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-parser', 'numpy', 'nvidia-cuda-nvrtc',
+    'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim', 'opencv-python-headless',
+    'plotly', 'pytest', 'pytest-timeout', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
+    'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',
+    'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',
+    'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',
+    'torchvision', 'types-PyYAML', 'uv'}
+"""Looked up by hand: a name that nobody has registered could be registered by anybody. Neither
+this package nor message packages under their ROS name (diagnostic_msgs) are there."""
+
+ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'vision_msgs'}
+"""Imported only if there."""
+
+PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md',
+                                  'dev', 'package.xml')] + sorted(ROOT.glob('docs/**/*.md'))
+CODE = sorted([*PACKAGE.rglob('*.py'), *ROOT.glob('launch/*.py'), *ROOT.glob('docs/**/*.py'),
+               *ROOT.glob('benchmarks/**/*.py'), *ROOT.glob('training/*.py'),
+               *ROOT.glob('test/**/*.py')])
+
+
+def base(requirement: str) -> str:
+    """The distribution of a requirement, without extras, versions and markers."""
+    return re.split(r'[\[<>=!~; ]', requirement)[0]
+
+
+def installed_by(text: str) -> list[str]:
+    """What each ``pip install`` of a text installs; local paths and options left out."""
+    found = []
+    for match in re.finditer(r'pip install ([^\n`)#]*)', text):
+        for word in re.findall(r"'[^']+'|\S+", match[1]):
+            name = word.rstrip(',.;:\\').strip("'")
+            if name and not name.startswith(('-', '.')) and '.txt' not in name \
+                    and not re.search(r'^trt_segmentation\[\w+\] @ git\+https://|\.lock$', name):
+                found.append(name)
+            if word[-1] in ',.;:':
+                break  # the sentence goes on
+    return found
+
+
+def texts(path: Path) -> list[str]:
+    """Every string of a file of code, and each unbroken part of an f-string."""
+    return [node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize('path', PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_pages_name_what_pip_has(path: Path) -> None:
+    assert not [name for name in installed_by(path.read_text(encoding='utf-8'))
+                if base(name) not in ON_PYPI]
+
+
+def test_messages_name_what_pip_has() -> None:
+    seen = 0
+    for path in CODE:
+        if path in (Path(__file__), ROOT / 'test' / 'test_locks.py'):  # hold patterns
+            continue
+        for text in texts(path):
+            wrong = [name for name in installed_by(text) if base(name) not in ON_PYPI]
+            assert not wrong, f'{path.relative_to(ROOT)}: pip install {wrong}'
+            seen += len(installed_by(text))
+            # a name that is put in later could be any
+            assert not text.endswith('pip install ') or PACKAGE not in path.parents \
+                or path.name == 'pip_names.py', f'{path.relative_to(ROOT)}: use pip_install()'
+    assert seen > 10
+
+
+def test_names_in_tables_are_ones_that_pip_has() -> None:
+    names = [*PIP_NAMES.values(), *ROS_WHEELS, *CUDA.values()]
+    assert {base(name) for name in names} <= ON_PYPI
+
+
+def test_requirements_and_extras_are_ones_that_pip_has() -> None:
+    tree = ast.parse((ROOT / 'setup.py').read_text(encoding='utf-8'))
+    given = {node.arg: node.value for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    extras = ast.literal_eval(given['extras_require'])
+    listed = [*ast.literal_eval(given['install_requires']),
+              *(name for names in extras.values() for name in names)]
+    lines = (ROOT / 'requirements.in').read_text(encoding='utf-8').splitlines()
+    listed += [line for line in lines if line and not line.startswith('#')]
+    known = {name.lower() for name in ON_PYPI}
+    assert len(listed) > 40 and not [name for name in listed if base(name).lower() not in known]
+    assert set(extras['ros']) == set(ROS_WHEELS)
+
+
+def test_every_import_has_advice() -> None:
+    imported = set()
+    for path in PACKAGE.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add((node.module or '').partition('.')[0])
+    ours = imported - sys.stdlib_module_names - ROS_INSTALL_ONLY - {'trt_segmentation'}
+    assert ours <= set(PIP_NAMES) | IN_ROS_WHEELS
+
+
+@pytest.mark.parametrize(('module', 'text'), [
+    ('cv2', 'install it with: pip install opencv-python-headless'),
+    ('rosbags.rosbag2', "install it with: pip install 'rosbags>=0.11,<0.12'"),
+    ('cuda.core', "install it with: pip install 'cuda-core[cu13]'"),
+    ('diagnostic_msgs', "source the setup.bash of a ROS 2 install, or pip install "
+     "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
+     'ros-jazzy-lifecycle-msgs'),
+    ('nobody_knows', 'install again what brings nobody_knows, or ask those who maintain it')])
+def test_advice(module: str, text: str) -> None:
+    assert advice(module) == text
+
+
+def test_each_distribution_is_quoted_by_itself() -> None:
+    assert pip_install('cuda-core[cu13]', 'cuda-bindings') == (
+        "pip install 'cuda-core[cu13]' cuda-bindings")

@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The rules that every file keeps: floors, sizes, names, headers and docstrings.
+
+docs/architecture.md explains the rooms and their floors.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'trt_segmentation'
+FILES = sorted(PACKAGE.rglob('*.py'))
+OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test')
+                  for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
+
+FLOORS = (
+    ('the root',), ('installed', 'untrusted', 'street'), ('model',), ('engines',), ('host',),
+    ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('pipeline',), ('serving', 'accuracy'),
+    ('view',),
+    ('ros/process', 'ros/transport'), ('ros',),
+    ('commands/demo', 'commands/bench', 'commands/doctor'), ('commands',), ('start',),
+)
+"""Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
+SHARED = {'frame', 'stats', 'memory', 'errors', '__init__'}
+"""The files of the package root that everybody may import: the lowest floor."""
+OTHER_ROOT_FILES = {'pipeline': 'pipeline', '__main__': 'start'}
+
+ONLY_IN = {
+    'rclpy': ['ros'], 'cuda': ['gpu', 'engines'],
+    'tensorrt': ['engines/tensorrt.py', 'builder/build.py'],
+    'tensorrt_rtx': ['engines/tensorrt.py', 'builder/build.py'],
+}
+FORBIDDEN = {'utils', 'common', 'helpers', 'core', 'util', 'helper', 'misc'}
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FOLDER_FILES = 300, 40, 15
+
+
+def room_of(path: Path) -> str:
+    """Name of the room that a file of the package is in."""
+    folder = path.relative_to(PACKAGE).parent.as_posix()
+    if folder != '.':
+        return folder
+    return 'the root' if path.stem in SHARED else OTHER_ROOT_FILES[path.stem]
+
+
+def file_of(parts: list[str]) -> Path | None:
+    """The file of a module of the package, if there is such a module."""
+    path = PACKAGE.joinpath(*parts)
+    module, package = path.with_suffix('.py'), path / '__init__.py'
+    return module if parts and module.is_file() else package if package.is_file() else None
+
+
+def imported(path: Path) -> Iterator[tuple[str, Path | None]]:
+    """Imports of a file: (library, None) of another library, ('', file) of a file of ours."""
+    here = list(path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition('.')[0], None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or '').partition('.')[0], None
+        elif isinstance(node, ast.ImportFrom):
+            base = here[:len(here) - node.level + 1] + (node.module or '').split('.')
+            base = [part for part in base if part]
+            for alias in node.names:
+                yield '', file_of([*base, alias.name]) or file_of(base)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize('path', FILES, ids=name_of)
+def test_a_room_imports_only_rooms_on_lower_floors(path):
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    own = room_of(path)
+    assert own in floor, f'{own} has no floor; add it to FLOORS and to docs/architecture.md'
+    for library, file in imported(path):
+        if library:
+            default = ['ros'] if library.endswith('_msgs') else ['']
+            places = ONLY_IN.get(library, default)
+            inside = path.relative_to(PACKAGE).as_posix()
+            assert any(inside.startswith(place) for place in places), f'imports {library}'
+        else:
+            assert file is not None, 'imports a module of the package that is not there'
+            room = room_of(file)
+            assert room == own or floor[room] < floor[own], f'{own} imports {room}: {file}'
+
+
+@pytest.mark.parametrize('path', FILES, ids=name_of)
+def test_files_and_functions_are_short(path):
+    text = path.read_text(encoding='utf-8')
+    assert text.count('\n') <= MAX_FILE_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= MAX_FUNCTION_LINES, f'{node.name} has {length} lines'
+
+
+def test_folders_are_small():
+    files = Counter(path.parent for path in FILES if path.name != '__init__.py')
+    assert not {str(folder): count for folder, count in files.items() if count > MAX_FOLDER_FILES}
+
+
+def test_a_class_name_exists_once():
+    """Preprocess and Postprocess apart: the host's are what the GPU's are compared with."""
+    names = Counter(node.name for path in FILES
+                    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+                    if isinstance(node, ast.ClassDef))
+    assert {name for name, count in names.items() if count > 1} == {'Preprocess', 'Postprocess'}
+
+
+def test_every_error_is_in_errors_py():
+    """So that `except SegmentationError` catches all of them."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.ClassDef) and path != PACKAGE / 'errors.py':
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                assert not [b for b in bases if b.endswith(('Error', 'Exception'))], node.name
+
+
+@pytest.mark.parametrize('path', OURS, ids=name_of)
+def test_a_file_begins_with_two_lines_about_its_licence(path):
+    head = path.read_text(encoding='utf-8').splitlines()[:2]
+    assert head == ['# SPDX-FileCopyrightText: 2026 The trt_segmentation authors',
+                    '# SPDX-License-Identifier: Apache-2.0']
+
+
+@pytest.mark.parametrize('path', FILES, ids=name_of)
+def test_public_names_have_docstrings(path):
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    if tree.body:
+        assert ast.get_docstring(tree), 'no docstring'
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith('_'):
+            nested = any(node in ast.walk(outer) for outer in ast.walk(tree)
+                         if isinstance(outer, ast.FunctionDef) and outer is not node)
+            private = any(node in outer.body for outer in ast.walk(tree)
+                          if isinstance(outer, ast.ClassDef) and outer.name.startswith('_'))
+            overload = any('overload' in ast.dump(d) for d in node.decorator_list)
+            assert ast.get_docstring(node) or nested or private or overload, \
+                f'line {node.lineno}: {node.name}'
+
+
+def test_no_file_is_named_after_nothing():
+    assert not [path for path in OURS if path.stem in FORBIDDEN]
+
+
+def test_tests_mirror_the_package():
+    """A test folder has the name of a room, so that a reader finds the tests of a file."""
+    rooms = {room_of(path) for path in FILES}
+    folders = {path.parent.relative_to(ROOT / 'test').as_posix()
+               for path in (ROOT / 'test').rglob('test_*.py')}
+    assert folders - {'.', 'faults'} <= rooms
+
+
+def test_there_is_no_stray_white_space():
+    for path in OURS:
+        assert not re.search(r'[ \t]+$|\r|\t', path.read_text(encoding='utf-8'), re.M), path
+
+
+def test_the_package_imports_without_ros_or_gpu():
+    code = ('import sys\n'
+            'for name in ("rclpy", "cuda", "tensorrt", "tensorrt_rtx", "rosbags"):\n'
+            '    sys.modules[name] = None\n'
+            'from trt_segmentation.pipeline import open_pipeline\n'
+            'from trt_segmentation.model.card import load_card\n'
+            'print(open_pipeline(load_card("street")).identity.engine)')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == 'onnxruntime-cpu', done.stderr

@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files of strangers are read within bounds; files of ours are written whole and safely."""
+
+import os
+from pathlib import Path
+import re
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from trt_segmentation.builder.calibration import Calibration
+from trt_segmentation.engines.plan import Plan
+from trt_segmentation.errors import OutputError
+from trt_segmentation.untrusted import signed_files as own_files
+from trt_segmentation.untrusted.regular_file import (
+    expand_home,
+    open_regular,
+    PART_NAME,
+    pieces,
+    read_regular,
+    replace_file,
+)
+from trt_segmentation.untrusted.signed_files import drop_unfinished, read_plan, store, trusted
+
+RANGES = Calibration({'conv': (-1.0, 1.0)}, 'minmax', 'd' * 64, 3)
+
+
+def stored(path: Path) -> None:
+    store(path, Plan(b'plan'), {})
+
+
+WRITERS = {'plan': stored, 'ranges': RANGES.save, 'bytes': lambda path: replace_file(path, b'x')}
+
+
+def opened_while(run, monkeypatch):
+    """(name, flags) of every file that is opened to be written."""
+    real, seen = os.open, []
+
+    def watched(path, flags, *args, **kwargs):
+        if flags & os.O_CREAT:
+            seen.append((Path(path).name, flags))
+        return real(path, flags, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'open', watched)
+        run()
+    return seen
+
+
+@pytest.mark.parametrize('what', WRITERS)
+def test_parts_have_names_that_cannot_be_guessed(tmp_path, monkeypatch, what):
+    """Each is new, so that a link planted in the folder is never written through."""
+    path = tmp_path / 'net'
+    seen = [opened_while(lambda: WRITERS[what](path), monkeypatch) for _ in range(2)]
+    names = [name for run in seen for name, _ in run]
+    assert names and len(set(names)) == len(names)
+    assert all(re.fullmatch(PART_NAME, name) for name in names)
+    assert all(flags & os.O_EXCL and flags & os.O_NOFOLLOW for run in seen for _, flags in run)
+
+
+@pytest.mark.parametrize('what', WRITERS)
+def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
+    """At the file's own name, at its sidecar's, and at the name that parts had before."""
+    victim = tmp_path / 'victim'
+    victim.write_text('precious')
+    path = tmp_path / 'folder' / 'net'
+    path.parent.mkdir()
+    for name in ('net', 'net.json', f'net.{os.getpid()}.part', f'net.json.{os.getpid()}.part'):
+        (path.parent / name).symlink_to(victim)
+    if what == 'ranges':    # a user's file, so that its link stays too
+        with pytest.raises(OutputError):
+            WRITERS[what](path)
+    else:
+        WRITERS[what](path)
+        assert path.is_file() and not path.is_symlink()
+    assert victim.read_text() == 'precious'
+
+
+@pytest.mark.parametrize('umask', [0o022, 0o002, 0o077, 0o027])
+def test_mode_is_that_of_a_plain_open(tmp_path, umask):
+    """In a process of its own, as a umask is of a whole process."""
+    code = ('import os, sys\nfrom pathlib import Path\n'
+            'from trt_segmentation.untrusted.regular_file import replace_file\n'
+            f'os.umask({umask})\n'
+            'replace_file(Path(sys.argv[1]) / "ours", b"x")\n'
+            'open(Path(sys.argv[1]) / "plain", "wb").close()\n')
+    subprocess.run([sys.executable, '-c', code, str(tmp_path)], check=True)
+    ours, plain = ((tmp_path / name).stat().st_mode for name in ('ours', 'plain'))
+    assert stat.S_IMODE(ours) == stat.S_IMODE(plain) == 0o666 & ~umask
+
+
+def test_ranges_are_for_others_to_read_and_plans_are_not(tmp_path):
+    RANGES.save(tmp_path / 'scales')
+    stored(tmp_path / 'plan')
+    (tmp_path / 'plain').touch()
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode)
+             for name in ('scales', 'plain', 'plan', 'plan.json')}
+    assert modes['scales'] == modes['plain']
+    assert modes['plan'] == modes['plan.json'] == 0o600
+
+
+@pytest.mark.parametrize('call', ['fsync', 'replace'])
+def test_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, call):
+    path = tmp_path / 'net'
+    path.write_text('old')
+
+    def full(*args):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match='No space'):
+        replace_file(path, b'new')
+    assert [p.name for p in tmp_path.iterdir()] == ['net'] and path.read_text() == 'old'
+
+
+def test_only_parts_of_ours_are_tidied_away(tmp_path):
+    ours, theirs = tmp_path / f'.{"a" * 32}.part', tmp_path / 'download.part'
+    for path in (ours, theirs):
+        path.touch()
+        os.utime(path, (0, 0))
+    drop_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['download.part']
+
+
+# ---- reading
+
+@pytest.mark.parametrize('make', ['pipe', 'folder', 'device'])
+def test_other_kinds_of_files_are_refused_at_once(tmp_path, make):
+    path = tmp_path / 'odd'
+    {'pipe': lambda: os.mkfifo(path), 'folder': path.mkdir,
+     'device': lambda: path.symlink_to('/dev/zero')}[make]()
+    before = len(os.listdir('/proc/self/fd'))
+    with pytest.raises(OSError, match='odd is not a regular file'):
+        read_regular(path, 100)
+    assert len(os.listdir('/proc/self/fd')) == before
+
+
+def test_pipe_in_the_place_of_a_plan_is_not_waited_for(tmp_path):
+    """Its opening would wait for a writer."""
+    os.mkfifo(tmp_path / 'net.plan')
+    found, why = trusted(tmp_path / 'net.plan')
+    assert found is None and 'not a regular file' in why
+    with pytest.raises(own_files.CacheError, match='not a regular file'):
+        read_plan(tmp_path / 'net.plan')
+
+
+def test_whole_file_is_its_size_or_an_error(tmp_path):
+    path = tmp_path / 'file'
+    path.write_bytes(bytes(3_000_000))
+    assert read_regular(path, 3_000_000) == bytes(3_000_000)
+    with pytest.raises(ValueError, match='it has 3,000,000 bytes; at most 2,999,999 are read'):
+        read_regular(path, 2_999_999)
+    with open_regular(path) as file:
+        read = pieces(file)
+        next(read)
+        os.truncate(path, 1 << 20)
+        with pytest.raises(OSError, match='does not have the 3,000,000 bytes'):
+            list(read)
+    # files of /proc have the size 0 and more bytes than that
+    with pytest.raises(OSError, match=r'does not have the 0 bytes .* no file on a disk'):
+        read_regular(Path('/proc/self/maps'), 100)
+
+
+def test_home_of_nobody(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert expand_home('~/a') == tmp_path / 'a'
+    with pytest.raises(FileNotFoundError, match="'~nosuchuser/a' names the home folder of a user"):
+        expand_home('~nosuchuser/a')
+
+
+def test_threads_that_write_one_file_leave_one_whole(tmp_path):
+    """Each has a part of its own."""
+    path, contents = tmp_path / 'net', [bytes([n]) * 100_000 for n in range(4)]
+    threads = [threading.Thread(target=replace_file, args=(path, data)) for data in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ['net']

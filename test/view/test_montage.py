@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+import pytest
+
+from trt_segmentation.model.card import ModelCard
+from trt_segmentation.view.montage import colorize, latency_plot, montage, MontageRow, WIDTH
+
+PALETTE = np.array([[250, 10, 20], [30, 240, 50], [60, 70, 230]], np.uint8)
+CARD = ModelCard('net', Path('net.onnx'), ('red', 'green', 'blue'), PALETTE)
+HEIGHT, COLUMNS = 90, 160
+IMAGE = (200, 100, 50)  # BGR
+OVERLAY = (5, 150, 90)
+
+
+def row(truth=True, name='', labels=1):
+    def flat(color):
+        return np.full((HEIGHT, COLUMNS, 3), color, np.uint8)
+
+    ids = np.full((HEIGHT, COLUMNS), labels, np.uint8)
+    return MontageRow(flat(IMAGE), np.zeros_like(ids) if truth else None, ids, flat(OVERLAY), name)
+
+
+def boxes(page, color):
+    """Left and right end, and height, of the area of a BGR colour; None where it is nowhere."""
+    found = (page == np.array(color, np.uint8)).all(axis=2)
+    if not found.any():
+        return None
+    across = np.flatnonzero(found.any(axis=0))
+    return across[0], across[-1], int(found.sum(axis=0).max())
+
+
+def test_colours_are_the_palettes_and_unlabelled_is_black():
+    labels = np.array([[0, 1], [2, 255]], np.uint8)
+    np.testing.assert_array_equal(colorize(labels, CARD), [
+        [PALETTE[0], PALETTE[1]], [PALETTE[2], [0, 0, 0]]])
+    wide = np.array([[2, 65535]], np.uint16)
+    np.testing.assert_array_equal(colorize(wide, CARD), [[PALETTE[2], [0, 0, 0]]])
+
+
+def test_image_truth_label_map_and_overlay_stand_side_by_side_in_this_order():
+    page = montage([row(), row()], CARD)
+    assert page.shape[1] == WIDTH
+    assert page.dtype == np.uint8
+    assert page.flags.c_contiguous
+    colors = (IMAGE, PALETTE[0][::-1], PALETTE[1][::-1], OVERLAY)
+    found = [boxes(page[:-80], color) for color in colors]  # what is below is the legend
+    ends = [end for left, right, _ in found for end in (left, right)]
+    assert ends == sorted(ends)
+    assert ends[-1] < WIDTH
+    # the shape is kept, and the rows stand below each other
+    for left, right, height in found:
+        assert height == 2 * round((right - left + 1) * HEIGHT / COLUMNS)
+
+
+def test_the_truth_column_is_there_only_when_a_row_has_one():
+    without = montage([row(truth=False)], CARD)
+    mixed = montage([row(truth=False), row()], CARD)
+    assert boxes(without, PALETTE[0][::-1]) is None
+    assert boxes(mixed, PALETTE[0][::-1]) is not None
+    wide, narrow = (np.subtract(*boxes(page, OVERLAY)[1::-1]) for page in (without, mixed))
+    assert wide > narrow  # three columns leave more room than four
+
+
+def test_the_legend_has_the_classes_that_occur():
+    def swatches(page):
+        legend = page[-75:]
+        return [boxes(legend, color[::-1]) is not None for color in [*PALETTE, (0, 0, 0)]]
+
+    assert swatches(montage([row(truth=False)], CARD)) == [False, True, False, False]
+    assert swatches(montage([row()], CARD)) == [True, True, False, False]
+    assert swatches(montage([row(labels=255)], CARD)) == [True, False, False, True]
+
+
+def test_a_long_legend_takes_more_lines():
+    many = ModelCard('net', Path('net.onnx'), tuple(f'a class of number {i}' for i in range(60)),
+                     np.tile(PALETTE, (20, 1)))
+    one = row(truth=False)
+    labels = (np.arange(HEIGHT * COLUMNS).reshape(HEIGHT, COLUMNS) % 60).astype(np.uint8)
+    short, long = montage([one], many), montage([one._replace(labels=labels)], many)
+    assert long.shape[0] - short.shape[0] >= 5 * 34
+
+
+def test_names_move_the_pictures_to_the_right():
+    plain, named = (boxes(montage([row(name=name)], CARD), IMAGE) for name in ('', 'night'))
+    assert named[0] > plain[0]
+    page = montage([row(name='night')], CARD)
+    left = page[60:60 + named[2], :named[0]]
+    assert (left < 200).any()  # something is written there
+
+
+def test_rows_that_cannot_be_set():
+    with pytest.raises(ValueError, match='at least one row'):
+        montage([], CARD)
+    with pytest.raises(ValueError, match='labels is 3x2, but the image is 160x90'):
+        montage([row()._replace(labels=np.zeros((2, 3), np.uint8))], CARD)
+    with pytest.raises(ValueError, match='truth is 3x2'):
+        montage([row()._replace(truth=np.zeros((2, 3), np.uint8))], CARD)
+
+
+@pytest.mark.parametrize('count', [1, 7, 300])
+def test_a_latency_plot_is_a_picture_with_a_line_of_every_stage(tmp_path, count):
+    rng = np.random.default_rng(0)
+    path = tmp_path / 'latency.png'
+    latency_plot({'preprocess': rng.gamma(9, 0.2, count), 'inference': rng.gamma(30, 0.5, count),
+                  'never': []}, path)
+    with Image.open(path) as picture:
+        assert picture.size[0] == WIDTH
+    page = cv2.imread(str(path))
+    blue, orange, green = (0x99, 0x6e, 0x0b), (0x1f, 0x7a, 0xe0), (0x4d, 0x9d, 0x4f)
+    assert boxes(page, blue) is not None
+    assert boxes(page, orange) is not None
+    assert boxes(page, green) is None
+
+
+def test_no_latencies_make_no_plot(tmp_path):
+    with pytest.raises(ValueError, match='no latencies'):
+        latency_plot({'inference': []}, tmp_path / 'latency.png')
+    assert not (tmp_path / 'latency.png').exists()

@@ -1,0 +1,295 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The live view: what a file for Rerun's viewer holds, and that nothing waits for the view."""
+
+import json
+from pathlib import Path
+import socket
+import subprocess
+import sys
+import threading
+
+import cv2
+from networks import color_classifier, write_card
+import numpy as np
+import pytest
+from recordings import (
+    camera_info,
+    FIRST,
+    image,
+    image_messages,
+    Message,
+    pictures,
+    STORE,
+    write_bag,
+)
+
+from trt_segmentation.commands.cli import main
+from trt_segmentation.frame import Frame, Segmentation
+from trt_segmentation.model.card import load_card, ModelCard
+
+pytest.importorskip('rerun', reason='rerun-sdk is not installed: pip install rerun-sdk')
+from rerun.chunk import RrdReader
+
+from trt_segmentation.errors import ViewError
+from trt_segmentation.view import rerun_view as view_module
+from trt_segmentation.view.message_tap import Tap, WAITING
+from trt_segmentation.view.rerun_view import check_view, open_viewer, RerunView, VIEWER
+
+PALETTE = np.array([[10, 20, 30], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+NAMES = ['nothing', 'red thing', 'green thing', 'blue thing']
+CARD = ModelCard('colours', Path('net.onnx'), tuple(NAMES), PALETTE)
+TOPICS = {'/image': 'image', '/label_map': 'labels', '/overlay': 'overlay'}
+
+
+@pytest.fixture(scope='module')
+def card(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('model')
+    return write_card(color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64),
+                      NAMES, PALETTE)
+
+
+class Shown:
+    """What a file holds: stamps and values by entity path."""
+
+    def __init__(self, path):
+        self.stamps, self.values = {}, {}
+        for chunk in RrdReader(path).stream():
+            batch = chunk.to_record_batch()
+            values = batch.column(next(name for name in batch.schema.names if ':' in name))
+            self.values.setdefault(chunk.entity_path, []).extend(values.to_pylist())
+            if 'stamp' in batch.schema.names:
+                self.stamps.setdefault(chunk.entity_path, []).extend(
+                    batch.column('stamp').to_numpy().astype(np.int64).tolist())
+
+    def labels(self, shape=(48, 64)):
+        return [np.array(value[0], np.uint8).reshape(shape)
+                for value in self.values['/camera/label_map']]
+
+    def images(self):
+        return [cv2.imdecode(np.array(value[0], np.uint8), cv2.IMREAD_COLOR)
+                for value in self.values['/camera/image']]
+
+
+def which(jpeg, seen):
+    """The picture that a JPEG is of."""
+    far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
+    assert min(far) < 25
+    return int(np.argmin(far))
+
+
+def replay(folder, card, *more):
+    return main(['replay', str(folder / 'bag'), '--out', str(folder / 'out'), '--model',
+                 str(card), '--engine', 'onnxruntime-cpu', *map(str, more)])
+
+
+def test_a_replay_shows_every_frame_once_at_its_stamp(tmp_path, card):
+    truths = np.random.default_rng(0).integers(0, 4, (7, 6, 8), np.uint8).repeat(8, 1).repeat(8, 2)
+    seen = [np.ascontiguousarray(PALETTE[truth][..., ::-1]) for truth in truths]
+    info = Message('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', FIRST, camera_info(FIRST))
+    write_bag(tmp_path / 'bag', [info, *image_messages(seen)])
+    path = tmp_path / 'view.rrd'
+    assert replay(tmp_path, card, '--save-view', path) == 0
+    shown = Shown(path)
+    assert set(shown.stamps) == {'/camera/image', '/camera/label_map', *(
+        f'/latency/{stage}' for stage in ('preprocess', 'inference', 'postprocess', 'total'))}
+    for entity, stamps in shown.stamps.items():
+        assert stamps == [FIRST + i * 100_000_000 for i in range(7)], entity
+    for found, truth in zip(shown.labels(), truths, strict=True):
+        np.testing.assert_array_equal(found, truth)
+    assert [which(found, seen) for found in shown.images()] == list(range(7))
+    assert all(ms[0] > 0 for ms in shown.values['/latency/inference'])
+
+
+def test_classes_have_their_names_and_colours_and_what_is_unlabelled_is_seen_through(
+        tmp_path, card):
+    RerunView(load_card(str(card)), path=tmp_path / 'v.rrd').close()
+    (context,) = Shown(tmp_path / 'v.rrd').values['/camera']
+    found = {entry['class_id']: entry['class_description']['info'] for entry in context[0]}
+    assert [found[i]['label'] for i in range(4)] == NAMES
+    assert [found[i]['color'].to_bytes(4, 'big') for i in range(4)] == [
+        bytes([*color, 255]) for color in PALETTE.tolist()]
+    assert (found[255]['label'], found[255]['color'] & 255) == ('unlabelled', 0)
+    assert len(found) == 5
+
+
+def test_memory_may_be_reused_after_it_was_shown(tmp_path):
+    data = np.full((48, 64, 3), 200, np.uint8)
+    labels = np.full((48, 64), 2, np.uint8)
+    with RerunView(CARD, path=tmp_path / 'v.rrd') as view:
+        view.answer(Segmentation(Frame(data.reshape(-1), 'bgr8', 48, 64, 192, stamp_ns=5), labels,
+                                 timings={'total': 1.5}))
+        data[:], labels[:] = 0, 0
+    shown = Shown(tmp_path / 'v.rrd')
+    assert (shown.labels()[0] == 2).all()
+    assert (shown.images()[0] > 190).all()
+    assert shown.values['/latency/total'] == [[1.5]]
+    assert shown.stamps['/latency/total'] == [5]
+
+
+# ---- beside a running node
+
+def cdr(pixels, encoding, stamp_ns):
+    return bytes(STORE.serialize_cdr(image(pixels, encoding, stamp_ns), 'sensor_msgs/msg/Image'))
+
+
+def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
+    log = tmp_path / 'node.jsonl'
+    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, log)
+    for i, picture in enumerate(pictures(4)):
+        tap('/image', cdr(picture, 'bgr8', i))
+        tap('/label_map', cdr(np.full((48, 64), i, np.uint8), 'mono8', i))
+        tap('/overlay', b'not looked at')
+        with log.open('a') as file:
+            file.write(json.dumps({'stamp_ns': i, 'timings': {'total': i + 0.5}}) + '\n')
+    with log.open('a') as file:
+        file.write('{"stamp_ns": 9, "dropped": "superseded"}\n{"stamp_ns": 9, "timi')
+    tap.close()
+    shown = Shown(tmp_path / 'v.rrd')
+    assert shown.stamps == {path: [0, 1, 2, 3] for path in (
+        '/camera/image', '/camera/label_map', '/latency/total')}
+    assert [int(found.max()) for found in shown.labels()] == [0, 1, 2, 3]
+    assert shown.values['/latency/total'] == [[0.5], [1.5], [2.5], [3.5]]
+    assert (tap.left_out, tap.bad) == (0, [])
+
+
+class Stuck:
+    """A view that takes nothing until it is let go."""
+
+    def __init__(self):
+        self.entered, self.go = threading.Event(), threading.Event()
+        self.stamps, self.closed = [], False
+
+    def image(self, frame):
+        self.entered.set()
+        assert self.go.wait(30)
+        self.stamps.append(frame.stamp_ns)
+
+    def labels(self, stamp_ns, labels):
+        assert stamp_ns == self.stamps[-1]
+
+    def close(self):
+        self.closed = True
+
+
+def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
+    view = Stuck()
+    tap = Tap(view, TOPICS, tmp_path / 'none')
+    labels = np.zeros((48, 64), np.uint8)
+    pairs = [(topic, cdr(labels, 'mono8', i)) for i in range(WAITING)
+             for topic in ('/image', '/label_map')]
+    for pair in pairs[:2]:
+        tap(*pair)
+    assert view.entered.wait(30)
+    for pair in pairs[2:]:  # this returns though nothing is shown
+        tap(*pair)
+    assert tap.left_out == len(pairs) - 2 - WAITING
+    view.go.set()
+    tap.close()
+    assert view.stamps == list(range(WAITING // 2 + 1))  # in order, none twice
+    assert view.closed
+
+
+def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
+    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
+    labels = cdr(np.ones((48, 64), np.uint8), 'mono8', 1)
+    seen = [cdr(picture, 'bgr8', i) for i, picture in enumerate(pictures(3))]
+    tap('/label_map', labels)  # before its image
+    for data in seen:
+        tap('/image', data)  # 0 and 2 are never answered
+    tap.close()
+    shown = Shown(tmp_path / 'v.rrd')
+    assert shown.stamps['/camera/image'] == shown.stamps['/camera/label_map'] == [1]
+    assert [which(found, pictures(3)) for found in shown.images()] == [1]
+
+
+def test_images_that_were_never_answered_are_let_go(tmp_path):
+    tap = Tap(Stuck(), TOPICS, tmp_path / 'none')
+    for i in range(3 * WAITING):
+        tap._message('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
+    assert list(tap._halves) == list(range(2 * WAITING, 3 * WAITING))
+    tap.close()
+
+
+def test_a_message_that_is_no_image_is_told_and_the_next_is_shown(tmp_path):
+    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for stamp, labels in enumerate([b'\0\1\0\0' + bytes(20), cdr(picture, 'bgr8', 1),
+                                    cdr(picture[..., 0], 'mono8', 2)]):
+        tap('/image', cdr(picture, 'bgr8', stamp))
+        tap('/label_map', labels)
+    tap.close()
+    assert len(tap.bad) == 2
+    assert tap.bad[0].startswith('0.000000000: ') and 'a label map is mono8' in tap.bad[1]
+    assert Shown(tmp_path / 'v.rrd').stamps['/camera/label_map'] == [2]
+
+
+# ---- what cannot be shown
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a display is looked for on Linux only')
+def test_no_display_is_said_before_anything_starts(tmp_path, card, monkeypatch, capsys):
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    write_bag(tmp_path / 'bag', image_messages(pictures(1)))
+    assert replay(tmp_path, card, '--view') == 2
+    text = capsys.readouterr().err
+    assert 'there is no display here' in text and '--save-view FILE.rrd' in text
+    assert text.count('\n') == 1
+    assert main(['demo', '--view', '--out', str(tmp_path / 'demo')]) == 2
+    assert 'there is no display here' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists() and not (tmp_path / 'demo').exists()
+    monkeypatch.setenv('DISPLAY', ':7')
+    check_view(True, None)
+
+
+@pytest.mark.parametrize('name, message', [
+    ('there.rrd', 'exists already; give another file'), ('view.bag', 'give .*view.rrd')])
+def test_files_that_are_not_written(tmp_path, card, name, message, capsys):
+    (tmp_path / 'there.rrd').write_text('years of work')
+    with pytest.raises(ViewError, match=message):
+        RerunView(CARD, path=tmp_path / name)
+    write_bag(tmp_path / 'bag', image_messages(pictures(1)))
+    assert replay(tmp_path, card, '--save-view', tmp_path / name) == 2
+    assert '--save-view' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+    assert (tmp_path / 'there.rrd').read_text() == 'years of work'
+
+
+@pytest.fixture
+def port():
+    """One that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        return found.getsockname()[1]
+
+
+def test_a_viewer_is_started_and_another_one_is_not(port, monkeypatch):
+    listen = (f'import socket, time; s = socket.create_server(("127.0.0.1", {port})); '
+              'time.sleep(60)')
+    started, popen = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, 'Popen', lambda *a, **k: started.append(
+        popen(*a, **k)) or started[-1])
+    try:
+        for _ in range(2):
+            open_viewer([sys.executable, '-c', listen], port)
+        assert len(started) == 1
+        assert started[0].poll() is None
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_a_viewer_that_ends_or_never_listens_is_one_clear_error(port, monkeypatch):
+    with pytest.raises(ViewError, match=r'ended with exit code 3; .*--save-view'):
+        open_viewer([sys.executable, '-c', 'raise SystemExit(3)'], port)
+    monkeypatch.setattr(view_module, 'START_SECONDS', 0.2)
+    with pytest.raises(ViewError, match=f'did not listen on port {port} within 0.2 s'):
+        open_viewer([sys.executable, '-c', 'import time; time.sleep(60)'], port)
+
+
+def test_the_viewer_is_for_this_machine_only():
+    assert VIEWER[VIEWER.index('--bind') + 1] == '127.0.0.1'
+    done = subprocess.run([*VIEWER[:3], '--help'], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ('--bind', '--expect-data-soon'))

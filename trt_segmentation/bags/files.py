@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What lies at the path of a bag, looked at before a library opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import BagError, BagLimitError
+from ..host.pictures import IMAGES
+from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
+
+MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
+"""First bytes of a bag's files, by suffix."""
+VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
+_PICTURES = ('not a bag. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate '
+             'DIR` take folders of pictures')
+_REPAIR = 'if its recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
+_CONVERT = 'convert it with `ros2 bag convert` on a machine that can read it'
+_ADVICE = {
+    'database files are missing': 'copy them into the folder',
+    'not supported': _CONVERT,
+    'Unsupported chunk compression': _CONVERT,
+    'Profile is not ros2': 'only recordings of ROS 2 can be read',
+}
+"""What to do, by a part of what rosbags says of a bag that is not damaged."""
+
+
+def check_files(path: Path) -> None:
+    """Refuse a path that holds no bag, or a bag whose files cannot be opened.
+
+    :param path: meant to be a rosbag2 folder, or a bare .mcap or .db3 file.
+    :raises FileNotFoundError: if nothing is there.
+    :raises BagError: naming the file, what it is instead and what to do.
+    """
+    try:
+        if not path.exists():
+            raise FileNotFoundError(f'no bag at {path}')
+        if path.is_dir():
+            _check_folder(path)
+        else:
+            _check_file(path)
+    except PermissionError as error:
+        raise BagError(f'{error.filename} cannot be read: this user has no permission; give it '
+                       f'with `chmod u+rX`, or run as its owner') from error
+
+
+def broken(path: Path, error: Exception) -> BagError:
+    """Say why a library could not read a bag, and advise repair only if that can help.
+
+    :param error: whatever it raised; its parsers meet broken bytes in many ways.
+    """
+    text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
+    advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)
+    if isinstance(error, (BagLimitError, OSError)):
+        advice = ''
+    return BagError(f'{path} cannot be read as a bag: {text}' + (f'; {advice}' if advice else ''))
+
+
+def _check_folder(path: Path) -> None:
+    files = sorted(path.iterdir())
+    storage = [p for p in files if p.suffix in MAGIC]
+    metadata = path / 'metadata.yaml'
+    if not metadata.is_file():
+        if storage:
+            raise BagError(
+                f'{path} has no metadata.yaml, so it is not a rosbag2 folder, or its recording '
+                f'was cut off. Run `ros2 bag reindex {path}`, or give the file itself: '
+                f'{storage[0]}')
+        if any(p.suffix.lower() in IMAGES for p in files):
+            raise BagError(f'{path} is a folder of pictures, {_PICTURES}')
+        raise BagError(f'{path} has no metadata.yaml, so it is not a rosbag2 folder')
+    for file in (metadata, *storage, *(p for p in files if p.suffix == '.zstd')):
+        _refuse_pointer(file)
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise BagError(f'{path} is neither a file nor a folder')
+    _refuse_pointer(path)
+    kind = path.suffix.lower()
+    if kind in IMAGES:
+        raise BagError(f'{path} is a picture, {_PICTURES}')
+    if kind in VIDEOS:
+        raise BagError(f'{path} is a video, not a bag; no command reads videos. Save its frames '
+                       f'as pictures: `ffmpeg -i {path} frames/%06d.png`')
+    if path.name == 'metadata.yaml':
+        raise BagError(f'{path} is part of a bag; give its folder: {path.parent}')
+    if path.suffix not in MAGIC:
+        raise BagError(f'{path} is not a rosbag2 folder, .mcap or .db3 file' + (
+            '; `rosbags-convert` makes one of a ROS 1 bag' if kind == '.bag' else ''))
+    expected = MAGIC[path.suffix]
+    with path.open('rb') as file:
+        found = file.read(len(expected))
+    if found != expected:
+        raise BagError(f'{path} cannot be read as a bag: ' + (
+            f'it starts with {found.hex(" ")}, and a {path.suffix} file starts with '
+            f'{expected.hex(" ")}, so it is another kind of file' if found else
+            'it has no bytes; copy or record it again'))
+
+
+def _refuse_pointer(file: Path) -> None:
+    if is_lfs_pointer(file):
+        raise BagError(f'{file} {LFS_ADVICE}')

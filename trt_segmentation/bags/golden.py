@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Label maps of an earlier run, to hold a new run to."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BagError, FrameError
+from .reader import BagReader, Recorded, stamp_text
+
+
+class Expectation:
+    """Label maps of a bag, found by header stamp; frames of one stamp in recorded order.
+
+    :param topic: the label maps in it.
+    :param classes: names, for messages.
+    :param min_agreement: fraction of pixels that must be equal, 0 to 1.
+    :param allow_missing: whether the bag may lack frames of the run it is compared with, as
+        the recording of a live run does that dropped some.
+    """
+
+    def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],
+                 min_agreement: float = 1.0, allow_missing: bool = False) -> None:
+        self._name = f'{bag.path} {topic}'
+        self._classes = classes
+        self._min_agreement = min_agreement
+        self._allow_missing = allow_missing
+        self._compared = 0
+        self._without = 0
+        self._pixels = 0
+        self._equal = 0
+        self._worst = (2.0, 0)
+        self._left = Counter(recorded.stamp_ns for recorded in bag.messages([topic]))
+        self._source = bag.messages([topic])
+        self._ahead: dict[int | None, deque[Recorded]] = defaultdict(deque)
+
+    def compare(self, stamp_ns: int, labels: npt.NDArray[Any]) -> str | None:
+        """Return how the label map of a frame differs from the one expected; None if it does not.
+
+        :param labels: (height, width) uint8 or uint16.
+        :raises BagError: where the bag breaks off.
+        """
+        if not self._left[stamp_ns]:
+            self._without += 1
+            return None if self._allow_missing else f'{self._name} has no label map of this stamp'
+        self._left[stamp_ns] -= 1
+        self._compared += 1
+        while not self._ahead[stamp_ns]:
+            recorded = next(self._source)
+            self._ahead[recorded.stamp_ns].append(recorded)
+        try:
+            expected = self._ahead[stamp_ns].popleft().labels()
+        except FrameError as error:
+            return f'its label map in {self._name} cannot be read: {error}'
+        finally:
+            if not self._ahead[stamp_ns]:
+                del self._ahead[stamp_ns]
+        return self._difference(expected, labels, stamp_ns)
+
+    def summary(self) -> str:
+        """Say how far the frames compared so far agree; one line."""
+        if not self._compared:
+            return f'no frame was compared with {self._name}'
+        agreement, stamp_ns = self._worst
+        worst = ('every frame is equal' if self._equal == self._pixels else
+                 f'worst frame: stamp {stamp_text(stamp_ns)}, {agreement:.7f} equal')
+        without = f'; frames without a label map there: {self._without}' if self._without else ''
+        return (f'as expected by {self._name}: {self._compared} frames compared, {self._equal:,} '
+                f'of {self._pixels:,} pixels equal; {worst}{without}')
+
+    def missing(self) -> str | None:
+        """Return which expected label maps no frame was compared with; None where all were."""
+        left = [stamp for stamp, count in self._left.items() if count]
+        if left:
+            return (f'no frame was answered for {sum(self._left.values())} of the label maps of '
+                    f'{self._name}, the first of stamp {stamp_text(left[0])}')
+        if not self._compared:
+            return f'no frame has a label map in {self._name}'
+        return None
+
+    def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any],
+                    stamp_ns: int) -> str | None:
+        if expected.shape != labels.shape or expected.dtype != labels.dtype:
+            return (f'label map is {_size(labels)}, expected {_size(expected)}')
+        unequal = expected != labels
+        count = int(np.count_nonzero(unequal))
+        agreement = 1 - count / labels.size
+        self._pixels += labels.size
+        self._equal += labels.size - count
+        self._worst = min(self._worst, (agreement, stamp_ns))
+        if agreement >= self._min_agreement:
+            return None
+        row, column = np.unravel_index(int(np.argmax(unequal)), labels.shape)
+        return (f'{count} of {labels.size} pixels differ, agreement {agreement:.9f} is below '
+                f'{self._min_agreement:g}; the first at row {row}, column {column}: expected '
+                f'{self._class(expected[row, column])}, got {self._class(labels[row, column])}')
+
+    def _class(self, label: int) -> str:
+        return f'{label} ({self._classes[label]})' if label < len(self._classes) else str(label)
+
+
+def _size(labels: npt.NDArray[Any]) -> str:
+    return f'{labels.shape[1]}x{labels.shape[0]} {labels.dtype}'
+
+
+def label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
+    """Return the topic asked for, the one below a namespace, or the only label map there is.
+
+    :param root: the namespace's topic prefix, such as ``/segmentation``.
+    :raises BagError: listing the topics, when there is none or the choice is not clear.
+    """
+    topics = bag.image_topics()
+    if asked is None:
+        ours = (f'{root}/label_map', f'{root}/label_map/compressed')
+        found = [t for t in ours if t in topics][:1] or [
+            t for t in topics if t.removesuffix('/compressed').endswith('/label_map')]
+        if len(found) != 1:
+            raise BagError(
+                f'{bag.path} has {len(found)} label map topics; choose one with --expect-topic. '
+                f'Image topics: {", ".join(topics) or "none"}')
+        asked = found[0]
+    return bag.image_topic(asked)

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images out of rosbag2 recordings, with no ROS install."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rosbags.rosbag2 import Reader
+from rosbags.serde import SerdeError
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from rosbags.typesys.store import Typestore
+
+from ..errors import BagError as BagError
+from ..errors import FrameError
+from ..frame import Frame
+from ..host.decode_jpeg_png import decompress
+from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
+from .files import broken, check_files
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+
+
+def _typestore() -> Typestore:
+    """Message types by a fixed store, never by the definitions a bag brings.
+
+    Image, CompressedImage and CameraInfo are the same in every ROS 2 distribution so far, and
+    the library would execute code it makes from a bag's definitions.
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register({
+        **get_types_from_msg('uint16 class_id\nstring class_name', 'vision_msgs/msg/VisionClass'),
+        **get_types_from_msg('std_msgs/Header header\nvision_msgs/VisionClass[] class_map\n'
+                             'float32 threshold', LABEL_INFO)})
+    return store
+
+
+STORE = _typestore()
+unpack_within_limits()
+
+
+def stamp_text(stamp_ns: int | None) -> str:
+    """Write a stamp as ROS tools do: seconds with nine decimals."""
+    if stamp_ns is None:
+        return 'unreadable'
+    whole, nano = divmod(stamp_ns, 1_000_000_000)
+    return f'{whole}.{nano:09d}'
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One message as it lies in the bag, not yet decoded.
+
+    :param number: place among the messages of its topic, from 1.
+    :param log_time_ns: when it was recorded.
+    :param data: CDR, encapsulation header included.
+    """
+
+    topic: str
+    msgtype: str
+    number: int
+    log_time_ns: int
+    data: bytes
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """Header stamp, None where the message is too short to have one."""
+        if len(self.data) < 12:
+            return None
+        sec, nanosec = struct.unpack_from('<iI' if self.data[1] & 1 else '>iI', self.data, 4)
+        return int(sec) * 1_000_000_000 + int(nanosec)
+
+    def frame(self) -> Frame:
+        """Decode an image message; its pixels lie in memory of their own.
+
+        :raises FrameError: saying what is wrong with the message.
+        """
+        message = self._decode()
+        stamp_ns = self.stamp_ns
+        assert stamp_ns is not None, 'what can be decoded has a stamp'
+        frame_id = message.header.frame_id
+        if self.msgtype == COMPRESSED:
+            return decompress(message.data, message.format, stamp_ns, frame_id)
+        return Frame(message.data, message.encoding, message.height, message.width,
+                     message.step, bool(message.is_bigendian), stamp_ns, frame_id)
+
+    def labels(self) -> npt.NDArray[Any]:
+        """Decode a label map message: (height, width) uint8 or uint16.
+
+        :raises FrameError: when it is no label map.
+        """
+        frame = self.frame()
+        if frame.encoding not in ('mono8', 'mono16'):
+            raise FrameError(f'it is {frame.encoding}; a label map is mono8 or mono16')
+        order = '>' if frame.is_bigendian else '<'
+        dtype = np.dtype(np.uint8 if frame.encoding == 'mono8' else f'{order}u2')
+        rows = np.ndarray((frame.height, frame.width), dtype, frame.data,
+                          strides=(frame.step, dtype.itemsize))
+        return np.ascontiguousarray(rows, dtype.newbyteorder('='))
+
+    def _decode(self) -> Any:
+        try:
+            return STORE.deserialize_cdr(self.data, self.msgtype)
+        except SerdeError as error:
+            raise FrameError(f'not a {self.msgtype} message: {error}') from error
+
+
+class BagReader:
+    """A rosbag2 folder, or a bare .mcap or .db3 file; one thread, to be closed.
+
+    :raises FileNotFoundError: when there is nothing at the path.
+    :raises BagError: when what is there is not a bag, or a broken one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        check_files(path)
+        try:
+            refuse_odd_files(path)
+            self._reader = Reader(path)
+            self._reader.open()
+        except Exception as error:
+            raise broken(path, error) from error
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; to be called once."""
+        self._reader.close()
+
+    def image_topics(self) -> dict[str, int]:
+        """Messages by topic, of every topic that carries images."""
+        return {c.topic: self._count(c.topic) for c in self._reader.connections
+                if c.msgtype in (IMAGE, COMPRESSED)}
+
+    def image_topic(self, asked: str | None = None) -> str:
+        """Return the topic asked for, or the only one there is.
+
+        :raises BagError: listing the topics, when that is not one with images.
+        """
+        topics = self.image_topics()
+        listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
+        if asked is not None and asked not in topics:
+            near = get_close_matches(asked, topics, n=1)
+            raise BagError(f'{self.path} has no images on {asked!r}'
+                           + (f', did you mean {near[0]!r}?' if near else '.')
+                           + f' Image topics: {listed}')
+        if asked is None and len(topics) != 1:
+            raise BagError(f'{self.path} has {len(topics)} image topics; '
+                           + (f'choose one with --image-topic: {listed}' if topics else
+                              'one of sensor_msgs/msg/Image or CompressedImage is needed'))
+        topic = asked or next(iter(topics))
+        if not topics[topic]:
+            raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
+        return topic
+
+    def camera_info_topic(self, image_topic: str) -> str | None:
+        """Return the camera_info topic beside an image topic; None where the bag has none."""
+        raw = image_topic.removesuffix('/compressed')
+        beside = raw.rpartition('/')[0] + '/camera_info'
+        return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
+                             for c in self._reader.connections) else None
+
+    def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
+        """Every message of some topics, in the order it was recorded.
+
+        :raises BagError: where the bag breaks off, and at the end when it held another number
+            of messages than its index promised.
+        """
+        wanted = [c for c in self._reader.connections if c.topic in topics]
+        seen = dict.fromkeys(topics, 0)
+        source = self._reader.messages(wanted)
+        while True:
+            try:
+                connection, log_time, data = next(source)
+            except StopIteration:
+                break
+            except Exception as error:
+                raise broken(self.path, error) from error
+            seen[connection.topic] += 1
+            if len(data) > MAX_MESSAGE:
+                raise BagError(f'{self.path}: message {seen[connection.topic]} on '
+                               f'{connection.topic} has {len(data):,} bytes; at most '
+                               f'{MAX_MESSAGE:,} are read')
+            yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
+                           log_time, data)
+        for topic, found in seen.items():
+            if found != (promised := self._count(topic)):
+                raise BagError(f'{self.path}: {promised} messages on {topic} according to its '
+                               f'index, but {found} could be read; run `ros2 bag reindex`')
+
+    def _count(self, topic: str) -> int:
+        return sum(c.msgcount for c in self._reader.connections if c.topic == topic)

@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Segmentations into a rosbag2 recording, with no ROS install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+
+from ..errors import BagError
+from ..frame import Segmentation
+from ..model.card import ModelCard
+from ..untrusted.output_files import KEY, MARKER, naming
+from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
+
+_FOREVER = QosTime(9223372036, 854775807)
+"""What rosbag2 records where a publisher set no duration."""
+
+
+class BagWriter:
+    """Segmentations into an MCAP bag; one thread, to be closed whatever happens.
+
+    Times of the messages are those of the messages they answer, headers are copied.
+
+    :param path: folder to make, which must not exist.
+    :param namespace: of the topics ``label_map`` (``label_map/compressed`` with ``png``, as
+        image_transport has it), ``overlay``, ``camera_info`` and ``label_info``.
+    :param overlay: whether there will be overlays.
+    :param camera_info: whether there will be camera infos.
+    :param png: write label maps as PNG, which loses nothing and is much smaller.
+    :raises BagError: when the folder cannot be made or the namespace is no ROS name.
+    """
+
+    def __init__(self, path: Path, card: ModelCard, namespace: str = 'segmentation', *,
+                 overlay: bool = True, camera_info: bool = False, png: bool = False) -> None:
+        self.path = path
+        self._card = card
+        self._png = png
+        self._label_info_written = False
+        root = topic_root(namespace)
+        try:
+            # format 8 and not 9: Humble reads only numbers for QoS, later ones read both
+            self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
+            mark(self._writer)
+            self._writer.open()
+        except (OSError, WriterError) as error:
+            raise BagError(f'cannot write a bag to {path}: {error}') from error
+        label_map = ('label_map/compressed', COMPRESSED) if png else ('label_map', IMAGE)
+        self._label_map = connect(self._writer, f'{root}/{label_map[0]}', label_map[1])
+        self._label_info = connect(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
+        self._overlay = connect(self._writer, f'{root}/overlay', IMAGE) if overlay else None
+        self._camera_info = connect(
+            self._writer, f'{root}/camera_info', CAMERA_INFO) if camera_info else None
+
+    def __enter__(self) -> BagWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # after an error too: what was written so far stays readable
+        with naming(self.path):
+            self._writer.close()
+
+    def write(self, log_time_ns: int, answer: Segmentation) -> None:
+        """Write label map and, where there is one, overlay; takes nothing of them along.
+
+        :raises OutputError: if the disk is full, say; names the bag.
+        """
+        header = self._header(answer.frame.stamp_ns, answer.frame.frame_id)
+        self._write_label_info(log_time_ns, header)
+        if self._png:
+            message = self._compressed(header, answer.labels)
+        else:
+            message = self._image(header, self._card.label_encoding, answer.labels)
+        self._put(self._label_map, log_time_ns, message)
+        if self._overlay and answer.overlay is not None:
+            self._put(self._overlay, log_time_ns, self._image(header, 'bgr8', answer.overlay))
+
+    def write_camera_info(self, recorded: Recorded) -> None:
+        """Pass a camera info on as it is."""
+        assert self._camera_info
+        with naming(self.path):
+            self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
+
+    def _write_label_info(self, log_time_ns: int, header: Any) -> None:
+        if self._label_info_written:
+            return
+        self._label_info_written = True
+        vision_class = STORE.types['vision_msgs/msg/VisionClass']
+        classes = [vision_class(class_id=index, class_name=name)
+                   for index, name in enumerate(self._card.classes)]
+        self._put(self._label_info, log_time_ns, STORE.types[LABEL_INFO](
+            header=header, class_map=classes, threshold=self._card.output.threshold))
+
+    def _put(self, connection: Connection, log_time_ns: int, message: object) -> None:
+        with naming(self.path):
+            self._writer.write(connection, log_time_ns,
+                               STORE.serialize_cdr(message, connection.msgtype))
+
+    def _header(self, stamp_ns: int, frame_id: str) -> Any:
+        sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+        stamp = STORE.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
+        return STORE.types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id)
+
+    def _image(self, header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
+        height, width = pixels.shape[:2]
+        # CDR here is little-endian, so are the pixels
+        data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
+        return STORE.types[IMAGE](
+            header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
+            step=data.nbytes // height, data=data.reshape(-1))
+
+    def _compressed(self, header: Any, labels: npt.NDArray[Any]) -> object:
+        fine, png = cv2.imencode('.png', labels)
+        if not fine:
+            raise BagError(f'OpenCV cannot write a PNG of {labels.shape} {labels.dtype}')
+        return STORE.types[COMPRESSED](
+            header=header, format=f'{self._card.label_encoding}; png compressed ',
+            data=png.reshape(-1))
+
+
+def mark(writer: Writer) -> None:
+    """Have a bag hold our marker, in metadata.yaml and in the copy of it in the MCAP file."""
+    writer.set_custom_data(KEY, MARKER)
+
+
+def connect(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
+    """Add a topic to an open bag, offered as the node offers it: reliable.
+
+    :param latched: transient local with a depth of 1, so that late subscribers get it too.
+    """
+    qos = Qos(
+        QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        _FOREVER, _FOREVER, QosLiveliness.AUTOMATIC, _FOREVER,
+        avoid_ros_namespace_conventions=False)
+    return writer.add_connection(topic, msgtype, typestore=STORE, offered_qos_profiles=[qos])
+
+
+def topic_root(namespace: str) -> str:
+    """Return the absolute topic prefix of a namespace given with or without slashes.
+
+    :raises BagError: when it is not a ROS name.
+    """
+    name = namespace.strip('/')
+    if not re.fullmatch(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', name, re.ASCII):
+        raise BagError(f'namespace {namespace!r} is not a ROS name: letters, digits and _, '
+                       'parts divided by /, none starting with a digit')
+    return f'/{name}'

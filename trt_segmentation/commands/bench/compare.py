@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two runs of ``trt_seg bench`` side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from .schema import number, title
+
+HIGHER = ('frames/s',)
+"""Units of which more is better; of any other less is."""
+
+SAME = 0.05
+"""Differences below this fraction are not called better or worse."""
+
+
+@dataclass(frozen=True)
+class FigureChange:
+    """A figure of both runs; ``ratio`` is this run's over the other's, None over nothing."""
+
+    name: str
+    unit: str
+    here: float
+    other: float
+
+    @property
+    def ratio(self) -> float | None:
+        """1.0 where they are equal."""
+        if self.here == self.other:
+            return 1.0
+        return self.here / self.other if self.other else None
+
+    @property
+    def word(self) -> str:
+        """Better, worse or same."""
+        if abs(self.here - self.other) <= SAME * abs(self.other):
+            return 'same'
+        return 'better' if (self.here > self.other) == (self.unit in HIGHER) else 'worse'
+
+    @property
+    def text(self) -> str:
+        """The ratio for people."""
+        return '' if self.ratio is None else f'{self.ratio:.2f}'
+
+
+def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
+    """Every figure that both have in the same unit, in this run's order."""
+    found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
+    return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
+            for row in run['rows'] if (row['name'], row['unit']) in found]
+
+
+def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Why a difference need not be the doing of what was changed; [] where nothing differs."""
+    found = [f'Not the same {what}: {run[what] or "unknown"}; the other '
+             f'{other[what] or "unknown"}.'
+             for what in ('machine', 'commit') if run[what] != other[what]]
+    for what in ('setting', 'versions'):
+        changed = [f'{key} {run[what].get(key, "none")} (the other '
+                   f'{other[what].get(key, "none")})'
+                   for key in {**run[what], **other[what]}
+                   if key != 'reason' and run[what].get(key) != other[what].get(key)]
+        if changed:
+            found.append(f'Not the same {what}: {", ".join(changed)}.')
+    alone = {row['name'] for row in run['rows']} ^ {row['name'] for row in other['rows']}
+    if alone:
+        found.append(f'{len(alone)} figures are in one run only: {", ".join(sorted(alone)[:4])}'
+                     + (', …' if len(alone) > 4 else '') + '.')
+    return [*found, *(f'Of the other run: {text}' for text in other['cautions'])]
+
+
+def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
+    """The differences for a terminal."""
+    # Text: rich would take brackets in names for its markup
+    table = Table(title=Text(f'{title(run)}\nagainst {title(other)}'))
+    for column in ('', 'here', 'other', 'unit', 'here/other', ''):
+        table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')
+                         else 'left')
+    for found in differences(run, other):
+        table.add_row(Text(found.name), number(found.here), number(found.other), Text(found.unit),
+                      found.text, found.word)
+    return table

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A run of ``trt_seg bench`` as a page that needs nothing but a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from ...untrusted.output_files import MARKER, write_file
+from .compare import cautions, differences
+from .plots import delay_plot, latency_plot, memory_plot, rate_plot, stages_plot
+from .schema import NEEDED_ROWS, number, title, values
+
+TEMPLATE = Path(__file__).with_name('page.html')
+
+
+def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
+    """Write the page; scripts and figures are in it, so that it opens without a network.
+
+    :param other: a run to draw behind this one.
+    """
+    plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
+             'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
+             'delay': delay_plot(run, other)}
+    page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
+        marker=MARKER, title=escape(title(run)),
+        device=escape(str(run['setting'].get('device', ''))),
+        against=_against(other), tiles=_tiles(run), words=_items(_words(run)),
+        cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
+        rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
+        plots=_script_json({name: _json(plot) for name, plot in plots.items()}))
+    write_file(path, page.encode())
+
+
+def _script_json(tree: Any) -> str:
+    """JSON that a script element may hold, whatever the texts in it.
+
+    Browsers look for ``</script>`` and ``<!--`` in scripts too, so no ``<`` is left.
+    """
+    return json.dumps(tree).replace('<', '\\u003c')
+
+
+def _json(plot: go.Figure) -> Any:
+    return json.loads(plot.to_json())
+
+
+def _against(other: dict[str, Any] | None) -> str:
+    if other is None:
+        return ''
+    return (f'<p class="against"><span class="key here"></span> this run '
+            f'<span class="key other"></span> {escape(title(other))}, '
+            f'{escape(other["machine"])}, {escape(other["when"])}</p>')
+
+
+def _tiles(run: dict[str, Any]) -> str:
+    found = values(run)
+    tiles = [(number(found['latency p50']), 'ms', 'for one frame, median'),
+             (number(found['latency p99']), 'ms', '99 of 100 frames are faster'),
+             (number(found['throughput']), 'frames/s', 'one behind the other')]
+    kept = [c['cameras'] for c in run['cameras'] if not c['dropped']]
+    if run['cameras']:
+        tiles.append((f'{max(kept, default=0):.0f}', f'of {run["cameras"][-1]["cameras"]:.0f}',
+                      f'cameras at {run["setting"].get("fps"):g} frames/s without a drop'))
+    return ''.join(f'<div class="tile"><b>{escape(value)}</b> <i>{escape(unit)}</i>'
+                   f'<span>{escape(text)}</span></div>' for value, unit, text in tiles)
+
+
+def _words(run: dict[str, Any]) -> Iterable[str]:
+    """What the figures say, in sentences."""
+    found, stages = values(run), run['stages_ms']
+    p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
+    answer = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
+    yield (f'Alone, a frame is answered in {p50} ms, from camera bytes in host memory to {answer} '
+           f'in host memory. One in 20 takes longer than {p95} ms, one in 100 longer than {p99} '
+           'ms.')
+    longest = max(stages, key=lambda stage: stages[stage])
+    yield (f'Most of that is {longest}: {number(stages[longest])} ms, '
+           f'{100 * stages[longest] / sum(stages.values()):.0f} %.')
+    yield (f'One behind the other, {run["setting"].get("in_flight")} in flight at once, {rate} '
+           'frames a second are answered.')
+    for camera in run['cameras']:
+        count, share = int(camera['cameras']), camera['dropped'] / max(camera['offered'], 1)
+        dropped = f'{number(100 * share)} % dropped for newer ones' if share else 'none dropped'
+        yield (f'{count} camera{"s" * (count > 1)}: {number(camera["frames_per_s"])} frames a '
+               f'second answered, {dropped}, 99 of 100 within {number(camera["p99_ms"])} ms of '
+               'when they were due.')
+    yield f'Opening the model took {opened} s.'
+
+
+def _items(texts: Iterable[str]) -> str:
+    return ''.join(f'<li>{escape(text)}</li>' for text in texts)
+
+
+def _cautions(texts: list[str]) -> str:
+    return f'<ul class="cautions">{_items(texts)}</ul>' if texts else ''
+
+
+def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
+    """The table of figures; with another run, only those of both."""
+    if other is None:
+        head: tuple[str, ...] = ('', 'value', 'unit')
+        lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]
+        return _table(head, lines)
+    return _table(('', 'here', 'unit', 'other', 'here / other', ''), [
+        (d.name, number(d.here), d.unit, number(d.other), d.text, d.word)
+        for d in differences(run, other)])
+
+
+def _table(head: tuple[str, ...], lines: Iterable[tuple[str, ...]]) -> str:
+    def cells(tag: str, texts: tuple[str, ...]) -> str:
+        return ''.join(f'<{tag} class="{_kind(head[i], text)}">{escape(text)}</{tag}>'
+                       for i, text in enumerate(texts))
+    body = ''.join(f'<tr>{cells("td", line)}</tr>' for line in lines)
+    return f'<table><thead><tr>{cells("th", head)}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _kind(column: str, text: str) -> str:
+    if text in ('better', 'worse', 'same'):
+        return text
+    return 'number' if column in ('value', 'here', 'other', 'here / other') else ''
+
+
+def _facts(run: dict[str, Any]) -> str:
+    facts = {'measured': run['when'], 'machine': run['machine'], 'commit': run['commit'],
+             **run['setting'], **run['versions']}
+    return ''.join(f'<dt>{escape(key.replace("_", " "))}</dt><dd>{escape(str(value))}</dd>'
+                   for key, value in facts.items() if value != '')

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures, and the machine, versions and commit they were measured on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+import os
+from pathlib import Path
+import platform
+import subprocess
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from ...engines.nvidia_driver import ask_driver
+
+PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
+            'ros-jazzy-rclpy', 'rosbags', 'cuda-core', 'cuda-bindings', 'torch', 'torchvision',
+            'tensorrt', 'tensorrt-rtx-cu13')
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: ``bar`` says what was promised ('' for none), ``holds`` whether it is kept."""
+
+    name: str
+    value: float
+    unit: str
+    bar: str = ''
+    holds: bool | None = None
+
+
+@dataclass
+class FigureReport:
+    """The rows of one run and where they were measured."""
+
+    title: str
+    rows: list[Figure] = field(default_factory=list)
+
+    def add(self, name: str, value: float, unit: str, bar: str = '',
+            holds: bool | None = None) -> None:
+        """Add a figure; with a bar, ``holds`` has to say whether it is kept."""
+        if bool(bar) != (holds is not None):
+            raise ValueError(f'{name}: a bar and whether it holds go together')
+        self.rows.append(Figure(name, float(value), unit, bar,
+                             holds if holds is None else bool(holds)))
+
+    def table(self) -> Table:
+        """The rows for a terminal."""
+        table = Table(title=Text(self.title))     # rich would take brackets in it for its markup
+        barred = any(row.bar for row in self.rows)
+        for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
+            table.add_column(column, justify='right' if column == 'value' else 'left')
+        for row in self.rows:
+            bar = (row.bar, {None: '', True: 'yes', False: 'NO'}[row.holds])
+            table.add_row(row.name, f'{row.value:.4g}', row.unit, *(bar if barred else ()))
+        return table
+
+    def tree(self) -> dict[str, Any]:
+        """The rows with machine, versions and commit."""
+        return {'machine': machine(), 'versions': versions(), 'commit': commit(),
+                'rows': [asdict(row) for row in self.rows]}
+
+
+def machine() -> str:
+    """CPU, cores and, where there is one, GPU and driver."""
+    from ...engines.onnxruntime_cpu import cpu_name
+    driver = ask_driver()
+    gpus = [gpu.name for gpu in driver.gpus] + [f'driver {driver.version}'] * bool(driver.gpus)
+    return ', '.join([cpu_name(), f'{os.cpu_count()} cores',
+                      f'{platform.system()} {platform.release()}', *gpus])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of every library that can move a figure."""
+    found = {'python': platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The commit measured, with ``+`` where the package had changes; '' where nobody knows.
+
+    On a host that got the files without their history, BENCH_COMMIT says it.
+    """
+    package = Path(__file__).parents[2]
+    # an installed package may lie in somebody else's repository
+    ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
+    head = _git(package, 'rev-parse', '--short=12', 'HEAD')
+    if ours.returncode or head.returncode:
+        return os.environ.get('BENCH_COMMIT', '')
+    dirty = _git(package, 'diff', '--quiet', 'HEAD', '--', '.').returncode
+    return head.stdout.strip() + ('+' if dirty else '')
+
+
+def _git(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(['git', '-C', str(folder), *command], capture_output=True,
+                              text=True, check=False)
+    except OSError as error:  # no git here
+        return subprocess.CompletedProcess(command, 1, '', str(error))

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""One run of ``trt_seg bench`` as it lies in bench.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import sys
+from typing import Any
+
+from ...errors import BenchError
+from ...untrusted.regular_file import read_regular
+from ...untrusted.terminal_text import short, unprintable
+
+FORMAT = 'trt_segmentation bench 1'
+NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
+          'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
+          'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
+"""Keys of a run and what they hold; lists of latency_ms are numbers, those of rows figures."""
+
+NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
+CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
+
+
+MAX_FILE = 16 << 20
+"""Bytes; a run takes a few hundred thousand."""
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The figures of another run.
+
+    :raises BenchError: where the file cannot be read, or is not one that this program could have
+        written.
+    """
+    try:
+        run = json.loads(read_regular(path, MAX_FILE))
+    # RecursionError: lists of lists of lists
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
+    except OSError as error:
+        raise BenchError(f'{path} cannot be read: {error}') from error
+    if not isinstance(run, dict) or run.get('format') != FORMAT:
+        found = run.get('format') if isinstance(run, dict) else None
+        raise BenchError(f'{path} is not a bench.json of this version of `trt_seg bench`: its '
+                         f'"format" is {short(found)}, {FORMAT!r} is expected; measure it again '
+                         'there')
+    if wrong := _wrong(run) or _unprintable(run):
+        raise BenchError(f'{path} is damaged: {wrong}')
+    return run
+
+
+def _wrong(run: dict[str, Any]) -> str:
+    for key, kind in NEEDED.items():
+        if not isinstance(run.get(key), kind):
+            return f'"{key}" should be a {kind.__name__}, and is {_short(run.get(key))}'
+    for row in run['rows']:
+        if not (isinstance(row, dict) and isinstance(row.get('name'), str)
+                and _number(row.get('value')) and isinstance(row.get('unit'), str)):
+            return f'a row should have name, value and unit, and one is {_short(row)}'
+    names = [row['name'] for row in run['rows']]
+    if missing := [name for name in NEEDED_ROWS if name not in names]:
+        return f'no row {missing[0]!r} among its {len(names)}'
+    if not all(isinstance(text, str) for text in run['cautions']):
+        return '"cautions" should hold texts'
+    if not run['latency_ms'] or not all(map(_number, run['latency_ms'])):
+        return '"latency_ms" should hold numbers, at least one'
+    if not all(map(_number, run['stages_ms'].values())):
+        return '"stages_ms" should hold a number for each stage'
+    for found in run['cameras']:
+        if not (isinstance(found, dict) and all(_number(found.get(k)) for k in CAMERA_KEYS)):
+            return f'"cameras" should hold {", ".join(CAMERA_KEYS)}, and one is {_short(found)}'
+    for phase, found in run['memory_mib'].items():
+        if not (isinstance(found, dict) and all(map(_number, found.values()))):
+            return f'"memory_mib" should hold numbers for {phase!r}, and has {_short(found)}'
+    return ''
+
+
+def _unprintable(value: Any) -> str:
+    """What is wrong with the first text in a tree that would confuse a terminal; '' if none."""
+    if isinstance(value, str):
+        bad = unprintable(value)
+        return f'the text {short(value)} has the character {bad}' if bad else ''
+    inner = [*value, *value.values()] if isinstance(value, dict) else \
+        value if isinstance(value, list) else []
+    return next(filter(None, map(_unprintable, inner)), '')
+
+
+def _number(value: Any) -> bool:
+    """Whether a value is a figure: a number from 0 on that a float can hold."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and 0 <= value <= sys.float_info.max)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 60 else text[:60] + '…'
+
+
+def values(run: dict[str, Any]) -> dict[str, float]:
+    """Figures by name."""
+    return {row['name']: row['value'] for row in run['rows']}
+
+
+def title(run: dict[str, Any]) -> str:
+    """What was measured, in a line."""
+    setting = run['setting']
+    return (f'{setting.get("model")}, {setting.get("engine")} {setting.get("precision")}, '
+            f'{setting.get("size")} {setting.get("encoding")}')
+
+
+def number(value: float) -> str:
+    """A figure for people: three digits, more only before the point."""
+    return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""``trt_seg cache``: which engines are kept, whether they would be loaded, and their removal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ..builder.cache import cache_folder, EngineCache, Entry
+from ..errors import CacheError
+from ..untrusted.terminal_text import one_line
+
+
+def run_cache(action: str, folder: Path | None) -> int:
+    """List, verify or clear the cache.
+
+    :param folder: None for the one nodes use.
+    :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
+    :raises CacheError: if the folder belongs to somebody else, or ``folder`` holds no cache.
+    :raises NotADirectoryError: if it is a file.
+    """
+    if folder and folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that engines are '
+                                 'kept in')
+    engines = cache_folder(folder or '') / 'engines'
+    if folder is not None and not engines.is_dir():
+        raise CacheError(f'--folder {folder} holds no cache: there is no folder {engines}')
+    if not engines.is_dir():
+        print(f'{engines} is not there; nothing was built yet')
+        return 0
+    cache = EngineCache(folder or '')
+    if action == 'clear':
+        print(f'{cache.clear() / 1e6:.1f} MB freed in {cache.folder}')
+        return 0
+    if action == 'verify':
+        return _verify(cache)
+    entries = cache.entries()
+    for line in _table(entries):
+        print(one_line(line))
+    print(f'{len(entries)} engines, {sum(e.size for e in entries) / 1e6:.1f} MB in '
+          f'{cache.folder}')
+    return 0
+
+
+def _verify(cache: EngineCache) -> int:
+    checked = cache.verify()
+    for entry, wrong in checked:
+        print(f'{entry.path.name}: {wrong or "ok"}')
+    bad = sum(bool(wrong) for _, wrong in checked)
+    print(f'{len(checked)} engines in {cache.folder}, {bad} of them would be built again')
+    return 1 if bad else 0
+
+
+def _table(entries: Sequence[Entry]) -> list[str]:
+    rows = [('engine', 'MB', 'last used', 'precision', 'library', 'GPU', 'driver')]
+    for entry in entries:
+        key = entry.key
+        rows.append((
+            entry.path.stem[:12], f'{entry.size / 1e6:.1f}',
+            datetime.fromtimestamp(entry.used).strftime('%Y-%m-%d %H:%M'),
+            str(key.get('precision', '?')),
+            f'{key.get("backend", "?")} {key.get("version", "")}'.strip(),
+            f'{key.get("gpu", "?")} {key.get("arch", "")}'.strip(), str(key.get('driver', '?'))))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ['  '.join(text.ljust(width) for text, width in zip(row, widths)).rstrip()
+            for row in rows]

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Python packages: those needed, and those that engines and tools need."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from importlib.util import find_spec
+
+from ...engines.nvidia_driver import Driver
+from ...installed.pip_names import pip_install, PIP_NAMES
+from .check import Check, ERROR, OK, WARNING
+
+BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
+"""What nothing works without: import name and pip's name."""
+
+BUILDER = ('onnx', 'onnxslim', 'filelock')
+CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
+TOOLS = ('rich', 'rosbags', 'matplotlib', 'PIL')
+RTX_CAPABILITIES = 'compute capability 7.5, 8.x and 12.x'
+
+
+def base_packages() -> list[Check]:
+    """Each imported, since one that is installed may still be broken."""
+    checks = []
+    for name, pip in BASE.items():
+        try:
+            version = getattr(import_module(name), '__version__', 'unknown version')
+            checks.append(Check(name, OK, str(version)))
+        except Exception as error:      # a broken binary raises what it likes
+            checks.append(Check(name, ERROR, f'cannot be imported: {error}',
+                                pip_install(pip)))
+    return checks
+
+
+def absent(*names: str) -> list[str]:
+    """Those of some modules that are not installed."""
+    def there(name: str) -> bool:
+        try:
+            return find_spec(name) is not None
+        except (ImportError, ValueError):       # the parent is missing or blocked
+            return False
+    return [name for name in names if not there(name)]
+
+
+def tensorrt_or_why_not() -> tuple[str, str]:
+    """Name and version of the TensorRT here, or why there is none."""
+    try:
+        from ...engines.tensorrt import LIBRARY
+    except Exception as error:      # EngineError, or whatever its binary or numpy raise
+        return '', str(error)
+    return LIBRARY, ''
+
+
+def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
+    """Whether a TensorRT runs on a GPU, as far as its name tells."""
+    return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
+
+
+def tensorrt(found: Driver, gpu: int) -> Check:
+    """TensorRT or TensorRT-RTX, and what building with it takes."""
+    library, why_not = tensorrt_or_why_not()
+    if not library:
+        if not found.gpus:
+            return Check('TensorRT', OK, 'not installed, and not needed without a GPU')
+        return Check('TensorRT', WARNING, why_not, pip_install(PIP_NAMES['tensorrt']))
+    chosen, _ = found.gpu_or_why_not(gpu)
+    if chosen and not rtx_fits(library, chosen.capability):
+        return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, and GPU {gpu} '
+                     f'has {chosen.capability[0]}.{chosen.capability[1]}',
+                     pip_install(PIP_NAMES['tensorrt']))
+    if missing := absent(*BUILDER):
+        return Check('TensorRT', WARNING, f'{library}, but engines are built with '
+                     f'{", ".join(missing)} too', _install(missing))
+    return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for elsewhere '
+                                            'with --out' if 'RTX' in library else ''))
+
+
+def onnx_runtime(found: Driver) -> Check:
+    """ONNX Runtime's providers."""
+    try:
+        import onnxruntime
+        providers = onnxruntime.get_available_providers()
+    except Exception as error:
+        return Check('ONNX providers', WARNING, f'unknown: {error}')
+    text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
+    if found.gpus and 'CUDAExecutionProvider' not in providers:
+        return Check('ONNX providers', WARNING, f'{text}; not CUDA, though there is a GPU',
+                     f'pip uninstall onnxruntime && {pip_install("onnxruntime-gpu")}')
+    return Check('ONNX providers', OK, text)
+
+
+def cuda_python(found: Driver) -> Check:
+    """cuda-python, and whether the driver is new enough for it."""
+    missing = absent(*CUDA)
+    if missing:
+        return Check('cuda-python', WARNING if found.gpus else OK,
+                     f'{", ".join(missing)} not installed'
+                     + ('; the GPU pipeline needs it' if found.gpus else ', and not needed '
+                        'without a GPU'),
+                     pip_install(*(CUDA[name] for name in missing)) if found.gpus else '')
+    versions = {name: _version(name) for name in ('cuda-core', 'cuda-bindings')}
+    text = ', '.join(f'{name} {version}' for name, version in versions.items())
+    major = int(versions['cuda-bindings'].partition('.')[0] or 0)
+    if found.gpus and major > found.cuda[0]:
+        return Check('cuda-python', WARNING, f'{text}, but the driver runs CUDA '
+                     f'{found.cuda[0]}.{found.cuda[1]}',
+                     f'{pip_install(f"cuda-core[cu{found.cuda[0]}]")}, or a newer driver')
+    return Check('cuda-python', OK, text)
+
+
+def tools() -> Check:
+    """What the commands for bags, reports and builds need."""
+    missing = absent(*TOOLS, *BUILDER)
+    if not missing:
+        return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
+    return Check('tools', WARNING, f'{", ".join(missing)} not installed; replay, eval, demo or '
+                 'build need them', _install(missing))
+
+
+def _install(missing: list[str]) -> str:
+    return pip_install(*(PIP_NAMES[name] for name in missing))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The machine: Python, GPU, shared memory, network buffers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import platform
+import sys
+
+from ...engines.nvidia_driver import Driver
+from .check import Check, OK, WARNING
+
+IMAGE = 1920 * 1080 * 3
+"""Bytes of the image that limits are judged by."""
+
+SEGMENT = 64 << 20
+"""Bytes of /dev/shm that each process takes with config/fastdds.xml."""
+
+
+def python() -> Check:
+    """The interpreter and its version."""
+    return Check('Python', OK, f'{platform.python_version()}, {sys.executable}')
+
+
+def driver(found: Driver) -> Check:
+    """NVIDIA's driver and the CUDA it can run."""
+    if found.why_not:
+        wanted = ('sudo ubuntu-drivers install' if 'without a driver' in found.why_not else
+                  'in a container: docker run --gpus all' if os.path.exists('/.dockerenv')
+                  else '')
+        return Check('driver', WARNING, f'{found.why_not}; the CPU does the work', wanted)
+    major, minor = found.cuda
+    return Check('driver', OK, f'NVIDIA {found.version or "of unknown version"}, runs CUDA up '
+                 f'to {major}.{minor}')
+
+
+def gpus(found: Driver) -> list[Check]:
+    """Every GPU with its compute capability and memory."""
+    return [Check(f'GPU {index}', OK,
+                  f'{gpu.name}, compute capability {gpu.capability[0]}.{gpu.capability[1]}, '
+                  f'{gpu.memory / 2**30:.1f} GiB'
+                  + (' shared with the CPU' if gpu.integrated else ''))
+            for index, gpu in enumerate(found.gpus)]
+
+
+def shared_memory(folder: str = '/dev/shm') -> Check:
+    """Room for images between processes of this machine."""
+    try:
+        status = os.statvfs(folder)
+    except OSError as error:
+        return Check('shared memory', WARNING, f'{folder}: {error.strerror}; images between '
+                     'processes go through the network stack', 'mount a tmpfs there')
+    size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
+    text = f'{folder} has {size / 2**20:.0f} MiB, {free / 2**20:.0f} MiB of them free'
+    if free < 4 * SEGMENT:
+        return Check('shared memory', WARNING, f'{text}; a process that sends images takes '
+                     f'{SEGMENT >> 20} MiB of it, and without room images are lost',
+                     'docker run --shm-size=1g, or sudo mount -o remount,size=1g /dev/shm')
+    return Check('shared memory', OK, text)
+
+
+def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
+    """Largest socket buffer, which images from other machines have to fit into."""
+    try:
+        size = int(path.read_text())
+    except (OSError, ValueError):
+        return Check('rmem_max', WARNING, f'{path} cannot be read')
+    text = f'net.core.rmem_max is {size:,} bytes'
+    if size < IMAGE:
+        return Check('rmem_max', WARNING, f'{text}, less than one 1080p image ({IMAGE:,}); '
+                     'images from other machines would be lost in bursts',
+                     'sudo sysctl -w net.core.rmem_max=2147483647')
+    return Check('rmem_max', OK, text)

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS 2: distribution, middleware, and whether large images get through it."""
+
+from __future__ import annotations
+
+from importlib import metadata
+import os
+from pathlib import Path
+import re
+
+from ...installed.files import profile_export, PROFILES
+from ...installed.pip_names import pip_install, ROS_WHEELS
+from .check import Check, ERROR, OK, WARNING
+from .libraries import absent
+
+DEFAULT_RMW = 'rmw_fastrtps_cpp'
+NEEDED = ('rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs')
+_SOURCE = 'source /opt/ros/<distro>/setup.bash'
+
+
+def distro() -> Check:
+    """The ROS distribution, and whether the node's packages are there.
+
+    They are looked for, not imported: rclpy as a wheel starts its interpreter anew.
+    """
+    name = os.environ.get('ROS_DISTRO', '') or _wheels()
+    if missing := absent(*NEEDED):
+        if len(missing) == len(NEEDED):
+            return Check('ROS', WARNING, 'not here; every command but demo works without it, '
+                         'the node does not', f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
+        return Check('ROS', WARNING, f'{name or "unknown distribution"}, without '
+                     f'{", ".join(missing)}, which the node needs', _SOURCE)
+    return Check('ROS', OK, name or 'unknown distribution')
+
+
+def rmw() -> Check:
+    """The middleware asked for, and whether it is installed."""
+    name = os.environ.get('RMW_IMPLEMENTATION', '')
+    prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    if not name:
+        return Check('RMW', OK, f'RMW_IMPLEMENTATION is not set: {DEFAULT_RMW} as a rule')
+    if prefixes and not any(list(Path(p, 'lib').glob(f'lib{name}.so*')) for p in prefixes):
+        return Check('RMW', ERROR, f'RMW_IMPLEMENTATION is {name}, which is not in '
+                     f'AMENT_PREFIX_PATH; no node can start',
+                     f'sudo apt install ros-$ROS_DISTRO-{name.replace("_", "-")}')
+    return Check('RMW', OK, name)
+
+
+def dds_profile() -> Check:
+    """Whether Fast DDS has shared memory large enough for images."""
+    name = os.environ.get('RMW_IMPLEMENTATION', '') or DEFAULT_RMW
+    if 'fastrtps' not in name:
+        return Check('DDS profile', OK, f'{name} takes none of ours; rmem_max counts')
+    variable = next((v for v in PROFILES if os.environ.get(v)), '')
+    if not variable:
+        return Check(
+            'DDS profile', WARNING, 'none is set; the launch files set ours, but any other '
+            'process that sends or takes images loses most 1080p images without one',
+            profile_export())
+    path = Path(os.environ[variable])
+    try:
+        sizes = [int(size) for size in
+                 re.findall(r'<segment_size>\s*(\d+)', path.read_text(encoding='utf-8'))]
+    except OSError as error:
+        return Check('DDS profile', WARNING, f'{variable} names {path}, which cannot be read '
+                     f'({error.strerror}); Fast DDS goes on without it', profile_export())
+    text = f'{path}, {max(sizes, default=0) / 2**20:.1f} MiB of shared memory a process'
+    if max(sizes, default=0) < 16 << 20:
+        return Check('DDS profile', WARNING, f'{text}; too little for large images',
+                     profile_export())
+    return Check('DDS profile', OK, text)
+
+
+def _wheels() -> str:
+    """The distribution that pip installed rclpy of."""
+    for found in metadata.distributions():
+        if match := re.fullmatch(r'ros[-_](\w+)[-_]rclpy', found.metadata['Name'] or ''):
+            return f'{match[1]} (Python packages)'
+    return ''

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an ONNX file is, what this package takes it for and why, and a card to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+
+from ..engines.onnxruntime_cpu import open_session, tensors
+from ..errors import EngineError, NotASegmentation
+from ..model.card import InputCard, OutputCard
+from ..model.output_kind import ONE
+from ..model.signature import resolve, Signature, Tensor
+from ..untrusted.onnx_file import OnnxSummary, summarise
+from ..untrusted.onnx_graph import Ending, read_endings
+from ..untrusted.terminal_text import one_line, printable
+
+KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
+"""Cards whose class list has this many names."""
+HEIGHT, WIDTH = 512, 1024
+"""Suggested where a network leaves its size open."""
+
+
+def inspect_model(path: Path) -> str:
+    """The text of ``trt_seg inspect`` for an ONNX file.
+
+    :raises NotASegmentation: if no card can be written for it.
+    :raises EngineError: when the file cannot be loaded; says what could be read of it.
+    """
+    facts = _facts(summarise(path))
+    try:
+        session = open_session(path)
+    except EngineError as error:
+        raise EngineError('\n'.join([str(error), *facts])) from error
+    inputs, outputs = tensors(session)
+    # a line break in the path would end the comment, and the rest of it be part of the card
+    lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
+    lines += [f'input   {tensor}' for tensor in inputs]
+    lines += [f'output  {tensor}' for tensor in outputs]
+    try:
+        signature = guess(inputs, outputs, read_endings(path))
+    except EngineError as error:
+        lines += ['', f'Not a segmentation network as it is: {error}.',
+                  *_outline(path, inputs, outputs)]
+        raise NotASegmentation(f'{path} is no segmentation network as it is: {error}',
+                               _commented(lines)) from error
+    lines += ['', 'Taken for', *(f'  {line}' for line in _taken(signature)),
+              'because', *(f'  {reason}' for reason in signature.reasons)]
+    lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
+              'and correct what it cannot know:']
+    # comments, so that the whole output is a card that can be redirected into a file
+    return '\n'.join([_commented(lines), '', card_text(path, signature, inputs)])
+
+
+def _commented(lines: list[str]) -> str:
+    return '\n'.join(f'# {line}'.rstrip() for line in lines)
+
+
+def guess(inputs: list[Tensor], outputs: list[Tensor],
+          endings: Mapping[str, Ending] | None = None) -> Signature:
+    """Resolve a network without a card: a gray image where it has one channel, and so on.
+
+    :raises EngineError: when it is no segmentation network.
+    """
+    shape = inputs[0].shape if inputs else ()
+    gray = len(shape) == 4 and 3 not in (shape[1], shape[3]) and 1 in (shape[1], shape[3])
+    card = InputCard(color='gray' if gray else 'rgb')
+    try:
+        return resolve(inputs, outputs, card, OutputCard(), None, endings)
+    except EngineError:
+        nhwc = len(shape) == 4 and shape[3] == (1 if gray else 3)
+        height, width = (shape[1:3] if nhwc else shape[2:4]) if len(shape) == 4 else (0, 0)
+        card = InputCard(color=card.color, height=0 if height else HEIGHT,
+                         width=0 if width else WIDTH)
+        return resolve(inputs, outputs, card, OutputCard(), None, endings)
+
+
+def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
+    """A model card in YAML that :func:`trt_segmentation.model.card.load_card` accepts."""
+    image, answer = signature.input, signature.output
+    axes = (2, 3) if image.layout == 'nchw' else (1, 2)
+    lines = [f'name: {_quoted(path.stem)}', f'model: {_quoted(path.name)}', 'input:',
+             f'  name: {_quoted(image.name)}', f'  layout: {image.layout}']
+    lines += [f'  {side}: {size}      # the network leaves it open: what was it trained at?'
+              for axis, side, size in zip(axes, ('height', 'width'), (image.height, image.width))
+              if inputs[0].shape[axis] is None]
+    if image.dtype == 'uint8':
+        lines.append(f'  color: {"gray" if image.channels == 1 else "rgb"}      # or bgr')
+    elif image.channels == 1:
+        lines += ['  color: gray', '  mean: [0.5]      # what was it trained with?',
+                  '  std: [0.5]']
+    else:
+        lines += ['  color: rgb      # or bgr',
+                  "  mean: [0.485, 0.456, 0.406]      # ImageNet's; what was it trained with?",
+                  '  std: [0.229, 0.224, 0.225]']
+    others = ', '.join(map(_quoted, signature.alternatives))
+    lines += ['  resize: stretch      # or letterbox, crop', 'output:',
+              f'  name: {_quoted(answer.name)}' + (f'      # or {others}' if others else ''),
+              f'  kind: {answer.kind}']
+    if answer.layout != 'nhw' and answer.kind != 'labels':
+        lines.append(f'  layout: {answer.layout}')
+    return '\n'.join(lines + _classes(signature)) + '\n'
+
+
+def _quoted(text: str) -> str:
+    # a JSON string is a YAML string, whatever is in it
+    return printable(json.dumps(text, ensure_ascii=False))
+
+
+def _classes(signature: Signature) -> list[str]:
+    count = signature.classes
+    if count is None:
+        return ['# class ids do not say how many there are: name every one',
+                'classes: [class_0, class_1]']
+    if name := KNOWN_CLASSES.get(count):
+        return [f'# {count} classes may well be these', f'classes: {name}', f'palette: {name}']
+    return ['classes:', *(f'- class_{index}' for index in range(count))]
+
+
+def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
+    """The card that somebody who knows better can write; empty if none would be accepted."""
+    names = [tensor.name for tensor in outputs if len(tensor.shape) in (3, 4)]
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
+        return []
+    others = ', '.join(map(_quoted, names[1:]))
+    return ['If one output is a map of the image all the same, write a card, with a name for each '
+            'class:', f'  model: {_quoted(path.name)}', '  output:',
+            f'    name: {_quoted(names[0])}' + (f'      # or {others}' if others else ''),
+            '    kind: logits      # or probabilities, sigmoid, probability, labels',
+            '  classes: [class_0, class_1]']
+
+
+def _facts(summary: OnnxSummary) -> list[str]:
+    often = ', '.join(f'{op} ×{count}' for op, count in summary.operators.most_common(8))
+    return [
+        f'opset {summary.opset}, IR {summary.ir_version}, made by {summary.producer or "nobody"}',
+        f'{summary.parameters.total():,} parameters, {_size(summary.weight_bytes)}, '
+        f'{summary.precision}',
+        f'{summary.operators.total()} nodes: {often or "none"}']
+
+
+def _taken(signature: Signature) -> list[str]:
+    image, answer = signature.input, signature.output
+    return [
+        f'image   {image.name}: {image.dtype} {image.layout}, {image.channels} channel(s), '
+        f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
+        f'answer  {answer.name}: {answer.kind} {answer.layout}, {answer.dtype}'
+        + (f', {signature.classes} classes' if answer.kind not in ONE and signature.classes
+           else '')]
+
+
+def _size(count: int) -> str:
+    return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count / 1e3:.1f} kB'

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the NVIDIA driver says of itself and its GPUs, asked without any Python package."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+# https://docs.nvidia.com/cuda/cuda-driver-api, CUdevice_attribute
+_MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
+_REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module are of different '
+            'versions; restart the machine', 804: 'this GPU cannot run so new a CUDA'}
+
+
+@dataclass(frozen=True)
+class DriverGpu:
+    """One GPU: compute capability, bytes of memory, and whether that is the CPU's too."""
+
+    name: str
+    capability: tuple[int, int]
+    memory: int
+    integrated: bool
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What the driver says.
+
+    :param version: such as 580.65.06; '' where it is not told.
+    :param cuda: newest CUDA it can run, (0, 0) where there is no driver.
+    :param why_not: why it cannot be used; '' where it can.
+    """
+
+    version: str
+    cuda: tuple[int, int]
+    gpus: tuple[DriverGpu, ...]
+    why_not: str = ''
+
+    def gpu_or_why_not(self, index: int) -> tuple[DriverGpu | None, str]:
+        """The GPU of an index, or why there is none."""
+        if self.why_not:
+            return None, self.why_not
+        if not 0 <= index < len(self.gpus):
+            return None, f'there is no GPU {index}, only {len(self.gpus)}'
+        return self.gpus[index], ''
+
+
+def ask_driver(library: str = 'libcuda.so.1') -> Driver:
+    """Ask the driver; takes part of a second where there is a GPU."""
+    version = _version()
+    try:
+        cuda = ctypes.CDLL(library)
+    except OSError:
+        return Driver(version, (0, 0), (), _no_library())
+    if code := cuda.cuInit(0):
+        return Driver(version, (0, 0), (), 'the NVIDIA driver does not start: '
+                      + _REASONS.get(code, f'CUDA error {code}'))
+    number, count = ctypes.c_int(), ctypes.c_int()
+    cuda.cuDriverGetVersion(ctypes.byref(number))
+    cuda.cuDeviceGetCount(ctypes.byref(count))
+    gpus = tuple(_gpu(cuda, index) for index in range(count.value))
+    return Driver(version, (number.value // 1000, number.value % 1000 // 10), gpus,
+                  '' if gpus else 'the NVIDIA driver finds no GPU')
+
+
+def _gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
+    device, value, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    name = ctypes.create_string_buffer(256)
+    cuda.cuDeviceGet(ctypes.byref(device), index)
+    cuda.cuDeviceGetName(name, len(name), device)
+    cuda.cuDeviceTotalMem_v2(ctypes.byref(size), device)
+    found = []
+    for attribute in (_MAJOR, _MINOR, _INTEGRATED):
+        cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        found.append(value.value)
+    return DriverGpu(name.value.decode(errors='replace'), (found[0], found[1]), size.value,
+               bool(found[2]))
+
+
+def _version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
+    try:
+        found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
+    except OSError:
+        return ''
+    return found[1] if found else ''
+
+
+def _no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
+    """Whether a GPU waits for its driver, or there is none."""
+    for device in devices.glob('*'):
+        try:
+            vendor = (device / 'vendor').read_text().strip()
+            kind = (device / 'class').read_text().strip()
+        except OSError:
+            continue
+        if vendor == '0x10de' and kind.startswith('0x03'):
+            return 'there is an NVIDIA GPU without a driver'
+    return 'there is no NVIDIA GPU here'

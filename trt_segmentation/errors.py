@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""All errors of this package, in one tree: catch :class:`SegmentationError` to catch any of them.
+
+Each message is written for the user. The message names the file, option or number that was
+wrong, says what was expected, and says what to do.
+"""
+
+
+class SegmentationError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class FrameError(SegmentationError):
+    """A camera message does not hold an image: its header and its bytes contradict each other."""
+
+
+class ModelCardError(SegmentationError):
+    """A model card cannot be used; the message names the file, the key and the expected value."""
+
+
+class LabelError(SegmentationError):
+    """Label maps cannot be compared; the message names the number that is wrong."""
+
+
+class LabelValueError(SegmentationError):
+    """A label map holds values that the model does not have; the message names the values."""
+
+
+class PictureError(SegmentationError):
+    """A file is no picture of the expected kind; the message names the file."""
+
+
+class EngineError(SegmentationError):
+    """An engine cannot be opened on this machine, or it failed while it ran."""
+
+    sticky = False
+    """Whether this process can never use the GPU again. Only a new process helps then."""
+
+
+_PASSING = frozenset([
+    'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_NOT_READY',
+    'CUDA_ERROR_NO_DEVICE', 'CUDA_ERROR_INVALID_DEVICE', 'CUDA_ERROR_NOT_SUPPORTED',
+    'CUDA_ERROR_NOT_PERMITTED', 'CUDA_ERROR_NOT_FOUND', 'CUDA_ERROR_NO_BINARY_FOR_GPU',
+    'CUDA_ERROR_INVALID_IMAGE', 'CUDA_ERROR_INVALID_HANDLE', 'CUDA_ERROR_NOT_INITIALIZED'])
+"""Errors after which the process can go on using the GPU."""
+
+
+class GpuError(EngineError):
+    """A call into the CUDA driver failed.
+
+    :param name: CUDA's name of the error, such as CUDA_ERROR_OUT_OF_MEMORY. It decides whether
+        the error is sticky.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.sticky = (name not in _PASSING and 'STREAM_CAPTURE' not in name
+                       and 'GRAPH_EXEC_UPDATE' not in name)
+
+
+class NotAMap(EngineError):
+    """A network's output is no map of classes over the image."""
+
+
+class NotASegmentation(EngineError):
+    """An ONNX file is no segmentation network.
+
+    :param described: comment lines for the terminal that say what the network is.
+    """
+
+    def __init__(self, message: str, described: str) -> None:
+        super().__init__(message)
+        self.described = described
+
+
+class GraphError(SegmentationError):
+    """An ONNX file cannot become an engine; the message names the node and the remedy."""
+
+
+class CacheError(SegmentationError):
+    """A cache folder or a signed file cannot be used; the message names the path."""
+
+
+class OutputError(SegmentationError, OSError):
+    """An output cannot be written, or it would replace a file of the user; names the path."""
+
+
+class FrameLogError(SegmentationError):
+    """The frame log cannot be opened; the message names the path."""
+
+
+class TransportError(SegmentationError):
+    """librcl cannot be called directly on this machine, or librcl could not move a message."""
+
+
+class BagError(SegmentationError):
+    """A recording cannot be read or written; the message names the recording."""
+
+
+class BagLimitError(SegmentationError):
+    """A recording asks for more memory or more tables than any real recording needs."""
+
+
+class RecorderError(SegmentationError):
+    """The recorder cannot record; the message says what is missing."""
+
+
+class LaunchArgumentError(SegmentationError):
+    """A launch argument cannot be used; the message names the argument and the expected value."""
+
+    def __init__(self, name: str, value: str, reason: str) -> None:
+        super().__init__(f'{name}:={value} is refused: {reason}')
+
+
+class Interrupted(SegmentationError):
+    """The process was told to end while work was going on."""
+
+
+class EvaluationError(SegmentationError):
+    """An evaluation cannot be made; the message names the file or the option."""
+
+
+class ReplayError(SegmentationError):
+    """A replay cannot start; the message says what to change."""
+
+
+class DemoError(SegmentationError):
+    """A part of the demo did not start or did not answer; the message names its log."""
+
+
+class ViewError(SegmentationError):
+    """The live view cannot be opened; the message says what to do instead."""
+
+
+class BenchError(SegmentationError):
+    """The figures of a benchmark run cannot be read, compared or written."""

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+// SPDX-License-Identifier: Apache-2.0
+
+// A camera image in memory, and how a pixel of it becomes red, green and blue.
+// Both kernels are compiled with this text in front of them.
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+
+// Mirrored by gpu/image.py, which says what encoding has which numbers.
+struct Image {
+    const u8* data;       // first byte of the first row, at any alignment
+    long long chroma;     // bytes from data to the first U, V pair
+    int height;
+    int width;
+    int step;             // bytes from row to row, of both planes
+    int yuv;              // 0: the pixel holds its R, G, B; 1: Y, with U and V shared
+    int stride;           // bytes from pixel to pixel (of Y, where yuv)
+    int at0, at1, at2;    // byte of R, G, B in the pixel; or of Y in it and U, V in the pair
+    int chroma_stride;    // bytes from one U, V pair to the next
+    int chroma_shift;     // 1 where two rows share a pair, 0 where each has its own
+};
+static_assert(sizeof(Image) == 56, "gpu/image.py mirrors this");
+
+struct Color {
+    float r, g, b;        // 0 to 255
+};
+
+__device__ __forceinline__ float clip255(float value)
+{
+    return fminf(fmaxf(value, 0.0f), 255.0f);
+}
+
+// ITU-R BT.601, limited range; not rounded, so that a resize rounds once.
+__device__ __forceinline__ Color yuv_color(int y, int u, int v)
+{
+    const float luma = 255.0f / 219.0f * max(y - 16, 0);
+    const float blue = 255.0f / 224.0f * (u - 128), red = 255.0f / 224.0f * (v - 128);
+    return {clip255(luma + 1.402f * red),
+            clip255(luma - 0.114f * 1.772f / 0.587f * blue - 0.299f * 1.402f / 0.587f * red),
+            clip255(luma + 1.772f * blue)};
+}
+
+template <bool YUV>
+__device__ __forceinline__ Color color_at(const Image& image, const u8* row, const u8* chroma, int x)
+{
+    const u8* pixel = row + x * image.stride;
+    if (YUV) {
+        const u8* pair = chroma + (x >> 1) * image.chroma_stride;
+        return yuv_color(pixel[image.at0], pair[image.at1], pair[image.at2]);
+    }
+    return {float(pixel[image.at0]), float(pixel[image.at1]), float(pixel[image.at2])};
+}
+
+__device__ __forceinline__ const u8* row_of(const Image& image, int y)
+{
+    return image.data + (long long)y * image.step;
+}
+
+__device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
+{
+    return image.data + image.chroma + (long long)(y >> image.chroma_shift) * image.step;
+}

@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""One launch of a CUDA kernel."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from cuda.bindings import driver
+
+from ...engines.cuda_driver import call
+
+
+class Launch:
+    """One kernel launch whose parameters are a structure in host memory.
+
+    :param params: read by :meth:`enqueue`, and may change as soon as it returns.
+    """
+
+    def __init__(self, params: ctypes.Structure) -> None:
+        self.params: Any = params
+        self.function: Any = None
+        self.grid = self.block = (1, 1, 1)
+        self._pointers = (ctypes.c_void_p * 1)(ctypes.addressof(params))
+
+    @property
+    def pointers(self) -> int:
+        """Address of the array of pointers to the kernel's parameters."""
+        return ctypes.addressof(self._pointers)
+
+    def enqueue(self, stream: int) -> None:
+        """Launch on a stream."""
+        call(driver.cuLaunchKernel, self.function, *self.grid, *self.block, 0, stream,
+             self.pointers, 0)

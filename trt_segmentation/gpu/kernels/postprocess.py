@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network's answer in GPU memory to camera-size outputs; the kernel is postprocess.cu."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import ctypes
+from dataclasses import dataclass
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from ...frame import Frame
+from ...model.card import ModelCard
+from ...model.geometry import fit
+from ...model.signature import AnswerOutput, ImageInput
+from .image import describe, Image
+from .launch import Launch
+from .program import cached_cubin, IMAGES, Kernel
+
+PIXELS = 4
+"""Camera pixels of a row that one thread has; postprocess.cu's own constant."""
+ROWS = 1
+"""Rows of camera pixels that one thread has."""
+UNROLL = 4
+"""Classes whose logits it loads at once."""
+BLOCK = (32, 2, 1)
+
+_TYPES = {
+    'float32': 'float', 'float16': 'half_bits', 'float64': 'double', 'bool': 'u8',
+    'uint8': 'u8', 'int8': 'signed char', 'uint16': 'u16', 'int16': 'short',
+    'uint32': 'u32', 'int32': 'int', 'uint64': 'unsigned long long', 'int64': 'long long'}
+
+
+class _AnswerViewParams(ctypes.Structure):
+    _fields_ = [
+        ('image', Image), ('labels', ctypes.c_uint64), ('confidence', ctypes.c_uint64),
+        ('overlay', ctypes.c_uint64),
+        ('row_scale', ctypes.c_float), ('row_offset', ctypes.c_float),
+        ('col_scale', ctypes.c_float), ('col_offset', ctypes.c_float),
+        ('row_from', ctypes.c_int), ('row_to', ctypes.c_int),
+        ('col_from', ctypes.c_int), ('col_to', ctypes.c_int),
+        ('row_new', ctypes.c_int), ('row_place', ctypes.c_int),
+        ('col_new', ctypes.c_int), ('col_place', ctypes.c_int)]
+
+
+class _PostprocessParams(ctypes.Structure):
+    _fields_ = [
+        ('answer', ctypes.c_uint64), ('image_stride', ctypes.c_int64),
+        ('class_stride', ctypes.c_int), ('row_stride', ctypes.c_int),
+        ('col_stride', ctypes.c_int), ('height', ctypes.c_int),
+        ('width', ctypes.c_int), ('palette', ctypes.c_uint64), ('alpha', ctypes.c_float),
+        ('threshold', ctypes.c_float), ('net_height', ctypes.c_int), ('net_width', ctypes.c_int),
+        ('views', _AnswerViewParams * IMAGES)]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One camera image and where its outputs go, as kernels see the addresses.
+
+    :param confidence: 0 where not wanted.
+    :param overlay: 0 where not wanted.
+    """
+
+    frame: Frame
+    image: int
+    labels: int
+    confidence: int = 0
+    overlay: int = 0
+
+
+def defines(card: ModelCard, output: AnswerOutput, confidence: bool) -> dict[str, str | int]:
+    """Macros that make postprocess.cu read this output."""
+    macros: dict[str, str | int] = {
+        'ANSWER': _TYPES[output.dtype], 'KIND': output.kind.upper(),
+        'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
+        'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
+    return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
+
+
+class Postprocess:
+    """The kernels of one network output, on the GPU current in the calling thread.
+
+    :param palette: address on the GPU of :func:`palette_words`.
+    :param arch: that GPU's, as ``sm_90``.
+    """
+
+    def __init__(self, card: ModelCard, image: ImageInput, output: AnswerOutput, palette: int,
+                 arch: str) -> None:
+        self._card = card
+        self._net = (image.height, image.width)
+        self._output = output
+        self._palette = palette
+        self._arch = arch
+        self._kernels: dict[bool, Kernel] = {}
+        self._kernel(False)
+
+    def _kernel(self, confidence: bool) -> Kernel:
+        if confidence not in self._kernels:
+            macros = defines(self._card, self._output, confidence)
+            self._kernels[confidence] = Kernel(
+                cached_cubin('postprocess.cu', self._arch, macros), 'postprocess')
+        return self._kernels[confidence]
+
+    def launch(self) -> Launch:
+        """A launch to be filled by :meth:`aim`."""
+        threshold = self._card.output.threshold
+        launch = Launch(_PostprocessParams(
+            palette=self._palette,
+            threshold=(threshold if self._output.kind == 'probability'
+                       else math.log(threshold / (1 - threshold))),
+            net_height=self._net[0], net_width=self._net[1]))
+        launch.block = BLOCK
+        return launch
+
+    def aim(self, launch: Launch, targets: Sequence[Target], answer: int,
+            shape: Sequence[int], alpha: float) -> None:
+        """Set what a launch reads and writes.
+
+        :param targets: one an image; at most :data:`IMAGES`; all want the same outputs.
+        :param answer: address of the first image's part of the output tensor.
+        :param shape: of the output tensor.
+        :param alpha: the overlay's share of palette colour, 0 to 1.
+        """
+        params = launch.params
+        params.answer, params.alpha = answer, alpha
+        params.image_stride = math.prod(shape[1:])
+        params.class_stride, params.row_stride, params.col_stride, height, width = _strides(
+            self._output.layout, shape)
+        params.height, params.width = height, width
+        for view, target in zip(params.views, targets):
+            frame = target.frame
+            geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net)
+            view.image = describe(frame, target.image)
+            view.labels, view.confidence = target.labels, target.confidence
+            view.overlay = target.overlay
+            view.row_scale, view.row_offset = geometry.rows.grid(height)
+            view.col_scale, view.col_offset = geometry.cols.grid(width)
+            view.row_from, view.row_to = geometry.rows.visible
+            view.col_from, view.col_to = geometry.cols.visible
+            view.row_new, view.row_place = geometry.rows.new, geometry.rows.offset
+            view.col_new, view.col_place = geometry.cols.new, geometry.cols.offset
+        launch.function = self._kernel(any(t.confidence for t in targets)).function
+        launch.grid = (-(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0])),
+                       -(-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
+                       len(targets))
+
+    def close(self) -> None:
+        """Unload the kernels."""
+        for kernel in self._kernels.values():
+            kernel.close()
+
+
+def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int]:
+    """Elements from class to class, row to row, column to column; rows; columns."""
+    if layout == 'nchw':
+        _, _, height, width = shape
+        return height * width, width, 1, height, width
+    if layout == 'nhwc':
+        _, height, width, channels = shape
+        return 1, width * channels, channels, height, width
+    _, height, width = shape
+    return 0, width, 1, height, width
+
+
+def palette_words(palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(n, 4) uint8 as the kernel reads it: B, G, R, 0 for every class of an (n, 3) RGB palette."""
+    words = np.zeros((len(palette), 4), np.uint8)
+    words[:, :3] = palette[:, ::-1]
+    return words

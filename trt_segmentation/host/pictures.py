@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Picture files: camera pictures as BGR of 8 bits, and label maps as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FrameError, PictureError
+from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
+from .decode_jpeg_png import decompress
+from .decode_raw import decode, Pixels, to_8_bits
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+"""Endings of files that are taken for pictures."""
+_CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
+_WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
+
+
+def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a camera picture: (height, width, 3) uint8 BGR.
+
+    16 bits a channel are scaled to 8, see :func:`.host.decode.to_8_bits`. EXIF rotation is not
+    applied. An alpha channel is dropped.
+
+    :raises PictureError: if the file is no picture, is cut off, or has floating-point pixels.
+    """
+    try:
+        with path.open('rb') as file:
+            is_camera_format = file.read(4).startswith(_CAMERA_FORMATS)
+        if is_camera_format:
+            return decode(decompress(path.read_bytes(), '')).bgr()
+    except (OSError, FrameError) as error:
+        raise PictureError(f'{path} cannot be read as a picture: {error}') from error
+    picture = open_picture(path)
+    if picture.mode in ('F', 'I'):
+        kind = 'floating-point' if picture.mode == 'F' else 'whole'
+        raise PictureError(f'{path} has pixels that are {kind} numbers of 32 bits; save it with 8 '
+                           'or 16 bits a channel')
+    if picture.mode in _WIDE:
+        return Pixels(to_8_bits(np.asarray(picture).astype(np.uint16)), 'gray').bgr()
+    return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+
+
+def read_ids(path: Path) -> npt.NDArray[Any]:
+    """Read a PNG of class ids: (height, width) uint8 or uint16.
+
+    :raises PictureError: if the file is a colour picture or no picture.
+    """
+    picture = open_picture(path)
+    if picture.mode == 'I' or picture.mode in _WIDE:
+        return np.asarray(picture).astype(np.uint16)
+    if picture.mode not in ('L', 'P'):
+        raise PictureError(
+            f'{path} is a picture of mode {picture.mode}; a label map has one channel of class '
+            'ids (8 or 16 bits grey, or a colour table)')
+    return np.asarray(picture)
+
+
+def open_picture(path: Path) -> Image.Image:
+    """Open and decode a picture file with Pillow.
+
+    :raises PictureError: naming the file.
+    """
+    from PIL import Image
+    try:
+        if not is_lfs_pointer(path):
+            with Image.open(path) as picture:
+                picture.load()
+                return picture
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f'{path} cannot be read as a picture: {error}') from error
+    raise PictureError(f'{path} {LFS_ADVICE}')

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which tensor is the image, and how it is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import EngineError
+from .card import InputCard
+from .tensor import named, refuse_absurd, Tensor
+
+INPUT_DTYPES = ('float32', 'float16', 'uint8')
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """The input tensor a camera image is turned into.
+
+    :param layout: ``nchw`` or ``nhwc``.
+    :param dtype: one of :data:`INPUT_DTYPES`.
+    :param channels: 3, or 1 for gray.
+    :param height: rows; the model's, or the card's where the model leaves them open.
+    :param width: columns, likewise.
+    :param batch: images a run takes, or None where any number will do.
+    """
+
+    name: str
+    layout: str
+    dtype: str
+    channels: int
+    height: int
+    width: int
+    batch: int | None
+
+    def shape(self, count: int) -> tuple[int, int, int, int]:
+        """Shape of a batch of ``count`` images."""
+        if self.layout == 'nchw':
+            return count, self.channels, self.height, self.width
+        return count, self.height, self.width, self.channels
+
+
+def find_image(tensors: Sequence[Tensor], card: InputCard,
+               reasons: list[str]) -> ImageInput:
+    """Decide which input is the image.
+
+    :param reasons: gets a line for every decision.
+    :raises EngineError: naming the tensor, what it is and what was expected.
+    """
+    if card.name:
+        tensor = named('input', card.name, tensors)
+    elif len(tensors) == 1:
+        tensor = tensors[0]
+        reasons.append(f'input {tensor.name}: the only one')
+    if len(tensors) != 1:
+        raise EngineError(
+            f'the model has {len(tensors)} inputs ({", ".join(map(str, tensors))}); one image is '
+            f'all this package feeds. Export the model with the others as constants')
+    if len(tensor.shape) != 4:
+        raise EngineError(
+            f'input {tensor} has {len(tensor.shape)} axes; an image batch has 4, N×C×H×W or '
+            f'N×H×W×C')
+    if tensor.dtype not in INPUT_DTYPES:
+        raise EngineError(
+            f'input {tensor} is {tensor.dtype}; expected one of {", ".join(INPUT_DTYPES)}')
+    refuse_absurd('input', tensor)
+    channels = 1 if card.color == 'gray' else 3
+    layout = _input_layout(tensor, card, channels, reasons)
+    rows, cols = (2, 3) if layout == 'nchw' else (1, 2)
+    return ImageInput(
+        tensor.name, layout, tensor.dtype, channels,
+        _side(tensor, 'height', rows, card.height, reasons),
+        _side(tensor, 'width', cols, card.width, reasons),
+        _batch(tensor, reasons))
+
+
+def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[str]) -> str:
+    axes = {'nchw': tensor.shape[1], 'nhwc': tensor.shape[3]}
+    if card.layout != 'auto':
+        fits = [card.layout] if axes[card.layout] in (channels, None) else []
+    else:
+        fits = ([name for name, size in axes.items() if size == channels]
+                or [name for name, size in axes.items() if size is None])
+    if not fits:
+        other = 'rgb' if channels == 1 else 'gray'
+        raise EngineError(
+            f'input {tensor}: color: {card.color} gives {channels} channel(s), and '
+            + (f'layout: {card.layout} puts them on an axis of {axes[card.layout]}'
+               if card.layout != 'auto' else 'neither axis 1 nor axis 3 has that size')
+            + f'. Correct input: layout in the model card, or use color: {other} if the model '
+            'was trained so')
+    if card.layout == 'auto':
+        why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "open"}'
+        if len(fits) > 1:
+            why = f'axis 1 and axis 3 are both {axes["nchw"] or "open"}, and most models are so'
+        reasons.append(f'input layout {fits[0]}: {why}')
+    return fits[0]
+
+
+def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) -> int:
+    size = tensor.shape[axis]
+    if size is None and not card:
+        raise EngineError(
+            f'input {tensor} leaves its {key} open (axis {axis}); give the one the model was '
+            f'trained at as input: {key} in the model card')
+    if size is not None and card and size != card:
+        raise EngineError(
+            f'input {tensor} has {key} {size}, and the model card asks for {card}. Remove '
+            f'input: {key} from the card, or export the model with that {key} open')
+    if size is None:
+        reasons.append(f'input {key} {card}: the model leaves it open')
+        return card
+    return size
+
+
+def _batch(tensor: Tensor, reasons: list[str]) -> int | None:
+    batch = tensor.shape[0]
+    reasons.append('batch: any number of images' if batch is None
+                   else f'batch {batch}: fixed in the model')
+    return batch

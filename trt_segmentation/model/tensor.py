@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A network's tensor, as any engine's library describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+import math
+
+from ..errors import EngineError
+
+MOST_NUMBERS = 1 << 31
+"""Numbers in the fixed sides of an image or an answer; 150 classes of 2048×4096 have 1.26e9."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as an engine's library describes it.
+
+    :param dtype: NumPy's name of it.
+    :param shape: one number an axis; None where it is only known at run time.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sides = '×'.join('?' if n is None else str(n) for n in self.shape)
+        return f'{self.name} ({self.dtype} {sides or "scalar"})'
+
+
+def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
+    """The tensor of a name.
+
+    :param kind: input or output, for the message.
+    :raises EngineError: listing the names there are.
+    """
+    for tensor in tensors:
+        if tensor.name == name:
+            return tensor
+    names = [tensor.name for tensor in tensors]
+    near = get_close_matches(name, names, n=1)
+    raise EngineError(
+        f'the model has no {kind} named {name!r}'
+        + (f', did you mean {near[0]!r}?' if near else '.')
+        + f' Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
+        f'Correct {kind}: name in the model card')
+
+
+def refuse_absurd(kind: str, tensor: Tensor) -> None:
+    """Refuse a size that only a broken or a hostile file has, before memory is taken for it.
+
+    :param kind: input or output, for the message.
+    :raises EngineError: naming the tensor.
+    """
+    count = math.prod(side for side in tensor.shape if side is not None)
+    if count > MOST_NUMBERS:
+        raise EngineError(f'{kind} {tensor} has {count:.3g} numbers; at most {MOST_NUMBERS:.3g} '
+                          f'are taken. Export the model at the size of your camera or below')

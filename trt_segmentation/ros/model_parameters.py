@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which parameter values suit the model that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.card import ModelCard
+from ..pipeline import Pipeline
+
+MODEL_DEPENDENT = ('confidence', 'palette')
+
+
+def unfit(name: str, value: Any, pipeline: Pipeline) -> str:
+    """Why a parameter cannot have a value with this pipeline; '' where it can.
+
+    :param name: of any parameter; only :data:`MODEL_DEPENDENT` are ever refused.
+    """
+    model, classes = pipeline.card.name, len(pipeline.card.classes)
+    if name == 'confidence' and value and not pipeline.gives_confidence:
+        return (f'model {model} gives class ids, which have no confidence; leave it false, or '
+                'export the model with its logits as output')
+    if name == 'palette' and value and len(value) != classes:
+        return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
+                "each, or [] for the card's own")
+    return ''
+
+
+def overlay_palette(colors: Sequence[str], card: ModelCard) -> npt.NDArray[np.uint8]:
+    """(classes, 3) uint8 RGB of #rrggbb strings; the card's own where there are none."""
+    if not colors:
+        return card.palette
+    return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)

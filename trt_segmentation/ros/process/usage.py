@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What ``seg_node --help`` and ``street_camera --help`` print; needs no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from textwrap import fill
+from typing import Protocol
+
+ABOUT = {
+    'seg_node': 'Segments the images of a camera with an ONNX network: image in, label map and '
+                'overlay out.',
+    'street_camera': 'Publishes drawn street scenes as a camera would: image and camera_info.'}
+
+EXAMPLES = {
+    'seg_node': '-p model:=/path/to/model.yaml -r image:=/camera/image_raw',
+    'street_camera': '-p condition:=night -p fps:=10.0 -r image:=/camera/image_raw'}
+
+
+class Described(Protocol):
+    """A parameter, as trt_segmentation.ros.parameters has it."""
+
+    @property
+    def name(self) -> str:
+        """As ``-p`` takes it."""
+
+    @property
+    def description(self) -> str:
+        """What it does, in one or two sentences."""
+
+    @property
+    def yaml(self) -> str:
+        """The default as YAML writes it."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The only values; empty if any will do."""
+
+
+def own_arguments(arguments: Sequence[str]) -> list[str]:
+    """Those that are not ROS's, which stand between ``--ros-args`` and ``--`` or the end."""
+    own, ros = [], False
+    for argument in arguments:
+        if argument == '--ros-args':
+            ros = True
+        elif ros:
+            ros = argument != '--'
+        else:
+            own.append(argument)
+    return own
+
+
+def help_text(executable: str, settings: Iterable[Described] | None) -> str:
+    """Everything a user needs to start a node by hand.
+
+    :param settings: its parameters; None if they cannot be read, since ROS is missing.
+    """
+    lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
+             *_wrapped(ABOUT[executable]), '', 'ROS arguments:',
+             '  -p NAME:=VALUE        set a parameter',
+             '  --params-file FILE    set the parameters of a YAML file',
+             '  -r FROM:=TO           rename a topic, or the node: -r __node:=front',
+             '  --log-level LEVEL     debug, info, warn, error or fatal',
+             '', 'example:', f'  {executable} --ros-args {EXAMPLES[executable]}',
+             '', 'parameters:']
+    if settings is None:
+        lines.append('  They can be listed only where ROS 2 is installed (rclpy is missing).')
+    for setting in settings or ():
+        words = f' One of {", ".join(setting.choices)}.' if setting.choices else ''
+        lines += [f'  {setting.name}:={setting.yaml}',
+                  *_wrapped(setting.description + words, '      ')]
+    lines += ['', 'exit codes:', '  0    stopped by Ctrl-C or SIGTERM'
+              + (', or all frames sent' if executable == 'street_camera' else ''),
+              '  2    could not start; the last line of the log says why']
+    if executable == 'seg_node':
+        lines.append('  75   the GPU can be used only by a new process: start it again')
+    return '\n'.join(lines)
+
+
+def refusal(executable: str, argument: str) -> str:
+    """Say what is wrong with an argument that is neither ROS's nor ours."""
+    example = argument if ':=' in argument else 'NAME:=VALUE'
+    return (f'{executable}: error: unknown argument {argument!r}. A parameter is set with '
+            f'{executable} --ros-args -p {example}. See {executable} --help')
+
+
+def _wrapped(text: str, indent: str = '') -> list[str]:
+    return fill(text, 90, initial_indent=indent, subsequent_indent=indent,
+                break_on_hyphens=False).splitlines()

@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Images from the middleware into memory of ours, past Python messages."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from rclpy.waitable import NumberOfEntities, Waitable
+
+from ...errors import TransportError
+from ...memory import Allocate, PageMemory
+from .librcl import Librcl, MessageBuffer
+from .messages import TAKEN, TakenImage
+
+NO_BUFFER = 'no free buffer'
+TAKE_ERROR = 'take error'
+
+
+class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
+    """Lets QoS events run and never the subscription itself, which an executor would take typed.
+
+    Callback groups are how rclpy lets users say what may run, so the executor neither waits
+    for the subscription nor takes from it, and everything else of it works as ever.
+    """
+
+    def can_execute(self, entity: Any) -> bool:
+        """See CallbackGroup."""
+        return not isinstance(entity, Subscription) and bool(super().can_execute(entity))
+
+
+def _never(message: Any) -> None:
+    raise AssertionError('a subscription that is taken from directly was executed')
+
+
+class DirectSubscription(Waitable):  # type: ignore[misc]
+    """Takes images straight into memory of ours, with the GIL released.
+
+    Made, closed and run in the executor's thread.
+
+    :param callback: called with every image taken; it, or whom it hands the image to, calls
+        release().
+    :param dropped: called instead for a message that is lost, with :data:`NO_BUFFER` or
+        :data:`TAKE_ERROR` and a text.
+    :param skipped: told how many messages a publisher numbered between two that came.
+    :param image_transport: raw or compressed.
+    :param buffers: images that may be held at once, not counting the one being taken.
+    :param allocate: where their memory comes from.
+    :param options: more for ``Node.create_subscription``: event_callbacks,
+        qos_overriding_options.
+    """
+
+    def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
+                 callback: Callable[[TakenImage], None], dropped: Callable[[str, str], None],
+                 *, skipped: Callable[[int], None] = lambda count: None,
+                 image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
+                 callback_group: CallbackGroup | None = None, **options: Any) -> None:
+        super().__init__(callback_group or node.default_callback_group)
+        self._node = node
+        self._librcl = librcl
+        self._image_transport = image_transport
+        self._allocate = allocate
+        self._callback = callback
+        self._dropped = dropped
+        self._skipped = skipped
+        self._newest = (b'', 0)  # publisher and number of the message taken last
+        self.numbered = True
+        # one more than may be held: without it a message nobody has room for could not be
+        # taken, and a wait set with an untaken message in it does not wait
+        self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
+        self._held = f'all {buffers} buffers are held; is an image not released?'
+        self._index: int | None = None
+        self.subscription = node.create_subscription(
+            TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
+        node.add_waitable(self)
+
+    def renew(self) -> None:
+        """Give up all memory and take into new from now on; no image may be held."""
+        self._free = deque(MessageBuffer(self._allocate) for _ in self._free)
+
+    def close(self) -> None:
+        """Stop taking; images already taken stay valid until they are released."""
+        self._node.remove_waitable(self)
+        self._node.destroy_subscription(self.subscription)
+        self.renew()  # an executor may refer to this for long after
+
+    def __enter__(self) -> None:
+        """Keep the subscription from being destroyed while it is waited on."""
+        self._index = None
+        self.subscription.handle.__enter__()
+
+    def __exit__(self, *exception: object) -> None:
+        """Let it be destroyed."""
+        self.subscription.handle.__exit__(*exception)
+
+    def get_num_entities(self) -> NumberOfEntities:
+        """One subscription."""
+        return NumberOfEntities(num_subs=1)
+
+    def add_to_wait_set(self, wait_set: Any) -> None:
+        """Wait for a message."""
+        try:
+            with self.subscription.handle:
+                self._index = wait_set.add_subscription(self.subscription.handle)
+        except rclpy_c.InvalidHandle:  # closed since the executor listed what to wait for
+            self._index = None
+
+    def is_ready(self, wait_set: Any) -> bool:
+        """Whether there is a message."""
+        return self._index is not None and bool(wait_set.is_ready('subscription', self._index))
+
+    def take_data(self) -> Callable[[], None] | None:
+        """Take a message; returns what is to be done about it."""
+        buffer = self._free.pop()  # the one that is still in the caches
+        kept = False
+        try:
+            with self.subscription.handle:
+                message = self._librcl.take(self.subscription.handle.pointer, buffer)
+            if message is None:
+                return None
+            self._count_skipped(buffer)
+            if not self._free:  # only this thread takes from it, so it cannot become empty below
+                return lambda: self._dropped(NO_BUFFER, self._held)
+            kept = True
+            image = TakenImage(
+                message, self._image_transport, lambda: self._free.append(buffer))
+            return lambda: self._callback(image)
+        except rclpy_c.InvalidHandle:  # closed between waiting and taking
+            return None
+        except TransportError as error:
+            publisher, number = self._newest
+            self._newest = publisher, number + 1  # it came, so it is not skipped
+            text = str(error)
+            return lambda: self._dropped(TAKE_ERROR, text)
+        finally:
+            if not kept:
+                self._free.append(buffer)
+
+    def _count_skipped(self, buffer: MessageBuffer) -> None:
+        """Tell of messages that never came: lost, or replaced in the queue by a newer one."""
+        (publisher, before), number = self._newest, buffer.number
+        self.numbered = number is not None
+        if number is None:
+            return
+        self._newest = (buffer.publisher, number)
+        if publisher == buffer.publisher and number > before + 1:
+            self._skipped(number - before - 1)
+
+    async def execute(self, taken_data: Callable[[], None] | None) -> None:
+        """Tell whoever is concerned."""
+        if taken_data is not None:
+            taken_data()

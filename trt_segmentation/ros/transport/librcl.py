@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The two calls of librcl that move a serialized message without Python touching its bytes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rclpy.impl.implementation_singleton import rclpy_implementation as rclpy_c
+
+from ...errors import TransportError
+from ...memory import Allocate, Memory
+
+OK = 0
+TAKE_FAILED = 401
+CODES = {1: 'error', 2: 'timeout', 3: 'unsupported', 10: 'bad alloc', 11: 'invalid argument',
+         12: 'incorrect rmw implementation', 300: 'publisher invalid', 400: 'subscription invalid'}
+"""What the return codes of these calls mean. Source: rmw/ret_types.h, rcl/types.h."""
+
+
+_ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+_DEALLOCATE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+_REALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+_ZERO_ALLOCATE = ctypes.CFUNCTYPE(
+    ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)
+
+
+class _Allocator(ctypes.Structure):
+    """rcutils_allocator_t."""
+
+    _fields_ = (('allocate', _ALLOCATE), ('deallocate', _DEALLOCATE),
+                ('reallocate', _REALLOCATE), ('zero_allocate', _ZERO_ALLOCATE),
+                ('state', ctypes.c_void_p))
+
+
+class _SerializedMessage(ctypes.Structure):
+    """rcl_serialized_message_t, which is rcutils_uint8_array_t.
+
+    ``reserve`` is not part of it: should a ROS distribution ever have a larger one, then
+    :meth:`Librcl._check_layout` finds that out there instead of by a crash.
+    """
+
+    _fields_ = (('buffer', ctypes.c_void_p), ('length', ctypes.c_size_t),
+                ('capacity', ctypes.c_size_t), ('allocator', _Allocator),
+                ('reserve', ctypes.c_uint8 * 128))
+
+
+class _MessageInfo(ctypes.Structure):
+    """rmw_message_info_t up to the publisher's id, and room for the rest of it."""
+
+    _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
+                ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
+                ('implementation', ctypes.c_void_p), ('publisher', ctypes.c_uint8 * 16),
+                ('reserve', ctypes.c_uint8 * 128))
+
+
+_NOT_NUMBERED = 2**64 - 1
+"""RMW_MESSAGE_INFO_SEQUENCE_NUMBER_UNSUPPORTED."""
+
+
+class _ErrorString(ctypes.Structure):
+    """rcutils_error_string_t: 1024 bytes so far; returned by value, so more does no harm."""
+
+    _fields_ = (('text', ctypes.c_char * 4096),)
+
+
+class _Growth:
+    """What librcl's allocator callbacks come to: memory of ours; it never frees any."""
+
+    def __init__(self, allocate: Allocate) -> None:
+        self.memory: Memory | None = None
+        self.error: BaseException | None = None
+        self._allocate = allocate
+
+    def __call__(self, size: int) -> int | None:
+        """Get larger memory. The old bytes are not copied: a take overwrites them all."""
+        try:
+            memory = self._allocate(size)
+            if memory.nbytes < size:
+                raise MemoryError(f'the allocator gave only {memory.nbytes} bytes')
+        except BaseException as error:  # nothing may be raised through C
+            self.error = error
+            return None
+        self.memory = memory
+        return memory.address
+
+
+class MessageBuffer:
+    """Memory that messages are taken into, larger when one needs more; for one thread at a time.
+
+    :param allocate: where the memory comes from; first called when the first message comes.
+    """
+
+    def __init__(self, allocate: Allocate) -> None:
+        # the callbacks refer to growth and not to this object, which refers to them: so its
+        # memory, megabytes of it and maybe pinned, does not wait for the garbage collector
+        self._growth = growth = _Growth(allocate)
+        self._callbacks = (
+            _ALLOCATE(lambda size, state: growth(size)), _DEALLOCATE(lambda memory, state: None),
+            _REALLOCATE(lambda memory, size, state: growth(size)),
+            _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware asks for that here
+        self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
+        self.info = _MessageInfo()
+        """Filled in by a take."""
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the largest message that fits without growing."""
+        return self._growth.memory.nbytes if self._growth.memory else 0
+
+    def emptied(self) -> Any:
+        """Pointer to the rcl_serialized_message_t, ready to be taken into."""
+        # set anew each time: librcl clears all three when the memory could not grow
+        memory = self._growth.memory
+        self._struct.buffer = memory.address if memory else None
+        self._struct.capacity = self.capacity
+        self._struct.length = 0
+        self._growth.error = None
+        return ctypes.byref(self._struct)
+
+    def refusal(self) -> BaseException | None:
+        """Why the memory did not grow in the last take."""
+        return self._growth.error
+
+    @property
+    def number(self) -> int | None:
+        """Number that its publisher gave the message taken last; None if it gives none."""
+        return None if self.info.number == _NOT_NUMBERED else int(self.info.number)
+
+    @property
+    def publisher(self) -> bytes:
+        """Id of the publisher of the message taken last."""
+        return bytes(self.info.publisher)
+
+    def message(self) -> npt.NDArray[np.uint8]:
+        """View of the message taken last.
+
+        :raises TransportError: when the middleware put it anywhere but in this memory.
+        """
+        memory, length = self._growth.memory, int(self._struct.length)
+        if memory is None or self._struct.buffer != memory.address or length > memory.nbytes:
+            raise TransportError(
+                f'the middleware reports a message of {length} bytes outside of the '
+                f'{self.capacity} bytes it was given; set transport: typed and report this')
+        return memory.view[:length]
+
+
+class Librcl:
+    """The librcl that rclpy has loaded; any thread.
+
+    :raises TransportError: saying why it cannot be called directly here.
+    """
+
+    def __init__(self) -> None:
+        for name in ('Subscription', 'Publisher'):
+            if not hasattr(getattr(rclpy_c, name), 'pointer'):
+                raise TransportError(f'this rclpy does not tell where its {name} is in memory')
+        name = {'darwin': 'librcl.dylib', 'win32': 'rcl.dll'}.get(sys.platform, 'librcl.so')
+        try:
+            # NOLOAD: the one rclpy loaded from wherever ROS is, never another copy of it. Names
+            # of what it depends on, as librcutils, are found through it too.
+            self._library = ctypes.CDLL(name, mode=getattr(os, 'RTLD_NOLOAD', 0) | os.RTLD_NOW)
+            self._take = self._call('rcl_take_serialized_message', 4)
+            self._publish = self._call('rcl_publish_serialized_message', 3)
+            self._init = self._call('rcutils_uint8_array_init', 3)
+            self._resize = self._call('rcutils_uint8_array_resize', 2)
+            self._error_string = self._library.rcutils_get_error_string
+            self._reset_error = self._library.rcutils_reset_error
+        except (OSError, AttributeError) as error:
+            raise TransportError(f'{name} was not found in this process: {error}') from error
+        self._resize.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+        self._init.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+        self._error_string.restype = _ErrorString
+        self._check_layout()
+
+    def take(self, subscription: int, buffer: MessageBuffer) -> npt.NDArray[np.uint8] | None:
+        """Take a message into a buffer, growing it where needed; None where none was waiting.
+
+        :param subscription: address of a rcl_subscription_t, kept alive by the caller.
+        :returns: view of the message in the buffer's memory.
+        :raises TransportError: when it could not be taken; that message is lost, the next is not.
+        """
+        code = self._take(subscription, buffer.emptied(), ctypes.byref(buffer.info),
+                          None)  # GIL released meanwhile
+        if code == OK:
+            return buffer.message()
+        reason = self._reason(code)
+        if code == TAKE_FAILED:
+            return None
+        if refusal := buffer.refusal():
+            if not isinstance(refusal, Exception):  # Ctrl-C
+                raise refusal
+            raise TransportError(
+                f'a message did not fit in its buffer of {buffer.capacity} bytes, which could '
+                f'not grow: {type(refusal).__name__}: {refusal}') from refusal
+        raise TransportError(f'could not take a message: {reason}')
+
+    def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
+        """Publish a serialized message; its memory may be overwritten when this returns.
+
+        :param publisher: address of a rcl_publisher_t, kept alive by the caller.
+        :param message: (n,) uint8, C-contiguous, encapsulation included.
+        :raises TransportError: when the middleware refuses it.
+        """
+        struct = _SerializedMessage(message.ctypes.data, message.nbytes, message.nbytes)
+        code = self._publish(publisher, ctypes.byref(struct), None)  # GIL released meanwhile
+        if code != OK:
+            raise TransportError(
+                f'could not publish a message of {message.nbytes} bytes: {self._reason(code)}')
+
+    def _call(self, name: str, arguments: int) -> Any:
+        function = getattr(self._library, name)
+        function.argtypes = (ctypes.c_void_p,) * arguments
+        function.restype = ctypes.c_int
+        return function
+
+    def _reason(self, code: int) -> str:
+        """What librcl says of this thread's last error, which is cleared by that."""
+        text = self._error_string().text.decode('utf-8', 'replace')
+        self._reset_error()
+        return f'{CODES.get(code, "unknown code")} ({code}): {text}'
+
+    def _check_layout(self) -> None:
+        """Let librcutils fill and grow a message, to see that we mean the same struct."""
+        asked: list[int] = []
+        memory = (ctypes.c_uint8 * 128)()
+
+        def allocate(size: int) -> int:
+            asked.append(size)
+            return ctypes.addressof(memory)
+
+        mine = _SerializedMessage(allocator=_Allocator(
+            _ALLOCATE(lambda size, state: allocate(size)), _DEALLOCATE(lambda memory, state: None),
+            _REALLOCATE(lambda memory, size, state: allocate(size)),
+            _ZERO_ALLOCATE(lambda count, size, state: None), 0x5EED))
+        theirs = _SerializedMessage()
+        codes = (self._init(ctypes.byref(theirs), 64, ctypes.byref(mine.allocator)),
+                 self._resize(ctypes.byref(theirs), 128))
+        seen = (codes, asked, theirs.buffer, theirs.length, theirs.capacity,
+                theirs.allocator.state, any(theirs.reserve))
+        if seen != ((OK, OK), [64, 128], ctypes.addressof(memory), 0, 128, 0x5EED, False):
+            self._reset_error()
+            raise TransportError(
+                f'this librcl lays out rcl_serialized_message_t in a way not known here ({seen})')

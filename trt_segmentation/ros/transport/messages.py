@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""ROS messages to frames, and arrays to ROS messages."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+import sys
+import time
+from typing import Any, Protocol
+
+from builtin_interfaces.msg import Time
+import numpy as np
+import numpy.typing as npt
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from ...errors import FrameError
+from ...frame import Frame
+from ...host.decode_jpeg_png import decompress
+from .cdr import parse_compressed, parse_header, parse_image
+
+TAKEN = {'raw': Image, 'compressed': CompressedImage}
+"""Message type by image transport."""
+
+
+class Taken(Protocol):
+    """An image as the transport delivered it, not yet looked at."""
+
+    @property
+    def arrived(self) -> float:
+        """time.monotonic() when it was taken."""
+
+    @property
+    def header(self) -> Header:
+        """The header, to be copied verbatim to every answer.
+
+        :raises FrameError: when the message has none that can be read.
+        """
+
+    def frame(self, camera: str = '') -> Frame:
+        """The image, decoded where it was compressed; its bytes live as long as this.
+
+        :raises FrameError: when it cannot be an image; says which number is wrong.
+        """
+
+    def release(self) -> None:
+        """Give its memory back; nothing made of it may be read any more. Twice does nothing."""
+
+
+class TakenImage:
+    """A serialized image message; a :class:`Taken`.
+
+    Whoever has it may read it in any thread, one at a time, until :meth:`release`. After that
+    its memory may hold another message, so nothing made of :meth:`frame` may be read any more.
+
+    :param message: (n,) uint8, C-contiguous: the message in CDR, encapsulation included.
+    :param image_transport: raw or compressed.
+    :param release: called once, by :meth:`release`; gives the memory back.
+    """
+
+    def __init__(self, message: npt.NDArray[np.uint8], image_transport: str = 'raw',
+                 release: Callable[[], None] | None = None) -> None:
+        self.arrived = time.monotonic()
+        self._image_transport = image_transport
+        self._message: npt.NDArray[np.uint8] | None = message
+        self._release = release
+
+    @property
+    def header(self) -> Header:
+        """See :attr:`Taken.header`."""
+        sec, nanosec, frame_id = parse_header(self._held())
+        return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
+
+    def frame(self, camera: str = '') -> Frame:
+        """View of a raw image, or a decoded copy of a compressed one; see :meth:`Taken.frame`."""
+        if self._image_transport == 'raw':
+            return parse_image(self._held(), camera)
+        return decompress(*parse_compressed(self._held()), camera)
+
+    def release(self) -> None:
+        """See :meth:`Taken.release`."""
+        # an executor may refer to this for long after; not to the memory, though
+        release, self._release, self._message = self._release, None, None
+        if release is not None:
+            release()
+
+    def _held(self) -> npt.NDArray[np.uint8]:
+        if self._message is None:
+            raise RuntimeError('this image was released; its buffer may hold another one by now')
+        return self._message
+
+
+def camera_info_message(data: bytes) -> CameraInfo:
+    """Read a serialized sensor_msgs/CameraInfo.
+
+    :raises FrameError: when it is not one. rclpy would drop it without a word, which is why this
+        package does not leave the reading to a subscription.
+    """
+    try:
+        return deserialize_message(data, CameraInfo)
+    except Exception as error:  # RMWError, of which no two rclpy versions export the same name
+        raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
+                         f'{" ".join(str(error).split())}') from error
+
+
+def stamp_ns(header: Header) -> int:
+    """Header stamp in nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def image_message(header: Header, encoding: str, pixels: npt.NDArray[Any]) -> Image:
+    """Image message of a C-contiguous (height, width[, channels]) uint8 or uint16 array."""
+    # rclpy assigns an array.array or bytes as it is and copies anything else item by item
+    data = array('B')
+    data.frombytes(pixels.view(np.uint8).data)
+    return Image(
+        header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
+        is_bigendian=pixels.itemsize > 1 and sys.byteorder == 'big', step=pixels.strides[0],
+        data=data)

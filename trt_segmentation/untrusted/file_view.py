@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes of an open file, read piece by piece as a reader asks for them."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO, overload
+
+from .regular_file import changed
+
+_WINDOW = 4096
+"""Bytes that are read ahead for single bytes."""
+_SMALL = 65536
+"""Bytes of a slice that are read at once; of a longer slice, only what is asked for."""
+
+
+class FileView:
+    """Part of a file, with the length, items and slices of a memoryview.
+
+    A mapping of the file would end the process (SIGBUS) if another program shortened the file
+    meanwhile. Here such a file is an error.
+
+    :param file: stays open as long as the view is used; the caller closes it.
+    :param start: offset of the first byte.
+    :param stop: offset after the last byte.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
+        self._file, self._start, self._stop = file, start, stop
+        self._window, self._window_at = b'', start
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Bytes: ...
+
+    def __getitem__(self, at: int | slice) -> int | Bytes:
+        """One byte, or a slice: a memoryview of its bytes if it is small, else a view.
+
+        :raises OSError: if the file was shortened since the view was made.
+        """
+        if isinstance(at, slice):
+            first, after, _ = at.indices(len(self))
+            first, after = self._start + first, self._start + max(first, after)
+            if after - first > _SMALL:
+                return FileView(self._file, first, after)
+            return memoryview(self._read(first, after))
+        place = self._start + at
+        if not 0 <= place - self._window_at < len(self._window):
+            self._window_at = place
+            self._window = self._read(place, min(place + _WINDOW, self._stop))
+        return self._window[place - self._window_at]
+
+    def __bytes__(self) -> bytes:
+        return self._read(self._start, self._stop)
+
+    def _read(self, first: int, after: int) -> bytes:
+        data = os.pread(self._file.fileno(), after - first, first)
+        if len(data) != after - first:
+            raise changed(self._stop)
+        return data
+
+
+Bytes = memoryview | FileView
+"""What the readers of this package take."""

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Git LFS pointers: the short text files that stand for files not yet downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .regular_file import open_regular
+
+_START = b'version https://git-lfs.github.com/spec/v1'
+LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository'
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file holds only a Git LFS pointer.
+
+    :raises OSError: if the file cannot be read, or is no regular file.
+    """
+    with open_regular(path) as file:
+        return file.read(len(_START)) == _START

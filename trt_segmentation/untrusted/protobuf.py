@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Protobuf messages of a file nobody vouches for: fields in their order, nothing copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import EngineError
+from .file_view import Bytes
+
+MAX_FIELDS = 1_000_000
+"""Fields read of one file: networks have tens of thousands, and so many take a second."""
+LONGEST_NAME = 2000
+"""Bytes; names of exporters have a hundred."""
+
+
+class Fields:
+    """Reads the fields of one file's messages; counts them all."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def of(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
+        """Fields of a message: number, and a whole number or the bytes as a view.
+
+        :raises ValueError: where the bytes are no such message, or the file has more than
+            :data:`MAX_FIELDS`.
+        """
+        at = 0
+        while at < len(view):
+            self._count += 1
+            if self._count > MAX_FIELDS:
+                raise ValueError(f'it has more than {MAX_FIELDS:,} fields, and no network has')
+            key, at = varint(view, at)
+            wire = key & 7
+            if wire == 0:
+                value, at = varint(view, at)
+                yield key >> 3, value
+                continue
+            if wire == 2:
+                size, at = varint(view, at)
+            elif wire in (1, 5):
+                size = 8 if wire == 1 else 4
+            else:
+                raise ValueError(f'byte {at}: no protobuf field starts there')
+            if size > len(view) - at:
+                raise ValueError(f'byte {at}: {size} bytes announced, {len(view) - at} left')
+            yield key >> 3, view[at:at + size]
+            at += size
+
+
+def name(view: Bytes) -> str:
+    """A name of the file.
+
+    :raises EngineError: where it is too long or has control characters, which would otherwise
+        reach terminals, logs and the card that is printed.
+    """
+    if len(view) > LONGEST_NAME:
+        raise EngineError(f'a name of {len(view):,} bytes, which starts with '
+                          f'{bytes(view[:40])!r}; at most {LONGEST_NAME} are read')
+    text = bytes(view).decode('utf-8')
+    if not text.isprintable():
+        raise EngineError(f'the name {text[:80]!a} has control characters')
+    return text
+
+
+def packed(view: Bytes) -> Iterator[int]:
+    """Numbers of a packed repeated field."""
+    at = 0
+    while at < len(view):
+        value, at = varint(view, at)
+        yield value
+
+
+def varint(view: Bytes, at: int) -> tuple[int, int]:
+    """A number of up to 64 bits and where it ends.
+
+    :raises ValueError: where it does not end.
+    """
+    value = shift = 0
+    while at < len(view) and shift < 70:
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7f) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise ValueError(f'byte {at}: a number that does not end')

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people: rows of image, truth, label map and overlay; latency plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+from matplotlib import get_data_path
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from ..accuracy.metrics import size
+from ..model.card import ModelCard
+from ..stats import PERCENTILES
+from ..untrusted.output_files import write_figure
+
+Picture = npt.NDArray[np.uint8]
+
+WIDTH = 1600
+"""Pixels across a montage: what a README shows on a wide screen."""
+
+_MARGIN = 24
+_GAP = 10
+_INK = (32, 33, 36)
+_FAINT = (110, 114, 120)
+_UNLABELLED = (0, 0, 0)
+_STAGES = ('#0b6e99', '#e07a1f', '#4f9d4d', '#b8336a', '#6c5bb7', '#8a6d3b', '#3d405b', '#17a2a2',
+           '#d4b106', '#999999')
+
+
+class MontageRow(NamedTuple):
+    """One line of a montage; arrays of one (height, width).
+
+    :param image: (height, width, 3) uint8 BGR.
+    :param truth: (height, width) class ids, or None where not known.
+    :param labels: (height, width) class ids.
+    :param overlay: (height, width, 3) uint8 BGR.
+    :param name: written beside the row; '' for nothing.
+    """
+
+    image: Picture
+    truth: npt.NDArray[Any] | None
+    labels: npt.NDArray[Any]
+    overlay: Picture
+    name: str = ''
+
+
+def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
+    """Paint a label map with the card's palette, unlabelled black: (height, width, 3) RGB."""
+    palette = np.vstack([card.palette, np.array([_UNLABELLED], np.uint8)])
+    painted: Picture = palette[np.minimum(labels, len(card.classes))]
+    return painted
+
+
+def montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
+    """Set rows of pictures side by side, with column titles and a legend of class colours.
+
+    A column of truth is there when a row has one; the legend shows the classes that occur.
+
+    :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
+    :raises ValueError: when there are no rows, or arrays of one row differ in size.
+    """
+    if not rows:
+        raise ValueError('a montage needs at least one row')
+    for row in rows:
+        _check(row)
+    titles = ['Camera image', 'Truth', 'Label map', 'Overlay']
+    if all(row.truth is None for row in rows):
+        titles.remove('Truth')
+    left = _MARGIN + (34 if any(row.name for row in rows) else 0)
+    cell = (WIDTH - left - _MARGIN - _GAP * (len(titles) - 1)) // len(titles)
+    heights = [round(cell * row.image.shape[0] / row.image.shape[1]) for row in rows]
+    legend = _Legend(rows, card)
+    top = _MARGIN + 40
+    bottom = top + sum(heights) + _GAP * (len(rows) - 1) + 22
+    page = Image.new('RGB', (WIDTH, bottom + legend.height + _MARGIN), 'white')
+    draw = ImageDraw.Draw(page)
+    for column, title in enumerate(titles):
+        draw.text((left + column * (cell + _GAP), top - 12), title, _INK, _font(24, bold=True),
+                  anchor='ls')
+    y = top
+    for row, height in zip(rows, heights):
+        _name(page, row.name, y, height)
+        pictures = {'Camera image': row.image[..., ::-1], 'Overlay': row.overlay[..., ::-1],
+                    'Label map': colorize(row.labels, card),
+                    'Truth': None if row.truth is None else colorize(row.truth, card)}
+        for column, title in enumerate(titles):
+            x = left + column * (cell + _GAP)
+            if (picture := pictures[title]) is None:
+                draw.text((x + cell // 2, y + height // 2), 'no truth', _FAINT, _font(20),
+                          anchor='mm')
+                continue
+            small = cv2.resize(np.ascontiguousarray(picture), (cell, height),
+                               interpolation=cv2.INTER_AREA)
+            page.paste(Image.fromarray(np.asarray(small, np.uint8)), (x, y))
+        y += height + _GAP
+    legend.draw(draw, left, bottom)
+    return np.ascontiguousarray(np.asarray(page)[..., ::-1])
+
+
+class _Legend:
+    """Swatches with class names, in as many lines as they need."""
+
+    def __init__(self, rows: Sequence[MontageRow], card: ModelCard) -> None:
+        maps = [labels for row in rows for labels in (row.labels, row.truth)
+                if labels is not None]
+        found = sorted({int(i) for labels in maps for i in np.unique(labels)})
+        count = len(card.classes)
+        entries = [(card.classes[i], tuple(card.palette[i].tolist())) for i in found if i < count]
+        if any(i >= count for i in found):
+            entries.append(('unlabelled', _UNLABELLED))
+        self._font = _font(21)
+        self._lines: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
+        x = 0.0
+        for name, color in entries:
+            advance = 30 + self._font.getlength(name) + 22
+            if x + advance > WIDTH - 2 * _MARGIN - 34:
+                self._lines.append([])
+                x = 0.0
+            self._lines[-1].append((x, name, color))
+            x += advance
+        self.height = 34 * len(self._lines)
+
+    def draw(self, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
+        for number, line in enumerate(self._lines):
+            middle = top + 34 * number + 17
+            for x, name, color in line:
+                box = (left + x, middle - 10, left + x + 20, middle + 10)
+                draw.rounded_rectangle(box, 4, color, (150, 150, 150))
+                draw.text((left + x + 30, middle), name, _INK, self._font, anchor='lm')
+
+
+def _check(row: MontageRow) -> None:
+    for what, pixels in zip(MontageRow._fields[1:4], row[1:4]):
+        if pixels is not None and pixels.shape[:2] != row.image.shape[:2]:
+            raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
+
+
+def _name(page: Image.Image, name: str, y: int, height: int) -> None:
+    if not name:
+        return
+    strip = Image.new('RGB', (height, 30), 'white')
+    ImageDraw.Draw(strip).text((height // 2, 15), name, _FAINT, _font(21), anchor='mm')
+    page.paste(strip.rotate(90, expand=True), (_MARGIN - 8, y))
+
+
+def _font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'  # matplotlib always brings it
+    return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)
+
+
+def latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Plot latencies by stage: each frame in turn, and how many frames stay below each time.
+
+    :param series: milliseconds of each frame, by stage; stages without a frame are left out.
+    :param path: PNG or any other file matplotlib writes, by its ending.
+    :raises ValueError: when no stage has a frame.
+    """
+    known = {stage: np.asarray(values, float) for stage, values in series.items() if len(values)}
+    if not known:
+        raise ValueError('no latencies to plot')
+    # a Figure of its own draws without a display and leaves pyplot's state alone
+    lines = -(-len(known) // 2)
+    figure = Figure(figsize=(16, 7 + 0.3 * lines), dpi=100, layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # type: ignore[union-attr, call-arg]
+    axes = figure.subplot_mosaic([['each', 'within'], ['legend', 'legend']], gridspec_kw={
+        'width_ratios': (1.25, 1), 'height_ratios': (1, 0.045 * lines)})
+    for (stage, values), color in zip(known.items(), cycle(_STAGES)):
+        axes['each'].plot(np.arange(1, len(values) + 1), values, color=color, linewidth=1.6,
+                          marker='o' if len(values) < 60 else '', markersize=4)
+        _distribution(axes['within'], stage, values, color)
+    _dress(axes['each'], 'Latency of each frame', 'frame', 'ms')
+    axes['each'].set_ylim(bottom=0)
+    axes['each'].xaxis.set_major_locator(MaxNLocator(integer=True))
+    _dress(axes['within'], 'Frames answered within', 'ms', 'frames')
+    axes['within'].set_xlim(0, 1.03 * max(values.max() for values in known.values()))
+    axes['within'].set_ylim(0, 1.02)
+    axes['within'].yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes['legend'].axis('off')
+    axes['legend'].legend(*axes['within'].get_legend_handles_labels(), loc='center', ncols=2,
+                          frameon=False, prop={'family': 'monospace', 'size': 13})
+    write_figure(path, figure)
+
+
+def _distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64], color: str) -> None:
+    marks = np.percentile(values, PERCENTILES)
+    numbers = '  '.join(f'p{p} {mark:5.1f}' for p, mark in zip(PERCENTILES, marks))
+    steps = np.concatenate([[0.0], np.arange(1, len(values) + 1) / len(values)])
+    axes.step(np.concatenate([[values.min()], np.sort(values)]), steps, where='post',
+              color=color, linewidth=2.2, label=f'{stage:<12} {numbers} ms')
+    axes.plot(marks, np.array(PERCENTILES) / 100, 'o', color=color, markersize=7)
+
+
+def _dress(axes: Axes, title: str, across: str, up: str) -> None:
+    axes.set_title(title, fontsize=17, loc='left', fontweight='bold', pad=12)
+    axes.set_xlabel(across, fontsize=13)
+    axes.set_ylabel(up, fontsize=13)
+    axes.grid(True, color='#e3e5e8')
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.tick_params(labelsize=12)
