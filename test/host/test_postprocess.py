@@ -12,7 +12,7 @@ from trt_segmentation.host.postprocess import contenders, Postprocess
 from trt_segmentation.model.card import RESIZES
 from trt_segmentation.model.geometry import fit
 from trt_segmentation.model.output_kind import MANY
-from trt_segmentation.model.signature import AnswerOutput
+from trt_segmentation.model.signature import NetworkOutput
 
 NEAR = 1e-4
 """Logits closer than this, of size 10, may be ordered either way by float32."""
@@ -21,7 +21,7 @@ GRID = st.integers(1, 20)
 
 
 def output(kind='logits', layout='nchw', dtype='float32', channels=5):
-    return AnswerOutput('out', kind, layout, dtype, channels)
+    return NetworkOutput('out', kind, layout, dtype, channels)
 
 
 def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):

@@ -14,7 +14,7 @@ from ..errors import EngineError
 from ..frame import UNLABELLED
 from ..model.geometry import Geometry
 from ..model.output_kind import MANY, ONE
-from ..model.signature import AnswerOutput
+from ..model.signature import NetworkOutput
 from .output_arrays import output
 from .upsample import upsampler
 
@@ -41,7 +41,7 @@ class Postprocess:
     are not a number, the others decide.
     """
 
-    def __init__(self, output: AnswerOutput, classes: int, threshold: float) -> None:
+    def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
         self._output = output
         self._classes = classes
         self._threshold = np.float32(

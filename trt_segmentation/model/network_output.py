@@ -21,7 +21,7 @@ SUBORDINATE = re.compile('(?<![a-z])(aux|extra|boundary|edge|detail)')
 
 
 @dataclass(frozen=True)
-class AnswerOutput:
+class NetworkOutput:
     """The output tensor that is the answer.
 
     :param kind: one of :data:`trt_segmentation.model.card.KINDS`, not ``auto``.
@@ -37,9 +37,9 @@ class AnswerOutput:
     channels: int
 
 
-def find_answer(tensors: Sequence[Tensor], card: OutputCard, classes: int | None,
+def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: int | None,
                 image: ImageInput, reasons: list[str],
-                endings: Mapping[str, Ending]) -> tuple[AnswerOutput, tuple[str, ...]]:
+                endings: Mapping[str, Ending]) -> tuple[NetworkOutput, tuple[str, ...]]:
     """Decide which output is the answer.
 
     :param classes: number of classes of the card; None to infer it.
@@ -70,7 +70,7 @@ class _Reader:
         self._classes = classes
         self._endings = endings
 
-    def __call__(self, tensor: Tensor, reasons: list[str]) -> AnswerOutput:
+    def __call__(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
         """Read it.
 
         :param reasons: gets a line for every decision.
@@ -97,7 +97,7 @@ class _Reader:
         channels = _channels(tensor, kind, layout, classes)
         if classes is None:     # a card that names the classes was written by somebody who knows
             refuse_other_shapes(tensor, layout, self.image)
-        return AnswerOutput(tensor.name, kind, layout, tensor.dtype, channels)
+        return NetworkOutput(tensor.name, kind, layout, tensor.dtype, channels)
 
 
 def _channels(tensor: Tensor, kind: str, layout: str, classes: int | None) -> int:
@@ -113,9 +113,9 @@ def _channels(tensor: Tensor, kind: str, layout: str, classes: int | None) -> in
 
 
 def _choose(tensors: Sequence[Tensor], read: _Reader, endings: Mapping[str, Ending],
-            reasons: list[str]) -> tuple[AnswerOutput, tuple[str, ...]]:
+            reasons: list[str]) -> tuple[NetworkOutput, tuple[str, ...]]:
     """The answer among several outputs, and the others that could be it."""
-    found: list[tuple[AnswerOutput, list[str]]] = []
+    found: list[tuple[NetworkOutput, list[str]]] = []
     refused = []
     for tensor in tensors:
         why: list[str] = []
@@ -144,7 +144,7 @@ def _choose(tensors: Sequence[Tensor], read: _Reader, endings: Mapping[str, Endi
     return answer, others
 
 
-def _rank(answer: AnswerOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
+def _rank(answer: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
     """The smallest is the answer.
 
     :param most: operators that the output that needs most of them needs.

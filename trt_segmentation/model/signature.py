@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ..untrusted.onnx_graph import Ending
 from .card import InputCard, OutputCard
 from .network_input import find_image, ImageInput
-from .network_output import AnswerOutput, find_answer
+from .network_output import find_network_output, NetworkOutput
 from .output_kind import contradictions, MANY
 from .tensor import Tensor
 
-__all__ = ['AnswerOutput', 'ImageInput', 'Signature', 'Tensor', 'resolve']
+__all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve']
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Signature:
     """
 
     input: ImageInput
-    output: AnswerOutput
+    output: NetworkOutput
     reasons: tuple[str, ...]
     classes: int | None = None
     alternatives: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def resolve(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input: InputCar
     reasons: list[str] = []
     endings = endings or {}
     image = find_image(inputs, input, reasons)
-    answer, others = find_answer(outputs, output, classes, image, reasons, endings)
+    answer, others = find_network_output(outputs, output, classes, image, reasons, endings)
     ending = endings.get(answer.name, Ending())
     warnings = [] if classes is None else contradictions(
         answer.name, answer.kind, output, classes, ending)

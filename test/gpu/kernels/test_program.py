@@ -10,7 +10,7 @@ import pytest
 
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import COLORS, InputCard, KINDS, ModelCard, spread_palette
-from trt_segmentation.model.signature import AnswerOutput, ImageInput
+from trt_segmentation.model.signature import ImageInput, NetworkOutput
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
 
@@ -81,7 +81,7 @@ def test_the_kernels_use_no_local_memory(arch):
     card = ModelCard('m', None, ('a',) * 19, spread_palette(19))
     for confidence in (False, True):
         compile_clean('postprocess.cu', arch, postprocess.defines(
-            card, AnswerOutput('out', 'logits', 'nchw', 'float16', 19), confidence))
+            card, NetworkOutput('out', 'logits', 'nchw', 'float16', 19), confidence))
 
 
 def test_every_variant_of_preprocess_compiles():
@@ -98,7 +98,7 @@ def test_every_variant_of_postprocess_compiles(kind):
         # 64-bit division, which label outputs have, is a call that saves a register or two, and
         # the way for logits that are not finite may
         compile_clean('postprocess.cu', 'sm_90', postprocess.defines(
-            card, AnswerOutput('out', kind, layout, dtype, classes),
+            card, NetworkOutput('out', kind, layout, dtype, classes),
             dtype == 'float32' and kind != 'labels'), limit=32 if kind == 'labels' else 8)
 
 

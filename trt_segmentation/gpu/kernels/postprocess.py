@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...frame import Frame
 from ...model.card import ModelCard
 from ...model.geometry import fit
-from ...model.signature import AnswerOutput, ImageInput
+from ...model.signature import ImageInput, NetworkOutput
 from .image import describe, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
@@ -71,7 +71,7 @@ class Target:
     overlay: int = 0
 
 
-def defines(card: ModelCard, output: AnswerOutput, confidence: bool) -> dict[str, str | int]:
+def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
     """Macros that make postprocess.cu read this output."""
     macros: dict[str, str | int] = {
         'ANSWER': _TYPES[output.dtype], 'KIND': output.kind.upper(),
@@ -87,7 +87,7 @@ class Postprocess:
     :param arch: that GPU's, as ``sm_90``.
     """
 
-    def __init__(self, card: ModelCard, image: ImageInput, output: AnswerOutput, palette: int,
+    def __init__(self, card: ModelCard, image: ImageInput, output: NetworkOutput, palette: int,
                  arch: str) -> None:
         self._card = card
         self._net = (image.height, image.width)
