@@ -274,7 +274,8 @@ def test_spoilt_networks_by_the_thousand(tmp_path, how):
 SHORTENED = """
 import os, sys
 from pathlib import Path
-from trt_segmentation.engines import EngineError, onnx_file
+from trt_segmentation.errors import EngineError
+from trt_segmentation.untrusted import onnx_file
 path, how = Path(sys.argv[1]), sys.argv[2]
 message = onnx_file._Walk.message
 
@@ -312,9 +313,10 @@ WEIGHTS_CUT = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from trt_segmentation.engines import EngineError, onnxruntime
-from trt_segmentation.engines.onnxruntime import OnnxRuntimeEngine
-from trt_segmentation.model_card import load_card
+from trt_segmentation.engines import onnxruntime_cpu as onnxruntime
+from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
+from trt_segmentation.errors import EngineError
+from trt_segmentation.model.card import load_card
 weights, when = Path(sys.argv[2]), sys.argv[3]
 give = getattr(onnxruntime, 'give_weights', None)
 if when == 'before':

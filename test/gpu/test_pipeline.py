@@ -506,7 +506,7 @@ import numpy as np
 
 sys.path[:0] = ['test', '.']
 from networks import color_card, cube_colors, painted
-from trt_segmentation.engines import EngineError
+from trt_segmentation.errors import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.pipeline import GpuPipeline
 
