@@ -77,7 +77,7 @@ FIGURES = [
      'to subscriber', [(ROS, f'direct, label map and overlay: {part}, p50')
                        for part in ('camera to node', 'in the node', 'node to subscriber')]),
     *(('docs/latency.md', f'| {part}¹ | {{:.1f}} | {{:.1f}} |',
-       [(ROS, f'{transport}, label map and overlay: {row}p50') for transport in ('direct', 'typed')])
+       [(ROS, f'{way}, label map and overlay: {row}p50') for way in ('direct', 'typed')])
       for part, row in (('camera process → node → subscriber process', ''),
                         *((f'of that: {part}', f'{part}, ')
                           for part in ('camera to node', 'in the node', 'node to subscriber')))),
@@ -110,8 +110,9 @@ FIGURES = [
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
     ('README.md', 'The node took {:.0f} images and segmented {:.0f}; newer images replaced the '
-     'others. Memory rose by {:.2f} MB', [('soak', 'frames the node took'), ('soak', 'frames answered'),
-                           ('soak', 'resident memory: rise of the line while counted')]),
+     'others. Memory rose by {:.2f} MB',
+     [('soak', 'frames the node took'), ('soak', 'frames answered'),
+      ('soak', 'resident memory: rise of the line while counted')]),
     ('README.md', '720p cameras at {:.2f} Hz',
      [('soak', 'images a second and camera, asked for')]),
     ('README.md', 'The node took {:.0f} images and segmented all of them. The middleware lost '
