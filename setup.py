@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What colcon and pip install, and where."""
+"""Tell colcon and pip what to install, and into which folders."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def files(*patterns: str) -> list[str]:
-    """Data files by pattern, relative to this file, as setuptools wants them."""
+    """Return the data files that match, with paths relative to this file, for setuptools."""
     return sorted(str(path.relative_to(HERE))
                   for pattern in patterns for path in HERE.glob(pattern))
 
@@ -19,7 +19,7 @@ def files(*patterns: str) -> list[str]:
 setup(
     name=PACKAGE,
     version='0.1.0',
-    description='Semantic segmentation of camera images for ROS 2: ONNX network in, label map out',
+    description='Semantic segmentation of camera images for ROS 2 with an ONNX network',
     long_description='See README.md.',
     license='Apache-2.0',
     author='The trt_segmentation authors',
@@ -38,14 +38,14 @@ setup(
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',
-    # What `import trt_segmentation` and a node need. Where a package manager has them under
-    # other names (rosdep on a ROS machine) they are found by import, not by these names.
+    # `import trt_segmentation` and the node need these. rosdep installs some of them under other
+    # names; the package finds them by import, so the names do not matter there.
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
-                  # ros/bag_limits.py replaces internals of this minor version
+                  # untrusted/bag_limits.py replaces internals of this minor version
                   'rosbags>=0.11,<0.12'],
-        # TensorRT's own Python module comes with TensorRT; cuda-core is for CUDA 12 and 13
+        # TensorRT brings its own Python module. cuda-core works with CUDA 12 and 13.
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sphinx: ./dev docs builds the pages of this folder into build/docs."""
+"""Settings of Sphinx. ./dev docs builds the pages of this folder into build/docs."""
 
 from pathlib import Path
 import sys
@@ -21,7 +21,7 @@ myst_heading_anchors = 3
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 autodoc_default_options = {'members': True}
-# other projects' inventories are on the network, and the pages are built without one
+# The build uses no network, so it has no inventories of other projects to resolve these names.
 nitpick_ignore_regex = [('py:.*', r'(numpy|np|npt|pathlib|collections|Path|Any|Sequence|Mapping'
                                   r'|Callable)(\..*)?')]
 

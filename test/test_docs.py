@@ -16,6 +16,7 @@ import sys
 
 from markdown_blocks import blocks
 import pytest
+from test_house_rules import FLOORS, OTHER_ROOT_FILES, SHARED
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / 'docs'
@@ -148,6 +149,19 @@ def test_links_lead_somewhere(page: Path) -> None:
         path = page.parent / name if name else page
         assert path.exists(), f'{page.name}: there is no {target}'
         assert not anchor or anchor in anchors(path), f'{page.name}: no heading {target}'
+
+
+def test_architecture_lists_every_room_on_its_floor() -> None:
+    """The table of rooms in docs/architecture.md has the rooms and floors of FLOORS."""
+    table: dict[int, set[str]] = {}
+    for floor, names in re.findall(r'^\| (\d+) \| (`.*?`) \|',
+                                   (DOCS / 'architecture.md').read_text('utf-8'), re.MULTILINE):
+        table.setdefault(int(floor), set()).update(re.findall('`(.*?)`', names))
+    for floor, rooms in enumerate(FLOORS, 1):
+        files = {'the root': {f'{name}.py' for name in SHARED - {'__init__'}},
+                 **{room: {f'{name}.py'} for name, room in OTHER_ROOT_FILES.items()}}
+        assert table.pop(floor) == set().union(*(files.get(room, {f'{room}/'}) for room in rooms))
+    assert not table
 
 
 def test_files_named_in_the_text_exist() -> None:

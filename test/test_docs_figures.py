@@ -54,46 +54,41 @@ FIGURES = [
     ('README.md', '{:.1f} times as fast as PyTorch', [(GPU, 'lraspp-fp16: pytorch p50 by ours')]),
     ('README.md', 'ordinary memory cost {:.1f} ms more',
      [(GPU, 'lraspp-fp16: of it the copy into pinned memory')]),
-    ('README.md', 'p99 {:.1f} ms; sixteen: none, {:.1f} ms',
+    ('README.md', 'p99 {:.1f} ms. Sixteen: no frame dropped, p99 {:.1f} ms',
      [(MANY, '8 cameras: p99'), (MANY, '16 cameras: p99')]),
-    ('README.md', 'p50 {:.1f} ms direct, {:.1f} ms typed, {:.0f} of 300 answered',
+    ('README.md', 'p50 {:.1f} ms direct, {:.1f} ms typed, {:.0f} of 300 images segmented',
      [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50'),
       (ROS, 'direct, label map and overlay: answered of 300 at 30 Hz, onnxruntime-cuda')]),
-    ('README.md', "between two processes {:.0f} arrive with Fast DDS's defaults and {:.0f} with",
+    ('README.md', "With Fast DDS's defaults {:.0f} arrive, and with "
+     '[config/fastdds.xml](config/fastdds.xml) {:.0f}.',
      [('dds_profile', 'default, best_effort: arrived'),
       ('dds_profile', 'ours, best_effort: arrived')]),
-    ('docs/your_camera.md', 'of 100 best-effort ones {:.0f} arrive, and {:.0f} with',
+    ('docs/your_camera.md', 'of 100 best-effort images {:.0f} arrive, and {:.0f} arrive with',
      [('dds_profile', 'default, best_effort: arrived'),
       ('dds_profile', 'ours, best_effort: arrived')]),
-    *((page, text, [direct('one process', 'typed'), direct('one process', 'direct'),
-                    direct('two processes', 'typed'), direct('two processes', 'direct')])
-      for page, text in (
-          ('README.md', '{:.1f} ms typed and {:.1f} direct in one process, {:.1f} and {:.1f} '
-                        'between two'),
-          ('docs/latency.md', '{:.1f} ms typed and {:.1f} direct within a process, {:.1f} and '
-                              '{:.1f} between two'))),
-    ('README.md', '`mallopt` alone brings typed to {:.1f} and {:.1f}',
+    *((page, 'Within one process: {:.1f} ms typed, {:.1f} ms direct. Between two processes: '
+             '{:.1f} ms typed, {:.1f} ms direct.',
+       [direct('one process', 'typed'), direct('one process', 'direct'),
+        direct('two processes', 'typed'), direct('two processes', 'direct')])
+      for page in ('README.md', 'docs/latency.md')),
+    ('README.md', '`mallopt` setting alone improves typed to {:.1f} and {:.1f} ms',
      [direct('one process, mallopt', 'typed'), direct('two processes, mallopt', 'typed')]),
-    ('README.md', "Direct, {:.1f} ms of it are the camera's and the middleware's, {:.1f} the "
-     "node's", [(ROS, f'direct, label map and overlay: {part}, p50')
-                for part in ('camera to node', 'in the node')]),
-    *(('docs/latency.md', f'| of it {part}¹ | {{:.1f}} |',
-       [(ROS, f'direct, label map and overlay: {part}, p50')])
-      for part in ('camera to node', 'in the node', 'node to subscriber')),
-    *(('docs/latency.md', f'{what}; typed is {{:.1f}} |',
-       [(ROS, f'typed, label map and overlay: {part}, p50')])
-      for what, part in (('driver, `transport: direct`', 'camera to node'),
-                         ('the rows below', 'in the node'))),
-    ('docs/latency.md', 'all together¹ | {:.1f} | `transport: direct`; typed is {:.1f} |',
-     [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50')]),
+    ('README.md', '{:.1f} ms from camera to node, {:.1f} ms in the node, and {:.1f} ms from node '
+     'to subscriber', [(ROS, f'direct, label map and overlay: {part}, p50')
+                       for part in ('camera to node', 'in the node', 'node to subscriber')]),
+    *(('docs/latency.md', f'| {part}¹ | {{:.1f}} | {{:.1f}} |',
+       [(ROS, f'{way}, label map and overlay: {row}p50') for way in ('direct', 'typed')])
+      for part, row in (('camera process → node → subscriber process', ''),
+                        *((f'of that: {part}', f'{part}, ')
+                          for part in ('camera to node', 'in the node', 'node to subscriber')))),
     *(('docs/latency.md', f'| `{stage}` | {{:.2f}} |', [(GPU, f'lraspp-fp16: stage {stage} p50')])
       for stage in ('stage', 'upload', 'preprocess', 'inference', 'postprocess', 'download')),
-    ('docs/latency.md', '| {:.2f} more where the image is not in pinned memory',
+    ('docs/latency.md', 'It takes {:.2f} ms more if the image is not in pinned memory',
      [(GPU, 'lraspp-fp16: of it the copy into pinned memory')]),
-    ('docs/latency.md', 'LR-ASPP from {:.2f} to {:.2f} ms and DeepLabV3 ResNet-50 from {:.2f} to '
-     '{:.2f}', [(GPU, f'{name}: pinned to pinned p50') for name in (
+    ('docs/latency.md', 'LR-ASPP from {:.2f} to {:.2f} ms, and DeepLabV3 ResNet-50 from {:.2f} to '
+     '{:.2f} ms', [(GPU, f'{name}: pinned to pinned p50') for name in (
          'lraspp-fp32', 'lraspp-fp16', 'deeplabv3-fp32', 'deeplabv3-fp16')]),
-    ('docs/jetson.md', 'on one H200 {:.2f} ms against {:.2f}',
+    ('docs/jetson.md', 'On one H200 it takes {:.2f} ms instead of {:.2f}',
      [(GPU, 'lraspp-fp16: mapped memory, p50'), (GPU, 'lraspp-fp16: pinned to pinned p50')]),
     *(('docs/many_cameras.md', f'| {count} | {{:.2f}} | {{:.2f}} | {{:.0f}} |',
        [(MANY, f'{count} camera{"s" * (count > 1)}: {row}') for row in ('p50', 'p99', 'dropped')])
@@ -103,7 +98,7 @@ FIGURES = [
         for row in ('p50', 'p99', 'dropped')]) for count in (24, 32)),
     ('docs/many_cameras.md', 'streams {:.0f} frames/s instead of {:.0f}',
      [(GPU, 'lraspp-fp16: two networks at once, pipelined'), (GPU, 'lraspp-fp16: pipelined')]),
-    ('docs/many_cameras.md', 'comes alone takes {:.2f} ms instead of {:.2f}',
+    ('docs/many_cameras.md', 'A single frame takes {:.2f} ms instead of {:.2f}',
      [(GPU, 'lraspp-fp16: two networks at once, p50 of one frame'),
       (GPU, 'lraspp-fp16: pinned to pinned p50')]),
     ('README.md', '`networks: 2` it streams {:.0f}',
@@ -114,15 +109,18 @@ FIGURES = [
                   'IoU, lane marking', 'IoU, person', 'IoU, pole', 'IoU, traffic sign')),
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
-    ('README.md', '{:.0f} images taken, {:.0f} answered, the rest displaced by newer ones; memory '
-     'rose by {:.2f} MB', [('soak', 'frames the node took'), ('soak', 'frames answered'),
-                           ('soak', 'resident memory: rise of the line while counted')]),
+    ('README.md', 'The node took {:.0f} images and segmented {:.0f}; newer images replaced the '
+     'others. Memory rose by {:.2f} MB',
+     [('soak', 'frames the node took'), ('soak', 'frames answered'),
+      ('soak', 'resident memory: rise of the line while counted')]),
     ('README.md', '720p cameras at {:.2f} Hz',
      [('soak', 'images a second and camera, asked for')]),
-    ('README.md', '{:.0f} taken, all answered, p50 {:.1f} ms and p99 {:.1f} ms',
-     [('soak_gpu', 'frames the node took'), ('soak_gpu', 'latency p50, median of the windows'),
+    ('README.md', 'The node took {:.0f} images and segmented all of them. The middleware lost '
+     '{:.0f} more. p50 was {:.1f} ms and p99 {:.1f} ms',
+     [('soak_gpu', 'frames the node took'), ('soak_gpu', 'images lost in the middleware'),
+      ('soak_gpu', 'latency p50, median of the windows'),
       ('soak_gpu', 'latency p99, median of the windows')]),
-    ('docs/many_cameras.md', 'eight of them together get {:.0f} label maps a second',
+    ('docs/many_cameras.md', 'Eight cameras together get {:.0f} label maps a second',
      [('cameras', '8 cameras: label maps')]),
 ]
 

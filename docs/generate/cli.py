@@ -1,36 +1,42 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/cli.md from trt_seg's own parser: python docs/generate/cli.py > docs/cli.md"""
+"""Write docs/cli.md from the parser of trt_seg: python docs/generate/cli.py > docs/cli.md"""
 
 from __future__ import annotations
 
 import argparse
 
+EXIT_CODES = [
+    ('0', 'The command did what you asked.'),
+    ('1', 'The command checked something, and the result is not as expected.'),
+    ('2', 'The command could not do it. One line says why.'),
+    ('130', 'Ctrl-C stopped the command. Other signals give 128 + the number of the signal.'),
+    ('141', 'Nobody reads the output any more, as in `trt_seg doctor | head -1`.'),
+]
+
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Markdown table; bars within cells are escaped, and ``<`` outside of code."""
+    """Return the lines of a Markdown table; escape bars in cells, and ``<`` outside of code."""
     return ['| ' + ' | '.join(_cell(text) for text in row) + ' |'
             for row in (head, ('---',) * len(head), *rows)] + ['']
 
 
 def _cell(text: str) -> str:
-    # every second part is code, between two backticks
+    # Every second part is between two backticks, so it is code.
     parts = text.replace('|', '\\|').split('`')
     return '`'.join(part if index % 2 else part.replace('<', '&lt;')
                     for index, part in enumerate(parts))
 
 
 def cli_text() -> str:
-    """docs/cli.md."""
+    """Return the text of docs/cli.md."""
     from trt_segmentation.commands.arguments import parser
     lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
              'prints the same.', '',
-             'Exit codes: 0; 1 where what was checked is not as it should be; 2 where it could '
-             'not be', 'done, with one line that says why; 128 + signal where it was stopped: 130 '
-             'by Ctrl-C, 141 if', 'nobody reads its output any more, as in `trt_seg doctor | '
-             'head -1`.', '', '`python -m trt_segmentation` is the same command, and `trt_seg '
-             '--version` prints the version.', 'Where the terminal knows only ASCII, other '
-             'letters are printed as escapes.', '']
+             *table(('exit code', 'meaning'), EXIT_CODES),
+             '`python -m trt_segmentation` is the same command. `trt_seg --version` prints the '
+             'version.', 'On a terminal that knows only ASCII, `trt_seg` prints other letters as '
+             'escapes.', '']
     (commands,) = (action for action in parser()._actions
                    if isinstance(action, argparse._SubParsersAction))
     helps = {choice.dest: choice.help or '' for choice in commands._choices_actions}
@@ -44,12 +50,12 @@ def cli_text() -> str:
 
 
 def sentence(text: str) -> str:
-    """Begin with a capital letter and end with a full stop."""
+    """Return the text with a capital letter at the start and a full stop at the end."""
     return text[0].upper() + text[1:].rstrip('.') + '.'
 
 
 def usage(command: argparse.ArgumentParser) -> str:
-    """Positional arguments and required options; argparse's own differs between Pythons."""
+    """Return positional arguments and required options, the same in every Python version."""
     shown = [shape(action) for action in command._actions
              if action.required and action.dest != 'help']
     optional = any(not action.required for action in command._actions if action.dest != 'help')
@@ -57,7 +63,7 @@ def usage(command: argparse.ArgumentParser) -> str:
 
 
 def shape(action: argparse.Action) -> str:
-    """How an argument is written: its name and what follows it."""
+    """Return how a user writes an argument: its name and its values."""
     choices = '{' + ','.join(map(str, action.choices or [])) + '}'
     values = '' if action.nargs == 0 else str(
         action.metavar or (choices if action.choices else action.dest.upper()))
@@ -68,13 +74,13 @@ def shape(action: argparse.Action) -> str:
 
 
 def option(action: argparse.Action) -> tuple[str, str, str]:
-    """One row: how it is written, its default, what it means."""
+    """Return one row of the table: how to write the argument, its default, its meaning."""
     default = '1G' if action.default == 1 << 30 else action.default
     if isinstance(default, tuple):
         default = 'x'.join(map(str, default))
     shown = '' if action.nargs == 0 or default in (None, [], '') else f'`{default}`'
     words = action.help or ''
-    # the second is argparse's own addition, in some Pythons
+    # argparse itself adds the second form in some Python versions.
     for default_told in ('(%(default)s)', '(default: %(default)s)', '(default: yes)',
                          f'({default})'):
         words = words.replace(default_told, '')

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/topics.md from a node that runs: python docs/generate/topics.py > docs/topics.md
+"""Write docs/topics.md from a running node: python docs/generate/topics.py > docs/topics.md
 
-Topics, types, QoS and services are asked of the node, diagnostics of the function that makes
-them. Only the words beside them are written here: a name without words, or words without a name,
-ends it with an error.
+The node gives topics, types, QoS and services. The function that makes diagnostics gives their
+keys. This file holds only the descriptions. It exits with an error if a name has no description,
+or if a description has no name.
 """
 
 from __future__ import annotations
@@ -22,114 +22,117 @@ CAMERA = 'camera NAME'
 EVERY_NODE = ('/parameter_events', '/rosout', '/clock')
 
 TOPICS = {
-    '/image': 'in; `<image>/compressed` with `image_transport: compressed`',
-    '/camera_info': 'in, optional; taken from beside the image unless remapped',
-    '~/label_map': "class ids at the camera's size, header copied; mono8, mono16 above 255 "
-                   'classes; 255 (65535) where the network saw nothing',
-    '~/overlay': 'bgr8, the image with the class colours on it; computed only while somebody '
-                 'subscribes',
-    '~/confidence': 'mono8, 0 to 255 for 0 to 1; with `confidence: true` and a subscriber',
-    '~/camera_info': "the newest `camera_info`, with the image's header",
-    '~/label_info': 'class names by id, once; where vision_msgs is installed',
-    '~/transition_event': 'of every lifecycle node',
-    '/diagnostics': 'once every `diagnostics_period`; see below',
+    '/image': 'Input. With `image_transport: compressed` the node takes `<image>/compressed`.',
+    '/camera_info': 'Input, optional. It is beside the image, unless you remap it.',
+    '~/label_map': "Class ids in the camera's size, with the image's header: mono8, or mono16 for "
+                   'more than 255 classes. A pixel that the network did not see is 255 (mono8) or '
+                   '65535 (mono16).',
+    '~/overlay': 'bgr8, the image with the class colours on it. The node computes it only while '
+                 'someone subscribes.',
+    '~/confidence': 'mono8, 0 to 255 for 0 to 1. It needs `confidence: true` and a subscriber.',
+    '~/camera_info': "The newest `camera_info`, with the image's header.",
+    '~/label_info': 'Class names by id, published once. It needs vision_msgs.',
+    '~/transition_event': 'Every lifecycle node has it.',
+    '/diagnostics': 'Once every `diagnostics_period`; see below.',
 }
 SERVICES = {
-    '~/change_state': 'configure, activate, deactivate, cleanup, shutdown',
-    '~/get_state': 'the lifecycle state',
-    '~/get_available_states': 'of every lifecycle node',
-    '~/get_available_transitions': 'of every lifecycle node',
-    '~/get_transition_graph': 'of every lifecycle node',
+    '~/change_state': 'Configure, activate, deactivate, clean up or shut down the node.',
+    '~/get_state': 'Get the lifecycle state.',
+    '~/get_available_states': 'Every lifecycle node has it.',
+    '~/get_available_transitions': 'Every lifecycle node has it.',
+    '~/get_transition_graph': 'Every lifecycle node has it.',
 }
 KEYS = {
     'pipeline': {
         'state': 'lifecycle state',
-        'cameras': 'how many',
+        'cameras': 'number of cameras',
         'transport': 'direct or typed',
-        'transport_reason': 'why that one',
-        'executor_errors': 'exceptions of callbacks that the node survived, since the start; each '
-                           'is a bug',
-        'executor_error': 'the newest of them',
+        'transport_reason': 'why the node uses this transport',
+        'executor_errors': 'exceptions of callbacks that the node survived, since the start. Each '
+                           'one is a bug.',
+        'executor_error': 'the newest of these exceptions',
         'clock_messages_ignored': 'messages of `/clock` that hold no time, since the start',
-        'frames_in': 'images delivered since the start',
-        'frames_out': 'label maps published',
-        'frames_dropped': 'images that got none; `frames_in` is always `frames_out` + '
-                          '`frames_dropped` + those at work',
-        'fps_in': 'images a second, of the last 10 s',
-        'fps_out': 'label maps a second, of the last 10 s',
-        'frames_lost': 'images that the middleware lost on the way, not in `frames_in`; `unknown` '
-                       'and why if it does not report them',
-        'frames_skipped': "images that never came, by the camera's own numbers: those lost, and "
-                          'those that a newer one replaced before the node took them',
+        'frames_in': 'images that arrived since the start',
+        'frames_out': 'label maps that the node published',
+        'frames_dropped': 'images that got no label map. `frames_in` is always `frames_out` + '
+                          '`frames_dropped` + the images in the pipeline.',
+        'fps_in': 'images per second, over the last 10 s',
+        'fps_out': 'label maps per second, over the last 10 s',
+        'frames_lost': 'images that the middleware lost; `frames_in` does not count them. If the '
+                       'middleware does not report losses: `unknown` and the reason.',
+        'frames_skipped': "images that never arrived, by the camera's own numbers: the lost "
+                          'images, and images that a newer one replaced before the node took them',
     },
     'engine': {
         'model': 'name in the model card',
         'engine': 'tensorrt, onnxruntime-cuda or onnxruntime-cpu',
-        'version': 'of its library',
+        'version': "version of the engine's library",
         'precision': 'fp32, fp16, int8 or mixed',
         'device': 'name of the GPU or CPU',
-        'reason': 'why this engine was taken',
-        'cache': '`hit` or `built`; of TensorRT',
+        'reason': 'why the node uses this engine',
+        'cache': 'only for TensorRT: `hit` (from the cache) or `built`',
     },
     CAMERA: {
-        'image_topic': 'full name of what is subscribed to',
-        'image_publishers': 'how many publish it',
-        'camera_info_bad': '`camera_info` messages that could not be read; log and diagnostics '
-                           'say why',
-        'camera_info_lost': 'those that the middleware lost on the way',
-        'age': 'why there is no age, where stamps and clock share no time base',
+        'image_topic': 'full name of the image topic',
+        'image_publishers': 'number of publishers on this topic',
+        'camera_info_bad': '`camera_info` messages that the node could not read. Log and '
+                           'diagnostics say why.',
+        'camera_info_lost': '`camera_info` messages that the middleware lost',
+        'age': 'why there is no age, if stamps and clock share no time base',
     },
 }
 REASONS = {
-    'superseded': 'a newer image of the camera came while this one waited: the network is slower '
-                  'than the camera',
-    'bad frame': 'header and bytes cannot be an image; log and diagnostics say which number',
-    'engine error': 'the engine failed on it; log and diagnostics say how',
-    'engine down': 'the engine failed over and over and is being opened again',
-    'internal error': 'a bug; the log has the traceback',
-    'deactivated': 'it waited when the node was deactivated',
-    'no free buffer': 'direct transport: every buffer held an image at work',
-    'take error': 'direct transport: the middleware could not hand it over',
+    'superseded': 'A newer image of the camera arrived while this one waited, because the network '
+                  'is slower than the camera.',
+    'bad frame': 'Header and bytes do not fit together. Log and diagnostics name the value.',
+    'engine error': 'The engine failed on this image. Log and diagnostics say how.',
+    'engine down': 'The engine failed several times, and the node is opening it again.',
+    'internal error': 'There is a bug. The log has the traceback.',
+    'deactivated': 'The image was waiting when the node was deactivated.',
+    'no free buffer': 'Direct transport: every buffer held an image in the pipeline.',
+    'take error': 'Direct transport: the middleware could not give the image to the node.',
 }
 STAGES = {
-    'wait': 'from taking the image until a worker fetched it',
-    'decode': 'reading the header; JPEG and PNG are decoded here',
-    'stage': 'GPU: copy into pinned memory, where the image is not there already',
-    'upload': 'GPU: pinned memory to the GPU',
-    'preprocess': 'colour order, resize, normalise',
-    'inference': 'the network, of the whole batch',
-    'postprocess': 'enlarge, argmax; overlay and confidence where wanted',
-    'download': 'GPU: answers to pinned memory',
-    'publish': 'until the middleware has them',
+    'wait': 'from taking the image until the submitting thread reads it',
+    'decode': 'read the header; decode JPEG and PNG',
+    'stage': 'GPU: copy the image into pinned memory, if it is not there already',
+    'upload': 'GPU: copy from pinned memory to the GPU',
+    'preprocess': 'change the colour order, resize, normalize',
+    'inference': 'run the network on the whole batch',
+    'postprocess': 'enlarge, compute argmax, and overlay and confidence if wanted',
+    'download': 'GPU: copy the results to pinned memory',
+    'publish': 'give the results to the middleware',
     'total': 'from taking the image until its label map is published',
-    'age': "from the image's stamp until its label map is published",
+    'age': "from the image's stamp until the node starts to publish its label map",
 }
 
 
 def same(what: str, found: Iterable[str], described: Iterable[str]) -> None:
-    """Exit unless exactly what there is has words beside it."""
+    """Exit with an error if a name has no description, or a description has no name."""
     found, described = set(found), set(described)
     if found != described:
-        sys.exit(f'docs/reference.py: {what}: without words {sorted(found - described)}, '
-                 f'words for nothing {sorted(described - found)}')
+        sys.exit(f'docs/generate/topics.py: {what}: describe {sorted(found - described)}, and '
+                 f'remove the descriptions of {sorted(described - found)}')
 
 
 def topics_text() -> str:
-    """docs/topics.md."""
+    """Return the text of docs/topics.md."""
     return '\n'.join([
-        '# Topics, services, diagnostics', '', 'Written by `docs/generate/topics.py` from a '
-        "node that runs. `~` is the node's name,", '`/trt_segmentation` unless renamed. With '
-        '`cameras: [front]` each camera has `front/image`,', '`front/camera_info` and '
-        '`front/segmentation/label_map` and so on in place of `image` and `~/`.', '',
+        '# Topics, services, diagnostics', '', '`docs/generate/topics.py` writes this page from '
+        "a running node. `~` is the node's name,", '`/trt_segmentation` unless you rename it. '
+        'With `cameras: [front]` the camera has `front/image` and', '`front/camera_info` instead '
+        'of `image` and `camera_info`, and `front/segmentation/label_map` instead', 'of '
+        '`~/label_map`; the other outputs change in the same way.', '',
         *_endpoints(), '## Diagnostics', '',
-        '`/diagnostics` carries one status each for `trt_segmentation: pipeline`, '
-        '`trt_segmentation: engine`', 'and `trt_segmentation: camera NAME` (`camera` alone where '
-        'it has no name). `hardware_id` is the', 'device. WARN and ERROR come with what is wrong '
-        'in `message`; the thresholds are', '[parameters](parameters.md).', '', *_diagnostics()])
+        '`/diagnostics` has one status each for `trt_segmentation: pipeline`, '
+        '`trt_segmentation: engine` and', '`trt_segmentation: camera NAME` (`camera` alone if '
+        'the camera has no name). `hardware_id` is the device.', 'If the status is WARN or ERROR, '
+        '`message` says what is wrong. The limits are [parameters](parameters.md).', '',
+        *_diagnostics()])
 
 
 def _endpoints() -> list[str]:
-    """Start a node and look at it."""
+    """Start a node, and return the tables of its topics and services."""
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     import rclpy
     from rclpy.parameter import Parameter
@@ -152,7 +155,7 @@ def _endpoints() -> list[str]:
         node.stop()
         node.destroy_node()
         rclpy.shutdown(context=context)
-    if publishers.LabelInfo is None:  # what it would be where vision_msgs is installed
+    if publishers.LabelInfo is None:  # the page describes a machine with vision_msgs
         rows.append(('~/label_info', 'out', 'vision_msgs/LabelInfo', _qos(LATCHED)))
     same('topics', [row[0] for row in rows], TOPICS)
     same('services', services, SERVICES)
@@ -163,16 +166,16 @@ def _endpoints() -> list[str]:
         *table(('topic', 'type', 'QoS', ''),
                [(f'`{name.lstrip("/") if way == "in" else name}`', f'`{kind}`', qos, TOPICS[name])
                 for name, way, kind, qos in rows]),
-        'Every QoS can be changed by `qos_overrides` parameters. `/clock` is subscribed to with '
-        '`use_sim_time`.', '',
+        'The `qos_overrides` parameters change any QoS. With `use_sim_time` the node subscribes '
+        'to `/clock`.', '',
         '## Services', '',
         *table(('service', 'type', ''),
                [(f'`{name}`', f'`{services[name]}`', words) for name, words in SERVICES.items()]),
-        'and the parameter services of every node.', '']
+        'The node also has the parameter services of every node.', '']
 
 
 def _topics(node: Any, way: str) -> list[tuple[str, str, str, str]]:
-    """(short name, way, type, QoS) of what a node subscribes to or publishes."""
+    """Return (short name, way, type, QoS) of each topic that a node subscribes to or publishes."""
     kind, info = (('subscriber', node.get_subscriptions_info_by_topic) if way == 'in' else
                   ('publisher', node.get_publishers_info_by_topic))
     found = getattr(node, f'get_{kind}_names_and_types_by_node')(node.get_name(), '/')
@@ -196,7 +199,7 @@ def _qos(profile: Any) -> str:
 
 
 def _diagnostics() -> list[str]:
-    """Every key of every task, of a report that has everything."""
+    """Return the tables of every key, from a report that has every key."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
     from trt_segmentation.ros.transport import direct_subscription
@@ -220,7 +223,8 @@ def _diagnostics() -> list[str]:
     for status in tasks(report):
         task = status.name.partition(': ')[2]
         own = [pair.key for pair in status.values if pair.key not in counted | timed]
-        shared = KEYS['pipeline'] if task == CAMERA else {}  # a camera counts as the pipeline
+        # A camera has the same counts as the pipeline.
+        shared = KEYS['pipeline'] if task == CAMERA else {}
         known = {name: words for name, words in {**shared, **KEYS[task]}.items()
                  if name in own or name in KEYS[task]}
         same(f'keys of {task}', own, known)
@@ -234,12 +238,12 @@ def _of_pipeline_and_camera() -> list[str]:
         return [(f'`{before}{name.replace(" ", "_")}{after}`', text)
                 for name, text in words.items()]
     return [
-        'Pipeline and cameras also count the images dropped, by reason:', '',
+        'The pipeline and each camera also count the dropped images by reason:', '',
         *table(('key', 'why'), rows(REASONS, 'frames_dropped_')),
-        'and give the milliseconds of each stage over the last 10 s: `STAGE_time_ms` is the '
-        'median, and', 'there are `STAGE_time_p95_ms` and `STAGE_time_p99_ms`.', '',
+        'They also have the milliseconds of each stage over the last 10 s: `STAGE_time_ms` is the '
+        'median, and', '`STAGE_time_p95_ms` and `STAGE_time_p99_ms` are the percentiles.', '',
         *table(('stage', ''), rows(STAGES)),
-        'Stages marked GPU are there with TensorRT and ONNX Runtime CUDA only.']
+        'Only TensorRT and ONNX Runtime CUDA have the stages marked GPU.']
 
 
 if __name__ == '__main__':

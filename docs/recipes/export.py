@@ -4,10 +4,12 @@
 
     python docs/recipes/export.py NAME --out DIR [--random | --checkpoint FILE]
 
-NAME: lraspp, deeplabv3, fcn (torchvision), segformer (transformers), unet, timm
-(segmentation_models_pytorch). Pretrained weights are downloaded; --random takes none, to try the
-way, and --checkpoint loads a state dict of your own. Where a library enlarges its answer to the
-image's size, that is left out: the pipeline enlarges it just so, and has fewer numbers to move.
+NAME is lraspp, deeplabv3 or fcn (torchvision), segformer (transformers), or unet or timm
+(segmentation_models_pytorch). The script downloads pretrained weights. With --random it uses
+random weights, which is enough to try the export. With --checkpoint it loads your state dict.
+
+Some libraries enlarge the network output to the size of the image. The export leaves this step
+out. The pipeline enlarges in the same way, and so it has fewer numbers to copy.
 """
 
 from __future__ import annotations
@@ -25,34 +27,34 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network and what its card says.
+    """A network, and the content of its card.
 
-    :param load: makes the network, with pretrained weights or random ones.
-    :param answer: takes the network and a batch of images, gives logits.
-    :param size: height and width it was trained at, multiples of its stride.
-    :param classes: a card whose classes it has, or how many there are.
+    :param load: makes the network; True means random weights instead of pretrained ones.
+    :param compute_logits: takes the network and a batch of images, and returns logits.
+    :param size: height and width of the training images, both multiples of the network's stride.
+    :param classes: the installed card with the network's class names, or the number of classes.
     """
 
     load: Callable[[bool], nn.Module]
-    answer: Callable[[nn.Module, torch.Tensor], torch.Tensor]
+    compute_logits: Callable[[nn.Module, torch.Tensor], torch.Tensor]
     size: tuple[int, int]
     classes: str | int
 
 
 class Logits(nn.Module):
-    """A network with nothing but logits for an answer."""
+    """A network whose only output is the logits."""
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         super().__init__()
-        self.net, self._answer = net, recipe.answer
+        self.net, self._compute_logits = net, recipe.compute_logits
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(n, 3, height, width) float32 to (n, classes, height / s, width / s) float32."""
-        return self._answer(self.net, image)
+        """Map (n, 3, height, width) float32 to (n, classes, height / s, width / s) float32."""
+        return self._compute_logits(self.net, image)
 
 
 def torchvision_net(name: str) -> Callable[[bool], nn.Module]:
-    """One of torchvision's, trained on COCO with the classes of Pascal VOC."""
+    """Return a loader of a torchvision network, trained on COCO with the classes of Pascal VOC."""
     def load(random: bool) -> nn.Module:
         from torchvision.models import get_model
         if random:
@@ -62,17 +64,17 @@ def torchvision_net(name: str) -> Callable[[bool], nn.Module]:
 
 
 def lraspp_logits(net: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """At stride 8."""
+    """Return the logits of LR-ASPP, at stride 8."""
     return net.classifier(net.backbone(image))
 
 
 def torchvision_logits(net: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """DeepLabV3 and FCN at stride 8; the auxiliary head is for training only."""
+    """Return the logits of DeepLabV3 or FCN, at stride 8, without the head for training."""
     return net.classifier(net.backbone(image)['out'])
 
 
 def segformer(random: bool) -> nn.Module:
-    """SegFormer-B0, trained on Cityscapes."""
+    """Load SegFormer-B0, trained on Cityscapes."""
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
     if random:
         return SegformerForSemanticSegmentation(SegformerConfig(num_labels=19))
@@ -81,14 +83,17 @@ def segformer(random: bool) -> nn.Module:
 
 
 def unet(random: bool) -> nn.Module:
-    """A UNet on ResNet-18; only its encoder comes trained, the rest is yours to train."""
+    """Load a UNet on ResNet-18. Only its encoder is pretrained; train the rest yourself."""
     import segmentation_models_pytorch
     return segmentation_models_pytorch.Unet(
         'resnet18', encoder_weights=None if random else 'imagenet', classes=19)
 
 
 def timm(random: bool) -> nn.Module:
-    """DeepLabV3+ on an encoder of timm, any that gives features; likewise."""
+    """Load DeepLabV3+ on an encoder of timm. Only the encoder is pretrained.
+
+    You can use any encoder of timm that gives features.
+    """
     import segmentation_models_pytorch
     return segmentation_models_pytorch.DeepLabV3Plus(
         'tu-mobilenetv3_large_100', encoder_weights=None if random else 'imagenet', classes=19)
@@ -108,7 +113,7 @@ RECIPES = {
 
 
 def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
-    """Write the network with an open batch, and make sure that ONNX Runtime agrees with torch."""
+    """Write the network with an open batch size; compare ONNX Runtime's output with torch's."""
     model = Logits(net, recipe).eval()
     image = torch.randn(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -124,7 +129,7 @@ def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
 
 
 def write_card(name: str, recipe: Recipe, path: Path) -> None:
-    """Write the model card; all of these take ImageNet's mean and std, a card's default."""
+    """Write the model card. All these networks use ImageNet's mean and std, the card's default."""
     classes = recipe.classes
     path.write_text(f'name: {name}\nmodel: {name}.onnx\ninput:\n  color: rgb\n'
                     f'  resize: {"stretch" if classes == "cityscapes" else "letterbox"}\n'
@@ -133,7 +138,7 @@ def write_card(name: str, recipe: Recipe, path: Path) -> None:
 
 
 def main() -> None:
-    """Export one."""
+    """Export the network that the command line names."""
     parser = argparse.ArgumentParser(description='Export a network to ONNX with its model card.')
     parser.add_argument('name', choices=RECIPES)
     parser.add_argument('--out', type=Path, required=True, metavar='DIR')

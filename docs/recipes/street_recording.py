@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Record a street that is drawn, to try the other steps on: a bag, pictures and their truth.
+"""Write a recording, pictures and label maps of drawn streets, as input for the other examples.
 
     python docs/recipes/street_recording.py [FOLDER]
 
-Writes into the folder (the current one): drive.mcap, 12 images on /camera/image_raw; frames/, 12
-PNG pictures, by day, at night, in rain and in snow; truth/, a PNG of class ids for each.
+The script writes into FOLDER, or into the current folder:
+drive.mcap holds 12 images on /camera/image_raw.
+frames/ holds 12 PNG pictures: by day, at night, in rain and in snow.
+truth/ holds a PNG of class ids for each picture.
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ from trt_segmentation.untrusted.output_files import (
 
 IMAGE = 'sensor_msgs/msg/Image'
 SIZE = (640, 360)
-SEED = 1_500_000  # of no training
+SEED = 1_500_000  # no training used this seed
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
-EACH = 3  # pictures of each condition
+EACH = 3  # pictures per condition
 
 
 def write_bag(path: Path, frames: int = 12) -> None:
-    """Write a drive by day as one MCAP file of bgr8 images, ten a second."""
+    """Write a drive by day as one MCAP file of bgr8 images, ten per second."""
     store = get_typestore(Stores.ROS2_JAZZY)
     image, header, time = (store.types[name] for name in (
         IMAGE, 'std_msgs/msg/Header', 'builtin_interfaces/msg/Time'))
@@ -59,7 +61,7 @@ def write_bag(path: Path, frames: int = 12) -> None:
 
 
 def write_pictures(folder: Path) -> None:
-    """Write scenes of every condition into frames/ and their class ids into truth/."""
+    """Write scenes of every condition into frames/, and their class ids into truth/."""
     for kind in ('frames', 'truth'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for condition in CONDITIONS:
