@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 import numpy as np
 import pytest
 
-from trt_segmentation.accuracy.metrics import boundary_iou, boundary_overlap, confusion, Scores
+from trt_segmentation.accuracy.metrics import confusion, count_boundary_overlap, divide, Scores
 from trt_segmentation.errors import LabelError
 
 NAMES = ('road', 'sky', 'person')
@@ -77,7 +77,7 @@ def test_what_cannot_be_compared(truth, labels, message):
     with pytest.raises(LabelError, match=message):
         confusion(truth, labels, 3)
     with pytest.raises(LabelError, match=message):
-        boundary_iou(truth, labels, 3, 1)
+        count_boundary_overlap(truth, labels, 3, 1)
 
 
 # ---- against loops
@@ -122,11 +122,15 @@ def band_by_loop(side, truth, index, distance):
 @settings(max_examples=40, deadline=None)
 @given(label_maps(3), label_maps(3), st.integers(1, 3))
 def test_boundary_iou_is_what_a_loop_counts(truth, labels, distance):
-    overlap = boundary_overlap(truth, labels, 3, distance)
+    overlap = count_boundary_overlap(truth, labels, 3, distance)
     for index in range(3):
         expected = band_by_loop(truth, truth, index, distance)
         found = band_by_loop(labels, truth, index, distance)
         assert tuple(overlap[:, index]) == (len(expected & found), len(expected | found))
+
+
+def boundary_iou(truth, labels, distance):
+    return divide(*count_boundary_overlap(truth, labels, 2, distance))
 
 
 def halves(edge):
@@ -137,9 +141,9 @@ def halves(edge):
 
 def test_boundary_iou_of_an_edge_moved_by_hand():
     # bands 4 wide at both sides of columns 20 and 22: they share 2 columns of 6
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 2, 4), [2 / 6, 2 / 6])
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 2, 4), [1, 1])
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 2, 4), [0, 0])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 4), [2 / 6, 2 / 6])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 4), [1, 1])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 4), [0, 0])
     # whole classes hide the same error
     scores = Scores(('a', 'b'), confusion(halves(20), halves(22), 2), 1)
     assert scores.iou.min() == pytest.approx(18 / 20)
@@ -147,7 +151,7 @@ def test_boundary_iou_of_an_edge_moved_by_hand():
 
 def test_image_border_and_unlabelled_truth_are_no_edges():
     whole = np.zeros((8, 8), np.uint8)
-    assert np.isnan(boundary_iou(whole, whole, 2, 2)).all()
+    assert np.isnan(boundary_iou(whole, whole, 2)).all()
     truth = whole.copy()
     truth[:, 4:] = 255
-    assert np.isnan(boundary_iou(truth, whole, 2, 2)).all()
+    assert np.isnan(boundary_iou(truth, whole, 2)).all()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trt_segmentation.builder.cache import cache_folder, EngineCache, EngineKey
+from trt_segmentation.builder.cache import cache_folder, EngineCache
+from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError, EngineError
 from trt_segmentation.untrusted.signed_files import read_plan, sidecar, store

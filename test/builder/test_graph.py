@@ -10,17 +10,15 @@ from onnx import external_data_helper, helper, numpy_helper, TensorProto
 import pytest
 import segmentation_networks
 
+from trt_segmentation.builder.check import check_model, refuse_errors
 from trt_segmentation.builder.graph import (
-    answer,
-    check,
     input_shapes,
     load_model,
+    make_random_inputs,
     model_digest,
-    operators,
-    opset,
-    random_feeds,
-    refuse_errors,
-    simplify,
+    opset_version,
+    run_model,
+    simplify_model,
 )
 from trt_segmentation.errors import GraphError
 
@@ -47,8 +45,9 @@ BAD = {
     'of ONNX Runtime': (one_node('FusedConv', domain='com.microsoft'),
                         'com.microsoft.FusedConv is no standard operator; save the model before '
                         'ONNX Runtime optimises it'),
-    'unknown': (one_node('Fancy'), '/odd/node: TensorRT has no Fancy; replace it'),
-    'random': (one_node('RandomNormalLike'), '/odd/node: RandomNormalLike makes answers differ'),
+    'unknown': (one_node('Fancy'), '/odd/node: TensorRT has no Fancy; replace the operator'),
+    'random': (one_node('RandomNormalLike'),
+               '/odd/node: RandomNormalLike makes the network output differ'),
     'antialias': (one_node('Resize', np.array([1, 1, 2, 2], np.float32),
                            inputs=['x', '', 'k0'], antialias=1, mode='linear'),
                   '/odd/node: Resize with antialias=1 is not in TensorRT'),
@@ -70,7 +69,7 @@ def known(operator):
 def test_bad_model_is_refused_with_the_node_and_a_remedy(name):
     model, text = BAD[name]
     with pytest.raises(GraphError) as caught:
-        refuse_errors(check(model, known))
+        refuse_errors(check_model(model, known))
     assert text in str(caught.value)
 
 
@@ -78,11 +77,11 @@ def test_model_with_two_inputs_names_them():
     model = one_node('Add', inputs=['x', 'z'])
     model.graph.input.append(helper.make_tensor_value_info('z', TensorProto.FLOAT, [1, 3, 8, 8]))
     with pytest.raises(GraphError, match=r'2 inputs \(x, z\).*export the others as constants'):
-        refuse_errors(check(model))
+        refuse_errors(check_model(model))
 
 
 WARNED = {
-    'opset': (one_node('Relu', opset_version=11), 'warning: opset 11; export again'),
+    'opset': (one_node('Relu', opset_version=11), 'warning: opset 11 splits operators'),
     'data': (one_node('NonZero'), '/odd/node: NonZero has an output whose size depends'),
     'double': (one_node('Mul', np.ones(1)), 'k0: holds 64-bit floats'),
 }
@@ -91,14 +90,14 @@ WARNED = {
 @pytest.mark.parametrize('name', WARNED)
 def test_odd_model_is_warned_of(name):
     model, text = WARNED[name]
-    findings = check(model, known)
+    findings = check_model(model, known)
     refuse_errors(findings)
     assert [text in str(finding) for finding in findings] == [True]
 
 
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
 def test_sound_model_has_no_findings(family):
-    assert check(segmentation_networks.FAMILIES[family](), known) == []
+    assert check_model(segmentation_networks.FAMILIES[family](), known) == []
 
 
 @pytest.mark.parametrize('content,text', [
@@ -155,31 +154,32 @@ def test_unnamed_and_twice_named_nodes_get_names_of_their_own(tmp_path):
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
 def test_simplified_model_is_smaller_and_answers_the_same(family):
     model = segmentation_networks.FAMILIES[family](dynamic=False)
-    slim = simplify(model, {'image': (1, 3, 64, 96)})
+    slim = simplify_model(model, {'image': (1, 3, 64, 96)})
     assert len(slim.graph.node) < len(model.graph.node)
-    assert operators(slim)['Shape'] == 0
-    feeds = random_feeds(model, {'image': (1, 3, 64, 96)})
-    np.testing.assert_allclose(answer(slim, feeds)[0], answer(model, feeds)[0], atol=1e-4)
+    assert 'Shape' not in {node.op_type for node in slim.graph.node}
+    feeds = make_random_inputs(model, {'image': (1, 3, 64, 96)})
+    np.testing.assert_allclose(run_model(slim, feeds)[0], run_model(model, feeds)[0], atol=1e-4)
 
 
 def test_dynamic_sides_stay_dynamic():
     model = segmentation_networks.lraspp()
-    slim = simplify(model, {'image': (1, 3, 64, 96)})
+    slim = simplify_model(model, {'image': (1, 3, 64, 96)})
     assert input_shapes(slim) == {'image': ('batch', 3, 'height', 'width')}
-    assert answer(slim, random_feeds(slim, {'image': (2, 3, 96, 64)}))[0].shape == (2, 5, 96, 64)
+    (output,) = run_model(slim, make_random_inputs(slim, {'image': (2, 3, 96, 64)}))
+    assert output.shape == (2, 5, 96, 64)
 
 
 def test_simplifying_that_changes_the_answer_is_an_error(monkeypatch):
     import onnxslim
     monkeypatch.setattr(onnxslim, 'slim', lambda model: segmentation_networks.lraspp(seed=1))
     with pytest.raises(GraphError, match=r'onnxslim changed output logits by .* --no-simplify'):
-        simplify(segmentation_networks.lraspp(), {'image': (1, 3, 64, 96)})
+        simplify_model(segmentation_networks.lraspp(), {'image': (1, 3, 64, 96)})
 
 
 def test_opset_is_read_whatever_the_domain_is_called():
     model = one_node('Relu', opset_version=17)
     model.opset_import[0].domain = 'ai.onnx'
-    assert opset(model) == 17
+    assert opset_version(model) == 17
 
 
 def test_paths_are_not_confused_with_names(tmp_path):
