@@ -41,10 +41,7 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     nodes = [node for node in model.graph.node if node.op_type != 'Shape']
     constants = {tensor.name for tensor in model.graph.initializer}
     made_by = {name: node for node in nodes for name in node.output}
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in nodes:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    readers = _find_readers(nodes)
     reached = _find_nodes_behind_image(model, nodes, constants)
     decoder = _find_decoder(nodes, made_by, readers)
     before = [node for node in nodes if node.name in reached and node.name not in decoder]
@@ -63,6 +60,14 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
             ends.append(end.name)
             backbone |= _find_dependencies(end, made_by)
     return backbone, f'backbone ends at {", ".join(reversed(ends))}'
+
+
+def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in nodes:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
 
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],

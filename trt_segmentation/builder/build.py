@@ -66,9 +66,7 @@ def supports_operator(operator: str) -> bool:
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
                options: BuildOptions = BuildOptions(), timing: bytes = b'',
                progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build a plan from a graph. Blocks for up to several minutes.
-
-    With TensorRT-RTX a build needs no GPU.
+    """Build a plan from a graph. Blocks for minutes; TensorRT-RTX needs no GPU for a build.
 
     :param model: the graph; its types set the precision of every layer.
     :param profiles: for each profile, the range of sizes of every input; empty if the graph
@@ -102,8 +100,8 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
         raise EngineError(_explain_failure(log, options))
     seconds = time.monotonic() - started
     data = bytes(memoryview(serialised))
-    plan = Plan(data, _describe_plan(network, layers, _built_layers(data, log), profiles, log,
-                                     seconds))
+    built = _built_layers(data, log)
+    plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
     return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
 
 
