@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy reports and the search for sensitive layers, on networks whose losses are known."""
+"""Accuracy reports and the search for sensitive layers, on networks with a known loss."""
 
 from dataclasses import replace
 import functools
@@ -34,7 +34,7 @@ def card(tmp_path):
 
 
 def without_class(card, index):
-    """The same network, unable to answer one class."""
+    """The same network, changed so that it never predicts one class."""
     model = onnx.load(card.model)
     bias = next(t for t in model.graph.initializer if t.name == '/out.bias')
     values = numpy_helper.to_array(bias).copy()
@@ -44,7 +44,7 @@ def without_class(card, index):
 
 
 def make_samples(card, truth=True):
-    """Noise, labelled by the FP32 network itself so that its mean IoU is 1."""
+    """Noise whose truth is the label map of the FP32 network, so that its mean IoU is 1."""
     rng = np.random.default_rng(0)
     made = [Sample(f'{condition} {i}', rng.integers(0, 256, (64, 96, 3), np.uint8),
                    condition=condition)
@@ -62,7 +62,7 @@ def compare_without_class(card, index, samples):
     return compare_precisions(card, models, samples)
 
 
-def test_loss_is_what_was_taken_away(card):
+def test_loss_is_that_of_the_missing_class(card):
     given = make_samples(card)
     taken = int(np.bincount(given[0].truth.ravel()).argmax())
     accuracy = compare_without_class(card, taken, given)
@@ -85,7 +85,7 @@ def test_report_has_every_precision_and_condition(card):
         'agreement', 'images', 'mean_iou', 'pixel_accuracy', 'iou', 'boundary_iou'}
 
 
-def test_without_truth_agreement_is_what_is_known(card):
+def test_without_truth_only_agreement_is_known(card):
     accuracy = compare_without_class(card, 0, make_samples(card, truth=False))
     assert not accuracy.has_truth()
     assert accuracy.loss('int8') == 1 - accuracy.agreement('int8') > 0
@@ -104,7 +104,7 @@ def test_differences_are_drawn_where_they_are(card, tmp_path):
     drawn = cv2.imread(str(path))
     assert drawn.shape == (len(accuracy.differences) * 68, 4 * 96, 3)
     worst = accuracy.differences[0]
-    changed = drawn[:40, 288:384].max(axis=2) > 127      # above the text
+    changed = drawn[:40, 288:384].max(axis=2) > 127      # the part above the text
     assert np.array_equal(changed, (worst.reference != worst.labels)[:40])
 
 
@@ -114,7 +114,7 @@ def deeplab():
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
     ranges = measure_ranges(model, frames, 'minmax')
-    # one layer that cannot be had in INT8: its range is a hundred times too wide
+    # INT8 ruins one layer, because its range is a hundred times too wide
     ranges['/backbone/layer2/relu1'] = (0.0, 100 * ranges['/backbone/layer2/relu1'][1])
     return model, ranges, choose_int8_nodes(model, 'int8'), [{'image': frames[0]}]
 
@@ -128,7 +128,7 @@ def test_the_sensitive_layer_is_found():
     assert told == list(range(1, len(chosen.int8) + 1))
 
 
-def test_fewest_layers_go_back():
+def test_as_few_layers_as_possible_move_to_fp16():
     model, ranges, chosen, _ = deeplab()
     errors = {name: float(len(chosen.int8) - i) for i, name in enumerate(chosen.int8)}
     asked = []
@@ -150,7 +150,7 @@ def test_fewest_layers_go_back():
     assert loss(convert_to_int8(model, ranges, one_more)) > bar
 
 
-def test_loss_no_layer_can_be_blamed_for():
+def test_loss_that_no_single_layer_causes():
     model, ranges, chosen, _ = deeplab()
     errors = dict.fromkeys(chosen.int8, 1.0)
     with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, more '

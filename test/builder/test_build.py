@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Engines really built, with TensorRT-RTX, which needs no GPU for that."""
+"""Real builds of engines with TensorRT-RTX, which needs no GPU for a build."""
 
 import functools
 
@@ -51,7 +51,7 @@ def built(family, precision):
 
 
 def convolutions(plan):
-    """Precision of every kernel that stands for convolutions, by ONNX name."""
+    """Precision of every kernel that computes convolutions, by the name of the ONNX node."""
     return {name: layer.precision for layer in from_json(plan.about['layers'])
             if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
 
@@ -98,7 +98,7 @@ def test_fixed_sizes_need_no_profile():
     model = FAMILIES['unet'](dynamic=False)
     plan, timing = build_plan(model, [])
     assert plan.about['inputs'][0]['shape'] == [1, 3, 64, 96]
-    assert timing == b''     # TensorRT-RTX has none
+    assert timing == b''     # TensorRT-RTX has no timing cache
 
 
 @pytest.mark.parametrize('precision,kinds', [
@@ -146,18 +146,18 @@ def odd(op, **attributes):
 @pytest.mark.parametrize('model,text', [
     (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found'),
     (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported')])
-def test_parser_speaks_for_itself_and_names_the_node(model, text):
+def test_parser_error_is_passed_on_with_the_node(model, text):
     with pytest.raises(EngineError, match=text):
         build_plan(model, [])
 
 
-def test_parser_knows_which_operators_it_has():
+def test_supported_operators_are_those_of_the_parser():
     assert supports_operator('Conv') and not supports_operator('Fancy')
     assert [f.where for f in check_model(odd('Fancy'), supports_operator)] == ['/odd/node']
 
 
-def test_quantised_bias_and_zero_point_are_what_tensorrt_refuses():
-    """Why precision.quantise_nodes asks for neither."""
+def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
+    """The reason why precision.quantise_nodes produces neither of them."""
     model = in_precision(network('unet'), 'int8')
     zero_points = {node.input[2] for node in model.graph.node
                    if node.op_type == 'QuantizeLinear' and len(node.input) > 2}
@@ -171,7 +171,7 @@ def test_quantised_bias_and_zero_point_are_what_tensorrt_refuses():
         build_plan(changed, [])
 
 
-def test_progress_is_told_and_can_end_a_build():
+def test_progress_is_reported_and_can_end_a_build():
     model = FAMILIES['unet'](dynamic=False)
     told = []
     build_plan(model, [], progress=lambda *step: told.append(step))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration frames cover a recording, and ranges are measured once."""
+"""Calibration: the chosen frames cover a recording, and the ranges are measured once."""
 
 import os
 
@@ -31,13 +31,13 @@ from trt_segmentation.untrusted.signed_files import own_folder
 
 
 def picture(light, seed=0):
-    """A noisy (90, 160, 3) uint8 picture of a mean lightness."""
+    """A noisy picture of a given mean lightness, (90, 160, 3) uint8."""
     noise = np.random.default_rng(seed).normal(light, 8, (90, 160, 3))
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
 def recording(*stretches):
-    """Looks of stretches of (frames, lightness), one after the other."""
+    """Features of a recording that consists of stretches of (number of frames, lightness)."""
     lights = [light for count, light in stretches for _ in range(count)]
     return [extract_features(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
 
@@ -50,7 +50,7 @@ def test_a_short_dark_stretch_counts():
     dark = [i for i in choice.chosen if 300 <= i < 320]
     assert len(choice.chosen) == 40
     assert len(dark) >= 5
-    # the darkest groups come first
+    # groups are numbered from dark to bright
     bright = np.delete(choice.group, range(300, 320))
     assert choice.group[300:320].max() < bright.min()
 
@@ -67,14 +67,14 @@ def test_same_recording_same_choice():
 
 
 @pytest.mark.parametrize('count', [1, 7, 619, 620, 1000])
-def test_as_many_as_asked_none_twice(count):
+def test_the_requested_number_of_frames_is_chosen_without_repetition(count):
     chosen = choose_by_light(TUNNEL, count).chosen
     assert len(chosen) == min(count, 620)
     assert len(set(chosen.tolist())) == len(chosen)
     assert list(chosen) == sorted(chosen)
 
 
-def test_frames_all_alike_are_one_group():
+def test_equal_frames_are_one_group():
     same = [extract_features('a', picture(100))] * 5
     assert choose_by_light(same, 3).chosen.tolist() == [0, 2, 4]
 
@@ -85,8 +85,8 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
     assert sheet.shape == (3 * height, 4 * width, 3)
-    assert sheet[:height, :width].mean() < 60       # the first is from the tunnel
-    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places are used
+    assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
+    assert not sheet[2 * height:, 2 * width:].any()     # ten frames fill ten of twelve places
     with pytest.raises(OSError, match='cannot be written'):
         write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 
@@ -190,7 +190,7 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
     (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'is not a name'),
     (RANGES.replace(': 3', ': Infinity') % '1, 2', 'OverflowError'),
     (' ' * (65 << 20), 'it has 68,157,440 bytes'), ('pipe', 'not a regular file')])
-def test_file_that_is_no_calibration(tmp_path, content, text):
+def test_file_that_is_not_a_calibration(tmp_path, content, text):
     path = tmp_path / 'net.scales.json'
     if content == 'pipe':
         os.mkfifo(path)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files before a build: what is refused, what is warned of, and what simplifying keeps."""
+"""ONNX files before a build: errors, warnings, and what simplification must not change."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trt_segmentation.errors import GraphError
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,
              name='/odd/node', **attributes):
-    """A network of one node that reads the image."""
+    """A network that consists of one node, which reads the image."""
     weights = [numpy_helper.from_array(np.asarray(c), f'k{i}') for i, c in enumerate(constants)]
     names = inputs or ['x', *(w.name for w in weights)]
     node = helper.make_node(op, names, ['y'], name=name, domain=domain, **attributes)
@@ -88,7 +88,7 @@ WARNED = {
 
 
 @pytest.mark.parametrize('name', WARNED)
-def test_odd_model_is_warned_of(name):
+def test_unusual_model_gets_a_warning(name):
     model, text = WARNED[name]
     findings = check_model(model, known)
     refuse_errors(findings)
@@ -104,7 +104,7 @@ def test_sound_model_has_no_findings(family):
     (b'\xff\xff\xff\xff', 'model.onnx is no ONNX file'),
     (None, 'no ONNX file .*model.onnx'),
     (one_node('Relu', inputs=['nowhere']).SerializeToString(), 'is not valid ONNX')])
-def test_file_that_is_no_model(tmp_path, content, text):
+def test_file_that_is_not_a_model(tmp_path, content, text):
     path = tmp_path / 'model.onnx'
     if content is not None:
         path.write_bytes(content)
@@ -120,7 +120,7 @@ def external(tmp_path):
     return path
 
 
-def test_missing_external_data_is_said(tmp_path):
+def test_missing_external_data_is_an_error(tmp_path):
     path = external(tmp_path)
     load_model(path)
     (tmp_path / 'weights.bin').unlink()
@@ -140,7 +140,7 @@ def test_digest_covers_the_file_and_its_external_data(tmp_path):
     assert len({first, second, model_digest(path)}) == 3
 
 
-def test_unnamed_and_twice_named_nodes_get_names_of_their_own(tmp_path):
+def test_nodes_without_a_unique_name_get_one(tmp_path):
     model = segmentation_networks.unet()
     for node in model.graph.node[:3]:
         node.name = ''
@@ -152,7 +152,7 @@ def test_unnamed_and_twice_named_nodes_get_names_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
-def test_simplified_model_is_smaller_and_answers_the_same(family):
+def test_simplified_model_is_smaller_and_has_the_same_output(family):
     model = segmentation_networks.FAMILIES[family](dynamic=False)
     slim = simplify_model(model, {'image': (1, 3, 64, 96)})
     assert len(slim.graph.node) < len(model.graph.node)
@@ -169,7 +169,7 @@ def test_dynamic_sides_stay_dynamic():
     assert output.shape == (2, 5, 96, 64)
 
 
-def test_simplifying_that_changes_the_answer_is_an_error(monkeypatch):
+def test_simplification_that_changes_the_output_is_an_error(monkeypatch):
     import onnxslim
     monkeypatch.setattr(onnxslim, 'slim', lambda model: segmentation_networks.lraspp(seed=1))
     with pytest.raises(GraphError, match=r'onnxslim changed output logits by .* --no-simplify'):

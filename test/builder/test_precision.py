@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision in the graph: where backbones end, what is quantised, and how little it changes."""
+"""Precision in the graph: the end of the backbone, the INT8 nodes, and the change in output."""
 
 import functools
 
@@ -43,7 +43,7 @@ def ranges(family):
 
 
 def error(model, changed):
-    """Relative RMS of the logits, on a frame not calibrated on."""
+    """Relative RMS error of the logits, on a frame that calibration did not see."""
     feed = {'image': frames(4)[3]}
     before, after = run_model(model, feed)[0], run_model(changed, feed)[0]
     return float(np.sqrt(np.mean((before - after) ** 2) / np.mean(before ** 2)))
@@ -76,21 +76,21 @@ def test_backbone_of_branches_that_end_apart_is_all_of_them():
                         '/b/add'}
 
 
-@pytest.mark.parametrize('enlarged', [True, False])
-def test_backbone_of_a_straight_head_ends_at_the_last_sum(enlarged):
-    """An FCN head: nothing branches behind the last residual sum, nor need it be enlarged."""
+@pytest.mark.parametrize('upsampled', [True, False])
+def test_backbone_of_a_straight_head_ends_at_the_last_sum(upsampled):
+    """An FCN head has no branch after the last residual sum, and it may lack upsampling."""
     net = Net()
     x = net.conv('/backbone/conv', 'image', 8, 3, 2)
     x = net.add('Relu', '/backbone/relu',
                 net.add('Add', '/backbone/add', net.conv('/backbone/conv2', x, 8, 3), x))
     y = net.add('Relu', '/head/relu', net.conv('/head/conv', x, 8, 3))
     y = net.conv('/head/out', y, 5)
-    model = net.model(net.upsample('/up', y, 2.0) if enlarged else y)
+    model = net.model(net.upsample('/up', y, 2.0) if upsampled else y)
     assert find_backbone(model)[0] == {
         '/backbone/conv', '/backbone/conv2', '/backbone/add', '/backbone/relu'}
 
 
-def test_network_without_enlargement_or_sum_has_no_backbone():
+def test_network_without_upsampling_or_sum_has_no_backbone():
     net = Net()
     model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
     with pytest.raises(GraphError, match='no residual sums and no upsampling'):
@@ -124,12 +124,12 @@ def test_pattern_that_fits_nothing_or_all(pattern, text):
         choose_int8_nodes(network('deeplabv3'), 'int8', [pattern])
 
 
-# noise as weights is the hardest case there is: trained nets lose far less
+# random weights are the hardest case; trained networks lose far less
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 
-def rounds():
-    """Whether this ONNX Runtime rounds float16 to int8, as it should; 1.23 truncates."""
+def is_rounding_float16():
+    """Whether this ONNX Runtime rounds float16 to int8. ONNX Runtime 1.23 wrongly truncates."""
     nodes = [onnx.helper.make_node('QuantizeLinear', ['x', 'scale', 'zero'], ['y'])]
     graph = onnx.helper.make_graph(
         nodes, 'rounds', [onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT16, [1])],
@@ -142,9 +142,9 @@ def rounds():
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_answers_change_little_and_in_order(family):
-    if not rounds():
-        pytest.skip('this ONNX Runtime truncates where QuantizeLinear has to round float16')
+def test_output_changes_little_and_least_in_fp16(family):
+    if not is_rounding_float16():
+        pytest.skip('QuantizeLinear of this ONNX Runtime truncates float16 instead of rounding it')
     model = network(family)
     errors = {'fp16': error(model, convert_to_fp16(model))}
     for precision in ('int8', 'mixed'):
@@ -163,7 +163,7 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
     assert opset_version(changed) >= 19
     values = {t.name: numpy_helper.to_array(t) for t in changed.graph.initializer}
     pairs = [n for n in changed.graph.node if n.op_type == 'QuantizeLinear']
-    # one pair for each weight and each activation that is read
+    # one QuantizeLinear for each weight and each activation that an INT8 node reads
     weights = [n for n in model.graph.node if n.name in nodes and n.op_type != 'Add']
     assert len(pairs) == len(weights) + len(activations_read_by(model, nodes))
     for node in pairs:
@@ -182,7 +182,7 @@ def test_fp16_keeps_inputs_and_outputs_and_turns_the_rest():
     weights = {t.data_type for t in model.graph.initializer if len(t.dims) == 4}
     assert weights == {TensorProto.FLOAT16}
     assert [node.op_type for node in model.graph.node].count('Cast') == 2
-    # the cast back is real: types agree all the way to the output
+    # full_check compares the types of all tensors up to the output
     onnx.checker.check_model(model, full_check=True)
     (last,) = [n for n in model.graph.node if 'logits' in n.output]
     assert last.op_type == 'Cast'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""From recordings to calibrated graphs: the road `trt_seg build` takes, without TensorRT."""
+"""From recordings to calibrated graphs: all steps of `trt_seg build` that need no TensorRT."""
 
 from dataclasses import replace
 
@@ -101,7 +101,7 @@ def test_street_scenes_are_neither_trained_on_nor_tested_on():
     assert len(list(open_recordings(['street'], scenes=3))) == 3
 
 
-def test_what_cannot_be_calibrated_on(tmp_path, folder):
+def test_sources_without_frames(tmp_path, folder):
     with pytest.raises(GraphError, match='there are no frames at /nowhere'):
         open_recordings(['/nowhere'])
     (tmp_path / 'empty').mkdir()
@@ -144,7 +144,8 @@ def graph_and_calibration(card, recipe, method='minmax'):
     return graph, calibrate(graph.model, choose_frames(card, source), method)
 
 
-# 8 weights and the 11 tensors that they and 3 sums read in the backbone; in the head 5 and 4
+# in the backbone: 8 weights, and 11 activations that the weighted nodes and 3 sums read;
+# in the head: 5 weights and 4 activations
 @pytest.mark.parametrize('precision,pairs', [('fp32', 0), ('fp16', 0), ('mixed', 19),
                                              ('int8', 28)])
 def test_every_precision_from_one_recording(card, precision, pairs):
@@ -157,7 +158,7 @@ def test_every_precision_from_one_recording(card, precision, pairs):
     onnx.checker.check_model(made.model, full_check=True)
 
 
-def test_precision_that_needs_ranges_or_is_none(card):
+def test_missing_ranges_and_unknown_precisions(card):
     graph = read_graph(card, Recipe('int8'))
     with pytest.raises(GraphError, match='int8 needs calibrated ranges; give --calibrate'):
         apply_precision(graph, Recipe('int8'))
@@ -166,7 +167,7 @@ def test_precision_that_needs_ranges_or_is_none(card):
     assert calibration_path(card) == card.model.parent / 'net.scales.json'
 
 
-def test_ranges_are_of_the_very_network(card):
+def test_ranges_of_another_network_are_refused(card):
     kept = Calibration({'image': (-1.0, 1.0)}, 'minmax', 'abc', 4, model=model_digest(card.model))
     kept.save(calibration_path(card))
     assert load_card_calibration(card) == kept
@@ -178,7 +179,7 @@ def test_ranges_are_of_the_very_network(card):
 
 @pytest.mark.parametrize('precision', ['int8', 'mixed'])
 def test_demo_model_has_its_ranges_with_it(precision):
-    """The scales in resource/ are of the network in resource/, and every one that is needed."""
+    """The ranges in resource/ are complete and were measured on the network in resource/."""
     card = load_card('street')
     recipe = Recipe(precision)
     given = apply_precision(read_graph(card, recipe), recipe, load_card_calibration(card))
@@ -198,7 +199,7 @@ def test_scale_too_small_for_fp16_is_warned_of(card):
 
 
 def make_samples(card):
-    """Images labelled by the FP32 network itself."""
+    """Samples whose truth is the label map of the FP32 network."""
     pipeline, samples = HostPipeline(card), []
     for index, picture in enumerate(pictures(4)):
         pipeline.submit([make_frame(picture)])
@@ -206,7 +207,7 @@ def make_samples(card):
     return samples
 
 
-def test_layers_go_back_until_the_loss_is_within_the_bar(card):
+def test_layers_move_to_fp16_until_the_loss_is_within_the_limit(card):
     recipe = Recipe('int8')
     graph, calibration = graph_and_calibration(card, recipe)
     name = '/backbone/layer1/relu1'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes asked for on the command line become the profile of a network's input."""
+"""Sizes from the command line become the profile of a network's input."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_open_sides_come_from_the_options_then_the_card(sizes, batch, expected):
     assert make_profile(OPEN, CARD, sizes, batch) == {'image': Profile(*expected)}
 
 
-def test_fixed_sides_need_nothing_and_may_be_said_again():
+def test_fixed_sides_need_no_option_and_may_be_repeated():
     expected = {'image': Profile(*[(1, 3, 64, 96)] * 3)}
     assert make_profile(FIXED, InputCard()) == expected
     assert make_profile(FIXED, CARD, '64x96', '1') == expected
@@ -59,12 +59,12 @@ def test_fixed_sides_cannot_be_changed(sizes, batch, text):
         make_profile(FIXED, CARD, sizes, batch)
 
 
-def test_size_nobody_says_is_asked_for():
+def test_unknown_size_is_an_error():
     with pytest.raises(GraphError, match=r'nothing says how large h is; give --shapes'):
         make_profile(OPEN, InputCard())
 
 
-def test_order_is_held():
+def test_sizes_must_ascend():
     with pytest.raises(GraphError, match='axis 2 of the profile is 128/64/256'):
         make_profile(OPEN, CARD, '128x96/64x96/256x96')
     with pytest.raises(GraphError, match='axis 0 of the profile is 0/1/1'):

@@ -105,7 +105,7 @@ def test_truth_is_in_the_ids_of_the_card():
 
 def test_a_card_of_other_classes_cannot_be_scored_on_streets():
     card = ModelCard('net', 'net.onnx', street.CLASSES[2:], spread_palette(8))
-    with pytest.raises(EvaluationError, match=r'that net has not: road, lane marking; .*--images'):
+    with pytest.raises(EvaluationError, match=r'that net lacks: road, lane marking; .*--images'):
         next(draw_street_samples(card, 1, 'day'))
 
 

@@ -106,7 +106,7 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing and needs_truth:
         raise EvaluationError(
-            f'street scenes have classes that {card.name} has not: {", ".join(missing)}; evaluate '
+            f'street scenes have classes that {card.name} lacks: {", ".join(missing)}; evaluate '
             f'{card.name} on labelled images with --images and --labels')
     ids = None if missing else np.array(
         [card.classes.index(name) for name in street.CLASSES], card.label_dtype)
