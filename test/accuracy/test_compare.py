@@ -51,10 +51,8 @@ def make_samples(card, truth=True):
             for condition in ('day', 'night') for i in range(2)]
     if not truth:
         return made
-    labels = []
-    for sample in made:
-        labels.append(label_image(HostPipeline(card), sample.image))
-    return [replace(s, truth=t) for s, t in zip(made, labels)]
+    pipeline = HostPipeline(card)
+    return [replace(sample, truth=label_image(pipeline, sample.image)) for sample in made]
 
 
 def compare_without_class(card, index, samples):

@@ -53,7 +53,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Difference:
-    """A sample that a precision labels differently than FP32 does.
+    """A sample that a precision labels differently from FP32.
 
     :param reference: (height, width) label map of FP32.
     :param labels: (height, width) label map of the precision.

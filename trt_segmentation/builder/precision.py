@@ -36,8 +36,8 @@ Ranges = Mapping[str, tuple[float, float]]
 class Split:
     """Which nodes become INT8 and which stay FP16.
 
-    :param int8: names, in the order of the graph.
-    :param fp16: names of the nodes that could be INT8 but stay FP16, in the order of the graph.
+    :param int8: names of the INT8 nodes, in the order of the graph.
+    :param fp16: names of the nodes that could be INT8 but stay FP16.
     :param reason: why these nodes were chosen, for the user.
     """
 
@@ -49,7 +49,7 @@ class Split:
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that gain from INT8.
 
-    These are nodes with constant weights and sums of two activations.
+    These are nodes with constant weights, and Add nodes that sum two activations.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
