@@ -15,13 +15,14 @@ from trt_segmentation.accuracy.limit import compare_models, find_keep_fp16, refu
 from trt_segmentation.accuracy.recordings import (
     Bag,
     Folder,
+    JoinedRecordings,
     open_recordings,
     Street,
     STREET_SEED,
 )
 from trt_segmentation.accuracy.samples import FIRST_SEED, make_frame, Sample
 from trt_segmentation.builder.calibration import calibrate, Calibration
-from trt_segmentation.builder.feeds import choose_frames, JoinedRecordings
+from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.graph import model_digest
 from trt_segmentation.builder.prepare import (
     apply_precision,

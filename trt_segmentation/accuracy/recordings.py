@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import street
 from ..bags.reader import BagReader, stamp_text
-from ..builder.feeds import JoinedRecordings, NamedFrame
+from ..builder.feeds import NamedFrame
 from ..errors import GraphError, PictureError
 from ..host.pictures import IMAGES, read_picture
 from ..untrusted.regular_file import expand_home
@@ -79,6 +79,18 @@ class Street:
             condition = self.conditions[index % len(self.conditions)]
             scene = street.scene(self.first_seed + index, condition)
             yield f'{condition} {index}', make_frame(scene.image)
+
+
+@dataclass(frozen=True)
+class JoinedRecordings:
+    """The frames of several recordings, one recording after the other."""
+
+    sources: Sequence[Bag | Folder | Street]
+
+    def __iter__(self) -> Iterator[NamedFrame]:
+        """Yield every frame of every recording."""
+        for source in self.sources:
+            yield from source
 
 
 def open_recordings(names: Sequence[str], topic: str | None = None,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,18 +48,6 @@ class Feeds:
                                (image.height, image.width))
                 preprocess(decode(frame), geometry, tensor[0])
                 yield tensor
-
-
-class JoinedRecordings:
-    """The frames of several recordings, one recording after the other."""
-
-    def __init__(self, sources: Sequence[Iterable[NamedFrame]]) -> None:
-        self._sources = sources
-
-    def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield every frame of every recording."""
-        for source in self._sources:
-            yield from source
 
 
 def choose_frames(card: ModelCard, source: Iterable[NamedFrame], count: int = 300) -> Feeds:
