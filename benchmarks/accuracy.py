@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from report import FigureReport, run
 
-from trt_segmentation.accuracy.samples import evaluate, street_samples
+from trt_segmentation.accuracy.samples import draw_street_samples, evaluate
 from trt_segmentation.model.card import load_card
 from trt_segmentation.pipeline import open_pipeline
 from trt_segmentation.street import CONDITIONS
@@ -18,7 +18,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     card = load_card('street')
     pipeline = open_pipeline(card, 'onnxruntime-cpu')
     for condition in CONDITIONS:
-        scores = evaluate(pipeline, street_samples(card, scenes, condition))
+        scores = evaluate(pipeline, draw_street_samples(card, scenes, condition))
         bar = 0.80 if condition == 'day' else 0.70
         report.add(f'{condition}: mean IoU, {scenes} scenes', scores.mean_iou, '',
                    f'≥ {bar:.2f}', scores.mean_iou >= bar)

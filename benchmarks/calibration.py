@@ -25,11 +25,11 @@ from precision import scenes
 from report import FigureReport, run
 
 from trt_segmentation import street
-from trt_segmentation.accuracy.compare import Accuracy, compare, REFERENCE
+from trt_segmentation.accuracy.compare import Accuracy, compare_precisions, REFERENCE
 from trt_segmentation.accuracy.recordings import Street, STREET_SEED
 from trt_segmentation.builder.calibration import calibrate, METHODS
 from trt_segmentation.builder.feeds import choose_frames
-from trt_segmentation.builder.prepare import give_precision, read_graph, Recipe
+from trt_segmentation.builder.prepare import apply_precision, read_graph, Recipe
 from trt_segmentation.model.card import load_card
 from trt_segmentation.untrusted.output_files import check_file, write_figure
 
@@ -102,8 +102,8 @@ def calibrated_on(draw: int, name: str, size: Size) -> Accuracy:
         for method in size.methods:
             ranges = calibrate(graph.model, feeds, method)
             paths[method] = Path(folder) / f'{method}.onnx'
-            onnx.save(give_precision(graph, Recipe('int8'), ranges).model, paths[method])
-        return compare(card, paths, scenes(size.scenes))
+            onnx.save(apply_precision(graph, Recipe('int8'), ranges).model, paths[method])
+        return compare_precisions(card, paths, scenes(size.scenes))
 
 
 Values = Callable[[str, str, str, str], Numbers]

@@ -25,12 +25,13 @@ import onnx
 from report import FigureReport, run
 
 from trt_segmentation import street
-from trt_segmentation.accuracy.compare import Accuracy, compare, Shot, write_differences
-from trt_segmentation.accuracy.samples import FIRST_SEED
+from trt_segmentation.accuracy.compare import Accuracy, compare_precisions
+from trt_segmentation.accuracy.report import write_differences
+from trt_segmentation.accuracy.samples import FIRST_SEED, Sample
 from trt_segmentation.builder.precision import PRECISIONS
 from trt_segmentation.builder.prepare import (
-    card_calibration,
-    give_precision,
+    apply_precision,
+    load_card_calibration,
     read_graph,
     Recipe,
 )
@@ -56,8 +57,8 @@ def measure(report: FigureReport, quick: bool) -> None:
     if not quick and args.gpu is None:
         check_file(FIGURE, 'the figure')
     card = load_card('street')
-    graph, calibration = read_graph(card, Recipe('fp32')), card_calibration(card)
-    models = {name: give_precision(graph, Recipe(name), calibration).model
+    graph, calibration = read_graph(card, Recipe('fp32')), load_card_calibration(card)
+    models = {name: apply_precision(graph, Recipe(name), calibration).model
               for name in PRECISIONS}
     engine = 'onnxruntime-cpu' if args.gpu is None else 'onnxruntime-cuda'
 
@@ -68,7 +69,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
         for name, model in models.items():
             onnx.save(model, paths[name])
-        accuracy = compare(card, paths, scenes(1 if quick else args.scenes), opened)
+        accuracy = compare_precisions(card, paths, scenes(1 if quick else args.scenes), opened)
     where = '' if args.gpu is None else f' on {gpu_identity(args.gpu).name}'
     for name in PRECISIONS:
         add_rows(report, accuracy, name, where)
@@ -77,12 +78,12 @@ def measure(report: FigureReport, quick: bool) -> None:
         write_differences(accuracy, card, FIGURE, height=160)
 
 
-def scenes(count: int) -> Iterator[Shot]:
+def scenes(count: int) -> Iterator[Sample]:
     """Give so many scenes of every condition, the same seeds under each."""
     for condition in street.CONDITIONS:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             scene = street.scene(seed, condition)
-            yield Shot(f'{condition} {seed}', condition, scene.image, scene.truth)
+            yield Sample(f'{condition} {seed}', scene.image, scene.truth, condition)
 
 
 def add_rows(report: FigureReport, accuracy: Accuracy, name: str, where: str) -> None:

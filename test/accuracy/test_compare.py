@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy reports and the search for sensitive layers, on networks whose losses are known."""
+"""Accuracy reports and the search for sensitive layers, on networks with a known loss."""
 
+from dataclasses import replace
 import functools
 
 import cv2
@@ -11,12 +12,15 @@ from onnx import numpy_helper
 import pytest
 import segmentation_networks
 
-from trt_segmentation.accuracy.compare import compare, Shot, write_differences
-from trt_segmentation.builder.calibration import measure
-from trt_segmentation.builder.graph import simplify
-from trt_segmentation.builder.precision import split
-from trt_segmentation.builder.sensitivity import layer_errors, put_back
+from trt_segmentation.accuracy.compare import compare_precisions
+from trt_segmentation.accuracy.report import write_differences
+from trt_segmentation.accuracy.samples import label_image, Sample
+from trt_segmentation.builder.calibration import measure_ranges
+from trt_segmentation.builder.graph import simplify_model
+from trt_segmentation.builder.precision import choose_int8_nodes, convert_to_int8
+from trt_segmentation.builder.sensitivity import measure_layer_errors, move_layers_to_fp16
 from trt_segmentation.errors import GraphError
+from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
 
 CLASSES = segmentation_networks.CLASSES
@@ -30,7 +34,7 @@ def card(tmp_path):
 
 
 def without_class(card, index):
-    """The same network, unable to answer one class."""
+    """The same network, changed so that it never predicts one class."""
     model = onnx.load(card.model)
     bias = next(t for t in model.graph.initializer if t.name == '/out.bias')
     values = numpy_helper.to_array(bias).copy()
@@ -39,88 +43,90 @@ def without_class(card, index):
     return segmentation_networks.save(model, card.model.with_name('worse.onnx'))
 
 
-def shots(card, truth=True):
-    """Noise, labelled by the FP32 network itself so that its mean IoU is 1."""
+def make_samples(card, truth=True):
+    """Noise whose truth is the label map of the FP32 network, so that its mean IoU is 1."""
     rng = np.random.default_rng(0)
-    made = [Shot(f'{condition} {i}', condition, rng.integers(0, 256, (64, 96, 3), np.uint8))
+    made = [Sample(f'{condition} {i}', rng.integers(0, 256, (64, 96, 3), np.uint8),
+                   condition=condition)
             for condition in ('day', 'night') for i in range(2)]
     if not truth:
         return made
-    labels = []
-    for shot in made:
-        from trt_segmentation.accuracy.compare import _segment, HostPipeline
-        labels.append(_segment(HostPipeline(card), shot))
-    return [Shot(s.name, s.condition, s.image, t) for s, t in zip(made, labels)]
+    pipeline = HostPipeline(card)
+    return [replace(sample, truth=label_image(pipeline, sample.image)) for sample in made]
 
 
-def test_loss_is_what_was_taken_away(card):
-    given = shots(card)
+def compare_without_class(card, index, samples):
+    models = {'fp32': card.model, 'int8': without_class(card, index)}
+    return compare_precisions(card, models, samples)
+
+
+def test_loss_is_that_of_the_missing_class(card):
+    given = make_samples(card)
     taken = int(np.bincount(given[0].truth.ravel()).argmax())
-    accuracy = compare(card, {'fp32': card.model, 'int8': without_class(card, taken)}, given)
+    accuracy = compare_without_class(card, taken, given)
     assert accuracy.conditions == ['day', 'night']
     assert accuracy.scores('fp32').mean_iou == 1 and accuracy.boundary_iou('fp32') == 1
     assert accuracy.scores('int8').iou[taken] == 0
     assert accuracy.loss('fp32') == 0
     assert accuracy.loss('int8') == 1 - accuracy.scores('int8').mean_iou > 0.2
-    same = np.mean([np.mean(shot.truth != taken) for shot in given])
+    same = np.mean([np.mean(sample.truth != taken) for sample in given])
     assert accuracy.agreement('int8') == pytest.approx(same)
-    nights = np.mean([np.mean(shot.truth != taken) for shot in given[2:]])
+    nights = np.mean([np.mean(sample.truth != taken) for sample in given[2:]])
     assert accuracy.agreement('int8', 'night') == pytest.approx(nights)
     assert accuracy.scores('int8', 'day').images == 2
 
 
 def test_report_has_every_precision_and_condition(card):
-    tree = compare(card, {'fp32': card.model, 'int8': without_class(card, 0)}, shots(card)).tree()
+    tree = compare_without_class(card, 0, make_samples(card)).tree()
     assert set(tree) == {'fp32', 'int8'} and set(tree['int8']) == {'', 'day', 'night'}
     assert set(tree['int8']['night']) == {
         'agreement', 'images', 'mean_iou', 'pixel_accuracy', 'iou', 'boundary_iou'}
 
 
-def test_without_truth_agreement_is_what_is_known(card):
-    accuracy = compare(card, {'fp32': card.model, 'int8': without_class(card, 0)},
-                       shots(card, truth=False))
+def test_without_truth_only_agreement_is_known(card):
+    accuracy = compare_without_class(card, 0, make_samples(card, truth=False))
     assert not accuracy.has_truth()
     assert accuracy.loss('int8') == 1 - accuracy.agreement('int8') > 0
     assert set(accuracy.tree()['int8']['']) == {'agreement'}
 
 
 def test_differences_are_drawn_where_they_are(card, tmp_path):
-    given = shots(card)
-    accuracy = compare(card, {'fp32': card.model, 'int8': without_class(card, 0)}, given)
+    given = make_samples(card)
+    accuracy = compare_without_class(card, 0, given)
     assert all(d.precision == 'int8' for d in accuracy.differences)
     assert [d.fraction for d in accuracy.differences] == sorted(
         (d.fraction for d in accuracy.differences), reverse=True)
-    assert len({d.shot.name for d in accuracy.differences}) == len(accuracy.differences)
+    assert len({d.sample.name for d in accuracy.differences}) == len(accuracy.differences)
     path = tmp_path / 'differences.png'
     write_differences(accuracy, card, path, height=64)
     drawn = cv2.imread(str(path))
     assert drawn.shape == (len(accuracy.differences) * 68, 4 * 96, 3)
     worst = accuracy.differences[0]
-    changed = drawn[:40, 288:384].max(axis=2) > 127      # above the text
+    changed = drawn[:40, 288:384].max(axis=2) > 127      # the part above the text
     assert np.array_equal(changed, (worst.reference != worst.labels)[:40])
 
 
 @functools.cache
 def deeplab():
-    model = simplify(segmentation_networks.deeplabv3(), {'image': (1, 3, 64, 96)})
+    model = simplify_model(segmentation_networks.deeplabv3(), {'image': (1, 3, 64, 96)})
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
-    ranges = measure(model, frames, 'minmax')
-    # one layer that cannot be had in INT8: its range is a hundred times too wide
+    ranges = measure_ranges(model, frames, 'minmax')
+    # INT8 ruins one layer, because its range is a hundred times too wide
     ranges['/backbone/layer2/relu1'] = (0.0, 100 * ranges['/backbone/layer2/relu1'][1])
-    return model, ranges, split(model, 'int8'), [{'image': frames[0]}]
+    return model, ranges, choose_int8_nodes(model, 'int8'), [{'image': frames[0]}]
 
 
 def test_the_sensitive_layer_is_found():
     model, ranges, chosen, feeds = deeplab()
     told = []
-    errors = layer_errors(model, ranges, chosen.int8, feeds, told.append)
+    errors = measure_layer_errors(model, ranges, chosen.int8, feeds, told.append)
     assert next(iter(errors)) == '/backbone/layer2/conv2'
     assert list(errors.values()) == sorted(errors.values(), reverse=True)
     assert told == list(range(1, len(chosen.int8) + 1))
 
 
-def test_fewest_layers_go_back():
+def test_as_few_layers_as_possible_move_to_fp16():
     model, ranges, chosen, _ = deeplab()
     errors = {name: float(len(chosen.int8) - i) for i, name in enumerate(chosen.int8)}
     asked = []
@@ -129,23 +135,22 @@ def test_fewest_layers_go_back():
         count = sum(n.op_type == 'QuantizeLinear' for n in changed.graph.node)
         asked.append(count)
         return count / 1000
-    everything = put_back(model, ranges, chosen, errors, loss, 1.0)
+    everything = move_layers_to_fp16(model, ranges, chosen, errors, loss, 1.0)
     assert everything == chosen and len(asked) == 1
     bar = asked[0] / 1000 * 0.6
-    some = put_back(model, ranges, chosen, errors, loss, bar)
+    some = move_layers_to_fp16(model, ranges, chosen, errors, loss, bar)
     back = [name for name in chosen.int8 if name not in some.int8]
     assert back == list(errors)[:len(back)] and 0 < len(back) < len(chosen.int8)
     assert set(back) <= set(some.fp16)
     assert f'less the {len(back)} most sensitive layers' in some.reason
-    from trt_segmentation.builder.precision import to_int8
-    assert loss(to_int8(model, ranges, some.int8)) <= bar
+    assert loss(convert_to_int8(model, ranges, some.int8)) <= bar
     one_more = [name for name in chosen.int8 if name not in back[:-1]]
-    assert loss(to_int8(model, ranges, one_more)) > bar
+    assert loss(convert_to_int8(model, ranges, one_more)) > bar
 
 
-def test_loss_no_layer_can_be_blamed_for():
+def test_loss_that_no_single_layer_causes():
     model, ranges, chosen, _ = deeplab()
     errors = dict.fromkeys(chosen.int8, 1.0)
-    with pytest.raises(GraphError, match=r'loses 0.5000 with one layer in it, more than the '
-                                         r'0.0100 allowed; build fp16'):
-        put_back(model, ranges, chosen, errors, lambda changed: 0.5, 0.01)
+    with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, more '
+                                         r'than the 0.0100 allowed; build fp16'):
+        move_layers_to_fp16(model, ranges, chosen, errors, lambda changed: 0.5, 0.01)

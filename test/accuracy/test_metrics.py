@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 import numpy as np
 import pytest
 
-from trt_segmentation.accuracy.metrics import boundary_iou, boundary_overlap, confusion, Scores
+from trt_segmentation.accuracy.metrics import confusion, count_boundary_overlap, divide, Scores
 from trt_segmentation.errors import LabelError
 
 NAMES = ('road', 'sky', 'person')
@@ -19,7 +19,7 @@ def array(*rows, dtype=np.uint8):
     return np.array(rows, dtype)
 
 
-# ---- by hand
+# ---- figures computed by hand
 
 def test_a_small_case_by_hand():
     truth = array([0, 0, 1], [0, 1, 255])
@@ -27,7 +27,7 @@ def test_a_small_case_by_hand():
     matrix = confusion(truth, labels, 3)
     np.testing.assert_array_equal(matrix, [[1, 1, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     scores = Scores(NAMES, matrix, 1)
-    # road: 1 right of 3 true pixels; sky: 2 right, 1 too many; person: nowhere
+    # road: 1 of 3 pixels is right; sky: 2 are right and 1 is too many; person does not occur
     np.testing.assert_allclose(scores.iou, [1 / 3, 2 / 3, np.nan])
     assert scores.mean_iou == pytest.approx(1 / 2)
     assert scores.pixel_accuracy == pytest.approx(3 / 5)
@@ -48,14 +48,14 @@ def test_a_prediction_on_unlabelled_truth_costs_nothing():
     assert scores.pixel_accuracy == 1.0
 
 
-def test_truth_of_nothing_has_no_score():
+def test_truth_without_labelled_pixels_has_no_score():
     scores = Scores(NAMES, confusion(array([255]), array([0]), 3), 1)
     assert math.isnan(scores.mean_iou)
     assert math.isnan(scores.pixel_accuracy)
     assert scores.tree()['mean_iou'] is None
 
 
-def test_sixteen_bits_have_their_own_unlabelled():
+def test_16_bit_label_maps_have_another_value_for_unlabelled():
     truth = array([300, 255, 65535], dtype=np.uint16)
     labels = array([300, 65535, 7], dtype=np.uint16)
     matrix = confusion(truth, labels, 400)
@@ -64,7 +64,7 @@ def test_sixteen_bits_have_their_own_unlabelled():
     assert matrix[255, 400] == 1
 
 
-def test_truth_and_prediction_may_be_of_different_widths():
+def test_truth_and_prediction_may_have_different_dtypes():
     matrix = confusion(array([1, 255]), array([1, 1], dtype=np.uint16), 300)
     assert matrix.sum() == matrix[1, 1] == 1
 
@@ -73,14 +73,14 @@ def test_truth_and_prediction_may_be_of_different_widths():
     (array([0, 1]), array([0], [1]), 'truth is 2x1, the label map 1x2'),
     (array([0, 7, 7]), array([0, 0, 0]), 'truth has id 7 in 2 pixels; there are 3 classes'),
     (array([0.0], dtype=float), array([0]), 'truth is float64; expected uint8 or uint16')])
-def test_what_cannot_be_compared(truth, labels, message):
+def test_label_maps_that_cannot_be_compared(truth, labels, message):
     with pytest.raises(LabelError, match=message):
         confusion(truth, labels, 3)
     with pytest.raises(LabelError, match=message):
-        boundary_iou(truth, labels, 3, 1)
+        count_boundary_overlap(truth, labels, 3, 1)
 
 
-# ---- against loops
+# ---- figures counted by loops
 
 def label_maps(classes):
     return hnp.arrays(np.uint8, (7, 9), elements=st.one_of(
@@ -105,7 +105,7 @@ def test_scores_are_what_a_loop_counts(truth, labels):
 
 
 def band_by_loop(side, truth, index, distance):
-    """Pixels of a class that have another class, seen by the truth, in reach."""
+    """Pixels of a class that have a labelled pixel of another class within the distance."""
     height, width = truth.shape
     band = set()
     for y in range(height):
@@ -122,11 +122,15 @@ def band_by_loop(side, truth, index, distance):
 @settings(max_examples=40, deadline=None)
 @given(label_maps(3), label_maps(3), st.integers(1, 3))
 def test_boundary_iou_is_what_a_loop_counts(truth, labels, distance):
-    overlap = boundary_overlap(truth, labels, 3, distance)
+    overlap = count_boundary_overlap(truth, labels, 3, distance)
     for index in range(3):
         expected = band_by_loop(truth, truth, index, distance)
         found = band_by_loop(labels, truth, index, distance)
         assert tuple(overlap[:, index]) == (len(expected & found), len(expected | found))
+
+
+def boundary_iou(truth, labels, distance):
+    return divide(*count_boundary_overlap(truth, labels, 2, distance))
 
 
 def halves(edge):
@@ -136,18 +140,19 @@ def halves(edge):
 
 
 def test_boundary_iou_of_an_edge_moved_by_hand():
-    # bands 4 wide at both sides of columns 20 and 22: they share 2 columns of 6
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 2, 4), [2 / 6, 2 / 6])
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 2, 4), [1, 1])
-    np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 2, 4), [0, 0])
-    # whole classes hide the same error
+    # the boundaries are 4 columns wide on each side of columns 20 and 22. On each side they
+    # share 2 columns of 6
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 4), [2 / 6, 2 / 6])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 4), [1, 1])
+    np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 4), [0, 0])
+    # the IoU of whole classes hides the same error
     scores = Scores(('a', 'b'), confusion(halves(20), halves(22), 2), 1)
     assert scores.iou.min() == pytest.approx(18 / 20)
 
 
-def test_image_border_and_unlabelled_truth_are_no_edges():
+def test_image_border_and_unlabelled_truth_are_not_boundaries():
     whole = np.zeros((8, 8), np.uint8)
-    assert np.isnan(boundary_iou(whole, whole, 2, 2)).all()
+    assert np.isnan(boundary_iou(whole, whole, 2)).all()
     truth = whole.copy()
     truth[:, 4:] = 255
-    assert np.isnan(boundary_iou(truth, whole, 2, 2)).all()
+    assert np.isnan(boundary_iou(truth, whole, 2)).all()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Engines really built, with TensorRT-RTX, which needs no GPU for that."""
+"""Real builds of engines with TensorRT-RTX, which needs no GPU for a build."""
 
 import functools
 
@@ -12,13 +12,14 @@ import segmentation_networks
 
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
-from trt_segmentation.builder.build import build, BuildOptions, supported
-from trt_segmentation.builder.calibration import measure
-from trt_segmentation.builder.graph import check, input_shapes, simplify
+from trt_segmentation.builder.build import build_plan, BuildOptions, supports_operator
+from trt_segmentation.builder.calibration import measure_ranges
+from trt_segmentation.builder.check import check_model
+from trt_segmentation.builder.graph import input_shapes, simplify_model
 from trt_segmentation.builder.open_engine import build_graph
-from trt_segmentation.builder.precision import split, to_fp16, to_int8
+from trt_segmentation.builder.precision import choose_int8_nodes, convert_to_fp16, convert_to_int8
 from trt_segmentation.builder.prepare import PreparedGraph, read_graph, Recipe
-from trt_segmentation.builder.shapes import profile
+from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, load_card
@@ -29,27 +30,28 @@ SIZES, BATCH = '64x96/128x192/256x384', '1/2/4'
 
 @functools.cache
 def network(family):
-    return simplify(FAMILIES[family](), {'image': (1, 3, 64, 96)})
+    return simplify_model(FAMILIES[family](), {'image': (1, 3, 64, 96)})
 
 
 def in_precision(model, precision, sides=(64, 96)):
     if precision == 'fp32':
         return model
     if precision == 'fp16':
-        return to_fp16(model)
+        return convert_to_fp16(model)
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, *sides)).astype(np.float32) for _ in range(2)]
-    return to_int8(model, measure(model, frames, 'minmax'), split(model, precision).int8)
+    ranges = measure_ranges(model, frames, 'minmax')
+    return convert_to_int8(model, ranges, choose_int8_nodes(model, precision).int8)
 
 
 @functools.cache
 def built(family, precision):
     model = in_precision(network(family), precision)
-    return build(model, [profile(input_shapes(model), InputCard(), SIZES, BATCH)])[0]
+    return build_plan(model, [make_profile(input_shapes(model), InputCard(), SIZES, BATCH)])[0]
 
 
 def convolutions(plan):
-    """Precision of every kernel that stands for convolutions, by ONNX name."""
+    """Precision of every kernel that computes convolutions, by the name of the ONNX node."""
     return {name: layer.precision for layer in from_json(plan.about['layers'])
             if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
 
@@ -78,7 +80,7 @@ def test_layers_get_the_precision_of_the_graph(family):
 
 @pytest.mark.parametrize('family', FAMILIES)
 def test_mixed_is_int8_in_the_backbone_and_fp16_in_the_head(family):
-    chosen = split(network(family), 'mixed')
+    chosen = choose_int8_nodes(network(family), 'mixed')
     kernels = convolutions(built(family, 'mixed'))
     weighted = {node.name for node in network(family).graph.node if node.op_type == 'Conv'}
     of_backbone = {kernels[name] for name in chosen.int8 if name in kernels and name in weighted}
@@ -94,9 +96,9 @@ def test_weights_shrink_with_the_precision():
 
 def test_fixed_sizes_need_no_profile():
     model = FAMILIES['unet'](dynamic=False)
-    plan, timing = build(model, [])
+    plan, timing = build_plan(model, [])
     assert plan.about['inputs'][0]['shape'] == [1, 3, 64, 96]
-    assert timing == b''     # TensorRT-RTX has none
+    assert timing == b''     # TensorRT-RTX has no timing cache
 
 
 @pytest.mark.parametrize('precision,kinds', [
@@ -104,7 +106,7 @@ def test_fixed_sizes_need_no_profile():
 def test_street_model_builds(precision, kinds):
     card = load_card('street')
     recipe = Recipe(precision, batch='1/2/4')
-    graph = read_graph(card, recipe, supported)
+    graph = read_graph(card, recipe, supports_operator)
     (sizes,) = graph.profile.values()
     model = in_precision(graph.model, precision, sizes.usual[2:])
     plan, _ = build_graph(PreparedGraph(model, graph.profile), recipe, BuildOptions())
@@ -115,21 +117,21 @@ def test_street_model_builds(precision, kinds):
 
 def test_dynamic_sizes_without_a_profile_fail_with_tensorrts_words():
     with pytest.raises(EngineError, match='no optimization profile has been defined'):
-        build(network('unet'), [])
+        build_plan(network('unet'), [])
 
 
 def test_profile_for_another_input_fails_with_tensorrts_words():
-    sizes = profile({'photo': ('n', 3, 'h', 'w')}, InputCard(), SIZES, BATCH)
+    sizes = make_profile({'photo': ('n', 3, 'h', 'w')}, InputCard(), SIZES, BATCH)
     with pytest.raises(EngineError, match='image is missing dimensions in profile 0'):
-        build(network('unet'), [sizes])
+        build_plan(network('unet'), [sizes])
 
 
 def test_too_little_workspace_says_what_to_try():
-    sizes = profile(input_shapes(network('unet')), InputCard(), SIZES, BATCH)
+    sizes = make_profile(input_shapes(network('unet')), InputCard(), SIZES, BATCH)
     with pytest.raises(EngineError, match=r'workspace.*\nA workspace of 1M was not enough; try '
                                           r'--workspace 256M, which is workspace_mib 256 of a '
                                           r'node$'):
-        build(network('unet'), [sizes], BuildOptions(workspace=1 << 20))
+        build_plan(network('unet'), [sizes], BuildOptions(workspace=1 << 20))
 
 
 def odd(op, **attributes):
@@ -144,18 +146,18 @@ def odd(op, **attributes):
 @pytest.mark.parametrize('model,text', [
     (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found'),
     (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported')])
-def test_parser_speaks_for_itself_and_names_the_node(model, text):
+def test_parser_error_is_passed_on_with_the_node(model, text):
     with pytest.raises(EngineError, match=text):
-        build(model, [])
+        build_plan(model, [])
 
 
-def test_parser_knows_which_operators_it_has():
-    assert supported('Conv') and not supported('Fancy')
-    assert [f.where for f in check(odd('Fancy'), supported)] == ['/odd/node']
+def test_supported_operators_are_those_of_the_parser():
+    assert supports_operator('Conv') and not supports_operator('Fancy')
+    assert [f.where for f in check_model(odd('Fancy'), supports_operator)] == ['/odd/node']
 
 
-def test_quantised_bias_and_zero_point_are_what_tensorrt_refuses():
-    """Why precision.quantise asks for neither."""
+def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
+    """The reason why precision.quantise_nodes produces neither of them."""
     model = in_precision(network('unet'), 'int8')
     zero_points = {node.input[2] for node in model.graph.node
                    if node.op_type == 'QuantizeLinear' and len(node.input) > 2}
@@ -166,13 +168,13 @@ def test_quantised_bias_and_zero_point_are_what_tensorrt_refuses():
             array = numpy_helper.to_array(tensor) + 1
             tensor.CopyFrom(numpy_helper.from_array(array.astype(np.int8), tensor.name))
     with pytest.raises(EngineError, match='ONNX parser refuses'):
-        build(changed, [])
+        build_plan(changed, [])
 
 
-def test_progress_is_told_and_can_end_a_build():
+def test_progress_is_reported_and_can_end_a_build():
     model = FAMILIES['unet'](dynamic=False)
     told = []
-    build(model, [], progress=lambda *step: told.append(step))
+    build_plan(model, [], progress=lambda *step: told.append(step))
     phases = [phase for phase, _, _ in told]
     assert phases[0] == phases[-1] == 'Building engine'
     assert all(0 <= done <= total for _, done, total in told)
@@ -180,14 +182,14 @@ def test_progress_is_told_and_can_end_a_build():
     def stop(phase, done, total):
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        build(model, [], progress=stop)
+        build_plan(model, [], progress=stop)
 
 
 def test_build_for_one_architecture():
     model = FAMILIES['unet'](dynamic=False)
-    assert build(model, [], BuildOptions(arch='sm_89'))[0].data
+    assert build_plan(model, [], BuildOptions(arch='sm_89'))[0].data
     with pytest.raises(EngineError, match=r'cannot build for sm_90; it knows .*SM89'):
-        build(model, [], BuildOptions(arch='sm_90'))
+        build_plan(model, [], BuildOptions(arch='sm_90'))
 
 
 def test_every_option_is_in_the_key():

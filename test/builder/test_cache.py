@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine cache: what is kept, what is refused, and who builds."""
+"""The engine cache: which plans it keeps, which it refuses, and which process builds."""
 
 from dataclasses import fields, replace
 import os
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trt_segmentation.builder.cache import cache_folder, EngineCache, EngineKey
+from trt_segmentation.builder.cache import cache_folder, EngineCache
+from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError, EngineError
 from trt_segmentation.untrusted.signed_files import read_plan, sidecar, store
@@ -21,7 +22,7 @@ KEY = EngineKey(
 
 
 class Builder:
-    """Builds a plan that says how many were built before it."""
+    """Builds plans and numbers them."""
 
     def __init__(self, data=b'plan'):
         self.data = data
@@ -53,7 +54,7 @@ def test_second_get_loads_what_the_first_built(cache, tmp_path, lines):
     assert again == Plan(b'plan1', {'layers': 3})
     assert build.built == 1
     assert 'there is none yet' in lines[0]
-    assert len(lines) == 2      # building, built; nothing on a hit
+    assert len(lines) == 2      # "building" and "built"; the second get logs nothing
 
 
 def test_everything_is_for_this_user_only(cache, tmp_path):
@@ -196,7 +197,7 @@ def test_failed_build_leaves_nothing(cache):
     assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
 
 
-def test_full_disk_is_said_and_the_plan_used(cache, lines, monkeypatch):
+def test_full_disk_is_logged_and_the_plan_used(cache, lines, monkeypatch):
     monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(OSError(28, 'No space')))
     assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
     assert 'could not be kept' in lines[-1] and 'No space' in lines[-1]
@@ -209,7 +210,7 @@ def test_least_recently_used_go_first(tmp_path, lines):
     for age, key in zip((30, 20), keys):
         cache.get(key, Builder(b'x' * 9), plan_bytes)
         os.utime(cache.folder / f'{key.digest}.plan', (age, age))
-    cache.get(keys[0], Builder(), plan_bytes)       # used just now, so keys[1] is the oldest
+    cache.get(keys[0], Builder(), plan_bytes)       # now keys[1] is the oldest
     cache.get(keys[2], Builder(b'y' * 9), plan_bytes)
     left = {entry.key['model'] for entry in cache.entries()}
     assert left == {'0', '2'}
@@ -217,13 +218,13 @@ def test_least_recently_used_go_first(tmp_path, lines):
     assert not sidecar(cache.folder / f'{keys[1].digest}.plan').exists()
 
 
-def test_newest_stays_even_where_it_alone_is_over_the_limit(tmp_path):
+def test_newest_plan_stays_even_if_it_is_larger_than_the_limit(tmp_path):
     cache = EngineCache(tmp_path, limit=3)
     cache.get(KEY, Builder(), plan_bytes)
     assert len(cache.entries()) == 1
 
 
-def test_plan_is_read_from_wherever_it_was_put(tmp_path):
+def test_plan_is_read_from_any_path(tmp_path):
     path = tmp_path / 'street.plan'
     plan = Plan(b'plan', {'layers': 3})
     store(path, plan, {})
@@ -235,7 +236,7 @@ def test_plan_is_read_from_wherever_it_was_put(tmp_path):
         read_plan(path)
 
 
-def test_plan_that_is_not_there_is_said_so(tmp_path):
+def test_missing_plan_is_reported(tmp_path):
     with pytest.raises(CacheError, match=r'there is no plan .*street\.plan; `trt_seg build'):
         read_plan(tmp_path / 'street.plan')
 
@@ -249,8 +250,8 @@ def test_clear_frees_everything(cache):
     assert cache.entries() == [] and cache.timing(KEY) == b''
 
 
-def test_files_that_are_not_the_caches_stay(tmp_path, lines):
-    """The user may have put files of their own into the cache's folder."""
+def test_files_of_the_user_stay(tmp_path, lines):
+    """The folder of the cache may also hold files of the user."""
     folder = tmp_path / 'engines'
     EngineCache(tmp_path, limit=1, log=lines.append)
     theirs = {'notes.json', 'mine.plan', 'download.part', 'a.scales'}
@@ -278,7 +279,7 @@ def test_odd_sidecar_is_listed_without_a_key(cache, text):
 
 
 def test_folder_swapped_for_a_link_while_it_is_checked(tmp_path, monkeypatch):
-    """The folder that the link points to keeps its mode."""
+    """The mode of the folder that the link points to does not change."""
     theirs, folder = tmp_path / 'theirs', tmp_path / 'engines'
     theirs.mkdir(mode=0o755)
 
@@ -297,7 +298,7 @@ def test_folder_swapped_for_a_link_while_it_is_checked(tmp_path, monkeypatch):
     assert os.path.islink(folder) and theirs.stat().st_mode & 0o777 == 0o755
 
 
-def test_home_of_a_user_there_is_not_is_one_error():
+def test_home_of_an_unknown_user_is_one_error():
     with pytest.raises(CacheError, match="cache folder '~nosuchuser/c' names the home folder"):
         EngineCache('~nosuchuser/c')
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration frames cover a recording, and ranges are measured once."""
+"""Calibration: the chosen frames cover a recording, and the ranges are measured once."""
 
 import os
 
@@ -14,94 +14,93 @@ from trt_segmentation.builder.calibration import (
     calibrate,
     Calibration,
     load_calibration,
-    measure,
+    measure_ranges,
     METHODS,
 )
 from trt_segmentation.builder.frame_choice import (
-    choose,
-    look,
+    choose_by_light,
+    extract_features,
     THUMBNAIL,
     write_contact_sheet,
     write_histogram,
 )
-from trt_segmentation.builder.graph import simplify
-from trt_segmentation.builder.precision import activations, quantisable
+from trt_segmentation.builder.graph import simplify_model
+from trt_segmentation.builder.precision import activations_read_by, quantisable_nodes
 from trt_segmentation.errors import GraphError
 from trt_segmentation.untrusted.signed_files import own_folder
 
 
 def picture(light, seed=0):
-    """A noisy (90, 160, 3) uint8 picture of a mean lightness."""
+    """A noisy picture of a given mean lightness, (90, 160, 3) uint8."""
     noise = np.random.default_rng(seed).normal(light, 8, (90, 160, 3))
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
 def recording(*stretches):
-    """Looks of stretches of (frames, lightness), one after the other."""
+    """Features of a recording that consists of stretches of (number of frames, lightness)."""
     lights = [light for count, light in stretches for _ in range(count)]
-    return [look(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
+    return [extract_features(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
 
 
 TUNNEL = recording((300, 200), (20, 30), (300, 200))
 
 
 def test_a_short_dark_stretch_counts():
-    choice = choose(TUNNEL, 40)
+    choice = choose_by_light(TUNNEL, 40)
     dark = [i for i in choice.chosen if 300 <= i < 320]
     assert len(choice.chosen) == 40
     assert len(dark) >= 5
-    # the darkest groups come first
-    bright = np.delete(choice.cluster, range(300, 320))
-    assert choice.cluster[300:320].max() < bright.min()
+    # groups are numbered from dark to bright
+    bright = np.delete(choice.group, range(300, 320))
+    assert choice.group[300:320].max() < bright.min()
 
 
 def test_groups_are_spread_over_their_time():
-    choice = choose(recording((400, 128)), 16)
+    choice = choose_by_light(recording((400, 128)), 16)
     quarters = np.bincount(choice.chosen // 100, minlength=4)
     assert quarters.sum() == 16 and quarters.min() >= 2
 
 
 def test_same_recording_same_choice():
-    first, second = choose(TUNNEL, 40), choose(TUNNEL, 40)
+    first, second = choose_by_light(TUNNEL, 40), choose_by_light(TUNNEL, 40)
     assert np.array_equal(first.chosen, second.chosen)
-    assert first.names == [f'frame {i}' for i in first.chosen]
 
 
 @pytest.mark.parametrize('count', [1, 7, 619, 620, 1000])
-def test_as_many_as_asked_none_twice(count):
-    chosen = choose(TUNNEL, count).chosen
+def test_the_requested_number_of_frames_is_chosen_without_repetition(count):
+    chosen = choose_by_light(TUNNEL, count).chosen
     assert len(chosen) == min(count, 620)
     assert len(set(chosen.tolist())) == len(chosen)
     assert list(chosen) == sorted(chosen)
 
 
-def test_frames_all_alike_are_one_group():
-    same = [look('a', picture(100))] * 5
-    assert choose(same, 3).chosen.tolist() == [0, 2, 4]
+def test_equal_frames_are_one_group():
+    same = [extract_features('a', picture(100))] * 5
+    assert choose_by_light(same, 3).chosen.tolist() == [0, 2, 4]
 
 
 def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     path = tmp_path / 'sheet.png'
-    write_contact_sheet(choose(TUNNEL, 10), path, columns=4)
+    write_contact_sheet(choose_by_light(TUNNEL, 10), path, columns=4)
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
     assert sheet.shape == (3 * height, 4 * width, 3)
-    assert sheet[:height, :width].mean() < 60       # the first is from the tunnel
-    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places are used
+    assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
+    assert not sheet[2 * height:, 2 * width:].any()     # ten frames fill ten of twelve places
     with pytest.raises(OSError, match='cannot be written'):
-        write_contact_sheet(choose(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
+        write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 
 
 def test_histogram_is_a_picture(tmp_path):
     path = tmp_path / 'histogram.png'
-    write_histogram(choose(TUNNEL, 40), path)
+    write_histogram(choose_by_light(TUNNEL, 40), path)
     drawn = cv2.imread(str(path))
     assert drawn.shape[1] > 800 and drawn.std() > 10
 
 
 @pytest.fixture(scope='module')
 def model():
-    return simplify(segmentation_networks.unet(), {'image': (1, 3, 64, 96)})
+    return simplify_model(segmentation_networks.unet(), {'image': (1, 3, 64, 96)})
 
 
 def frames(count=4, scale=1.0):
@@ -112,28 +111,28 @@ def frames(count=4, scale=1.0):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_ranges_cover_what_int8_needs(model, method):
-    ranges = measure(model, frames(), method)
-    assert set(ranges) == set(activations(model, quantisable(model)))
+    ranges = measure_ranges(model, frames(), method)
+    assert set(ranges) == set(activations_read_by(model, quantisable_nodes(model)))
     assert all(low < high for low, high in ranges.values())
 
 
 def test_minmax_is_the_largest_value_of_all_frames(model):
     given = frames()
-    low, high = measure(model, given, 'minmax')['image']
+    low, high = measure_ranges(model, given, 'minmax')['image']
     assert -low == high == pytest.approx(max(float(np.abs(f).max()) for f in given))
 
 
 def test_entropy_and_percentile_cut_rare_extremes_off(model):
     given = frames()
     given[2][0, 0, 0, 0] = 100
-    widest = {m: max(map(abs, measure(model, given, m)['image'])) for m in METHODS}
+    widest = {m: max(map(abs, measure_ranges(model, given, m)['image'])) for m in METHODS}
     assert widest['minmax'] == 100
     assert widest['entropy'] < 50 and widest['percentile'] < 50
 
 
 def test_frame_by_frame_is_as_good_as_all_at_once(model):
-    together = measure(model, frames(), 'minmax')
-    halves = [measure(model, part, 'minmax') for part in (frames()[:2], frames()[2:])]
+    together = measure_ranges(model, frames(), 'minmax')
+    halves = [measure_ranges(model, part, 'minmax') for part in (frames()[:2], frames()[2:])]
     for name, (low, high) in together.items():
         assert high == pytest.approx(max(h[name][1] for h in halves))
         assert low == pytest.approx(min(h[name][0] for h in halves))
@@ -143,7 +142,7 @@ def test_measured_once_and_kept(model, tmp_path, monkeypatch):
     folder = own_folder(tmp_path / 'kept')
     first = calibrate(model, lambda: iter(frames()), 'minmax', folder)
     assert first.frames == 4
-    monkeypatch.setattr(calibration, 'measure', lambda *_: pytest.fail('measured again'))
+    monkeypatch.setattr(calibration, 'measure_ranges', lambda *_: pytest.fail('measured again'))
     assert calibrate(model, lambda: iter(frames()), 'minmax', folder) == first
 
 
@@ -156,11 +155,11 @@ def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, oth
     def counted(*args):
         calls.append(args)
         return {'image': (-1.0, 1.0)}
-    monkeypatch.setattr(calibration, 'measure', counted)
+    monkeypatch.setattr(calibration, 'measure_ranges', counted)
     if other == 'file':
         (kept,) = folder.glob('*.scales')
         kept.write_bytes(kept.read_bytes() + b' ')
-    changed = (simplify(segmentation_networks.unet(seed=1), {'image': (1, 3, 64, 96)})
+    changed = (simplify_model(segmentation_networks.unet(seed=1), {'image': (1, 3, 64, 96)})
                if other == 'model' else model)
     calibrate(changed, lambda: iter(frames(scale=2 if other == 'frames' else 1)),
               'percentile' if other == 'method' else 'minmax', folder)
@@ -181,17 +180,17 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
 
 
 @pytest.mark.parametrize('content,text', [
-    (None, 'is not there; `trt_seg build` writes it'), ('{', 'is no calibration'),
-    ('{"ranges": {"a": [1]}}', 'is no calibration'), ('[]', 'is no calibration'),
-    ('[' * 100_000, 'is no calibration: RecursionError'), (b'\xff', 'is no calibration'),
+    (None, 'is not there; `trt_seg build` writes it'), ('{', 'is not a calibration'),
+    ('{"ranges": {"a": [1]}}', 'is not a calibration'), ('[]', 'is not a calibration'),
+    ('[' * 100_000, 'is not a calibration: RecursionError'), (b'\xff', 'is not a calibration'),
     (RANGES % '1e400, 2', 'range of .a. is inf to 2'), (RANGES % 'NaN, 2', 'is nan to 2'),
     (RANGES % '3, 2', 'is 3.0 to 2.0'), (RANGES % f'1, {"9" * 400}', 'OverflowError'),
-    (RANGES.replace('"a"', '"a\\u001b[31m"') % '1, 2', r'a.*x1b.* in the place of a name'),
-    (RANGES.replace('"m"', '"\\ud800"') % '1, 2', r'ud800.* in the place of a name'),
-    (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'in the place of a name'),
+    (RANGES.replace('"a"', '"a\\u001b[31m"') % '1, 2', r'a.*x1b.* is not a name'),
+    (RANGES.replace('"m"', '"\\ud800"') % '1, 2', r'ud800.* is not a name'),
+    (RANGES.replace('[]', '["\\n[FATAL] x"]') % '1, 2', 'is not a name'),
     (RANGES.replace(': 3', ': Infinity') % '1, 2', 'OverflowError'),
     (' ' * (65 << 20), 'it has 68,157,440 bytes'), ('pipe', 'not a regular file')])
-def test_file_that_is_no_calibration(tmp_path, content, text):
+def test_file_that_is_not_a_calibration(tmp_path, content, text):
     path = tmp_path / 'net.scales.json'
     if content == 'pipe':
         os.mkfifo(path)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files before a build: what is refused, what is warned of, and what simplifying keeps."""
+"""ONNX files before a build: errors, warnings, and what simplification must not change."""
 
 from pathlib import Path
 
@@ -10,24 +10,22 @@ from onnx import external_data_helper, helper, numpy_helper, TensorProto
 import pytest
 import segmentation_networks
 
+from trt_segmentation.builder.check import check_model, refuse_errors
 from trt_segmentation.builder.graph import (
-    answer,
-    check,
     input_shapes,
     load_model,
+    make_random_inputs,
     model_digest,
-    operators,
-    opset,
-    random_feeds,
-    refuse_errors,
-    simplify,
+    opset_version,
+    run_model,
+    simplify_model,
 )
 from trt_segmentation.errors import GraphError
 
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,
              name='/odd/node', **attributes):
-    """A network of one node that reads the image."""
+    """A network that consists of one node, which reads the image."""
     weights = [numpy_helper.from_array(np.asarray(c), f'k{i}') for i, c in enumerate(constants)]
     names = inputs or ['x', *(w.name for w in weights)]
     node = helper.make_node(op, names, ['y'], name=name, domain=domain, **attributes)
@@ -47,8 +45,9 @@ BAD = {
     'of ONNX Runtime': (one_node('FusedConv', domain='com.microsoft'),
                         'com.microsoft.FusedConv is no standard operator; save the model before '
                         'ONNX Runtime optimises it'),
-    'unknown': (one_node('Fancy'), '/odd/node: TensorRT has no Fancy; replace it'),
-    'random': (one_node('RandomNormalLike'), '/odd/node: RandomNormalLike makes answers differ'),
+    'unknown': (one_node('Fancy'), '/odd/node: TensorRT has no Fancy; replace the operator'),
+    'random': (one_node('RandomNormalLike'),
+               '/odd/node: RandomNormalLike makes the network output differ'),
     'antialias': (one_node('Resize', np.array([1, 1, 2, 2], np.float32),
                            inputs=['x', '', 'k0'], antialias=1, mode='linear'),
                   '/odd/node: Resize with antialias=1 is not in TensorRT'),
@@ -70,7 +69,7 @@ def known(operator):
 def test_bad_model_is_refused_with_the_node_and_a_remedy(name):
     model, text = BAD[name]
     with pytest.raises(GraphError) as caught:
-        refuse_errors(check(model, known))
+        refuse_errors(check_model(model, known))
     assert text in str(caught.value)
 
 
@@ -78,34 +77,34 @@ def test_model_with_two_inputs_names_them():
     model = one_node('Add', inputs=['x', 'z'])
     model.graph.input.append(helper.make_tensor_value_info('z', TensorProto.FLOAT, [1, 3, 8, 8]))
     with pytest.raises(GraphError, match=r'2 inputs \(x, z\).*export the others as constants'):
-        refuse_errors(check(model))
+        refuse_errors(check_model(model))
 
 
 WARNED = {
-    'opset': (one_node('Relu', opset_version=11), 'warning: opset 11; export again'),
+    'opset': (one_node('Relu', opset_version=11), 'warning: opset 11 splits operators'),
     'data': (one_node('NonZero'), '/odd/node: NonZero has an output whose size depends'),
     'double': (one_node('Mul', np.ones(1)), 'k0: holds 64-bit floats'),
 }
 
 
 @pytest.mark.parametrize('name', WARNED)
-def test_odd_model_is_warned_of(name):
+def test_unusual_model_gets_a_warning(name):
     model, text = WARNED[name]
-    findings = check(model, known)
+    findings = check_model(model, known)
     refuse_errors(findings)
     assert [text in str(finding) for finding in findings] == [True]
 
 
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
 def test_sound_model_has_no_findings(family):
-    assert check(segmentation_networks.FAMILIES[family](), known) == []
+    assert check_model(segmentation_networks.FAMILIES[family](), known) == []
 
 
 @pytest.mark.parametrize('content,text', [
     (b'\xff\xff\xff\xff', 'model.onnx is no ONNX file'),
     (None, 'no ONNX file .*model.onnx'),
     (one_node('Relu', inputs=['nowhere']).SerializeToString(), 'is not valid ONNX')])
-def test_file_that_is_no_model(tmp_path, content, text):
+def test_file_that_is_not_a_model(tmp_path, content, text):
     path = tmp_path / 'model.onnx'
     if content is not None:
         path.write_bytes(content)
@@ -121,7 +120,7 @@ def external(tmp_path):
     return path
 
 
-def test_missing_external_data_is_said(tmp_path):
+def test_missing_external_data_is_an_error(tmp_path):
     path = external(tmp_path)
     load_model(path)
     (tmp_path / 'weights.bin').unlink()
@@ -141,7 +140,7 @@ def test_digest_covers_the_file_and_its_external_data(tmp_path):
     assert len({first, second, model_digest(path)}) == 3
 
 
-def test_unnamed_and_twice_named_nodes_get_names_of_their_own(tmp_path):
+def test_nodes_without_a_unique_name_get_one(tmp_path):
     model = segmentation_networks.unet()
     for node in model.graph.node[:3]:
         node.name = ''
@@ -153,33 +152,34 @@ def test_unnamed_and_twice_named_nodes_get_names_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
-def test_simplified_model_is_smaller_and_answers_the_same(family):
+def test_simplified_model_is_smaller_and_has_the_same_output(family):
     model = segmentation_networks.FAMILIES[family](dynamic=False)
-    slim = simplify(model, {'image': (1, 3, 64, 96)})
+    slim = simplify_model(model, {'image': (1, 3, 64, 96)})
     assert len(slim.graph.node) < len(model.graph.node)
-    assert operators(slim)['Shape'] == 0
-    feeds = random_feeds(model, {'image': (1, 3, 64, 96)})
-    np.testing.assert_allclose(answer(slim, feeds)[0], answer(model, feeds)[0], atol=1e-4)
+    assert 'Shape' not in {node.op_type for node in slim.graph.node}
+    feeds = make_random_inputs(model, {'image': (1, 3, 64, 96)})
+    np.testing.assert_allclose(run_model(slim, feeds)[0], run_model(model, feeds)[0], atol=1e-4)
 
 
 def test_dynamic_sides_stay_dynamic():
     model = segmentation_networks.lraspp()
-    slim = simplify(model, {'image': (1, 3, 64, 96)})
+    slim = simplify_model(model, {'image': (1, 3, 64, 96)})
     assert input_shapes(slim) == {'image': ('batch', 3, 'height', 'width')}
-    assert answer(slim, random_feeds(slim, {'image': (2, 3, 96, 64)}))[0].shape == (2, 5, 96, 64)
+    (output,) = run_model(slim, make_random_inputs(slim, {'image': (2, 3, 96, 64)}))
+    assert output.shape == (2, 5, 96, 64)
 
 
-def test_simplifying_that_changes_the_answer_is_an_error(monkeypatch):
+def test_simplification_that_changes_the_output_is_an_error(monkeypatch):
     import onnxslim
     monkeypatch.setattr(onnxslim, 'slim', lambda model: segmentation_networks.lraspp(seed=1))
     with pytest.raises(GraphError, match=r'onnxslim changed output logits by .* --no-simplify'):
-        simplify(segmentation_networks.lraspp(), {'image': (1, 3, 64, 96)})
+        simplify_model(segmentation_networks.lraspp(), {'image': (1, 3, 64, 96)})
 
 
 def test_opset_is_read_whatever_the_domain_is_called():
     model = one_node('Relu', opset_version=17)
     model.opset_import[0].domain = 'ai.onnx'
-    assert opset(model) == 17
+    assert opset_version(model) == 17
 
 
 def test_paths_are_not_confused_with_names(tmp_path):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision in the graph: where backbones end, what is quantised, and how little it changes."""
+"""Precision in the graph: the end of the backbone, the INT8 nodes, and the change in output."""
 
 import functools
 
@@ -12,24 +12,24 @@ import segmentation_networks
 from segmentation_networks import FAMILIES, Net
 
 from trt_segmentation.builder.backbone import find_backbone
-from trt_segmentation.builder.calibration import measure
-from trt_segmentation.builder.graph import answer, operators, opset, simplify
+from trt_segmentation.builder.calibration import measure_ranges
+from trt_segmentation.builder.graph import opset_version, run_model, simplify_model
 from trt_segmentation.builder.precision import (
-    activations,
-    quantisable,
-    quantise,
-    small_scales,
-    split,
-    to_fp16,
-    to_int8,
-    to_opset,
+    activations_read_by,
+    choose_int8_nodes,
+    convert_to_fp16,
+    convert_to_int8,
+    find_small_scales,
+    quantisable_nodes,
+    quantise_nodes,
+    raise_opset,
 )
 from trt_segmentation.errors import GraphError
 
 
 @functools.cache
 def network(family):
-    return simplify(FAMILIES[family](), {'image': (1, 3, 64, 96)})
+    return simplify_model(FAMILIES[family](), {'image': (1, 3, 64, 96)})
 
 
 def frames(count=3):
@@ -39,13 +39,13 @@ def frames(count=3):
 
 @functools.cache
 def ranges(family):
-    return measure(network(family), frames(), 'minmax')
+    return measure_ranges(network(family), frames(), 'minmax')
 
 
 def error(model, changed):
-    """Relative RMS of the logits, on a frame not calibrated on."""
+    """Relative RMS error of the logits, on a frame that calibration did not see."""
     feed = {'image': frames(4)[3]}
-    before, after = answer(model, feed)[0], answer(changed, feed)[0]
+    before, after = run_model(model, feed)[0], run_model(changed, feed)[0]
     return float(np.sqrt(np.mean((before - after) ** 2) / np.mean(before ** 2)))
 
 
@@ -76,33 +76,33 @@ def test_backbone_of_branches_that_end_apart_is_all_of_them():
                         '/b/add'}
 
 
-@pytest.mark.parametrize('enlarged', [True, False])
-def test_backbone_of_a_straight_head_ends_at_the_last_sum(enlarged):
-    """An FCN head: nothing branches behind the last residual sum, nor need it be enlarged."""
+@pytest.mark.parametrize('upsampled', [True, False])
+def test_backbone_of_a_straight_head_ends_at_the_last_sum(upsampled):
+    """An FCN head has no branch after the last residual sum, and it may lack upsampling."""
     net = Net()
     x = net.conv('/backbone/conv', 'image', 8, 3, 2)
     x = net.add('Relu', '/backbone/relu',
                 net.add('Add', '/backbone/add', net.conv('/backbone/conv2', x, 8, 3), x))
     y = net.add('Relu', '/head/relu', net.conv('/head/conv', x, 8, 3))
     y = net.conv('/head/out', y, 5)
-    model = net.model(net.upsample('/up', y, 2.0) if enlarged else y)
+    model = net.model(net.upsample('/up', y, 2.0) if upsampled else y)
     assert find_backbone(model)[0] == {
         '/backbone/conv', '/backbone/conv2', '/backbone/add', '/backbone/relu'}
 
 
-def test_network_without_enlargement_or_sum_has_no_backbone():
+def test_network_without_upsampling_or_sum_has_no_backbone():
     net = Net()
     model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
-    with pytest.raises(GraphError, match='no residual sums and enlarges nothing'):
-        split(model, 'mixed')
-    assert split(model, 'int8').int8 == ('/a', '/b')
+    with pytest.raises(GraphError, match='no residual sums and no upsampling'):
+        choose_int8_nodes(model, 'mixed')
+    assert choose_int8_nodes(model, 'int8').int8 == ('/a', '/b')
 
 
 def test_int8_takes_all_and_mixed_the_backbone():
     model = network('deeplabv3')
-    everything = split(model, 'int8')
-    assert list(everything.int8) == quantisable(model) and everything.fp16 == ()
-    mixed = split(model, 'mixed')
+    everything = choose_int8_nodes(model, 'int8')
+    assert list(everything.int8) == quantisable_nodes(model) and everything.fp16 == ()
+    mixed = choose_int8_nodes(model, 'mixed')
     assert sorted(mixed.int8 + mixed.fp16) == sorted(everything.int8)
     assert {name.split('/')[1] for name in mixed.int8} == {'backbone'}
     assert {name.split('/')[1] for name in mixed.fp16} == {'classifier'}
@@ -110,26 +110,26 @@ def test_int8_takes_all_and_mixed_the_backbone():
 
 def test_patterns_keep_nodes_out():
     model = network('deeplabv3')
-    chosen = split(model, 'mixed', ['/backbone/layer1/*', '*conv1'])
+    chosen = choose_int8_nodes(model, 'mixed', ['/backbone/layer1/*', '*conv1'])
     assert '/backbone/layer2/conv2' in chosen.int8
     assert not [n for n in chosen.int8 if 'layer1' in n or n.endswith('conv1')]
     assert chosen.reason.endswith('less /backbone/layer1/*, *conv1')
 
 
 @pytest.mark.parametrize('pattern,text', [
-    ('/backbne/*', r"pattern '/backbne/\*' fits no node; .*/backbone/conv1"),
-    ('*', 'nothing is left to be INT8')])
+    ('/backbne/*', r"pattern '/backbne/\*' matches no node; .*/backbone/conv1"),
+    ('*', 'none of the .* nodes that can be INT8 is left')])
 def test_pattern_that_fits_nothing_or_all(pattern, text):
     with pytest.raises(GraphError, match=text):
-        split(network('deeplabv3'), 'int8', [pattern])
+        choose_int8_nodes(network('deeplabv3'), 'int8', [pattern])
 
 
-# noise as weights is the hardest case there is: trained nets lose far less
+# random weights are the hardest case; trained networks lose far less
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 
-def rounds():
-    """Whether this ONNX Runtime rounds float16 to int8, as it should; 1.23 truncates."""
+def is_rounding_float16():
+    """Whether this ONNX Runtime rounds float16 to int8. ONNX Runtime 1.23 wrongly truncates."""
     nodes = [onnx.helper.make_node('QuantizeLinear', ['x', 'scale', 'zero'], ['y'])]
     graph = onnx.helper.make_graph(
         nodes, 'rounds', [onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT16, [1])],
@@ -138,18 +138,18 @@ def rounds():
          numpy_helper.from_array(np.array(0, np.int8), 'zero')])
     model = onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid('', 19)], ir_version=9)
-    return answer(model, {'x': np.array([1.75], np.float16)})[0] == 2
+    return run_model(model, {'x': np.array([1.75], np.float16)})[0] == 2
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_answers_change_little_and_in_order(family):
-    if not rounds():
-        pytest.skip('this ONNX Runtime truncates where QuantizeLinear has to round float16')
+def test_output_changes_little_and_least_in_fp16(family):
+    if not is_rounding_float16():
+        pytest.skip('QuantizeLinear of this ONNX Runtime truncates float16 instead of rounding it')
     model = network(family)
-    errors = {'fp16': error(model, to_fp16(model))}
+    errors = {'fp16': error(model, convert_to_fp16(model))}
     for precision in ('int8', 'mixed'):
-        errors[precision] = error(
-            model, to_int8(model, ranges(family), split(model, precision).int8))
+        nodes = choose_int8_nodes(model, precision).int8
+        errors[precision] = error(model, convert_to_int8(model, ranges(family), nodes))
     assert all(0 < errors[name] < bar for name, bar in BARS.items())
     assert errors['fp16'] < errors['mixed'] / 5
 
@@ -157,15 +157,15 @@ def test_answers_change_little_and_in_order(family):
 @pytest.mark.parametrize('family', FAMILIES)
 def test_quantised_graph_is_what_tensorrt_takes(family):
     model = network(family)
-    nodes = split(model, 'int8').int8
-    changed = quantise(model, ranges(family), nodes)
+    nodes = choose_int8_nodes(model, 'int8').int8
+    changed = quantise_nodes(model, ranges(family), nodes)
     onnx.checker.check_model(changed, full_check=True)
-    assert opset(changed) >= 19
+    assert opset_version(changed) >= 19
     values = {t.name: numpy_helper.to_array(t) for t in changed.graph.initializer}
     pairs = [n for n in changed.graph.node if n.op_type == 'QuantizeLinear']
-    # one pair for each weight and each activation that is read
+    # one QuantizeLinear for each weight and each activation that an INT8 node reads
     weights = [n for n in model.graph.node if n.name in nodes and n.op_type != 'Add']
-    assert len(pairs) == len(weights) + len(activations(model, nodes))
+    assert len(pairs) == len(weights) + len(activations_read_by(model, nodes))
     for node in pairs:
         assert not np.any(values[node.input[2]]), 'symmetric: no zero points'
         assert values[node.input[2]].dtype == np.int8
@@ -176,17 +176,17 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
 
 
 def test_fp16_keeps_inputs_and_outputs_and_turns_the_rest():
-    model = to_fp16(network('lraspp'))
+    model = convert_to_fp16(network('lraspp'))
     kinds = {v.type.tensor_type.elem_type for v in [*model.graph.input, *model.graph.output]}
     assert kinds == {TensorProto.FLOAT}
     weights = {t.data_type for t in model.graph.initializer if len(t.dims) == 4}
     assert weights == {TensorProto.FLOAT16}
-    assert operators(model)['Cast'] == 2
-    # the cast back is real: types agree all the way to the output
+    assert [node.op_type for node in model.graph.node].count('Cast') == 2
+    # full_check compares the types of all tensors up to the output
     onnx.checker.check_model(model, full_check=True)
     (last,) = [n for n in model.graph.node if 'logits' in n.output]
     assert last.op_type == 'Cast'
-    assert answer(model, {'image': frames()[0]})[0].dtype == np.float32
+    assert run_model(model, {'image': frames()[0]})[0].dtype == np.float32
 
 
 def test_weight_beyond_fp16_is_refused_by_name():
@@ -195,26 +195,29 @@ def test_weight_beyond_fp16_is_refused_by_name():
     array = numpy_helper.to_array(weight).copy()
     array[0] = 1e5
     weight.CopyFrom(numpy_helper.from_array(array, weight.name))
-    with pytest.raises(GraphError, match=r'/out.weight holds 1e\+05, and FP16 ends at 65504'):
-        to_fp16(model)
+    with pytest.raises(GraphError, match=r'/out.weight holds 1e\+05, and the largest FP16 '
+                                         r'number is 65504'):
+        convert_to_fp16(model)
 
 
 def test_missing_range_is_named():
     known = dict(ranges('unet'))
     del known['/up2/concat']
     with pytest.raises(GraphError, match='no calibrated range for /up2/concat; calibrate again'):
-        quantise(network('unet'), known, split(network('unet'), 'int8').int8)
+        quantise_nodes(network('unet'), known, choose_int8_nodes(network('unet'), 'int8').int8)
 
 
 def test_range_too_small_for_fp16_is_found():
     model = network('unet')
     tiny = {**ranges('unet'), '/up2/concat': (0.0, 1e-4)}
-    assert small_scales(to_int8(model, ranges('unet'), split(model, 'int8').int8)) == []
-    found = small_scales(quantise(model, tiny, split(model, 'int8').int8))
+    nodes = choose_int8_nodes(model, 'int8').int8
+    assert find_small_scales(convert_to_int8(model, ranges('unet'), nodes)) == []
+    found = find_small_scales(quantise_nodes(model, tiny, nodes))
     assert len(found) == 1 and '/up2/concat' in found[0]
 
 
 def test_older_opset_is_raised_and_newer_left():
     model = segmentation_networks.lraspp()
-    assert opset(model) == 17 and opset(to_opset(model)) == 19
-    assert to_opset(model, 13) is model
+    raised = raise_opset(model)
+    assert opset_version(model) == 17 and opset_version(raised) == 19
+    assert raise_opset(raised) is raised

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""From recordings to calibrated graphs: the road `trt_seg build` takes, without TensorRT."""
+"""From recordings to calibrated graphs: all steps of `trt_seg build` that need no TensorRT."""
 
 from dataclasses import replace
 
@@ -11,24 +11,23 @@ import pytest
 import recordings
 import segmentation_networks
 
-from trt_segmentation.accuracy.compare import Shot
-from trt_segmentation.accuracy.limit import find_keep_fp16, refuse_loss, report
+from trt_segmentation.accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from trt_segmentation.accuracy.recordings import (
     Bag,
-    bgr_frame,
     Folder,
+    JoinedRecordings,
     open_recordings,
     Street,
     STREET_SEED,
 )
-from trt_segmentation.accuracy.samples import FIRST_SEED
+from trt_segmentation.accuracy.samples import FIRST_SEED, make_frame, Sample
 from trt_segmentation.builder.calibration import calibrate, Calibration
-from trt_segmentation.builder.feeds import choose_frames, Joined
-from trt_segmentation.builder.graph import model_digest, operators
+from trt_segmentation.builder.feeds import choose_frames
+from trt_segmentation.builder.graph import model_digest
 from trt_segmentation.builder.prepare import (
+    apply_precision,
     calibration_path,
-    card_calibration,
-    give_precision,
+    load_card_calibration,
     read_graph,
     Recipe,
 )
@@ -79,7 +78,7 @@ def images(source):
 
 def test_bag_and_folder_give_their_images_again_and_again(bag, folder):
     joined = open_recordings([str(bag), str(folder)])
-    assert isinstance(joined, Joined)
+    assert isinstance(joined, JoinedRecordings)
     for _ in range(2):
         for got, expected in zip(images(joined), pictures() * 2, strict=True):
             assert np.array_equal(got, expected)
@@ -103,8 +102,8 @@ def test_street_scenes_are_neither_trained_on_nor_tested_on():
     assert len(list(open_recordings(['street'], scenes=3))) == 3
 
 
-def test_what_cannot_be_calibrated_on(tmp_path, folder):
-    with pytest.raises(GraphError, match='nothing to calibrate on at /nowhere'):
+def test_sources_without_frames(tmp_path, folder):
+    with pytest.raises(GraphError, match='there are no frames at /nowhere'):
         open_recordings(['/nowhere'])
     (tmp_path / 'empty').mkdir()
     with pytest.raises(GraphError, match=r'holds no images; known are \.png'):
@@ -116,98 +115,107 @@ def test_what_cannot_be_calibrated_on(tmp_path, folder):
 
 def test_tensors_are_what_the_host_pipeline_feeds(card):
     picture = pictures(1)[0]
-    feeds = choose_frames(card, [('one', bgr_frame(picture))], 1)
+    feeds = choose_frames(card, [('one', make_frame(picture))], 1)
     (tensor,) = feeds()
     pipeline = HostPipeline(card)
-    pipeline.submit([bgr_frame(picture)])
+    pipeline.submit([make_frame(picture)])
     pipeline.collect()
     np.testing.assert_array_equal(tensor, pipeline._tensor[:1])
 
 
 def test_only_the_chosen_are_fed(card):
-    source = [(str(i), bgr_frame(p)) for i, p in enumerate(pictures(9))]
+    source = [(str(i), make_frame(p)) for i, p in enumerate(pictures(9))]
     feeds = choose_frames(card, source, 3)
-    assert len(feeds.choice.names) == 3 and len(list(feeds())) == len(list(feeds())) == 3
+    assert len(feeds.choice.chosen) == 3 and len(list(feeds())) == len(list(feeds())) == 3
     with pytest.raises(GraphError, match='has no frames'):
         choose_frames(card, [])
 
 
+def count_quantised(model):
+    return [node.op_type for node in model.graph.node].count('QuantizeLinear')
+
+
+def compare(card, graph, samples):
+    return compare_models(card, {'int8': graph.model}, samples)
+
+
 def graph_and_calibration(card, recipe, method='minmax'):
     graph = read_graph(card, recipe)
-    source = [(str(i), bgr_frame(p)) for i, p in enumerate(pictures())]
+    source = [(str(i), make_frame(p)) for i, p in enumerate(pictures())]
     return graph, calibrate(graph.model, choose_frames(card, source), method)
 
 
-# 8 weights and the 11 tensors that they and 3 sums read in the backbone; in the head 5 and 4
+# in the backbone: 8 weights, and 11 activations that the weighted nodes and 3 sums read;
+# in the head: 5 weights and 4 activations
 @pytest.mark.parametrize('precision,pairs', [('fp32', 0), ('fp16', 0), ('mixed', 19),
                                              ('int8', 28)])
 def test_every_precision_from_one_recording(card, precision, pairs):
     recipe = Recipe(precision)
     graph, calibration = graph_and_calibration(card, recipe)
-    made = give_precision(graph, recipe, calibration)
-    assert operators(made.model)['QuantizeLinear'] == pairs
+    made = apply_precision(graph, recipe, calibration)
+    assert count_quantised(made.model) == pairs
     assert (made.split is None) == (pairs == 0)
-    assert made.dynamic and made.profile == graph.profile
+    assert made.is_dynamic and made.profile == graph.profile
     onnx.checker.check_model(made.model, full_check=True)
 
 
-def test_precision_that_needs_ranges_or_is_none(card):
+def test_missing_ranges_and_unknown_precisions(card):
     graph = read_graph(card, Recipe('int8'))
     with pytest.raises(GraphError, match='int8 needs calibrated ranges; give --calibrate'):
-        give_precision(graph, Recipe('int8'))
+        apply_precision(graph, Recipe('int8'))
     with pytest.raises(GraphError, match="precision 'fp61', did you mean 'fp16'"):
         Recipe('fp61')
     assert calibration_path(card) == card.model.parent / 'net.scales.json'
 
 
-def test_ranges_are_of_the_very_network(card):
+def test_ranges_of_another_network_are_refused(card):
     kept = Calibration({'image': (-1.0, 1.0)}, 'minmax', 'abc', 4, model=model_digest(card.model))
     kept.save(calibration_path(card))
-    assert card_calibration(card) == kept
+    assert load_card_calibration(card) == kept
     onnx.save(segmentation_networks.unet(seed=5), card.model)
     with pytest.raises(GraphError, match=r'scales.json was measured on another network than .*'
                                          r'net.onnx; calibrate again'):
-        card_calibration(card)
+        load_card_calibration(card)
 
 
 @pytest.mark.parametrize('precision', ['int8', 'mixed'])
 def test_demo_model_has_its_ranges_with_it(precision):
-    """The scales in resource/ are of the network in resource/, and every one that is needed."""
+    """The ranges in resource/ are complete and were measured on the network in resource/."""
     card = load_card('street')
     recipe = Recipe(precision)
-    given = give_precision(read_graph(card, recipe), recipe, card_calibration(card))
+    given = apply_precision(read_graph(card, recipe), recipe, load_card_calibration(card))
     assert given.split is not None and len(given.split.int8) > 30
-    assert operators(given.model)['QuantizeLinear'] > 60
+    assert count_quantised(given.model) > 60
 
 
 def test_scale_too_small_for_fp16_is_warned_of(card):
     graph, calibration = graph_and_calibration(card, Recipe('int8'))
     tiny = {**calibration.ranges, 'image': (-1e-4, 1e-4)}
-    made = give_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
+    made = apply_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
     (finding,) = made.findings
     assert finding.where == 'image_scale' and 'so small that FP16 rounds them' in finding.text
     tiny = {name: (-1e-4, 1e-4) for name in calibration.ranges}
-    (finding,) = give_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny)).findings
+    (finding,) = apply_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny)).findings
     assert finding.where.count(',') == 2 and finding.text.startswith('and 12 more: ')
 
 
-def held_out(card):
-    """Images labelled by the FP32 network itself."""
-    pipeline, shots = HostPipeline(card), []
+def make_samples(card):
+    """Samples whose truth is the label map of the FP32 network."""
+    pipeline, samples = HostPipeline(card), []
     for index, picture in enumerate(pictures(4)):
-        pipeline.submit([bgr_frame(picture)])
-        shots.append(Shot(str(index), '', picture, pipeline.collect()[0].labels))
-    return shots
+        pipeline.submit([make_frame(picture)])
+        samples.append(Sample(str(index), picture, pipeline.collect()[0].labels))
+    return samples
 
 
-def test_layers_go_back_until_the_loss_is_within_the_bar(card):
+def test_layers_move_to_fp16_until_the_loss_is_within_the_limit(card):
     recipe = Recipe('int8')
     graph, calibration = graph_and_calibration(card, recipe)
     name = '/backbone/layer1/relu1'
     spoilt = replace(calibration, ranges={**calibration.ranges, name: (0.0, 1e4)})
-    shots = held_out(card)
-    bad = report(card, give_precision(graph, recipe, spoilt), recipe, shots)
-    good = report(card, give_precision(graph, recipe, calibration), recipe, shots)
+    samples = make_samples(card)
+    bad = compare(card, apply_precision(graph, recipe, spoilt), samples)
+    good = compare(card, apply_precision(graph, recipe, calibration), samples)
     bar = (bad.loss('int8') + good.loss('int8')) / 2
     assert good.loss('int8') < bar < bad.loss('int8')
     refuse_loss(good, 'int8', bar)
@@ -215,9 +223,9 @@ def test_layers_go_back_until_the_loss_is_within_the_bar(card):
         refuse_loss(bad, 'int8', bar)
     rng = np.random.default_rng(0)
     tensors = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32)]
-    found = find_keep_fp16(card, graph, recipe, spoilt, tensors, shots, bar)
+    found = find_keep_fp16(card, graph, recipe, spoilt, tensors, samples, bar)
     assert '/backbone/layer1/conv2' in found.keep_fp16
     assert len(found.keep_fp16) < 6
     assert found.digest != spoilt.digest
-    mended = report(card, give_precision(graph, recipe, found), recipe, shots)
+    mended = compare(card, apply_precision(graph, recipe, found), samples)
     refuse_loss(mended, 'int8', bar)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes asked for on the command line become the profile of a network's input."""
+"""Sizes from the command line become the profile of a network's input."""
 
 import pytest
 
-from trt_segmentation.builder.shapes import parse_batch, parse_sizes, Profile, profile
+from trt_segmentation.builder.shapes import make_profile, parse_batch, parse_sizes, Profile
 from trt_segmentation.errors import GraphError
 from trt_segmentation.model.card import InputCard
 
@@ -37,17 +37,17 @@ def test_bad_batches(text):
     ('64x96', '2', [(2, 3, 64, 96)] * 3),
     ('64x96/128x192/256x384', '1/2/4', [(1, 3, 64, 96), (2, 3, 128, 192), (4, 3, 256, 384)])])
 def test_open_sides_come_from_the_options_then_the_card(sizes, batch, expected):
-    assert profile(OPEN, CARD, sizes, batch) == {'image': Profile(*expected)}
+    assert make_profile(OPEN, CARD, sizes, batch) == {'image': Profile(*expected)}
 
 
-def test_fixed_sides_need_nothing_and_may_be_said_again():
+def test_fixed_sides_need_no_option_and_may_be_repeated():
     expected = {'image': Profile(*[(1, 3, 64, 96)] * 3)}
-    assert profile(FIXED, InputCard()) == expected
-    assert profile(FIXED, CARD, '64x96', '1') == expected
+    assert make_profile(FIXED, InputCard()) == expected
+    assert make_profile(FIXED, CARD, '64x96', '1') == expected
 
 
 def test_channels_last():
-    found = profile({'image': ('n', 'h', 'w', 3)}, InputCard(), '64x96', '2')
+    found = make_profile({'image': ('n', 'h', 'w', 3)}, InputCard(), '64x96', '2')
     assert found == {'image': Profile(*[(2, 64, 96, 3)] * 3)}
 
 
@@ -56,16 +56,16 @@ def test_channels_last():
     ('', '1/2/4', r'--batch cannot make axis 0 1/2/4; export the model with that axis dynamic')])
 def test_fixed_sides_cannot_be_changed(sizes, batch, text):
     with pytest.raises(GraphError, match=text):
-        profile(FIXED, CARD, sizes, batch)
+        make_profile(FIXED, CARD, sizes, batch)
 
 
-def test_size_nobody_says_is_asked_for():
+def test_unknown_size_is_an_error():
     with pytest.raises(GraphError, match=r'nothing says how large h is; give --shapes'):
-        profile(OPEN, InputCard())
+        make_profile(OPEN, InputCard())
 
 
-def test_order_is_held():
+def test_sizes_must_ascend():
     with pytest.raises(GraphError, match='axis 2 of the profile is 128/64/256'):
-        profile(OPEN, CARD, '128x96/64x96/256x96')
+        make_profile(OPEN, CARD, '128x96/64x96/256x96')
     with pytest.raises(GraphError, match='axis 0 of the profile is 0/1/1'):
-        profile(OPEN, CARD, '64x96', '0/1/1')
+        make_profile(OPEN, CARD, '64x96', '0/1/1')

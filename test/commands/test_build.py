@@ -15,7 +15,7 @@ import segmentation_networks
 
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
-from trt_segmentation.accuracy.held_out import held_out
+from trt_segmentation.accuracy.held_out import read_held_out
 from trt_segmentation.builder.calibration import load_calibration
 from trt_segmentation.builder.open_engine import open_engine
 from trt_segmentation.commands import cli
@@ -166,8 +166,8 @@ def test_sources_of_one_name_are_told_apart(tmp_path, card, images):
     for place in ('day', 'night'):
         (tmp_path / place / 'images').mkdir(parents=True)
         cv2.imwrite(str(tmp_path / place / 'images' / 'a.png'), np.zeros((8, 8, 3), np.uint8))
-    shots = held_out(load_card(card), ['day/images', 'night/images'])
-    assert [shot.condition for shot in shots] == ['day/images', 'night/images']
+    samples = read_held_out(load_card(card), ['day/images', 'night/images'])
+    assert [sample.condition for sample in samples] == ['day/images', 'night/images']
 
 
 def test_fp32_needs_no_report(tmp_path, card):
@@ -181,11 +181,11 @@ def test_fp32_needs_no_report(tmp_path, card):
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
     (['--precision', 'int8', '--search'], '--search needs a bar to stop at: --max-miou-drop'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
-    (['--hold-out', 'nowhere'], 'nothing to calibrate on at nowhere'),
+    (['--hold-out', 'nowhere'], 'there are no frames at nowhere'),
     (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
      '--hold-out-labels has 1 folders, --hold-out 2; give one folder of label maps for each'),
     (['--hold-out', 'street', '--hold-out-labels', 'labels'],
-     '--hold-out street is no folder of images, so it has no label maps; give - instead of'),
+     '--hold-out street is not a folder of images, so it cannot have label maps; give - instead'),
     (['--ignore', '3'], '--ignore and --map are for label maps: --hold-out-labels'),
     (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
@@ -275,27 +275,27 @@ def test_held_out_frames_are_spread_and_named_by_source(tmp_path, card, images):
     messages = recordings.image_messages(
         [np.full((48, 64, 3), i, np.uint8) for i in range(5)])
     recordings.write_bag(tmp_path / 'bag', messages)
-    shots = held_out(load_card(card), ['bag', images], count=3)
-    assert [shot.condition for shot in shots] == ['bag'] * 3 + ['images'] * 3
-    assert [int(shot.image[0, 0, 0]) for shot in shots[:3]] == [0, 2, 4]
-    assert [shot.name for shot in shots[3:]] == ['0.png', '2.png', '5.png']
-    assert all(shot.truth is None for shot in shots)
+    samples = read_held_out(load_card(card), ['bag', images], count=3)
+    assert [sample.condition for sample in samples] == ['bag'] * 3 + ['images'] * 3
+    assert [int(sample.image[0, 0, 0]) for sample in samples[:3]] == [0, 2, 4]
+    assert [sample.name for sample in samples[3:]] == ['0.png', '2.png', '5.png']
+    assert all(sample.truth is None for sample in samples)
 
 
 def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
-    shots = held_out(load_card(card), [images], ['labels'], count=2)
-    for shot, name in zip(shots, ('0.png', '5.png'), strict=True):
-        np.testing.assert_array_equal(shot.image, cv2.imread(str(tmp_path / images / name)))
+    samples = read_held_out(load_card(card), [images], ['labels'], count=2)
+    for sample, name in zip(samples, ('0.png', '5.png'), strict=True):
+        np.testing.assert_array_equal(sample.image, cv2.imread(str(tmp_path / images / name)))
         np.testing.assert_array_equal(
-            shot.truth, cv2.imread(str(tmp_path / 'labels' / name), cv2.IMREAD_GRAYSCALE))
+            sample.truth, cv2.imread(str(tmp_path / 'labels' / name), cv2.IMREAD_GRAYSCALE))
 
 
 def test_street_is_held_out_with_truth_only_where_the_card_has_its_classes(card):
-    (day, *_) = known = held_out(load_card('street'), ['street'], count=4)
-    assert [shot.condition for shot in known] == ['day', 'night', 'rain', 'snow']
+    (day, *_) = known = read_held_out(load_card('street'), ['street'], count=4)
+    assert [sample.condition for sample in known] == ['day', 'night', 'rain', 'snow']
     assert day.truth.shape == day.image.shape[:2]
-    foreign = held_out(load_card(card), ['street'], count=4)
-    assert all(shot.truth is None for shot in foreign)
+    foreign = read_held_out(load_card(card), ['street'], count=4)
+    assert all(sample.truth is None for sample in foreign)
     np.testing.assert_array_equal(foreign[0].image, day.image)
 
 

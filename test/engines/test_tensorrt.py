@@ -162,7 +162,7 @@ def test_nearest_of_several_profiles_is_taken(trt, card, memory):
     from trt_segmentation.builder.shapes import Profile
     profiles = [{'image': Profile((1, 3, 64, 96), (usual, 3, 64, 96), (4, 3, 64, 96))}
                 for usual in (1, 3)]
-    plan, _ = trt.build.build(graph.model, profiles)
+    plan, _ = trt.build.build_plan(graph.model, profiles)
     engine = trt.tensorrt.TensorRtEngine(plan, card, 0, STREAM, memory.allocate, memory.free)
     chosen = [engine._choose_profile((count, 3, 64, 96)) for count in (1, 3, 4)]
     assert chosen == [0, 1, 1]

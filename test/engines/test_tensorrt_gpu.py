@@ -36,16 +36,16 @@ def frames(count, seed=0):
 @pytest.mark.parametrize('family', segmentation_networks.FAMILIES)
 def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
         tmp_path, on_gpu, family, graph):
-    from trt_segmentation.builder.build import build
+    from trt_segmentation.builder.build import build_plan
     from trt_segmentation.builder.graph import input_shapes
-    from trt_segmentation.builder.shapes import profile
+    from trt_segmentation.builder.shapes import make_profile
     from trt_segmentation.engines.tensorrt import TensorRtEngine
     from trt_segmentation.gpu.pipeline import GpuPipeline
     model = segmentation_networks.FAMILIES[family]()
     path = segmentation_networks.save(model, tmp_path / 'net.onnx')
     card = ModelCard(family, path, tuple('abcde'), spread_palette(5),
                      InputCard(height=64, width=96))
-    plan, _ = build(model, [profile(input_shapes(model), card.input, batch='1/2/4')])
+    plan, _ = build_plan(model, [make_profile(input_shapes(model), card.input, batch='1/2/4')])
     host = HostPipeline(card)
     pipeline = GpuPipeline(
         card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream), graph=graph)

@@ -17,7 +17,8 @@ from pathlib import Path
 import sys
 import time
 
-from trt_segmentation.builder.cache import EngineCache, EngineKey
+from trt_segmentation.builder.cache import EngineCache
+from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.engines.plan import Plan
 
 KEY = EngineKey(
@@ -40,13 +41,13 @@ def real(model: Path, hold: bool) -> Plan:
     """Built by TensorRT-RTX."""
     import onnx
 
-    from trt_segmentation.builder.build import build
+    from trt_segmentation.builder.build import build_plan
 
     def progress(phase: str, done: int, steps: int) -> None:
         if hold:
             say('building')
             time.sleep(60)
-    return build(onnx.load(model), [], progress=progress)[0]
+    return build_plan(onnx.load(model), [], progress=progress)[0]
 
 
 def main(folder: str, log: str, hold: str, model: str = '') -> None:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that want the same engine at once, and processes that die while they build it.
+"""Processes that need the same engine at once, and processes that are killed during a build.
 
-What must happen: of any number that start on an empty cache one builds and all get its plan. One
-that is killed, whenever, leaves nothing that is ever loaded; the lock is free at once; and what it
-left half written is removed by a later build.
+Expected: if several processes start on an empty cache, one process builds and all get its plan.
+A process that is killed, at any time, leaves no file that is ever loaded. Its lock is free at
+once. A later build deletes the file that it was writing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PATIENCE = 100
 @contextmanager
 def starters(folder: Path, log: Path, count: int, hold: str = 'no',
              model: Path | str = '') -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that are ready to ask the cache; killed when the block ends."""
+    """Start processes that are ready to ask the cache; kill them at the end of the block."""
     processes = [subprocess.Popen(
         [sys.executable, '-m', 'faults.engine_starter', str(folder), str(log), hold,
          *([str(model)] if model else [])], text=True, stdin=subprocess.PIPE,
@@ -49,14 +49,14 @@ def starters(folder: Path, log: Path, count: int, hold: str = 'no',
             process.communicate()
 
 
-def go(process: subprocess.Popen[str]) -> None:
+def send_go(process: subprocess.Popen[str]) -> None:
     process.stdin.write('go\n')
     process.stdin.flush()
 
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """An ONNX file that TensorRT-RTX builds in a second."""
+    """An ONNX file that TensorRT-RTX builds within one second."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     path = tmp_path_factory.mktemp('model') / 'net.onnx'
     path.write_bytes(network().SerializeToString())
@@ -66,25 +66,25 @@ def model(tmp_path_factory):
 def all_get_one_plan(tmp_path: Path, count: int, model: Path | str) -> None:
     with starters(tmp_path / 'cache', tmp_path / 'log', count, model=model) as processes:
         for process in processes:
-            go(process)
-        answers = [process.communicate(timeout=PATIENCE)[0] for process in processes]
+            send_go(process)
+        hashes = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * count
-    assert len(answers[0].strip()) == 64 and set(answers) == {answers[0]}
+    assert len(hashes[0].strip()) == 64 and set(hashes) == {hashes[0]}
     assert (tmp_path / 'log').read_text() == 'built\n'
 
 
 def test_two_processes_that_start_together_build_one_engine(tmp_path, model):
-    """With TensorRT-RTX's own builder."""
+    """The builder is that of TensorRT-RTX."""
     all_get_one_plan(tmp_path, 2, model)
 
 
 def test_eight_processes_that_start_together_build_one_engine(tmp_path):
-    """With a stand-in for the builder whose plans are all different."""
+    """The builder is a fake whose plans are all different."""
     all_get_one_plan(tmp_path, 8, '')
 
 
 def plan_of(folder: Path) -> tuple[bytes, list[str]]:
-    """What the cache gives the next process, and what it said meanwhile."""
+    """The plan that the cache gives the next process, and the lines that it logs."""
     lines: list[str] = []
     cache = EngineCache(folder, log=lines.append)
     return cache.get(KEY, lambda: Plan(b'sound'), lambda plan: plan.data), lines
@@ -92,10 +92,10 @@ def plan_of(folder: Path) -> tuple[bytes, list[str]]:
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
 def test_process_that_ends_within_the_build_leaves_nothing(tmp_path, model, number):
-    """In the midst of TensorRT's build: no plan, and the next one builds without waiting."""
+    """The process ends during TensorRT's build. The next process builds without waiting."""
     folder = tmp_path / 'cache'
     with starters(folder, tmp_path / 'log', 1, 'build', model) as (process,):
-        go(process)
+        send_go(process)
         assert process.stdout.readline() == 'building\n'
         assert EngineCache(folder).entries() == []
         process.send_signal(number)
@@ -107,10 +107,10 @@ def test_process_that_ends_within_the_build_leaves_nothing(tmp_path, model, numb
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
 def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
-    """Half a plan is in a file of another name, which the first build after an hour removes."""
+    """Half a plan is left under another file name. The first build after an hour deletes it."""
     folder = tmp_path / 'cache'
     with starters(folder, tmp_path / 'log', 1, 'write') as (process,):
-        go(process)
+        send_go(process)
         assert process.stdout.readline() == 'writing\n'
         process.send_signal(number)
         assert process.wait(PATIENCE) == -number
@@ -119,7 +119,7 @@ def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
     assert left.stat().st_size == 50_000 and cache.entries() == []
     data, lines = plan_of(folder)
     assert data == b'sound' and 'there is none yet' in lines[0]
-    # it may be another process's that writes just now, so it stays for an hour
+    # the file stays for an hour, because another process may still be writing it
     assert left.exists()
     os.utime(left, (time.time() - 3700,) * 2)
     (cache.folder / f'{KEY.digest}.plan').unlink()
@@ -128,13 +128,13 @@ def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
 
 
 def test_waiting_process_takes_over_when_the_builder_is_killed(tmp_path, model):
-    """The lock is the operating system's, so it ends with the process that held it."""
+    """The operating system frees the lock when the process that holds it ends."""
     folder, log = tmp_path / 'cache', tmp_path / 'log'
     with starters(folder, log, 1, 'build', model) as (builder,), \
             starters(folder, log, 1, model=model) as (waiter,):
-        go(builder)
+        send_go(builder)
         assert builder.stdout.readline() == 'building\n'
-        go(waiter)
+        send_go(waiter)
         assert waiter.poll() is None and log.read_text() == 'built\n'
         builder.kill()
         assert len(waiter.communicate(timeout=PATIENCE)[0].strip()) == 64
@@ -144,7 +144,7 @@ def test_waiting_process_takes_over_when_the_builder_is_killed(tmp_path, model):
 @pytest.mark.parametrize('number, code', [
     (signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_command_that_is_stopped_leaves_no_plan(tmp_path, model, number, code):
-    """`trt_seg build --out` by Ctrl-C and by SIGTERM: the exit says so and no file is there."""
+    """Ctrl-C or SIGTERM ends `trt_seg build --out`: the exit code tells, and no file is left."""
     card = tmp_path / 'net.yaml'
     card.write_text(f'model: {model}\nclasses: [a, b, c, d, e]\n')
     process = subprocess.Popen(

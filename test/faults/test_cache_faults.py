@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A cache folder that is read-only, full, somebody else's, or on a disk that went away.
+"""A cache folder that is read-only, full, owned by another user, or on a disk that is gone.
 
-What must happen: where the folder cannot be used at all, one CacheError names it and says what to
-do; where only writing fails, the engine that was built is used, the log says that it could not be
-kept, and nothing half-written is left or loaded.
+Expected: if the folder cannot be used at all, one CacheError names the folder and says what to
+do. If only writing fails, the engine that was built is used, and the log says that it could not
+be kept. No partly written file is left or loaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ADVICE = 'name another cache folder'
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB of its own; only root can mount one."""
+    """Mount a separate disk of 1 MB; only root can do so."""
     folder = tmp_path / 'disk'
     folder.mkdir()
     done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(folder)],
@@ -51,7 +51,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
-    """A real disk of 1 MB and a plan of 2: ENOSPC, no part of it stays, a small one still fits."""
+    """A plan of 2 MB meets a real disk of 1 MB. No part of it stays; a small plan still fits."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     large = plan(2_000_000)
@@ -65,7 +65,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
 
 
 def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
-    """The disk fills between the two files: what is there has no hash, so it is built again."""
+    """The disk fills between the two files. The plan has no hash, so it is built again."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     room = os.statvfs(cache.folder)
@@ -78,7 +78,7 @@ def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
 
 
 def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
-    """Not even the lock's file need be written to."""
+    """The cache writes nothing into the lock file."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     with pytest.raises(OSError, match='No space left'):
@@ -88,8 +88,8 @@ def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
     assert 'could not be kept' in lines[-1]
 
 
-def test_read_only_disk_is_said(small_disk, capsys):
-    """A real read-only disk, empty and with engines: one error says what to do, by any way in."""
+def test_read_only_disk_is_one_error(small_disk, capsys):
+    """A real read-only disk, with and without engines: API and command say what to do."""
     EngineCache(small_disk).get(KEY, plan, lambda plan: None)
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
     for folder in (small_disk, small_disk / 'new'):
@@ -101,13 +101,13 @@ def test_read_only_disk_is_said(small_disk, capsys):
 
 
 def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
-    """Between the opening of the cache and the end of the build."""
+    """The disk becomes read-only after the cache was opened and before the build ends."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     built = plan()
 
     def build() -> Plan:
-        # busy while the lock's file is open for writing, so the disk goes away altogether
+        # remounting fails while the lock file is open, so the disk is replaced by a read-only one
         subprocess.run(['umount', '-l', str(small_disk)], check=True)
         subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m,ro', 'tmpfs', str(small_disk)],
                        check=True)
@@ -118,8 +118,8 @@ def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
-def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
-    """Whoever owns the folder could swap what is in it."""
+def test_folder_of_another_user_is_refused(tmp_path, capsys):
+    """The owner of the folder could replace the plans in it."""
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, 12345)
     with pytest.raises(CacheError, match=f'not a folder of user 0.*{ADVICE}'):
@@ -129,7 +129,7 @@ def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
 
 
 def test_link_to_a_folder_is_refused(tmp_path):
-    """It may point anywhere tomorrow."""
+    """The target of the link may change at any time."""
     (tmp_path / 'elsewhere').mkdir()
     (tmp_path / 'engines').symlink_to(tmp_path / 'elsewhere')
     with pytest.raises(CacheError, match=ADVICE):
@@ -137,11 +137,13 @@ def test_link_to_a_folder_is_refused(tmp_path):
 
 
 DEAD = [errno.ESTALE, errno.EIO, errno.ENOTCONN]
-"""What a network file system answers when its server went away. Simulated: nothing here can
-mount one, so the calls that would get these errors raise them."""
+"""Errors of a network file system whose server is gone.
+
+The tests cannot mount such a file system. They therefore make the system calls raise the errors.
+"""
 
 
-def dead(number: int):
+def fail_with(number: int):
     def call(*args: object, **kwargs: object) -> object:
         raise OSError(number, os.strerror(number))
     return call
@@ -149,35 +151,35 @@ def dead(number: int):
 
 @pytest.mark.parametrize('number', DEAD)
 @pytest.mark.parametrize('call', ['open', 'fchmod'])
-def test_dead_mount_is_said_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
-    """Simulated: the folder's own calls fail."""
+def test_dead_mount_is_an_error_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
+    """Simulated: calls on the folder fail."""
     (tmp_path / 'engines').mkdir()
-    monkeypatch.setattr(own_files.os, call, dead(number))
+    monkeypatch.setattr(own_files.os, call, fail_with(number))
     with pytest.raises(CacheError, match=f'engines cannot hold engines: .*{ADVICE}'):
         EngineCache(tmp_path)
 
 
 @pytest.mark.parametrize('number', DEAD)
-def test_mount_that_dies_is_said_when_it_is_locked(tmp_path, monkeypatch, number):
-    """Simulated: every opening of a file fails, that of the lock too."""
+def test_dead_mount_is_an_error_when_the_cache_is_locked(tmp_path, monkeypatch, number):
+    """Simulated: no file can be opened, not even the lock file."""
     cache = EngineCache(tmp_path)
-    monkeypatch.setattr(os, 'open', dead(number))
+    monkeypatch.setattr(os, 'open', fail_with(number))
     with pytest.raises(CacheError, match=f'engines cannot be locked: .*{ADVICE}'):
         cache.get(KEY, plan, lambda plan: None)
 
 
 @pytest.mark.parametrize('number', DEAD)
 def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch, number):
-    """Simulated: from the build's end on nothing can be listed, opened, renamed or dated."""
+    """Simulated: after the build no file can be listed, opened or renamed."""
     lines: list[str] = []
     cache = EngineCache(tmp_path, log=lines.append)
     built = plan()
 
     def build() -> Plan:
         for call in ('open', 'replace', 'utime', 'unlink'):
-            monkeypatch.setattr(own_files.os, call, dead(number))
+            monkeypatch.setattr(own_files.os, call, fail_with(number))
         for call in ('glob', 'lstat', 'stat', 'unlink', 'exists'):
-            monkeypatch.setattr(own_files.Path, call, dead(number))
+            monkeypatch.setattr(own_files.Path, call, fail_with(number))
         return built
 
     assert cache.get(KEY, build, lambda plan: plan.data) == built.data
@@ -187,17 +189,17 @@ def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch
 
 @pytest.mark.parametrize('number', DEAD)
 def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
-    """Simulated: the answer is a reason, not an exception."""
+    """Simulated: the result is a reason, not an exception."""
     cache = EngineCache(tmp_path)
     cache.get(KEY, plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
-    monkeypatch.setattr(os, 'open', dead(number))
+    monkeypatch.setattr(os, 'open', fail_with(number))
     found, why = trusted(path)
     assert found is None and os.strerror(number) in why
 
 
 def test_auto_goes_on_without_a_cache(tmp_path, monkeypatch):
-    """A folder that cannot hold engines costs TensorRT, not the node: it says why."""
+    """If the folder cannot hold engines, the node starts with another engine."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     from trt_segmentation.model.card import load_card
     (tmp_path / 'engines').write_text('in the way')

@@ -22,8 +22,9 @@ import pytest
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 import trt_segmentation
-from trt_segmentation.builder.build import build
-from trt_segmentation.builder.cache import EngineCache, EngineKey
+from trt_segmentation.builder.build import build_plan
+from trt_segmentation.builder.cache import EngineCache
+from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.commands import cli
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError
@@ -39,7 +40,7 @@ PACKAGE = Path(trt_segmentation.__file__).parent
 @pytest.fixture(scope='module')
 def plan() -> Plan:
     """A real one, of a network of one convolution."""
-    return build(network(), [])[0]
+    return build_plan(network(), [])[0]
 
 
 def flip(data: bytes, at: int, rng: random.Random) -> bytes:

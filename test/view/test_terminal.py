@@ -16,7 +16,7 @@ import pytest
 from recordings import image_messages, pictures, write_bag
 from rich.console import Console
 
-from trt_segmentation.accuracy.report import by_condition
+from trt_segmentation.accuracy.report import tabulate_conditions
 from trt_segmentation.builder.cache import EngineCache
 
 ROOT = Path(__file__).parents[2]
@@ -106,10 +106,10 @@ class Tallied:
 
 
 class Accuracy:
-    """Stands in for builder.accuracy.Accuracy."""
+    """Stands in for accuracy.compare.Accuracy."""
 
     conditions = ('night in the rain',)
-    tallies = (('mixed', 'night in the rain'),)
+    precisions = ('mixed',)
 
     def scores(self, *_: object) -> object:
         class Scores:
@@ -119,7 +119,7 @@ class Accuracy:
     def boundary_iou(self, *_: object) -> float:
         return 0.6755
 
-    def tally(self, *_: object) -> Tallied:
+    def totals(self, *_: object) -> Tallied:
         return Tallied()
 
     def agreement(self, *_: object) -> float:
@@ -129,7 +129,7 @@ class Accuracy:
 def test_figures_are_whole_on_a_narrow_terminal() -> None:
     console = Console(width=60)
     with console.capture() as captured:
-        console.print(by_condition(Accuracy()))  # type: ignore[arg-type]
+        console.print(tabulate_conditions(Accuracy()))  # type: ignore[arg-type]
     text = captured.get()
     for figure in ('100000', '100.0000%', '0.8958', '0.6755', 'boundary'):
         assert f' {figure} ' in text

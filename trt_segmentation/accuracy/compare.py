@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a precision costs: agreement with FP32 and, where truth is known, mean IoU."""
+"""Compare precisions of one network: agreement with FP32 and, if there is truth, mean IoU."""
 
 from __future__ import annotations
 
@@ -9,45 +9,31 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..frame import Frame, UNLABELLED
 from ..host.pipeline import HostPipeline
 from ..model.card import ModelCard
-from ..untrusted.output_files import write_image
-from .metrics import boundary_overlap, confusion, Counts, mean, ratio, Scores
+from ..pipeline import Pipeline
+from .metrics import confusion, count_boundary_overlap, Counts, divide, mean_known, Scores
+from .samples import label_image, Sample
 
 REFERENCE = 'fp32'
 EXAMPLES = 6
+"""Samples with the largest differences that are kept for the report."""
 BOUNDARY = 0.005
-"""Width of a boundary, as a part of the image's diagonal."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One image to compare on.
-
-    :param condition: such as ``night``; '' where nothing is known of it.
-    :param image: (height, width, 3) uint8 BGR.
-    :param truth: (height, width) class ids of the card, or None.
-    """
-
-    name: str
-    condition: str
-    image: npt.NDArray[np.uint8]
-    truth: npt.NDArray[Any] | None = None
+"""Width of a class boundary, as a fraction of the image diagonal."""
 
 
 @dataclass
-class Tally:
-    """Sums over the shots of one condition, for one precision.
+class Totals:
+    """Sums over the samples of one condition, for one precision.
 
-    :param matrix: (classes, classes + 1) confusion with the truth.
-    :param boundary: (2, classes) intersections and unions of boundaries.
-    :param images: how many shots.
-    :param same: pixels labelled as FP32 labels them, of ``pixels``.
+    :param matrix: (classes, classes + 1) int64, confusion with the truth.
+    :param boundary: (2, classes) int64, intersections and unions of the class boundaries.
+    :param images: number of samples.
+    :param same: pixels with the same label as in FP32.
+    :param pixels: all pixels.
     """
 
     matrix: Counts
@@ -56,8 +42,8 @@ class Tally:
     same: int = 0
     pixels: int = 0
 
-    def add(self, other: Tally) -> None:
-        """Take another's counts in."""
+    def add(self, other: Totals) -> None:
+        """Add the counts of other samples."""
         self.matrix += other.matrix
         self.boundary += other.boundary
         self.images += other.images
@@ -67,9 +53,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Difference:
-    """A shot that two precisions label differently, kept to be looked at."""
+    """A sample that a precision labels differently from FP32.
 
-    shot: Shot
+    :param reference: (height, width) label map of FP32.
+    :param labels: (height, width) label map of the precision.
+    :param fraction: fraction of the pixels that differ, 0 to 1.
+    """
+
+    sample: Sample
     precision: str
     reference: npt.NDArray[Any]
     labels: npt.NDArray[Any]
@@ -78,53 +69,66 @@ class Difference:
 
 @dataclass
 class Accuracy:
-    """The comparison of several precisions of one network on the same shots."""
+    """The comparison of several precisions of one network on the same samples.
+
+    The methods take a condition, or None for all conditions together. NaN means that a figure
+    is unknown.
+
+    :param classes: names of the classes.
+    :param by_condition: counts for each precision and condition.
+    :param differences: the samples with the largest differences, the largest first.
+    """
 
     classes: Sequence[str]
-    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    by_condition: dict[tuple[str, str], Totals] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
-    def tally(self, precision: str, condition: str | None = None) -> Tally:
-        """Counts of one condition, or of all together."""
-        total = Tally(*_no_counts(len(self.classes)))
-        for (name, where), counts in self.tallies.items():
-            if name == precision and condition in (None, where):
+    def totals(self, precision: str, condition: str | None = None) -> Totals:
+        """Counts of a precision."""
+        total = Totals(*_make_counts(len(self.classes)))
+        for (name, other), counts in self.by_condition.items():
+            if name == precision and condition in (None, other):
                 total.add(counts)
         return total
 
     @property
+    def precisions(self) -> list[str]:
+        """Names of the precisions, in the order in which they were compared."""
+        return list(dict.fromkeys(precision for precision, _ in self.by_condition))
+
+    @property
     def conditions(self) -> list[str]:
-        """In the order they came."""
-        return list(dict.fromkeys(condition for _, condition in self.tallies))
+        """Names of the conditions, in the order of the samples."""
+        return list(dict.fromkeys(condition for _, condition in self.by_condition))
 
     def has_truth(self, condition: str | None = None) -> bool:
-        """Whether any shot had truth; of one condition, or of all together."""
-        return bool(self.tally(REFERENCE, condition).matrix.any())
+        """Whether any sample has truth."""
+        return bool(self.totals(REFERENCE, condition).matrix.any())
 
     def scores(self, precision: str, condition: str | None = None) -> Scores:
-        """Mean IoU and IoU by class."""
-        tally = self.tally(precision, condition)
-        return Scores(self.classes, tally.matrix, tally.images)
+        """Mean IoU, and IoU of each class."""
+        totals = self.totals(precision, condition)
+        return Scores(self.classes, totals.matrix, totals.images)
 
     def boundary_iou(self, precision: str, condition: str | None = None) -> float:
-        """Mean over the classes."""
-        return mean(ratio(*self.tally(precision, condition).boundary))
+        """Boundary IoU, as the mean over the classes."""
+        return mean_known(divide(*self.totals(precision, condition).boundary))
 
     def agreement(self, precision: str, condition: str | None = None) -> float:
-        """Fraction of pixels labelled as FP32 labels them."""
-        tally = self.tally(precision, condition)
-        return tally.same / tally.pixels
+        """Fraction of pixels with the same label as in FP32, 0 to 1."""
+        totals = self.totals(precision, condition)
+        return totals.same / totals.pixels
 
     def loss(self, precision: str) -> float:
-        """Mean IoU lost to FP32 or, without truth, the fraction of pixels that changed."""
+        """Mean IoU lost to FP32 or, without truth, fraction of pixels whose label changed."""
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """Everything for JSON, by precision and condition; '' is all conditions."""
+        """All figures for JSON, by precision and condition; the key '' is all conditions."""
         found: dict[str, Any] = {}
-        for precision in dict.fromkeys(name for name, _ in self.tallies):
+        for precision in self.precisions:
             for condition in [None, *self.conditions]:
                 entry: dict[str, Any] = {'agreement': self.agreement(precision, condition)}
                 if self.has_truth():
@@ -135,103 +139,62 @@ class Accuracy:
         return found
 
 
-def _on_the_host(card: ModelCard) -> HostPipeline:
+def _open_host_pipeline(card: ModelCard) -> Pipeline:
     return HostPipeline(card, 'accuracy report')
 
 
-def compare(card: ModelCard, models: Mapping[str, Path], shots: Iterable[Shot],
-            opened: Callable[[ModelCard], Any] = _on_the_host) -> Accuracy:
-    """Segment every shot with every precision.
+def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Iterable[Sample],
+                       open_pipeline: Callable[[ModelCard], Pipeline] = _open_host_pipeline
+                       ) -> Accuracy:
+    """Segment every sample in every precision.
 
-    :param models: ONNX file by precision; :data:`REFERENCE` has to be among them.
-    :param opened: opens the pipeline of a card; as it is, the host's, on the CPU.
-    :raises EngineError: where a model does not run.
+    :param models: ONNX file for each precision; :data:`REFERENCE` must be one of them.
+    :param open_pipeline: opens the pipeline of a card. The default opens the host pipeline,
+        which runs on the CPU.
+    :raises EngineError: if a model does not run.
     """
     accuracy = Accuracy(card.classes)
-    pipelines: dict[str, Any] = {}
+    pipelines: dict[str, Pipeline] = {}
     try:
         for name, path in models.items():
-            pipelines[name] = opened(replace(card, model=path))
-        for shot in shots:
-            labels = {name: _segment(pipeline, shot) for name, pipeline in pipelines.items()}
+            pipelines[name] = open_pipeline(replace(card, model=path))
+        for sample in samples:
+            labels = {name: label_image(pipeline, sample.image)
+                      for name, pipeline in pipelines.items()}
             for name, found in labels.items():
-                _take(accuracy, shot, name, labels[REFERENCE], found)
+                _count_sample(accuracy, sample, name, labels[REFERENCE], found)
     finally:
         for pipeline in pipelines.values():
             pipeline.close()
     return accuracy
 
 
-def _segment(pipeline: Any, shot: Shot) -> npt.NDArray[Any]:
-    height, width = shot.image.shape[:2]
-    data = np.ascontiguousarray(shot.image).reshape(-1)
-    pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
-    (answer,) = pipeline.collect()
-    labels: npt.NDArray[Any] = answer.labels.copy()      # a GPU's are its slot's
-    answer.release()
-    return labels
-
-
-def _take(accuracy: Accuracy, shot: Shot, precision: str, reference: npt.NDArray[Any],
-          labels: npt.NDArray[Any]) -> None:
+def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
+                  reference: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
     count = len(accuracy.classes)
-    matrix, boundary = _no_counts(count)
-    if shot.truth is not None:
-        width = max(1, round(BOUNDARY * float(np.hypot(*shot.truth.shape))))
-        matrix = confusion(shot.truth, labels, count)
-        boundary = boundary_overlap(shot.truth, labels, count, width)
+    matrix, boundary = _make_counts(count)
+    if sample.truth is not None:
+        width = max(1, round(BOUNDARY * float(np.hypot(*sample.truth.shape))))
+        matrix = confusion(sample.truth, labels, count)
+        boundary = count_boundary_overlap(sample.truth, labels, count, width)
     same = int(np.count_nonzero(reference == labels))
-    tally = accuracy.tallies.setdefault((precision, shot.condition), Tally(*_no_counts(count)))
-    tally.add(Tally(matrix, boundary, 1, same, labels.size))
+    totals = accuracy.by_condition.setdefault((precision, sample.condition),
+                                              Totals(*_make_counts(count)))
+    totals.add(Totals(matrix, boundary, 1, same, labels.size))
     if same < labels.size:
-        _keep(accuracy, Difference(shot, precision, reference, labels, 1 - same / labels.size))
+        _keep_largest(accuracy, Difference(sample, precision, reference, labels,
+                                           1 - same / labels.size))
 
 
-def _keep(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the largest differences, one a shot."""
-    best = {kept.shot.name: kept for kept in accuracy.differences}
-    rival = best.get(difference.shot.name)
+def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
+    """Keep the largest differences, at most one of each sample."""
+    best = {kept.sample.name: kept for kept in accuracy.differences}
+    rival = best.get(difference.sample.name)
     if rival is None or rival.fraction < difference.fraction:
-        best[difference.shot.name] = difference
+        best[difference.sample.name] = difference
     accuracy.differences[:] = sorted(best.values(), key=lambda d: -d.fraction)[:EXAMPLES]
 
 
-def _no_counts(count: int) -> tuple[Counts, Counts]:
-    return np.zeros((count, count + 1), np.int64), np.zeros((2, count), np.int64)
-
-
-def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
-    """Write a PNG of where precisions differ most: image, FP32, the other, and the pixels.
-
-    :raises OutputError: if it cannot be written.
-    """
-    rows = [_row(difference, card, height) for difference in accuracy.differences]
-    if not rows:
-        rows = [np.zeros((height, 4 * height, 3), np.uint8)]
-    width = max(row.shape[1] for row in rows)
-    padded = [cv2.copyMakeBorder(row, 0, 4, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
-              for row in rows]
-    write_image(path, np.vstack(padded))
-
-
-def _row(difference: Difference, card: ModelCard, height: int) -> npt.NDArray[np.uint8]:
-    image = difference.shot.image
-    changed = np.zeros_like(image)
-    changed[difference.reference != difference.labels] = (255, 255, 255)
-    tiles = [image, _painted(difference.reference, card), _painted(difference.labels, card),
-             changed]
-    size = (round(image.shape[1] * height / image.shape[0]), height)
-    small = np.asarray(np.hstack(
-        [cv2.resize(t, size, interpolation=cv2.INTER_AREA) for t in tiles]), np.uint8)
-    text = (f'{difference.shot.name}: image, {REFERENCE}, {difference.precision}, the '
-            f'{difference.fraction:.2%} of pixels that differ')
-    small[-20:] //= 4
-    cv2.putText(small, text, (6, height - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1,
-                cv2.LINE_AA)
-    return small
-
-
-def _painted(labels: npt.NDArray[Any], card: ModelCard) -> npt.NDArray[np.uint8]:
-    colors = np.zeros((UNLABELLED[labels.dtype] + 1, 3), np.uint8)
-    colors[:len(card.palette)] = card.palette[:, ::-1]
-    return np.asarray(colors[labels], np.uint8)
+def _make_counts(classes: int) -> tuple[Counts, Counts]:
+    """Zeros for the confusion and the boundaries of :class:`Totals`."""
+    return np.zeros((classes, classes + 1), np.int64), np.zeros((2, classes), np.int64)

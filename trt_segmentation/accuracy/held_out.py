@@ -1,101 +1,105 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images kept back from calibration, to measure on what a precision costs."""
+"""Images that were held out from calibration, to measure what a precision costs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ..builder.feeds import Feeds, Named
+from ..builder.feeds import Feeds, NamedFrame
 from ..errors import GraphError
 from ..host.decode_raw import decode
 from ..model.card import ModelCard
-from ..street import CLASSES, CONDITIONS, scene
-from .compare import Shot
+from ..street import CONDITIONS
 from .label_values import LabelValues
 from .recordings import open_recordings
-from .samples import FIRST_SEED, folder_samples, pairs, SCENE_SIZE, street_samples
+from .samples import draw_street_samples, pair_files, read_folder_samples, Sample
 
 NO_LABELS = '-'
-"""Stands in ``--hold-out-labels`` for a source without label maps."""
+"""In ``--hold-out-labels``, takes the place of the folder of a source without label maps."""
 
 
-def held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
-             values: LabelValues = LabelValues(), count: int = 48,
-             topic: str | None = None) -> list[Shot]:
-    """Images of every source, spread evenly over it; each source is a condition of its own.
+def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
+                  values: LabelValues = LabelValues(), count: int = 48,
+                  topic: str | None = None) -> list[Sample]:
+    """Read images from each source, spread evenly over the source.
 
-    :param sources: bags, folders of images, or ``street``, whose truth is known where the card
-        has the classes of the scenes.
-    :param labels: folder of label maps for each source, ``-`` for none; () for none at all.
-    :param values: how the values of the label maps become class ids.
-    :param count: images of a source at most.
-    :raises GraphError: where labels and sources do not go together, or a source is nothing.
-    :raises EvaluationError: where an image and its label map do not.
+    In the report each source is one condition. Of ``street``, each condition is one.
+
+    :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
+        the card has all their classes.
+    :param labels: for each source its folder of label maps, or ``-`` for none. Empty if no
+        source has any.
+    :param values: how values in the label maps become class ids.
+    :param count: images from each source, at most.
+    :param topic: image topic of the bags; None to take the only one.
+    :raises GraphError: if a source cannot be read, or has labels but is not a folder.
+    :raises EvaluationError: if an image and its label map do not fit together.
     """
-    found: list[Shot] = []
+    found: list[Sample] = []
     for name, truth, condition in zip(sources, labels or [NO_LABELS] * len(sources),
-                                      _conditions(sources), strict=True):
+                                      _name_conditions(sources), strict=True):
         if truth != NO_LABELS:
             if not Path(name).is_dir():
-                raise GraphError(f'--hold-out {name} is no folder of images, so it has no label '
-                                 f'maps; give - instead of {truth} in --hold-out-labels')
-            found += _labelled(card, Path(name), Path(truth), values, count, condition)
+                raise GraphError(f'--hold-out {name} is not a folder of images, so it cannot have '
+                                 f'label maps; give - instead of {truth} in --hold-out-labels')
+            found += _read_labelled(card, Path(name), Path(truth), values, count, condition)
         elif name == 'street':
-            found += street_shots(card, count)
+            found += draw_held_out(card, count)
         else:
             source = open_recordings([name], topic)
-            found += _unlabelled(source, _spread(sum(1 for _ in source), count), condition)
+            positions = _spread_evenly(sum(1 for _ in source), count)
+            found += _read_unlabelled(source, positions, condition)
     return found
 
 
-def _conditions(sources: Sequence[str]) -> list[str]:
-    """Names of sources in reports: the last part of each path, or all of it if two are equal."""
+def _name_conditions(sources: Sequence[str]) -> list[str]:
+    """Names of sources for reports: the last part of each path, or all parts if two are equal."""
     short = [Path(name).name for name in sources]
     return short if len(set(short)) == len(short) else list(sources)
 
 
-def not_chosen(feeds: Feeds, count: int = 48) -> list[Shot]:
-    """Frames of a recording that calibration left out, spread evenly; [] where it took all."""
-    left = np.setdiff1d(np.arange(len(feeds.choice.looks)), feeds.choice.chosen)
-    return list(_unlabelled(feeds.source, left[_spread(len(left), count)], ''))
+def read_left_out(feeds: Feeds, count: int = 48) -> list[Sample]:
+    """Read frames that calibration did not choose, spread evenly over the recording.
+
+    :returns: samples without truth; empty if calibration chose every frame.
+    """
+    left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
+    return list(_read_unlabelled(feeds.source, left[_spread_evenly(len(left), count)], ''))
 
 
-def street_shots(card: ModelCard, count: int) -> Iterator[Shot]:
-    """Scenes no training and no calibration has seen, in equal parts of every condition."""
-    each = -(-count // len(CONDITIONS))
-    if set(CLASSES) <= set(card.classes):
-        for condition in CONDITIONS:
-            for sample in street_samples(card, each, condition):
-                yield Shot(sample.name, condition, sample.image, sample.truth)
-        return
+def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
+    """Draw street scenes that neither training nor calibration has seen.
+
+    Each condition has the same number of scenes, so that there may be a few more than ``count``.
+    """
     for condition in CONDITIONS:
-        for seed in range(FIRST_SEED, FIRST_SEED + each):
-            yield Shot(f'{condition} scene {seed}', condition,
-                       scene(seed, condition, *SCENE_SIZE).image)
+        yield from draw_street_samples(card, -(-count // len(CONDITIONS)), condition,
+                                       needs_truth=False)
 
 
-def _labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,
-              condition: str) -> Iterator[Shot]:
-    wanted = set(_spread(len(pairs(images, labels)), count).tolist())
-    samples = folder_samples(images, labels, len(card.classes), values)
+def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelValues, count: int,
+                   condition: str) -> Iterator[Sample]:
+    wanted = set(_spread_evenly(len(pair_files(images, labels)), count).tolist())
+    samples = read_folder_samples(images, labels, len(card.classes), values)
     for index, sample in enumerate(samples):
         if index in wanted:
-            yield Shot(sample.name, condition, sample.image, sample.truth)
+            yield replace(sample, condition=condition)
 
 
-def _unlabelled(source: Iterable[Named], positions: npt.NDArray[np.intp],
-                condition: str) -> Iterator[Shot]:
+def _read_unlabelled(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
+                     condition: str) -> Iterator[Sample]:
     wanted = set(positions.tolist())
     for index, (name, frame) in enumerate(source):
         if index in wanted:
-            yield Shot(name, condition, decode(frame).bgr())
+            yield Sample(name, decode(frame).bgr(), condition=condition)
 
 
-def _spread(total: int, count: int) -> npt.NDArray[np.intp]:
-    """Positions of ``count`` of ``total`` things, evenly from the first to the last."""
+def _spread_evenly(total: int, count: int) -> npt.NDArray[np.intp]:
+    """Positions of ``count`` of ``total`` things, spread evenly from the first to the last."""
     return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(np.intp))

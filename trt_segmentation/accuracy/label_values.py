@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Values of label maps to class ids of a model: what to leave out, and what becomes what."""
+"""Convert the values in label maps to the class ids of a model."""
 
 from __future__ import annotations
 
@@ -20,45 +20,49 @@ from ..installed.files import share_path
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""What a map gives a value whose pixels are left out."""
-_LEFT_OUT, _UNKNOWN, _LISTED = -1, -2, 8
+"""In a value map, takes the place of a class id if pixels of that value are left out."""
+_LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
 @dataclass(frozen=True)
 class LabelValues:
-    """How values of label maps become class ids.
+    """How the values in label maps become class ids.
 
-    255 (65535 in label maps of 16 bits) is unlabelled unless ``mapped`` has it.
+    The value 255 (65535 in 16-bit label maps) means unlabelled, unless ``mapped`` contains it.
 
-    :param left_out: ranges of values that are left out, as stored in the label maps.
-    :param mapped: class id by value, None if the value is left out; empty if values are class
-        ids already.
-    :param source: where ``mapped`` is from, for messages.
+    :param left_out: ranges of values in the label maps whose pixels are left out.
+    :param mapped: class id for each value, or None to leave its pixels out. Empty if the values
+        are class ids already.
+    :param source: name of the value map, for messages.
     """
 
     left_out: tuple[range, ...] = ()
     mapped: dict[int, int | None] = field(default_factory=dict)
     source: str = ''
 
-    def apply(self, truth: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
-        """Class ids of a label map, :data:`.frame.UNLABELLED` for pixels that are left out.
+    def to_class_ids(self, truth: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
+        """Convert a label map to class ids, with :data:`.frame.UNLABELLED` for left-out pixels.
 
         :param truth: (height, width) uint8 or uint16.
-        :returns: (height, width); uint8 up to 255 classes, else uint16.
-        :raises LabelValueError: with the values that are no class, and how often they occur.
+        :param classes: number of classes of the model.
+        :returns: (height, width); uint8 for up to 255 classes, else uint16.
+        :raises LabelValueError: if values are no class; names the values and their pixels.
         """
-        ids = self._table(truth.dtype, classes)[truth]
+        ids = self._lookup_table(truth.dtype, classes)[truth]
         if (ids == _UNKNOWN).any():
-            raise self._unknown(np.bincount(truth.reshape(-1)), truth.dtype, classes)
+            raise self._make_error(np.bincount(truth.reshape(-1)), truth.dtype, classes)
         dtype = np.dtype(np.uint8 if classes <= UNLABELLED[np.dtype(np.uint8)] else np.uint16)
         return np.where(ids == _LEFT_OUT, UNLABELLED[dtype], ids).astype(dtype)
 
-    def check(self, paths: Iterable[Path], read: Callable[[Path], npt.NDArray[Any]],
-              classes: int) -> None:
-        """Refuse label maps that cannot be used, all of them counted together.
+    def check_label_maps(self, paths: Iterable[Path], read: Callable[[Path], npt.NDArray[Any]],
+                         classes: int) -> None:
+        """Refuse label maps with unknown values, and label maps without any labelled pixel.
 
-        :param read: gives the label map of a file.
-        :raises LabelValueError: with the values that are no class, or if no pixel is labelled.
+        The values of all label maps are counted together.
+
+        :param read: reads the label map of a file.
+        :param classes: number of classes of the model.
+        :raises LabelValueError: if values are no class, or if no pixel is labelled.
         """
         counts: dict[np.dtype[Any], npt.NDArray[np.int64]] = {}
         files = 0
@@ -69,17 +73,17 @@ class LabelValues:
             files += 1
         labelled = 0
         for dtype, total in counts.items():
-            ids = self._table(dtype, classes)
+            ids = self._lookup_table(dtype, classes)
             if total[ids == _UNKNOWN].any():
-                raise self._unknown(total, dtype, classes)
+                raise self._make_error(total, dtype, classes)
             labelled += int(total[ids >= 0].sum())
         if not labelled:
-            found = '; '.join(_listed(total) for total in counts.values())
+            found = '; '.join(_list_values(total) for total in counts.values())
             raise LabelValueError(f'no pixel of the {files} label maps is labelled, so there is '
                                   f'nothing to score. All values are left out: {found}')
 
-    def _table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
-        """Class id by value, or one of the negative marks."""
+    def _lookup_table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
+        """Class id for each value, or _LEFT_OUT or _UNKNOWN, which are negative."""
         unlabelled = UNLABELLED[dtype]
         table = np.full(unlabelled + 1, _UNKNOWN, np.int64)
         if not self.mapped:
@@ -95,29 +99,31 @@ class LabelValues:
             table[values.start:values.stop] = _LEFT_OUT
         return table
 
-    def _unknown(self, total: npt.NDArray[np.int64], dtype: np.dtype[Any],
-                 classes: int) -> LabelValueError:
-        ids = self._table(dtype, classes)[:total.size]
+    def _make_error(self, total: npt.NDArray[np.int64], dtype: np.dtype[Any],
+                    classes: int) -> LabelValueError:
+        ids = self._lookup_table(dtype, classes)[:total.size]
         unknown = np.where(ids == _UNKNOWN, total, 0)
         expected = (f'no values of {self.source}' if self.mapped else
                     f'no class: the model has {classes}, 0 to {classes - 1}, and '
                     f'{UNLABELLED[dtype]} is unlabelled')
         return LabelValueError(
-            f'label maps have values that are {expected}. Found: {_listed(unknown)}. Leave them '
-            'out with --ignore, or turn them into class ids with --map')
+            f'label maps have values that are {expected}. Found: {_list_values(unknown)}. Leave '
+            'them out with --ignore, or turn them into class ids with --map')
 
 
-def _listed(total: npt.NDArray[np.int64]) -> str:
+def _list_values(total: npt.NDArray[np.int64]) -> str:
     values = np.flatnonzero(total)
-    listed = ', '.join(f'{v} ({total[v]:,} pixels)' for v in values[:_LISTED])
-    more = f' and {len(values) - _LISTED} other values' if len(values) > _LISTED else ''
+    listed = ', '.join(f'{v} ({total[v]:,} pixels)' for v in values[:_MOST_LISTED])
+    more = f' and {len(values) - _MOST_LISTED} other values' if len(values) > _MOST_LISTED else ''
     return (listed or 'no pixel') + more
 
 
-def load_map(text: str) -> dict[int, int | None]:
-    """Read a map by path or installed name: a YAML mapping of value to class id or ``ignore``.
+def load_value_map(text: str) -> dict[int, int | None]:
+    """Read a value map: a YAML mapping of values to class ids or ``ignore``.
 
-    :raises LabelValueError: naming the file and the entry.
+    :param text: path of the file, or name of an installed value map.
+    :returns: class id for each value; None for ``ignore``.
+    :raises LabelValueError: if the map cannot be used; names the file and the entry.
     """
     path = _find_map(text)
     try:
@@ -134,12 +140,13 @@ def load_map(text: str) -> dict[int, int | None]:
     return {value: None if given == IGNORE else given for value, given in tree.items()}
 
 
-def label_values(left_out: Iterable[range], map_name: str | None) -> LabelValues:
-    """What ``--ignore`` and ``--map`` say.
+def read_label_values(left_out: Iterable[range], map_name: str | None) -> LabelValues:
+    """Read the options ``--ignore`` and ``--map``.
 
-    :raises LabelValueError: as :func:`load_map`.
+    :raises LabelValueError: as :func:`load_value_map`.
     """
-    return LabelValues(tuple(left_out), load_map(map_name) if map_name else {}, map_name or '')
+    mapped = load_value_map(map_name) if map_name else {}
+    return LabelValues(tuple(left_out), mapped, map_name or '')
 
 
 def _find_map(text: str) -> Path:

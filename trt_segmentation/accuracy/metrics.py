@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good label maps are: mean IoU, pixel accuracy and boundary IoU."""
+"""Score label maps: mean IoU, pixel accuracy and boundary IoU."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ Ratios = npt.NDArray[np.float64]
 def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
     """Count pixels by true and predicted class.
 
-    :param truth: (height, width) uint8 or uint16; pixels of :data:`UNLABELLED` are left out.
-    :param labels: (height, width), what the network said.
-    :param count: classes.
-    :returns: (count, count + 1) int64; rows are the truth, columns the prediction, the last
-        column whatever is no class, unlabelled pixels among it.
-    :raises LabelError: when the sizes differ or the truth has an id that is no class.
+    :param truth: (height, width) uint8 or uint16. Pixels of :data:`.frame.UNLABELLED` are
+        skipped.
+    :param labels: (height, width), the predicted class ids.
+    :param count: number of classes.
+    :returns: (count, count + 1) int64. Rows are true classes, columns are predicted classes. The
+        last column counts predictions that are no class, such as unlabelled pixels.
+    :raises LabelError: if the sizes differ, or if the truth holds an id that is no class.
     """
-    seen = _seen(truth, labels, count)
+    seen = _labelled_pixels(truth, labels, count)
     expected = truth[seen].astype(np.int64)
     found = np.minimum(labels[seen], count).astype(np.int64)
     pairs = np.bincount(expected * (count + 1) + found, minlength=count * (count + 1))
@@ -39,11 +40,11 @@ def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a confusion matrix says.
+    """The scores that follow from a confusion matrix.
 
     :param classes: names, in the order of their ids.
     :param matrix: sum of :func:`confusion` over any number of images.
-    :param images: how many.
+    :param images: number of images.
     """
 
     classes: Sequence[str]
@@ -52,76 +53,69 @@ class Scores:
 
     @property
     def iou(self) -> Ratios:
-        """(classes,) intersection over union; NaN of a class in neither truth nor prediction."""
+        """(classes,) intersection over union; NaN for a class that occurs nowhere."""
         right = np.diagonal(self.matrix)
         either = self.matrix.sum(axis=1) + self.matrix[:, :-1].sum(axis=0) - right
-        return ratio(right, either)
+        return divide(right, either)
 
     @property
     def mean_iou(self) -> float:
-        """Mean over the classes that occur; NaN where none does."""
-        return mean(self.iou)
+        """Mean of the IoU of the classes that occur; NaN if no class occurs."""
+        return mean_known(self.iou)
 
     @property
     def pixel_accuracy(self) -> float:
-        """Fraction of labelled pixels that are right; NaN where there is none."""
-        return float(ratio(np.trace(self.matrix), self.matrix.sum()))
+        """Fraction of the labelled pixels that are right; NaN if no pixel is labelled."""
+        return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
-        """Everything for JSON, None for NaN."""
+        """All scores for JSON, with None for NaN."""
         iou = dict(zip(self.classes, map(_or_none, self.iou)))
         return {'images': self.images, 'mean_iou': _or_none(self.mean_iou),
                 'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou}
 
 
-def boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:
-    """Count what :func:`boundary_iou` divides, to be summed over images.
+def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:
+    """Count intersection and union of the class boundaries, which give the boundary IoU.
 
-    :returns: (2, count) int64, intersections and unions by class, in pixels.
+    The method is that of Cheng et al., "Boundary IoU", CVPR 2021. The boundary of a class
+    consists of its pixels that have a pixel of another class at most ``distance`` rows and
+    columns away. Truth and prediction each have their own boundary. Large areas therefore
+    cannot hide bad outlines. One detail differs from the paper: the border of the image and
+    unlabelled truth are not boundaries.
+
+    :param truth: as in :func:`confusion`.
+    :param distance: pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
+    :returns: (2, count) int64: pixels of the intersection and of the union, for each class. Sum
+        them over images, then divide.
+    :raises LabelError: as in :func:`confusion`.
     """
-    seen = _seen(truth, labels, count)
+    seen = _labelled_pixels(truth, labels, count)
     ignored = ~seen
     total = np.zeros((2, count), np.int64)
     for index in range(count):
-        expected, found = (_band((side == index) & seen, ignored, distance)
+        expected, found = (_boundary((side == index) & seen, ignored, distance)
                            for side in (truth, labels))
         total[0, index] = np.count_nonzero(expected & found)
         total[1, index] = np.count_nonzero(expected | found)
     return total
 
 
-def boundary_iou(truth: Labels, labels: Labels, count: int, distance: int) -> Ratios:
-    """Intersection over union of the classes' inner edges.
-
-    After Cheng et al., "Boundary IoU", CVPR 2021: of each class only pixels at most
-    ``distance`` rows and columns from a pixel of another class count, in the truth and in the
-    prediction each by its own edge. Large areas then cannot hide bad outlines. Unlike there,
-    the image border and unlabelled truth are not edges.
-
-    :param truth: as for :func:`confusion`.
-    :param distance: pixels, ≥ 1; Cheng et al. take 2 % of the image diagonal.
-    :returns: (count,) float64; NaN of a class with no edge in either.
-    :raises LabelError: as :func:`confusion`.
-    """
-    intersection, union = boundary_overlap(truth, labels, count, distance)
-    return ratio(intersection, union)
-
-
-def ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Ratios:
-    """Divide, NaN where there is nothing to divide by."""
+def divide(part: npt.ArrayLike, whole: npt.ArrayLike) -> Ratios:
+    """Divide element by element; NaN if the divisor is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     result: Ratios = np.full(whole.shape, np.nan)
     np.divide(part, whole, out=result, where=whole > 0)
     return result
 
 
-def mean(values: Ratios) -> float:
-    """Mean of what is not NaN; NaN where nothing is."""
+def mean_known(values: Ratios) -> float:
+    """Mean of the values that are not NaN; NaN if all values are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float('nan')
 
 
-def _seen(truth: Labels, labels: Labels, count: int) -> npt.NDArray[np.bool_]:
+def _labelled_pixels(truth: Labels, labels: Labels, count: int) -> npt.NDArray[np.bool_]:
     if truth.shape != labels.shape:
         raise LabelError(f'truth is {size(truth)}, the label map {size(labels)}')
     if truth.dtype not in UNLABELLED:
@@ -130,21 +124,22 @@ def _seen(truth: Labels, labels: Labels, count: int) -> npt.NDArray[np.bool_]:
     foreign = truth[seen & (truth >= count)]
     if foreign.size:
         raise LabelError(f'truth has id {foreign[0]} in {foreign.size} pixels; there are '
-                         f'{count} classes, 0 to {count - 1}, and {UNLABELLED[truth.dtype]} for '
+                         f'{count} classes, 0 to {count - 1}, and {UNLABELLED[truth.dtype]} means '
                          'unlabelled')
     return seen
 
 
-def _band(mask: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_],
+def _boundary(mask: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_],
           distance: int) -> npt.NDArray[np.bool_]:
     square = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
-    inner = cv2.erode((mask | ignored).astype(np.uint8), square)  # beyond the border is no edge
-    band: npt.NDArray[np.bool_] = mask & (inner == 0)
-    return band
+    # erode() treats pixels beyond the image border as set, so that the border is no boundary
+    inner = cv2.erode((mask | ignored).astype(np.uint8), square)
+    boundary: npt.NDArray[np.bool_] = mask & (inner == 0)
+    return boundary
 
 
 def size(pixels: npt.NDArray[Any]) -> str:
-    """Write an array's size as pictures' sizes are: width x height."""
+    """Size of a picture as text: width x height."""
     return f'{pixels.shape[1]}x{pixels.shape[0]}'
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames to calibrate on: out of bags, folders of images, or the street's own scenes."""
+"""Read recordings frame by frame: bags, folders of images, and drawn street scenes."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from .. import street
 from ..bags.reader import BagReader, stamp_text
-from ..builder.feeds import Joined, Named
+from ..builder.feeds import NamedFrame
 from ..errors import GraphError, PictureError
-from ..frame import Frame
 from ..host.pictures import IMAGES, read_picture
 from ..untrusted.regular_file import expand_home
+from .samples import make_frame
 
 STREET_SEED = 2_000_000
-"""First seed of calibration scenes: neither training nor evaluation comes there."""
+"""Seed of the first scene to calibrate on; training and evaluation use only smaller seeds."""
 
 
 @dataclass(frozen=True)
 class Bag:
-    """The frames of one image topic; ``topic`` may be None where the bag has only one."""
+    """The frames of one image topic in a bag.
+
+    :param topic: None to take the only image topic of the bag.
+    """
 
     path: Path
     topic: str | None = None
 
-    def __iter__(self) -> Iterator[Named]:
-        """In the order recorded.
+    def __iter__(self) -> Iterator[NamedFrame]:
+        """Yield the frames in recorded order.
 
-        :raises BagError: where the bag or the topic cannot be read.
-        :raises FrameError: where a message is no image.
+        :raises BagError: if the bag or the topic cannot be read.
+        :raises FrameError: if a message is not an image.
         """
         with BagReader(self.path) as bag:
             topic = bag.image_topic(self.topic)
@@ -46,54 +48,65 @@ class Folder:
 
     path: Path
 
-    def __iter__(self) -> Iterator[Named]:
-        """Every image.
+    def __iter__(self) -> Iterator[NamedFrame]:
+        """Yield every image.
 
-        :raises GraphError: where a file is no image.
+        :raises GraphError: if a file is not an image.
         """
         for path in sorted(p for p in self.path.iterdir() if p.suffix.lower() in IMAGES):
             try:
-                yield path.name, bgr_frame(read_picture(path))
+                yield path.name, make_frame(read_picture(path))
             except PictureError as error:
                 raise GraphError(f'{error}; take it out of the folder') from error
 
 
 @dataclass(frozen=True)
 class Street:
-    """Scenes of the package's own street, of some conditions in turn, from a first seed on."""
+    """Drawn street scenes.
+
+    :param count: number of scenes.
+    :param conditions: conditions of the scenes; they take turns.
+    :param first_seed: seed of the first scene; each later scene has the next seed.
+    """
 
     count: int = 300
-    conditions: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
+    conditions: tuple[str, ...] = street.CONDITIONS
     first_seed: int = STREET_SEED
 
-    def __iter__(self) -> Iterator[Named]:
-        """Every scene."""
-        from .. import street
+    def __iter__(self) -> Iterator[NamedFrame]:
+        """Yield every scene."""
         for index in range(self.count):
             condition = self.conditions[index % len(self.conditions)]
             scene = street.scene(self.first_seed + index, condition)
-            yield f'{condition} {index}', bgr_frame(scene.image)
+            yield f'{condition} {index}', make_frame(scene.image)
 
 
-def bgr_frame(image: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> Frame:
-    """A frame of (height, width, 3) uint8 BGR."""
-    height, width = image.shape[:2]
-    return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
+@dataclass(frozen=True)
+class JoinedRecordings:
+    """The frames of several recordings, one recording after the other."""
+
+    sources: Sequence[Bag | Folder | Street]
+
+    def __iter__(self) -> Iterator[NamedFrame]:
+        """Yield every frame of every recording."""
+        for source in self.sources:
+            yield from source
 
 
 def open_recordings(names: Sequence[str], topic: str | None = None,
-                    scenes: int = Street.count) -> Joined:
-    """What ``--calibrate`` names: bags, folders of images, ``street``, one after the other.
+                    scenes: int = Street.count) -> JoinedRecordings:
+    """Open bags, folders of images and ``street``, to be read one after the other.
 
-    :param scenes: how many ``street`` has.
-    :raises GraphError: where a name is none of them.
+    :param topic: image topic of the bags; None to take the only one.
+    :param scenes: number of scenes of ``street``.
+    :raises GraphError: if a name is none of these, or a folder has no images.
     """
     sources: list[Bag | Folder | Street] = []
     for name in names:
         try:
             path = expand_home(name)
         except FileNotFoundError as error:
-            raise GraphError(f'nothing to calibrate on: {error}') from error
+            raise GraphError(f'no frames to read: {error}') from error
         if name == 'street':
             sources.append(Street(scenes))
         elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')
@@ -104,6 +117,6 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
         elif path.exists():
             sources.append(Bag(path, topic))
         else:
-            raise GraphError(f'nothing to calibrate on at {name}; give a bag, a folder of '
-                             f'images, or street')
-    return Joined(sources)
+            raise GraphError(f'there are no frames at {name}; give a bag, a folder of images, or '
+                             f'street')
+    return JoinedRecordings(sources)

@@ -1,19 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a precision costs, as tables, JSON and pictures."""
+"""Report what each precision costs, as tables, JSON and pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..frame import UNLABELLED
 from ..model.card import ModelCard
-from ..untrusted.output_files import make_folder, write_json
-from .compare import Accuracy, write_differences
+from ..untrusted.output_files import make_folder, write_image, write_json
+from .compare import Accuracy, Difference, REFERENCE
 
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
@@ -25,53 +29,94 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
     tree = {'model': card.name, 'truth': accuracy.has_truth(), 'precisions': accuracy.tree()}
     write_json(folder / 'accuracy.json', tree)
     write_differences(accuracy, card, folder / 'differences.png')
-    console.print(by_condition(accuracy))
+    console.print(tabulate_conditions(accuracy))
     if accuracy.has_truth():
-        console.print(by_class(accuracy))
+        console.print(tabulate_classes(accuracy))
         labelled = [name for name in accuracy.conditions if accuracy.has_truth(name)]
         for condition in labelled if len(labelled) > 1 else ():
-            console.print(by_class(accuracy, condition))
+            console.print(tabulate_classes(accuracy, condition))
     else:
-        console.print('No truth is known of these images, so only agreement with fp32 is.')
+        console.print('No truth is known for these images; only the agreement with fp32 is.')
     console.print(f'→ {folder / "accuracy.json"}, {folder / "differences.png"}', markup=False,
                   highlight=False, soft_wrap=True)
 
 
-def by_condition(accuracy: Accuracy) -> Table:
-    """A row for every precision and condition."""
+def tabulate_conditions(accuracy: Accuracy) -> Table:
+    """Make a table with a row for each precision and condition."""
     table = Table(title='accuracy')
-    for name in ('precision', 'condition'):  # on a narrow terminal these are folded, not figures
+    # on a narrow terminal names are folded and numbers stay whole
+    for name in ('precision', 'condition'):
         table.add_column(name, overflow='fold')
     for figure in ('images', 'as fp32', 'mean\nIoU', 'boundary\nIoU'):
         table.add_column(figure, no_wrap=True)
     conditions = [None, *(name for name in accuracy.conditions if name)]
-    for precision in _precisions(accuracy):
+    for precision in accuracy.precisions:
         for condition in conditions:
             scores = [accuracy.scores(precision, condition).mean_iou,
                       accuracy.boundary_iou(precision, condition)]
             table.add_row(
                 precision, Text(condition or 'all'),
-                str(accuracy.tally(precision, condition).images),
+                str(accuracy.totals(precision, condition).images),
                 f'{accuracy.agreement(precision, condition):.4%}', *map(_cell, scores))
         table.add_section()
     return table
 
 
-def by_class(accuracy: Accuracy, condition: str | None = None) -> Table:
-    """A row for every class, a column for every precision; of one condition, or of all."""
-    table = Table('IoU', *_precisions(accuracy),
+def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
+    """Make a table with a row for each class and a column for each precision.
+
+    :param condition: None for all conditions together.
+    """
+    table = Table('IoU', *accuracy.precisions,
                   title='accuracy by class' + (f', {condition}' if condition else ''))
-    columns = [accuracy.scores(name, condition).iou for name in _precisions(accuracy)]
+    columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
-            # Text: rich would take brackets in names for its markup
+            # a Text, because rich reads brackets in a plain string as markup
             table.add_row(Text(name), *map(_cell, row))
     return table
 
 
-def _precisions(accuracy: Accuracy) -> list[str]:
-    return list(dict.fromkeys(precision for precision, _ in accuracy.tallies))
-
-
 def _cell(value: float) -> str:
     return '–' if np.isnan(value) else f'{value:.4f}'
+
+
+def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
+    """Write a PNG of the samples that precisions label most differently.
+
+    Each row shows one sample: the image, the labels in FP32, the labels in the other precision,
+    and in white the pixels that differ.
+
+    :param height: height of a row, in pixels.
+    :raises OutputError: if the file cannot be written.
+    """
+    rows = [_draw_row(difference, card, height) for difference in accuracy.differences]
+    if not rows:
+        rows = [np.zeros((height, 4 * height, 3), np.uint8)]
+    width = max(row.shape[1] for row in rows)
+    padded = [cv2.copyMakeBorder(row, 0, 4, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
+              for row in rows]
+    write_image(path, np.vstack(padded))
+
+
+def _draw_row(difference: Difference, card: ModelCard, height: int) -> npt.NDArray[np.uint8]:
+    image = difference.sample.image
+    changed = np.zeros_like(image)
+    changed[difference.reference != difference.labels] = (255, 255, 255)
+    tiles = [image, _color_labels(difference.reference, card),
+             _color_labels(difference.labels, card), changed]
+    size = (round(image.shape[1] * height / image.shape[0]), height)
+    small = np.asarray(np.hstack(
+        [cv2.resize(t, size, interpolation=cv2.INTER_AREA) for t in tiles]), np.uint8)
+    text = (f'{difference.sample.name}: image, {REFERENCE}, {difference.precision}, the '
+            f'{difference.fraction:.2%} of pixels that differ')
+    small[-20:] //= 4
+    cv2.putText(small, text, (6, height - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1,
+                cv2.LINE_AA)
+    return small
+
+
+def _color_labels(labels: npt.NDArray[Any], card: ModelCard) -> npt.NDArray[np.uint8]:
+    colors = np.zeros((UNLABELLED[labels.dtype] + 1, 3), np.uint8)
+    colors[:len(card.palette)] = card.palette[:, ::-1]
+    return np.asarray(colors[labels], np.uint8)

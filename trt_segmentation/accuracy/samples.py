@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images with their truth, from street scenes or folders, and the scores of a model on them."""
+"""Images to measure a network on, with their true labels, and the scores of a pipeline on them."""
 
 from __future__ import annotations
 
@@ -23,55 +23,80 @@ from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
 FIRST_SEED = 1_000_000
-"""Seed of the first scene to evaluate on; training uses smaller ones only."""
+"""Seed of the first street scene to measure on; training uses only smaller seeds."""
 
 SCENE_SIZE = (1280, 720)
-"""Width and height of the scenes, pixels."""
+"""Width and height of the street scenes, in pixels."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its truth.
+    """One image to measure a network on.
 
-    :param image: (height, width, 3) uint8.
-    :param encoding: ``bgr8`` or ``rgb8``.
-    :param truth: (height, width) uint8 or uint16 ids of the model's classes.
+    :param name: says where the image comes from, for messages and reports.
+    :param image: (height, width, 3) uint8 BGR.
+    :param truth: (height, width) uint8 or uint16, the true class id of each pixel in the card's
+        order of classes; None if unknown.
+    :param condition: part of the report that the sample belongs to, such as ``night``; empty if
+        none.
     """
 
     name: str
     image: npt.NDArray[np.uint8]
-    encoding: str
-    truth: npt.NDArray[Any]
+    truth: npt.NDArray[Any] | None = None
+    condition: str = ''
 
 
 def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
-    """Segment every sample and score all of them together.
+    """Segment every sample and score all samples together.
 
-    :raises EvaluationError: naming the sample whose truth does not fit.
-    :raises EngineError: when the engine fails.
+    :param samples: samples with truth.
+    :raises EvaluationError: if the truth of a sample does not fit its image or the model's
+        classes; names the sample.
+    :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
     matrix = np.zeros((len(classes), len(classes) + 1), np.int64)
     images = 0
     for sample in samples:
-        height, width = sample.image.shape[:2]
-        data = np.ascontiguousarray(sample.image).reshape(-1)
+        if sample.truth is None:
+            raise EvaluationError(f'{sample.name} has no truth; evaluate only labelled images')
         try:
-            pipeline.submit([Frame(data, sample.encoding, height, width, width * 3)])
-            (answer,) = pipeline.collect()
-            matrix += confusion(sample.truth, answer.labels, len(classes))
+            matrix += confusion(sample.truth, label_image(pipeline, sample.image), len(classes))
         except (FrameError, LabelError) as error:
             raise EvaluationError(f'{sample.name}: {error}') from error
-        answer.release()
         images += 1
     return Scores(classes, matrix, images)
 
 
-def street_samples(card: ModelCard, count: int, condition: str) -> Iterator[Sample]:
-    """Scenes of seeds no training has seen, their truth in the card's own ids.
+def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """Run one image through a pipeline that is otherwise idle.
 
-    :raises EvaluationError: when the card lacks a class of the scenes, or there is no such
-        condition.
+    :param image: (height, width, 3) uint8 BGR.
+    :returns: (height, width) label map. It is a copy, so that the caller may keep it.
+    """
+    pipeline.submit([make_frame(image)])
+    (segmentation,) = pipeline.collect()
+    labels: npt.NDArray[Any] = segmentation.labels.copy()
+    segmentation.release()
+    return labels
+
+
+def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
+    """Make a ``bgr8`` frame of an image, (height, width, 3) uint8 BGR."""
+    height, width = image.shape[:2]
+    return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
+
+
+def draw_street_samples(card: ModelCard, count: int, condition: str,
+                        needs_truth: bool = True) -> Iterator[Sample]:
+    """Draw street scenes that no training has seen.
+
+    The truth is in the card's class ids. If the card lacks classes of the scenes, there is no
+    truth.
+
+    :param needs_truth: whether to raise an error if there is no truth.
+    :raises EvaluationError: if the condition is unknown, or if there is no truth.
     """
     if condition not in street.CONDITIONS:
         near = get_close_matches(condition, street.CONDITIONS, n=1)
@@ -79,40 +104,42 @@ def street_samples(card: ModelCard, count: int, condition: str) -> Iterator[Samp
             f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '.')
             + f' There are {", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
-    if missing:
+    if missing and needs_truth:
         raise EvaluationError(
-            f'street scenes have classes that {card.name} has not: {", ".join(missing)}; '
-            'evaluate it on images of its own with --images and --labels')
-    ids = np.array([card.classes.index(name) for name in street.CLASSES], card.label_dtype)
-    width, height = SCENE_SIZE
+            f'street scenes have classes that {card.name} lacks: {", ".join(missing)}; evaluate '
+            f'{card.name} on labelled images with --images and --labels')
+    ids = None if missing else np.array(
+        [card.classes.index(name) for name in street.CLASSES], card.label_dtype)
     for seed in range(FIRST_SEED, FIRST_SEED + count):
-        scene = street.scene(seed, condition, width, height)
-        yield Sample(f'{condition} scene {seed}', scene.image, 'bgr8', ids[scene.truth])
+        scene = street.scene(seed, condition, *SCENE_SIZE)
+        truth = None if ids is None else ids[scene.truth]
+        yield Sample(f'{condition} scene {seed}', scene.image, truth, condition)
 
 
-def folder_samples(images: Path, labels: Path, classes: int,
-                   values: LabelValues = LabelValues()) -> Iterator[Sample]:
-    """Images and label maps of the same file stem, in the order of their names.
+def read_folder_samples(images: Path, labels: Path, classes: int,
+                        values: LabelValues = LabelValues()) -> Iterator[Sample]:
+    """Read the images of one folder and the label maps of another, in the order of their names.
 
-    A label map is a PNG: 8 or 16 bits grey, or with a colour table as Pascal VOC has it. All of
-    them are checked at once, the images when their sample comes.
+    An image and its label map have the same file stem. A label map is a PNG: grey with 8 or 16
+    bits, or with a colour table as in Pascal VOC. The call itself checks all label maps. Each
+    image is checked when the iterator comes to its sample.
 
-    :param classes: of the model.
-    :param values: how the values of the label maps become class ids.
-    :raises EvaluationError: naming the file without a partner, or what is wrong with one.
+    :param classes: number of classes of the model.
+    :param values: how values in the label maps become class ids.
+    :raises EvaluationError: if a file has no partner or cannot be used; names the file.
     """
-    found = pairs(images, labels)
+    pairs = pair_files(images, labels)
     try:
-        values.check((label_path for _, label_path in found), read_ids, classes)
+        values.check_label_maps((label_path for _, label_path in pairs), read_ids, classes)
     except PictureError as error:
         raise EvaluationError(str(error)) from error
     except LabelValueError as error:
         raise EvaluationError(f'{labels}: {error}') from error
-    return (_folder_sample(*pair, classes, values) for pair in found)
+    return (_read_sample(*pair, classes, values) for pair in pairs)
 
 
-def _folder_sample(image_path: Path, label_path: Path, classes: int,
-                   values: LabelValues) -> Sample:
+def _read_sample(image_path: Path, label_path: Path, classes: int,
+                 values: LabelValues) -> Sample:
     try:
         image, truth = read_picture(image_path), read_ids(label_path)
     except PictureError as error:
@@ -120,28 +147,30 @@ def _folder_sample(image_path: Path, label_path: Path, classes: int,
     if truth.shape != image.shape[:2]:
         raise EvaluationError(f'{label_path} is {size(truth)}, but its image {image_path} is '
                               f'{size(image)}')
-    return Sample(image_path.name, image, 'bgr8', values.apply(truth, classes))
+    return Sample(image_path.name, image, values.to_class_ids(truth, classes))
 
 
-def pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
-    """Match the files of two folders by stem.
+def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
+    """Pair each image of one folder with the label map of the same stem in another folder.
 
-    :raises EvaluationError: naming the first without a partner and the nearest name.
+    :returns: pairs of an image and its label map, in the order of their names.
+    :raises EvaluationError: if a file has no partner; names the first one and the nearest name.
     """
     for folder in (images, labels):
         if not folder.is_dir():
             raise EvaluationError(f'{folder} is not a folder')
-    found = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGES}
-    truths = {p.stem: p for p in labels.iterdir() if p.suffix.lower() == '.png'}
-    if not found:
+    image_paths = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGES}
+    label_paths = {p.stem: p for p in labels.iterdir() if p.suffix.lower() == '.png'}
+    if not image_paths:
         raise EvaluationError(f'no images in {images}; known are {", ".join(IMAGES)}')
-    for have, others, folder in ((found, truths, labels), (truths, found, images)):
-        alone = [path for stem, path in sorted(have.items()) if stem not in others]
+    for files, partners, folder in ((image_paths, label_paths, labels),
+                                    (label_paths, image_paths, images)):
+        alone = [path for stem, path in sorted(files.items()) if stem not in partners]
         if alone:
-            near = get_close_matches(alone[0].stem, others, n=1)
+            near = get_close_matches(alone[0].stem, partners, n=1)
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
-                + (f', did you mean {others[near[0]].name} to be it?' if near else '.')
-                + f' {len(alone)} of {len(have)} have none; an image and its label map (PNG) '
-                'need the same name but for the ending')
-    return [(path, truths[stem]) for stem, path in found.items()]
+                + (f', did you mean {partners[near[0]].name}?' if near else '.')
+                + f' {len(alone)} of {len(files)} have none; an image and its label map (PNG) '
+                'must have the same name before the ending')
+    return [(path, label_paths[stem]) for stem, path in image_paths.items()]

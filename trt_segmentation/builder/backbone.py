@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a segmentation network's backbone ends and its head begins."""
+"""Find where the backbone of a segmentation network ends and where its head begins."""
 
 from __future__ import annotations
 
@@ -12,55 +12,67 @@ from onnx import helper
 from ..errors import GraphError
 
 WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
-"""Operators whose arithmetic INT8 makes faster."""
+"""Operators that INT8 arithmetic makes faster."""
 
-ENLARGING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
-REDUCING = ('Conv', 'MaxPool', 'AveragePool')
-"""Where they take strides."""
+UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
+DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')
+"""Operators that downsample if their strides are above 1."""
 
 Readers = Mapping[str, Sequence[onnx.NodeProto]]
+"""The nodes that read each tensor, by the name of the tensor."""
 
 
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
-    """Find where a segmentation network's backbone ends; its nodes, and how it was told.
+    """Find the nodes of a segmentation network's backbone.
 
-    The decoder is all that comes after something was enlarged for good, if anything is: what is
-    reduced again later, as between the branches of HRNet, is no decoder. Of the rest the
-    backbone is what the residual sums depend on (of a network without them, the last node
-    before an enlargement), with the chain behind the last ones up to where the head branches
-    off. What that does not reach, such as the projection of low-level features, is the head's.
+    First the decoder is set aside. The decoder begins at the first upsampling that no later
+    node downsamples again. HRNet, for example, upsamples between its branches and downsamples
+    again; those nodes are not a decoder. A network without upsampling has no decoder.
 
-    :raises GraphError: where nothing tells the two apart.
+    Of the remaining nodes, the backbone is every node that a residual sum depends on. If the
+    network has no residual sums, the last node with weights before the decoder takes their
+    place. The backbone also includes the chain of nodes that follows the last sum, up to the
+    point where the head branches off. All other nodes belong to the head, for example the
+    projection of low-level features.
+
+    :returns: names of the backbone's nodes, and a sentence that names the last of them.
+    :raises GraphError: if the network has neither residual sums nor upsampling.
     """
     nodes = [node for node in model.graph.node if node.op_type != 'Shape']
     constants = {tensor.name for tensor in model.graph.initializer}
     made_by = {name: node for node in nodes for name in node.output}
+    readers = _find_readers(nodes)
+    reached = _find_nodes_behind_image(model, nodes, constants)
+    decoder = _find_decoder(nodes, made_by, readers)
+    before = [node for node in nodes if node.name in reached and node.name not in decoder]
+    sums = [node for node in before if node.op_type == 'Add'
+            and all(i in made_by and made_by[i].name in reached for i in node.input)]
+    weighted = [node for node in before if node.op_type in WEIGHTED]
+    if not weighted or not (decoder or sums):
+        raise GraphError('the backbone cannot be told from the head: the network has no residual '
+                         'sums and no upsampling. Build int8 and name the nodes of the head with '
+                         '--keep-fp16')
+    backbone: set[str] = set()
+    ends = []
+    for last in reversed(sums or weighted[-1:]):
+        if last.name not in backbone:       # the end of a branch: no later sum depends on it
+            end = _find_end_of_chain(last, readers, decoder)
+            ends.append(end.name)
+            backbone |= _find_dependencies(end, made_by)
+    return backbone, f'backbone ends at {", ".join(reversed(ends))}'
+
+
+def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in nodes:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    reached = _from_image(model, nodes, constants)
-    enlarged = _enlarged(nodes, made_by, readers)
-    before = [node for node in nodes if node.name in reached and node.name not in enlarged]
-    sums = [node for node in before if node.op_type == 'Add'
-            and all(i in made_by and made_by[i].name in reached for i in node.input)]
-    weighted = [node for node in before if node.op_type in WEIGHTED]
-    if not weighted or not (enlarged or sums):
-        raise GraphError('no backbone can be told from a head: the network has no residual sums '
-                         'and enlarges nothing. Build int8 and name the head with --keep-fp16')
-    backbone: set[str] = set()
-    ends = []
-    for last in reversed(sums or weighted[-1:]):
-        if last.name not in backbone:       # the last of a branch: no later sum depends on it
-            end = _end_of_chain(last, readers, enlarged)
-            ends.append(end.name)
-            backbone |= _needed(end, made_by)
-    return backbone, f'backbone ends at {", ".join(reversed(ends))}'
+    return readers
 
 
-def _from_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
-                constants: Collection[str]) -> set[str]:
-    """Names of the nodes that pixels flow through, other than as a shape."""
+def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
+                             constants: Collection[str]) -> set[str]:
+    """Names of the nodes that compute on pixels; nodes that only compute on shapes are not."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -70,30 +82,30 @@ def _from_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
     return reached
 
 
-def _enlarged(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
-              readers: Readers) -> set[str]:
-    """Names of the nodes behind an enlargement that nothing behind it reduces again."""
-    reduced: set[str] = set()
-    for node in reversed(nodes):        # in topological order, as ONNX demands
+def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
+                  readers: Readers) -> set[str]:
+    """Names of the nodes from the first upsampling that no later node downsamples again."""
+    downsampled: set[str] = set()
+    for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]
-        if any(_reduces(reader) or reader.name in reduced for reader in behind):
-            reduced.add(node.name)
-    enlarged: set[str] = set()
+        if any(_is_downsampling(reader) or reader.name in downsampled for reader in behind):
+            downsampled.add(node.name)
+    decoder: set[str] = set()
     for node in nodes:
-        if (node.op_type in ENLARGING and node.name not in reduced) or any(
-                made_by[i].name in enlarged for i in node.input if i in made_by):
-            enlarged.add(node.name)
-    return enlarged
+        if (node.op_type in UPSAMPLING and node.name not in downsampled) or any(
+                made_by[i].name in decoder for i in node.input if i in made_by):
+            decoder.add(node.name)
+    return decoder
 
 
-def _reduces(node: onnx.NodeProto) -> bool:
+def _is_downsampling(node: onnx.NodeProto) -> bool:
     strides = next((helper.get_attribute_value(a) for a in node.attribute
                     if a.name == 'strides'), [1])
-    return node.op_type in REDUCING and max(strides) > 1
+    return node.op_type in DOWNSAMPLING and max(strides) > 1
 
 
-def _needed(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> set[str]:
-    """Names of a node and of all it depends on."""
+def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> set[str]:
+    """Names of a node and of every node that it depends on."""
     found: set[str] = set()
     waiting = [end]
     while waiting:
@@ -104,15 +116,19 @@ def _needed(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> set[s
     return found
 
 
-def _end_of_chain(node: onnx.NodeProto, readers: Readers,
-                  enlarged: Collection[str]) -> onnx.NodeProto:
-    """Follow the only reader up to a branch; without one, only over what has no weights."""
+def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
+                       decoder: Collection[str]) -> onnx.NodeProto:
+    """Follow a chain of nodes, each with one reader, to the last node of the backbone.
+
+    If the chain comes to a branch, the backbone ends there. Otherwise the backbone ends before
+    the first node of the chain that has weights.
+    """
     end, chain = node, node
     while True:
         following = readers.get(chain.output[0], [])
         if len(following) != 1:
             return chain if following else end
-        if following[0].name in enlarged:
+        if following[0].name in decoder:
             return end
         chain = following[0]
         if chain.op_type not in WEIGHTED and end.output[0] in chain.input:

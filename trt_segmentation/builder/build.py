@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX to plan: parse, build, and say what went wrong in words that lead somewhere."""
+"""Build a plan from an ONNX graph with TensorRT, and explain failures to the user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..errors import EngineError
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""Called with a phase, the steps of it done, and how many it has."""
+"""Called with the name of a phase, the number of steps done, and the number of all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)
@@ -34,13 +34,14 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the builder is told besides the network.
+    """Settings of the TensorRT builder.
 
-    :param workspace: bytes of scratch memory a layer may use.
-    :param level: 0 to 5; how long to look for fast kernels.
-    :param tf32: let FP32 layers round their inputs to 10 bits of mantissa.
-    :param arch: compute capability to build for, such as ``sm_89``, with TensorRT-RTX only;
-        '' for the GPU here or, with TensorRT-RTX and none here, every one it knows.
+    :param workspace: the most scratch memory that a layer may use, in bytes.
+    :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
+    :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
+    :param arch: compute capability to build for, such as ``sm_89``; TensorRT-RTX only. Empty
+        for the GPU of this machine. Without a GPU, TensorRT-RTX then builds for every compute
+        capability that it supports.
     """
 
     workspace: int = 1 << 30
@@ -50,59 +51,64 @@ class BuildOptions:
 
     @property
     def key(self) -> tuple[tuple[str, str], ...]:
-        """For an engine key."""
+        """All settings as text, for an engine key."""
         return tuple(sorted((name, str(value)) for name, value in vars(self).items()))
 
 
-def supported(operator: str) -> bool:
-    """Whether TensorRT's ONNX parser knows an operator."""
+def supports_operator(operator: str) -> bool:
+    """Whether TensorRT's ONNX parser supports an operator."""
     log = BuildLog()
     builder = trt.Builder(log)
     network = builder.create_network(0)
     return bool(trt.OnnxParser(network, log).supports_operator(operator))
 
 
-def build(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
-          options: BuildOptions = BuildOptions(), timing: bytes = b'',
-          progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Turn a graph into a plan; needs no GPU with TensorRT-RTX. Blocks for up to minutes.
+def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
+               options: BuildOptions = BuildOptions(), timing: bytes = b'',
+               progress: Progress | None = None) -> tuple[Plan, bytes]:
+    """Build a plan from a graph. Blocks for minutes; TensorRT-RTX needs no GPU for a build.
 
-    :param model: the precision of every layer is the one the graph has.
-    :param profiles: for every profile the range of every input; [] where all sizes are fixed.
-    :param timing: what an earlier build returned, to be faster by; b'' to start anew.
-    :param progress: called from the building thread; an exception of its own ends the build.
-    :returns: the plan, and the timing cache (b'' of TensorRT-RTX, which has none).
-    :raises EngineError: with TensorRT's words, the ONNX node and what to do.
+    :param model: the graph; its types set the precision of every layer.
+    :param profiles: for each profile, the range of sizes of every input; empty if the graph
+        fixes all sizes.
+    :param timing: timing cache that an earlier build returned; it makes this build faster.
+        Empty to build without.
+    :param progress: called on the thread that builds. If it raises an exception, the build
+        stops and this function raises the same exception.
+    :returns: the plan and the timing cache. The timing cache is empty for TensorRT-RTX, which
+        has none.
+    :raises EngineError: with TensorRT's message, the ONNX node and what to do.
     """
     started = time.monotonic()
     log = BuildLog()
     builder = trt.Builder(log)
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    _parse(network, log, model)
+    _parse_model(network, log, model)
     config = builder.create_builder_config()
-    _configure(config, options)
+    _configure_builder(config, options)
     for profile in profiles:
         _add_profile(builder, config, profile, log)
-    cache = _attach_timing(config, timing)
-    monitor = _Monitor(progress)
+    cache = _attach_timing_cache(config, timing)
+    monitor = _ProgressMonitor(progress)
     config.progress_monitor = monitor
-    layers = network_layers(network)
+    layers = _network_layers(network)
     serialised = builder.build_serialized_network(network, config)
     if monitor.error is not None:
         raise monitor.error
     if serialised is None:
-        raise EngineError(_build_failure(log, options))
+        raise EngineError(_explain_failure(log, options))
     seconds = time.monotonic() - started
     data = bytes(memoryview(serialised))
-    plan = Plan(data, _about(network, layers, _built_layers(data, log), profiles, log, seconds))
+    built = _built_layers(data, log)
+    plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
     return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
 
 
-def _parse(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
+def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     if model.ByteSize() > _LARGEST_PROTOBUF:
-        raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB; 2 GB is the most '
-                          f'that one ONNX message can hold')
+        raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB; an ONNX message can '
+                          f'hold 2 GB at most')
     parser = trt.OnnxParser(network, log)
     if parser.parse(model.SerializeToString()):
         return
@@ -115,27 +121,31 @@ def _parse(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     raise EngineError(f"{LIBRARY}'s ONNX parser refuses " + '\n'.join(lines or log.errors))
 
 
-def _configure(config: trt.IBuilderConfig, options: BuildOptions) -> None:
+def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> None:
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace)
     config.builder_optimization_level = options.level
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    config.max_aux_streams = 0      # helper streams make latency jump
+    config.max_aux_streams = 0      # auxiliary streams make the latency vary
     if not options.tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
     if (flag := getattr(trt.BuilderFlag, 'REQUIRE_USER_ALLOCATION', None)) is not None:
-        config.set_flag(flag)       # TensorRT-RTX: no allocation while a graph is captured
-    if not options.arch:
-        return
+        # TensorRT-RTX may otherwise allocate memory while a CUDA graph is captured
+        config.set_flag(flag)
+    if options.arch:
+        _set_compute_capability(config, options.arch)
+
+
+def _set_compute_capability(config: Any, arch: str) -> None:
     known = getattr(trt, 'ComputeCapability', None)
     if known is None:
-        raise EngineError(f'{LIBRARY} builds for the GPU at hand only, not for {options.arch}')
-    name = options.arch.replace('_', '').upper()
+        raise EngineError(f'{LIBRARY} cannot build for {arch}; it builds only for the GPU of this '
+                          f'machine')
+    name = arch.replace('_', '').upper()
     if not hasattr(known, name):
         names = ', '.join(n for n in dir(known) if n.startswith('SM'))
-        raise EngineError(f'{LIBRARY} cannot build for {options.arch}; it knows {names}')
-    settings: Any = config
-    settings.num_compute_capabilities = 1
-    settings.set_compute_capability(getattr(known, name), 0)
+        raise EngineError(f'{LIBRARY} cannot build for {arch}; it knows {names}')
+    config.num_compute_capabilities = 1
+    config.set_compute_capability(getattr(known, name), 0)
 
 
 def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
@@ -147,7 +157,7 @@ def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
         raise EngineError(f'{LIBRARY} refuses the profile {dict(profile)}: {log.errors[0]}')
 
 
-def _attach_timing(config: trt.IBuilderConfig, timing: bytes) -> Any:
+def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
     if BACKEND == 'tensorrt_rtx':
         return None
     cache = config.create_timing_cache(timing)
@@ -155,8 +165,8 @@ def _attach_timing(config: trt.IBuilderConfig, timing: bytes) -> Any:
     return cache
 
 
-def network_layers(network: trt.INetworkDefinition) -> list[Layer]:
-    """Layers of a network before the build, with the types the graph gives them."""
+def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
+    """Layers of a network before the build, with the types that the graph gives them."""
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -170,8 +180,9 @@ def network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 
 
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
-    """Layers as TensorRT built them; [] where it does not tell."""
-    if log.listing or BACKEND == 'tensorrt_rtx':    # which may have no GPU to load a plan on
+    """Layers as TensorRT built them; empty if TensorRT does not list them."""
+    # TensorRT-RTX may run without a GPU, and without a GPU no plan can be loaded
+    if log.listing or BACKEND == 'tensorrt_rtx':
         return layers_from_log(log.listing)
     engine = trt.Runtime(log).deserialize_cuda_engine(plan)
     if engine is None:
@@ -181,49 +192,57 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     return layers_from_inspector(text)
 
 
-def _about(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
-           profiles: Sequence[Mapping[str, Profile]], log: BuildLog,
-           seconds: float) -> dict[str, Any]:
+def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
+                   profiles: Sequence[Mapping[str, Profile]], log: BuildLog,
+                   seconds: float) -> dict[str, Any]:
     tensors = [network.get_input(i) for i in range(network.num_inputs)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return {
         'library': LIBRARY, 'seconds': round(seconds, 3),
-        # where TensorRT does not tell, the network's own types hold: it is strongly typed
+        # if TensorRT lists no built layers, the parsed layers have the same types, because the
+        # network is strongly typed
         'layers_are': 'built' if built else 'as parsed', 'layers': to_json(built or layers),
         'memory': memory_from_log(log.lines),
-        'inputs': [_tensor(t) for t in tensors], 'outputs': [_tensor(t) for t in outputs],
+        'inputs': [_describe_tensor(t) for t in tensors],
+        'outputs': [_describe_tensor(t) for t in outputs],
         'profiles': [{name: [list(shape) for shape in sizes.shapes]
                       for name, sizes in profile.items()} for profile in profiles]}
 
 
-def _tensor(tensor: trt.ITensor) -> dict[str, Any]:
+def _describe_tensor(tensor: trt.ITensor) -> dict[str, Any]:
     return {'name': tensor.name, 'type': datatype(tensor.dtype),
             'shape': list(sides(tensor.shape))}
 
 
-def _build_failure(log: BuildLog, options: BuildOptions) -> str:
-    words = '\n'.join(log.errors) or 'no reason was given'
-    text = f'{LIBRARY} could not build the engine: {words}'
+def _explain_failure(log: BuildLog, options: BuildOptions) -> str:
+    """Text of the error; it proposes a workspace if TensorRT ran out of scratch memory."""
+    reasons = '\n'.join(log.errors) or 'TensorRT gave no reason'
+    text = f'{LIBRARY} could not build the engine: {reasons}'
     if not any(_WORKSPACE.search(line) for line in log.errors):
         return text
-    asked = [int(n) for line in log.lines
-             for n in re.findall(r'requested (?:size of |amount of memory )?(\d+)', line)]
-    following = max([2 * options.workspace, *asked])
-    # sizes people write: the next power of two from 256 MB up
-    following = max(1 << (following - 1).bit_length(), 256 << 20)
-    return (f'{text}\nA workspace of {_size(options.workspace)} was not enough; try '
-            f'--workspace {_size(following)}, which is workspace_mib {following >> 20} of a node')
+    requested = [int(n) for line in log.lines
+                 for n in re.findall(r'requested (?:size of |amount of memory )?(\d+)', line)]
+    proposed = max([2 * options.workspace, *requested])
+    # round up to a power of two that people write, from 256 MB up
+    proposed = max(1 << (proposed - 1).bit_length(), 256 << 20)
+    return (f'{text}\nA workspace of {_format_size(options.workspace)} was not enough; try '
+            f'--workspace {_format_size(proposed)}, which is workspace_mib {proposed >> 20} of a '
+            f'node')
 
 
-def _size(count: int) -> str:
+def _format_size(count: int) -> str:
     for unit, size in (('G', 1 << 30), ('M', 1 << 20), ('K', 1 << 10)):
         if count >= size and count % size == 0:
             return f'{count // size}{unit}'
     return str(count)
 
 
-class _Monitor(trt.IProgressMonitor):
-    """Hands TensorRT's progress on; what the receiver raises is kept until TensorRT returned."""
+class _ProgressMonitor(trt.IProgressMonitor):
+    """Passes TensorRT's progress on to a callback.
+
+    An exception of the callback must not unwind through TensorRT's C++ frames. The monitor
+    therefore stores the exception, and :func:`build_plan` raises it once TensorRT has returned.
+    """
 
     def __init__(self, progress: Progress | None) -> None:
         trt.IProgressMonitor.__init__(self)
@@ -233,19 +252,19 @@ class _Monitor(trt.IProgressMonitor):
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
         self._steps[phase_name] = num_steps
-        self._tell(phase_name, 0)
+        self._pass_on(phase_name, 0)
 
     def step_complete(self, phase_name: str, step: int) -> bool:
-        self._tell(phase_name, step + 1)
+        self._pass_on(phase_name, step + 1)
         return self.error is None
 
     def phase_finish(self, phase_name: str) -> None:
-        self._tell(phase_name, self._steps.pop(phase_name, 0))
+        self._pass_on(phase_name, self._steps.pop(phase_name, 0))
 
-    def _tell(self, phase: str, done: int) -> None:
+    def _pass_on(self, phase: str, done: int) -> None:
         if self._progress is None or self.error is not None:
             return
         try:
             self._progress(phase, done, self._steps.get(phase, done))
-        except BaseException as error:      # must not unwind through TensorRT's C++ frames
+        except BaseException as error:
             self.error = error

@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where built engines are kept: found by everything that made them, trusted only when ours."""
+"""Keep built plans on disk, find them by all that went into them, and load only our own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -24,64 +23,28 @@ from ..untrusted.signed_files import (
     is_cache_file,
     MAX_SIDECAR,
     own_folder,
-    SCHEMA,
     sidecar,
     SignedFile,
     store,
     trusted,
     user_cache,
 )
+from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Bytes of plans kept before the least recently used go."""
+"""Bytes of plans to keep; above it, the least recently used plans are deleted."""
 
 Loaded = TypeVar('Loaded')
 
 
 @dataclass(frozen=True)
-class EngineKey:
-    """Everything that makes one plan different from another.
-
-    :param model: digest of the ONNX file and its external data, :func:`.graph.model_digest`.
-    :param precision: fp32, fp16, int8 or mixed.
-    :param scales: digest of the calibrated ranges; '' where none are used.
-    :param keep_fp16: node name patterns that were kept out of INT8.
-    :param shapes: sizes and batches asked for, and those of the card.
-    :param options: workspace, optimisation level and whatever else the builder was told.
-    :param backend: ``tensorrt`` or ``tensorrt_rtx``.
-    :param version: its version.
-    :param gpu: the GPU's name; '' where the plan is built for no GPU in particular.
-    :param arch: compute capability such as ``sm_87``; '' likewise.
-    :param driver: driver branch, the part of its version before the first point; '' likewise.
-    """
-
-    model: str
-    precision: str
-    scales: str
-    keep_fp16: tuple[str, ...]
-    shapes: tuple[str, ...]
-    options: tuple[tuple[str, str], ...]
-    backend: str
-    version: str
-    gpu: str
-    arch: str
-    driver: str
-    schema: int = SCHEMA
-
-    @property
-    def digest(self) -> str:
-        """40 hex digits that name the entry."""
-        return _digest(asdict(self))
-
-    @property
-    def timing(self) -> str:
-        """40 hex digits that name the timing cache, which every model on this GPU shares."""
-        return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
-
-
-@dataclass(frozen=True)
 class Entry:
-    """One plan on disk: ``used`` is seconds since the epoch, ``key`` the key's fields."""
+    """One plan on disk.
+
+    :param size: bytes.
+    :param used: time of the last use, in seconds since the epoch.
+    :param key: fields of the :class:`EngineKey`; empty if the sidecar cannot be read.
+    """
 
     path: Path
     size: int
@@ -90,9 +53,9 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """The folder a parameter names, else trt_segmentation in the XDG cache folder.
+    """Folder that a parameter names, or trt_segmentation in the XDG cache folder if empty.
 
-    :raises CacheError: if the parameter names the home of a user there is not.
+    :raises CacheError: if the parameter names the home folder of a user that does not exist.
     """
     if parameter:
         try:
@@ -103,15 +66,16 @@ def cache_folder(parameter: str | Path = '') -> Path:
 
 
 class EngineCache:
-    """Plans in one folder of the user's, safe against other processes and other users.
+    """Plans in one folder of this user, safe against other processes and other users.
 
-    A plan is machine code, so one is loaded only when this user owns it, nobody else can
-    write it, and its size and hash are those its sidecar says. Anything else is built anew.
+    A plan contains machine code. The cache loads a plan only if this user owns the file, nobody
+    else can write it, and its size and hash match its sidecar. Otherwise the plan is built
+    again.
 
-    :param folder: as :func:`cache_folder`; made with mode 0700.
+    :param folder: see :func:`cache_folder`; created with mode 0700.
     :param limit: bytes of plans to keep.
-    :param log: gets one line whenever the cache does anything that takes time or looks odd.
-    :raises CacheError: where the folder cannot be made or belongs to somebody else.
+    :param log: receives one line for each slow operation and for each problem.
+    :raises CacheError: if the folder cannot be created or belongs to another user.
     """
 
     def __init__(self, folder: str | Path = '', limit: int = LIMIT,
@@ -122,26 +86,27 @@ class EngineCache:
 
     def get(self, key: EngineKey, build: Callable[[], Plan],
             load: Callable[[Plan], Loaded]) -> Loaded:
-        """Load the plan of a key, building it where there is none that can be trusted.
+        """Load the plan of a key, and build the plan first if no trusted one exists.
 
-        Of several processes that ask at once one builds and the others wait for it. A cached
-        plan that ``load`` refuses (the driver or TensorRT was updated under it) is built once
-        more; what is refused fresh is an error.
+        If several processes ask at once, one builds and the others wait. If ``load`` refuses a
+        cached plan, for example after an update of the driver or of TensorRT, the plan is built
+        once more. If ``load`` refuses a plan that was just built, its error is passed on.
 
-        :raises EngineError: whatever ``build`` or the last ``load`` raised.
+        :param load: turns a plan into an engine; raises EngineError to refuse the plan.
+        :returns: the result of ``load``.
+        :raises EngineError: from ``build`` or from the last ``load``.
         """
-        plan, why = self._find(key)
+        plan, _ = self._find(key)
+        is_new = False
         if plan is None:
-            plan, fresh = self._build_or_wait(key, why, build)
-        else:
-            fresh = False
+            plan, is_new = self._build_or_wait(key, build)
         try:
             return load(plan)
         except EngineError as error:
-            if fresh:
+            if is_new:
                 raise
-            self._log(f'{self._path(key).name} cannot be loaded any more; building it again '
-                      f'({error})')
+            self._log(f'{self._path(key).name} can no longer be loaded and is built again: '
+                      f'{error}')
         refused = plan.data
         with self._locked():
             again, _ = self._find(key)
@@ -150,26 +115,28 @@ class EngineCache:
         return load(again)
 
     def entries(self) -> list[Entry]:
-        """Every plan, least recently used first."""
+        """All plans, the least recently used first."""
         found = []
         for path in self.folder.glob('*.plan'):
             try:
                 if not is_cache_file(path):
                     continue
                 status = path.lstat()
-            except OSError:     # dropped by another process just now, or the disk went away
+            except OSError:     # another process just deleted the plan, or the disk is gone
                 continue
             found.append(Entry(path, status.st_size, status.st_mtime, _key_of(path)))
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """Every plan with what is wrong with it; '' where it would be loaded."""
+        """All plans, each with the reason why it would not be loaded; empty if it would be."""
         return [(entry, trusted(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete plans, timing caches and measured scales; returns the bytes freed.
+        """Delete all plans, timing caches, kernels and measured ranges.
 
-        Files of other names are not from this cache and stay.
+        Files with other names do not belong to the cache and stay.
+
+        :returns: bytes freed.
         """
         freed = 0
         with self._locked():
@@ -180,25 +147,26 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """The timing cache of a key's GPU and TensorRT; b'' where there is none to trust."""
-        plan, _ = trusted(self.folder / f'{key.timing}.timing')
-        return plan.data if plan else b''
+        """Timing cache for a key's GPU and TensorRT; empty if no trusted one exists."""
+        return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
-        """Keep a timing cache for the next build."""
+        """Store a timing cache for the next build."""
         self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
 
     def kernels(self, key: EngineKey) -> bytes:
-        """What TensorRT-RTX compiled for a plan; b'' where there is nothing to trust."""
-        plan, _ = trusted(_kernels_of(self._path(key)))
-        return plan.data if plan else b''
+        """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted ones exist."""
+        return _read_trusted(_kernels_of(self._path(key)))
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
-        """Keep what TensorRT-RTX compiled, beside the plan and as long as it."""
+        """Store the kernels beside their plan; they are deleted together with the plan."""
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
-    def _build_or_wait(self, key: EngineKey, why: str,
-                       build: Callable[[], Plan]) -> tuple[Plan, bool]:
+    def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
+        """Build the plan, or take the one that another process built meanwhile.
+
+        :returns: the plan, and whether this process built it.
+        """
         with self._locked():
             plan, why = self._find(key)
             if plan is not None:
@@ -215,8 +183,8 @@ class EngineCache:
         try:
             self._drop_oldest(self._path(key))
             drop_unfinished(self.folder)
-        except OSError as error:        # the plan is there and good, whatever became of the disk
-            self._log(f'{self.folder} could not be tidied: {error}')
+        except OSError as error:        # the plan is good even if old files cannot be deleted
+            self._log(f'old files in {self.folder} could not be deleted: {error}')
         return plan
 
     def _path(self, key: EngineKey) -> Path:
@@ -227,7 +195,7 @@ class EngineCache:
         found, why = trusted(path)
         if found is None:
             return None, why
-        with suppress(OSError):     # only the order in which plans are dropped
+        with suppress(OSError):     # the time only decides which plan is deleted first
             os.utime(path)
         return Plan(found.data, found.about), ''
 
@@ -244,7 +212,7 @@ class EngineCache:
         for entry in entries:
             if total <= room:
                 return
-            self._log(f'dropping {entry.path.name}, the least recently used, to stay under '
+            self._log(f'dropping {entry.path.name}, the least recently used plan, to stay below '
                       f'{self._limit / 1e9:.1f} GB')
             entry.path.unlink(missing_ok=True)
             for path in (sidecar(entry.path), _kernels_of(entry.path),
@@ -254,7 +222,7 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # one lock for all keys: two builds at once on one GPU would spoil each other's timings
+        # one lock for all keys: two builds on one GPU would distort each other's timings
         lock = FileLock(str(self.folder / 'build.lock'), mode=0o600)
         try:
             lock.acquire(timeout=0)
@@ -274,15 +242,15 @@ def _kernels_of(plan: Path) -> Path:
     return plan.with_suffix('.kernels')
 
 
+def _read_trusted(path: Path) -> bytes:
+    signed, _ = trusted(path)
+    return signed.data if signed else b''
+
+
 def _key_of(path: Path) -> dict[str, Any]:
-    """What a sidecar says the plan was built from; {} where it cannot be read."""
+    """The key in a plan's sidecar; empty if the sidecar cannot be read."""
     try:
         key = json.loads(read_regular(sidecar(path), MAX_SIDECAR))['key']
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return key if isinstance(key, dict) else {}
-
-
-def _digest(tree: Any) -> str:
-    text = json.dumps(tree, sort_keys=True, separators=(',', ':'))
-    return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""INT8 ranges from real frames, measured by ONNX Runtime and kept for the next build."""
+"""Measure the INT8 ranges of a network on real frames, and keep them for later builds."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from ..untrusted.output_files import write_json
 from ..untrusted.regular_file import read_regular
 from ..untrusted.signed_files import SignedFile, store, trusted
 from ..untrusted.terminal_text import short, unprintable
-from .precision import activations, quantisable, Ranges
+from .precision import activations_read_by, quantisable_nodes, Ranges
 
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
            'percentile': CalibrationMethod.Percentile}
-EXTRA = {'percentile': {'percentile': 99.99}}
-"""ONNX Runtime's own 99.999 spares a handful of pixels a frame."""
+EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
+"""ONNX Runtime's default of 99.999 cuts off only a handful of pixels of each frame."""
 
 MAX_FILE = 64 << 20
-"""Bytes of a file of ranges; an activation takes about a hundred."""
+"""Bytes that a file of ranges may have; one activation takes about 100 bytes."""
 Tensor = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Ranges of a network's activations, and what they were measured on.
+    """Ranges of a network's activations, and a record of how they were measured.
 
-    :param ranges: smallest and largest value by tensor name.
+    :param ranges: smallest and largest value of each activation, by tensor name.
     :param method: a key of :data:`METHODS`.
-    :param data: digest of the tensors fed.
-    :param frames: how many there were.
-    :param keep_fp16: patterns of nodes that turned out too sensitive for INT8.
-    :param model: digest of the ONNX file, :func:`.graph.model_digest`; '' where not kept.
+    :param data: digest of the input tensors.
+    :param frames: number of input tensors.
+    :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
+    :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
     """
 
     ranges: Ranges
@@ -60,86 +60,94 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """For an engine key: what is in it counts, not how it came about."""
-        what = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
-        return hashlib.sha256(what.encode()).hexdigest()
+        """Digest for an engine key; equal ranges give the same digest, however measured."""
+        text = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, to be taken to the robot beside the ONNX file.
+        """Write the calibration as JSON. The robot needs this file beside the ONNX file.
 
-        :raises OutputError: if the file cannot be written or is not ours.
+        :raises OutputError: if the file cannot be written, or exists and is not ours.
         """
         write_json(path, asdict(self))
 
 
 def load_calibration(path: Path) -> Calibration:
-    """Read what :meth:`Calibration.save` wrote.
+    """Read a file that :meth:`Calibration.save` wrote.
 
-    :raises GraphError: naming the file, where it is missing or something else.
+    :raises GraphError: if the file is missing or is not a calibration; names the file.
     """
     try:
         tree = json.loads(read_regular(path, MAX_FILE))
-        ranges = {_name(name): (float(low), float(high))
+        ranges = {_check_name(name): (float(low), float(high))
                   for name, (low, high) in tree['ranges'].items()}
         for name, (low, high) in ranges.items():
             if not -math.inf < low <= high < math.inf:
                 raise ValueError(f'the range of {name!r} is {low} to {high}')
-        return Calibration(ranges, _name(tree['method']), _name(tree['data']),
-                           int(tree['frames']), tuple(map(_name, tree['keep_fp16'])),
-                           _name(tree['model']))
+        return Calibration(ranges, _check_name(tree['method']), _check_name(tree['data']),
+                           int(tree['frames']), tuple(map(_check_name, tree['keep_fp16'])),
+                           _check_name(tree['model']))
     except FileNotFoundError:
-        raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates, '
+        raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates '
                          f'with --calibrate BAG') from None
-    # OverflowError: a number beyond those of a float; RecursionError: lists of lists of lists
+    # OverflowError: a number is too large for a float; RecursionError: deeply nested lists
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError) as error:
-        raise GraphError(f'{path} is no calibration: {short(error, 300)}. `trt_seg build` writes '
-                         f'it anew with --calibrate BAG') from error
+        raise GraphError(f'{path} is not a calibration: {short(error, 300)}. To write it again, '
+                         f'run `trt_seg build` with --calibrate BAG') from error
 
 
-def _name(text: Any) -> str:
+def _check_name(text: Any) -> str:
     if not isinstance(text, str) or unprintable(text):
-        raise ValueError(f'{short(text)} in the place of a name')
+        raise ValueError(f'{short(text)} is not a name')
     return text
 
 
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
               folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
               ) -> Calibration:
-    """Measure the range of every activation INT8 could be used for.
+    """Measure the range of every activation that may become INT8.
 
-    :param model: simplified, FP32, with one input.
-    :param feeds: gives the input tensors, the same each time it is called; they are read once
-        to be hashed, and once more where no earlier measurement of them is in ``folder``.
-    :param method: ``minmax`` covers every value seen; ``entropy`` and ``percentile`` cut rare
-        extremes off, for finer steps in between.
-    :param folder: where measurements are kept; a trusted one, see :mod:`..engines.own_files`.
-    :param progress: called with the frames measured so far.
-    :raises GraphError: where there are no frames, or no such method.
+    :param model: simplified FP32 network with one input.
+    :param feeds: returns the input tensors, the same ones at each call. They are read once to
+        compute their digest, and once more unless ``folder`` holds an earlier measurement.
+    :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` cut off rare
+        extremes, so that the INT8 steps between the other values are finer.
+    :param folder: where measurements are kept. It must be a folder that only this user can
+        write, see :func:`.untrusted.signed_files.own_folder`.
+    :param progress: called after each frame with the number of frames measured.
+    :raises GraphError: if there are no frames, or the method is unknown.
     """
     if method not in METHODS:
         near = get_close_matches(method, METHODS, n=1)
         raise GraphError(f'calibration method {method!r}'
                          + (f', did you mean {near[0]!r}?' if near else '.')
                          + f' Known: {", ".join(METHODS)}')
-    data, count = _digest(feeds())
+    data, count = _digest_tensors(feeds())
     if not count:
         raise GraphError('there are no frames to calibrate on')
     kept = _kept_file(folder, model, data, method)
-    if kept is not None and (plan := trusted(kept)[0]) is not None:
-        ranges = {name: (low, high) for name, (low, high) in json.loads(plan.data).items()}
+    if kept is not None and (signed := trusted(kept)[0]) is not None:
+        ranges = {name: (low, high) for name, (low, high) in json.loads(signed.data).items()}
     else:
-        ranges = measure(model, feeds(), method, progress)
+        ranges = measure_ranges(model, feeds(), method, progress)
         if kept is not None:
             store(kept, SignedFile(json.dumps(ranges).encode()), {})
     return Calibration(ranges, method, data, count)
 
 
-def measure(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
-            progress: Callable[[int], None] = lambda done: None) -> dict[str, tuple[float, float]]:
-    """Run the network on every tensor and measure its activations; holds one frame's at a time."""
-    nodes = quantisable(model)
-    wanted = set(activations(model, nodes))
+def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
+                   progress: Callable[[int], None] = lambda done: None
+                   ) -> dict[str, tuple[float, float]]:
+    """Run the network on every tensor and measure the ranges of its activations.
+
+    Only the activations of one tensor are in memory at a time.
+
+    :param progress: called after each tensor with the number of tensors measured.
+    :returns: smallest and largest value of each activation, by tensor name.
+    """
+    nodes = quantisable_nodes(model)
+    wanted = set(activations_read_by(model, nodes))
     kinds = sorted({node.op_type for node in model.graph.node if node.name in set(nodes)})
     name = model.graph.input[0].name
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
@@ -147,17 +155,17 @@ def measure(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
         onnx.save(model, path)
         calibrator = create_calibrator(
             str(path), kinds, str(Path(scratch) / 'augmented.onnx'), METHODS[method],
-            extra_options={'symmetric': True, **EXTRA.get(method, {})})
+            extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # frame by frame: given all at once it would keep every activation of every frame
-            calibrator.collect_data(_Feed({name: tensor}))
+            # one tensor at a time, since the calibrator keeps all activations of one call
+            calibrator.collect_data(_OneFrameReader({name: tensor}))
             progress(done)
         measured = calibrator.compute_data()
     return {key: _bounds(value.range_value) for key, value in measured.items() if key in wanted}
 
 
-class _Feed:
-    """ONNX Runtime's CalibrationDataReader for one frame."""
+class _OneFrameReader:
+    """A CalibrationDataReader of ONNX Runtime that gives one frame."""
 
     def __init__(self, feed: Mapping[str, Tensor]) -> None:
         self._feed: Mapping[str, Tensor] | None = feed
@@ -172,7 +180,7 @@ def _bounds(values: tuple[Any, Any]) -> tuple[float, float]:
     return low, high
 
 
-def _digest(tensors: Iterable[Tensor]) -> tuple[str, int]:
+def _digest_tensors(tensors: Iterable[Tensor]) -> tuple[str, int]:
     digest, count = hashlib.sha256(), 0
     for tensor in tensors:
         count += 1
@@ -185,6 +193,6 @@ def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str,
                method: str) -> Path | None:
     if folder is None:
         return None
-    what = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
-                          + method.encode())
-    return folder / f'{what.hexdigest()[:40]}.scales'
+    digest = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
+                            + method.encode())
+    return folder / f'{digest.hexdigest()[:40]}.scales'

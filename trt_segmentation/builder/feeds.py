@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded frames as the tensors a network is calibrated on."""
+"""The frames of a recording as the input tensors that calibration runs the network on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,24 +17,27 @@ from ..host.preprocess import Preprocess
 from ..model.card import ModelCard
 from ..model.geometry import fit
 from .calibration import Tensor
-from .frame_choice import choose, FrameChoice, look
+from .frame_choice import choose_by_light, extract_features, FrameChoice
 
-Named = tuple[str, Frame]
+NamedFrame = tuple[str, Frame]
+"""A frame of a recording, and a name that says where the frame comes from."""
 
 
 @dataclass(frozen=True)
 class Feeds:
-    """The frames of a recording that were chosen, as tensors; may be read again and again.
+    """The frames chosen from a recording, as input tensors. Can be read any number of times.
 
-    :param source: named frames, the same ones each time it is iterated.
+    :param card: the model; its input section says how frames are preprocessed.
+    :param source: frames of the recording, the same ones at each iteration.
+    :param choice: positions of the chosen frames in ``source``.
     """
 
     card: ModelCard
-    source: Iterable[Named]
+    source: Iterable[NamedFrame]
     choice: FrameChoice
 
     def __call__(self) -> Iterator[Tensor]:
-        """Give (1, …) tensors as the network takes them, one at a time."""
+        """Yield one input tensor at a time, of shape (1, …) and the dtype of the network."""
         image = OnnxRuntimeEngine(self.card, 'calibration').signature.input
         preprocess = Preprocess(self.card.input, image)
         wanted = set(self.choice.chosen.tolist())
@@ -47,25 +50,14 @@ class Feeds:
                 yield tensor
 
 
-class Joined:
-    """Several recordings one after the other."""
+def choose_frames(card: ModelCard, source: Iterable[NamedFrame], count: int = 300) -> Feeds:
+    """Read every frame of a recording and choose the frames to calibrate on.
 
-    def __init__(self, sources: Sequence[Iterable[Named]]) -> None:
-        self._sources = sources
-
-    def __iter__(self) -> Iterator[Named]:
-        """Every frame of every recording."""
-        for source in self._sources:
-            yield from source
-
-
-def choose_frames(card: ModelCard, source: Iterable[Named], count: int = 300) -> Feeds:
-    """Look at every frame of a recording and choose those to calibrate on.
-
-    :param source: named frames, the same ones each time it is iterated.
-    :raises GraphError: where there is not one.
+    :param source: frames of the recording, the same ones at each iteration.
+    :param count: frames to choose.
+    :raises GraphError: if the recording has no frames.
     """
-    looks = [look(name, decode(frame).bgr()) for name, frame in source]
-    if not looks:
+    frames = [extract_features(name, decode(frame).bgr()) for name, frame in source]
+    if not frames:
         raise GraphError('the recording to calibrate on has no frames')
-    return Feeds(card, source, choose(looks, count))
+    return Feeds(card, source, choose_by_light(frames, count))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which frames of a recording to calibrate on: some of every light and every time."""
+"""Choose the frames of a recording to calibrate on: some from every kind of light."""
 
 from __future__ import annotations
 
@@ -14,78 +14,78 @@ import numpy.typing as npt
 
 from ..untrusted.output_files import write_figure, write_image
 
-CLUSTERS = 8
+MAX_GROUPS = 8
+"""Kinds of light that frames are divided into, at most."""
 THUMBNAIL = (160, 90)
+"""Width and height of a thumbnail, in pixels."""
 Image = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """What a frame looks like, as far as choosing needs it.
+    """The light of a frame, and a thumbnail.
 
-    :param name: where it is from, such as ``drive.mcap 12.300``.
-    :param features: (3,) mean and spread of lightness and mean of saturation, all 0 to 1.
+    :param name: says where the frame comes from, such as ``drive.mcap 12.300``.
+    :param light: (3,) float64, each 0 to 1: mean of lightness, spread of lightness, and mean of
+        saturation.
     :param thumbnail: (90, 160, 3) uint8 BGR.
     """
 
     name: str
-    features: Numbers
+    light: Numbers
     thumbnail: Image
 
 
 @dataclass(frozen=True)
 class FrameChoice:
-    """Frames chosen of a recording.
+    """The frames chosen from a recording.
 
-    :param looks: of every frame examined, in the order of the recording.
-    :param cluster: (frames,) which kind of light each has; 0 is the darkest.
-    :param chosen: positions, ascending.
+    :param frames: features of every frame, in the order of the recording.
+    :param group: (frames,) number of the group that each frame is in. Frames of one group have
+        similar light; group 0 is the darkest.
+    :param chosen: positions of the chosen frames, ascending.
     """
 
-    looks: Sequence[FrameFeatures]
-    cluster: npt.NDArray[np.intp]
+    frames: Sequence[FrameFeatures]
+    group: npt.NDArray[np.intp]
     chosen: npt.NDArray[np.intp]
 
-    @property
-    def names(self) -> list[str]:
-        """Names of the frames chosen."""
-        return [self.looks[i].name for i in self.chosen]
 
-
-def look(name: str, bgr: Image) -> FrameFeatures:
-    """FrameFeatures at a frame, (height, width, 3) uint8 BGR."""
+def extract_features(name: str, bgr: Image) -> FrameFeatures:
+    """Extract the features of a frame, (height, width, 3) uint8 BGR."""
     small = cv2.resize(bgr, THUMBNAIL, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
-    light = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    features = np.array([light.mean(), light.std() * 2, hsv[..., 1].mean()]) / 255
-    return FrameFeatures(name, features, np.asarray(small, np.uint8))
+    gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    light = np.array([gray.mean(), gray.std() * 2, hsv[..., 1].mean()]) / 255
+    return FrameFeatures(name, light, np.asarray(small, np.uint8))
 
 
-def choose(looks: Sequence[FrameFeatures], count: int) -> FrameChoice:
-    """Choose frames that cover a recording; the same recording gives the same frames.
+def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
+    """Choose frames that cover all the light of a recording. Equal input gives equal output.
 
-    Frames are grouped by light, every group gives as many as the others as far as it can, and
-    within a group they are spread evenly over its time. So the ten seconds of tunnel in an
-    hour of sun count as much as the sun, which the first 300 frames would never show.
+    The frames are divided into groups of similar light. Each group contributes the same number
+    of frames, or all its frames if it has fewer. Within a group the chosen frames are spread
+    evenly over time. Ten seconds of tunnel in an hour of sunlight therefore count as much as
+    the sunlight. The first 300 frames would not show the tunnel at all.
 
-    :param looks: in order of time, at least one.
-    :param count: frames wanted; all are taken where there are fewer.
+    :param frames: in order of time, at least one.
+    :param count: frames to choose; all frames if there are fewer.
     """
-    cluster = _clusters(np.stack([frame.features for frame in looks]))
-    sizes = np.bincount(cluster)
+    group = _group_by_light(np.stack([frame.light for frame in frames]))
     chosen = []
-    for index, share in enumerate(_shares(sizes, count)):
-        members = np.flatnonzero(cluster == index)
-        # the middles of `share` equal stretches
+    for index, share in enumerate(_deal_out(np.bincount(group), count)):
+        members = np.flatnonzero(group == index)
+        # the middle of each of `share` equal stretches
         chosen.append(members[((np.arange(share) + 0.5) * len(members) / share).astype(int)]
                       if share else members[:0])
-    return FrameChoice(looks, cluster, np.sort(np.concatenate(chosen)))
+    return FrameChoice(frames, group, np.sort(np.concatenate(chosen)))
 
 
-def _clusters(features: Numbers) -> npt.NDArray[np.intp]:
-    points = features.astype(np.float32)
-    count = min(CLUSTERS, len(np.unique(points, axis=0)))
+def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
+    """Number of each frame's group; the groups are numbered from dark to bright."""
+    points = light.astype(np.float32)
+    count = min(MAX_GROUPS, len(np.unique(points, axis=0)))
     if count == 1:
         return np.zeros(len(points), np.intp)
     cv2.setRNGSeed(0)
@@ -98,13 +98,13 @@ def _clusters(features: Numbers) -> npt.NDArray[np.intp]:
     return numbered
 
 
-def _shares(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Deal ``count`` out evenly among groups, none above its size."""
+def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """Deal ``count`` frames out evenly to groups, to no group more than its size."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:
         open_groups = np.flatnonzero(shares < sizes)
-        # what does not divide goes to the largest groups
+        # the largest groups get the remainder of the division
         order = open_groups[np.argsort(-sizes[open_groups], kind='stable')]
         deal = np.full(len(order), left // len(order))
         deal[:left % len(order)] += 1
@@ -115,9 +115,12 @@ def _shares(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 
 
 def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:
-    """Write a PNG of the thumbnails of the frames chosen, the darkest group first."""
-    order = choice.chosen[np.argsort(choice.cluster[choice.chosen], kind='stable')]
-    tiles = [choice.looks[i].thumbnail for i in order]
+    """Write a PNG with the thumbnails of the chosen frames, the darkest group first.
+
+    :raises OutputError: if the file cannot be written.
+    """
+    order = choice.chosen[np.argsort(choice.group[choice.chosen], kind='stable')]
+    tiles = [choice.frames[i].thumbnail for i in order]
     columns = min(columns, len(tiles))
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (-len(tiles) % columns)
@@ -126,21 +129,24 @@ def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> N
 
 
 def write_histogram(choice: FrameChoice, path: Path) -> None:
-    """Write a PNG of the light of every frame, of those chosen, and of each group's share."""
+    """Write a PNG of two histograms: the lightness of the frames, and the frames of each group.
+
+    :raises OutputError: if the file cannot be written.
+    """
     from matplotlib.figure import Figure
-    light = np.array([frame.features[0] for frame in choice.looks])
+    lightness = np.array([frame.light[0] for frame in choice.frames])
     figure = Figure(figsize=(11, 4), layout='tight')
     left, right = figure.subplots(1, 2)
     bins = list(np.linspace(0, 1, 41))
-    left.hist(light, bins, label=f'all {len(light)}', color='0.75', density=True)
-    left.hist(light[choice.chosen], bins, label=f'chosen {len(choice.chosen)}', density=True,
-              histtype='step', color='tab:blue', linewidth=1.5)
+    left.hist(lightness, bins, label=f'all {len(lightness)}', color='0.75', density=True)
+    left.hist(lightness[choice.chosen], bins, label=f'chosen {len(choice.chosen)}',
+              density=True, histtype='step', color='tab:blue', linewidth=1.5)
     left.set(xlabel='mean lightness of the frame', ylabel='density')
     left.legend()
-    groups = np.arange(choice.cluster.max() + 1)
-    right.bar(groups - 0.2, np.bincount(choice.cluster, minlength=len(groups)), 0.4,
+    groups = np.arange(choice.group.max() + 1)
+    right.bar(groups - 0.2, np.bincount(choice.group, minlength=len(groups)), 0.4,
               label='all', color='0.75')
-    right.bar(groups + 0.2, np.bincount(choice.cluster[choice.chosen], minlength=len(groups)),
+    right.bar(groups + 0.2, np.bincount(choice.group[choice.chosen], minlength=len(groups)),
               0.4, label='chosen', color='tab:blue')
     right.set(xlabel='group of light, darkest first', ylabel='frames', yscale='log',
               xticks=groups)

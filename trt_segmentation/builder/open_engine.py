@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A card's TensorRT engine, from the cache or built now."""
+"""Open the TensorRT engine of a model card; build its plan first if the cache has none."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model.card import ModelCard
 from ..untrusted.output_files import naming
-from .build import build, BuildOptions, Progress, supported
-from .cache import EngineCache, EngineKey
+from ..untrusted.signed_files import store
+from .build import build_plan, BuildOptions, Progress, supports_operator
+from .cache import EngineCache
 from .calibration import Calibration
+from .engine_key import EngineKey
 from .graph import model_digest
-from .prepare import card_calibration, give_precision, PreparedGraph, read_graph, Recipe
+from .prepare import apply_precision, load_card_calibration, PreparedGraph, read_graph, Recipe
 
 Log = Callable[[str], None]
 
 
-def engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
-               calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
-    """Everything the plan of a card depends on.
+def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
+                    calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
+    """Collect everything that the plan of a card depends on.
 
-    :raises GraphError: where the ONNX file cannot be read.
+    :raises GraphError: if the ONNX file cannot be read.
     """
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
@@ -43,9 +45,9 @@ def engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build a graph that has its precision already; see :func:`.build.build`."""
-    profiles = [graph.profile] if graph.dynamic else []
-    plan, timing = build(graph.model, profiles, options, timing, progress)
+    """Build the plan of a graph whose precision is set already; see :func:`.build.build_plan`."""
+    profiles = [graph.profile] if graph.is_dynamic else []
+    plan, timing = build_plan(graph.model, profiles, options, timing, progress)
     about = {**plan.about, 'precision': recipe.precision}
     if graph.split is not None:
         about['split'] = graph.split.reason
@@ -58,43 +60,44 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 identity: Callable[[int], GpuIdentity] = gpu_identity,
                 load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
                 ) -> TensorRtEngine:
-    """Load a card's engine, building it first where the cache has none.
+    """Load the engine of a card; build its plan first if the cache has none.
 
-    :param gpu: index as CUDA counts; its context has to be current.
-    :param stream: as :class:`TensorRtEngine`.
-    :param identity: asks a GPU what it is.
-    :param load: makes the engine of a plan and the kernels kept with it; None for a
-        :class:`TensorRtEngine` on ``stream``.
-    :raises EngineError: with TensorRT's words.
-    :raises GraphError: where the network cannot become an engine.
+    :param gpu: index of the GPU in CUDA's order; its CUDA context must be current.
+    :param stream: see :class:`TensorRtEngine`.
+    :param cache: None for the cache in the usual folder.
+    :param log: receives one line for each slow operation and for each problem.
+    :param identity: returns name, architecture and driver of a GPU.
+    :param load: makes an engine from a plan and from the kernels that are kept with the plan;
+        None for a :class:`TensorRtEngine` on ``stream``.
+    :raises EngineError: with TensorRT's message.
+    :raises GraphError: if the network cannot become an engine.
     """
-    kept = cache or EngineCache(log=log)
-    calibration = card_calibration(card) if recipe.calibrated else None
-    key = engine_key(card, recipe, options, calibration, identity(gpu))
+    plans = cache or EngineCache(log=log)
+    calibration = load_card_calibration(card) if recipe.needs_calibration else None
+    key = make_engine_key(card, recipe, options, calibration, identity(gpu))
 
-    def make() -> Plan:
-        graph = give_precision(read_graph(card, recipe, supported), recipe, calibration)
+    def build() -> Plan:
+        graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
         for finding in graph.findings:
             log(str(finding))
-        plan, timing = build_graph(graph, recipe, options, kept.timing(key), progress)
+        plan, timing = build_graph(graph, recipe, options, plans.timing(key), progress)
         if timing:
-            kept.keep_timing(key, timing)
+            plans.keep_timing(key, timing)
         return plan
 
-    def opened(plan: Plan) -> TensorRtEngine:
-        # of each try its own: what a plan that failed has left is not used again
-        kernels = KernelCache(partial(kept.kernels, key), partial(kept.keep_kernels, key))
+    def load_plan(plan: Plan) -> TensorRtEngine:
+        # a new kernel cache for each attempt: kernels of a plan that failed are not used again
+        kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
             plan, card, gpu, stream, warn=log, kernels=kernels)
 
-    return kept.get(key, make, opened)
+    return plans.get(key, build, load_plan)
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write a plan and its sidecar where a user asked for them.
+    """Write a plan and its sidecar to a path that the user chose.
 
-    :raises OutputError: if they cannot be written; names the plan.
+    :raises OutputError: if either file cannot be written; names the plan.
     """
-    from ..untrusted.signed_files import store
     with naming(path, '--out'):
         store(path, plan, {})

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision written into the graph itself: FP16, INT8, and INT8 backbone with FP16 head."""
+"""Write a precision into a graph: FP16, INT8, or an INT8 backbone with an FP16 head."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from onnxruntime.transformers.float16 import convert_float_to_float16, DEFAULT_O
 
 from ..errors import GraphError
 from .backbone import find_backbone, WEIGHTED
-from .graph import name_nodes, opset
+from .graph import name_nodes, opset_version
 
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 6.1e-5
 _OPSET = 19
-"""The first in which the scales of Q and DQ may be FP16."""
+"""The first opset whose QuantizeLinear and DequantizeLinear may have FP16 scales."""
 
 Ranges = Mapping[str, tuple[float, float]]
 """Smallest and largest value of every activation, by tensor name."""
@@ -34,15 +34,23 @@ Ranges = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Split:
-    """Which nodes become INT8, in the order of the graph, and why just those."""
+    """Which nodes become INT8 and which stay FP16.
+
+    :param int8: names of the INT8 nodes, in the order of the graph.
+    :param fp16: names of the nodes that could be INT8 but stay FP16.
+    :param reason: why these nodes were chosen, for the user.
+    """
 
     int8: tuple[str, ...]
     fp16: tuple[str, ...]
     reason: str
 
 
-def quantisable(model: onnx.ModelProto) -> list[str]:
-    """Nodes INT8 is worth it for: those with constant weights, and sums of two activations."""
+def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that gain from INT8.
+
+    These are nodes with constant weights, and Add nodes that sum two activations.
+    """
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
     for node in model.graph.node:
@@ -53,14 +61,16 @@ def quantisable(model: onnx.ModelProto) -> list[str]:
     return found
 
 
-def split(model: onnx.ModelProto, precision: str, keep_fp16: Sequence[str] = ()) -> Split:
-    """Decide what becomes INT8.
+def choose_int8_nodes(model: onnx.ModelProto, precision: str,
+                      keep_fp16: Sequence[str] = ()) -> Split:
+    """Choose the nodes that become INT8.
 
-    :param precision: ``int8`` takes every node that can be, ``mixed`` those of the backbone.
-    :param keep_fp16: patterns of node names (``*`` and ``?``) that stay FP16 whatever else.
-    :raises GraphError: where a pattern is no node's, or nothing is left.
+    :param precision: ``int8`` takes every node that can be INT8; ``mixed`` takes only those of
+        the backbone.
+    :param keep_fp16: patterns (with ``*`` and ``?``) of the names of nodes that stay FP16.
+    :raises GraphError: if a pattern matches no node, or if no node is left for INT8.
     """
-    names = quantisable(model)
+    names = quantisable_nodes(model)
     if precision == 'mixed':
         backbone, reason = find_backbone(model)
         chosen = [name for name in names if name in backbone]
@@ -68,68 +78,77 @@ def split(model: onnx.ModelProto, precision: str, keep_fp16: Sequence[str] = ())
         chosen, reason = names, 'every node with weights, and sums'
     for pattern in keep_fp16:
         if not any(fnmatchcase(node.name, pattern) for node in model.graph.node):
-            raise GraphError(f'keep-fp16 pattern {pattern!r} fits no node; the nodes that could '
+            raise GraphError(f'keep-fp16 pattern {pattern!r} matches no node; the nodes that can '
                              f'be INT8 are {", ".join(names)}')
     chosen = [name for name in chosen
               if not any(fnmatchcase(name, pattern) for pattern in keep_fp16)]
     if not chosen:
-        raise GraphError(f'nothing is left to be INT8 of {len(names)} nodes; build fp16 instead')
+        raise GraphError(f'none of the {len(names)} nodes that can be INT8 is left; build fp16 '
+                         f'instead')
     if keep_fp16:
         reason += f', less {", ".join(keep_fp16)}'
     return Split(tuple(chosen), tuple(n for n in names if n not in set(chosen)), reason)
 
 
-def to_opset(model: onnx.ModelProto, version: int = _OPSET) -> onnx.ModelProto:
-    """The model in an opset at least that new.
+def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert a model to opset 19, unless its opset is that new already.
 
-    :raises GraphError: where ONNX has no way to convert it.
+    :raises GraphError: if ONNX cannot convert the model.
     """
-    if opset(model) >= version:
+    version = opset_version(model)
+    if version >= _OPSET:
         return model
     try:
-        return onnx.version_converter.convert_version(model, version)
-    except Exception as error:      # the converter raises what its C++ half raises
-        raise GraphError(f'opset {opset(model)} cannot be raised to {version}: {error}; export '
-                         f'again with opset_version={version}') from error
+        return onnx.version_converter.convert_version(model, _OPSET)
+    except Exception as error:      # the converter is written in C++ and raises many types
+        raise GraphError(f'opset {version} cannot be raised to {_OPSET}: {error}; export again '
+                         f'with opset_version={_OPSET}') from error
 
 
-def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Every layer in FP16, inputs and outputs as they were.
+def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert every layer to FP16; inputs and outputs keep their types.
 
-    :raises GraphError: where a weight is too large for FP16.
+    :returns: a new model.
+    :raises GraphError: if a weight is too large for FP16.
     """
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
             largest = float(np.max(np.abs(numpy_helper.to_array(tensor)), initial=0))
             if largest > FP16_MAX:
-                raise GraphError(f'{tensor.name} holds {largest:.4g}, and FP16 ends at '
-                                 f'{FP16_MAX:.0f}; build fp32')
+                raise GraphError(f'{tensor.name} holds {largest:.4g}, and the largest FP16 number '
+                                 f'is {FP16_MAX:.0f}; build fp32')
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    # Resize is on the list for an ONNX Runtime of long ago; blocked as the last node it would
-    # make the output FP32 in name and FP16 in fact
+    # the default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
+    # node, that would declare the output as FP32 while its data is FP16
     converted = convert_float_to_float16(
         copy, keep_io_types=True, max_finite_val=FP16_MAX,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'])
     return _sorted(converted)
 
 
-def to_int8(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]) -> onnx.ModelProto:
-    """Some nodes INT8 by Q and DQ (symmetric, weights per channel), the rest FP16.
+def convert_to_int8(model: onnx.ModelProto, ranges: Ranges,
+                    nodes: Sequence[str]) -> onnx.ModelProto:
+    """Convert some nodes to INT8 and all others to FP16.
 
-    :param ranges: for every activation those nodes read.
-    :param nodes: names, from :func:`split`.
-    :raises GraphError: where a range is missing or the opset too old to convert.
+    QuantizeLinear and DequantizeLinear nodes around each INT8 node mark its precision. The
+    quantisation is symmetric; weights have one scale for each channel.
+
+    :param ranges: ranges of all activations that the INT8 nodes read.
+    :param nodes: names of the INT8 nodes, from :func:`choose_int8_nodes`.
+    :returns: a new model.
+    :raises GraphError: if a range is missing, or if the opset is old and cannot be raised.
     """
-    return to_fp16(quantise(model, ranges, nodes))
+    return convert_to_fp16(quantise_nodes(model, ranges, nodes))
 
 
-def quantise(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]) -> onnx.ModelProto:
-    """As :func:`to_int8`, with the rest FP32."""
+def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
+                   nodes: Sequence[str]) -> onnx.ModelProto:
+    """Do the same as :func:`convert_to_int8`, but leave all other nodes FP32."""
     copy = onnx.ModelProto()
-    copy.CopyFrom(to_opset(model))
+    copy.CopyFrom(raise_opset(model))
     kinds = sorted({node.op_type for node in copy.graph.node if node.name in set(nodes)})
-    missing = sorted(set(activations(copy, nodes)) - set(ranges))
+    missing = sorted(set(activations_read_by(copy, nodes)) - set(ranges))
     if missing:
         raise GraphError(f'no calibrated range for {", ".join(missing)}; calibrate again')
     quantiser = QDQQuantizer(
@@ -137,8 +156,8 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]) -> on
         activation_qType=QuantType.QInt8, tensors_range=_tensors_data(ranges),
         nodes_to_quantize=list(nodes), nodes_to_exclude=[], op_types_to_quantize=kinds,
         extra_options={
-            # TensorRT knows no zero points and no quantised bias, and fuses best where only
-            # what goes into a layer is quantised
+            # TensorRT accepts neither zero points nor a quantised bias, and it fuses best if
+            # only the inputs of a layer are quantised
             'ActivationSymmetric': True, 'WeightSymmetric': True, 'QuantizeBias': False,
             'AddQDQPairToWeight': True, 'DedicatedQDQPair': False,
             'OpTypesToExcludeOutputQuantization': kinds,
@@ -147,16 +166,21 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]) -> on
     return _sorted(quantiser.model.model)
 
 
-def activations(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
-    """Tensors that are not constant and that some nodes read: what has to be calibrated."""
+def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
+    """Names of the activations that some nodes read; these must be calibrated."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return list(dict.fromkeys(
         name for node in model.graph.node if node.name in nodes
         for name in node.input if name and name not in constants))
 
 
-def small_scales(model: onnx.ModelProto) -> list[str]:
-    """Quantisation scales that FP16 holds only roughly: tensors of very small range."""
+def find_small_scales(model: onnx.ModelProto) -> list[str]:
+    """Find quantisation scales that are too small for FP16 to hold precisely.
+
+    Such scales come from activations with a very small range.
+
+    :returns: names of the scales.
+    """
     scales = {node.input[1] for node in model.graph.node if node.op_type == 'QuantizeLinear'}
     return [tensor.name for tensor in model.graph.initializer if tensor.name in scales
             and float(np.min(np.abs(numpy_helper.to_array(tensor)))) < FP16_SMALLEST_NORMAL]
@@ -169,7 +193,7 @@ def _tensors_data(ranges: Ranges) -> Any:
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    # both converters append nodes at the end, and parsers want them in order
+    # both converters append new nodes at the end, and parsers require topological order
     wrapped = ONNXModel(model)
     wrapped.topological_sort()
     result: onnx.ModelProto = wrapped.model

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an ONNX file to the graph an engine is built from: checked, simplified, typed."""
+"""Prepare an ONNX file for the builder: check it, simplify it, and set its precision."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ import onnx
 from ..errors import GraphError
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
-from .graph import (
-    check,
-    Finding,
-    input_shapes,
-    load_model,
-    model_digest,
-    refuse_errors,
-    simplify,
+from .check import check_model, Finding, refuse_errors
+from .graph import input_shapes, load_model, model_digest, simplify_model
+from .precision import (
+    choose_int8_nodes,
+    convert_to_fp16,
+    convert_to_int8,
+    find_small_scales,
+    PRECISIONS,
+    Split,
 )
-from .precision import PRECISIONS, small_scales, Split, split, to_fp16, to_int8
-from .shapes import Profile, profile
+from .shapes import make_profile, Profile
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an engine is to be.
+    """How the graph of an engine is prepared.
 
     :param precision: one of :data:`.precision.PRECISIONS`.
-    :param sizes: for :func:`.shapes.parse_sizes`; '' for what the model and its card say.
-    :param batch: for :func:`.shapes.parse_batch`; '' for 1 to 8, or what the model fixes.
-    :param keep_fp16: patterns of node names that INT8 must not touch.
-    :param simplify: whether onnxslim may fold and fuse first.
-    :raises GraphError: for a precision there is not.
+    :param sizes: image sizes for :func:`.shapes.parse_sizes`; empty for the sizes of the model
+        and its card.
+    :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for 1 to 8, or for the batch
+        size that the model fixes.
+    :param keep_fp16: patterns of the names of nodes that must not become INT8.
+    :param simplify: whether onnxslim simplifies the graph first.
+    :raises GraphError: if the precision is unknown.
     """
 
     precision: str = 'fp16'
@@ -46,7 +48,7 @@ class Recipe:
     simplify: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a precision nobody knows."""
+        """Refuse an unknown precision."""
         if self.precision not in PRECISIONS:
             near = get_close_matches(self.precision, PRECISIONS, n=1)
             raise GraphError(f'precision {self.precision!r}'
@@ -54,18 +56,20 @@ class Recipe:
                              + f' Known: {", ".join(PRECISIONS)}')
 
     @property
-    def calibrated(self) -> bool:
-        """Whether it takes calibrated ranges."""
+    def needs_calibration(self) -> bool:
+        """Whether the precision needs calibrated ranges."""
         return self.precision in ('int8', 'mixed')
 
 
 @dataclass(frozen=True)
 class PreparedGraph:
-    """A network ready to be built, or to be given a precision.
+    """A network that was read and checked.
 
-    :param profile: range of its input.
-    :param findings: warnings; what is an error was raised.
-    :param split: which nodes are INT8; None where none are.
+    :param model: FP32 from :func:`read_graph`; in its final precision from
+        :func:`apply_precision`.
+    :param profile: range of sizes of the input.
+    :param findings: warnings only; an error was raised already.
+    :param split: which nodes are INT8; None if none are.
     """
 
     model: onnx.ModelProto
@@ -74,65 +78,70 @@ class PreparedGraph:
     split: Split | None = None
 
     @property
-    def dynamic(self) -> bool:
-        """Whether any side of the input is open, so that the engine needs its profile."""
+    def is_dynamic(self) -> bool:
+        """Whether any side of the input is dynamic; the engine then needs the profile."""
         return any(isinstance(side, str) for shape in input_shapes(self.model).values()
                    for side in shape)
 
 
 def read_graph(card: ModelCard, recipe: Recipe,
-               supported: Callable[[str], bool] = lambda operator: True) -> PreparedGraph:
-    """Load, check and simplify a card's network; FP32.
+               supports_operator: Callable[[str], bool] = lambda operator: True
+               ) -> PreparedGraph:
+    """Load, check and simplify the FP32 network of a card.
 
-    :param supported: whether the parser to come knows an operator.
-    :raises GraphError: naming the node and what to do.
+    :param supports_operator: whether the parser that will read the network supports an operator.
+    :raises GraphError: if the network cannot be used; names the node and what to do.
     """
     model = load_model(card.model)
-    findings = check(model, supported)
+    findings = check_model(model, supports_operator)
     refuse_errors(findings)
-    sizes = profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
+    sizes = make_profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
     if recipe.simplify:
-        model = simplify(model, {name: one.smallest for name, one in sizes.items()})
+        model = simplify_model(model, {name: p.smallest for name, p in sizes.items()})
     return PreparedGraph(model, sizes, findings)
 
 
-def give_precision(graph: PreparedGraph, recipe: Recipe,
-                   calibration: Calibration | None = None) -> PreparedGraph:
-    """The graph in the precision of a recipe.
+def apply_precision(graph: PreparedGraph, recipe: Recipe,
+                    calibration: Calibration | None = None) -> PreparedGraph:
+    """Convert a graph to the precision of a recipe.
 
-    :param calibration: needed for int8 and mixed; what it says is too sensitive stays FP16.
-    :raises GraphError: where it is missing, or a layer cannot be had in that precision.
+    :param graph: FP32.
+    :param calibration: required for int8 and mixed. Nodes that it lists as too sensitive stay
+        FP16.
+    :returns: a new graph, or ``graph`` for fp32.
+    :raises GraphError: if the calibration is missing, or a node cannot have that precision.
     """
     if recipe.precision == 'fp32':
         return graph
     if recipe.precision == 'fp16':
-        return PreparedGraph(to_fp16(graph.model), graph.profile, graph.findings)
+        return PreparedGraph(convert_to_fp16(graph.model), graph.profile, graph.findings)
     if calibration is None:
         raise GraphError(f'{recipe.precision} needs calibrated ranges; give --calibrate BAG, a '
                          f'folder of images, or street')
-    chosen = split(graph.model, recipe.precision, (*recipe.keep_fp16, *calibration.keep_fp16))
-    model = to_int8(graph.model, calibration.ranges, chosen.int8)
-    rough = small_scales(model)
-    findings = [Finding('warning', ', '.join(rough[:3]), (
-        f'and {len(rough) - 3} more: ' if len(rough) > 3 else '')
-        + 'quantisation scales so small that FP16 rounds them; where accuracy suffers, keep their '
-        'layers FP16 with --keep-fp16')] if rough else []
-    return PreparedGraph(model, graph.profile, [*graph.findings, *findings], chosen)
+    split = choose_int8_nodes(graph.model, recipe.precision,
+                              (*recipe.keep_fp16, *calibration.keep_fp16))
+    model = convert_to_int8(graph.model, calibration.ranges, split.int8)
+    small = find_small_scales(model)
+    findings = [Finding('warning', ', '.join(small[:3]), (
+        f'and {len(small) - 3} more: ' if len(small) > 3 else '')
+        + 'quantisation scales so small that FP16 rounds them; if accuracy suffers, keep their '
+        'layers FP16 with --keep-fp16')] if small else []
+    return PreparedGraph(model, graph.profile, [*graph.findings, *findings], split)
 
 
 def calibration_path(card: ModelCard) -> Path:
-    """Where a card's calibrated ranges lie: beside its network."""
+    """Path of a card's calibrated ranges, beside its ONNX file."""
     return card.model.with_suffix('.scales.json')
 
 
-def card_calibration(card: ModelCard) -> Calibration:
-    """The calibrated ranges beside a card's network.
+def load_card_calibration(card: ModelCard) -> Calibration:
+    """Load the calibrated ranges of a card.
 
-    :raises GraphError: where there are none, or they were measured on another network.
+    :raises GraphError: if there are none, or if they were measured on another network.
     """
     path = calibration_path(card)
     found = load_calibration(path)
     if found.model != model_digest(card.model):
         raise GraphError(f'{path} was measured on another network than {card.model}; calibrate '
-                         f'again: trt_seg build with --calibrate BAG writes it anew')
+                         f'again: run trt_seg build with --calibrate BAG')
     return found

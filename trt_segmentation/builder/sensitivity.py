@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which layers INT8 costs the most accuracy, and how few of them have to go back to FP16."""
+"""Find the layers that lose the most accuracy in INT8, and move as few as possible to FP16."""
 
 from __future__ import annotations
 
@@ -13,66 +13,76 @@ import numpy.typing as npt
 import onnx
 
 from ..errors import GraphError
-from .graph import answer
-from .precision import quantise, Ranges, Split, to_int8
+from .graph import run_model
+from .precision import convert_to_int8, quantise_nodes, Ranges, Split
 
 Loss = Callable[[onnx.ModelProto], float]
 
 
-def layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str],
-                 feeds: Sequence[Mapping[str, npt.NDArray[Any]]],
-                 progress: Callable[[int], None] = lambda done: None) -> dict[str, float]:
-    """How much the output changes when one node alone is INT8.
+def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str],
+                         feeds: Sequence[Mapping[str, npt.NDArray[Any]]],
+                         progress: Callable[[int], None] = lambda done: None) -> dict[str, float]:
+    """Measure how much the network output changes if a single node is INT8.
 
-    :param model: simplified, FP32.
-    :param feeds: a few inputs to measure on.
-    :returns: relative RMS error of the outputs by node, the worst first.
+    :param model: simplified FP32 network.
+    :param nodes: names of the nodes to measure, one after the other.
+    :param feeds: a few network inputs to measure on.
+    :param progress: called after each node with the number of nodes measured.
+    :returns: relative RMS error of the network output for each node, the largest first.
     """
-    truth = [answer(model, feed) for feed in feeds]
+    expected = [run_model(model, feed) for feed in feeds]
     errors = {}
     for done, node in enumerate(nodes, 1):
-        changed = quantise(model, ranges, [node])
-        errors[node] = float(np.mean([
-            _error(expected, answer(changed, feed)) for expected, feed in zip(truth, feeds)]))
+        changed = quantise_nodes(model, ranges, [node])
+        errors[node] = float(np.mean([_relative_error(outputs, run_model(changed, feed))
+                                      for outputs, feed in zip(expected, feeds)]))
         progress(done)
     return dict(sorted(errors.items(), key=lambda item: -item[1]))
 
 
-def put_back(model: onnx.ModelProto, ranges: Ranges, split: Split, errors: Mapping[str, float],
-             loss: Loss, most: float) -> Split:
-    """Return the fewest of the worst layers to FP16 that bring the loss down to a bar.
+def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
+                        errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
+    """Move the most sensitive layers to FP16, as few as keep the loss within a limit.
 
-    :param errors: from :func:`layer_errors`, the worst first.
-    :param loss: what a network loses to FP32, such as mean IoU on held-out frames; called
-        about log2(layers) times.
-    :param most: the bar.
-    :raises GraphError: where even with a single layer INT8 the loss is above the bar.
+    The function finds the number of layers by bisection. It therefore calls ``loss`` about
+    log2(layers) times.
+
+    :param model: simplified FP32 network.
+    :param split: the INT8 layers to start from.
+    :param errors: from :func:`measure_layer_errors`, the largest error first.
+    :param loss: returns the accuracy that a network loses to FP32, such as mean IoU on held-out
+        images.
+    :param limit: the largest loss allowed.
+    :returns: the split with the remaining INT8 layers.
+    :raises GraphError: if the loss is above the limit even with a single INT8 layer.
     """
-    worst = [name for name in errors if name in set(split.int8)]
+    candidates = [name for name in errors if name in set(split.int8)]
 
-    def with_back(count: int) -> Split:
-        back = set(worst[:count])
-        return replace(split, int8=tuple(n for n in split.int8 if n not in back),
-                       fp16=(*split.fp16, *worst[:count]),
+    def split_without(count: int) -> Split:
+        moved = candidates[:count]
+        return replace(split, int8=tuple(n for n in split.int8 if n not in set(moved)),
+                       fp16=(*split.fp16, *moved),
                        reason=f'{split.reason}, less the {count} most sensitive layers'
                        if count else split.reason)
 
-    def loses(count: int) -> float:
-        return loss(to_int8(model, ranges, with_back(count).int8))
+    def loss_without(count: int) -> float:
+        return loss(convert_to_int8(model, ranges, split_without(count).int8))
 
-    low, high = 0, len(worst) - 1
-    if loses(low) <= most:
-        return with_back(low)
-    if (left := loses(high)) > most:
-        raise GraphError(f'INT8 loses {left:.4f} with one layer in it, more than the '
-                         f'{most:.4f} allowed; build fp16')
-    while high - low > 1:       # low loses too much, high does not
+    low, high = 0, len(candidates) - 1
+    if loss_without(low) <= limit:
+        return split_without(low)
+    if (left := loss_without(high)) > limit:
+        raise GraphError(f'INT8 loses {left:.4f} even with a single INT8 layer, more than the '
+                         f'{limit:.4f} allowed; build fp16')
+    while high - low > 1:       # at `low` the loss is above the limit, at `high` it is not
         middle = (low + high) // 2
-        low, high = (low, middle) if loses(middle) <= most else (middle, high)
-    return with_back(high)
+        low, high = (low, middle) if loss_without(middle) <= limit else (middle, high)
+    return split_without(high)
 
 
-def _error(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> float:
+def _relative_error(expected: Sequence[npt.NDArray[Any]],
+                    found: Sequence[npt.NDArray[Any]]) -> float:
+    """RMS of the differences, relative to the RMS of the expected values."""
     squares = [(float(np.sum(np.square(b.astype(np.float64) - a))),
                 float(np.sum(np.square(a, dtype=np.float64)))) for a, b in zip(expected, found)]
     wrong, total = map(sum, zip(*squares))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The range of input sizes one engine is built for."""
+"""The range of input sizes that an engine is built for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Profile:
-    """The smallest, usual and largest shape of an input; TensorRT tunes for the usual one.
+    """The smallest, usual and largest shape of an input. TensorRT tunes for the usual shape.
 
-    :raises GraphError: where they are not in that order in every axis.
+    :raises GraphError: if the shapes are not in ascending order in every axis.
     """
 
     smallest: Shape
@@ -26,7 +26,7 @@ class Profile:
     largest: Shape
 
     def __post_init__(self) -> None:
-        """Refuse what TensorRT would refuse later and less clearly."""
+        """Refuse early what TensorRT would refuse later with a less clear message."""
         for axis, sides in enumerate(zip(self.smallest, self.usual, self.largest)):
             if not 0 < sides[0] <= sides[1] <= sides[2]:
                 raise GraphError(f'axis {axis} of the profile is {"/".join(map(str, sides))}; '
@@ -34,17 +34,22 @@ class Profile:
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
-        """All three, smallest first."""
+        """All three shapes, the smallest first."""
         return self.smallest, self.usual, self.largest
 
+
 OPEN_BATCH = [1, 1, 8]
-"""Batches of a network that leaves them open: best at one camera, up to eight at once."""
+"""Smallest, usual and largest batch if the network leaves the batch dynamic.
+
+The engine is then tuned for one camera and can run up to eight frames at once.
+"""
 
 
 def parse_sizes(text: str) -> list[tuple[int, int]]:
-    """Heights and widths of ``512x1024`` or ``256x256/512x512/1024x1024``: min, opt, max.
+    """Parse image sizes such as ``512x1024`` or ``256x256/512x512/1024x1024``.
 
-    :raises GraphError: where the text is neither.
+    :returns: (height, width) of the smallest, usual and largest image, in pixels.
+    :raises GraphError: if the text is neither one size nor three.
     """
     sizes = [tuple(map(int, found.groups())) for part in text.split('/')
              if (found := re.fullmatch(r'(\d+)[x×](\d+)', part.strip()))]
@@ -55,9 +60,10 @@ def parse_sizes(text: str) -> list[tuple[int, int]]:
 
 
 def parse_batch(text: str) -> list[int]:
-    """Batch sizes of ``1`` or ``1/2/4``: min, opt, max.
+    """Parse batch sizes such as ``1`` or ``1/2/4``.
 
-    :raises GraphError: where the text is neither.
+    :returns: the smallest, usual and largest batch.
+    :raises GraphError: if the text is neither one number nor three.
     """
     parts = text.split('/')
     if len(parts) not in (1, 3) or not all(part.strip().isdigit() for part in parts):
@@ -65,15 +71,17 @@ def parse_batch(text: str) -> list[int]:
     return [int(part) for part in parts] * (3 // len(parts))
 
 
-def profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, sizes: str = '',
-            batch: str = '') -> dict[str, Profile]:
-    """The profile of a network's image input.
+def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, sizes: str = '',
+                 batch: str = '') -> dict[str, Profile]:
+    """Make the profile of a network's image input.
 
-    :param inputs: the graph's inputs as :func:`.graph.input_shapes` gives them.
-    :param card: says height and width where the graph and ``sizes`` leave them open.
-    :param sizes: for :func:`parse_sizes`; '' for what the graph and the card say.
-    :param batch: for :func:`parse_batch`; '' for :data:`OPEN_BATCH`, or what the graph fixes.
-    :raises GraphError: where a side is left open, or contradicts what the graph fixes.
+    :param inputs: the graph's inputs, from :func:`.graph.input_shapes`.
+    :param card: gives height and width if neither the graph nor ``sizes`` does.
+    :param sizes: text for :func:`parse_sizes`; empty for the sizes of the graph or the card.
+    :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes, or for
+        :data:`OPEN_BATCH`.
+    :returns: the profile, by name of the input.
+    :raises GraphError: if nothing gives the size of a side, or if a size contradicts the graph.
     """
     ((name, shape),) = inputs.items()
     rows, cols = (1, 2) if shape[1] not in (1, 3) and shape[3] in (1, 3) else (2, 3)
@@ -83,14 +91,14 @@ def profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, sizes: s
     if sizes:
         wanted[rows], wanted[cols] = map(list, zip(*parse_sizes(sizes)))
     fallback = {0: OPEN_BATCH, rows: [card.height] * 3, cols: [card.width] * 3}
-    axes = [_axis(name, shape, axis, wanted.get(axis), fallback.get(axis, [0]))
+    axes = [_axis_sizes(name, shape, axis, wanted.get(axis), fallback.get(axis, [0]))
             for axis in range(len(shape))]
     smallest, usual, largest = zip(*axes)
     return {name: Profile(smallest, usual, largest)}
 
 
-def _axis(name: str, shape: Sequence[int | str], axis: int, wanted: list[int] | None,
-          fallback: list[int]) -> list[int]:
+def _axis_sizes(name: str, shape: Sequence[int | str], axis: int, wanted: list[int] | None,
+                fallback: list[int]) -> list[int]:
     side = shape[axis]
     if isinstance(side, int):
         if wanted and wanted != [side] * 3:

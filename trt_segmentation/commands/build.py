@@ -11,24 +11,24 @@ from pathlib import Path
 import onnx
 from rich.console import Console
 
-from ..accuracy.compare import Shot
-from ..accuracy.held_out import held_out, not_chosen, street_shots
-from ..accuracy.label_values import label_values
+from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
+from ..accuracy.label_values import read_label_values
 from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
-from ..builder.build import supported
+from ..accuracy.samples import Sample
+from ..builder.build import supports_operator
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
 from ..builder.frame_choice import write_contact_sheet, write_histogram
 from ..builder.graph import model_digest
-from ..builder.open_engine import build_graph, engine_key, write_plan
+from ..builder.open_engine import build_graph, make_engine_key, write_plan
 from ..builder.precision import PRECISIONS
 from ..builder.prepare import (
+    apply_precision,
     calibration_path,
-    card_calibration,
-    give_precision,
+    load_card_calibration,
     PreparedGraph,
     read_graph,
 )
@@ -60,7 +60,7 @@ def run_build(order: BuildCommandOptions) -> int:
     identity = _identity(order)
     bars = Bars(Console(stderr=True))
     with bars.shown():
-        graph = read_graph(card, order.recipe, supported)
+        graph = read_graph(card, order.recipe, supports_operator)
         for finding in graph.findings:
             bars.say(str(finding))
         calibration, given = _given_precision(order, card, graph, bars)
@@ -120,7 +120,7 @@ def _given_precision(order: BuildCommandOptions, card: ModelCard, graph: Prepare
             card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
             order.max_miou_drop, bars.steps('layers ranked'))
         bars.say(f'kept fp16: {", ".join(calibration.keep_fp16) or "none"}')
-    given = give_precision(graph, recipe, calibration)
+    given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
         bars.say(str(finding))
     if given.split is not None:
@@ -143,17 +143,17 @@ def _choose(order: BuildCommandOptions, card: ModelCard, bars: Bars) -> Feeds:
     make_folder(folder, '--report')
     write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')
     write_histogram(feeds.choice, folder / 'histogram.png')
-    bars.say(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.looks)} frames: '
+    bars.say(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.frames)} frames: '
              f'{folder / "contact_sheet.png"}, {folder / "histogram.png"}')
     return feeds
 
 
 def _calibration(order: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                  feeds: Feeds | None, bars: Bars) -> Calibration | None:
-    if not order.recipe.calibrated:
+    if not order.recipe.needs_calibration:
         return None
     if feeds is None:
-        calibration = card_calibration(card)
+        calibration = load_card_calibration(card)
     else:
         step = bars.steps('calibration', len(feeds.choice.chosen))
         folder = EngineCache(order.cache).folder
@@ -166,17 +166,18 @@ def _calibration(order: BuildCommandOptions, card: ModelCard, graph: PreparedGra
 
 
 def _shots(order: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
-           bars: Bars) -> list[Shot]:
+           bars: Bars) -> list[Sample]:
     count = order.hold_out_frames
     if order.hold_out:
-        values = label_values(order.ignore, order.label_map)
-        return held_out(card, order.hold_out, order.hold_out_labels, values, count, order.topic)
-    if feeds is not None and (shots := not_chosen(feeds, count)):
+        values = read_label_values(order.ignore, order.label_map)
+        return read_held_out(card, order.hold_out, order.hold_out_labels, values, count,
+                             order.topic)
+    if feeds is not None and (shots := read_left_out(feeds, count)):
         bars.say(f'accuracy on {len(shots)} frames that calibration left out; give others with '
                  '--hold-out')
         return shots
     bars.say(f'accuracy on {count} street scenes; give frames of your own with --hold-out')
-    return list(street_shots(card, count))
+    return list(draw_held_out(card, count))
 
 
 def _models(order: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
@@ -185,10 +186,10 @@ def _models(order: BuildCommandOptions, graph: PreparedGraph, given: PreparedGra
     models = {order.precision: given.model}
     for name in PRECISIONS[1:] if order.compare else ():
         recipe = replace(order.recipe, precision=name)
-        if name in models or (recipe.calibrated and calibration is None):
+        if name in models or (recipe.needs_calibration and calibration is None):
             continue
         try:
-            models[name] = give_precision(graph, recipe, calibration).model
+            models[name] = apply_precision(graph, recipe, calibration).model
         except GraphError as error:
             bars.say(f'{name} is not compared: {error}')
     return models
@@ -197,7 +198,7 @@ def _models(order: BuildCommandOptions, graph: PreparedGraph, given: PreparedGra
 def _cached(order: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
             calibration: Calibration | None, identity: GpuIdentity, cache: EngineCache,
             bars: Bars) -> Plan:
-    key = engine_key(card, order.recipe, order.options, calibration, identity)
+    key = make_engine_key(card, order.recipe, order.options, calibration, identity)
 
     def make() -> Plan:
         plan, timing = build_graph(given, order.recipe, order.options, cache.timing(key),

@@ -26,7 +26,7 @@ class BuildCommandOptions:
         out or, without any, street scenes.
     :param hold_out_labels: folder of label maps for each of ``hold_out``, ``-`` for none.
     :param ignore: values of these label maps to leave out.
-    :param label_map: map of these label maps, see :func:`.label_values.load_map`.
+    :param label_map: map of these label maps, see :func:`.label_values.load_value_map`.
     :param compare: report every precision, not only the one built.
     :param max_miou_drop: what may be lost to FP32; None for no limit.
     :param search: put layers back to FP16 until the loss is below ``max_miou_drop``.
@@ -83,7 +83,7 @@ class BuildCommandOptions:
         :raises GraphError: naming them.
         :raises OutputError: naming the file.
         """
-        calibrated = self.recipe.calibrated
+        calibrated = self.recipe.needs_calibration
         for option, value in (('--calibrate', self.calibrate), ('--keep-fp16', self.keep_fp16),
                               ('--search', self.search)):
             if value and not calibrated:

@@ -16,9 +16,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from ..accuracy.label_values import label_values, LabelValues
+from ..accuracy.label_values import LabelValues, read_label_values
 from ..accuracy.metrics import Scores
-from ..accuracy.samples import evaluate, folder_samples, pairs, Sample, street_samples
+from ..accuracy.samples import (
+    draw_street_samples,
+    evaluate,
+    pair_files,
+    read_folder_samples,
+    Sample,
+)
 from ..errors import EvaluationError
 from ..model.card import load_card, ModelCard
 from ..pipeline import open_pipeline, Pipeline
@@ -41,7 +47,7 @@ def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[s
     :param conditions: all where empty.
     :param json_path: file for the scores; checked before anything is scored.
     :param ignore: values of the label maps to leave out; ``label_map`` is
-        :func:`.label_values.load_map`'s.
+        :func:`.label_values.load_value_map`'s.
     :raises EvaluationError, LabelValueError, ModelCardError, EngineError, OutputError: as those
         it calls.
     """
@@ -54,7 +60,7 @@ def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[s
             raise EvaluationError(f'{option} is for street scenes; leave it out with --images')
     if json_path:
         check_file(json_path, '--json')
-    card, values = load_card(model), label_values(ignore, label_map)
+    card, values = load_card(model), read_label_values(ignore, label_map)
     given = (_folder(card, images, labels, values) if images and labels else
              _scenes(card, street or SCENES, conditions))
     pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
@@ -73,13 +79,13 @@ def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[s
 
 
 def _folder(card: ModelCard, images: Path, labels: Path, values: LabelValues) -> dict[str, Source]:
-    samples = folder_samples(images, labels, len(card.classes), values)
-    return {images.name: (samples, len(pairs(images, labels)), str(images))}
+    samples = read_folder_samples(images, labels, len(card.classes), values)
+    return {images.name: (samples, len(pair_files(images, labels)), str(images))}
 
 
 def _scenes(card: ModelCard, count: int, conditions: Sequence[str]) -> dict[str, Source]:
     from ..street import CONDITIONS
-    return {condition: (street_samples(card, count, condition), count, condition)
+    return {condition: (draw_street_samples(card, count, condition), count, condition)
             for condition in conditions or CONDITIONS}
 
 

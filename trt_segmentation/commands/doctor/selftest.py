@@ -119,16 +119,17 @@ def _built(log: Log) -> tuple[str, str]:
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
-    from ...builder.build import BuildOptions, supported
+    from ...builder.build import BuildOptions, supports_operator
     from ...builder.open_engine import build_graph
-    from ...builder.prepare import give_precision, read_graph, Recipe
+    from ...builder.prepare import apply_precision, read_graph, Recipe
     from ...engines.plan import count_precisions, from_json
     from ...errors import SegmentationError
     from ...model.card import load_card
     log(f'self-test: building without a GPU, {library}')
     recipe = Recipe('fp16')
     try:
-        graph = give_precision(read_graph(load_card('street'), recipe, supported), recipe)
+        graph = apply_precision(
+            read_graph(load_card('street'), recipe, supports_operator), recipe)
         plan, _ = build_graph(graph, recipe, BuildOptions())
     except (SegmentationError, ValueError) as error:
         return f'{library} is here but cannot build: {error}', ''

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Check an ONNX network for everything that makes an engine fail or misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+import math
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, TensorProto
+
+from ..errors import GraphError
+from ..model.tensor import MOST_NUMBERS
+from .graph import input_shapes, opset_version
+
+OLDEST_OPSET = 13
+"""Older opsets lack per-channel quantisation and split many operators into several nodes."""
+
+CONTROL_FLOW = ('If', 'Loop', 'Scan')
+DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')
+RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli',
+          'Multinomial')
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem of a network.
+
+    :param level: ``error`` stops a build; ``warning`` may cost speed or accuracy.
+    :param where: name of the node or tensor; empty for the whole file.
+    :param text: the problem and its remedy.
+    """
+
+    level: str
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f'{self.level}: {self.where + ": " if self.where else ""}{self.text}'
+
+
+def check_model(model: onnx.ModelProto,
+                supports_operator: Callable[[str], bool] = lambda operator: True
+                ) -> list[Finding]:
+    """Find everything that makes a segmentation network fail or misbehave as an engine.
+
+    :param supports_operator: whether the parser that will read the network supports an operator.
+    :returns: findings, errors first.
+    """
+    found = [*_check_file(model), *_check_inputs(model), *_check_weights(model)]
+    for node in model.graph.node:
+        found.extend(_check_node(node, supports_operator))
+    return sorted(found, key=lambda finding: finding.level != 'error')
+
+
+def refuse_errors(findings: list[Finding]) -> None:
+    """Raise an exception if any finding is an error.
+
+    :raises GraphError: with all errors, one on each line.
+    """
+    errors = [str(finding) for finding in findings if finding.level == 'error']
+    if errors:
+        raise GraphError('\n'.join(errors))
+
+
+def _check_file(model: onnx.ModelProto) -> Iterator[Finding]:
+    version = opset_version(model)
+    if version < OLDEST_OPSET:
+        yield Finding('warning', '', f'opset {version} splits operators in ways that TensorRT '
+                      f'fuses badly; export again with opset_version=17 or newer')
+    if not model.graph.node:
+        yield Finding('error', '', 'the graph has no nodes; export the network again')
+
+
+def _check_inputs(model: onnx.ModelProto) -> Iterator[Finding]:
+    inputs = input_shapes(model)
+    if len(inputs) != 1:
+        yield Finding('error', '', f'{len(inputs)} inputs ({", ".join(inputs) or "none"}); a '
+                      f'segmentation network takes one image: export the others as constants')
+    for name, shape in inputs.items():
+        text = '×'.join(map(str, shape))
+        if len(shape) != 4:
+            yield Finding('error', name, f'shape {text} has {len(shape)} axes; expected 4, '
+                          f'N×C×H×W or N×H×W×C')
+        elif not {shape[1], shape[3]} & {1, 3}:
+            yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels; if the '
+                          f'channels are dynamic, export again with only batch, height and width '
+                          f'dynamic')
+        elif math.prod(side for side in shape if isinstance(side, int)) > MOST_NUMBERS:
+            yield Finding('error', name, f'shape {text} is larger than any camera image; export '
+                          f'at the size of your camera images or below')
+
+
+def _check_weights(model: onnx.ModelProto) -> Iterator[Finding]:
+    for tensor in _constant_tensors(model.graph):
+        if tensor.data_type == TensorProto.DOUBLE:
+            yield Finding('warning', tensor.name, 'holds 64-bit floats, which TensorRT converts '
+                          'to 32 bits; call .float() before the export')
+        if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
+            bad = int(np.count_nonzero(~np.isfinite(numpy_helper.to_array(tensor))))
+            if bad:
+                yield Finding('error', tensor.name, f'{bad} weights are NaN or infinite: the '
+                              f'training diverged; export an earlier checkpoint')
+
+
+def _constant_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """All weights and constants of a graph and of the graphs inside its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField('t'):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in [attribute.g, *attribute.graphs]:
+                yield from _constant_tensors(inner)
+
+
+def _check_node(node: onnx.NodeProto,
+                supports_operator: Callable[[str], bool]) -> Iterator[Finding]:
+    operator = node.op_type
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    if not supports_operator(operator):
+        yield Finding('error', node.name, _explain_operator(node))
+    if operator in CONTROL_FLOW:
+        yield Finding('warning', node.name, f'{operator} is control flow, which a CUDA graph '
+                      f'cannot contain; export with fixed sizes so that the operator is folded '
+                      f'away')
+    elif operator in DATA_DEPENDENT:
+        yield Finding('warning', node.name, f'{operator} has an output whose size depends on '
+                      f'the image, which a CUDA graph cannot contain')
+    elif operator in RANDOM:
+        yield Finding('error', node.name, f'{operator} makes the network output differ from run '
+                      f'to run; call model.eval() before the export')
+    elif operator == 'BatchNormalization' and attributes.get('training_mode'):
+        yield Finding('error', node.name, 'BatchNormalization is in training mode; call '
+                      'model.eval() before the export')
+    elif operator == 'Resize' and attributes.get('antialias'):
+        yield Finding('error', node.name, 'Resize with antialias=1 is not in TensorRT; call '
+                      'interpolate(…, antialias=False)')
+
+
+def _explain_operator(node: onnx.NodeProto) -> str:
+    """Say what to do about an operator that the parser does not support."""
+    if node.domain in ('', 'ai.onnx'):
+        return (f'TensorRT has no {node.op_type}; replace the operator in the network before the '
+                f'export, or cut it off if it comes last')
+    remedy = ('save the model before ONNX Runtime optimises it, or optimise at most with '
+              'ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
+              'export without it, or load a TensorRT plugin of that name first')
+    return f'{node.domain}.{node.op_type} is no standard operator; {remedy}'

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that a plan depends on, as a key and as the names of files in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+import hashlib
+import json
+from typing import Any
+
+from ..untrusted.signed_files import SCHEMA
+
+
+@dataclass(frozen=True)
+class EngineKey:
+    """Everything that a plan depends on. Plans with equal keys are interchangeable.
+
+    :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
+    :param precision: fp32, fp16, int8 or mixed.
+    :param scales: digest of the calibrated ranges; empty if the plan uses none.
+    :param keep_fp16: patterns of the names of nodes that must not become INT8.
+    :param shapes: image sizes and batch sizes that were requested, and the size in the card.
+    :param options: all builder settings, such as workspace and optimisation level.
+    :param backend: ``tensorrt`` or ``tensorrt_rtx``.
+    :param version: version of the backend.
+    :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
+    :param arch: compute capability such as ``sm_87``; empty in the same case.
+    :param driver: driver branch, which is the driver version up to the first point; empty in the
+        same case.
+    :param schema: version of this key's meaning.
+    """
+
+    model: str
+    precision: str
+    scales: str
+    keep_fp16: tuple[str, ...]
+    shapes: tuple[str, ...]
+    options: tuple[tuple[str, str], ...]
+    backend: str
+    version: str
+    gpu: str
+    arch: str
+    driver: str
+    schema: int = SCHEMA
+
+    @property
+    def digest(self) -> str:
+        """40 hex digits; the name of the plan's file."""
+        return _digest(asdict(self))
+
+    @property
+    def timing(self) -> str:
+        """40 hex digits; the name of the timing cache's file, which all models on a GPU share."""
+        return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
+
+
+def _digest(tree: Any) -> str:
+    text = json.dumps(tree, sort_keys=True, separators=(',', ':'))
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
