@@ -24,7 +24,7 @@ from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError
 from trt_segmentation.pipeline import EngineSettings, open_pipeline
 from trt_segmentation.untrusted import signed_files as own_files
-from trt_segmentation.untrusted.signed_files import trusted
+from trt_segmentation.untrusted.signed_files import load_signed
 
 ADVICE = 'name another cache folder'
 
@@ -192,7 +192,7 @@ def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
     cache.get(KEY, plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
     monkeypatch.setattr(os, 'open', dead(number))
-    found, why = trusted(path)
+    found, why = load_signed(path)
     assert found is None and os.strerror(number) in why
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from trt_segmentation.commands.doctor.libraries import CUDA
 from trt_segmentation.installed.pip_names import (
-    advice,
+    advise_install,
     IN_ROS_WHEELS,
     pip_install,
     PIP_NAMES,
@@ -131,7 +131,7 @@ def test_every_import_has_advice() -> None:
      'ros-jazzy-lifecycle-msgs'),
     ('nobody_knows', 'install again what brings nobody_knows, or ask those who maintain it')])
 def test_advice(module: str, text: str) -> None:
-    assert advice(module) == text
+    assert advise_install(module) == text
 
 
 def test_each_distribution_is_quoted_by_itself() -> None:

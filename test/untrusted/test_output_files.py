@@ -35,7 +35,7 @@ from trt_segmentation.untrusted.output_files import (
     write_image,
     write_json,
 )
-from trt_segmentation.untrusted.signed_files import store
+from trt_segmentation.untrusted.signed_files import store_signed
 
 ROOT = Path(__file__).parents[2]
 PALETTE = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)
@@ -210,7 +210,7 @@ def test_a_cache_keeps_files_of_other_names(tmp_path):
     """Even in a folder that is ours: only names that are digests are cleared or dropped."""
     cache = EngineCache(tmp_path)
     ours = cache.folder / f'{"a" * 40}.plan'
-    store(ours, Plan(b'plan'), {})
+    store_signed(ours, Plan(b'plan'), {})
     for name in ('net.plan', 'net.plan.json', 'notes.json', 'old.part'):
         (cache.folder / name).write_text('years of work')
         os.utime(cache.folder / name, (0, 0))
@@ -223,7 +223,7 @@ def test_a_cache_keeps_files_of_other_names(tmp_path):
 def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
     """Its sidecar is ours still, but the hash in it is of another plan."""
     needed('build')
-    store(here / 'net.plan', Plan(b'ours'), {})
+    store_signed(here / 'net.plan', Plan(b'ours'), {})
     (here / 'net.plan').write_bytes(b'of trtexec')
     assert main(['build', 'net.yaml', '--precision', 'fp32', '--out', 'net.plan']) == 2
     is_one_line(capfd.readouterr().err, 'no build wrote it')

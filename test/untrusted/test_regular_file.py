@@ -20,17 +20,22 @@ from trt_segmentation.untrusted.regular_file import (
     expand_home,
     open_regular,
     PART_NAME,
-    pieces,
+    read_pieces,
     read_regular,
     replace_file,
 )
-from trt_segmentation.untrusted.signed_files import drop_unfinished, read_plan, store, trusted
+from trt_segmentation.untrusted.signed_files import (
+    delete_unfinished,
+    load_signed,
+    load_signed_plan,
+    store_signed,
+)
 
 RANGES = Calibration({'conv': (-1.0, 1.0)}, 'minmax', 'd' * 64, 3)
 
 
 def stored(path: Path) -> None:
-    store(path, Plan(b'plan'), {})
+    store_signed(path, Plan(b'plan'), {})
 
 
 WRITERS = {'plan': stored, 'ranges': RANGES.save, 'bytes': lambda path: replace_file(path, b'x')}
@@ -122,7 +127,7 @@ def test_only_parts_of_ours_are_tidied_away(tmp_path):
     for path in (ours, theirs):
         path.touch()
         os.utime(path, (0, 0))
-    drop_unfinished(tmp_path)
+    delete_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['download.part']
 
 
@@ -142,10 +147,10 @@ def test_other_kinds_of_files_are_refused_at_once(tmp_path, make):
 def test_pipe_in_the_place_of_a_plan_is_not_waited_for(tmp_path):
     """Its opening would wait for a writer."""
     os.mkfifo(tmp_path / 'net.plan')
-    found, why = trusted(tmp_path / 'net.plan')
+    found, why = load_signed(tmp_path / 'net.plan')
     assert found is None and 'not a regular file' in why
     with pytest.raises(own_files.CacheError, match='not a regular file'):
-        read_plan(tmp_path / 'net.plan')
+        load_signed_plan(tmp_path / 'net.plan')
 
 
 def test_whole_file_is_its_size_or_an_error(tmp_path):
@@ -155,7 +160,7 @@ def test_whole_file_is_its_size_or_an_error(tmp_path):
     with pytest.raises(ValueError, match='it has 3,000,000 bytes; at most 2,999,999 are read'):
         read_regular(path, 2_999_999)
     with open_regular(path) as file:
-        read = pieces(file)
+        read = read_pieces(file)
         next(read)
         os.truncate(path, 1 << 20)
         with pytest.raises(OSError, match='does not have the 3,000,000 bytes'):

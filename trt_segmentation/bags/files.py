@@ -45,7 +45,7 @@ def check_files(path: Path) -> None:
                        f'with `chmod u+rX`, or run as its owner') from error
 
 
-def broken(path: Path, error: Exception) -> BagError:
+def bag_error(path: Path, error: Exception) -> BagError:
     """Say why a library could not read a bag, and advise repair only if that can help.
 
     :param error: whatever it raised; its parsers meet broken bytes in many ways.

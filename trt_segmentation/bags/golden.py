@@ -109,7 +109,7 @@ def _size(labels: npt.NDArray[Any]) -> str:
     return f'{labels.shape[1]}x{labels.shape[0]} {labels.dtype}'
 
 
-def label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
+def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
     """Return the topic asked for, the one below a namespace, or the only label map there is.
 
     :param root: the namespace's topic prefix, such as ``/segmentation``.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 import struct
 from typing import Any
@@ -18,12 +17,12 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
-from ..errors import BagError as BagError
-from ..errors import FrameError
+from ..errors import BagError, FrameError
 from ..frame import Frame
 from ..host.decode_jpeg_png import decompress
 from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
-from .files import broken, check_files
+from ..untrusted.terminal_text import did_you_mean
+from .files import bag_error, check_files
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -130,7 +129,7 @@ class BagReader:
             self._reader = Reader(path)
             self._reader.open()
         except Exception as error:
-            raise broken(path, error) from error
+            raise bag_error(path, error) from error
 
     def __enter__(self) -> BagReader:
         return self
@@ -155,10 +154,8 @@ class BagReader:
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
         if asked is not None and asked not in topics:
-            near = get_close_matches(asked, topics, n=1)
             raise BagError(f'{self.path} has no images on {asked!r}'
-                           + (f', did you mean {near[0]!r}?' if near else '.')
-                           + f' Image topics: {listed}')
+                           f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         if asked is None and len(topics) != 1:
             raise BagError(f'{self.path} has {len(topics)} image topics; '
                            + (f'choose one with --image-topic: {listed}' if topics else
@@ -190,7 +187,7 @@ class BagReader:
             except StopIteration:
                 break
             except Exception as error:
-                raise broken(self.path, error) from error
+                raise bag_error(self.path, error) from error
             seen[connection.topic] += 1
             if len(data) > MAX_MESSAGE:
                 raise BagError(f'{self.path}: message {seen[connection.topic]} on '

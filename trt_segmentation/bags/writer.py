@@ -25,7 +25,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from ..errors import BagError
 from ..frame import Segmentation
 from ..model.card import ModelCard
-from ..untrusted.output_files import KEY, MARKER, naming
+from ..untrusted.output_files import KEY, MARKER, raise_output_errors
 from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
 
 _FOREVER = QosTime(9223372036, 854775807)
@@ -56,15 +56,15 @@ class BagWriter:
         try:
             # format 8 and not 9: Humble reads only numbers for QoS, later ones read both
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-            mark(self._writer)
+            write_marker(self._writer)
             self._writer.open()
         except (OSError, WriterError) as error:
             raise BagError(f'cannot write a bag to {path}: {error}') from error
         label_map = ('label_map/compressed', COMPRESSED) if png else ('label_map', IMAGE)
-        self._label_map = connect(self._writer, f'{root}/{label_map[0]}', label_map[1])
-        self._label_info = connect(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
-        self._overlay = connect(self._writer, f'{root}/overlay', IMAGE) if overlay else None
-        self._camera_info = connect(
+        self._label_map = add_topic(self._writer, f'{root}/{label_map[0]}', label_map[1])
+        self._label_info = add_topic(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
+        self._overlay = add_topic(self._writer, f'{root}/overlay', IMAGE) if overlay else None
+        self._camera_info = add_topic(
             self._writer, f'{root}/camera_info', CAMERA_INFO) if camera_info else None
 
     def __enter__(self) -> BagWriter:
@@ -72,7 +72,7 @@ class BagWriter:
 
     def __exit__(self, *_: object) -> None:
         # after an error too: what was written so far stays readable
-        with naming(self.path):
+        with raise_output_errors(self.path):
             self._writer.close()
 
     def write(self, log_time_ns: int, answer: Segmentation) -> None:
@@ -93,7 +93,7 @@ class BagWriter:
     def write_camera_info(self, recorded: Recorded) -> None:
         """Pass a camera info on as it is."""
         assert self._camera_info
-        with naming(self.path):
+        with raise_output_errors(self.path):
             self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
 
     def _write_label_info(self, log_time_ns: int, header: Any) -> None:
@@ -107,7 +107,7 @@ class BagWriter:
             header=header, class_map=classes, threshold=self._card.output.threshold))
 
     def _put(self, connection: Connection, log_time_ns: int, message: object) -> None:
-        with naming(self.path):
+        with raise_output_errors(self.path):
             self._writer.write(connection, log_time_ns,
                                STORE.serialize_cdr(message, connection.msgtype))
 
@@ -133,12 +133,12 @@ class BagWriter:
             data=png.reshape(-1))
 
 
-def mark(writer: Writer) -> None:
+def write_marker(writer: Writer) -> None:
     """Have a bag hold our marker, in metadata.yaml and in the copy of it in the MCAP file."""
     writer.set_custom_data(KEY, MARKER)
 
 
-def connect(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
+def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
     """Add a topic to an open bag, offered as the node offers it: reliable.
 
     :param latched: transient local with a depth of 1, so that late subscribers get it too.

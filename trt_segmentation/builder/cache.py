@@ -18,18 +18,18 @@ from filelock import FileLock, Timeout
 
 from ..engines.plan import Plan
 from ..errors import CacheError, EngineError
+from ..installed.files import user_cache_folder
 from ..untrusted.regular_file import expand_home, read_regular
 from ..untrusted.signed_files import (
-    drop_unfinished,
+    delete_unfinished,
     is_cache_file,
+    load_signed,
+    make_private_folder,
     MAX_SIDECAR,
-    own_folder,
     SCHEMA,
-    sidecar,
+    sidecar_path,
     SignedFile,
-    store,
-    trusted,
-    user_cache,
+    store_signed,
 )
 
 LIMIT = 8 << 30
@@ -99,7 +99,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
             return expand_home(parameter)
         except FileNotFoundError as error:
             raise CacheError(f'the cache folder {error}; name another one') from error
-    return user_cache()
+    return user_cache_folder()
 
 
 class EngineCache:
@@ -116,7 +116,7 @@ class EngineCache:
 
     def __init__(self, folder: str | Path = '', limit: int = LIMIT,
                  log: Callable[[str], None] = lambda line: None) -> None:
-        self.folder = own_folder(cache_folder(folder) / 'engines')
+        self.folder = make_private_folder(cache_folder(folder) / 'engines')
         self._limit = limit
         self._log = log
 
@@ -164,7 +164,7 @@ class EngineCache:
 
     def verify(self) -> list[tuple[Entry, str]]:
         """Every plan with what is wrong with it; '' where it would be loaded."""
-        return [(entry, trusted(entry.path)[1]) for entry in self.entries()]
+        return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
         """Delete plans, timing caches and measured scales; returns the bytes freed.
@@ -181,7 +181,7 @@ class EngineCache:
 
     def timing(self, key: EngineKey) -> bytes:
         """The timing cache of a key's GPU and TensorRT; b'' where there is none to trust."""
-        plan, _ = trusted(self.folder / f'{key.timing}.timing')
+        plan, _ = load_signed(self.folder / f'{key.timing}.timing')
         return plan.data if plan else b''
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
@@ -190,7 +190,7 @@ class EngineCache:
 
     def kernels(self, key: EngineKey) -> bytes:
         """What TensorRT-RTX compiled for a plan; b'' where there is nothing to trust."""
-        plan, _ = trusted(_kernels_of(self._path(key)))
+        plan, _ = load_signed(_kernels_of(self._path(key)))
         return plan.data if plan else b''
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
@@ -214,7 +214,7 @@ class EngineCache:
         self._store(self._path(key), plan, asdict(key))
         try:
             self._drop_oldest(self._path(key))
-            drop_unfinished(self.folder)
+            delete_unfinished(self.folder)
         except OSError as error:        # the plan is there and good, whatever became of the disk
             self._log(f'{self.folder} could not be tidied: {error}')
         return plan
@@ -224,7 +224,7 @@ class EngineCache:
 
     def _find(self, key: EngineKey) -> tuple[Plan | None, str]:
         path = self._path(key)
-        found, why = trusted(path)
+        found, why = load_signed(path)
         if found is None:
             return None, why
         with suppress(OSError):     # only the order in which plans are dropped
@@ -233,7 +233,7 @@ class EngineCache:
 
     def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
         try:
-            store(path, signed, key)
+            store_signed(path, signed, key)
         except OSError as error:
             self._log(f'{path} could not be kept, the next start builds again: {error}')
 
@@ -247,8 +247,8 @@ class EngineCache:
             self._log(f'dropping {entry.path.name}, the least recently used, to stay under '
                       f'{self._limit / 1e9:.1f} GB')
             entry.path.unlink(missing_ok=True)
-            for path in (sidecar(entry.path), _kernels_of(entry.path),
-                         sidecar(_kernels_of(entry.path))):
+            for path in (sidecar_path(entry.path), _kernels_of(entry.path),
+                         sidecar_path(_kernels_of(entry.path))):
                 path.unlink(missing_ok=True)
             total -= entry.size
 
@@ -277,7 +277,7 @@ def _kernels_of(plan: Path) -> Path:
 def _key_of(path: Path) -> dict[str, Any]:
     """What a sidecar says the plan was built from; {} where it cannot be read."""
     try:
-        key = json.loads(read_regular(sidecar(path), MAX_SIDECAR))['key']
+        key = json.loads(read_regular(sidecar_path(path), MAX_SIDECAR))['key']
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return key if isinstance(key, dict) else {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 import hashlib
 import io
 import json
@@ -25,8 +24,8 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from ..errors import GraphError
 from ..untrusted.output_files import write_json
 from ..untrusted.regular_file import read_regular
-from ..untrusted.signed_files import SignedFile, store, trusted
-from ..untrusted.terminal_text import short, unprintable
+from ..untrusted.signed_files import load_signed, SignedFile, store_signed
+from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from .precision import activations, quantisable, Ranges
 
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
@@ -113,25 +112,23 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
         to be hashed, and once more where no earlier measurement of them is in ``folder``.
     :param method: ``minmax`` covers every value seen; ``entropy`` and ``percentile`` cut rare
         extremes off, for finer steps in between.
-    :param folder: where measurements are kept; a trusted one, see :mod:`..engines.own_files`.
+    :param folder: where measurements are kept; a trusted one, see :mod:`..untrusted.signed_files`.
     :param progress: called with the frames measured so far.
     :raises GraphError: where there are no frames, or no such method.
     """
     if method not in METHODS:
-        near = get_close_matches(method, METHODS, n=1)
-        raise GraphError(f'calibration method {method!r}'
-                         + (f', did you mean {near[0]!r}?' if near else '.')
-                         + f' Known: {", ".join(METHODS)}')
+        near = did_you_mean(method, METHODS)
+        raise GraphError(f'calibration method {method!r}{near or "."} Known: {", ".join(METHODS)}')
     data, count = _digest(feeds())
     if not count:
         raise GraphError('there are no frames to calibrate on')
     kept = _kept_file(folder, model, data, method)
-    if kept is not None and (plan := trusted(kept)[0]) is not None:
+    if kept is not None and (plan := load_signed(kept)[0]) is not None:
         ranges = {name: (low, high) for name, (low, high) in json.loads(plan.data).items()}
     else:
         ranges = measure(model, feeds(), method, progress)
         if kept is not None:
-            store(kept, SignedFile(json.dumps(ranges).encode()), {})
+            store_signed(kept, SignedFile(json.dumps(ranges).encode()), {})
     return Calibration(ranges, method, data, count)
 
 

@@ -20,7 +20,7 @@ import onnxruntime
 from ..errors import EngineError, GraphError
 from ..model.tensor import MOST_NUMBERS
 from ..untrusted.onnx_file import OnnxSummary, summarise
-from ..untrusted.regular_file import open_regular, pieces
+from ..untrusted.regular_file import open_regular, read_pieces
 
 OLDEST_OPSET = 13
 """Older exports lack per-channel quantisation and spell many operators in several nodes."""
@@ -102,7 +102,7 @@ def model_digest(path: Path) -> str:
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:
     with open_regular(path) as file:
-        for piece in pieces(file):
+        for piece in read_pieces(file):
             digest.update(piece)
 
 

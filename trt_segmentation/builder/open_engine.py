@@ -15,7 +15,7 @@ from ..engines.kernel_cache import KernelCache
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model.card import ModelCard
-from ..untrusted.output_files import naming
+from ..untrusted.output_files import raise_output_errors
 from .build import build, BuildOptions, Progress, supported
 from .cache import EngineCache, EngineKey
 from .calibration import Calibration
@@ -95,6 +95,6 @@ def write_plan(plan: Plan, path: Path) -> None:
 
     :raises OutputError: if they cannot be written; names the plan.
     """
-    from ..untrusted.signed_files import store
-    with naming(path, '--out'):
-        store(path, plan, {})
+    from ..untrusted.signed_files import store_signed
+    with raise_output_errors(path, '--out'):
+        store_signed(path, plan, {})

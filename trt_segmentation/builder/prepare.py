@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import onnx
 
 from ..errors import GraphError
 from ..model.card import ModelCard
+from ..untrusted.terminal_text import did_you_mean
 from .calibration import Calibration, load_calibration
 from .graph import (
     check,
@@ -48,10 +48,9 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse a precision nobody knows."""
         if self.precision not in PRECISIONS:
-            near = get_close_matches(self.precision, PRECISIONS, n=1)
-            raise GraphError(f'precision {self.precision!r}'
-                             + (f', did you mean {near[0]!r}?' if near else '.')
-                             + f' Known: {", ".join(PRECISIONS)}')
+            near = did_you_mean(self.precision, PRECISIONS)
+            raise GraphError(f'precision {self.precision!r}{near or "."} '
+                             f'Known: {", ".join(PRECISIONS)}')
 
     @property
     def calibrated(self) -> bool:

@@ -30,7 +30,7 @@ def pip_install(*distributions: str) -> str:
                                      for name in distributions)
 
 
-def advice(module: str) -> str:
+def advise_install(module: str) -> str:
     """How to get a module that cannot be imported, in one line.
 
     :param module: as Python imports it, such as ``cv2`` or ``rosbags.highlevel``.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib import import_module
 import sys
 
-from ..installed.pip_names import advice
+from ..installed.pip_names import advise_install
 from ..installed.version import version
 from ..view.terminal import on_any_terminal
 from .process.usage import Described, help_text, own_arguments, refusal
@@ -37,7 +37,7 @@ def _main(executable: str, module: str) -> int:
     try:
         main = import_module(f'.{module}', __package__).main
     except ModuleNotFoundError as error:
-        print(f'{executable}: error: {error}; {advice(error.name or "")}', file=sys.stderr)
+        print(f'{executable}: error: {error}; {advise_install(error.name or "")}', file=sys.stderr)
         return 2
     return int(main())
 

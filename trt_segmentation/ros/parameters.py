@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 import re
 import sys
 from textwrap import wrap
@@ -24,6 +23,7 @@ from rclpy.parameter import Parameter
 
 from ..engines import ENGINES
 from ..pipeline import PRECISIONS
+from ..untrusted.terminal_text import did_you_mean
 from .transport.choose import TRANSPORTS
 
 LIVE = 'takes effect at once'
@@ -207,9 +207,8 @@ def refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected {LONGEST_TEXT} at most'
     if setting.choices and value not in setting.choices:
-        near = get_close_matches(str(value), setting.choices, n=1)
-        return (f'{value!r} is not known' + (f', did you mean {near[0]!r}?' if near else ';')
-                + f' expected one of {", ".join(setting.choices)}')
+        return (f'{value!r} is not known{did_you_mean(str(value), setting.choices) or ";"} '
+                f'expected one of {", ".join(setting.choices)}')
     if isinstance(setting.default, tuple) and (reason := _bad_list(setting, value)):
         return reason
     if setting.change == UNCONFIGURED and configured:

@@ -23,9 +23,9 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ..bags.writer import connect, mark
+from ..bags.writer import add_topic, write_marker
 from ..errors import RecorderError
-from ..untrusted.output_files import naming
+from ..untrusted.output_files import raise_output_errors
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
@@ -53,13 +53,13 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         """When each label map came, in nanoseconds on the system clock, by its stamp."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
-        mark(self._writer)
+        write_marker(self._writer)
         self._writer.open()
         self._task_prefix = f'{segmentation.rpartition("/")[2]}: '
         self._image, self._label_map = '/image', f'{segmentation}/label_map'
         self._overlay = f'{segmentation}/overlay/compressed'
         self._connections = {
-            topic: connect(self._writer, topic, f'sensor_msgs/msg/{kind.__name__}')
+            topic: add_topic(self._writer, topic, f'sensor_msgs/msg/{kind.__name__}')
             for topic, kind in ((self._image, Image), ('/camera_info', CameraInfo),
                                 (self._label_map, Image), (self._overlay, CompressedImage))}
         self.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, DEPTH)
@@ -78,7 +78,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     def close(self) -> None:
         """Finish the bag and destroy the node."""
         try:
-            with naming(self._writer.path):
+            with raise_output_errors(self._writer.path):
                 self._writer.close()
         finally:
             self.destroy_node()
@@ -124,7 +124,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         if topic == self._label_map:
             sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
             self.arrived[sec * 10**9 + nanosec] = now
-        with naming(self._writer.path):
+        with raise_output_errors(self._writer.path):
             self._writer.write(self._connections[topic], now, data)
         if self._tap:
             self._tap(topic, data)

@@ -33,7 +33,7 @@ from .process.run import run
 from .transport.cdr import HEAD_ROOM
 from .transport.choose import choose_transport, ImagePublisher, Transport, TRANSPORTS
 from .transport.messages import stamp_ns
-from .transport.qos import ANSWERS, overridable
+from .transport.qos import overridable, RELIABLE
 
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
@@ -163,7 +163,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             self.destroy_publisher(publisher)
 
     def _publisher(self, kind: type, topic: str) -> Publisher:
-        with overridable(self, topic, ANSWERS) as (qos, options):
+        with overridable(self, topic, RELIABLE) as (qos, options):
             return self.create_publisher(kind, topic, qos, qos_overriding_options=options)
 
     def _drive(self, condition: str) -> Drive:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO, overload
 
-from .regular_file import changed
+from .regular_file import size_changed
 
 _WINDOW = 4096
 """Bytes that are read ahead for single bytes."""
@@ -62,7 +62,7 @@ class FileView:
     def _read(self, first: int, after: int) -> bytes:
         data = os.pread(self._file.fileno(), after - first, first)
         if len(data) != after - first:
-            raise changed(self._stop)
+            raise size_changed(self._stop)
         return data
 
 

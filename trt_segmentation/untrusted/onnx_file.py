@@ -15,8 +15,8 @@ from ..errors import EngineError
 from .file_view import Bytes, FileView
 from .git_lfs import is_lfs_pointer, LFS_ADVICE
 from .onnx_weights import BITS, read_tensor
-from .protobuf import Fields, name
-from .regular_file import changed, open_regular, size_of
+from .protobuf import Fields, read_name
+from .regular_file import open_regular, size_changed, size_of
 
 MAX_FILE = 2**31 - 1
 """Bytes one protobuf message may have; larger networks keep their weights in files beside."""
@@ -115,7 +115,7 @@ def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
     walk = _Walk(folder)
     walk.message('Model', FileView(file, 0, size), 1)
     if size_of(file) != size:
-        raise changed(size)
+        raise size_changed(size)
     return walk.summary
 
 
@@ -147,7 +147,7 @@ class _Walk:
             if isinstance(value, int):
                 self._number(kind, number, value, view)
             elif number in names:
-                self._text(kind, number, name(value))
+                self._text(kind, number, read_name(value))
             elif number in inner:
                 self.message(inner[number], value, depth + 1)
 

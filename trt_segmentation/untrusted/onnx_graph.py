@@ -10,7 +10,7 @@ from pathlib import Path
 import struct
 
 from .file_view import Bytes, FileView
-from .protobuf import Fields, packed
+from .protobuf import Fields, read_packed
 from .regular_file import open_regular, size_of
 
 PASSES_ON = frozenset([
@@ -264,7 +264,7 @@ def _ints(values: list[int | Bytes]) -> Iterator[int]:
         if isinstance(value, int):
             yield value
         else:
-            yield from packed(value)
+            yield from read_packed(value)
 
 
 def _whole(values: list[int | Bytes], default: int) -> int:

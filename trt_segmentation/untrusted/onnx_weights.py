@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import EngineError
 from .file_view import Bytes
 from .git_lfs import is_lfs_pointer, LFS_ADVICE
-from .protobuf import Fields, name, packed
+from .protobuf import Fields, read_name, read_packed
 
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
@@ -108,7 +108,7 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
     for number, value in fields.of(view):
         if number == DIMS:
             tensor.dims.extend([value] if isinstance(value, int)
-                               else islice(packed(value), MOST_AXES + 1))
+                               else islice(read_packed(value), MOST_AXES + 1))
         elif isinstance(value, int):
             if number == DATA_TYPE:
                 tensor.kind = value
@@ -117,12 +117,12 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
             elif number in DATA:
                 tensor.typed += 1       # repeated without being packed
         elif number == NAME:
-            tensor.name = name(value)
+            tensor.name = read_name(value)
         elif number == RAW_DATA:
             tensor.raw = len(value)
         elif number in DATA:
             tensor.typed += max(len(value), number == STRING_DATA)
         elif number == EXTERNAL_DATA:
-            entry = {n: name(v) for n, v in fields.of(value) if not isinstance(v, int)}
+            entry = {n: read_name(v) for n, v in fields.of(value) if not isinstance(v, int)}
             tensor.external[entry.get(KEY, '')] = entry.get(VALUE, '')
     return tensor

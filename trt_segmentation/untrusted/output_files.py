@@ -180,7 +180,7 @@ def claim_folder(path: Path, option: str, may_be_empty: Collection[str] = ()) ->
 
 
 @contextmanager
-def naming(path: Path, option: str = '') -> Iterator[None]:
+def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
     """Turn an OSError of the block, such as a full disk's, into one that names the file.
 
     :raises OutputError: for any OSError.
@@ -200,7 +200,7 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
     :raises OutputError: naming the file: no space is left, or the user put a file there.
     """
     check_file(path, option)
-    with naming(path, option):
+    with raise_output_errors(path, option):
         if path.exists() and not path.is_file():    # a terminal or a pipe
             path.write_bytes(data)
             return

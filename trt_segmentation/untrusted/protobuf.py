@@ -32,14 +32,14 @@ class Fields:
             self._count += 1
             if self._count > MAX_FIELDS:
                 raise ValueError(f'it has more than {MAX_FIELDS:,} fields, and no network has')
-            key, at = varint(view, at)
+            key, at = read_varint(view, at)
             wire = key & 7
             if wire == 0:
-                value, at = varint(view, at)
+                value, at = read_varint(view, at)
                 yield key >> 3, value
                 continue
             if wire == 2:
-                size, at = varint(view, at)
+                size, at = read_varint(view, at)
             elif wire in (1, 5):
                 size = 8 if wire == 1 else 4
             else:
@@ -50,7 +50,7 @@ class Fields:
             at += size
 
 
-def name(view: Bytes) -> str:
+def read_name(view: Bytes) -> str:
     """A name of the file.
 
     :raises EngineError: where it is too long or has control characters, which would otherwise
@@ -65,15 +65,15 @@ def name(view: Bytes) -> str:
     return text
 
 
-def packed(view: Bytes) -> Iterator[int]:
+def read_packed(view: Bytes) -> Iterator[int]:
     """Numbers of a packed repeated field."""
     at = 0
     while at < len(view):
-        value, at = varint(view, at)
+        value, at = read_varint(view, at)
         yield value
 
 
-def varint(view: Bytes, at: int) -> tuple[int, int]:
+def read_varint(view: Bytes, at: int) -> tuple[int, int]:
     """A number of up to 64 bits and where it ends.
 
     :raises ValueError: where it does not end.

@@ -69,7 +69,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
         raise ValueError(f'{name} has {size:,} bytes; at most {most:,} are read')
     data = file.read(size + 1) or b''
     if len(data) != size:
-        raise changed(size, name)
+        raise size_changed(size, name)
     return data
 
 
@@ -79,7 +79,7 @@ def read_regular(path: Path, most: int) -> bytes:
         return read_whole(file, most)
 
 
-def pieces(file: BinaryIO) -> Iterator[bytes]:
+def read_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Read a file that was just opened in pieces of 1 MiB.
 
     :raises OSError: if it has fewer bytes than its size.
@@ -88,12 +88,12 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
     while left:
         piece = file.read(min(left, _PIECE))
         if not piece:
-            raise changed(size)
+            raise size_changed(size)
         left -= len(piece)
         yield piece
 
 
-def changed(size: int, name: str = 'it') -> OSError:
+def size_changed(size: int, name: str = 'it') -> OSError:
     """The error of a file whose bytes are not as many as its size."""
     return OSError(f'{name} does not have the {size:,} bytes that it had when it was opened: '
                    f'another program is writing it, or it is no file on a disk')

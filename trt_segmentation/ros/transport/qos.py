@@ -36,7 +36,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
 """Subscriptions: SensorData, which matches every publisher, but only the newest message."""
 
-ANSWERS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
+RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
 """Publishers: reliable, which matches every subscriber that is not transient local."""
 
