@@ -144,7 +144,7 @@ def test_plan_of_another_user_is_not_loaded(cache, lines):
 def test_folder_of_another_user_is_refused(tmp_path):
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, -1)
-    with pytest.raises(CacheError, match=r'not a folder of user 0.*another cache folder'):
+    with pytest.raises(CacheError, match=r'does not belong to user 0.*another cache folder'):
         EngineCache(tmp_path)
 
 

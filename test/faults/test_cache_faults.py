@@ -122,7 +122,7 @@ def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
     """Whoever owns the folder could swap what is in it."""
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, 12345)
-    with pytest.raises(CacheError, match=f'not a folder of user 0.*{ADVICE}'):
+    with pytest.raises(CacheError, match=f'does not belong to user 0.*{ADVICE}'):
         EngineCache(tmp_path)
     assert cli.main(['cache', 'list', '--folder', str(tmp_path)]) == 2
     assert ADVICE in capsys.readouterr().err

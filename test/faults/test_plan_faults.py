@@ -175,8 +175,8 @@ def test_plans_reach_tensorrt_from_the_cache_only():
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
     assert found['TensorRtEngine'] == ['builder/open_engine.py']
-    assert found['read_plan'] == ['commands/inspect_plan.py']
-    assert found['trusted'] == [
+    assert found['load_signed_plan'] == ['commands/inspect_plan.py']
+    assert found['load_signed'] == [
         'builder/cache.py', 'builder/calibration.py', 'commands/build_options.py',
         'gpu/kernels/program.py', 'untrusted/signed_files.py']
 
