@@ -129,7 +129,8 @@ def test_every_import_has_advice() -> None:
     ('diagnostic_msgs', "source the setup.bash of a ROS 2 install, or pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs'),
-    ('nobody_knows', 'install again what brings nobody_knows, or ask those who maintain it')])
+    ('nobody_knows', 'install the package that contains nobody_knows again, or ask its '
+                     'maintainers')])
 def test_advice(module: str, text: str) -> None:
     assert advise_install(module) == text
 

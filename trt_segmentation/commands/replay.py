@@ -96,7 +96,7 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
                           'before it') from error
     if expectation and not done.difference:
         done.agreement = expectation.summary()
-        done.difference = None if done.stopped_by else expectation.missing()
+        done.difference = None if done.stopped_by else expectation.describe_missing()
     return done
 
 
