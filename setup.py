@@ -43,7 +43,7 @@ setup(
     install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
-                  # ros/bag_limits.py replaces internals of this minor version
+                  # untrusted/bag_limits.py replaces internals of this minor version
                   'rosbags>=0.11,<0.12'],
         # TensorRT's own Python module comes with TensorRT; cuda-core is for CUDA 12 and 13
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],

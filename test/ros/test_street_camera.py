@@ -76,7 +76,7 @@ def test_typed_and_direct_publish_the_same_bytes(
         ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes whose rows are no multiple of 4, every frame of the loop and its first one again."""
     monkeypatch.setattr(  # where pixels lie with room before them nothing is to be copied
-        DirectPublisher, '_copied', lambda *_: pytest.fail('the camera copied a frame'))
+        DirectPublisher, '_copy', lambda *_: pytest.fail('the camera copied a frame'))
     sent = {}
     drive = Drive(5, width=67, height=65, fps=50.0)
     for transport in ('typed', 'direct'):
@@ -207,8 +207,8 @@ def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('no_librcl')
 def test_direct_that_cannot_be_had_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
-            r'transport direct cannot be had: librcl\.so was not found; set transport: auto or '
-            'typed')), camera(ros, log=str(old_log), transport='direct'):
+            r'transport direct does not work here: librcl\.so was not found; set transport: '
+            'auto or typed')), camera(ros, log=str(old_log), transport='direct'):
         pass
 
 
@@ -218,4 +218,4 @@ def test_auto_is_typed_where_direct_cannot_be_had(
     images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
     assert len(images) == 2
     said = capfd.readouterr().err
-    assert 'transport typed (direct cannot be had: librcl.so was not found)' in said
+    assert 'transport typed (direct does not work here: librcl.so was not found)' in said
