@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Launch arguments that are refused, and what the refusal says; needs no ROS launch."""
+"""Which launch arguments are refused, and with which message; needs no ROS launch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULTS = {'image': 'image', 'cameras': '', 'model': '', 'gpu': '', 'namespace'
 
 
 def refused(**given: str) -> str:
-    """Text of the refusal of arguments that seg.launch.py or demo.launch.py has."""
+    """Return the message with which arguments of seg.launch.py or demo.launch.py are refused."""
     with pytest.raises(LaunchArgumentError) as caught:
         check_node_arguments({**DEFAULTS, **given})
         check_street_camera_arguments({**DEFAULTS, **given})
