@@ -21,7 +21,7 @@ PASSES_ON = frozenset([
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
-"""Operators that keep a meaning, given here, if all their inputs except constants have it."""
+"""Operator -> meaning of its values, if all its inputs except constants have this meaning."""
 PROBABILITY = frozenset(['Sigmoid', 'HardSigmoid', 'Softmax', 'QLinearSigmoid', 'QLinearSoftmax'])
 COMPARES = frozenset(['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'Not', 'And',
                       'Or'])
@@ -31,8 +31,8 @@ SAME_CHANNELS = frozenset([
     'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear', 'Sigmoid',
     'HardSigmoid', 'Softmax', 'LogSoftmax', 'Clip', 'Relu', 'LeakyRelu', 'PRelu', 'Add', 'Sub',
     'Mul', 'Div', 'BatchNormalization', 'InstanceNormalization', 'ArgMax', 'TopK'])
-"""Operators with as many output channels as input channels. For ArgMax: the classes it chose from.
-"""
+"""Operators whose output has the channels of the first input. For ArgMax and TopK, these are the
+classes that the operator chooses from."""
 MOST_OUTPUTS = 32
 """A network with more outputs is not examined, because it is not a segmentation network."""
 MOST_STEPS = 200

@@ -183,9 +183,9 @@ def claim_folder(path: Path, option: str, may_be_empty: Collection[str] = ()) ->
 
 @contextmanager
 def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
-    """Raise an OutputError that names the file for any OSError in the block (disk full, say).
+    """Raise an OutputError that names the file if the block raises an OSError, such as disk full.
 
-    :raises OutputError: for any OSError.
+    :raises OutputError: instead of any OSError.
     """
     try:
         yield

@@ -31,7 +31,7 @@ class Fields:
         while at < len(view):
             self._count += 1
             if self._count > MAX_FIELDS:
-                raise ValueError(f'it has more than {MAX_FIELDS:,} fields, and no network has')
+                raise ValueError(f'it has more than {MAX_FIELDS:,} fields; no network has so many')
             key, at = read_varint(view, at)
             wire = key & 7
             if wire == 0:
