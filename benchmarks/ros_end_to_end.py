@@ -33,7 +33,7 @@ from trt_segmentation.commands.demo.node_process import (
 )
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.messages import stamp_ns, Taken
-from trt_segmentation.ros.transport.qos import ANSWERS
+from trt_segmentation.ros.transport.qos import RELIABLE
 
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
@@ -155,7 +155,7 @@ class Subscriber:
         transport = choose_transport('direct')
         topics = {'label_map': self._arrived,
                   **({'overlay': lambda taken: taken.release()} if overlay else {})}
-        self._images = [transport.subscribe(node, f'/{NODE}/{topic}', ANSWERS, take, _lost)
+        self._images = [transport.subscribe(node, f'/{NODE}/{topic}', RELIABLE, take, _lost)
                         for topic, take in topics.items()]
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Street cameras and the segmentation node; takes every argument of seg.launch.py too."""
+"""Starts street cameras and the segmentation node; takes every argument of seg.launch.py too."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from trt_segmentation.ros.launch_arguments import camera_names, check_street_camera_arguments
+from trt_segmentation.ros.street_camera import TOUR
+from trt_segmentation.street import CONDITIONS
 
 SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='',
-        description='Topic the camera publishes and the node takes; camera_info is beside it. '
-                    'Not given: /camera/image_raw, and with cameras image_raw under each one.'),
+        description='Topic that the camera publishes and the node subscribes to. camera_info has '
+                    'the same namespace. Default: /camera/image_raw; with cameras, image_raw '
+                    'under the name of each camera.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
-        description='Cameras to start, such as front,left, each on a street of its own; not '
-                    'given: one without a name.'),
+        description='Names of the cameras to start, such as front,left. Each camera shows a '
+                    'different street. Default: one camera without a name.'),
     DeclareLaunchArgument(
-        'condition', default_value='day', choices=['day', 'night', 'rain', 'snow', 'tour'],
-        description='Light and weather on the street; tour goes through all.'),
+        'condition', default_value='day', choices=[*CONDITIONS, TOUR],
+        description='Light and weather on the street. tour shows all conditions in turn.'),
     DeclareLaunchArgument(
-        'seed', default_value='1', description='Which street: a whole number from 0.'),
+        'seed', default_value='1',
+        description='Number of the street: a whole number from 0.'),
     DeclareLaunchArgument(
-        'fps', default_value='15.0', description='Frames a second the camera publishes.'),
+        'fps', default_value='15.0', description='Frames per second that a camera publishes.'),
 ]
 
 
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node with its DDS profile, and the cameras, for the arguments given.
+    """Return the node with its DDS profile, and the cameras.
 
-    :raises LaunchArgumentError: for an argument that cannot be used; nothing is started then.
+    :raises LaunchArgumentError: if an argument cannot be used. Nothing is started then.
     """
     given = context.launch_configurations
     check_street_camera_arguments(given)
@@ -51,12 +55,13 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
                      'fps': float(given['fps'])}],
         output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
-    # first: it checks its arguments, and its DDS profile is the cameras' too
+    # The node comes first: seg.launch.py checks the arguments, and it sets the DDS profile for
+    # the cameras too.
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
     return [node, *cameras]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, node and cameras."""
+    """Return the arguments, the node and the cameras."""
     return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=actions)])

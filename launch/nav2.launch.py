@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node under Nav2's lifecycle manager; takes every argument of seg.launch.py.
+"""Starts the segmentation node under Nav2's lifecycle manager.
 
-The manager configures and activates the node, so the node must not do so itself: ``autostart`` is
-false here. Nav2 must be installed where this is launched.
+This file takes every argument of seg.launch.py except ``autostart``. The manager configures and
+activates the node, so ``autostart`` is always false here. Nav2 has to be installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NODE = 'trt_segmentation'
 
 
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node, and a manager in the node's namespace."""
+    """Return the node, and a lifecycle manager in the node's namespace."""
     given = context.launch_configurations
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'autostart': 'false'}.items())
@@ -30,14 +30,14 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         package='nav2_lifecycle_manager', executable='lifecycle_manager',
         name='lifecycle_manager_segmentation', namespace=given.get('namespace', ''),
         parameters=[{
-            'autostart': True,  # the manager's own: it starts its nodes as soon as it is up
+            'autostart': True,  # the manager's parameter: start the nodes as soon as it is ready
             'node_names': [NODE],
-            'bond_timeout': 0.0,  # the node has no bond, and the manager would give it up
+            'bond_timeout': 0.0,  # do not wait for a bond, because the node has none
             'use_sim_time': given.get('use_sim_time') == 'true' or bool(given.get('bag'))}],
         output='screen', emulate_tty=True)
     return [node, manager]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Node and manager."""
+    """Return the node and the manager."""
     return LaunchDescription([OpaqueFunction(function=actions)])

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node; `ros2 launch trt_segmentation seg.launch.py -s` lists the arguments."""
+"""Starts the segmentation node.
+
+`ros2 launch trt_segmentation seg.launch.py -s` lists the arguments.
+"""
 
 from __future__ import annotations
 
@@ -23,62 +26,67 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from trt_segmentation.engines import ENGINES
+from trt_segmentation.installed.files import PROFILES
+from trt_segmentation.pipeline import PRECISIONS
 from trt_segmentation.ros.launch_arguments import camera_names, check_node_arguments
 
 SHARE = Path(__file__).resolve().parent.parent
-PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
-           'FASTRTPS_DEFAULT_PROFILES_FILE')  # Fast DDS 2: Humble, Jazzy
-PRECISIONS = ['auto', 'fp32', 'fp16', 'int8', 'mixed']
-ENGINES = ['auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu']
-STAYS_DOWN = (0, 2)
-"""Exit codes of a node that was told to end, and of one that would not start again either."""
-AS_FILE = 'Not given: what params_file says.'
+FINAL_EXIT_CODES = (0, 2)
+"""Exit codes after which the node is not started again: it was told to end (0), or it could not
+start and would fail again (2)."""
+AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Image topic; camera_info is taken from beside it. With cameras: the topic '
-                    'under each one, such as image_raw.'),
+        description='Topic of the image; camera_info has the same namespace. With cameras: the '
+                    'part of the topic after the name of each camera, such as image_raw.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
-        description='Cameras on this engine, such as front,left: <camera>/<image> in and '
-                    f'<camera>/segmentation/label_map and so on out. {AS_FILE}'),
+        description='Names of the cameras, such as front,left. The node subscribes to '
+                    '<camera>/<image> and publishes <camera>/segmentation/label_map and the '
+                    f'other results. {AS_FILE}'),
     DeclareLaunchArgument(
         'model', default_value='',
-        description=f'Model card: an installed name or the path of a .yaml file. {AS_FILE}'),
+        description=f'Model card: an installed name, or the path of a .yaml file. {AS_FILE}'),
     DeclareLaunchArgument(
         'engine', default_value='', choices=['', *ENGINES],
-        description=f'What runs the network; auto takes the best that works here. {AS_FILE}'),
+        description='Library that runs the network. auto chooses the best one that works on this '
+                    f'machine. {AS_FILE}'),
     DeclareLaunchArgument(
         'precision', default_value='', choices=['', *PRECISIONS],
-        description=f'What TensorRT computes in; auto is fp16. {AS_FILE}'),
+        description=f'Number format in which TensorRT computes. auto means fp16. {AS_FILE}'),
     DeclareLaunchArgument(
-        'gpu', default_value='', description=f'Index of the GPU, as CUDA counts. {AS_FILE}'),
+        'gpu', default_value='',
+        description=f'Index of the GPU in the order of CUDA. {AS_FILE}'),
     DeclareLaunchArgument(
         'namespace', default_value='', description='Namespace of the node and its topics.'),
     DeclareLaunchArgument(
         'params_file', default_value=str(SHARE / 'config' / 'seg.yaml'),
-        description='Parameters of the node.'),
+        description='YAML file with the parameters of the node.'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
-        description='Take the time from /clock. Not given: true with bag, else what '
-                    'params_file says.'),
+        description='Take the time from /clock. Default: true with bag, else the value in '
+                    'params_file.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
-        description=f'Configure and activate with no lifecycle manager. {AS_FILE}'),
+        description='Configure and activate the node at start-up, without a lifecycle manager. '
+                    f'{AS_FILE}'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
-        description='Least severity that is logged.'),
+        description='Lowest severity of the messages that are logged.'),
     DeclareLaunchArgument(
         'respawn', default_value='true', choices=['true', 'false'],
-        description='Start the node again 2 s after its process died, as it does where the GPU '
-                    'was lost, which only a new process can use again.'),
+        description='Start the node again 2 s after its process ended with an error. A lost GPU '
+                    'ends the process, because only a new process can use the GPU again.'),
     DeclareLaunchArgument(
-        'bag', default_value='', description='rosbag2 to play, with its time as the clock.'),
+        'bag', default_value='',
+        description='rosbag2 recording to play. Its time is published on /clock.'),
 ]
 
 
 def overrides(given: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters that were given as arguments; they win over params_file."""
+    """Return the parameters that were given as arguments. They replace those in params_file."""
     found: dict[str, Any] = {
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:
@@ -93,9 +101,9 @@ def overrides(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Node, and the player of the bag if one is given.
+    """Return the node, and the player of a bag if a bag is given.
 
-    :raises LaunchArgumentError: for an argument that cannot be used; nothing is started then.
+    :raises LaunchArgumentError: if an argument cannot be used. Nothing is started then.
     """
     given = context.launch_configurations
     check_node_arguments(given)
@@ -111,12 +119,12 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
-    """``ros2 bag play`` of a bag; a player that fails ends the launch with an error."""
+    """Return ``ros2 bag play`` for a bag. If the player fails, the launch ends with an error."""
     player = ExecuteProcess(cmd=['ros2', 'bag', 'play', '--clock', '100', bag], output='screen')
 
     def ended(event: ProcessExited, context: LaunchContext) -> None:
         if event.returncode and not context.is_shutdown:
-            # launch logs an exception as an error, ends every process and exits with 1
+            # launch logs this exception as an error, ends every process and exits with 1.
             raise RuntimeError(f'bag:={bag} cannot be played: ros2 bag play ended with exit code '
                                f'{event.returncode}; its own lines above say why')
 
@@ -124,11 +132,14 @@ def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
 
 
 def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescriptionEntity]:
-    """A node, and what starts it again where it died; Node's own respawn knows no exit codes."""
+    """Return a node and, with ``respawn``, a handler that starts the node again after an error.
+
+    The ``respawn`` option of launch_ros does not look at exit codes, so it is not used.
+    """
     node = Node(**options)
 
     def ended(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        if event.returncode in STAYS_DOWN or context.is_shutdown:
+        if event.returncode in FINAL_EXIT_CODES or context.is_shutdown:
             return []
         return [TimerAction(period=2.0, actions=node_actions(respawn, options))]
 
@@ -137,8 +148,11 @@ def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescripti
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, the DDS profile for large images where the user has set none, and the node."""
-    theirs = any(name in os.environ for name in (*PROFILE, 'FASTDDS_BUILTIN_TRANSPORTS'))
+    """Return the arguments, the DDS profile for large images, and the node.
+
+    The profile is not set if the user has configured Fast DDS.
+    """
+    theirs = any(name in os.environ for name in (*PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS'))
     profile = str(SHARE / 'config' / 'fastdds.xml')
-    environment = [] if theirs else [SetEnvironmentVariable(name, profile) for name in PROFILE]
+    environment = [] if theirs else [SetEnvironmentVariable(name, profile) for name in PROFILES]
     return LaunchDescription([*ARGUMENTS, *environment, OpaqueFunction(function=actions)])

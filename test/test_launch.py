@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files: their arguments, what they start, and a real ``ros2 launch`` where it can."""
+"""The launch files: their arguments, what they start, and a real ``ros2 launch`` if possible."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def default(argument: Any) -> str:
 
 
 def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
-    """What seg.launch.py would start, as its constructors' arguments."""
+    """Return the constructor arguments of everything that seg.launch.py would start."""
     seg = load('seg')
     monkeypatch.setattr(seg, 'Node', lambda **options: options)
     monkeypatch.setattr(seg, 'ExecuteProcess', lambda **options: options)
@@ -108,7 +108,7 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(('code', 'again'), [(0, 0), (2, 0), (1, 1), (70, 1), (75, 1), (-9, 1)])
 def test_a_node_that_died_is_started_again(
         monkeypatch: pytest.MonkeyPatch, code: int, again: int) -> None:
-    """Not one that was told to end, or would refuse its parameters again."""
+    """A node is not started again if it was told to end, or would refuse its parameters again."""
     watch, node = started(monkeypatch)
     assert watch['target_action'] is node
     running, ending = (SimpleNamespace(is_shutdown=value) for value in (False, True))
@@ -156,7 +156,7 @@ def test_the_demo_starts_a_street_camera_for_each(
 def test_nav2s_manager_starts_a_node_that_does_not_start_itself(
         monkeypatch: pytest.MonkeyPatch, given: dict[str, str], namespace: str,
         sim: bool) -> None:
-    """With ``autostart`` of the node, the manager's first request would be answered no."""
+    """If the node started itself, it would refuse the first request of the manager."""
     nav2 = load('nav2')
     monkeypatch.setattr(nav2, 'Node', lambda **options: options)
     node, manager = nav2.actions(SimpleNamespace(launch_configurations=given))
@@ -184,7 +184,7 @@ def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_bag_player_that_fails_ends_the_launch(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, is_shutdown: bool,
         ends: bool) -> None:
-    """Not one that reached the end of the bag, or was told to end."""
+    """A player does not fail if it reached the end of the bag, or was told to end."""
     watch = started(monkeypatch, bag=str(tmp_path))[2]
     with pytest.raises(RuntimeError, match='cannot be played') if ends else nullcontext():
         watch['on_exit'](SimpleNamespace(returncode=code), SimpleNamespace(
@@ -202,7 +202,7 @@ def test_the_dds_profile_is_set_only_where_nothing_is(monkeypatch: pytest.Monkey
 
 
 def installed() -> bool:
-    """Whether `ros2 launch trt_segmentation` can find the package."""
+    """Return whether `ros2 launch trt_segmentation` can find the package."""
     return bool(shutil.which('ros2')) and subprocess.run(
         ['ros2', 'pkg', 'prefix', 'trt_segmentation'], capture_output=True,
         check=False).returncode == 0
@@ -210,7 +210,7 @@ def installed() -> bool:
 
 @contextmanager
 def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A real ``ros2 launch`` of this package on a domain of its own, as long as the block."""
+    """Run a real ``ros2 launch`` of this package in a separate domain until the block ends."""
     if not installed():
         pytest.skip('needs ros2 launch and this package built by colcon and sourced')
     process = subprocess.Popen(
@@ -221,7 +221,7 @@ def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        if process.poll() is None:  # or what it started would be left behind
+        if process.poll() is None:  # otherwise the processes that it started would stay
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)
 
@@ -266,7 +266,8 @@ def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) ->
         process.send_signal(signal.SIGINT)
         log += process.communicate(timeout=60)[0]
     assert not wanted and log.count('process has finished cleanly') == processes, log
-    # a camera advertises its topic when it has images; on a slow machine it may take long to
+    # On a slow machine, it takes long until a camera has images. Until then it does not
+    # advertise its topic, so the node must not warn that a topic has no image.
     assert not re.search('no image.*which has', log), log
 
 

@@ -134,11 +134,11 @@ class _Camera:
 
         from trt_segmentation.memory import ArrayMemory
         from trt_segmentation.ros.transport.choose import choose_transport
-        from trt_segmentation.ros.transport.qos import ANSWERS
+        from trt_segmentation.ros.transport.qos import RELIABLE
         self._name = name
         self._index = index
         self._images = choose_transport().publisher(
-            node.create_publisher(Image, f'{name}/image', ANSWERS))
+            node.create_publisher(Image, f'{name}/image', RELIABLE))
         self._pictures = []
         for path in pictures:
             picture = np.load(path, allow_pickle=False)

@@ -18,7 +18,7 @@ from rclpy.node import Node
 
 from trt_segmentation.ros.transport.choose import choose_transport
 from trt_segmentation.ros.transport.messages import Taken
-from trt_segmentation.ros.transport.qos import ANSWERS, NEWEST
+from trt_segmentation.ros.transport.qos import NEWEST, RELIABLE
 
 EVERY = 50
 """One label map in so many is compared with the host pipeline's, pixel by pixel."""
@@ -68,7 +68,7 @@ class Receiver:
         self._executor.add_node(node)
         transport = choose_transport()
         self._subscriptions = [transport.subscribe(
-            node, f'{name}/segmentation/label_map', ANSWERS, partial(self._arrived, index, name),
+            node, f'{name}/segmentation/label_map', RELIABLE, partial(self._arrived, index, name),
             _lost) for index, name in enumerate(names)]
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
         self._subscriptions.append(transport.subscribe(

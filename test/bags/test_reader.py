@@ -307,10 +307,10 @@ def test_only_the_minor_version_whose_internals_are_known_is_installed():
     root = Path(bag_limits.__file__).parents[2]
     for name in ('setup.py', 'requirements.in'):
         assert bag_limits.ROSBAGS in (root / name).read_text('utf-8'), (
-            f'{name} has to ask for {bag_limits.ROSBAGS}, as ros/bag_limits.py says')
+            f'{name} has to ask for {bag_limits.ROSBAGS}, as untrusted/bag_limits.py says')
     found, asked = version('rosbags'), re.findall(r'[<>=]+([0-9.]+)', bag_limits.ROSBAGS)
     assert found.startswith(f'{asked[0]}.'), (
-        f'rosbags {found} is installed; ros/bag_limits.py replaces internals of '
+        f'rosbags {found} is installed; untrusted/bag_limits.py replaces internals of '
         f'{bag_limits.ROSBAGS}. See whether they are the same, then change ROSBAGS there')
 
 
@@ -335,7 +335,7 @@ def test_rosbags_unpacks_through_our_limits(tmp_path, storage, mode, through, mo
         assert len(list(bag.messages([TOPIC]))) == 2
     assert through in used, (
         f'rosbags {version("rosbags")} no longer unpacks bags of {storage} compressed by '
-        f'{mode.name} through what ros/bag_limits.py replaces, so nothing bounds their size')
+        f'{mode.name} through what untrusted/bag_limits.py replaces, so nothing bounds their size')
 
 
 @pytest.mark.parametrize('module, name', [(storage_mcap, 'DECOMPRESSORS'),

@@ -12,7 +12,7 @@ from trt_segmentation.builder.cache import cache_folder, EngineCache
 from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError, EngineError
-from trt_segmentation.untrusted.signed_files import read_plan, sidecar, store
+from trt_segmentation.untrusted.signed_files import load_signed_plan, sidecar_path, store_signed
 
 KEY = EngineKey(
     model='a' * 64, precision='fp16', scales='', keep_fp16=(),
@@ -102,9 +102,9 @@ def _link(path):
 
 
 def _edit(path, old, new):
-    text = sidecar(path).read_text()
+    text = sidecar_path(path).read_text()
     assert old in text
-    sidecar(path).write_text(text.replace(old, new))
+    sidecar_path(path).write_text(text.replace(old, new))
 
 
 SPOILS = {
@@ -112,10 +112,10 @@ SPOILS = {
     'hash is not the one': _flip,
     'Too many levels of symbolic links': _link,
     'can be written by others': lambda path: path.chmod(0o666),
-    'plan.json is missing': lambda path: sidecar(path).unlink(),
-    'JSONDecodeError': lambda path: sidecar(path).write_text('{'),
-    'schema 0, this is schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
-    'json can be written by others': lambda path: sidecar(path).chmod(0o620),
+    'plan.json is missing': lambda path: sidecar_path(path).unlink(),
+    'JSONDecodeError': lambda path: sidecar_path(path).write_text('{'),
+    'schema 0, expected schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
+    'json can be written by others': lambda path: sidecar_path(path).chmod(0o620),
 }
 
 
@@ -145,7 +145,7 @@ def test_plan_of_another_user_is_not_loaded(cache, lines):
 def test_folder_of_another_user_is_refused(tmp_path):
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, -1)
-    with pytest.raises(CacheError, match=r'not a folder of user 0.*another cache folder'):
+    with pytest.raises(CacheError, match=r'does not belong to user 0.*another cache folder'):
         EngineCache(tmp_path)
 
 
@@ -215,7 +215,7 @@ def test_least_recently_used_go_first(tmp_path, lines):
     left = {entry.key['model'] for entry in cache.entries()}
     assert left == {'0', '2'}
     assert f'dropping {keys[1].digest}' in lines[-1]
-    assert not sidecar(cache.folder / f'{keys[1].digest}.plan').exists()
+    assert not sidecar_path(cache.folder / f'{keys[1].digest}.plan').exists()
 
 
 def test_newest_plan_stays_even_if_it_is_larger_than_the_limit(tmp_path):
@@ -227,18 +227,18 @@ def test_newest_plan_stays_even_if_it_is_larger_than_the_limit(tmp_path):
 def test_plan_is_read_from_any_path(tmp_path):
     path = tmp_path / 'street.plan'
     plan = Plan(b'plan', {'layers': 3})
-    store(path, plan, {})
-    found = read_plan(path)
+    store_signed(path, plan, {})
+    found = load_signed_plan(path)
     assert (found.data, found.about) == (plan.data, plan.about)
     _flip(path)
     with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: its hash is not '
                                          r'.* `trt_seg build` writes .* street.plan.json'):
-        read_plan(path)
+        load_signed_plan(path)
 
 
 def test_missing_plan_is_reported(tmp_path):
     with pytest.raises(CacheError, match=r'there is no plan .*street\.plan; `trt_seg build'):
-        read_plan(tmp_path / 'street.plan')
+        load_signed_plan(tmp_path / 'street.plan')
 
 
 def test_clear_frees_everything(cache):
@@ -268,7 +268,7 @@ def test_files_of_the_user_stay(tmp_path, lines):
 @pytest.mark.parametrize('text', ['[' * 100_000, '{"key": 7}', b'\xff', 'pipe'])
 def test_odd_sidecar_is_listed_without_a_key(cache, text):
     cache.get(KEY, Builder(), plan_bytes)
-    path = sidecar(_only_plan(cache))
+    path = sidecar_path(_only_plan(cache))
     path.unlink()
     if text == 'pipe':
         os.mkfifo(path)

@@ -27,7 +27,7 @@ from trt_segmentation.builder.frame_choice import (
 from trt_segmentation.builder.graph import simplify_model
 from trt_segmentation.builder.precision import activations_read_by, quantisable_nodes
 from trt_segmentation.errors import GraphError
-from trt_segmentation.untrusted.signed_files import own_folder
+from trt_segmentation.untrusted.signed_files import make_private_folder
 
 
 def picture(light, seed=0):
@@ -139,7 +139,7 @@ def test_frame_by_frame_is_as_good_as_all_at_once(model):
 
 
 def test_measured_once_and_kept(model, tmp_path, monkeypatch):
-    folder = own_folder(tmp_path / 'kept')
+    folder = make_private_folder(tmp_path / 'kept')
     first = calibrate(model, lambda: iter(frames()), 'minmax', folder)
     assert first.frames == 4
     monkeypatch.setattr(calibration, 'measure_ranges', lambda *_: pytest.fail('measured again'))
@@ -148,7 +148,7 @@ def test_measured_once_and_kept(model, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('other', ['frames', 'method', 'model', 'file'])
 def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, other):
-    folder = own_folder(tmp_path / 'kept')
+    folder = make_private_folder(tmp_path / 'kept')
     calibrate(model, lambda: iter(frames()), 'minmax', folder)
     calls = []
 

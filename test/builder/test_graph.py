@@ -101,7 +101,7 @@ def test_sound_model_has_no_findings(family):
 
 
 @pytest.mark.parametrize('content,text', [
-    (b'\xff\xff\xff\xff', 'model.onnx is no ONNX file'),
+    (b'\xff\xff\xff\xff', 'model.onnx is not an ONNX file'),
     (None, 'no ONNX file .*model.onnx'),
     (one_node('Relu', inputs=['nowhere']).SerializeToString(), 'is not valid ONNX')])
 def test_file_that_is_not_a_model(tmp_path, content, text):

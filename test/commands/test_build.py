@@ -24,7 +24,7 @@ from trt_segmentation.engines.plan import from_json
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import load_card
 from trt_segmentation.pipeline import EngineSettings, open_pipeline
-from trt_segmentation.untrusted.signed_files import sidecar
+from trt_segmentation.untrusted.signed_files import sidecar_path
 
 COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
 
@@ -59,7 +59,7 @@ def images(tmp_path):
 
 
 def sidecar_of(path):
-    return json.loads(sidecar(path).read_text())['about']
+    return json.loads(sidecar_path(path).read_text())['about']
 
 
 def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, images, capsys):
@@ -318,7 +318,7 @@ def test_plans_are_told_from_networks(tmp_path):
     odd = SimpleNamespace(plan=tmp_path / 'x.bin', net=tmp_path / 'y.onnx')
     for path in (odd.plan, odd.net):
         path.write_bytes(b'any')
-        sidecar(path).write_text('{}')
+        sidecar_path(path).write_text('{}')
     assert is_plan(odd.plan) and not is_plan(odd.net) and not is_plan(tmp_path / 'z.bin')
     assert is_plan(tmp_path / 'a.engine')
 

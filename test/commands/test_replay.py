@@ -293,16 +293,16 @@ def test_an_expected_frame_that_does_not_come_is_a_difference(tmp_path, card, ca
     bag = camera_bag(tmp_path / 'in', truths[:3])
     assert run(bag, tmp_path / 'out', card, '--expect', expect, *more) == 1
     text = capsys.readouterr().out
-    assert 'no frame was answered for 2 of the label maps of' in text
+    assert 'there was no frame for 2 of the label maps of' in text
     assert 'as expected' not in text
-    assert 'the first of stamp 1700000000.300000000' in text
+    assert 'the first with stamp 1700000000.300000000' in text
 
 
 def test_bags_with_no_frame_in_common_are_different(tmp_path, card, capsys):
     bag = camera_bag(tmp_path / 'in', label_maps(2))
     expect = expected_bag(tmp_path / 'expect', label_maps(2), [5, 6])
     assert run(bag, tmp_path / 'out', card, '--expect', expect, '--allow-missing') == 1
-    assert 'no frame was answered for 2 of the' in capsys.readouterr().out
+    assert 'there was no frame for 2 of the' in capsys.readouterr().out
 
 
 def test_frames_of_one_stamp_are_compared_in_their_order(tmp_path, card):
@@ -361,7 +361,7 @@ def test_a_bad_frame_is_missing_from_the_comparison_too(tmp_path, card, capsys):
     assert run(bag, tmp_path / 'out', card, '--expect', expect) == 1
     text = capsys.readouterr().out
     assert 'bad frames, listed above: 1' in text
-    assert 'no frame was answered for 1 of the' in text
+    assert 'there was no frame for 1 of the' in text
 
 
 # ---- what cannot be done

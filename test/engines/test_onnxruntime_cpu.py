@@ -90,7 +90,7 @@ def test_damaged_files(tmp_path, data):
         whole = color_classifier(path, COLORS).read_bytes()
         data = whole[:len(whole) // 2]
     path.write_bytes(data)
-    with pytest.raises(EngineError, match=r'bad\.onnx is no ONNX file: .* export it again'):
+    with pytest.raises(EngineError, match=r'bad\.onnx is not an ONNX file: .* export it again'):
         open_session(path)
 
 

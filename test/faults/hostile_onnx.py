@@ -156,10 +156,10 @@ FILES: dict[str, tuple[bytes, str]] = {name: (content.SerializeToString() if isi
         ('escape', network(named('/conv\x1b]0;owned\x07')), 'control characters'),
         ('card', network(made_by('me\nmodel: /etc/passwd')), 'control characters'),
         ('input', network(input_named('im\nage: 1')), 'control characters'),
-        ('deep', nested(5000), 'graphs within graphs'),
+        ('deep', nested(5000), 'graphs nested more than'),
         ('fields', b'\x08\x09' * 1_000_001, 'more than 1,000,000 fields'),
-        ('empty', b'', 'is no ONNX file'),
-        ('text', b'hello world\n' * 100, 'is no ONNX file'),
+        ('empty', b'', 'is not an ONNX file'),
+        ('text', b'hello world\n' * 100, 'is not an ONNX file'),
     ]}
 """Name of a file: its bytes, and words of what is said of it."""
 

@@ -24,7 +24,7 @@ from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError
 from trt_segmentation.pipeline import EngineSettings, open_pipeline
 from trt_segmentation.untrusted import signed_files as own_files
-from trt_segmentation.untrusted.signed_files import trusted
+from trt_segmentation.untrusted.signed_files import load_signed
 
 ADVICE = 'name another cache folder'
 
@@ -122,7 +122,7 @@ def test_folder_of_another_user_is_refused(tmp_path, capsys):
     """The owner of the folder could replace the plans in it."""
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, 12345)
-    with pytest.raises(CacheError, match=f'not a folder of user 0.*{ADVICE}'):
+    with pytest.raises(CacheError, match=f'does not belong to user 0.*{ADVICE}'):
         EngineCache(tmp_path)
     assert cli.main(['cache', 'list', '--folder', str(tmp_path)]) == 2
     assert ADVICE in capsys.readouterr().err
@@ -194,7 +194,7 @@ def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
     cache.get(KEY, plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
     monkeypatch.setattr(os, 'open', fail_with(number))
-    found, why = trusted(path)
+    found, why = load_signed(path)
     assert found is None and os.strerror(number) in why
 
 

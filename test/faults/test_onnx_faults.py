@@ -277,10 +277,10 @@ from pathlib import Path
 from trt_segmentation.errors import EngineError
 from trt_segmentation.untrusted import onnx_file
 path, how = Path(sys.argv[1]), sys.argv[2]
-message = onnx_file._Walk.message
+message = onnx_file._Walk.read_message
 
 def change(*args):
-    onnx_file._Walk.message = message       # once: the size is known, and no byte is read yet
+    onnx_file._Walk.read_message = message    # once: the size is known, and no byte is read yet
     if how == 'grown':
         with path.open('ab') as file:
             file.write(bytes(100))
@@ -288,7 +288,7 @@ def change(*args):
         os.truncate(path, int(how))
     return message(*args)
 
-onnx_file._Walk.message = change
+onnx_file._Walk.read_message = change
 try:
     print('summary', onnx_file.summarise(path))
 except EngineError as error:
@@ -305,7 +305,7 @@ def test_file_that_changes_its_size_while_it_is_read_is_one_error(tmp_path, how)
     done = subprocess.run([sys.executable, '-c', SHORTENED, str(path), how], text=True,
                           capture_output=True)
     assert done.returncode == 0, (done.returncode, done.stderr)
-    assert done.stdout.startswith(f'EngineError {path} is no ONNX file: it does not have the '
+    assert done.stdout.startswith(f'EngineError {path} is not an ONNX file: it does not have the '
                                   '600,'), done.stdout
 
 
@@ -374,7 +374,7 @@ def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
      'device': lambda: path.symlink_to('/dev/zero'),
      'proc': lambda: path.symlink_to('/proc/self/maps')}[make]()
     for read in (summarise, model_digest):
-        assert told(error_of(lambda read=read: read(path)), str(path), 'no ONNX file')
+        assert told(error_of(lambda read=read: read(path)), str(path), 'ONNX file')
 
 
 def test_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
@@ -383,5 +383,5 @@ def test_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeyp
     os.mkfifo(path)
     monkeypatch.setattr(os.path, 'isfile', lambda path: True)
     monkeypatch.setattr(Path, 'is_file', lambda path: True)
-    with pytest.raises(EngineError, match=r'net\.onnx is no ONNX file: .* not a regular file'):
+    with pytest.raises(EngineError, match=r'net\.onnx is not an ONNX file: .* not a regular file'):
         summarise(path)

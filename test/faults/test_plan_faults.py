@@ -28,7 +28,7 @@ from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.commands import cli
 from trt_segmentation.engines.plan import Plan
 from trt_segmentation.errors import CacheError
-from trt_segmentation.untrusted.signed_files import read_plan, sidecar, store
+from trt_segmentation.untrusted.signed_files import load_signed_plan, sidecar_path, store_signed
 
 PLACES = 200
 KEY = EngineKey(
@@ -89,13 +89,13 @@ def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
     """At 200 random places, and by `trt_seg inspect` at one of them."""
     rng = random.Random(3)
     path = tmp_path / 'street.plan'
-    store(path, plan, {})
-    assert read_plan(path).data == plan.data
+    store_signed(path, plan, {})
+    assert load_signed_plan(path).data == plan.data
     for at in places(len(plan.data), 4):
         path.write_bytes(SPOILS[how](plan.data, at, rng))
         with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: .* its '
                                              r'sidecar|street.plan cannot .* its hash is not'):
-            read_plan(path)
+            load_signed_plan(path)
 
 
 @pytest.mark.parametrize('how', SPOILS)
@@ -103,11 +103,11 @@ def test_spoilt_sidecar_is_one_clear_error_or_says_the_same(how, plan, tmp_path,
     """At 200 random places: the file is refused, or what it says of itself still is one JSON."""
     rng = random.Random(5)
     path = tmp_path / 'street.plan'
-    store(path, plan, {})
-    whole = sidecar(path).read_bytes()
+    store_signed(path, plan, {})
+    whole = sidecar_path(path).read_bytes()
     codes = set()
     for at in places(len(whole), 6):
-        sidecar(path).write_bytes(SPOILS[how](whole, at, rng))
+        sidecar_path(path).write_bytes(SPOILS[how](whole, at, rng))
         code = cli.main(['inspect', str(path)])
         out, err = capsys.readouterr()
         assert (code, bool(out)) in ((0, True), (2, False))
@@ -132,9 +132,9 @@ HOSTILE_SIDECARS: dict[str, Callable[[dict], object]] = {
 def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys):
     """The hash is right, so whoever wrote it may say anything: no traceback, no escape codes."""
     path = tmp_path / 'street.plan'
-    store(path, plan, {})
-    said = HOSTILE_SIDECARS[how](json.loads(sidecar(path).read_text()))
-    sidecar(path).write_text(json.dumps(said))
+    store_signed(path, plan, {})
+    said = HOSTILE_SIDECARS[how](json.loads(sidecar_path(path).read_text()))
+    sidecar_path(path).write_text(json.dumps(said))
     code = cli.main(['inspect', str(path)])
     out, err = capsys.readouterr()
     assert '\x1b' not in out + err
@@ -145,14 +145,14 @@ def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys
 def test_sidecar_without_end_is_not_read(plan, tmp_path):
     """JSON of 300 MB, and JSON nested 100,000 deep."""
     path = tmp_path / 'street.plan'
-    store(path, plan, {})
-    with sidecar(path).open('wb') as file:
+    store_signed(path, plan, {})
+    with sidecar_path(path).open('wb') as file:
         file.truncate(300 << 20)
     with pytest.raises(CacheError, match=r'street\.plan\.json has 314,572,800 bytes'):
-        read_plan(path)
-    sidecar(path).write_text('[' * 100_000)
+        load_signed_plan(path)
+    sidecar_path(path).write_text('[' * 100_000)
     with pytest.raises(CacheError, match='cannot be used as a plan'):
-        read_plan(path)
+        load_signed_plan(path)
 
 
 def calls() -> dict[str, list[str]]:
@@ -176,8 +176,8 @@ def test_plans_reach_tensorrt_from_the_cache_only():
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
     assert found['TensorRtEngine'] == ['builder/open_engine.py']
-    assert found['read_plan'] == ['commands/inspect_plan.py']
-    assert found['trusted'] == [
+    assert found['load_signed_plan'] == ['commands/inspect_plan.py']
+    assert found['load_signed'] == [
         'builder/cache.py', 'builder/calibration.py', 'commands/build_options.py',
         'gpu/kernels/program.py', 'untrusted/signed_files.py']
 
@@ -186,7 +186,7 @@ def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch,
     """It reads what was recorded when the plan was built, so it runs nothing of it."""
     import sys
     path = tmp_path / 'street.plan'
-    store(path, plan, {})
+    store_signed(path, plan, {})
     for name in ('tensorrt', 'tensorrt_rtx', 'trt_segmentation.engines.tensorrt'):
         monkeypatch.setitem(sys.modules, name, None)
     assert cli.main(['inspect', str(path)]) == 0

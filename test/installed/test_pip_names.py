@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every package that a message or a page tells a user to install is one that pip really has."""
+"""Every package that a message or a page tells the user to install exists on PyPI."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from trt_segmentation.commands.doctor.libraries import CUDA
 from trt_segmentation.installed.pip_names import (
-    advice,
+    advise_install,
     IN_ROS_WHEELS,
     pip_install,
     PIP_NAMES,
@@ -33,11 +33,11 @@ ON_PYPI = {
     'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',
     'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',
     'torchvision', 'types-PyYAML', 'uv'}
-"""Looked up by hand: a name that nobody has registered could be registered by anybody. Neither
-this package nor message packages under their ROS name (diagnostic_msgs) are there."""
+"""Looked up by hand, because anybody could register a name that nobody has registered yet. PyPI
+has neither this package nor message packages under their ROS names (diagnostic_msgs)."""
 
 ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'vision_msgs'}
-"""Imported only if there."""
+"""Modules that are imported only if they are installed."""
 
 PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md',
                                   'dev', 'package.xml')] + sorted(ROOT.glob('docs/**/*.md'))
@@ -47,12 +47,12 @@ CODE = sorted([*PACKAGE.rglob('*.py'), *ROOT.glob('launch/*.py'), *ROOT.glob('do
 
 
 def base(requirement: str) -> str:
-    """The distribution of a requirement, without extras, versions and markers."""
+    """Return the distribution of a requirement, without extras, versions and markers."""
     return re.split(r'[\[<>=!~; ]', requirement)[0]
 
 
 def installed_by(text: str) -> list[str]:
-    """What each ``pip install`` of a text installs; local paths and options left out."""
+    """Return what each ``pip install`` in a text installs, without local paths and options."""
     found = []
     for match in re.finditer(r'pip install ([^\n`)#]*)', text):
         for word in re.findall(r"'[^']+'|\S+", match[1]):
@@ -61,12 +61,12 @@ def installed_by(text: str) -> list[str]:
                     and not re.search(r'^trt_segmentation\[\w+\] @ git\+https://|\.lock$', name):
                 found.append(name)
             if word[-1] in ',.;:':
-                break  # the sentence goes on
+                break  # the command ends here, and the sentence goes on
     return found
 
 
 def texts(path: Path) -> list[str]:
-    """Every string of a file of code, and each unbroken part of an f-string."""
+    """Return every string in a Python file, and each constant part of an f-string."""
     return [node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
             if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
@@ -80,13 +80,13 @@ def test_pages_name_what_pip_has(path: Path) -> None:
 def test_messages_name_what_pip_has() -> None:
     seen = 0
     for path in CODE:
-        if path in (Path(__file__), ROOT / 'test' / 'test_locks.py'):  # hold patterns
+        if path in (Path(__file__), ROOT / 'test' / 'test_locks.py'):  # patterns
             continue
         for text in texts(path):
             wrong = [name for name in installed_by(text) if base(name) not in ON_PYPI]
             assert not wrong, f'{path.relative_to(ROOT)}: pip install {wrong}'
             seen += len(installed_by(text))
-            # a name that is put in later could be any
+            # a name that is inserted at run time cannot be checked here
             assert not text.endswith('pip install ') or PACKAGE not in path.parents \
                 or path.name == 'pip_names.py', f'{path.relative_to(ROOT)}: use pip_install()'
     assert seen > 10
@@ -129,9 +129,10 @@ def test_every_import_has_advice() -> None:
     ('diagnostic_msgs', "source the setup.bash of a ROS 2 install, or pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs'),
-    ('nobody_knows', 'install again what brings nobody_knows, or ask those who maintain it')])
+    ('nobody_knows', 'install the package that contains nobody_knows again, or ask its '
+                     'maintainers')])
 def test_advice(module: str, text: str) -> None:
-    assert advice(module) == text
+    assert advise_install(module) == text
 
 
 def test_each_distribution_is_quoted_by_itself() -> None:

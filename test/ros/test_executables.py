@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The installed commands seg_node and street_camera: what they say without ROS, and their ends."""
+"""The commands seg_node and street_camera: their messages without ROS, and their exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trt_segmentation.serving.stopping import GPU_LOST
 
 def start(command: str, *arguments: str, without: str = '', **environment: str
           ) -> subprocess.CompletedProcess[str]:
-    """Run an entry point as pip's script does, with a module missing where one is named."""
+    """Run an entry point as pip's script does; ``without`` names a module to hide."""
     code = (f'import sys\n{f"sys.modules[{without!r}] = None" if without else ""}\n'
             f'from trt_segmentation.ros.executables import {command}\nsys.exit({command}())')
     return subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Launch arguments that are refused, and what the refusal says; needs no ROS launch."""
+"""Which launch arguments are refused, and with which message; needs no ROS launch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULTS = {'image': 'image', 'cameras': '', 'model': '', 'gpu': '', 'namespace'
 
 
 def refused(**given: str) -> str:
-    """Text of the refusal of arguments that seg.launch.py or demo.launch.py has."""
+    """Return the message with which arguments of seg.launch.py or demo.launch.py are refused."""
     with pytest.raises(LaunchArgumentError) as caught:
         check_node_arguments({**DEFAULTS, **given})
         check_street_camera_arguments({**DEFAULTS, **given})
@@ -40,9 +40,9 @@ def test_the_defaults_are_accepted() -> None:
     ('gpu', '-1', 'expected a whole number from 0 to 63'),
     ('gpu', '64', 'expected a whole number from 0 to 63'),
     ('gpu', '0.5', 'expected a whole number from 0 to 63'),
-    ('cameras', 'fr%nt', "'fr%nt' in it is not a topic name such as front or front/left"),
-    ('cameras', 'left,/front', "'/front' in it is not a topic name"),
-    ('cameras', 'left, left', 'every camera needs a name of its own'),
+    ('cameras', 'fr%nt', "its item 'fr%nt' is not a topic name such as front or front/left"),
+    ('cameras', 'left,/front', "its item '/front' is not a topic name"),
+    ('cameras', 'left, left', 'every camera needs a different name'),
     ('image', 'bad//name', "must not contain repeated '/'; expected a topic name such as"),
     ('image', 'my image', 'characters other than alphanumerics'),
     ('image', '/camera/', 'must not end with a forward slash'),
@@ -103,7 +103,7 @@ def test_a_parameter_file_that_holds_no_parameters_is_refused(
 def test_a_card_without_its_network_is_refused(tmp_path: Path) -> None:
     card = tmp_path / 'mine.yaml'
     card.write_text('model: absent.onnx\nclasses: [a, b]\n', 'utf-8')
-    assert f'there is no file {tmp_path / "absent.onnx"}' in refused(model=str(card))
+    assert f'its key model names the file {tmp_path / "absent.onnx"}' in refused(model=str(card))
     card.write_text('model: absent.onnx\nclasses: []\n', 'utf-8')
     assert 'classes: give a list of class names' in refused(model=str(card))
 

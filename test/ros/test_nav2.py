@@ -33,7 +33,7 @@ import yaml
 from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.ros import publishers
 from trt_segmentation.ros.transport.messages import stamp_ns
-from trt_segmentation.ros.transport.qos import ANSWERS, LATCHED
+from trt_segmentation.ros.transport.qos import LATCHED, RELIABLE
 
 # liveliness is the middleware's default in the layer and here: automatic
 SENSOR_DATA = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT,
@@ -46,7 +46,7 @@ RECIPE = Path(__file__).parents[2] / 'docs' / 'nav2.md'
 
 
 def test_its_subscriptions_match_our_publishers() -> None:
-    assert qos_check_compatible(ANSWERS, SENSOR_DATA)[0] == QoSCompatibility.OK
+    assert qos_check_compatible(RELIABLE, SENSOR_DATA)[0] == QoSCompatibility.OK
     assert qos_check_compatible(LATCHED, LABELS)[0] == QoSCompatibility.OK
 
 

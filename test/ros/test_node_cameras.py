@@ -237,9 +237,9 @@ def test_a_camera_that_dies_is_named_and_the_others_go_on(make_rig: Any) -> None
 
 
 @pytest.mark.parametrize(('given', 'reason'), [
-    ('[front, 2nd]', "'2nd' in it is not a topic name"),
-    ('[front, front]', 'every camera needs a name of its own'),
-    ('front', 'not a list'), ('[1, 2]', '1 in it is not a topic name')])
+    ('[front, 2nd]', "its item '2nd' is not a topic name"),
+    ('[front, front]', 'every camera needs a different name'),
+    ('front', 'not a list'), ('[1, 2]', 'its item 1 is not a topic name')])
 def test_camera_names_are_checked(make_rig: Any, given: str, reason: str) -> None:
     with pytest.raises(ParameterException, match=reason):
         make_rig(cli_args=['--ros-args', '-p', f'cameras:={given}'])

@@ -169,7 +169,7 @@ def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> Non
 
 
 @pytest.mark.parametrize(('name', 'value', 'reason'), [
-    ('palette', ['#12345'], "'#12345' in it is not #rrggbb"),
+    ('palette', ['#12345'], "its item '#12345' is not #rrggbb"),
     ('palette', ['#123456'] * 2, '2 colours for the 255 classes'),
     ('cameras', ['front'], 'only while the node is unconfigured'),
     ('overlay_rate', -1.0, 'Min: 0.0'),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The street camera within the process: what it publishes each way, its log and its refusals."""
+"""The street camera in this process: what it publishes, what it logs and what it refuses."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
 from trt_segmentation.street import Drive, Scene
 
 STAMP = slice(4, 12)
-"""Bytes of a serialized image that hold its stamp."""
+"""Bytes of a serialized image that hold the stamp."""
 
 
 @contextmanager
 def camera(ros: Any, **parameters: object) -> Iterator[tuple[StreetCamera, str]]:
-    """A street camera on a topic of its own, and the namespace of that topic."""
+    """Yield a street camera on a topic that nobody else uses, and the namespace of the topic."""
     namespace = f'/street_{random.getrandbits(60)}'
     node = StreetCamera(
         context=ros, namespace=namespace, start_parameter_services=False, parameter_overrides=[
@@ -51,7 +51,7 @@ def camera(ros: Any, **parameters: object) -> Iterator[tuple[StreetCamera, str]]
 
 def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
         list[np.ndarray], list[CameraInfo], StreetCamera]:
-    """Serialized images and calibrations of a camera that has published ``count`` frames."""
+    """Return images (serialized) and calibrations of a camera that published ``count`` frames."""
     images: list[np.ndarray] = []
     infos: list[CameraInfo] = []
     with camera(ros, transport=transport, width=67, height=65, seed=5, loop=3, count=count,
@@ -74,9 +74,9 @@ def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
 
 def test_typed_and_direct_publish_the_same_bytes(
         ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sizes whose rows are no multiple of 4, every frame of the loop and its first one again."""
-    monkeypatch.setattr(  # where pixels lie with room before them nothing is to be copied
-        DirectPublisher, '_copied', lambda *_: pytest.fail('the camera copied a frame'))
+    """A row is not a multiple of 4 bytes. The camera sends the loop and its first frame again."""
+    monkeypatch.setattr(  # with head room before the pixels, no copy is needed
+        DirectPublisher, '_copy', lambda *_: pytest.fail('the camera copied a frame'))
     sent = {}
     drive = Drive(5, width=67, height=65, fps=50.0)
     for transport in ('typed', 'direct'):
@@ -132,14 +132,14 @@ def test_it_publishes_where_it_is_remapped_to(
 
 
 def advertised(node: StreetCamera) -> dict[type, str]:
-    """Topic by message type, of images and calibrations."""
+    """Return the topics of images and calibrations by message type."""
     return {publisher.msg_type: publisher.topic_name for publisher in node.publishers
             if publisher.msg_type in (Image, CameraInfo)}
 
 
 def test_the_topics_are_advertised_when_the_last_frame_is_rendered(
         ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subscriber takes an advertised topic without images for a fault."""
+    """A subscriber would report an advertised topic without images as a fault."""
     reached, go_on = threading.Event(), threading.Event()
 
     class Waiting(Drive):
@@ -170,7 +170,7 @@ def test_the_topics_are_advertised_when_the_last_frame_is_rendered(
 
 @pytest.fixture
 def old_log(tmp_path: Path) -> Iterator[Path]:
-    """A log of an earlier run, which a camera that is refused leaves as it was."""
+    """A log of an earlier run. A camera with a refused parameter must not change it."""
     path = tmp_path / 'log'
     path.write_text('of before', 'utf-8')
     yield path
@@ -191,14 +191,14 @@ def test_a_loop_that_no_memory_holds_is_one_error(
     monkeypatch.setattr(street_camera, 'PageMemory', full)
     with pytest.raises(ParameterException, match=(
             r'100 frames of 7680x4320 needs 10\.0 GB of memory \(not 9953331200 bytes\); set '
-            'fewer or smaller ones')), camera(
+            'fewer or smaller frames')), camera(
                 ros, log=str(old_log), loop=100, width=7680, height=4320):
         pass
 
 
 @pytest.fixture
 def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ROS whose librcl cannot be called."""
+    """Make calls of librcl impossible."""
     def missing() -> None:
         raise TransportError('librcl.so was not found')
     monkeypatch.setattr(transport_module, 'Librcl', missing)
@@ -207,8 +207,8 @@ def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('no_librcl')
 def test_direct_that_cannot_be_had_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
-            r'transport direct cannot be had: librcl\.so was not found; set transport: auto or '
-            'typed')), camera(ros, log=str(old_log), transport='direct'):
+            r'transport direct does not work here: librcl\.so was not found; set transport: '
+            'auto or typed')), camera(ros, log=str(old_log), transport='direct'):
         pass
 
 
@@ -218,4 +218,4 @@ def test_auto_is_typed_where_direct_cannot_be_had(
     images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
     assert len(images) == 2
     said = capfd.readouterr().err
-    assert 'transport typed (direct cannot be had: librcl.so was not found)' in said
+    assert 'transport typed (direct does not work here: librcl.so was not found)' in said

@@ -76,4 +76,4 @@ def test_damage_is_an_error_or_a_summary(tmp_path_factory, seed):
     try:
         assert summarise(path).precision
     except EngineError as error:
-        assert 'm.onnx is no ONNX file' in str(error) or 'm.onnx is refused' in str(error)
+        assert 'm.onnx is not an ONNX file' in str(error) or 'm.onnx is refused' in str(error)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""No file of a user is lost: every way to write a file is handed the user's own."""
+"""No file of a user is lost: each test tells the package to write over a file of the user."""
 
 import importlib
 from io import BytesIO
@@ -35,7 +35,7 @@ from trt_segmentation.untrusted.output_files import (
     write_image,
     write_json,
 )
-from trt_segmentation.untrusted.signed_files import store
+from trt_segmentation.untrusted.signed_files import store_signed
 
 ROOT = Path(__file__).parents[2]
 PALETTE = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)
@@ -53,7 +53,7 @@ COMMANDS = {
     'clear': 'cache clear --folder kept',
     'verify': 'cache verify --folder kept',
     'list': 'cache list --folder kept'}
-"""Every command with each of its options that names something to write."""
+"""Every command, with every option that names an output."""
 
 PLACES = {
     'demo': ('out', 'out/bag', 'out/report.json', 'out/montage.png', 'out/node.jsonl'),
@@ -67,7 +67,7 @@ PLACES = {
     'clear': ('kept/engines', f'kept/engines/{"a" * 40}.plan', 'kept/engines/net.plan.json'),
     'verify': ('kept/engines', 'kept/engines/net.plan'),
     'list': ('kept/engines', 'kept/engines/net.plan')}
-"""Where the user has something already, by command."""
+"""Paths at which the user already has a file or folder, by command."""
 
 CASES = [(name, place, kind) for name, places in PLACES.items() for place in places
          for kind in KINDS]
@@ -77,7 +77,7 @@ CASES += [('build', 'out', kind) for kind in ('file', 'link to a file')]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A user's folder with a network and a recording; any work in it fails the test."""
+    """A user's folder with a network and a recording. A test fails if a command starts to work."""
     folder = tmp_path / 'work'
     folder.mkdir()
     write_card(color_classifier(folder / 'net.onnx', PALETTE), ['black', 'red'], PALETTE)
@@ -98,7 +98,7 @@ def here(tmp_path, monkeypatch):
 
 
 def occupy(path: Path, kind: str, home: Path) -> None:
-    """Put something of the user's at a place."""
+    """Put a file, folder or link of the user at a path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     at = home / 'thesis' if kind.startswith('link') else path
     if kind.endswith('file'):
@@ -112,7 +112,7 @@ def occupy(path: Path, kind: str, home: Path) -> None:
 
 
 def everything(*folders: Path) -> dict[str, bytes | str]:
-    """What lies in folders: the bytes of each file, where each link points."""
+    """Return the content of folders: the bytes of each file, and the target of each link."""
     return {str(path): f'-> {path.readlink()}' if path.is_symlink() else
             'folder' if path.is_dir() else path.read_bytes()
             for folder in folders for path in sorted(folder.rglob('*'))}
@@ -125,7 +125,7 @@ def is_one_line(text: str, *words: str) -> None:
 
 
 def needed(name: str) -> None:
-    """Skip a command that cannot be run here at all."""
+    """Skip the test if the command cannot run on this machine."""
     if name == 'build':
         pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     if name.startswith('demo'):
@@ -136,7 +136,7 @@ def needed(name: str) -> None:
 
 @pytest.mark.parametrize('name, place, kind', CASES)
 def test_what_is_the_users_stays(here, tmp_path, capfd, name, place, kind):
-    """Under each name the package writes: every byte is as before, one line, exit 2, no work."""
+    """Every file of the user stays as it is. The command prints one line and exits with 2."""
     needed(name)
     (tmp_path / 'home').mkdir()
     occupy(here / place, kind, tmp_path / 'home')
@@ -153,7 +153,7 @@ def test_what_is_the_users_stays(here, tmp_path, capfd, name, place, kind):
 @pytest.mark.parametrize('where', ['/proc/x{}', 'net.onnx/x{}', 'net.onnx/deeper/x{}',
                                    'nowhere/x{}', 'loop/x{}', 'x' * 300 + '{}'])
 def test_outputs_are_checked_before_the_work(here, capfd, name, option, where):
-    """A place where nothing can be written: one line that names it, exit 2, no work."""
+    """If an output cannot be written, one line names its path and the command exits with 2."""
     needed(name)
     folder = option == '--report' or (option == '--out' and name != 'build')
     if where.startswith('nowhere') and folder:
@@ -207,10 +207,10 @@ def test_a_folder_is_no_network(here, capfd):
 
 
 def test_a_cache_keeps_files_of_other_names(tmp_path):
-    """Even in a folder that is ours: only names that are digests are cleared or dropped."""
+    """Even in this package's cache folder, only files with a digest as name are deleted."""
     cache = EngineCache(tmp_path)
     ours = cache.folder / f'{"a" * 40}.plan'
-    store(ours, Plan(b'plan'), {})
+    store_signed(ours, Plan(b'plan'), {})
     for name in ('net.plan', 'net.plan.json', 'notes.json', 'old.part'):
         (cache.folder / name).write_text('years of work')
         os.utime(cache.folder / name, (0, 0))
@@ -221,9 +221,9 @@ def test_a_cache_keeps_files_of_other_names(tmp_path):
 
 
 def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
-    """Its sidecar is ours still, but the hash in it is of another plan."""
+    """The sidecar is still this package's, but the hash in it belongs to another plan."""
     needed('build')
-    store(here / 'net.plan', Plan(b'ours'), {})
+    store_signed(here / 'net.plan', Plan(b'ours'), {})
     (here / 'net.plan').write_bytes(b'of trtexec')
     assert main(['build', 'net.yaml', '--precision', 'fp32', '--out', 'net.plan']) == 2
     is_one_line(capfd.readouterr().err, 'no build wrote it')
@@ -273,7 +273,7 @@ def test_recipes_replace_only_their_own(tmp_path, monkeypatch, name, kind):
 
 
 def test_dev_clean_removes_what_shows_that_it_is_ours(tmp_path):
-    """The same names without a stamp, a tag or a header stay; with it they go."""
+    """Files without a stamp, tag or header stay. Files of the same names with it are deleted."""
     names = ('.venv', 'build', 'dist', 'x.egg-info', '.mypy_cache', '.ruff_cache',
              '.pytest_cache', '.hypothesis')
     for folder in ('theirs', 'ours'):
@@ -308,7 +308,7 @@ def test_dev_installs_into_no_environment_of_the_users(tmp_path):
     assert everything(tmp_path) == before
 
 
-# ---- our own
+# ---- files of this package
 
 def test_every_format_holds_the_marker(tmp_path):
     from matplotlib.figure import Figure
@@ -411,7 +411,7 @@ def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypa
     assert [path.suffix for path in check_claim(out, '--out')] == ['.yaml', '.mcap']
     with pytest.raises(OutputError, match=r'rec holds metadata\.yaml'):
         check_claim(here / 'rec', '--out')
-    # our metadata beside another recording of the same name
+    # this package's metadata beside another recording of the same name
     (mcap,), (theirs,) = out.glob('*.mcap'), (here / 'rec').glob('*.mcap')
     shutil.copy(theirs, mcap)
     with pytest.raises(OutputError, match=r'holds out\.mcap'):

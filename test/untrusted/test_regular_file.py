@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of strangers are read within bounds; files of ours are written whole and safely."""
+"""Untrusted files are read within bounds. This package's files are written whole and safely."""
 
 import os
 from pathlib import Path
@@ -20,24 +20,29 @@ from trt_segmentation.untrusted.regular_file import (
     expand_home,
     open_regular,
     PART_NAME,
-    pieces,
+    read_pieces,
     read_regular,
     replace_file,
 )
-from trt_segmentation.untrusted.signed_files import drop_unfinished, read_plan, store, trusted
+from trt_segmentation.untrusted.signed_files import (
+    delete_unfinished,
+    load_signed,
+    load_signed_plan,
+    store_signed,
+)
 
 RANGES = Calibration({'conv': (-1.0, 1.0)}, 'minmax', 'd' * 64, 3)
 
 
 def stored(path: Path) -> None:
-    store(path, Plan(b'plan'), {})
+    store_signed(path, Plan(b'plan'), {})
 
 
 WRITERS = {'plan': stored, 'ranges': RANGES.save, 'bytes': lambda path: replace_file(path, b'x')}
 
 
 def opened_while(run, monkeypatch):
-    """(name, flags) of every file that is opened to be written."""
+    """Return (name, flags) of every file that is opened for writing."""
     real, seen = os.open, []
 
     def watched(path, flags, *args, **kwargs):
@@ -53,7 +58,7 @@ def opened_while(run, monkeypatch):
 
 @pytest.mark.parametrize('what', WRITERS)
 def test_parts_have_names_that_cannot_be_guessed(tmp_path, monkeypatch, what):
-    """Each is new, so that a link planted in the folder is never written through."""
+    """Every part file is new, so nobody can plant a link that the write would follow."""
     path = tmp_path / 'net'
     seen = [opened_while(lambda: WRITERS[what](path), monkeypatch) for _ in range(2)]
     names = [name for run in seen for name, _ in run]
@@ -64,14 +69,14 @@ def test_parts_have_names_that_cannot_be_guessed(tmp_path, monkeypatch, what):
 
 @pytest.mark.parametrize('what', WRITERS)
 def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
-    """At the file's own name, at its sidecar's, and at the name that parts had before."""
+    """Links are at the names of the file, of its sidecar, and of former part files."""
     victim = tmp_path / 'victim'
     victim.write_text('precious')
     path = tmp_path / 'folder' / 'net'
     path.parent.mkdir()
     for name in ('net', 'net.json', f'net.{os.getpid()}.part', f'net.json.{os.getpid()}.part'):
         (path.parent / name).symlink_to(victim)
-    if what == 'ranges':    # a user's file, so that its link stays too
+    if what == 'ranges':    # at a user's path, the link stays too
         with pytest.raises(OutputError):
             WRITERS[what](path)
     else:
@@ -82,7 +87,7 @@ def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
 
 @pytest.mark.parametrize('umask', [0o022, 0o002, 0o077, 0o027])
 def test_mode_is_that_of_a_plain_open(tmp_path, umask):
-    """In a process of its own, as a umask is of a whole process."""
+    """This runs in a separate process, because a umask belongs to the whole process."""
     code = ('import os, sys\nfrom pathlib import Path\n'
             'from trt_segmentation.untrusted.regular_file import replace_file\n'
             f'os.umask({umask})\n'
@@ -122,7 +127,7 @@ def test_only_parts_of_ours_are_tidied_away(tmp_path):
     for path in (ours, theirs):
         path.touch()
         os.utime(path, (0, 0))
-    drop_unfinished(tmp_path)
+    delete_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['download.part']
 
 
@@ -140,12 +145,12 @@ def test_other_kinds_of_files_are_refused_at_once(tmp_path, make):
 
 
 def test_pipe_in_the_place_of_a_plan_is_not_waited_for(tmp_path):
-    """Its opening would wait for a writer."""
+    """Opening a pipe would wait for a writer."""
     os.mkfifo(tmp_path / 'net.plan')
-    found, why = trusted(tmp_path / 'net.plan')
+    found, why = load_signed(tmp_path / 'net.plan')
     assert found is None and 'not a regular file' in why
     with pytest.raises(own_files.CacheError, match='not a regular file'):
-        read_plan(tmp_path / 'net.plan')
+        load_signed_plan(tmp_path / 'net.plan')
 
 
 def test_whole_file_is_its_size_or_an_error(tmp_path):
@@ -155,12 +160,12 @@ def test_whole_file_is_its_size_or_an_error(tmp_path):
     with pytest.raises(ValueError, match='it has 3,000,000 bytes; at most 2,999,999 are read'):
         read_regular(path, 2_999_999)
     with open_regular(path) as file:
-        read = pieces(file)
+        read = read_pieces(file)
         next(read)
         os.truncate(path, 1 << 20)
         with pytest.raises(OSError, match='does not have the 3,000,000 bytes'):
             list(read)
-    # files of /proc have the size 0 and more bytes than that
+    # files in /proc have size 0 but hold bytes
     with pytest.raises(OSError, match=r'does not have the 0 bytes .* no file on a disk'):
         read_regular(Path('/proc/self/maps'), 100)
 
@@ -173,7 +178,7 @@ def test_home_of_nobody(tmp_path, monkeypatch):
 
 
 def test_threads_that_write_one_file_leave_one_whole(tmp_path):
-    """Each has a part of its own."""
+    """Each thread writes its own part file."""
     path, contents = tmp_path / 'net', [bytes([n]) * 100_000 for n in range(4)]
     threads = [threading.Thread(target=replace_file, args=(path, data)) for data in contents]
     for thread in threads:

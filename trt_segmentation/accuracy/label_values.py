@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import yaml
 from ..errors import LabelValueError
 from ..frame import UNLABELLED
 from ..installed.files import share_path
+from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
@@ -157,9 +157,9 @@ def _find_map(text: str) -> Path:
     if (installed := folder / f'{text}.yaml').is_file():
         return installed
     names = sorted(p.stem for p in folder.glob('*.yaml'))
-    near = get_close_matches(text, names, n=1)
-    raise LabelValueError(f'no map {text!r}' + (f', did you mean {near[0]!r}?' if near else '')
-                          + f' Give a path to a .yaml file, or one of: {", ".join(names)}')
+    near = did_you_mean(text, names)
+    raise LabelValueError(f'no map {text!r}{near or "."} Give a path to a .yaml file, or one of: '
+                          f'{", ".join(names)}')
 
 
 def _is_id(value: Any) -> bool:

@@ -19,6 +19,7 @@ from ..frame import Frame
 from ..host.pictures import IMAGES, read_ids, read_picture
 from ..model.card import ModelCard
 from ..pipeline import Pipeline
+from ..untrusted.terminal_text import did_you_mean
 from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
@@ -99,10 +100,9 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
     :raises EvaluationError: if the condition is unknown, or if there is no truth.
     """
     if condition not in street.CONDITIONS:
-        near = get_close_matches(condition, street.CONDITIONS, n=1)
+        near = did_you_mean(condition, street.CONDITIONS)
         raise EvaluationError(
-            f'no condition {condition!r}' + (f', did you mean {near[0]!r}?' if near else '.')
-            + f' There are {", ".join(street.CONDITIONS)}')
+            f'no condition {condition!r}{near or "."} There are {", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing and needs_truth:
         raise EvaluationError(

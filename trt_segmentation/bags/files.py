@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies at the path of a bag, looked at before a library opens it."""
+"""Checks the files of a bag before a library opens them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ADVICE = {
     'Unsupported chunk compression': _CONVERT,
     'Profile is not ros2': 'only recordings of ROS 2 can be read',
 }
-"""What to do, by a part of what rosbags says of a bag that is not damaged."""
+"""What to do, by a part of the rosbags message, about a bag that is not damaged."""
 
 
 def check_files(path: Path) -> None:
-    """Refuse a path that holds no bag, or a bag whose files cannot be opened.
+    """Refuse a path that is not a bag, or a bag whose files cannot be opened.
 
-    :param path: meant to be a rosbag2 folder, or a bare .mcap or .db3 file.
-    :raises FileNotFoundError: if nothing is there.
-    :raises BagError: naming the file, what it is instead and what to do.
+    :param path: expected to be a rosbag2 folder, or a bare .mcap or .db3 file.
+    :raises FileNotFoundError: if the path does not exist.
+    :raises BagError: if the path is refused. Names the file, says what it is and what to do.
     """
     try:
         if not path.exists():
@@ -45,10 +45,12 @@ def check_files(path: Path) -> None:
                        f'with `chmod u+rX`, or run as its owner') from error
 
 
-def broken(path: Path, error: Exception) -> BagError:
-    """Say why a library could not read a bag, and advise repair only if that can help.
+def bag_error(path: Path, error: Exception) -> BagError:
+    """Return an error that says why a library could not read a bag, and what to do.
 
-    :param error: whatever it raised; its parsers meet broken bytes in many ways.
+    The error advises a repair only if the bag can be damaged.
+
+    :param error: the exception that the library raised. Its parsers raise many types.
     """
     text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
     advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)
@@ -88,7 +90,7 @@ def _check_file(path: Path) -> None:
         raise BagError(f'{path} is part of a bag; give its folder: {path.parent}')
     if path.suffix not in MAGIC:
         raise BagError(f'{path} is not a rosbag2 folder, .mcap or .db3 file' + (
-            '; `rosbags-convert` makes one of a ROS 1 bag' if kind == '.bag' else ''))
+            '; `rosbags-convert` converts a ROS 1 bag' if kind == '.bag' else ''))
     expected = MAGIC[path.suffix]
     with path.open('rb') as file:
         found = file.read(len(expected))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Label maps of an earlier run, to hold a new run to."""
+"""Compares the label maps of a run with those of an earlier run, which a bag holds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from .reader import BagReader, Recorded, stamp_text
 
 
 class Expectation:
-    """Label maps of a bag, found by header stamp; frames of one stamp in recorded order.
+    """The expected label maps, found by header stamp.
 
-    :param topic: the label maps in it.
-    :param classes: names, for messages.
+    Label maps with the same stamp are compared in the order in which they were recorded.
+
+    :param topic: topic of the label maps in the bag.
+    :param classes: class names, for messages.
     :param min_agreement: fraction of pixels that must be equal, 0 to 1.
-    :param allow_missing: whether the bag may lack frames of the run it is compared with, as
-        the recording of a live run does that dropped some.
+    :param allow_missing: whether the bag may lack label maps of some frames. The recording of a
+        live run lacks the frames that the node dropped.
     """
 
     def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],
@@ -32,7 +34,7 @@ class Expectation:
         self._min_agreement = min_agreement
         self._allow_missing = allow_missing
         self._compared = 0
-        self._without = 0
+        self._unexpected = 0
         self._pixels = 0
         self._equal = 0
         self._worst = (2.0, 0)
@@ -41,13 +43,13 @@ class Expectation:
         self._ahead: dict[int | None, deque[Recorded]] = defaultdict(deque)
 
     def compare(self, stamp_ns: int, labels: npt.NDArray[Any]) -> str | None:
-        """Return how the label map of a frame differs from the one expected; None if it does not.
+        """Return how a label map differs from the expected one; None if they agree.
 
         :param labels: (height, width) uint8 or uint16.
-        :raises BagError: where the bag breaks off.
+        :raises BagError: if the bag ends too early.
         """
         if not self._left[stamp_ns]:
-            self._without += 1
+            self._unexpected += 1
             return None if self._allow_missing else f'{self._name} has no label map of this stamp'
         self._left[stamp_ns] -= 1
         self._compared += 1
@@ -64,22 +66,23 @@ class Expectation:
         return self._difference(expected, labels, stamp_ns)
 
     def summary(self) -> str:
-        """Say how far the frames compared so far agree; one line."""
+        """Return one line that says how well the frames agree that were compared so far."""
         if not self._compared:
             return f'no frame was compared with {self._name}'
         agreement, stamp_ns = self._worst
         worst = ('every frame is equal' if self._equal == self._pixels else
                  f'worst frame: stamp {stamp_text(stamp_ns)}, {agreement:.7f} equal')
-        without = f'; frames without a label map there: {self._without}' if self._without else ''
+        unexpected = (f'; frames without a label map there: {self._unexpected}'
+                      if self._unexpected else '')
         return (f'as expected by {self._name}: {self._compared} frames compared, {self._equal:,} '
-                f'of {self._pixels:,} pixels equal; {worst}{without}')
+                f'of {self._pixels:,} pixels equal; {worst}{unexpected}')
 
-    def missing(self) -> str | None:
-        """Return which expected label maps no frame was compared with; None where all were."""
+    def describe_missing(self) -> str | None:
+        """Return which expected label maps no frame was compared with; None if there are none."""
         left = [stamp for stamp, count in self._left.items() if count]
         if left:
-            return (f'no frame was answered for {sum(self._left.values())} of the label maps of '
-                    f'{self._name}, the first of stamp {stamp_text(left[0])}')
+            return (f'there was no frame for {sum(self._left.values())} of the label maps of '
+                    f'{self._name}, the first with stamp {stamp_text(left[0])}')
         if not self._compared:
             return f'no frame has a label map in {self._name}'
         return None
@@ -109,11 +112,11 @@ def _size(labels: npt.NDArray[Any]) -> str:
     return f'{labels.shape[1]}x{labels.shape[0]} {labels.dtype}'
 
 
-def label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
-    """Return the topic asked for, the one below a namespace, or the only label map there is.
+def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
+    """Return the topic that was asked for, else the label map in a namespace, else the only one.
 
-    :param root: the namespace's topic prefix, such as ``/segmentation``.
-    :raises BagError: listing the topics, when there is none or the choice is not clear.
+    :param root: topic prefix of the namespace, such as ``/segmentation``.
+    :raises BagError: if there is no such topic, or more than one; lists the topics.
     """
     topics = bag.image_topics()
     if asked is None:

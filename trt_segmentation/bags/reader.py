@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images out of rosbag2 recordings, with no ROS install."""
+"""Reads images from rosbag2 recordings without a ROS installation."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 import struct
 from typing import Any
@@ -18,12 +17,12 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
-from ..errors import BagError as BagError
-from ..errors import FrameError
+from ..errors import BagError, FrameError
 from ..frame import Frame
 from ..host.decode_jpeg_png import decompress
 from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
-from .files import broken, check_files
+from ..untrusted.terminal_text import did_you_mean
+from .files import bag_error, check_files
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -32,10 +31,10 @@ LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 
 
 def _typestore() -> Typestore:
-    """Message types by a fixed store, never by the definitions a bag brings.
+    """Return a fixed set of message types, so that the definitions in a bag are never used.
 
-    Image, CompressedImage and CameraInfo are the same in every ROS 2 distribution so far, and
-    the library would execute code it makes from a bag's definitions.
+    rosbags makes Python code from the definitions in a bag and would execute that code. Image,
+    CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     store.register({
@@ -50,7 +49,7 @@ unpack_within_limits()
 
 
 def stamp_text(stamp_ns: int | None) -> str:
-    """Write a stamp as ROS tools do: seconds with nine decimals."""
+    """Return a stamp as ROS tools write it: seconds with nine decimals."""
     if stamp_ns is None:
         return 'unreadable'
     whole, nano = divmod(stamp_ns, 1_000_000_000)
@@ -59,11 +58,11 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message as it lies in the bag, not yet decoded.
+    """One message of a bag, not yet decoded.
 
-    :param number: place among the messages of its topic, from 1.
-    :param log_time_ns: when it was recorded.
-    :param data: CDR, encapsulation header included.
+    :param number: number of the message among the messages of its topic, from 1.
+    :param log_time_ns: time at which the message was recorded.
+    :param data: the message in CDR, with its encapsulation header.
     """
 
     topic: str
@@ -74,20 +73,20 @@ class Recorded:
 
     @property
     def stamp_ns(self) -> int | None:
-        """Header stamp, None where the message is too short to have one."""
+        """Header stamp; None if the message is too short to have one."""
         if len(self.data) < 12:
             return None
         sec, nanosec = struct.unpack_from('<iI' if self.data[1] & 1 else '>iI', self.data, 4)
         return int(sec) * 1_000_000_000 + int(nanosec)
 
     def frame(self) -> Frame:
-        """Decode an image message; its pixels lie in memory of their own.
+        """Decode an image message. Nobody else owns or changes the memory of its pixels.
 
-        :raises FrameError: saying what is wrong with the message.
+        :raises FrameError: if the message is not a valid image; says what is wrong.
         """
         message = self._decode()
         stamp_ns = self.stamp_ns
-        assert stamp_ns is not None, 'what can be decoded has a stamp'
+        assert stamp_ns is not None, 'a message that can be decoded has a stamp'
         frame_id = message.header.frame_id
         if self.msgtype == COMPRESSED:
             return decompress(message.data, message.format, stamp_ns, frame_id)
@@ -97,7 +96,7 @@ class Recorded:
     def labels(self) -> npt.NDArray[Any]:
         """Decode a label map message: (height, width) uint8 or uint16.
 
-        :raises FrameError: when it is no label map.
+        :raises FrameError: if the message is not a label map.
         """
         frame = self.frame()
         if frame.encoding not in ('mono8', 'mono16'):
@@ -116,10 +115,12 @@ class Recorded:
 
 
 class BagReader:
-    """A rosbag2 folder, or a bare .mcap or .db3 file; one thread, to be closed.
+    """Reads a rosbag2 folder, or a bare .mcap or .db3 file.
 
-    :raises FileNotFoundError: when there is nothing at the path.
-    :raises BagError: when what is there is not a bag, or a broken one.
+    Use a reader in one thread, and close it.
+
+    :raises FileNotFoundError: if the path does not exist.
+    :raises BagError: if the path is not a bag, or the bag is broken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -130,7 +131,7 @@ class BagReader:
             self._reader = Reader(path)
             self._reader.open()
         except Exception as error:
-            raise broken(path, error) from error
+            raise bag_error(path, error) from error
 
     def __enter__(self) -> BagReader:
         return self
@@ -139,26 +140,24 @@ class BagReader:
         self.close()
 
     def close(self) -> None:
-        """Close the files; to be called once."""
+        """Close the files. Call this once."""
         self._reader.close()
 
     def image_topics(self) -> dict[str, int]:
-        """Messages by topic, of every topic that carries images."""
+        """Return the number of messages by topic, for every topic that carries images."""
         return {c.topic: self._count(c.topic) for c in self._reader.connections
                 if c.msgtype in (IMAGE, COMPRESSED)}
 
     def image_topic(self, asked: str | None = None) -> str:
-        """Return the topic asked for, or the only one there is.
+        """Return the image topic that was asked for, or the only image topic.
 
-        :raises BagError: listing the topics, when that is not one with images.
+        :raises BagError: if there is no such topic with images, or more than one; lists them.
         """
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
         if asked is not None and asked not in topics:
-            near = get_close_matches(asked, topics, n=1)
             raise BagError(f'{self.path} has no images on {asked!r}'
-                           + (f', did you mean {near[0]!r}?' if near else '.')
-                           + f' Image topics: {listed}')
+                           f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         if asked is None and len(topics) != 1:
             raise BagError(f'{self.path} has {len(topics)} image topics; '
                            + (f'choose one with --image-topic: {listed}' if topics else
@@ -169,17 +168,17 @@ class BagReader:
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic beside an image topic; None where the bag has none."""
+        """Return the camera_info topic beside an image topic; None if the bag has none."""
         raw = image_topic.removesuffix('/compressed')
         beside = raw.rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
-        """Every message of some topics, in the order it was recorded.
+        """Yield every message of some topics in the order in which they were recorded.
 
-        :raises BagError: where the bag breaks off, and at the end when it held another number
-            of messages than its index promised.
+        :raises BagError: if the bag ends too early or cannot be read. Also raised after the last
+            message if the bag had more or fewer messages than its index says.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
@@ -190,7 +189,7 @@ class BagReader:
             except StopIteration:
                 break
             except Exception as error:
-                raise broken(self.path, error) from error
+                raise bag_error(self.path, error) from error
             seen[connection.topic] += 1
             if len(data) > MAX_MESSAGE:
                 raise BagError(f'{self.path}: message {seen[connection.topic]} on '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segmentations into a rosbag2 recording, with no ROS install."""
+"""Writes segmentations to a rosbag2 recording without a ROS installation."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from ..errors import BagError
 from ..frame import Segmentation
 from ..model.card import ModelCard
-from ..untrusted.output_files import KEY, MARKER, naming
+from ..untrusted.output_files import KEY, MARKER, raise_output_errors
 from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
 
 _FOREVER = QosTime(9223372036, 854775807)
-"""What rosbag2 records where a publisher set no duration."""
+"""The duration that rosbag2 records for a publisher that set none."""
 
 
 class BagWriter:
-    """Segmentations into an MCAP bag; one thread, to be closed whatever happens.
+    """Writes segmentations to an MCAP bag. Use a writer in one thread, and always close it.
 
-    Times of the messages are those of the messages they answer, headers are copied.
+    Every message gets the log time and the header of the image that it was computed from.
 
-    :param path: folder to make, which must not exist.
-    :param namespace: of the topics ``label_map`` (``label_map/compressed`` with ``png``, as
-        image_transport has it), ``overlay``, ``camera_info`` and ``label_info``.
-    :param overlay: whether there will be overlays.
-    :param camera_info: whether there will be camera infos.
-    :param png: write label maps as PNG, which loses nothing and is much smaller.
-    :raises BagError: when the folder cannot be made or the namespace is no ROS name.
+    :param path: folder to make; it must not exist.
+    :param namespace: namespace of the topics ``label_map``, ``overlay``, ``camera_info`` and
+        ``label_info``. With ``png``, the first is ``label_map/compressed``, as image_transport
+        names it.
+    :param overlay: whether overlays will be written.
+    :param camera_info: whether camera infos will be written.
+    :param png: write label maps as PNG, which is lossless and much smaller.
+    :raises BagError: if the folder cannot be made, or the namespace is not a ROS name.
     """
 
     def __init__(self, path: Path, card: ModelCard, namespace: str = 'segmentation', *,
@@ -54,46 +55,51 @@ class BagWriter:
         self._label_info_written = False
         root = topic_root(namespace)
         try:
-            # format 8 and not 9: Humble reads only numbers for QoS, later ones read both
+            # Format 8 instead of 9: it writes QoS as numbers. Humble reads only numbers; later
+            # distributions read both forms.
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
-            mark(self._writer)
+            write_marker(self._writer)
             self._writer.open()
         except (OSError, WriterError) as error:
             raise BagError(f'cannot write a bag to {path}: {error}') from error
         label_map = ('label_map/compressed', COMPRESSED) if png else ('label_map', IMAGE)
-        self._label_map = connect(self._writer, f'{root}/{label_map[0]}', label_map[1])
-        self._label_info = connect(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
-        self._overlay = connect(self._writer, f'{root}/overlay', IMAGE) if overlay else None
-        self._camera_info = connect(
+        self._label_map = add_topic(self._writer, f'{root}/{label_map[0]}', label_map[1])
+        self._label_info = add_topic(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
+        self._overlay = add_topic(self._writer, f'{root}/overlay', IMAGE) if overlay else None
+        self._camera_info = add_topic(
             self._writer, f'{root}/camera_info', CAMERA_INFO) if camera_info else None
 
     def __enter__(self) -> BagWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # after an error too: what was written so far stays readable
-        with naming(self.path):
+        # Close after an error too, so that the messages written so far stay readable.
+        with raise_output_errors(self.path):
             self._writer.close()
 
-    def write(self, log_time_ns: int, answer: Segmentation) -> None:
-        """Write label map and, where there is one, overlay; takes nothing of them along.
+    def write(self, log_time_ns: int, segmentation: Segmentation) -> None:
+        """Write the label map, and the overlay if there is one.
 
-        :raises OutputError: if the disk is full, say; names the bag.
+        The writer keeps no reference to the arrays.
+
+        :param log_time_ns: log time of the image that the segmentation was computed from.
+        :raises OutputError: if the disk is full, for example; names the bag.
         """
-        header = self._header(answer.frame.stamp_ns, answer.frame.frame_id)
+        header = self._header(segmentation.frame.stamp_ns, segmentation.frame.frame_id)
         self._write_label_info(log_time_ns, header)
         if self._png:
-            message = self._compressed(header, answer.labels)
+            message = self._compressed(header, segmentation.labels)
         else:
-            message = self._image(header, self._card.label_encoding, answer.labels)
+            message = self._image(header, self._card.label_encoding, segmentation.labels)
         self._put(self._label_map, log_time_ns, message)
-        if self._overlay and answer.overlay is not None:
-            self._put(self._overlay, log_time_ns, self._image(header, 'bgr8', answer.overlay))
+        if self._overlay and segmentation.overlay is not None:
+            self._put(self._overlay, log_time_ns,
+                      self._image(header, 'bgr8', segmentation.overlay))
 
     def write_camera_info(self, recorded: Recorded) -> None:
-        """Pass a camera info on as it is."""
+        """Write a recorded camera info without a change."""
         assert self._camera_info
-        with naming(self.path):
+        with raise_output_errors(self.path):
             self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
 
     def _write_label_info(self, log_time_ns: int, header: Any) -> None:
@@ -107,7 +113,7 @@ class BagWriter:
             header=header, class_map=classes, threshold=self._card.output.threshold))
 
     def _put(self, connection: Connection, log_time_ns: int, message: object) -> None:
-        with naming(self.path):
+        with raise_output_errors(self.path):
             self._writer.write(connection, log_time_ns,
                                STORE.serialize_cdr(message, connection.msgtype))
 
@@ -118,7 +124,7 @@ class BagWriter:
 
     def _image(self, header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
         height, width = pixels.shape[:2]
-        # CDR here is little-endian, so are the pixels
+        # rosbags writes little-endian CDR, so the pixels have to be little-endian too.
         data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
         return STORE.types[IMAGE](
             header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
@@ -133,15 +139,19 @@ class BagWriter:
             data=png.reshape(-1))
 
 
-def mark(writer: Writer) -> None:
-    """Have a bag hold our marker, in metadata.yaml and in the copy of it in the MCAP file."""
+def write_marker(writer: Writer) -> None:
+    """Add this package's marker to metadata.yaml and to the copy of it in the MCAP file.
+
+    :param writer: a writer that is not open yet.
+    """
     writer.set_custom_data(KEY, MARKER)
 
 
-def connect(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
-    """Add a topic to an open bag, offered as the node offers it: reliable.
+def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
+    """Add a topic to an open bag, with the QoS that the node offers (reliable).
 
-    :param latched: transient local with a depth of 1, so that late subscribers get it too.
+    :param latched: use transient local with a depth of 1, so that subscribers that come later
+        get the last message too.
     """
     qos = Qos(
         QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,
@@ -152,12 +162,12 @@ def connect(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> 
 
 
 def topic_root(namespace: str) -> str:
-    """Return the absolute topic prefix of a namespace given with or without slashes.
+    """Return the absolute topic prefix of a namespace. Outer slashes are optional.
 
-    :raises BagError: when it is not a ROS name.
+    :raises BagError: if the namespace is not a ROS name.
     """
     name = namespace.strip('/')
     if not re.fullmatch(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', name, re.ASCII):
-        raise BagError(f'namespace {namespace!r} is not a ROS name: letters, digits and _, '
-                       'parts divided by /, none starting with a digit')
+        raise BagError(f'namespace {namespace!r} is not a ROS name; expected parts of letters, '
+                       'digits and _, divided by /, and no digit at the start of a part')
     return f'/{name}'

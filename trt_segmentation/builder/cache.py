@@ -17,17 +17,17 @@ from filelock import FileLock, Timeout
 
 from ..engines.plan import Plan
 from ..errors import CacheError, EngineError
+from ..installed.files import user_cache_folder
 from ..untrusted.regular_file import expand_home, read_regular
 from ..untrusted.signed_files import (
-    drop_unfinished,
+    delete_unfinished,
     is_cache_file,
+    load_signed,
+    make_private_folder,
     MAX_SIDECAR,
-    own_folder,
-    sidecar,
+    sidecar_path,
     SignedFile,
-    store,
-    trusted,
-    user_cache,
+    store_signed,
 )
 from .engine_key import EngineKey
 
@@ -62,7 +62,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
             return expand_home(parameter)
         except FileNotFoundError as error:
             raise CacheError(f'the cache folder {error}; name another one') from error
-    return user_cache()
+    return user_cache_folder()
 
 
 class EngineCache:
@@ -80,7 +80,7 @@ class EngineCache:
 
     def __init__(self, folder: str | Path = '', limit: int = LIMIT,
                  log: Callable[[str], None] = lambda line: None) -> None:
-        self.folder = own_folder(cache_folder(folder) / 'engines')
+        self.folder = make_private_folder(cache_folder(folder) / 'engines')
         self._limit = limit
         self._log = log
 
@@ -129,7 +129,7 @@ class EngineCache:
 
     def verify(self) -> list[tuple[Entry, str]]:
         """All plans, each with the reason why it would not be loaded; empty if it would be."""
-        return [(entry, trusted(entry.path)[1]) for entry in self.entries()]
+        return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
         """Delete all plans, timing caches, kernels and measured ranges.
@@ -182,7 +182,7 @@ class EngineCache:
         self._store(self._path(key), plan, asdict(key))
         try:
             self._drop_oldest(self._path(key))
-            drop_unfinished(self.folder)
+            delete_unfinished(self.folder)
         except OSError as error:        # the plan is good even if old files cannot be deleted
             self._log(f'old files in {self.folder} could not be deleted: {error}')
         return plan
@@ -192,7 +192,7 @@ class EngineCache:
 
     def _find(self, key: EngineKey) -> tuple[Plan | None, str]:
         path = self._path(key)
-        found, why = trusted(path)
+        found, why = load_signed(path)
         if found is None:
             return None, why
         with suppress(OSError):     # the time only decides which plan is deleted first
@@ -201,7 +201,7 @@ class EngineCache:
 
     def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
         try:
-            store(path, signed, key)
+            store_signed(path, signed, key)
         except OSError as error:
             self._log(f'{path} could not be kept, the next start builds again: {error}')
 
@@ -215,8 +215,8 @@ class EngineCache:
             self._log(f'dropping {entry.path.name}, the least recently used plan, to stay below '
                       f'{self._limit / 1e9:.1f} GB')
             entry.path.unlink(missing_ok=True)
-            for path in (sidecar(entry.path), _kernels_of(entry.path),
-                         sidecar(_kernels_of(entry.path))):
+            for path in (sidecar_path(entry.path), _kernels_of(entry.path),
+                         sidecar_path(_kernels_of(entry.path))):
                 path.unlink(missing_ok=True)
             total -= entry.size
 
@@ -243,14 +243,14 @@ def _kernels_of(plan: Path) -> Path:
 
 
 def _read_trusted(path: Path) -> bytes:
-    signed, _ = trusted(path)
+    signed, _ = load_signed(path)
     return signed.data if signed else b''
 
 
 def _key_of(path: Path) -> dict[str, Any]:
     """The key in a plan's sidecar; empty if the sidecar cannot be read."""
     try:
-        key = json.loads(read_regular(sidecar(path), MAX_SIDECAR))['key']
+        key = json.loads(read_regular(sidecar_path(path), MAX_SIDECAR))['key']
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return key if isinstance(key, dict) else {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 import hashlib
 import io
 import json
@@ -25,8 +24,8 @@ from onnxruntime.quantization.calibrate import create_calibrator
 from ..errors import GraphError
 from ..untrusted.output_files import write_json
 from ..untrusted.regular_file import read_regular
-from ..untrusted.signed_files import SignedFile, store, trusted
-from ..untrusted.terminal_text import short, unprintable
+from ..untrusted.signed_files import load_signed, SignedFile, store_signed
+from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from .precision import activations_read_by, quantisable_nodes, Ranges
 
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
@@ -114,25 +113,23 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` cut off rare
         extremes, so that the INT8 steps between the other values are finer.
     :param folder: where measurements are kept. It must be a folder that only this user can
-        write, see :func:`.untrusted.signed_files.own_folder`.
+        write, see :func:`.untrusted.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured.
     :raises GraphError: if there are no frames, or the method is unknown.
     """
     if method not in METHODS:
-        near = get_close_matches(method, METHODS, n=1)
-        raise GraphError(f'calibration method {method!r}'
-                         + (f', did you mean {near[0]!r}?' if near else '.')
-                         + f' Known: {", ".join(METHODS)}')
+        near = did_you_mean(method, METHODS)
+        raise GraphError(f'calibration method {method!r}{near or "."} Known: {", ".join(METHODS)}')
     data, count = _digest_tensors(feeds())
     if not count:
         raise GraphError('there are no frames to calibrate on')
     kept = _kept_file(folder, model, data, method)
-    if kept is not None and (signed := trusted(kept)[0]) is not None:
+    if kept is not None and (signed := load_signed(kept)[0]) is not None:
         ranges = {name: (low, high) for name, (low, high) in json.loads(signed.data).items()}
     else:
         ranges = measure_ranges(model, feeds(), method, progress)
         if kept is not None:
-            store(kept, SignedFile(json.dumps(ranges).encode()), {})
+            store_signed(kept, SignedFile(json.dumps(ranges).encode()), {})
     return Calibration(ranges, method, data, count)
 
 

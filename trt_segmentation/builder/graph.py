@@ -15,7 +15,7 @@ import onnxruntime
 
 from ..errors import EngineError, GraphError
 from ..untrusted.onnx_file import OnnxSummary, summarise
-from ..untrusted.regular_file import open_regular, pieces
+from ..untrusted.regular_file import open_regular, read_pieces
 
 
 def load_model(path: Path) -> onnx.ModelProto:
@@ -73,7 +73,7 @@ def model_digest(path: Path) -> str:
 
 def _add_file(digest: hashlib._Hash, path: Path) -> None:
     with open_regular(path) as file:
-        for piece in pieces(file):
+        for piece in read_pieces(file):
             digest.update(piece)
 
 

@@ -15,8 +15,8 @@ from ..engines.kernel_cache import KernelCache
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model.card import ModelCard
-from ..untrusted.output_files import naming
-from ..untrusted.signed_files import store
+from ..untrusted.output_files import raise_output_errors
+from ..untrusted.signed_files import store_signed
 from .build import build_plan, BuildOptions, Progress, supports_operator
 from .cache import EngineCache
 from .calibration import Calibration
@@ -99,5 +99,5 @@ def write_plan(plan: Plan, path: Path) -> None:
 
     :raises OutputError: if either file cannot be written; names the plan.
     """
-    with naming(path, '--out'):
-        store(path, plan, {})
+    with raise_output_errors(path, '--out'):
+        store_signed(path, plan, {})

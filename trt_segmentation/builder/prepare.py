@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import onnx
 
 from ..errors import GraphError
 from ..model.card import ModelCard
+from ..untrusted.terminal_text import did_you_mean
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
 from .graph import input_shapes, load_model, model_digest, simplify_model
@@ -50,10 +50,9 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse an unknown precision."""
         if self.precision not in PRECISIONS:
-            near = get_close_matches(self.precision, PRECISIONS, n=1)
-            raise GraphError(f'precision {self.precision!r}'
-                             + (f', did you mean {near[0]!r}?' if near else '.')
-                             + f' Known: {", ".join(PRECISIONS)}')
+            near = did_you_mean(self.precision, PRECISIONS)
+            raise GraphError(f'precision {self.precision!r}{near or "."} '
+                             f'Known: {", ".join(PRECISIONS)}')
 
     @property
     def needs_calibration(self) -> bool:

@@ -12,7 +12,7 @@ from ..builder.build import BuildOptions
 from ..builder.prepare import Recipe
 from ..errors import GraphError
 from ..untrusted.output_files import check_file
-from ..untrusted.signed_files import sidecar, trusted
+from ..untrusted.signed_files import load_signed, sidecar_path
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ class BuildCommandOptions:
             raise GraphError(
                 f'{", ".join(special)}: no node looks for such an engine in the cache; name a '
                 f'plan of your own with --out FILE')
-        if self.out and os.path.lexists(self.out) and trusted(self.out)[0] is None:
+        if self.out and os.path.lexists(self.out) and load_signed(self.out)[0] is None:
             raise GraphError(f'--out {self.out} is there already and no build wrote it; name '
                              'another file')
         if self.out:
-            check_file(sidecar(self.out), '--out')
+            check_file(sidecar_path(self.out), '--out')
         if self.cache and self.out is not None:
             raise GraphError('--cache and --out: a plan goes to the one or the other')
 

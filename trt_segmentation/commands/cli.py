@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from ..errors import SegmentationError
-from ..installed.pip_names import advice
+from ..installed.pip_names import advise_install
 from ..untrusted.terminal_text import printable
 from ..view.terminal import on_any_terminal
 from .arguments import parser
@@ -119,7 +119,7 @@ def _run(argv: Sequence[str] | None) -> int:
         missing = error.name or ''
         if missing.startswith('trt_segmentation'):
             raise
-        return _fail(f'{error}; {advice(missing)}')
+        return _fail(f'{error}; {advise_install(missing)}')
     except BrokenPipeError:
         raise
     except (SegmentationError, OSError) as error:

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 import math
 import re
 import sys
 from typing import Any, NoReturn
+
+from ..untrusted.terminal_text import did_you_mean
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -74,12 +75,6 @@ def whole_number(text: str, least: int) -> int:
     if not re.fullmatch(r'[0-9]{1,9}', text) or int(text) < least:
         raise argparse.ArgumentTypeError(f'{text} is not a whole number of {least} or more')
     return int(text)
-
-
-def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """``, did you mean 'NAME'?`` of the nearest name; '' if none is near."""
-    near = get_close_matches(word, list(names), n=1)
-    return f', did you mean {near[0]!r}?' if near else ''
 
 
 def _is_option(word: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engines.plan import count_precisions, from_json, Layer
 from ..errors import CacheError
-from ..untrusted.signed_files import read_plan, sidecar
+from ..untrusted.signed_files import load_signed_plan, sidecar_path
 from ..untrusted.terminal_text import printable
 
 SUFFIXES = ('.plan', '.engine', '.trt')
@@ -21,7 +21,7 @@ def is_plan(path: Path) -> bool:
     if path.suffix in SUFFIXES:
         return True
     # a folder such as . or / has no name that a sidecar could have
-    return path.suffix != '.onnx' and path.is_file() and sidecar(path).is_file()
+    return path.suffix != '.onnx' and path.is_file() and sidecar_path(path).is_file()
 
 
 def inspect_plan(path: Path) -> str:
@@ -29,12 +29,12 @@ def inspect_plan(path: Path) -> str:
 
     :raises CacheError: where it is no plan of ours, or was changed since it was built.
     """
-    plan = read_plan(path)
+    plan = load_signed_plan(path)
     try:
         return printable(_text(path, len(plan.data), plan.about))
     # a sidecar is anybody's JSON, and its hash is that of the plan alone
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CacheError(f'{path}: {sidecar(path).name} is not what `trt_seg build` writes: '
+        raise CacheError(f'{path}: {sidecar_path(path).name} is not what `trt_seg build` writes: '
                          f'{type(error).__name__}: {error}') from error
 
 

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from ..bags.golden import Expectation, label_topic
+from ..bags.golden import choose_label_topic, Expectation
 from ..bags.reader import BagReader, Recorded, stamp_text
 from ..bags.writer import BagWriter, topic_root
 from ..errors import BagError, EngineError, FrameError, ReplayError
@@ -96,7 +96,7 @@ def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
                           'before it') from error
     if expectation and not done.difference:
         done.agreement = expectation.summary()
-        done.difference = None if done.stopped_by else expectation.missing()
+        done.difference = None if done.stopped_by else expectation.describe_missing()
     return done
 
 
@@ -160,7 +160,7 @@ def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str 
         expected = BagReader(expect) if expect else None
         try:
             expectation = Expectation(
-                expected, label_topic(expected, root, expect_topic), card.classes,
+                expected, choose_label_topic(expected, root, expect_topic), card.classes,
                 min_agreement, allow_missing) if expected else None
             pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision, log=_log)
             try:

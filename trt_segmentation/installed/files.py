@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the installed launch, config and resource files are."""
+"""Where the installed launch, config and resource files are, and where the user's cache is."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import sys
 
 PACKAGE = 'trt_segmentation'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""What Fast DDS reads the path of its XML profile from: version 3 the first, version 2 the other.
+"""Environment variables that hold the path of Fast DDS's XML profile.
+
+Fast DDS 3 (ROS 2 Kilted and later) reads the first, Fast DDS 2 (Humble, Jazzy) the second.
 """
 
 
 def share_path(*parts: str) -> Path:
-    """Path of a file or folder this package ships beside its code.
+    """Return the path of a file or folder that this package ships beside its code.
 
-    Looks in the source tree (an editable install), then where colcon (AMENT_PREFIX_PATH) or
-    pip (this environment's prefix) put it.
+    The source tree comes first (an editable install). The folders of colcon (AMENT_PREFIX_PATH)
+    come next, and then the folders of pip (the prefix of this environment).
 
-    :raises FileNotFoundError: naming every place looked in.
+    :raises FileNotFoundError: if the file is in none of these places; lists all of them.
     """
     source = Path(__file__).resolve().parents[2]
     roots = [source] if (source / 'package.xml').is_file() else []
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    # a wheel's data files lie under sys.prefix; pip --user and --target put them elsewhere,
-    # always two to four folders above the package
+    # A wheel's data files are under sys.prefix. `pip --user` and `pip --target` put them
+    # elsewhere, but always two to four folders above the package.
     prefixes += [sys.prefix, *map(str, Path(__file__).resolve().parents[3:7])]
     roots += [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
     for root in roots:
@@ -38,8 +40,19 @@ def share_path(*parts: str) -> Path:
         f'{"/".join(parts)} is not installed with {PACKAGE}; looked for\n  {looked}')
 
 
+def user_cache_folder() -> Path:
+    """Return this package's folder in the user's cache, $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get('XDG_CACHE_HOME', '')
+    # The XDG specification says that a relative path must be ignored.
+    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
+    return root / PACKAGE
+
+
 def profile_export() -> str:
-    """The shell command that has Fast DDS use config/fastdds.xml in what starts after it."""
+    """Return the shell command that makes Fast DDS use config/fastdds.xml.
+
+    The command affects every program that the same shell starts after it.
+    """
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What pip calls the packages that this one imports, and the advice to install them."""
+"""Names on PyPI of the packages that this package imports, and how to install them."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ PIP_NAMES = {
     'tensorrt': 'tensorrt-cu13',
     'tensorrt_rtx': 'tensorrt-rtx-cu13', 'torch': 'torch', 'yaml': 'PyYAML',
 }
-"""Distribution by import name. Only these are ever recommended: under a name that nobody has
-registered, anybody could publish anything. This package itself is not on PyPI."""
+"""Distribution name by import name. This package recommends no other names: anybody could register
+a name that nobody has registered yet, and publish anything under it. This package itself is not
+on PyPI."""
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
               'ros-jazzy-lifecycle-msgs')
-"""ROS 2 from PyPI: all that the node needs. Message packages have no name of their own there."""
+"""ROS 2 from PyPI: everything that the node needs. Message packages have other names on PyPI."""
 
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
                  'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}
-"""Modules that those distributions, and what they depend on, bring."""
+"""Modules that :data:`ROS_WHEELS` and their dependencies install."""
 
 
 def pip_install(*distributions: str) -> str:
-    """The command that installs some distributions; what a shell would read is quoted."""
+    """Return the command that installs distributions, with quotes where a shell needs them."""
     return 'pip install ' + ' '.join(f"'{name}'" if set('[<>') & set(name) else name
                                      for name in distributions)
 
 
-def advice(module: str) -> str:
-    """How to get a module that cannot be imported, in one line.
+def advise_install(module: str) -> str:
+    """Return one line that says how to install a module that cannot be imported.
 
-    :param module: as Python imports it, such as ``cv2`` or ``rosbags.highlevel``.
+    :param module: import name, such as ``cv2`` or ``rosbags.highlevel``.
     """
     top = module.partition('.')[0]
     if top in PIP_NAMES:
         return f'install it with: {pip_install(PIP_NAMES[top])}'
     if top in IN_ROS_WHEELS:
         return f'source the setup.bash of a ROS 2 install, or {pip_install(*ROS_WHEELS)}'
-    return f'install again what brings {top}, or ask those who maintain it'
+    return f'install the package that contains {top} again, or ask its maintainers'

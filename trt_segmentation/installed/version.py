@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The version that is installed."""
+"""The installed version of this package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """As pip or colcon installed it; ``unknown`` of a source tree that nothing installed."""
+    """Return the version that pip or colcon installed; ``unknown`` if nothing is installed."""
     try:
         return metadata.version('trt_segmentation')
     except metadata.PackageNotFoundError:

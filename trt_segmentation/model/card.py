@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 import math
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from ..errors import ModelCardError
 from ..installed.files import share_path
 from ..untrusted.regular_file import expand_home
-from ..untrusted.terminal_text import short, unprintable
+from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from ..untrusted.yaml_file import read_yaml
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
@@ -154,10 +153,10 @@ def find_card(text: str | Path) -> Path:
         raise ModelCardError(
             f'{text} is a network, not a model card. `trt_seg inspect {text}` prints a card for '
             f'it; save that beside it as {path.with_suffix(".yaml").name} and name the card')
-    near = get_close_matches(str(text), names, n=1)
+    near = did_you_mean(str(text), names)
     raise ModelCardError(
-        f'no model card {str(text)!r}' + (f', did you mean {near[0]!r}?' if near else '.')
-        + f' Give a path to a .yaml file, or one of: {", ".join(names)}')
+        f'no model card {str(text)!r}{near or "."} Give a path to a .yaml file, or one of: '
+        f'{", ".join(names)}')
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
@@ -234,11 +233,10 @@ def _known_keys(where: str, tree: Any, known: list[str]) -> None:
         raise ModelCardError(f'{where or "card"}: expected a mapping, got {short(tree)}')
     for key in tree:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
+            near = did_you_mean(str(key), known)
             raise ModelCardError(
-                f'{where + ": " if where else ""}unknown key {short(key)}'
-                + (f', did you mean {near[0]!r}?' if near else '.')
-                + f' Known: {", ".join(known)}')
+                f'{where + ": " if where else ""}unknown key {short(key)}{near or "."} '
+                f'Known: {", ".join(known)}')
 
 
 def _classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 import math
 
 from ..errors import EngineError
+from ..untrusted.terminal_text import did_you_mean
 
 MOST_NUMBERS = 1 << 31
 """Numbers in the fixed sides of an image or an answer; 150 classes of 2048×4096 have 1.26e9."""
@@ -41,12 +41,10 @@ def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
     for tensor in tensors:
         if tensor.name == name:
             return tensor
-    names = [tensor.name for tensor in tensors]
-    near = get_close_matches(name, names, n=1)
+    near = did_you_mean(name, (tensor.name for tensor in tensors))
     raise EngineError(
-        f'the model has no {kind} named {name!r}'
-        + (f', did you mean {near[0]!r}?' if near else '.')
-        + f' Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
+        f'the model has no {kind} named {name!r}{near or "."} '
+        f'Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
         f'Correct {kind}: name in the model card')
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ``ros2 run`` and the console scripts start; says what is missing where ROS is."""
+"""Entry points of ``ros2 run`` and of the console scripts. They say so if ROS is missing."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterable
 from importlib import import_module
 import sys
 
-from ..installed.pip_names import advice
+from ..installed.pip_names import advise_install
 from ..installed.version import version
 from ..view.terminal import on_any_terminal
 from .process.usage import Described, help_text, own_arguments, refusal
 
 
 def seg_node() -> int:
-    """Run the segmentation node; the process's exit code."""
-    return _main('seg_node', 'node')
+    """Run the segmentation node and return the exit code of the process."""
+    return _run('seg_node', 'node')
 
 
 def street_camera() -> int:
-    """Run the street camera; the process's exit code."""
-    return _main('street_camera', 'street_camera')
+    """Run the street camera and return the exit code of the process."""
+    return _run('street_camera', 'street_camera')
 
 
-def _main(executable: str, module: str) -> int:
+def _run(executable: str, module: str) -> int:
     own = own_arguments(sys.argv[1:])
     if '-h' in own or '--help' in own:
-        text = help_text(executable, _settings(module))
+        text = help_text(executable, _load_settings(module))
         return on_any_terminal(lambda: print(text) or 0)
     if '--version' in own:
         return on_any_terminal(lambda: print(f'{executable} {version()}') or 0)
@@ -37,13 +37,13 @@ def _main(executable: str, module: str) -> int:
     try:
         main = import_module(f'.{module}', __package__).main
     except ModuleNotFoundError as error:
-        print(f'{executable}: error: {error}; {advice(error.name or "")}', file=sys.stderr)
+        print(f'{executable}: error: {error}; {advise_install(error.name or "")}', file=sys.stderr)
         return 2
     return int(main())
 
 
-def _settings(module: str) -> Iterable[Described] | None:
-    """The parameters of a node; None if ROS, which their table needs, is missing."""
+def _load_settings(module: str) -> Iterable[Described] | None:
+    """Return the parameters of a node; None if ROS is missing, because their table needs it."""
     table = 'parameters' if module == 'node' else module
     try:
         settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the arguments of the launch files before they start any process.
+"""Checks the arguments of the launch files before the launch files start any process.
 
-Arguments with a fixed list of values are not here: ``choices`` in the launch file checks them.
+This module does not check arguments with a fixed list of values. ``choices`` in the launch file
+does that.
 """
 
 from __future__ import annotations
@@ -20,45 +21,45 @@ import yaml
 from ..errors import LaunchArgumentError, ModelCardError
 from ..model.card import load_card
 from . import parameters, street_camera
-from .parameters import refusal, Setting
+from .parameters import find_refusal, Setting
 
 
 def camera_names(cameras: str) -> list[str]:
-    """Names of the argument ``cameras``, which commas separate; empty parts are left out."""
+    """Return the names between the commas of the argument ``cameras``; skip empty names."""
     return [name for text in cameras.split(',') if (name := text.strip())]
 
 
 def check_node_arguments(given: Mapping[str, str]) -> None:
-    """Check the arguments of seg.launch.py; an empty one was not given.
+    """Check the arguments of seg.launch.py.
 
-    :param given: text by argument name.
-    :raises LaunchArgumentError: for the first one that cannot be used.
+    :param given: text by argument name; empty if the user did not give the argument.
+    :raises LaunchArgumentError: for the first argument that cannot be used.
     """
     names = camera_names(given['cameras'])
     reasons = {
-        'cameras': refusal(_setting(parameters.SETTINGS, 'cameras'), names),
-        'image': _bad_image(given['image'], names),
-        'namespace': given['namespace'] and _bad_namespace(given['namespace']),
-        'gpu': given['gpu'] and _bad_number(_setting(parameters.SETTINGS, 'gpu'), given['gpu']),
-        'model': given['model'] and _bad_model(given['model']),
-        'params_file': _bad_parameter_file(Path(given['params_file'])),
-        'bag': given['bag'] and _bad_bag(Path(given['bag'])),
+        'cameras': find_refusal(_setting(parameters.SETTINGS, 'cameras'), names),
+        'image': _refuse_image(given['image'], names),
+        'namespace': given['namespace'] and _refuse_namespace(given['namespace']),
+        'gpu': given['gpu'] and _refuse_number(_setting(parameters.SETTINGS, 'gpu'), given['gpu']),
+        'model': given['model'] and _refuse_model(given['model']),
+        'params_file': _refuse_parameter_file(Path(given['params_file'])),
+        'bag': given['bag'] and _refuse_bag(Path(given['bag'])),
     }
     _raise_first(reasons, given)
 
 
 def check_street_camera_arguments(given: Mapping[str, str]) -> None:
-    """Check the arguments of demo.launch.py that seg.launch.py does not have.
+    """Check the arguments that demo.launch.py has in addition to those of seg.launch.py.
 
     :param given: text by argument name.
-    :raises LaunchArgumentError: for the first one that cannot be used.
+    :raises LaunchArgumentError: for the first argument that cannot be used.
     """
     settings = street_camera.SETTINGS
     others = len(camera_names(given['cameras'])[1:])
     _raise_first({
-        'fps': _bad_number(_setting(settings, 'fps'), given['fps']),
-        # each further camera drives the street of the next seed
-        'seed': _bad_number(_setting(settings, 'seed'), given['seed'], others),
+        'fps': _refuse_number(_setting(settings, 'fps'), given['fps']),
+        # Every further camera uses the next seed, so the last seed has to be in range too.
+        'seed': _refuse_number(_setting(settings, 'seed'), given['seed'], others),
     }, given)
 
 
@@ -73,10 +74,10 @@ def _setting(settings: tuple[Setting, ...], name: str) -> Setting:
     return found
 
 
-def _bad_number(setting: Setting, text: str, reserve: int = 0) -> str:
-    """Why a text is not a number in a setting's range, or ''.
+def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
+    """Return why a text is not a number in a setting's range; empty if it is one.
 
-    :param reserve: how much less than the setting's largest value the number has to be.
+    :param reserve: distance that the number has to keep from the setting's largest value.
     """
     whole = isinstance(setting.default, int)
     try:
@@ -90,9 +91,9 @@ def _bad_number(setting: Setting, text: str, reserve: int = 0) -> str:
     return f'expected {kind} from {setting.low:.10g} to {high:.10g}'
 
 
-def _bad_image(image: str, cameras: list[str]) -> str:
+def _refuse_image(image: str, cameras: list[str]) -> str:
     if cameras and image.startswith('/'):
-        return ('with cameras the image is the part of the topic after the name of each camera; '
+        return ('with cameras:=..., image is the part of the topic after the name of each camera; '
                 'expected a name such as image_raw')
     try:
         name = f'{cameras[0]}/{image}' if cameras else image
@@ -102,9 +103,9 @@ def _bad_image(image: str, cameras: list[str]) -> str:
     return ''
 
 
-def _bad_namespace(namespace: str) -> str:
+def _refuse_namespace(namespace: str) -> str:
     try:
-        # launch_ros puts the slash before a namespace that has none
+        # launch_ros adds the slash to a namespace that has none.
         validate_namespace(namespace if namespace.startswith('/') else f'/{namespace}')
     except NameValidationException as error:
         return f'{_first_line(error)}; expected a namespace such as front or /robot/front'
@@ -112,33 +113,33 @@ def _bad_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """What ROS says of a name, without the picture of it and the line of its C source."""
+    """Return ROS's message about a name, without the drawing and the line of C source in it."""
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 
-def _bad_model(model: str) -> str:
+def _refuse_model(model: str) -> str:
     try:
         card = load_card(model)
     except ModelCardError as error:
         return str(error)
     if not card.model.is_file():
-        return f'{card.source}: there is no file {card.model}, which its key model names'
+        return f'{card.source}: its key model names the file {card.model}, which does not exist'
     return ''
 
 
-def _bad_parameter_file(path: Path) -> str:
+def _refuse_parameter_file(path: Path) -> str:
     expected = 'expected a YAML file of parameters, such as the config/seg.yaml of this package'
     if not path.is_file():
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:
         tree = yaml.safe_load(path.read_bytes())
-    # PyYAML lets through what int() and datetime() raise
+    # PyYAML does not catch the ValueError that int() or datetime() raises.
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'
 
 
-def _bad_bag(path: Path) -> str:
+def _refuse_bag(path: Path) -> str:
     return '' if path.exists() else (
         'there is no such file or folder; expected the folder of a rosbag2, or its .mcap or .db3 '
         'file')

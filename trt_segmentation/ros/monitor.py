@@ -23,7 +23,7 @@ from .process.clock import ForwardClock
 from .process.tally import Tally
 from .silence import silence
 from .transport.choose import Transport
-from .transport.qos import ANSWERS, overridable
+from .transport.qos import overridable, RELIABLE
 
 LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
 
@@ -62,7 +62,7 @@ class Monitor:
         self._advertised: dict[str, float] = {}
         """time.monotonic() when each camera's topic was first seen to have a publisher."""
         self._losing: set[str] = set()
-        with overridable(node, '/diagnostics', ANSWERS) as (qos, options):
+        with overridable(node, '/diagnostics', RELIABLE) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)

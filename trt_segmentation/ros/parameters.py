@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of the segmentation node, once: declared, checked and documented from here."""
+"""The parameters of the segmentation node: this table declares, checks and documents them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 import re
 import sys
 from textwrap import wrap
@@ -24,6 +23,7 @@ from rclpy.parameter import Parameter
 
 from ..engines import ENGINES
 from ..pipeline import PRECISIONS
+from ..untrusted.terminal_text import did_you_mean
 from .transport.choose import TRANSPORTS
 
 LIVE = 'takes effect at once'
@@ -32,10 +32,10 @@ NEVER = 'can be set only at start-up'
 
 START_PERIODS = 5
 """The log waits this many times ``stale_after`` for a camera that has not advertised its topic
-yet: drivers take seconds to start."""
+yet, because camera drivers take seconds to start."""
 
 LONGEST_TEXT = 4096
-"""Characters of a string: a path of Linux has no more."""
+"""Characters that a string may have. The longest path on Linux has as many."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class Setting:
     :param change: when it may change: :data:`LIVE`, :data:`UNCONFIGURED` or :data:`NEVER`.
     :param low: least value of a number.
     :param high: largest value of a number.
-    :param choices: the only values of a string; empty where any will do.
-    :param pattern: of every item of a list of strings, and what it is in words.
-    :param most: items of a list at most.
+    :param choices: the allowed values of a string; empty if every string is allowed.
+    :param pattern: regular expression for every item of a list of strings, and its meaning in
+        words.
+    :param most: largest number of items in a list.
     """
 
     name: str
@@ -62,19 +63,19 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """In words: choices, items at most, and when it may change."""
+        """Choices, largest number of items, and when the parameter may change, in words."""
         return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
-                + (f'{self.most} at most; ' if self.most else '') + self.change)
+                + (f'at most {self.most} items; ' if self.most else '') + self.change)
 
     @property
     def span(self) -> str:
-        """In words: the range of a number; '' of anything else."""
+        """The range of a number in words; empty if the parameter is not a number."""
         number = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
         return f'{self.low:g} to {self.high:g}' if number else ''
 
     @property
     def yaml(self) -> str:
-        """The default as YAML writes it."""
+        """The default value in YAML."""
         if isinstance(self.default, tuple):
             return '[' + ', '.join(self.default) + ']'
         if isinstance(self.default, bool):
@@ -82,7 +83,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """What ``ros2 param describe`` shows and rclpy checks numbers by."""
+        """Return the text of ``ros2 param describe`` and the range that rclpy checks."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: ParameterType.PARAMETER_STRING_ARRAY}
@@ -90,7 +91,7 @@ class Setting:
         descriptor = ParameterDescriptor(
             name=self.name, type=kinds[kind], description=self.description,
             additional_constraints=self.constraints, read_only=self.change == NEVER,
-            # an empty list in YAML has no type, and rclpy would take it for one of bytes
+            # An empty list in YAML has no type. rclpy would read it as a list of bytes.
             dynamic_typing=kind is tuple)
         if kind is float:
             descriptor.floating_point_range = [
@@ -104,76 +105,79 @@ class Setting:
 SETTINGS = (
     Setting('model', 'street', 'Model card: an installed name, or the path of a .yaml file.',
             UNCONFIGURED),
-    Setting('engine', 'auto', 'What runs the network; auto takes the best that works here.',
-            UNCONFIGURED, choices=ENGINES),
-    Setting('precision', 'auto', 'What TensorRT computes in, auto being fp16; ONNX Runtime runs '
-            'the file as it is, which is auto.', UNCONFIGURED, choices=PRECISIONS),
-    Setting('gpu', 0, 'Index of the GPU, as CUDA counts; means nothing on the CPU.',
+    Setting('engine', 'auto', 'Library that runs the network. auto chooses the best one that '
+            'works on this machine.', UNCONFIGURED, choices=ENGINES),
+    Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. ONNX '
+            'Runtime accepts only auto, because it runs the file as it is.', UNCONFIGURED,
+            choices=PRECISIONS),
+    Setting('gpu', 0, 'Index of the GPU in the order of CUDA. Has no effect on the CPU.',
             UNCONFIGURED, high=63),
-    Setting('networks', 1, 'Copies of the network at work at once on a GPU: more frames a second '
-            'where one leaves much of it idle, for more of its memory; means nothing on the CPU.',
-            UNCONFIGURED, low=1, high=4),
-    Setting('engine_cache', '', 'Folder that TensorRT engines are kept in; empty: '
-            '~/.cache/trt_segmentation, or as XDG_CACHE_HOME says.', UNCONFIGURED),
-    Setting('workspace_mib', 1024, 'Scratch memory TensorRT may use for a layer, MiB. Another '
-            'value is another engine; so with optimization_level.', UNCONFIGURED, low=1,
-            high=65536),
-    Setting('optimization_level', 3, 'How long TensorRT looks for fast kernels when it builds.',
-            UNCONFIGURED, high=5),
-    Setting('cameras', (), 'Cameras on this engine: CAMERA/image in, '
-            'CAMERA/segmentation/label_map and so on out. Empty: one camera, image in, '
-            '~/label_map and so on out.',
+    Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
+            'copy leaves the GPU partly idle, two process more frames per second, but they need '
+            'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
+    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty: trt_segmentation in '
+            '$XDG_CACHE_HOME, or in ~/.cache if XDG_CACHE_HOME is not set.', UNCONFIGURED),
+    Setting('workspace_mib', 1024, 'Scratch memory in MiB that TensorRT may use for one layer. '
+            'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
+    Setting('optimization_level', 3, 'How long TensorRT searches for fast kernels when it builds '
+            'the engine. Changing this rebuilds the engine.', UNCONFIGURED, high=5),
+    Setting('cameras', (), 'Names of the cameras. The node subscribes to CAMERA/image and '
+            'publishes CAMERA/segmentation/label_map and the other results. If empty, there is '
+            'one camera: the node subscribes to image and publishes ~/label_map and the others.',
             UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                                    'a topic name such as front or front/left'), most=64),
-    Setting('max_batch', 0, 'Frames of different cameras the network gets at once at most; 0: '
-            "the model's own batch, 1 where its file leaves that open. On a GPU runs of more than "
-            'it was configured with are split.', high=64),
-    Setting('batch_wait_ms', 0.0, 'Milliseconds a frame waits for those of other cameras; 0: a '
-            'batch is what waits when the engine is free.', high=1000.0),
-    Setting('transport', 'auto', 'How images travel: direct takes and publishes them past Python '
-            'messages, typed is the usual rclpy way; auto is direct where that can be had.',
-            UNCONFIGURED, choices=TRANSPORTS),
-    Setting('image_transport', 'raw', 'Subscribe to IMAGE, or to IMAGE/compressed (JPEG, PNG).',
-            UNCONFIGURED, choices=('raw', 'compressed')),
-    Setting('autostart', True, 'Configure and activate at start-up, with no lifecycle manager.',
-            NEVER),
-    Setting('frame_log', '', 'File to write one JSON object a frame to: stamp_ns, done_ns and its '
-            'timings, or the reason it was dropped for. A new file, a frame log from before (it '
-            'is appended to), /dev/stdout or /dev/stderr.', UNCONFIGURED),
-    Setting('alpha', 0.5, 'Weight of the class colours in the overlay.', high=1.0),
-    Setting('palette', (), 'Colours of the overlay, one #rrggbb a class; empty: those of the '
-            'model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
-    Setting('overlay_rate', 0.0, 'Overlays a second and camera at most; 0: one for every frame.',
+    Setting('max_batch', 0, 'Most frames, each of another camera, that go through the network at '
+            'once. 0 means the batch size of the model file, or 1 if the file leaves it open. On '
+            'a GPU, a larger batch than the node was configured with is split.', high=64),
+    Setting('batch_wait_ms', 0.0, 'Milliseconds that a frame waits for frames of other cameras. '
+            'With 0, a batch holds the frames that wait when the engine becomes free.',
             high=1000.0),
-    Setting('confidence', False, 'Publish confidence, where it has a subscriber.'),
+    Setting('transport', 'auto', 'How images travel. direct takes and publishes them without '
+            'Python messages. typed uses Python messages, as rclpy usually does. auto is direct '
+            'if direct works on this machine.', UNCONFIGURED, choices=TRANSPORTS),
+    Setting('image_transport', 'raw', 'raw subscribes to IMAGE. compressed subscribes to '
+            'IMAGE/compressed (JPEG or PNG).', UNCONFIGURED, choices=('raw', 'compressed')),
+    Setting('autostart', True, 'Configure and activate the node at start-up, without a lifecycle '
+            'manager.', NEVER),
+    Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '
+            'timings, or the reason why the frame was dropped. The file may be new, an earlier '
+            'frame log (the node appends to it), /dev/stdout or /dev/stderr.', UNCONFIGURED),
+    Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image, 1 '
+            'only the colours.', high=1.0),
+    Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the colours '
+            'of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
+    Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
+            high=1000.0),
+    Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '
+            'subscriber.'),
     Setting('diagnostics_period', 1.0, 'Seconds between two /diagnostics messages.', NEVER,
             low=0.1, high=60.0),
-    Setting('log_throttle', 5.0, 'Least seconds between two warnings of one kind and camera.',
-            high=3600.0),
-    Setting('stale_after', 2.0, 'Seconds without an image before log and diagnostics warn. The '
-            f'log waits {START_PERIODS} times as long for a topic that nobody has published yet.',
-            low=0.1, high=3600.0),
-    Setting('latency_warn_ms', 200.0,
-            'Diagnostics WARN above this p95 from taking an image to its answers published.',
+    Setting('log_throttle', 5.0, 'Shortest time in seconds between two warnings of the same kind '
+            'about the same camera.', high=3600.0),
+    Setting('stale_after', 2.0, 'Seconds without an image after which log and diagnostics warn. '
+            f'The log waits {START_PERIODS} times as long for a topic that nobody has published '
+            'yet.', low=0.1, high=3600.0),
+    Setting('latency_warn_ms', 200.0, 'Diagnostics WARN if the p95 latency is above this. Latency '
+            'is the time from taking an image until its results are published.', high=60000.0),
+    Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR if the p95 latency is above this.',
             high=60000.0),
-    Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR above this p95 of the same.',
+    Setting('age_warn_ms', 500.0, 'Diagnostics WARN if the p95 age is above this. Age is the time '
+            'from the stamp of an image until its label map is published.', high=60000.0),
+    Setting('age_error_ms', 2000.0, 'Diagnostics ERROR if the p95 age is above this.',
             high=60000.0),
-    Setting('age_warn_ms', 500.0,
-            'Diagnostics WARN above this p95 age of an image when its label map is published.',
-            high=60000.0),
-    Setting('age_error_ms', 2000.0, 'Diagnostics ERROR above this p95 age.', high=60000.0),
 )
-"""The node's own parameters; ``use_sim_time`` and ``qos_overrides.*`` are every ROS node's."""
+"""The node's own parameters. Every ROS node also has ``use_sim_time`` and ``qos_overrides.*``."""
 
 
 def declare(node: Node, settings: Iterable[Setting],
             configured: Callable[[], bool] = lambda: False,
             refuse: Callable[[str, Any], str] = lambda name, value: '') -> None:
-    """Declare parameters on a node and check every value, the start-up ones too.
+    """Declare parameters on a node, and check every value now and at every later change.
 
-    :param configured: asked at every change: whether the node is past unconfigured.
-    :param refuse: asked about every value that is right by the table: why it cannot be, or ''.
-    :raises rclpy.exceptions.ParameterException: when a start-up value is refused; says why.
+    :param configured: called at every change; returns whether the node is configured.
+    :param refuse: called with every name and value that the table allows. Returns the reason why
+        the value cannot be used, or an empty string.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused; says why.
     """
     by_name = {setting.name: setting for setting in settings}
 
@@ -181,8 +185,8 @@ def declare(node: Node, settings: Iterable[Setting],
         # rclpy has checked type, range and read_only already
         for change in changes:
             setting = by_name.get(change.name)
-            if setting and (reason := _deletion(node, change)
-                            or refusal(setting, change.value, configured())
+            if setting and (reason := _refuse_deletion(node, change)
+                            or find_refusal(setting, change.value, configured())
                             or refuse(change.name, change.value)):
                 return SetParametersResult(successful=False, reason=f'{change.name}: {reason}')
         return SetParametersResult(successful=True)
@@ -195,47 +199,52 @@ def declare(node: Node, settings: Iterable[Setting],
             setting.descriptor())
 
 
-def _deletion(node: Node, change: Parameter) -> str:
-    """Why a parameter cannot be deleted, which rclpy allows where the type is dynamic."""
-    # at start-up an empty list in a YAML file has no type either
+def _refuse_deletion(node: Node, change: Parameter) -> str:
+    """Return why a change is refused that deletes a parameter; empty if it deletes none.
+
+    rclpy allows deleting a parameter if its type is dynamic.
+    """
+    # At start-up, an empty list in a YAML file has no type either.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'cannot be deleted; set [] for the default' if deletes else ''
 
 
-def refusal(setting: Setting, value: Any, configured: bool = False) -> str:
-    """Why a parameter cannot have a value, or ''; rclpy checks ranges and types of numbers."""
+def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
+    """Return why a parameter cannot have a value; empty if the value is accepted.
+
+    rclpy checks the types and the ranges of numbers.
+    """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return f'it has {len(value)} characters; expected {LONGEST_TEXT} at most'
+        return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'
     if setting.choices and value not in setting.choices:
-        near = get_close_matches(str(value), setting.choices, n=1)
-        return (f'{value!r} is not known' + (f', did you mean {near[0]!r}?' if near else ';')
-                + f' expected one of {", ".join(setting.choices)}')
-    if isinstance(setting.default, tuple) and (reason := _bad_list(setting, value)):
+        return (f'{value!r} is not known{did_you_mean(str(value), setting.choices) or ";"} '
+                f'expected one of {", ".join(setting.choices)}')
+    if isinstance(setting.default, tuple) and (reason := _refuse_list(setting, value)):
         return reason
     if setting.change == UNCONFIGURED and configured:
-        return (f'{setting.change}; deactivate and clean it up first '
+        return (f'{setting.change}; deactivate and clean up the node first '
                 '(ros2 lifecycle set NODE deactivate, then cleanup)')
     return ''
 
 
-def _bad_list(setting: Setting, value: Any) -> str:
+def _refuse_list(setting: Setting, value: Any) -> str:
     pattern, words = setting.pattern
-    items = value or []  # an empty one in a YAML file comes as None
+    items = value or []  # an empty list in a YAML file arrives as None
     if not isinstance(items, (list, tuple)):
         return f'{value!r} is not a list; expected [] or a list of strings'
     if len(items) > setting.most:
-        return f'{len(items)} of them; expected {setting.most} at most'
+        return f'it has {len(items)} items; expected at most {setting.most}'
     for item in items:
         if not isinstance(item, str) or not re.fullmatch(pattern, item):
-            return f'{item!r} in it is not {words}'
+            return f'its item {item!r} is not {words}'
     if setting.name == 'cameras' and len(set(items)) < len(items):
-        return f'{", ".join(items)}: every camera needs a name of its own'
+        return f'{", ".join(items)}: every camera needs a different name'
     return ''
 
 
 def yaml_text() -> str:
-    """config/seg.yaml: every parameter with its default and what it means."""
-    lines = ['# Every parameter of the segmentation node, at its default.',
+    """Return the text of config/seg.yaml: every parameter with its default and its meaning."""
+    lines = ['# Every parameter of the segmentation node, with its default value.',
              '# Written by `python3 -m trt_segmentation.ros.parameters > config/seg.yaml`.',
              '/**:', '  ros__parameters:']
     for setting in SETTINGS:
@@ -247,17 +256,17 @@ def yaml_text() -> str:
 
 
 def markdown_text() -> str:
-    """docs/parameters.md: every parameter as a table's row."""
+    """Return the text of docs/parameters.md: a table with one row per parameter."""
     lines = ['# Parameters of the segmentation node', '',
              'Written by `python3 -m trt_segmentation.ros.parameters --markdown > '
-             'docs/parameters.md`. Set them in a file', '(`config/seg.yaml` has every one), on '
-             'the command line, or with `ros2 param set`; a value that cannot be is', 'refused '
-             'with the reason, and the old one stays.', '',
-             '| name | default | values | changes | |', '|---|---|---|---|---|']
+             'docs/parameters.md`. Set parameters in a', 'file (`config/seg.yaml` has all of '
+             'them), on the command line, or with `ros2 param set`. The node refuses', 'a value '
+             'that it cannot use, says why, and keeps the old value.', '',
+             '| name | default | values | changes | meaning |', '|---|---|---|---|---|']
     when = {LIVE: 'live', UNCONFIGURED: 'unconfigured', NEVER: 'start-up'}
     for setting in SETTINGS:
         values = ', '.join(setting.choices) or setting.span or setting.pattern[1]
-        values += f', {setting.most} at most' if setting.most else ''
+        values += f', at most {setting.most}' if setting.most else ''
         lines.append(f'| `{setting.name}` | `{setting.yaml}` | {values} | '
                      f'{when[setting.change]} | {setting.description} |')
     return '\n'.join([*lines, '', *(f'- {word}: {text}.' for text, word in when.items())]) + '\n'

@@ -18,7 +18,7 @@ from ..frame import Segmentation, Wanted
 from ..memory import ArrayMemory
 from ..model.card import ModelCard
 from .transport.choose import ImagePublisher, Transport
-from .transport.qos import ANSWERS, LATCHED, overridable, publisher_events
+from .transport.qos import LATCHED, overridable, publisher_events, RELIABLE
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
@@ -114,7 +114,7 @@ class Publishers:
         self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
         return True
 
-    def _publisher(self, kind: Any, topic: str, qos: QoSProfile = ANSWERS) -> Any:
+    def _publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         name = f'{self._prefix}/{topic}'
         with overridable(self._node, name, qos) as (own, options):
             publisher = self._node.create_lifecycle_publisher(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records a camera and what a segmentation node makes of it into an MCAP bag."""
+"""Records a camera and the results of a segmentation node in an MCAP bag."""
 
 from __future__ import annotations
 
@@ -23,43 +23,45 @@ from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from ..bags.writer import connect, mark
+from ..bags.writer import add_topic, write_marker
 from ..errors import RecorderError
-from ..untrusted.output_files import naming
+from ..untrusted.output_files import raise_output_errors
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
-"""Messages a topic may wait while another one is written."""
+"""Messages of a topic that may wait while another message is written."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
-    """Writes image, camera_info, label_map and overlay as they arrive; one executor thread.
+    """Writes image, camera_info, label_map and overlay in the order in which they arrive.
 
-    Images and label maps go in as they are; overlays as JPEG, since they are only looked at.
+    Images and label maps are written unchanged. Overlays are written as JPEG, because people
+    only look at them. All callbacks run in one executor thread.
 
     :param bag: folder to make.
     :param segmentation: full name of the segmentation node.
-    :param tap: given every message's topic and CDR after it was written; must not wait.
+    :param tap: called with topic and CDR of every message after the message was written. The tap
+        must not block.
     """
 
     def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None) -> None:
         super().__init__('segmentation_recorder')
         self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
-        """Newest values of each of the node's diagnostic tasks."""
+        """The newest values of the node's diagnostics, by task."""
         self.trouble = ''
-        """What the node says is wrong with its engine; '' where nothing is."""
+        """The error that the node reports about its engine; empty if there is none."""
         self.arrived: dict[int, int] = {}
-        """When each label map came, in nanoseconds on the system clock, by its stamp."""
+        """Arrival time of each label map by its stamp; both in nanoseconds of the system clock."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
-        mark(self._writer)
+        write_marker(self._writer)
         self._writer.open()
         self._task_prefix = f'{segmentation.rpartition("/")[2]}: '
         self._image, self._label_map = '/image', f'{segmentation}/label_map'
         self._overlay = f'{segmentation}/overlay/compressed'
         self._connections = {
-            topic: connect(self._writer, topic, f'sensor_msgs/msg/{kind.__name__}')
+            topic: add_topic(self._writer, topic, f'sensor_msgs/msg/{kind.__name__}')
             for topic, kind in ((self._image, Image), ('/camera_info', CameraInfo),
                                 (self._label_map, Image), (self._overlay, CompressedImage))}
         self.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, DEPTH)
@@ -67,18 +69,18 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.create_subscription(Image, f'{segmentation}/overlay', self._compress, DEPTH)
 
     def ready(self) -> bool:
-        """Whether the node's topics are there, so that nothing of it will be missed."""
+        """Return whether the node has advertised its topics, so that no result is missed."""
         return bool(self.count_publishers(self._label_map)) and 'engine' in self.diagnostics
 
     def begin(self) -> None:
-        """Take the camera's topics too; a camera that waits for its subscribers now starts."""
+        """Subscribe to the camera too. A camera that waits for its subscribers starts now."""
         self._record(CameraInfo, '/camera_info')
         self._record(Image, self._image)
 
     def close(self) -> None:
         """Finish the bag and destroy the node."""
         try:
-            with naming(self._writer.path):
+            with raise_output_errors(self._writer.path):
                 self._writer.close()
         finally:
             self.destroy_node()
@@ -87,20 +89,21 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     @contextmanager
     def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
-        """Run a recorder in a process that has no ROS yet: it, and what spins it for a while.
+        """Start ROS in this process, and make a recorder with an executor.
 
-        What is yielded second takes the seconds to wait for one callback, at most.
+        Yields the recorder, and a function that runs one callback. The function takes the longest
+        time to wait for the callback, in seconds.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.
         """
-        # the command handles signals itself
+        # The command handles signals itself.
         try:
             rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         except rclpy_implementation.RCLError as error:
             raise RecorderError(
-                f'ROS 2 does not start: {" ".join(str(error).split())}. If its logs cannot be '
-                'written, set ROS_LOG_DIR to a folder of yours') from error
+                f'ROS 2 does not start: {" ".join(str(error).split())}. If it cannot write its '
+                'logs, set ROS_LOG_DIR to a folder that you may write to') from error
         recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
@@ -114,7 +117,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 rclpy.shutdown()
 
     def _record(self, kind: Any, topic: str) -> None:
-        # raw: what is only written down need not become Python objects first
+        # Raw: a message that is only written does not have to become a Python object.
         self.create_subscription(kind, topic, lambda data: self._write(topic, data),
                                  QoSProfile(depth=DEPTH), raw=True)
 
@@ -124,7 +127,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         if topic == self._label_map:
             sec, nanosec = np.frombuffer(data, '<u4', 2, offset=4).tolist()
             self.arrived[sec * 10**9 + nanosec] = now
-        with naming(self._writer.path):
+        with raise_output_errors(self._writer.path):
             self._writer.write(self._connections[topic], now, data)
         if self._tap:
             self._tap(topic, data)

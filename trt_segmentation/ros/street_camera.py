@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that drives down a procedural street: the demo's stand-in for a real one."""
+"""A simulated camera that drives down a drawn street; the demo uses it in place of a real one."""
 
 from __future__ import annotations
 
@@ -33,44 +33,46 @@ from .process.run import run
 from .transport.cdr import HEAD_ROOM
 from .transport.choose import choose_transport, ImagePublisher, Transport, TRANSPORTS
 from .transport.messages import stamp_ns
-from .transport.qos import ANSWERS, overridable
+from .transport.qos import overridable, RELIABLE
 
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
 DRAIN_SECONDS = 1.0
-"""How long the last frames get to arrive before the process ends."""
+"""Seconds between the last frame and the end of the process, so that the frame can arrive."""
 
 SETTINGS = (
-    Setting('seed', 1, 'Which street.', NEVER, high=2**31 - 1),
-    Setting('condition', 'day', 'Light and weather; tour is a part of the loop in each.', NEVER,
-            choices=(*CONDITIONS, TOUR)),
-    Setting('width', 1280, 'Columns of pixels.', NEVER, low=64, high=7680),
-    Setting('height', 720, 'Rows of pixels.', NEVER, low=64, high=4320),
-    Setting('fps', 30.0, 'Frames a second.', NEVER, low=0.1, high=1000.0),
-    Setting('loop', 60, 'Frames rendered beforehand and then repeated.', NEVER,
-            low=1, high=100000),
-    Setting('count', 0, 'Frames to publish before the process ends; 0 for no end.', NEVER,
+    Setting('seed', 1, 'Number of the street. Every number gives another street.', NEVER,
             high=2**31 - 1),
-    Setting('subscribers', 0, 'Subscribers of the image to wait for before the first frame.',
+    Setting('condition', 'day', 'Light and weather on the street. tour shows every condition in '
+            'one part of the loop.', NEVER, choices=(*CONDITIONS, TOUR)),
+    Setting('width', 1280, 'Width of the image in pixels.', NEVER, low=64, high=7680),
+    Setting('height', 720, 'Height of the image in pixels.', NEVER, low=64, high=4320),
+    Setting('fps', 30.0, 'Frames per second.', NEVER, low=0.1, high=1000.0),
+    Setting('loop', 60, 'Number of frames. The camera renders them first and then repeats them.',
+            NEVER, low=1, high=100000),
+    Setting('count', 0, 'Frames to publish before the process ends. 0 means no end.', NEVER,
+            high=2**31 - 1),
+    Setting('subscribers', 0, 'Number of image subscribers to wait for before the first frame.',
             NEVER, high=1000),
-    Setting('transport', 'auto', 'How images travel: direct publishes them from where they lie, '
-            'typed copies each into a Python message; auto is direct where that can be had.',
-            NEVER, choices=TRANSPORTS),
-    Setting('log', '', 'File to write one JSON object a published frame to: index since the '
-            'start, frame of the drive, condition, stamp_ns; an earlier log is replaced.', NEVER),
+    Setting('transport', 'auto', 'How images travel. direct publishes them from the memory that '
+            'they are in. typed copies each of them into a Python message. auto is direct if '
+            'direct works on this machine.', NEVER, choices=TRANSPORTS),
+    Setting('log', '', 'File that gets one JSON object per published frame: index since the '
+            'start, frame of the drive, condition and stamp_ns. An earlier log is replaced.',
+            NEVER),
 )
 
 
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
-    """Publishes ``image`` (bgr8) and ``camera_info`` beside it, stamped with the time of sending.
+    """Publishes ``image`` (bgr8) and ``camera_info``, stamped with the time of publishing.
 
-    The topics are advertised when the loop is rendered, because a subscriber takes an advertised
-    topic without images for a fault. A camera that waits for subscribers advertises them at once,
-    so that the subscribers find them.
+    The camera advertises its topics after it has rendered the loop, because subscribers report
+    an advertised topic without images as a fault. A camera that waits for subscribers advertises
+    its topics at once, so that the subscribers find them.
 
-    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``, so its
-    truth can be had by anybody who knows the parameters and the log; truth is the same in every
-    condition.
+    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So anybody
+    who knows the parameters and the log can compute the true classes of a frame. These are the
+    same in every condition.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -82,7 +84,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self._count = get('count').value
         self._subscribers = get('subscribers').value
         self._log = self._open_log(get('log').value)
-        self._advertise()  # an impossible QoS override is refused here
+        self._advertise()  # refuses invalid QoS overrides before the loop is rendered
         self._topic = self._image.topic_name
         if not self._subscribers:
             self._withdraw()
@@ -90,8 +92,8 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
         self.frames: list[npt.NDArray[np.uint8]] = []
-        """The rendered loop, (height, width, 3) uint8 BGR each; complete before the first one is
-        published, and read from then on."""
+        """The rendered loop, each frame (height, width, 3) uint8 BGR. Empty until all frames are
+        rendered; nobody changes the frames after that."""
         self.published = 0
         self._ended = 0.0
         self._stopping = threading.Event()
@@ -99,21 +101,22 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self.create_timer(1.0 / get('fps').value, self._tick)
 
     def begin(self) -> None:
-        """Start rendering the loop, in a thread of its own."""
+        """Start a thread that renders the loop."""
         self.get_logger().info(
             f'rendering {self.get_parameter("loop").value} frames of '
             f'{self._camera_info.width}x{self._camera_info.height}')
         self._renderer.start()
 
     def finished(self) -> bool:
-        """Whether ``count`` frames were published and had time to arrive."""
+        """Return whether ``count`` frames were published and had time to arrive."""
         return bool(self._ended) and time.monotonic() - self._ended > DRAIN_SECONDS
 
     def stop(self) -> None:
-        """End rendering, which the frame at work may hold up, and close the log."""
+        """Stop rendering and close the log. This waits until the current frame is rendered."""
         self._stopping.set()
         if self._renderer.is_alive():
-            self._renderer.join()  # Python's end would abort the process in the library it is in
+            # If Python ends while the thread is in a library call, the process aborts.
+            self._renderer.join()
         if self._log:
             self._log.close()
         self.get_logger().info(f'{self.published} frames published')
@@ -135,19 +138,19 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             raise InvalidParameterValueException('log', path, str(error)) from error
 
     def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
-        """Pixels of every frame of the loop and what they are in, with HEAD_ROOM before each."""
+        """Return the frames of the loop, and the memory with HEAD_ROOM before each frame."""
         get = self.get_parameter
         loop, shape = get('loop').value, (get('height').value, get('width').value, 3)
         nbytes = shape[0] * shape[1] * shape[2]
         stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
         try:
-            # in one piece: a process may not have as many mappings as a loop has frames
+            # One piece for all frames, because the number of mappings of a process is limited.
             memory = PageMemory(loop * stride)
         except OSError as error:
             raise InvalidParameterValueException('loop', loop, (
                 f'a loop of {loop} frames of {shape[1]}x{shape[0]} needs '
                 f'{loop * stride / 1e9:.1f} GB of memory ({error.strerror}); set fewer or '
-                f'smaller ones')) from error
+                f'smaller frames')) from error
         starts = range(HEAD_ROOM, loop * stride, stride)
         return [memory.view[start:start + nbytes].reshape(shape) for start in starts], memory
 
@@ -163,7 +166,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             self.destroy_publisher(publisher)
 
     def _publisher(self, kind: type, topic: str) -> Publisher:
-        with overridable(self, topic, ANSWERS) as (qos, options):
+        with overridable(self, topic, RELIABLE) as (qos, options):
             return self.create_publisher(kind, topic, qos, qos_overriding_options=options)
 
     def _drive(self, condition: str) -> Drive:
@@ -178,10 +181,10 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
                 return
             np.copyto(self._loop[index], drives[condition].frame(index).image)
         if self._transport.name == 'typed':
-            keep_freed_memory()  # from now on every frame is copied
+            keep_freed_memory()  # because every frame is copied from now on
         self.get_logger().info(
             f'publishing {self._topic}; transport {self._transport}')
-        self.frames = self._loop  # whole, at once: the timer's thread reads it
+        self.frames = self._loop  # all frames at once, because the timer's thread reads them
 
     def _tick(self) -> None:
         if not self.frames or self._ended:
@@ -208,14 +211,14 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
 
 
 def schedule(condition: str, loop: int) -> list[str]:
-    """The condition of every frame of the loop."""
+    """Return the condition of every frame of the loop."""
     if condition != TOUR:
         return [condition] * loop
     return [CONDITIONS[index * len(CONDITIONS) // loop] for index in range(loop)]
 
 
 def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
-    """Calibration of a drive's camera: a pinhole with no distortion; header left empty."""
+    """Return the calibration of a drive's pinhole camera, without distortion or header."""
     fx, fy, cx, cy = drive.intrinsics
     return CameraInfo(
         width=width, height=height, distortion_model='plumb_bob', d=array('d', [0.0] * 5),
@@ -225,7 +228,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the camera until SIGINT, SIGTERM or ``count`` frames; the process's exit code."""
+    """Run the camera until SIGINT, SIGTERM or ``count`` frames; returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
                lambda camera: 0 if camera.finished() else None)
 

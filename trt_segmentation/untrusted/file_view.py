@@ -1,27 +1,27 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of an open file, read piece by piece as a reader asks for them."""
+"""The bytes of an open file, read in pieces when a reader asks for them."""
 
 from __future__ import annotations
 
 import os
 from typing import BinaryIO, overload
 
-from .regular_file import changed
+from .regular_file import size_changed
 
 _WINDOW = 4096
-"""Bytes that are read ahead for single bytes."""
+"""Bytes that are read ahead when a reader asks for a single byte."""
 _SMALL = 65536
-"""Bytes of a slice that are read at once; of a longer slice, only what is asked for."""
+"""Bytes. A slice up to this size is read at once. A longer slice is read in pieces later."""
 
 
 class FileView:
     """Part of a file, with the length, items and slices of a memoryview.
 
-    A mapping of the file would end the process (SIGBUS) if another program shortened the file
-    meanwhile. Here such a file is an error.
+    A memory mapping would kill the process (SIGBUS) if another program shortened the file in
+    the meantime. This class raises an error for such a file.
 
-    :param file: stays open as long as the view is used; the caller closes it.
+    :param file: the open file. It has to stay open while the view is used; the caller closes it.
     :param start: offset of the first byte.
     :param stop: offset after the last byte.
     """
@@ -40,9 +40,9 @@ class FileView:
     def __getitem__(self, at: slice) -> Bytes: ...
 
     def __getitem__(self, at: int | slice) -> int | Bytes:
-        """One byte, or a slice: a memoryview of its bytes if it is small, else a view.
+        """Return one byte, or a slice: a memoryview if the slice is small, else a FileView.
 
-        :raises OSError: if the file was shortened since the view was made.
+        :raises OSError: if another program shortened the file after the view was made.
         """
         if isinstance(at, slice):
             first, after, _ = at.indices(len(self))
@@ -62,9 +62,9 @@ class FileView:
     def _read(self, first: int, after: int) -> bytes:
         data = os.pread(self._file.fileno(), after - first, first)
         if len(data) != after - first:
-            raise changed(self._stop)
+            raise size_changed(self._stop)
         return data
 
 
 Bytes = memoryview | FileView
-"""What the readers of this package take."""
+"""Type of the bytes that the readers of this folder accept."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Git LFS pointers: the short text files that stand for files not yet downloaded."""
+"""Git LFS pointers: short text files in the place of files that were not downloaded yet."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in i
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file holds only a Git LFS pointer.
+    """Return whether a file is only a Git LFS pointer.
 
-    :raises OSError: if the file cannot be read, or is no regular file.
+    :raises OSError: if the file cannot be read, or is not a regular file.
     """
     with open_regular(path) as file:
         return file.read(len(_START)) == _START

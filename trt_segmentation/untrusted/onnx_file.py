@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an ONNX file says about itself, and whether it may be loaded; no onnx package needed."""
+"""Summarises an ONNX file and decides whether it may be loaded; needs no onnx package."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..errors import EngineError
 from .file_view import Bytes, FileView
 from .git_lfs import is_lfs_pointer, LFS_ADVICE
 from .onnx_weights import BITS, read_tensor
-from .protobuf import Fields, name
-from .regular_file import changed, open_regular, size_of
+from .protobuf import Fields, read_name
+from .regular_file import open_regular, size_changed, size_of
 
 MAX_FILE = 2**31 - 1
-"""Bytes one protobuf message may have; larger networks keep their weights in files beside."""
+"""Bytes that one protobuf message may have. Larger networks keep their weights in other files."""
 DEEPEST = 64
-"""Messages within each other: three for every graph within a node. protobuf itself takes 100."""
+"""Levels of nested messages; a graph inside a node takes three. protobuf itself allows 100."""
 
 # Field numbers of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 INNER = {
@@ -34,24 +34,24 @@ INNER = {
     'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
                   23: 'SparseTensor'},
     'OperatorSetId': {}, 'ValueInfo': {}}
-"""Messages that are looked into, by message and field number."""
+"""Fields that hold another message to read: message -> field number -> inner message."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
-"""Names, which end up in messages, reports and cards; by message."""
+"""Fields that hold names: message -> field numbers. Names reach error texts, reports and cards."""
 _OP_TYPE, _IR_VERSION, _PRODUCER, _OPSET = ('Node', 4), 1, (2, 3), 2
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 
 
 @dataclass
 class OnnxSummary:
-    """What a file holds.
+    """Facts about an ONNX file.
 
-    :param opset: version of the standard operator set; 0 where none is named.
-    :param producer: program and version that wrote the file, or ''.
-    :param operators: how often each operator is used.
-    :param parameters: numbers stored as weights, by ONNX's number of their type.
-    :param external: files beside it that hold weights, as it names them, and how many bytes of
-        each are needed, from its start.
+    :param opset: version of the standard operator set; 0 if the file names none.
+    :param producer: program and version that wrote the file; empty if unknown.
+    :param operators: number of uses of each operator.
+    :param parameters: count of the weights (single numbers), by ONNX's number of their type.
+    :param external: names of the other files that hold weights, with the bytes that are needed
+        of each, counted from the start of that file.
     """
 
     ir_version: int = 0
@@ -63,15 +63,15 @@ class OnnxSummary:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all weights."""
+        """Bytes of all weights together."""
         return sum(count * BITS.get(kind, 0) for kind, count in self.parameters.items()) // 8
 
     @property
     def precision(self) -> str:
-        """fp32, fp16, int8, or mixed where quantised and half-precision parts are both there.
+        """fp32, fp16, int8, or mixed if there are both quantized and half-precision parts.
 
-        By what the file holds: quantising operators mean int8, and of the floating-point
-        weights the type of most decides.
+        Quantizing operators mean int8. Among the floating-point weights, the most frequent type
+        decides between fp32 and fp16.
         """
         half = self.parameters[FLOAT16] + self.parameters[BFLOAT16] > self.parameters[FLOAT]
         if any(op.startswith(('QuantizeLinear', 'DequantizeLinear', 'QLinear', 'ConvInteger',
@@ -81,15 +81,15 @@ class OnnxSummary:
 
 
 def summarise(path: Path) -> OnnxSummary:
-    """Read a file's summary and refuse what no export holds; weights are skipped over, not read.
+    """Read the summary of an ONNX file; refuse a file that no exporter writes.
 
-    To be called before any library opens the file: libraries follow its word on how much memory
-    to take and which files to read.
+    Call this before any library opens the file. A library allocates as much memory as the file
+    declares, and reads the files that it names. This function skips the weights.
 
-    :raises EngineError: when it is no ONNX file, or one that lies about its sizes, takes weights
-        from outside its folder, or has names that are not for reading.
+    :raises EngineError: if the file is not an ONNX file, declares false sizes, takes weights
+        from outside its folder, or has names that cannot be printed.
     """
-    # os.path.isfile answers False, where Path.is_file raises: for a name that is too long, say
+    # For a name that is too long, os.path.isfile returns False but Path.is_file raises.
     if not os.path.isfile(path):
         raise EngineError(
             f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
@@ -99,7 +99,8 @@ def summarise(path: Path) -> OnnxSummary:
             with open_regular(path) as file:
                 return _walk(file, path.parent)
     except (OSError, ValueError) as error:
-        raise EngineError(f'{path} is no ONNX file: {error}. Copy or export it again') from error
+        raise EngineError(
+            f'{path} is not an ONNX file: {error}. Copy or export it again') from error
     except EngineError as error:
         raise EngineError(f'{path} is refused: {error}') from None
     raise EngineError(f'{path} {LFS_ADVICE}')
@@ -108,58 +109,59 @@ def summarise(path: Path) -> OnnxSummary:
 def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
     size = size_of(file)
     if size > MAX_FILE:
-        raise EngineError(f'it has {size / 1e9:.1f} GB; 2 GB is the most one ONNX file can hold, '
-                          f'so export with external data')
+        raise EngineError(f'it has {size / 1e9:.1f} GB, and an ONNX file can hold 2 GB at most; '
+                          f'export it with external data')
     if not size:
         raise ValueError('it is empty')
     walk = _Walk(folder)
-    walk.message('Model', FileView(file, 0, size), 1)
+    walk.read_message('Model', FileView(file, 0, size), 1)
     if size_of(file) != size:
-        raise changed(size)
+        raise size_changed(size)
     return walk.summary
 
 
 class _Walk:
-    """Goes through a file's messages once."""
+    """Walks through the messages of one file, once."""
 
     def __init__(self, folder: Path) -> None:
         self.summary = OnnxSummary()
         self._folder = folder
         self._fields = Fields()
 
-    def message(self, kind: str, view: Bytes, depth: int) -> None:
+    def read_message(self, kind: str, view: Bytes, depth: int) -> None:
         if depth > DEEPEST:
-            raise EngineError(f'graphs within graphs, more than {DEEPEST // 3} deep; no export '
-                              f'of a network nests so')
+            raise EngineError(f'graphs nested more than {DEEPEST // 3} deep; no exporter nests '
+                              f'so deep')
         if kind == 'SparseTensor':
-            raise EngineError('sparse weights, which are a few numbers that say they are many; '
-                              'export dense ones')
+            raise EngineError('sparse weights: a few stored numbers could stand for any number of '
+                              'weights; export dense ones')
         if kind == 'Tensor':
             tensor = read_tensor(view, self._fields)
-            tensor.refuse_lies(self._folder)
+            tensor.check_declaration(self._folder)
             self.summary.parameters[tensor.kind] += math.prod(tensor.dims)
             if place := tensor.location:
                 self.summary.external[place] = max(self.summary.external.get(place, 0),
                                                    tensor.offset + tensor.nbytes)
             return
         inner, names = INNER[kind], NAMES[kind]
-        for number, value in self._fields.of(view):
+        for number, value in self._fields.read(view):
             if isinstance(value, int):
-                self._number(kind, number, value, view)
+                self._use_number(kind, number, value, view)
             elif number in names:
-                self._text(kind, number, name(value))
+                self._use_name(kind, number, read_name(value))
             elif number in inner:
-                self.message(inner[number], value, depth + 1)
+                self.read_message(inner[number], value, depth + 1)
 
-    def _number(self, kind: str, number: int, value: int, view: Bytes) -> None:
+    def _use_number(self, kind: str, number: int, value: int, view: Bytes) -> None:
         if kind == 'Model' and number == _IR_VERSION:
             self.summary.ir_version = value
         elif kind == 'OperatorSetId' and number == _OPSET:
-            domains = [bytes(v) for n, v in Fields().of(view) if n == 1 and not isinstance(v, int)]
+            domains = [bytes(v) for n, v in Fields().read(view)
+                       if n == 1 and not isinstance(v, int)]
             if domains in ([], [b''], [b'ai.onnx']):
                 self.summary.opset = value
 
-    def _text(self, kind: str, number: int, text: str) -> None:
+    def _use_name(self, kind: str, number: int, text: str) -> None:
         if (kind, number) == _OP_TYPE:
             self.summary.operators[text] += 1
         elif kind == 'Model' and number in _PRODUCER:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How each output of an ONNX network comes about, read from its graph; no onnx package needed."""
+"""Finds out from an ONNX graph what each output of a network holds; needs no onnx package."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 import struct
 
 from .file_view import Bytes, FileView
-from .protobuf import Fields, packed
+from .protobuf import Fields, read_packed
 from .regular_file import open_regular, size_of
 
 PASSES_ON = frozenset([
     'Cast', 'CastLike', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Resize',
     'Upsample', 'Identity', 'Slice', 'Gather', 'Split', 'Dropout', 'DepthToSpace', 'Expand',
     'Tile', 'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear'])
-"""Operators after which a probability is a probability still, and a class id a class id."""
+"""Operators that keep the meaning of values: a probability stays one, and so does a class id."""
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
-"""What an operator gives if all its inputs that are no constants are so."""
+"""Operator -> meaning of its values, if all its inputs except constants have this meaning."""
 PROBABILITY = frozenset(['Sigmoid', 'HardSigmoid', 'Softmax', 'QLinearSigmoid', 'QLinearSoftmax'])
 COMPARES = frozenset(['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'Not', 'And',
                       'Or'])
@@ -31,24 +31,25 @@ SAME_CHANNELS = frozenset([
     'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear', 'Sigmoid',
     'HardSigmoid', 'Softmax', 'LogSoftmax', 'Clip', 'Relu', 'LeakyRelu', 'PRelu', 'Add', 'Sub',
     'Mul', 'Div', 'BatchNormalization', 'InstanceNormalization', 'ArgMax', 'TopK'])
-"""Operators whose first input has the channels of the output; ArgMax: that it chose from."""
+"""Operators whose output has the channels of the first input. For ArgMax and TopK, these are the
+classes that the operator chooses from."""
 MOST_OUTPUTS = 32
-"""Networks with more outputs are not looked into: none is a segmentation network."""
+"""A network with more outputs is not examined, because it is not a segmentation network."""
 MOST_STEPS = 200
-"""Operators that are followed from one output back."""
+"""Operators that are followed back from one output."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How one output of a network comes about.
+    """How a network ends: what one of its outputs holds, and which operator computes it.
 
-    :param operator: the operator that makes the values, such as Sigmoid.
+    :param operator: the operator that computes the values, such as Sigmoid.
     :param values: ``probability`` (0 to 1), ``labels`` (class ids), ``scores`` (any number), or
-        '' if the graph does not say.
-    :param channels: channels of the output, and of labels the classes they are chosen from;
+        empty if the graph does not tell.
+    :param channels: channels of the output. For labels: the classes that they are chosen from.
         None if unknown.
     :param channels_last: whether the graph moves the channels to the last axis.
-    :param nodes: operators that this output needs; 0 if not counted.
+    :param nodes: operators that are needed to compute this output; 0 if not counted.
     """
 
     operator: str = ''
@@ -59,10 +60,10 @@ class Ending:
 
 
 def read_endings(path: Path) -> dict[str, Ending]:
-    """Endings of a network's outputs, by the name of the output.
+    """Read how each output of a network is computed.
 
     :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted.
-    :returns: nothing if there is no such file, or if it cannot be read as ONNX.
+    :returns: an ending by output name; empty if there is no such file or it is not ONNX.
     """
     if not path.is_file():
         return {}
@@ -71,7 +72,7 @@ def read_endings(path: Path) -> dict[str, Ending]:
             graph = _Graph(FileView(file, 0, size_of(file)))
             if len(graph.outputs) > MOST_OUTPUTS:
                 return {}
-            return {name: graph.ending(name) for name in graph.outputs}
+            return {name: graph.find_ending(name) for name in graph.outputs}
     except (OSError, ValueError):
         return {}
 
@@ -83,11 +84,11 @@ class _Node:
     outputs: list[str] = field(default_factory=list)
     attributes: list[Bytes] = field(default_factory=list)
 
-    def attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Fields of an attribute by their number; empty if the node has none of that name."""
+    def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
+        """Return an attribute's fields by field number; empty if there is no such attribute."""
         for view in self.attributes:
-            found = _grouped(view)
-            if _text(found.get(1, [])) == name:
+            found = _group_fields(view)
+            if _first_text(found.get(1, [])) == name:
                 return found
         return {}
 
@@ -100,28 +101,28 @@ class _Graph:
         self._made_by: dict[str, _Node] = {}
         self._weights: dict[str, Bytes] = {}
         fields = Fields()
-        for number, graph in fields.of(model):
+        for number, graph in fields.read(model):
             if number != 7 or isinstance(graph, int):
                 continue
-            for part, view in fields.of(graph):
+            for part, view in fields.read(graph):
                 if isinstance(view, int):
                     continue
                 if part == 1:
-                    node = _node(view, fields)
+                    node = _read_node(view, fields)
                     self._made_by.update(dict.fromkeys(filter(None, node.outputs), node))
                 elif part == 5:
-                    self._weights[_text(_grouped(view).get(8, []))] = view
+                    self._weights[_first_text(_group_fields(view).get(8, []))] = view
                 elif part == 12:
-                    self.outputs.append(_text(_grouped(view).get(1, [])))
+                    self.outputs.append(_first_text(_group_fields(view).get(1, [])))
 
-    def ending(self, output: str) -> Ending:
-        """How an output comes about."""
-        operator, values = self._values(output, MOST_STEPS)
-        return Ending(operator, values, self._channels(output, MOST_STEPS),
-                      self._channels_last(output), self._needs(output))
+    def find_ending(self, output: str) -> Ending:
+        """Follow the graph back from an output."""
+        operator, values = self._find_values(output, MOST_STEPS)
+        return Ending(operator, values, self._count_channels(output, MOST_STEPS),
+                      self._is_channels_last(output), self._count_nodes(output))
 
-    def _values(self, name: str, steps: int) -> tuple[str, str]:
-        """The operator that makes the values of a tensor, and what they are."""
+    def _find_values(self, name: str, steps: int) -> tuple[str, str]:
+        """Return the operator that computes the values of a tensor, and what the values are."""
         while steps > 0 and (node := self._made_by.get(name)):
             steps -= 1
             operator = node.operator
@@ -133,8 +134,8 @@ class _Graph:
             if operator in SCORES:
                 return operator, 'scores'
             if operator in COMBINES and node.inputs:
-                parts = [name for name in node.inputs if not self._constant(name)]
-                found = [self._values(name, steps // len(parts)) for name in parts]
+                parts = [name for name in node.inputs if not self._is_constant(name)]
+                found = [self._find_values(name, steps // len(parts)) for name in parts]
                 wanted = COMBINES[operator]
                 return found[0] if {values for _, values in found} == {wanted} else (operator, '')
             if operator not in PASSES_ON or not node.inputs:
@@ -142,48 +143,48 @@ class _Graph:
             name = node.inputs[0]
         return '', ''
 
-    def _channels(self, name: str, steps: int) -> int | None:
+    def _count_channels(self, name: str, steps: int) -> int | None:
         while steps > 0 and (node := self._made_by.get(name)):
             steps -= 1
             operator = node.operator
             if operator in COMPARES:
                 return 2
             if operator in SCORES:
-                return self._made_channels(node)
+                return self._count_made_channels(node)
             if operator == 'Concat' and node.inputs:
                 share = steps // len(node.inputs)
-                parts = [self._channels(name, share) for name in node.inputs]
+                parts = [self._count_channels(name, share) for name in node.inputs]
                 return None if None in parts else sum(part or 0 for part in parts)
             if operator not in SAME_CHANNELS or not node.inputs:
                 return None
-            # of a sum or product, the side that is no constant
-            name = next((n for n in node.inputs if n in self._made_by and not self._constant(n)),
-                        node.inputs[0])
+            # For a sum or product, follow the input that is not a constant.
+            name = next((n for n in node.inputs
+                         if n in self._made_by and not self._is_constant(n)), node.inputs[0])
         return None
 
-    def _made_channels(self, node: _Node) -> int | None:
-        dims = next((dims for name in node.inputs[1:2] if (dims := self._dims(name))), [])
+    def _count_made_channels(self, node: _Node) -> int | None:
+        dims = next((dims for name in node.inputs[1:2] if (dims := self._read_dims(name))), [])
         if node.operator == 'Conv' and len(dims) > 1:
             return dims[0]
         if node.operator == 'ConvTranspose' and len(dims) > 1:
-            return dims[1] * _whole(node.attribute('group').get(3, []), 1)
+            return dims[1] * _first_int(node.find_attribute('group').get(3, []), 1)
         if node.operator == 'MatMul' and dims:
             return dims[-1]
         if node.operator == 'Gemm' and len(dims) == 2:
-            return dims[0 if _whole(node.attribute('transB').get(3, []), 0) else 1]
+            return dims[0 if _first_int(node.find_attribute('transB').get(3, []), 0) else 1]
         return None
 
-    def _channels_last(self, name: str) -> bool:
+    def _is_channels_last(self, name: str) -> bool:
         for _ in range(MOST_STEPS):
             node = self._made_by.get(name)
             if node is None or node.operator not in PASSES_ON | PROBABILITY or not node.inputs:
                 return False
             if node.operator == 'Transpose':
-                return list(_ints(node.attribute('perm').get(8, []))) == [0, 2, 3, 1]
+                return list(_read_ints(node.find_attribute('perm').get(8, []))) == [0, 2, 3, 1]
             name = node.inputs[0]
         return False
 
-    def _needs(self, output: str) -> int:
+    def _count_nodes(self, output: str) -> int:
         seen: set[int] = set()
         names = [output]
         while names:
@@ -193,86 +194,87 @@ class _Graph:
                 names.extend(node.inputs)
         return len(seen)
 
-    def _constant(self, name: str) -> bool:
+    def _is_constant(self, name: str) -> bool:
         node = self._made_by.get(name)
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
-    def _tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Fields of a stored tensor by their number; empty if the name is no stored tensor."""
+    def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
+        """Return the fields of a stored tensor by field number; empty if it is not stored."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
-                return _grouped(self._weights[name])
+                return _group_fields(self._weights[name])
             node = self._made_by.get(name)
             if node is None:
                 return {}
             if node.operator == 'Constant':
-                value = node.attribute('value').get(5, [0])[0]
-                return {} if isinstance(value, int) else _grouped(value)
+                value = node.find_attribute('value').get(5, [0])[0]
+                return {} if isinstance(value, int) else _group_fields(value)
             if node.operator not in PASSES_ON or not node.inputs:
                 return {}
             name = node.inputs[0]
         return {}
 
-    def _dims(self, name: str) -> list[int]:
-        return list(_ints(self._tensor(name).get(1, [])))
+    def _read_dims(self, name: str) -> list[int]:
+        return list(_read_ints(self._find_tensor(name).get(1, [])))
 
     def _clips_to_1(self, node: _Node) -> bool:
-        """Whether a Clip leaves 0 to 1."""
+        """Return whether a Clip operator limits its values to 0 to 1."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
-            given = _number(node.attribute(name).get(2, []))       # before opset 11
+            # before opset 11, the limits are attributes
+            given = _read_float(node.find_attribute(name).get(2, []))
             if given is None and len(node.inputs) > place:
-                tensor = self._tensor(node.inputs[place])
-                if tensor.get(2, [1]) != [1] or _size(tensor) != 1:
+                tensor = self._find_tensor(node.inputs[place])
+                if tensor.get(2, [1]) != [1] or _count_numbers(tensor) != 1:
                     return False
-                given = _number(tensor.get(9, []) or tensor.get(4, []))
+                given = _read_float(tensor.get(9, []) or tensor.get(4, []))
             limits.append(given)
         low, high = limits
         return low is not None and high is not None and 0 <= low < high <= 1
 
 
-def _node(view: Bytes, fields: Fields) -> _Node:
+def _read_node(view: Bytes, fields: Fields) -> _Node:
     node = _Node()
-    for number, value in fields.of(view):
+    for number, value in fields.read(view):
         if isinstance(value, int):
             continue
         if number == 1:
-            node.inputs.append(_text([value]))
+            node.inputs.append(_first_text([value]))
         elif number == 2:
-            node.outputs.append(_text([value]))
+            node.outputs.append(_first_text([value]))
         elif number == 4:
-            node.operator = _text([value])
+            node.operator = _first_text([value])
         elif number == 5:
             node.attributes.append(value)
     return node
 
 
-def _grouped(view: Bytes) -> dict[int, list[int | Bytes]]:
+def _group_fields(view: Bytes) -> dict[int, list[int | Bytes]]:
     found: dict[int, list[int | Bytes]] = {}
-    for number, value in Fields().of(view):
+    for number, value in Fields().read(view):
         found.setdefault(number, []).append(value)
     return found
 
 
-def _text(values: list[int | Bytes]) -> str:
+def _first_text(values: list[int | Bytes]) -> str:
     return next((bytes(v).decode('utf-8', 'replace') for v in values if not isinstance(v, int)),
                 '')
 
 
-def _ints(values: list[int | Bytes]) -> Iterator[int]:
+def _read_ints(values: list[int | Bytes]) -> Iterator[int]:
     for value in values:
         if isinstance(value, int):
             yield value
         else:
-            yield from packed(value)
+            yield from read_packed(value)
 
 
-def _whole(values: list[int | Bytes], default: int) -> int:
-    return next(_ints(values), default)
+def _first_int(values: list[int | Bytes], default: int) -> int:
+    return next(_read_ints(values), default)
 
 
-def _number(values: list[int | Bytes]) -> float | None:
-    """The float32 of a field, if it holds exactly one."""
+def _read_float(values: list[int | Bytes]) -> float | None:
+    """Return the float32 of a field; None unless the field holds exactly one."""
     view = values[0] if len(values) == 1 else 0
     if isinstance(view, int) or len(view) != 4:
         return None
@@ -280,8 +282,8 @@ def _number(values: list[int | Bytes]) -> float | None:
     return float(number)
 
 
-def _size(tensor: Mapping[int, list[int | Bytes]]) -> int:
+def _count_numbers(tensor: Mapping[int, list[int | Bytes]]) -> int:
     count = 1
-    for side in _ints(tensor.get(1, [])):
+    for side in _read_ints(tensor.get(1, [])):
         count *= side
     return count

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One tensor of an ONNX file: what it says it holds, against what is there."""
+"""Compares the size that a tensor of an ONNX file declares with the data that it has."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from ..errors import EngineError
 from .file_view import Bytes
 from .git_lfs import is_lfs_pointer, LFS_ADVICE
-from .protobuf import Fields, name, packed
+from .protobuf import Fields, read_name, read_packed
 
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Numbers of each type, outside of raw_data."""
+"""Fields other than raw_data that hold a tensor's data; one field per group of types."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
@@ -27,11 +27,12 @@ MOST_AXES = 32
 
 @dataclass
 class StoredTensor:
-    """A tensor as stored.
+    """A tensor as the file stores it.
 
-    :param kind: ONNX's number of its type.
+    :param kind: ONNX's number of the tensor's type.
     :param raw: bytes of raw_data.
-    :param typed: bytes of the other fields for data; a string counts one at least.
+    :param typed: bytes in the other fields for data; every string counts as at least one.
+    :param elsewhere: whether the file says that the data is in another file.
     :param external: entries of external_data.
     """
 
@@ -45,24 +46,24 @@ class StoredTensor:
 
     @property
     def location(self) -> str:
-        """The file that holds its data; '' where that is the ONNX file."""
+        """Name of the file that holds the data; empty if the ONNX file holds the data itself."""
         return self.external.get('location', '')
 
     @property
     def offset(self) -> int:
-        """Where its data starts in that file."""
+        """Byte at which the data starts in the other file."""
         return int(self.external.get('offset') or 0)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its data, by its shape and type."""
+        """Bytes that the data has to have, computed from shape and type."""
         return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
 
-    def refuse_lies(self, folder: Path) -> None:
-        """Compare what it declares with what is there.
+    def check_declaration(self, folder: Path) -> None:
+        """Refuse a tensor that has less data than it declares.
 
-        :param folder: where the ONNX file lies.
-        :raises EngineError: where there is less than it declares, or it is outside the folder.
+        :param folder: folder of the ONNX file.
+        :raises EngineError: if there is less data, or the data is outside the folder.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):
@@ -70,23 +71,23 @@ class StoredTensor:
                               f'has at most {MOST_AXES} axes, none below 0')
         needed = self.nbytes
         if self.elsewhere or self.external:
-            self._refuse_file(folder, needed)
-        # an int64 of raw_data is 8 bytes, and of the other fields a varint from 1 byte on
+            self._check_file(folder, needed)
+        # An int64 takes 8 bytes in raw_data, but as little as 1 byte (a varint) in other fields.
         elif needed > (self.raw or 8 * self.typed):
-            raise EngineError(f'weight {self.name!r} declares {shape}, {needed:,} bytes, and the '
+            raise EngineError(f'weight {self.name!r} declares {shape}, {needed:,} bytes, but the '
                               f'file holds {self.raw or self.typed:,} of them; copy or export it '
                               f'again')
 
-    def _refuse_file(self, folder: Path, needed: int) -> None:
+    def _check_file(self, folder: Path, needed: int) -> None:
         place = Path(self.location)
         if not self.location or place.is_absolute() or '..' in place.parts or not (
                 folder / place).resolve().is_relative_to(folder.resolve()):
             raise EngineError(
-                f'weight {self.name!r} is to be read from {self.location!r}, which is not in the '
-                f"model's own folder; put the file beside the model and export it so")
+                f'weight {self.name!r} names the file {self.location!r}, which is not in the '
+                f"model's own folder; export the model again with that file beside it")
         if not (folder / place).is_file():
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is not there; '
-                              f'weights kept outside an ONNX file have to lie beside it')
+                              f'put that file beside the ONNX file')
         if is_lfs_pointer(folder / place):
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which {LFS_ADVICE}')
         size = (folder / place).stat().st_size
@@ -94,35 +95,35 @@ class StoredTensor:
         length = int(self.external.get('length') or size - offset)
         if not 0 <= offset <= offset + length <= size or length < needed:
             raise EngineError(
-                f'weight {self.name!r} needs {needed:,} bytes, and is said to be the {length:,} '
-                f'from byte {offset:,} on of {self.location!r}, which has {size:,}')
+                f'weight {self.name!r} needs {needed:,} bytes; the model says they are {length:,} '
+                f'bytes from byte {offset:,} of {self.location!r}, which has {size:,}')
 
 
 def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
-    """Read what a TensorProto declares; its data is measured, not read.
+    """Read what a TensorProto declares. The data itself is measured but not read.
 
-    :raises ValueError: where the bytes are no such message.
-    :raises EngineError: where a name is not for reading.
+    :raises ValueError: if the bytes are not such a message.
+    :raises EngineError: if a name is too long or cannot be printed.
     """
     tensor = StoredTensor()
-    for number, value in fields.of(view):
+    for number, value in fields.read(view):
         if number == DIMS:
             tensor.dims.extend([value] if isinstance(value, int)
-                               else islice(packed(value), MOST_AXES + 1))
+                               else islice(read_packed(value), MOST_AXES + 1))
         elif isinstance(value, int):
             if number == DATA_TYPE:
                 tensor.kind = value
             elif number == DATA_LOCATION:
                 tensor.elsewhere = value != 0
             elif number in DATA:
-                tensor.typed += 1       # repeated without being packed
+                tensor.typed += 1       # a repeated field that is not packed
         elif number == NAME:
-            tensor.name = name(value)
+            tensor.name = read_name(value)
         elif number == RAW_DATA:
             tensor.raw = len(value)
         elif number in DATA:
             tensor.typed += max(len(value), number == STRING_DATA)
         elif number == EXTERNAL_DATA:
-            entry = {n: name(v) for n, v in fields.of(value) if not isinstance(v, int)}
+            entry = {n: read_name(v) for n, v in fields.read(value) if not isinstance(v, int)}
             tensor.external[entry.get(KEY, '')] = entry.get(VALUE, '')
     return tensor

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files this package writes for a user: marked, and only a marked file is ever replaced.
+"""Writes output files for the user, and never replaces a file that the user made.
 
-Every such file holds :data:`MARKER`. A file without it belongs to the user, whatever its name.
+Every file that this package writes holds :data:`MARKER`. A file without the marker belongs to
+the user, no matter what its name is. Only a file with the marker, or an empty one, is replaced.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKER = 'trt_segmentation 5d1f0c6e-8b7a-4c39-9e42-7a60d3b815f4'
-"""What every file written by this package holds; the number makes a chance match impossible."""
+"""Text in every file that this package writes. No other file holds this number by chance."""
 KEY = 'written_by'
-"""Name of the marker in JSON, in YAML and in the text of a PNG."""
+"""Key of the marker in JSON, in YAML and in the text chunk of a PNG."""
 HEAD = 512
-"""Bytes at the start of a file that hold the marker."""
+"""Bytes at the start of a file that are searched for the marker."""
 _PNG_HEAD = 8 + 25
-"""Bytes of a PNG's signature and of its first chunk."""
+"""Bytes of a PNG before its second chunk: the signature and the first chunk."""
 _MCAP_END = 20 + 8
-"""Bytes of an MCAP file's end: the fields of the footer, which begin with the place of the
-summary, and the magic."""
+"""Bytes at the end of an MCAP file: the footer, which starts with the offset of the summary, and
+the magic bytes."""
 _BAG_METADATA = 1 << 20
-"""Bytes before the summary of an MCAP file that are searched for the bag's metadata."""
+"""Bytes before the summary of an MCAP file that are searched for the marker."""
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a regular file holds our marker; False for links and for what cannot be read."""
+    """Return whether a file holds the marker; False for links and for unreadable files."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -51,7 +52,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """The bytes before the summary of an MCAP file, where rosbag2 keeps a bag's metadata."""
+    """Return the bytes before the summary of an MCAP file; rosbag2 keeps its metadata there."""
     if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
         return b''
     file.seek(-_MCAP_END, os.SEEK_END)
@@ -63,13 +64,12 @@ def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
 
 
 def check_file(path: Path, option: str) -> None:
-    """Refuse a file that could not be written, or that would replace one of the user's.
+    """Refuse an output file that cannot be written, or that would replace a file of the user.
 
-    Call it before the work. It changes nothing. A terminal or a pipe may be named too, and
-    an empty file may be replaced.
+    Call this before the work; it changes nothing. Terminals, pipes and empty files are accepted.
 
-    :param option: such as ``--json``; it begins the message.
-    :raises OutputError: naming the file.
+    :param option: the option that names the file, such as ``--json``; starts the message.
+    :raises OutputError: if the file is refused; names the file.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -93,14 +93,15 @@ def check_file(path: Path, option: str) -> None:
             raise OutputError(f'{what} is write-protected; name another file')
     elif not path.parent.is_dir():
         raise OutputError(f'{what} cannot be written: there is no folder {path.parent}')
-    _try_folder(path.resolve().parent, what)
+    _check_writable(path.resolve().parent, what)
 
 
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
-    """Refuse a folder that could not be written to; the folder need not be there yet.
+    """Refuse an output folder that cannot be written to. The folder need not exist yet.
 
-    :param names: files that will be written to it; each has to be absent or ours.
-    :raises OutputError: naming the folder or the file.
+    :param names: files that will be written to the folder. Each of them has to be absent, or
+        written by this package.
+    :raises OutputError: if the folder or a file is refused; names it.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -112,18 +113,18 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     nearest = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     if not nearest.is_dir():
         raise OutputError(f'{what} cannot be a folder: {nearest} is a file')
-    _try_folder(nearest, what)
+    _check_writable(nearest, what)
     for name in names if nearest == path else ():
         if os.path.lexists(path / name):
             check_file(path / name, option)
 
 
 def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
-    """Refuse a folder that could not be written to or has one of the names already.
+    """Refuse an output folder that cannot be written to, or that holds one of the names.
 
-    For files that cannot hold a marker, such as a network.
+    Use this for files that cannot hold a marker, such as a network.
 
-    :raises OutputError: naming the folder or the file.
+    :raises OutputError: if the folder is refused; names the folder or the file.
     """
     check_folder(folder, option)
     for name in names:
@@ -133,9 +134,9 @@ def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
 
 
 def make_folder(path: Path, option: str = '') -> None:
-    """Make a folder and those above it; one that is there already is left as it is.
+    """Make a folder and the folders above it. A folder that exists stays as it is.
 
-    :raises OutputError: naming it.
+    :raises OutputError: if the folder cannot be made; names the folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -144,15 +145,16 @@ def make_folder(path: Path, option: str = '') -> None:
 
 
 def check_claim(path: Path, option: str, may_be_empty: Collection[str] = ()) -> list[Path]:
-    """Refuse a folder that holds anything but files of ours.
+    """Refuse a folder that holds a file which this package did not write.
 
-    :param may_be_empty: names of logs, which hold nothing, not even the marker, if a process was
-        stopped early.
-    :returns: the files and folders in it, each after what it holds; [] if there is no folder.
-    :raises OutputError: naming the first that is the user's.
+    :param may_be_empty: names of log files that may be empty. A process that is stopped early
+        leaves a log without the marker.
+    :returns: the files and folders in the folder, each folder after its content; empty if the
+        folder does not exist.
+    :raises OutputError: if there is a file of the user; names the first one.
     """
     check_folder(path, option)
-    found = _content(path) if path.is_dir() else []
+    found = _list_content(path) if path.is_dir() else []
     files = [p for p in found if p.is_symlink() or not p.is_dir()]
     filled = {p.parent for p in files}
     for entry in found:
@@ -166,10 +168,10 @@ def check_claim(path: Path, option: str, may_be_empty: Collection[str] = ()) -> 
 
 
 def claim_folder(path: Path, option: str, may_be_empty: Collection[str] = ()) -> None:
-    """Make a folder, or empty one that holds only files of ours; the folder itself stays.
+    """Make a folder, or delete the content of a folder that only this package wrote to.
 
-    :param may_be_empty: as :func:`check_claim`.
-    :raises OutputError: if it holds anything else; nothing is deleted then.
+    :param may_be_empty: as in :func:`check_claim`.
+    :raises OutputError: if the folder holds a file of the user. Nothing is deleted then.
     """
     for entry in check_claim(path, option, may_be_empty):
         if entry.is_dir() and not entry.is_symlink():
@@ -180,10 +182,10 @@ def claim_folder(path: Path, option: str, may_be_empty: Collection[str] = ()) ->
 
 
 @contextmanager
-def naming(path: Path, option: str = '') -> Iterator[None]:
-    """Turn an OSError of the block, such as a full disk's, into one that names the file.
+def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
+    """Raise an OutputError that names the file if the block raises an OSError, such as disk full.
 
-    :raises OutputError: for any OSError.
+    :raises OutputError: instead of any OSError.
     """
     try:
         yield
@@ -195,12 +197,13 @@ def naming(path: Path, option: str = '') -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes, option: str = '') -> None:
-    """Write a file whole or not at all; ``data`` holds the marker in its first bytes.
+    """Write a file whole or not at all.
 
-    :raises OutputError: naming the file: no space is left, or the user put a file there.
+    :param data: bytes of the file, with the marker in the first :data:`HEAD` bytes.
+    :raises OutputError: if no space is left, or if there is a file of the user; names the file.
     """
     check_file(path, option)
-    with naming(path, option):
+    with raise_output_errors(path, option):
         if path.exists() and not path.is_file():    # a terminal or a pipe
             path.write_bytes(data)
             return
@@ -208,7 +211,7 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
 
 
 def write_json(path: Path, tree: Mapping[str, Any], option: str = '') -> None:
-    """Write a mapping as JSON, the marker first.
+    """Write a mapping as JSON. The marker comes first.
 
     :raises OutputError: as :func:`write_file`.
     """
@@ -217,7 +220,7 @@ def write_json(path: Path, tree: Mapping[str, Any], option: str = '') -> None:
 
 
 def write_png(path: Path, png: bytes, option: str = '') -> None:
-    """Write an encoded PNG, the marker as a text chunk after its header.
+    """Write an encoded PNG. The marker is a text chunk after the header.
 
     :raises OutputError: as :func:`write_file`.
     """
@@ -227,10 +230,9 @@ def write_png(path: Path, png: bytes, option: str = '') -> None:
 
 
 def write_image(path: Path, image: Any, option: str = '') -> None:
-    """Write a picture as a PNG with the marker.
+    """Write a picture as a PNG that holds the marker.
 
     :param image: (height, width, 3) uint8 BGR, or (height, width) uint8.
-
     :raises OutputError: as :func:`write_file`.
     """
     import cv2
@@ -241,7 +243,7 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
-    """Write a figure in the format of the path's ending; only a PNG is marked.
+    """Write a figure in the format that the path ends in. Only a PNG gets the marker.
 
     :raises OutputError: as :func:`write_file`.
     """
@@ -251,17 +253,17 @@ def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
     (write_png if kind == 'png' else write_file)(path, data.getvalue())
 
 
-def _content(folder: Path) -> list[Path]:
+def _list_content(folder: Path) -> list[Path]:
     found = []
     for entry in sorted(folder.iterdir()):
         if entry.is_dir() and not entry.is_symlink():
-            found += _content(entry)
+            found += _list_content(entry)
         found.append(entry)
     return found
 
 
-def _try_folder(folder: Path, what: str) -> None:
-    """Refuse a folder in which no file can be made; the file tried has no name or goes again."""
+def _check_writable(folder: Path, what: str) -> None:
+    """Refuse a folder in which no file can be made. Only a temporary file tests this."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Protobuf messages of a file nobody vouches for: fields in their order, nothing copied."""
+"""Reads protobuf messages of untrusted files: fields in order, with no copy of their bytes."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Fields read of one file: networks have tens of thousands, and so many take a second."""
+"""Fields that are read of one file. Networks have tens of thousands; a million take a second."""
 LONGEST_NAME = 2000
-"""Bytes; names of exporters have a hundred."""
+"""Bytes of a name. Exporters write names of about a hundred bytes."""
 
 
 class Fields:
-    """Reads the fields of one file's messages; counts them all."""
+    """Reads the fields of all messages of one file, and counts them over the whole file."""
 
     def __init__(self) -> None:
         self._count = 0
 
-    def of(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
-        """Fields of a message: number, and a whole number or the bytes as a view.
+    def read(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
+        """Yield the fields of a message: field number, and a whole number or a view of bytes.
 
-        :raises ValueError: where the bytes are no such message, or the file has more than
+        :raises ValueError: if the bytes are not a protobuf message, or if the file has more than
             :data:`MAX_FIELDS`.
         """
         at = 0
         while at < len(view):
             self._count += 1
             if self._count > MAX_FIELDS:
-                raise ValueError(f'it has more than {MAX_FIELDS:,} fields, and no network has')
-            key, at = varint(view, at)
+                raise ValueError(f'it has more than {MAX_FIELDS:,} fields; no network has so many')
+            key, at = read_varint(view, at)
             wire = key & 7
             if wire == 0:
-                value, at = varint(view, at)
+                value, at = read_varint(view, at)
                 yield key >> 3, value
                 continue
             if wire == 2:
-                size, at = varint(view, at)
+                size, at = read_varint(view, at)
             elif wire in (1, 5):
                 size = 8 if wire == 1 else 4
             else:
@@ -50,11 +50,11 @@ class Fields:
             at += size
 
 
-def name(view: Bytes) -> str:
-    """A name of the file.
+def read_name(view: Bytes) -> str:
+    """Return the text of a name.
 
-    :raises EngineError: where it is too long or has control characters, which would otherwise
-        reach terminals, logs and the card that is printed.
+    :raises EngineError: if the name is too long or has control characters. Such characters would
+        reach terminals, logs and the model card that `trt_seg inspect` prints.
     """
     if len(view) > LONGEST_NAME:
         raise EngineError(f'a name of {len(view):,} bytes, which starts with '
@@ -65,18 +65,21 @@ def name(view: Bytes) -> str:
     return text
 
 
-def packed(view: Bytes) -> Iterator[int]:
-    """Numbers of a packed repeated field."""
+def read_packed(view: Bytes) -> Iterator[int]:
+    """Yield the whole numbers of a packed repeated field.
+
+    :raises ValueError: as :func:`read_varint`.
+    """
     at = 0
     while at < len(view):
-        value, at = varint(view, at)
+        value, at = read_varint(view, at)
         yield value
 
 
-def varint(view: Bytes, at: int) -> tuple[int, int]:
-    """A number of up to 64 bits and where it ends.
+def read_varint(view: Bytes, at: int) -> tuple[int, int]:
+    """Return a number of up to 64 bits, and the offset after its last byte.
 
-    :raises ValueError: where it does not end.
+    :raises ValueError: if the number does not end within 10 bytes or within the view.
     """
     value = shift = 0
     while at < len(view) and shift < 70:

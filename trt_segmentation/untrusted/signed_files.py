@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are loaded only when this user wrote them and nobody changed them since."""
+"""Files that this package loads only if this user wrote them and nobody changed them since."""
 
 from __future__ import annotations
 
@@ -19,113 +19,113 @@ from .output_files import is_ours, KEY, MARKER
 from .regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 
 SCHEMA = 1
-"""Raised when the meaning of a key or of a sidecar changes; what is older is then not loaded."""
+"""Increased when the meaning of a key or of a sidecar changes. Older files are then not loaded."""
 
 MAX_FILE = 16 << 30
+"""Bytes of a signed file that are read at most."""
 MAX_SIDECAR = 64 << 20
-"""Bytes; a layer takes a few hundred."""
+"""Bytes of a sidecar that are read at most; one layer of a plan takes a few hundred."""
 _PRIVATE = 0o600
-"""Permission bits of what is stored: only its owner loads it."""
-_WRITTEN_BY_NOW = 3600.0
-"""Seconds; no process is still at work on a part so old."""
-
+"""Permission bits of stored files: only their owner can load them."""
+_ABANDONED_AFTER = 3600.0
+"""Seconds. No process is still writing a part file that is this old."""
 
 _TAG = 'CACHEDIR.TAG'
-"""Marks a folder as a cache, as the Cache Directory Tagging specification says."""
+"""File that marks a folder as a cache, as the Cache Directory Tagging specification says."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
-_OWN_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
+_CACHE_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
 """Names of the files in a cache, and of files that are still being written."""
-
-
-def user_cache() -> Path:
-    """The folder of this package in the user's cache, $XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get('XDG_CACHE_HOME', '')
-    # the XDG specification says to ignore a relative one
-    root = Path(base) if base.startswith('/') else Path.home() / '.cache'
-    return root / 'trt_segmentation'
 
 
 @dataclass(frozen=True)
 class SignedFile:
-    """Bytes of a file of ours, and facts about them (``about`` can be written as JSON)."""
+    """The bytes of a signed file, and facts about them (``about`` can be written as JSON)."""
 
     data: bytes
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def sidecar(path: Path) -> Path:
-    """The JSON file that says what a file is and has to hash to."""
+def sidecar_path(path: Path) -> Path:
+    """Return the path of the JSON file that holds the facts and the hash of a signed file."""
     return path.with_name(f'{path.name}.json')
 
 
-def store(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
-    """Write a file and its sidecar, each whole or not at all.
+def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
+    """Write a file and its sidecar, each of them whole or not at all.
 
-    :raises OSError: where the disk does not take them.
+    :param key: what the file was made from; stored in the sidecar, can be written as JSON.
+    :raises OSError: if the disk does not take the files.
     """
-    said = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,
-            'about': signed.about, 'sha256': hashlib.sha256(signed.data).hexdigest()}
+    declared = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,
+                'about': signed.about, 'sha256': hashlib.sha256(signed.data).hexdigest()}
     replace_file(path, signed.data, _PRIVATE)
-    replace_file(sidecar(path), json.dumps(said, indent=1).encode(), _PRIVATE)
+    replace_file(sidecar_path(path), json.dumps(declared, indent=1).encode(), _PRIVATE)
 
 
-def trusted(path: Path) -> tuple[SignedFile | None, str]:
-    """Read a file and its sidecar once and judge just those bytes; or None and why not."""
+def load_signed(path: Path) -> tuple[SignedFile | None, str]:
+    """Read a file and its sidecar once, and check the bytes that were read.
+
+    :returns: the file and an empty string, or None and the reason why it is not trusted.
+    """
     try:
-        data = _read_own(path, MAX_FILE)
-        said = json.loads(_read_own(sidecar(path), MAX_SIDECAR))
-        if said['schema'] != SCHEMA:
-            return None, f'it is of schema {said["schema"]}, this is schema {SCHEMA}'
-        if len(data) != said['size']:
-            return None, f'it has {len(data)} bytes, its sidecar says {said["size"]}'
-        if hashlib.sha256(data).hexdigest() != said['sha256']:
+        data = _read_private(path, MAX_FILE)
+        declared = json.loads(_read_private(sidecar_path(path), MAX_SIDECAR))
+        if declared['schema'] != SCHEMA:
+            return None, f'it is of schema {declared["schema"]}, expected schema {SCHEMA}'
+        if len(data) != declared['size']:
+            return None, f'it has {len(data)} bytes, its sidecar says {declared["size"]}'
+        if hashlib.sha256(data).hexdigest() != declared['sha256']:
             return None, 'its hash is not the one in its sidecar'
-        return SignedFile(data, dict(said['about'])), ''
+        return SignedFile(data, dict(declared['about'])), ''
     except FileNotFoundError as error:
         return None, ('there is none yet' if Path(error.filename) == path else
-                      f'{sidecar(path).name} is missing')
-    # a JSON of brackets alone ends in a RecursionError
+                      f'{sidecar_path(path).name} is missing')
+    # json raises a RecursionError for a sidecar of nothing but brackets
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f'it cannot be trusted: {type(error).__name__}: {str(error)[:300]}'
 
 
-def read_plan(path: Path) -> SignedFile:
-    """Read a plan and its sidecar from wherever a user put them.
+def load_signed_plan(path: Path) -> SignedFile:
+    """Read a plan and its sidecar from any place that a user put them.
 
-    :raises CacheError: where it is no plan of ours, or was changed since.
+    :raises CacheError: if this package did not write the plan, or if it was changed since.
     """
     if not path.exists():
         raise CacheError(f'there is no plan {path}; `trt_seg build --out` writes one')
-    plan, why = trusted(path)
+    plan, why = load_signed(path)
     if plan is None:
         raise CacheError(f'{path} cannot be used as a plan: {why}. `trt_seg build` writes plans '
-                         f'with a sidecar {sidecar(path).name} beside them')
+                         f'with a sidecar {sidecar_path(path).name} beside them')
     return plan
 
 
-def own_folder(folder: Path) -> Path:
-    """Make a folder of mode 0700 with a tag, or check that one there is this user's and has it.
+def make_private_folder(folder: Path) -> Path:
+    """Make a cache folder of mode 0700 with a tag, or check that a folder is such a cache.
 
-    An empty folder gets the tag.
+    A folder that exists has to belong to this user. It has to hold the tag or to be empty; an
+    empty folder gets the tag.
 
-    :raises CacheError: if it cannot be made, belongs to somebody else, or holds other files.
+    :raises CacheError: if the folder cannot be made, belongs to another user, or holds files
+        but no tag.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # one handle for both: by its name, another folder or a link could come in between
+        # One handle for all checks: between two uses of the name, somebody could put another
+        # folder or a link in its place.
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if os.fstat(handle).st_uid != os.getuid():
-                raise CacheError(f'{folder} is not a folder of user {os.getuid()}, so engines in '
+                raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
                                  f'it cannot be trusted; name another cache folder')
-            # first the names, then the tag: nothing else is written before the tag is there
+            # List the names first and write the tag after that: nothing else is written to the
+            # folder before the tag is there.
             names = sorted(name for name in os.listdir(handle)
                            if name != _TAG and not re.fullmatch(PART_NAME, name))
             if not is_ours(folder / _TAG):
                 if names:
-                    raise CacheError(f'{folder} holds {names[0]} and no {_TAG} of ours, so it is '
-                                     f'not our cache; name another cache folder, or remove it '
-                                     f'yourself')
+                    raise CacheError(f'{folder} holds {names[0]} but no {_TAG} of trt_seg, so it '
+                                     f'is not a cache of trt_seg; name another cache folder, or '
+                                     f'remove it yourself')
                 replace_file(folder / _TAG, _TAG_TEXT.encode(), _PRIVATE)
             os.fchmod(handle, 0o700)
         finally:
@@ -137,27 +137,27 @@ def own_folder(folder: Path) -> Path:
 
 
 def is_cache_file(path: Path) -> bool:
-    """Whether a file in a cache folder has a name that only a cache gives: a digest."""
-    return bool(_OWN_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
+    """Return whether a path is a file or link with a name that only a cache gives: a digest."""
+    return bool(_CACHE_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
 
 
-def drop_unfinished(folder: Path) -> None:
-    """Delete what a process that was killed while it wrote has left.
+def delete_unfinished(folder: Path) -> None:
+    """Delete part files that a process left because it was killed while it wrote.
 
-    :raises OSError: where the folder cannot be read or written.
+    :raises OSError: if the folder cannot be read or written.
     """
     for part in folder.glob(f'*{PART}'):
-        if is_cache_file(part) and time.time() - part.lstat().st_mtime > _WRITTEN_BY_NOW:
+        if is_cache_file(part) and time.time() - part.lstat().st_mtime > _ABANDONED_AFTER:
             part.unlink(missing_ok=True)
 
 
-def _read_own(path: Path, most: int) -> bytes:
-    """Bytes of a regular file of this user's that nobody else can write.
+def _read_private(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file that belongs to this user and only they can write.
 
-    :param most: bytes it may have.
-    :raises OSError: if it is another kind of file, or changes while it is read.
-    :raises PermissionError: if it belongs to another user, or others can write it.
-    :raises ValueError: if it has more bytes.
+    :param most: bytes that the file may have.
+    :raises OSError: if the file is not a regular file, or changes while it is read.
+    :raises PermissionError: if the file belongs to another user, or others can write it.
+    :raises ValueError: if the file has more bytes.
     """
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())

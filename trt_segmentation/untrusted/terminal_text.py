@@ -1,33 +1,44 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text of files and messages nobody vouches for, on its way to a terminal."""
+"""Words of a user or of a stranger's file, made ready for a message on a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 def printable(text: str) -> str:
-    """The text with control characters spelled out, lines kept.
+    """Return the text with control characters spelled out; line breaks stay.
 
-    A terminal acts on some: it moves the cursor, renames its window, or answers as if typed.
+    A terminal obeys some control characters: it moves the cursor, renames its window, or sends
+    text back as if the user had typed it.
     """
     return ''.join(letter if letter.isprintable() or letter == '\n'
                    else letter.encode('unicode_escape').decode() for letter in text)
 
 
 def one_line(text: str) -> str:
-    """As :func:`printable`, with line breaks spelled out too."""
+    """Return the text as :func:`printable` does, with line breaks spelled out too."""
     return printable(text).replace('\n', '\\n')
 
 
 def unprintable(text: str) -> str:
-    """The code of the first character that cannot be printed, such as U+001B; '' if all can.
+    """Return the code of the first character that cannot be printed, such as U+001B.
 
-    Control characters, surrogates, invisible characters, and spaces other than the plain one.
+    Such characters are control characters, surrogates, invisible characters, and every space
+    except the plain one. The result is empty if all characters can be printed.
     """
     return next((f'U+{ord(letter):04X}' for letter in text if not letter.isprintable()), '')
 
 
 def short(value: object, most: int = 80) -> str:
-    """A value as Python writes it, cut to ``most`` characters; always one printable line."""
+    """Return the ``repr`` of a value, cut to ``most`` characters; always one printable line."""
     text = repr(value)
     return text if len(text) <= most else f'{text[:most]}…'
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Return ``, did you mean 'NAME'?`` with the nearest name; empty if no name is near."""
+    near = get_close_matches(word, list(names), n=1)
+    return f', did you mean {near[0]!r}?' if near else ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""YAML as small and as flat as cards are, from whoever wrote it."""
+"""Reads untrusted YAML files that are as small and as flat as model cards."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .regular_file import read_regular
 from .terminal_text import one_line, short
 
 MAX_BYTES = 1 << 20
-"""Of a file; a card with 65534 classes fits."""
+"""Bytes of a file. A card with 65534 classes fits."""
 MAX_DEPTH = 6
-"""Lists and mappings within each other; a card has three."""
+"""Levels of nested lists and mappings. A card has three."""
 MAX_SCALAR = 1000
 """Characters of one value."""
 
@@ -24,15 +24,15 @@ MAX_SCALAR = 1000
 class _PlainLoader(yaml.SafeLoader):
     """Reads words as YAML 1.2 does.
 
-    PyYAML's own rules are those of YAML 1.1: no, on and off are booleans, 1:20 is the number 80,
-    010 is 8, 2026-01-01 is a date, and << merges mappings. Here each of them is text.
+    PyYAML follows YAML 1.1: no, on and off are booleans, 1:20 is the number 80, 010 is 8,
+    2026-01-01 is a date, and << merges mappings. This loader reads each of them as text.
     """
 
-    # by the first character of a word: what it may be, and how that is written
+    # first character of a word -> types that the word may have, with the pattern of each type
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping; PyYAML alone would take the last of two equal keys.
+        """Return a mapping. PyYAML alone would silently use the last of two equal keys.
 
         :raises ValueError: if a key is there twice.
         """
@@ -58,18 +58,18 @@ for _tag, _pattern, _first in (
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, encoded in UTF-8.
 
-    References and tags are refused: a few lines of references stand for billions of items, and
-    tags make other objects.
+    References and tags are refused. A few lines of references can stand for billions of items,
+    and tags can create other objects.
 
-    :raises OSError: if it cannot be read or is no regular file.
-    :raises ValueError: if it is no YAML, is longer or deeper than a card, is not in UTF-8, or has
-        a key twice; one printable line.
+    :raises OSError: if the file cannot be read, or is not a regular file.
+    :raises ValueError: if the file is not YAML, is longer or deeper than a card, is not in
+        UTF-8, or has a key twice. The message is one printable line.
     """
     data = read_regular(path, MAX_BYTES)
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'byte {error.start} is not of UTF-8 text; save the file as UTF-8'
+        raise ValueError(f'byte {error.start} is not UTF-8 text; save the file as UTF-8'
                          ) from error
     try:
         _refuse_odd(text)
@@ -83,7 +83,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    """What PyYAML says, without the lines of the file that it quotes."""
+    """Return the message of a PyYAML error without the lines of the file that it quotes."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         words = f'{error.context or ""} {error.problem or ""}'.strip()
@@ -96,10 +96,10 @@ def _refuse_odd(text: str) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         where = f'line {event.start_mark.line + 1 if event.start_mark else 0}: '
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f'{where}*{event.anchor} is a reference; write out what it means')
+            raise ValueError(f'{where}*{event.anchor} is a reference; write the value itself')
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag:
-            raise ValueError(f'{where}{short(event.tag)} is a tag; a card needs none, so leave it '
-                             f'out')
+            raise ValueError(f'{where}{short(event.tag)} is a tag; remove it, a card needs no '
+                             f'tags')
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
             raise ValueError(f'{where}a value of {len(event.value):,} characters; at most '
                              f'{MAX_SCALAR} are read')

@@ -89,9 +89,9 @@ def test_a_list_of_a_stranger_is_bounded(caller: Caller) -> None:
 
     within, above = caller.set(cameras(64), cameras(65))
     assert within.successful and not above.successful
-    assert above.reason == 'cameras: 65 of them; expected 64 at most'
+    assert above.reason == 'cameras: it has 65 items; expected at most 64'
     (text,) = caller.set(parameter('model', 4, string_value='x' * 4097))
-    assert text.reason == 'model: it has 4097 characters; expected 4096 at most'
+    assert text.reason == 'model: it has 4097 characters; expected at most 4096'
 
 
 def test_parameters_are_asked_for_in_absurd_ways(caller: Caller) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""cdr: against rclpy's and rosbags' own serialization, and against 20,000 broken messages."""
+"""cdr.py agrees with the serializers of rclpy and rosbags; 20,000 broken messages are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MUTATED = 20_000
 
 
 def random_image(rng: random.Random) -> Image:
-    """An image every Frame check passes, with padding, odd sizes and any header."""
+    """Return an image that passes every check of Frame, with padding, odd sizes and any header."""
     encoding = rng.choice(sorted(BYTES_PER_PIXEL))
     height, width = rng.randrange(2, 40, 2), rng.randrange(2, 40, 2)
     step = width * BYTES_PER_PIXEL[encoding] + rng.choice([0, 0, 1, 7, 64])
@@ -58,7 +58,7 @@ def prefix_of(image: Image) -> bytes:
 
 
 def test_parses_what_rclpy_serializes() -> None:
-    """Every field and byte, whatever the lengths before them do to alignment."""
+    """Every field and byte is read, no matter how the lengths before it change the alignment."""
     rng = random.Random(1)
     for _ in range(500):
         image = random_image(rng)
@@ -71,7 +71,7 @@ def test_parses_what_rclpy_serializes() -> None:
 
 
 def rosbags_bytes(image: Image, little_endian: bool) -> bytes:
-    """The same message by rosbags' serializer, which writes either byte order."""
+    """Return the same message from rosbags' serializer, which can write both byte orders."""
     types = STORE.types
     stamp = types['builtin_interfaces/msg/Time'](
         sec=image.header.stamp.sec, nanosec=image.header.stamp.nanosec)
@@ -94,7 +94,7 @@ def test_parses_either_byte_order(little_endian: bool) -> None:
 
 
 def test_prefix_and_pixels_are_the_whole_message() -> None:
-    """Byte for byte what rosbags writes; rclpy's has the same length but rubbish as padding."""
+    """The bytes are those of rosbags. rclpy's have the same length, but its padding is random."""
     rng = random.Random(3)
     for _ in range(500):
         image = random_image(rng)
@@ -105,7 +105,7 @@ def test_prefix_and_pixels_are_the_whole_message() -> None:
 
 
 def test_prefix_is_whole_words_and_fits_the_head_room() -> None:
-    """So that pixels may start at any address; 450 bytes of names fit as documented."""
+    """So pixels may start at any address. Names of 450 bytes fit, as the documentation says."""
     for size in range(451):
         prefix = image_prefix(0, 0, 'x' * size, 2, 2, 'y' * (450 - size), 6, 12)
         assert len(prefix) % 4 == 0
@@ -113,7 +113,7 @@ def test_prefix_is_whole_words_and_fits_the_head_room() -> None:
 
 
 def test_bytes_after_the_end_are_ignored() -> None:
-    """Fast CDR pads, and Humble's middleware delivers a buffer larger than the message."""
+    """Fast CDR adds padding, and Humble's middleware delivers more bytes than the message has."""
     image = random_image(random.Random(4))
     message = serialize_message(image)
     for extra in (1, 3, 4, 255):
@@ -151,7 +151,7 @@ def test_a_length_beyond_the_message_is_refused(offset: int, field: str, length:
 
 
 def test_strings() -> None:
-    """Empty, not ended, not UTF-8."""
+    """A string may be empty, may lack its end, or may not be UTF-8."""
     message = valid()
     assert message[16:20] == b'cam\0'
     message[19] = 7
@@ -165,7 +165,7 @@ def test_strings() -> None:
 
 
 def mutate(message: bytes, rng: random.Random) -> bytearray:
-    """Break a message in one to three of the ways memory and networks do."""
+    """Damage a message in one to three of the ways in which memory and networks damage data."""
     broken = bytearray(message)
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(5)
@@ -188,7 +188,7 @@ def mutate(message: bytes, rng: random.Random) -> bytearray:
 
 
 def test_mutated_messages_are_frames_or_counted_errors() -> None:
-    """None crashes, none reads outside: every frame's pixels are bytes of its own message."""
+    """No message crashes the reader. The pixels of every frame are bytes of its own message."""
     rng = random.Random(5)
     seeds = [serialize_message(random_image(rng)) for _ in range(50)]
     counted: Counter[str] = Counter()
@@ -206,6 +206,6 @@ def test_mutated_messages_are_frames_or_counted_errors() -> None:
             assert start + frame.data.nbytes <= message.nbytes
             counted['frame'] += 1
     assert counted['frame'] + counted['error'] == MUTATED
-    # mutations that hit pixels leave a valid image, most others do not
+    # a mutation of pixels leaves a valid image; most other mutations do not
     assert counted['frame'] > MUTATED // 20
     assert counted['error'] > MUTATED // 2

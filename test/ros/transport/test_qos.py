@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""QoS that does not fit: each policy is told once, with what cures it."""
+"""If QoS does not match, the node warns once for each policy and says what to change."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_each_policy_has_its_cure_and_is_told_once(
         (line,) = told
         assert '/image' in line and policy in line and cure in line
         incompatible(SimpleNamespace(last_policy_kind=QoSPolicyKind.LIVELINESS))
-        assert len(told) == 2  # another policy is news
+        assert len(told) == 2  # another policy gets a warning of its own
 
 
 def test_a_middleware_that_does_not_report_loss_is_no_hindrance(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The node answers as ever, and diagnostics say that the count is unknown."""
+    """The node publishes as usual, and diagnostics say that the number of losses is unknown."""
     lost = event_handler.QoSSubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
     real = event_handler.EventHandler
 

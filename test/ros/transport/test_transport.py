@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Direct and typed transport against each other, through real Fast DDS on loopback."""
+"""Compares the direct and the typed transport through real Fast DDS on loopback."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ from trt_segmentation.ros.transport.qos import SubscriptionEvents
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 TYPED = choose_transport('typed')
 SIZES = [(2, 3), (480, 640), (1, 1), (1080, 1920), (3, 5), (720, 1280), (1081, 1921), (2, 2)]
-"""Heights and widths that grow and shrink, odd ones among them."""
+"""Heights and widths that grow and shrink; some are odd."""
 
 
 class Ros:
-    """A ROS context of its own, with one node whose callbacks run while a test waits."""
+    """A separate ROS context with one node. The callbacks of the node run while a test waits."""
 
     def __init__(self, domain: int) -> None:
         self.domain = domain
-        self.topic = f'image_{random.getrandbits(60)}'  # others may be in this domain too
+        self.topic = f'image_{random.getrandbits(60)}'  # other processes may use this domain too
         self.context = Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = Node('transport_test', context=self.context, start_parameter_services=False)
@@ -67,14 +67,14 @@ class Ros:
         self.executor.add_node(self.node)
 
     def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> None:
-        """Run callbacks until a condition holds; the limit is there only so that a bug ends."""
+        """Run callbacks until a condition is true. The limit stops a test that found a bug."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, 'nothing came'
             self.executor.spin_once(timeout_sec=0.05)
 
     def settle(self) -> None:
-        """Run whatever is ready now, and a little later."""
+        """Run the callbacks that are ready now or a little later."""
         for _ in range(3):
             self.executor.spin_once(timeout_sec=0.02)
 
@@ -98,7 +98,7 @@ def direct() -> Transport:
 
 
 class Got:
-    """What a subscription delivered, copied out, and what it dropped."""
+    """Copies of the images that a subscription delivered, and the messages that it dropped."""
 
     def __init__(self) -> None:
         self.images: list[tuple[Header, Frame, bytes]] = []
@@ -130,7 +130,7 @@ def picture(height: int, width: int, channels: int = 3, dtype: Any = np.uint8) -
 
 
 def in_slot(pixels: np.ndarray, offset: int = HEAD_ROOM) -> tuple[np.ndarray, PageMemory]:
-    """Put pixels into memory with head room, as a pipeline that gives answers there would."""
+    """Put pixels into memory with head room, as a pipeline does with its results."""
     memory = PageMemory(offset + pixels.nbytes)
     slot = memory.view[offset:offset + pixels.nbytes].view(pixels.dtype).reshape(pixels.shape)
     slot[...] = pixels
@@ -147,7 +147,7 @@ def matched(ros: Ros, publisher: Any, count: int = 1) -> None:
 
 @pytest.mark.parametrize('way', ['direct to typed', 'typed to direct', 'direct to direct'])
 def test_every_size_arrives_as_it_was(ros: Ros, direct: Transport, way: str) -> None:
-    """Content and header, growing and shrinking, with frame ids of every alignment."""
+    """Content and header arrive, for sizes that grow and shrink and frame ids of all lengths."""
     out, _, back = way.partition(' to ')
     got = Got()
     subscription = subscribed(ros, direct if back == 'direct' else TYPED, got)
@@ -170,7 +170,7 @@ def test_every_size_arrives_as_it_was(ros: Ros, direct: Transport, way: str) -> 
 
 
 def test_pixels_that_cannot_be_published_in_place_are_copied(ros: Ros, direct: Transport) -> None:
-    """No memory, other memory, gaps, too little head room, a long frame id, 16 bits."""
+    """The cases: no memory, other memory, gaps, little head room, a long frame id, 16 bits."""
     got = Got()
     subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
@@ -200,13 +200,13 @@ def test_pixels_that_cannot_be_published_in_place_are_copied(ros: Ros, direct: T
 
 
 def test_memory_that_cannot_grow_costs_one_message(ros: Ros, direct: Transport) -> None:
-    """The error says the numbers, and the buffer goes on as it was."""
+    """The error names the sizes, and the buffer still works as before."""
     limit, asked = 100_000, []
 
     def allocate(nbytes: int) -> Memory:
         asked.append(nbytes)
         if nbytes > 400_000:
-            return PageMemory(10)  # an allocator that does not do what it was asked for
+            return PageMemory(10)  # an allocator that returns too little memory
         if nbytes > limit:
             raise MemoryError(f'{nbytes} bytes of pinned memory are not to be had')
         return PageMemory(nbytes)
@@ -229,7 +229,7 @@ def test_memory_that_cannot_grow_costs_one_message(ros: Ros, direct: Transport) 
 
 
 def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport) -> None:
-    """It goes past C and comes out of the take; the buffer is not lost."""
+    """The take raises the interrupt that came inside C code, and the buffer is not lost."""
     presses = [1]
 
     def allocate(nbytes: int) -> Memory:
@@ -263,7 +263,7 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
 
 
 def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
-    """While buffers are held others come into other memory, then are dropped and counted."""
+    """New images come into other buffers. If all are held, they are dropped and counted."""
     held: list[Any] = []
     got = Got()
     subscription = direct.subscribe(ros.node, ros.topic, QOS, held.append, got.drop, buffers=3)
@@ -280,7 +280,7 @@ def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
     assert [frame.data[0] for frame in frames] == [0, 1, 2]
     assert all((frame.data == number).all() for number, frame in enumerate(frames))
     held[1].release()
-    held[1].release()  # a second time gives nothing back
+    held[1].release()  # a second release does nothing
     with pytest.raises(RuntimeError, match='was released'):
         held[1].frame()
     with pytest.raises(RuntimeError, match='was released'):
@@ -296,7 +296,7 @@ def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
 
 
 def test_malformed_messages_are_counted_and_the_next_works(ros: Ros, direct: Transport) -> None:
-    """Rubbish on the topic, from a publisher of the right type."""
+    """A publisher of the right type sends random bytes."""
     got = Got()
     subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
@@ -315,13 +315,13 @@ def test_malformed_messages_are_counted_and_the_next_works(ros: Ros, direct: Tra
 
 
 def resident() -> int:
-    """Bytes of memory this process has now."""
+    """Return the bytes of memory that this process uses now."""
     pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE')
 
 
 def test_memory_stays_where_it_is(ros: Ros, direct: Transport) -> None:
-    """300 messages of 1 MB, of which a leak would keep 300 MB, and each buffer grows once."""
+    """300 messages of 1 MB come. A leak would keep 300 MB. Each buffer grows only once."""
     asked: list[int] = []
 
     def allocate(nbytes: int) -> Memory:
@@ -352,7 +352,7 @@ def test_memory_stays_where_it_is(ros: Ros, direct: Transport) -> None:
 
 
 def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) -> None:
-    """Fifteen cycles leave no buffer, waitable or file handle behind."""
+    """After fifteen cycles there is no buffer, waitable or file handle left."""
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = direct.publisher(publisher)
     buffers: list[weakref.ref[Any]] = []
@@ -374,12 +374,12 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
         ros.settle()
         assert len(got.images) == 1
         assert subscription.take_data() is None, 'taken after closing'
-        subscription.add_to_wait_set(None)  # as an executor that had listed it before would
+        subscription.add_to_wait_set(None)  # as an executor does that listed it before
         assert not subscription.is_ready(None)
         return subscription
 
     waitables = len(list(ros.node.waitables))
-    gc.disable()  # megabytes of maybe pinned memory must not wait for it
+    gc.disable()  # megabytes of (maybe pinned) memory must not wait for the collector
     try:
         cycle()
         ros.settle()
@@ -397,7 +397,7 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
 
 def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
         ros: Ros, direct: Transport) -> None:
-    """Bursts into a queue of one; each message either comes or is skipped."""
+    """Bursts go into a queue of one message. Each message comes, or is counted as skipped."""
     newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     stamps: list[int] = []
     skipped: list[int] = []
@@ -424,7 +424,7 @@ def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
 
 
 def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport) -> None:
-    """Each numbers its own; one has a head start."""
+    """Each publisher numbers its own messages, and one of them has published more before."""
     got, skipped = Got(), []
     subscription = subscribed(ros, direct, got, skipped=skipped.append)
     publishers = [ros.node.create_publisher(Image, ros.topic, QOS) for _ in range(2)]
@@ -439,7 +439,7 @@ def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport
 
 def test_a_message_that_could_not_be_taken_is_not_skipped_too(
         ros: Ros, direct: Transport) -> None:
-    """It is told to ``dropped``, and so in no other count."""
+    """The message is reported to ``dropped``, so it must not be counted anywhere else."""
     got, skipped = Got(), []
 
     def allocate(nbytes: int) -> Memory:
@@ -458,7 +458,7 @@ def test_a_message_that_could_not_be_taken_is_not_skipped_too(
 
 
 def test_events_of_a_direct_subscription_still_come(ros: Ros, direct: Transport) -> None:
-    """Only taking is ours: the incompatible QoS warning is rclpy's as ever."""
+    """Only the take is this package's. rclpy still warns about incompatible QoS as usual."""
     warnings: list[str] = []
     got = Got()
     subscription = subscribed(ros, direct, got,
@@ -492,7 +492,7 @@ def test_a_lifecycle_publisher_is_silent_until_active(ros: Ros, direct: Transpor
 
 
 def test_publishing_while_another_thread_takes(ros: Ros, direct: Transport) -> None:
-    """As in the node: one worker publishes, the executor's thread takes; all arrive in order."""
+    """As in the node, a worker publishes while the executor takes. All images arrive in order."""
     got = Got()
     subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
@@ -562,7 +562,7 @@ def test_from_another_process(ros: Ros, direct: Transport) -> None:
 
 
 def test_page_memory() -> None:
-    """On a page, as large as asked, and there for as long as a view of it."""
+    """The memory starts on a page, has the right size, and lives as long as a view of it."""
     memory = PageMemory(10_001)
     assert memory.address % mmap.PAGESIZE == 0
     assert memory.nbytes == memory.view.nbytes == 10_001
@@ -575,7 +575,7 @@ def test_page_memory() -> None:
 
 
 def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name, what there is without librcl, and what the reason says."""
+    """Every name is tested, with and without librcl, and so is the text of the reason."""
     assert (TYPED.name, TYPED.reason, TYPED.librcl) == ('typed', 'asked for', None)
     assert choose_transport('auto').name == 'direct'
     assert 'rmw_fastrtps_cpp' in choose_transport('auto').reason
@@ -590,13 +590,13 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport_module, 'Librcl', Missing)
     auto = choose_transport('auto')
     assert (auto.name, auto.librcl) == ('typed', None)
-    assert auto.reason == 'direct cannot be had: librcl.so was not found'
-    with pytest.raises(TransportError, match=r'cannot be had: librcl.so .* transport: auto or'):
+    assert auto.reason == 'direct does not work here: librcl.so was not found'
+    with pytest.raises(TransportError, match=r'not work here: librcl.so .* transport: auto or'):
         choose_transport('direct')
 
 
 def test_librcl_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library that is not there, and one with another struct, are told apart."""
+    """The errors differ for a missing library and for a library with another struct layout."""
     monkeypatch.setattr(librcl_module.sys, 'platform', 'win32')
     with pytest.raises(TransportError, match=r'rcl.dll was not found in this process'):
         Librcl()
@@ -608,12 +608,12 @@ def test_librcl_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
                     ('reserve', ctypes.c_uint8 * 128))
 
     monkeypatch.setattr(librcl_module, '_SerializedMessage', Swapped)
-    with pytest.raises(TransportError, match='in a way not known here'):
+    with pytest.raises(TransportError, match='has an unknown layout'):
         Librcl()
 
 
 def test_errors_of_librcl_say_what_librcl_says(direct: Transport) -> None:
-    """And leave no error behind, which librcl would complain about in the next call."""
+    """No error stays set in librcl, which would complain about it in the next call."""
     assert direct.librcl
     not_one = (ctypes.c_uint8 * 64)()
     with pytest.raises(TransportError, match=r'a message of 3 bytes: publisher invalid \(300\): .*'
@@ -623,14 +623,14 @@ def test_errors_of_librcl_say_what_librcl_says(direct: Transport) -> None:
         direct.librcl.take(ctypes.addressof(not_one), librcl_module.MessageBuffer(PageMemory))
     grown = librcl_module.MessageBuffer(lambda nbytes: PageMemory(0))
     grown._growth(10)
-    assert isinstance(grown.refusal(), MemoryError)
-    with pytest.raises(TransportError, match='subscription invalid'):  # not that old refusal
+    assert isinstance(grown.error, MemoryError)
+    with pytest.raises(TransportError, match='subscription invalid'):  # not the buffer's old error
         direct.librcl.take(ctypes.addressof(not_one), grown)
     assert not direct.librcl._library.rcutils_error_is_set()
 
 
 def test_array_messages_stay_possible(ros: Ros) -> None:
-    """The fallback takes an ordinary message and publishes one."""
+    """The typed transport takes and publishes an ordinary message."""
     got = Got()
     subscription = subscribed(ros, TYPED, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)

@@ -15,7 +15,8 @@ from cuda.core import Program, ProgramOptions
 
 from ...engines.cuda_driver import call
 from ...errors import CacheError, EngineError
-from ...untrusted.signed_files import own_folder, SignedFile, store, trusted, user_cache
+from ...installed.files import user_cache_folder
+from ...untrusted.signed_files import load_signed, make_private_folder, SignedFile, store_signed
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +65,14 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
     text = '\0'.join([source(file), arch, str(driver_version()), str(IMAGES),
                       *(f'{name}={value}' for name, value in sorted(defines.items()))])
     path = folder / f'{Path(file).stem}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.cubin'
-    kept, _ = trusted(path)
+    kept, _ = load_signed(path)
     if kept is not None:
         return kept.data
     log.info('compiling %s for %s, once', file, arch)
     cubin = compile_cubin(file, arch, defines)
     try:
-        own_folder(folder)
-        store(path, SignedFile(cubin), {})
+        make_private_folder(folder)
+        store_signed(path, SignedFile(cubin), {})
     except (OSError, CacheError) as error:
         log.warning('cannot keep the compiled %s in %s (%s); it is compiled at every start',
                     file, folder, error)
@@ -80,7 +81,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
 
 def cache_folder() -> Path:
     """Where cubins are kept: readable by this user alone, as they are code."""
-    return user_cache() / 'cubins'
+    return user_cache_folder() / 'cubins'
 
 
 def driver_version() -> int:

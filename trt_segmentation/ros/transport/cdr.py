@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/Image and CompressedImage in CDR, their form on the wire; and Image back."""
+"""Reads sensor_msgs/Image and CompressedImage from CDR, and writes the header part of an Image.
+
+CDR is the form in which DDS sends messages.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ ENCAPSULATIONS = {
 """Representation identifiers of a serialized payload. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
 
 HEAD_ROOM = 512
-"""Bytes to keep free before pixels that are to be published in place.
+"""Bytes to keep free before pixels, so that they can be published without a copy.
 
-Enough for the header of any image whose frame_id and encoding have up to 450 bytes together.
+This is enough for any image whose frame_id and encoding have up to 450 bytes together.
 """
 
 
-class _Reader:
-    """Reads fields in their order; no length is used before it is checked."""
+class _CdrReader:
+    """Reads the fields of a message in order. Every length is checked before it is used."""
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:
         self.message = message
@@ -36,25 +39,25 @@ class _Reader:
         self.order = '>'
 
     def take(self, size: int, field: str) -> int:
-        """Pass over ``size`` bytes and return where they start."""
+        """Skip ``size`` bytes and return the offset of the first."""
         start = self.offset
         if size > self.message.size - start:
             raise FrameError(
                 f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; it is cut short, or it is no message of this type in CDR')
+                f'{self.message.size}; it is cut off, or it is not a CDR message of this type')
         self.offset = start + size
         return start
 
-    def number(self, kind: str, field: str) -> int:
-        """Read a number of 4 bytes. CDR counts alignment from after 4 bytes of encapsulation."""
+    def read_number(self, kind: str, field: str) -> int:
+        """Read a number of 4 bytes, aligned to 4 bytes after the 4-byte encapsulation."""
         self.take(-self.offset % 4, f'padding before {field}')
         start = self.take(4, field)
         return int(struct.unpack_from(self.order + kind, self.message.data, start)[0])
 
-    def text(self, field: str) -> str:
-        """Read a string; what is no UTF-8 is replaced, as rclpy does it."""
-        size = self.number('I', f'length of {field}')
-        if not size:  # not what the standard says, but some writers do it and Fast CDR reads it
+    def read_text(self, field: str) -> str:
+        """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
+        size = self.read_number('I', f'length of {field}')
+        if not size:  # against the standard, but some writers do this and Fast CDR accepts it
             return ''
         start = self.take(size, field)
         if self.message[self.offset - 1]:
@@ -64,49 +67,50 @@ class _Reader:
         return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
 
 
-def _open(message: npt.NDArray[np.uint8]) -> _Reader:
-    """Read the encapsulation: byte order, and whether this is a layout we know."""
-    reader = _Reader(message)
+def _open(message: npt.NDArray[np.uint8]) -> _CdrReader:
+    """Read the encapsulation: check the layout, and set the byte order."""
+    reader = _CdrReader(message)
     start = reader.take(4, 'encapsulation')
-    # always big-endian; the two bytes after it are options, which XCDR1 readers ignore
+    # The identifier is always big-endian. Two bytes of options follow; XCDR1 readers ignore them.
     identifier, = struct.unpack_from('>H', message.data, start)
     if identifier not in (0x0000, 0x0001):
         raise FrameError(
             f'encapsulation 0x{identifier:04x} ({ENCAPSULATIONS.get(identifier, "unknown")}); '
-            'expected CDR_BE (0x0000) or CDR_LE (0x0001), which is what ROS 2 images come in')
+            'expected CDR_BE (0x0000) or CDR_LE (0x0001), which ROS 2 uses for images')
     reader.order = '<' if identifier else '>'
     return reader
 
 
 def parse_header(message: npt.NDArray[np.uint8]) -> tuple[int, int, str]:
-    """Seconds, nanoseconds and frame_id of a message whose first field is a std_msgs/Header.
+    """Return seconds, nanoseconds and frame_id of a message that starts with a std_msgs/Header.
 
-    :raises FrameError: when it has none.
+    :raises FrameError: if the message has no valid header.
     """
-    return _header(_open(message))
+    return _read_header(_open(message))
 
 
-def _header(reader: _Reader) -> tuple[int, int, str]:
-    return (reader.number('i', 'stamp.sec'), reader.number('I', 'stamp.nanosec'),
-            reader.text('frame_id'))
+def _read_header(reader: _CdrReader) -> tuple[int, int, str]:
+    return (reader.read_number('i', 'stamp.sec'), reader.read_number('I', 'stamp.nanosec'),
+            reader.read_text('frame_id'))
 
 
 def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
-    """Frame of a serialized sensor_msgs/Image; its data is a view of ``message``, no copy.
+    """Return the frame of a serialized sensor_msgs/Image.
 
-    Bytes after the last field are ignored: some middleware delivers more than was sent.
+    The frame's data is a view of ``message`` and not a copy. Bytes after the last field are
+    ignored, because some middleware delivers more bytes than were sent.
 
-    :param message: (n,) uint8, C-contiguous, encapsulation included.
-    :raises FrameError: saying which field is wrong, where, and what was expected.
+    :param message: (n,) uint8, C-contiguous, with the encapsulation.
+    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
     """
     reader = _open(message)
-    sec, nanosec, frame_id = _header(reader)
-    height = reader.number('I', 'height')
-    width = reader.number('I', 'width')
-    encoding = reader.text('encoding')
+    sec, nanosec, frame_id = _read_header(reader)
+    height = reader.read_number('I', 'height')
+    width = reader.read_number('I', 'width')
+    encoding = reader.read_text('encoding')
     is_bigendian = bool(message[reader.take(1, 'is_bigendian')])
-    step = reader.number('I', 'step')
-    size = reader.number('I', 'length of data')
+    step = reader.read_number('I', 'step')
+    size = reader.read_number('I', 'length of data')
     start = reader.take(size, 'data')
     return Frame(message[start:start + size], encoding, height, width, step, is_bigendian,
                  sec * 1_000_000_000 + nanosec, frame_id, camera)
@@ -114,30 +118,31 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
 
 def parse_compressed(message: npt.NDArray[np.uint8]
                      ) -> tuple[npt.NDArray[np.uint8], str, int, str]:
-    """Fields of a serialized sensor_msgs/CompressedImage.
+    """Return the fields of a serialized sensor_msgs/CompressedImage.
 
-    Bytes after the last field are ignored, as by :func:`parse_image`.
+    Bytes after the last field are ignored, as in :func:`parse_image`.
 
-    :param message: (n,) uint8, C-contiguous, encapsulation included.
-    :returns: data, (n,) uint8 and a view of ``message``; format; stamp in ns; frame_id.
-    :raises FrameError: saying which field is wrong, where, and what was expected.
+    :param message: (n,) uint8, C-contiguous, with the encapsulation.
+    :returns: data, format, stamp in nanoseconds, and frame_id. The data is an (n,) uint8 view of
+        ``message``.
+    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
     """
     reader = _open(message)
-    sec, nanosec, frame_id = _header(reader)
-    format = reader.text('format')
-    size = reader.number('I', 'length of data')
+    sec, nanosec, frame_id = _read_header(reader)
+    format = reader.read_text('format')
+    size = reader.read_number('I', 'length of data')
     start = reader.take(size, 'data')
     return message[start:start + size], format, sec * 1_000_000_000 + nanosec, frame_id
 
 
 def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int, encoding: str,
                  step: int, size: int, is_bigendian: bool = False) -> bytes:
-    """Everything of a serialized sensor_msgs/Image that comes before its pixels.
+    """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
-    Native byte order. It is a whole number of 4 bytes and the pixels follow it at once, so
-    (prefix, pixels) side by side at any address are the message.
+    The byte order is that of this machine. The length is a multiple of 4, and there is no gap
+    before the pixels. So the prefix and the pixels, one after the other, are the whole message.
 
-    :param size: bytes of pixels that follow.
+    :param size: bytes of the pixels that follow.
     """
     parts = bytearray(b'\0\1\0\0' if sys.byteorder == 'little' else b'\0\0\0\0')
     parts += struct.pack('=iI', sec, nanosec)
@@ -155,7 +160,7 @@ def _append_numbers(parts: bytearray, *numbers: int) -> None:
 
 
 def _append_text(parts: bytearray, text: str) -> None:
-    """Append a string: length with its NUL, bytes, NUL."""
+    """Append a string: its length (with the NUL), its bytes, and a NUL."""
     encoded = text.encode('utf-8') + b'\0'
     _append_numbers(parts, len(encoded))
     parts += encoded

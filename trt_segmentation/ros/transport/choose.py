@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which way images come in and go out: directly through librcl, or as Python messages."""
+"""Chooses how images travel: directly through librcl, or as Python messages of rclpy."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ TRANSPORTS = ('auto', 'direct', 'typed')
 
 
 class ImageSubscription(Protocol):
-    """A subscription to images, whichever way they come; of the executor's thread."""
+    """A subscription to images of either transport. Use it in the executor's thread."""
 
     subscription: Any
-    """The rclpy subscription: topic, QoS, number of publishers."""
+    """The rclpy subscription. It knows the topic, the QoS and the number of publishers."""
     numbered: bool
     """Whether messages come with the number that their publisher gave them."""
 
     def renew(self) -> None:
-        """Give up all memory and take into new from now on; no image may be held."""
+        """Drop all buffers and use new memory from now on. Nobody may hold an image then."""
 
     def close(self) -> None:
-        """Stop taking."""
+        """Stop taking messages."""
 
 
 class ImagePublisher(Protocol):
-    """Publishes images, whichever way they go."""
+    """Publishes images with either transport."""
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
@@ -52,13 +52,13 @@ class ImagePublisher(Protocol):
 class TypedSubscription:
     """Takes images through rclpy, which copies each message into a bytes object.
 
-    The bytes are read here and not by rclpy, which drops a message that it cannot read without
-    a word, so nobody could count it.
+    This package reads the bytes itself. rclpy would drop a message that it cannot read
+    silently, so nobody could count the message.
 
     :param image_transport: raw or compressed.
     """
 
-    numbered = False  # rclpy tells the number, and not whose it is
+    numbered = False  # rclpy reports the number of a message, but not its publisher
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
                  callback: Callable[[TakenImage], None], image_transport: str = 'raw',
@@ -70,10 +70,10 @@ class TypedSubscription:
             qos, raw=True, **options)
 
     def renew(self) -> None:
-        """Do nothing: it has no memory of its own."""
+        """Do nothing, because this subscription has no memory of its own."""
 
     def close(self) -> None:
-        """Stop taking."""
+        """Stop taking messages."""
         self._node.destroy_subscription(self.subscription)
 
 
@@ -85,18 +85,18 @@ class TypedPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish a copy of C-contiguous pixels; ``memory`` is of no use to it."""
+        """Publish a copy of C-contiguous pixels; ``memory`` is not used."""
         self._publisher.publish(image_message(header, encoding, pixels))
         return False
 
 
 @dataclass(frozen=True)
 class Transport:
-    """How images travel, and why.
+    """The chosen transport, and the reason for the choice.
 
     :param name: direct or typed.
     :param reason: one line for the log and for diagnostics.
-    :param librcl: what direct endpoints are made with; None where typed.
+    :param librcl: used by direct publishers and subscriptions; None if the name is typed.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Transport:
     librcl: Librcl | None = None
 
     def __str__(self) -> str:
-        """For the log."""
+        """Return name and reason for the log."""
         return f'{self.name} ({self.reason})'
 
     def subscribe(self, node: Node, topic: str, qos: QoSProfile,
@@ -115,8 +115,9 @@ class Transport:
                   **options: Any) -> ImageSubscription:
         """Subscribe to images.
 
-        Parameters are those of :class:`DirectSubscription`. Compressed images come into ordinary
-        memory and not into ``allocate``'s: they are decoded into other memory anyway.
+        The parameters are those of :class:`DirectSubscription`. ``allocate`` is used only for
+        raw images. Compressed images come into ordinary memory, because they are decoded into
+        other memory anyway.
         """
         if self.librcl is None:
             return TypedSubscription(node, topic, qos, callback, image_transport, **options)
@@ -127,17 +128,17 @@ class Transport:
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:
-        """Publish images through a publisher that the node has made."""
+        """Return an image publisher that uses an rclpy publisher, which the node has made."""
         if self.librcl is None:
             return TypedPublisher(publisher)
         return DirectPublisher(publisher, self.librcl, allocate)
 
 
 def choose_transport(asked: str = 'auto') -> Transport:
-    """Direct where librcl can be called, else typed; told why.
+    """Choose a transport. ``auto`` is direct if librcl can be called here, else typed.
 
     :param asked: one of :data:`TRANSPORTS`.
-    :raises TransportError: when direct was asked for and cannot be had, or on another name.
+    :raises TransportError: if the name is unknown, or direct was asked for but does not work.
     """
     if asked not in TRANSPORTS:
         raise TransportError(f'transport {asked!r}; expected one of {", ".join(TRANSPORTS)}')
@@ -148,9 +149,9 @@ def choose_transport(asked: str = 'auto') -> Transport:
     except TransportError as error:
         if asked == 'direct':
             raise TransportError(
-                f'transport direct cannot be had: {error}; set transport: auto or typed'
+                f'transport direct does not work here: {error}; set transport: auto or typed'
             ) from error
-        return Transport('typed', f'direct cannot be had: {error}')
+        return Transport('typed', f'direct does not work here: {error}')
     rmw = get_rmw_implementation_identifier()
     return Transport('direct', f'{"asked for" if asked == "direct" else "it works here"}, with '
                                f'librcl over {rmw}', librcl)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images to the middleware from the memory they are in, past Python messages."""
+"""Publishes images from the memory that they are in, without a Python message."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .librcl import Librcl
 
 
 class DirectPublisher:
-    """Publishes images straight from the memory they are in; one thread at a time.
+    """Publishes images directly from the memory that they are in. One thread at a time.
 
-    :param publisher: made by the node for sensor_msgs/Image and destroyed by it too. A
-        lifecycle publisher publishes only while it is active, as with typed messages.
-    :param allocate: memory for the images that cannot be published where they are.
+    :param publisher: publisher of sensor_msgs/Image. The node makes and destroys the publisher.
+        A lifecycle publisher publishes only while it is active, as with typed messages.
+    :param allocate: allocates memory for images that have to be copied first.
     """
 
     def __init__(self, publisher: Publisher, librcl: Librcl,
@@ -34,12 +34,14 @@ class DirectPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish an image; returns whether that was possible without copying it first.
+        """Publish an image.
 
         :param pixels: (height, width[, channels]) uint8 or uint16.
-        :param memory: what ``pixels`` is C-contiguous in, with at least HEAD_ROOM bytes before
-            them that are nobody else's: the header is written there. None where there is none.
-        :raises TransportError: when the middleware refuses it.
+        :param memory: the memory that holds ``pixels``, C-contiguous. It needs at least
+            :data:`~.cdr.HEAD_ROOM` free bytes before the pixels, because the header is written
+            there. None if there is no such memory.
+        :returns: whether the image was published without a copy.
+        :raises TransportError: if the middleware refuses the image.
         """
         if not getattr(self._publisher, 'is_activated', True):
             return False
@@ -47,29 +49,29 @@ class DirectPublisher:
             header.stamp.sec, header.stamp.nanosec, header.frame_id, pixels.shape[0],
             pixels.shape[1], encoding, pixels.nbytes // pixels.shape[0], pixels.nbytes,
             is_bigendian=pixels.itemsize > 1 and sys.byteorder == 'big')
-        where = -1 if memory is None else _offset(pixels, memory)
-        in_place = len(prefix) <= min(where, HEAD_ROOM)
+        offset = -1 if memory is None else _find_offset(pixels, memory)
+        in_place = len(prefix) <= min(offset, HEAD_ROOM)
         if memory is None or not in_place:
-            memory, where = self._copied(pixels, len(prefix))
-        start = where - len(prefix)
-        memory.view[start:where] = np.frombuffer(prefix, np.uint8)
+            memory, offset = self._copy(pixels, len(prefix))
+        start = offset - len(prefix)
+        memory.view[start:offset] = np.frombuffer(prefix, np.uint8)
         with self._publisher.handle:
             self._librcl.publish(
-                self._publisher.handle.pointer, memory.view[start:where + pixels.nbytes])
+                self._publisher.handle.pointer, memory.view[start:offset + pixels.nbytes])
         return in_place
 
-    def _copied(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
-        """Copy pixels to memory with room before them; returns where they are now."""
-        where = max(HEAD_ROOM, -(-prefix // 64) * 64)
-        if self._own is None or self._own.nbytes < where + pixels.nbytes:
-            self._own = self._allocate(where + pixels.nbytes)
-        target = self._own.view[where:where + pixels.nbytes]
+    def _copy(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
+        """Copy pixels to memory with room before them; returns the memory and their offset."""
+        offset = max(HEAD_ROOM, -(-prefix // 64) * 64)
+        if self._own is None or self._own.nbytes < offset + pixels.nbytes:
+            self._own = self._allocate(offset + pixels.nbytes)
+        target = self._own.view[offset:offset + pixels.nbytes]
         np.copyto(target.view(pixels.dtype).reshape(pixels.shape), pixels)
-        return self._own, where
+        return self._own, offset
 
 
-def _offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
-    """Where in memory the pixels are; -1 where they are not, or not without gaps."""
+def _find_offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
+    """Return the offset of the pixels in a memory; -1 if they are outside or have gaps."""
     offset = int(pixels.ctypes.data) - memory.address
     inside = offset >= 0 and offset + pixels.nbytes <= memory.nbytes
     return offset if inside and pixels.flags.c_contiguous else -1

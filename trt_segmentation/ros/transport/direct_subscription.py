@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images from the middleware into memory of ours, past Python messages."""
+"""Takes images from the middleware into this package's own memory, without a Python message."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ TAKE_ERROR = 'take error'
 
 
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
-    """Lets QoS events run and never the subscription itself, which an executor would take typed.
+    """Lets QoS events run, but never the subscription itself.
 
-    Callback groups are how rclpy lets users say what may run, so the executor neither waits
-    for the subscription nor takes from it, and everything else of it works as ever.
+    An executor would take a Python message from the subscription. rclpy asks the callback group
+    what may run, so the executor neither waits for the subscription nor takes from it. The
+    events of the subscription still work as usual.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -37,23 +38,25 @@ class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
 
 
 def _never(message: Any) -> None:
-    raise AssertionError('a subscription that is taken from directly was executed')
+    raise AssertionError('the executor ran a subscription that only DirectSubscription takes '
+                         'from')
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
-    """Takes images straight into memory of ours, with the GIL released.
+    """Takes images directly into this package's own memory, with the GIL released.
 
-    Made, closed and run in the executor's thread.
+    Create, close and run a subscription in the executor's thread.
 
-    :param callback: called with every image taken; it, or whom it hands the image to, calls
-        release().
-    :param dropped: called instead for a message that is lost, with :data:`NO_BUFFER` or
-        :data:`TAKE_ERROR` and a text.
-    :param skipped: told how many messages a publisher numbered between two that came.
+    :param callback: called with every image that was taken. The receiver owns the image and must
+        call release().
+    :param dropped: called with a reason and a text for every message that is lost here. The
+        reason is :data:`NO_BUFFER` or :data:`TAKE_ERROR`.
+    :param skipped: called with the number of messages that never came, found by gaps in the
+        numbers that a publisher gives its messages.
     :param image_transport: raw or compressed.
-    :param buffers: images that may be held at once, not counting the one being taken.
-    :param allocate: where their memory comes from.
-    :param options: more for ``Node.create_subscription``: event_callbacks,
+    :param buffers: images that may be held at once, in addition to the one that is being taken.
+    :param allocate: allocates the memory of the images.
+    :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
     """
 
@@ -70,10 +73,10 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._callback = callback
         self._dropped = dropped
         self._skipped = skipped
-        self._newest = (b'', 0)  # publisher and number of the message taken last
+        self._newest = (b'', 0)  # publisher and number of the last message taken
         self.numbered = True
-        # one more than may be held: without it a message nobody has room for could not be
-        # taken, and a wait set with an untaken message in it does not wait
+        # One buffer more than may be held. If all are held, a message still has to be taken into
+        # the extra buffer and dropped: a wait set does not wait while a message is ready.
         self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
         self._held = f'all {buffers} buffers are held; is an image not released?'
         self._index: int | None = None
@@ -82,43 +85,43 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         node.add_waitable(self)
 
     def renew(self) -> None:
-        """Give up all memory and take into new from now on; no image may be held."""
+        """Drop all buffers and use new memory from now on. Nobody may hold an image then."""
         self._free = deque(MessageBuffer(self._allocate) for _ in self._free)
 
     def close(self) -> None:
-        """Stop taking; images already taken stay valid until they are released."""
+        """Stop taking messages. Images that were taken stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # an executor may refer to this for long after
+        self.renew()  # frees the memory, because an executor may keep this object for long
 
     def __enter__(self) -> None:
-        """Keep the subscription from being destroyed while it is waited on."""
+        """Keep the subscription alive while the executor waits for it."""
         self._index = None
         self.subscription.handle.__enter__()
 
     def __exit__(self, *exception: object) -> None:
-        """Let it be destroyed."""
+        """Allow the subscription to be destroyed."""
         self.subscription.handle.__exit__(*exception)
 
     def get_num_entities(self) -> NumberOfEntities:
-        """One subscription."""
+        """Return the number of entities in the wait set: one subscription."""
         return NumberOfEntities(num_subs=1)
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Wait for a message."""
+        """Add the subscription to what the executor waits for."""
         try:
             with self.subscription.handle:
                 self._index = wait_set.add_subscription(self.subscription.handle)
-        except rclpy_c.InvalidHandle:  # closed since the executor listed what to wait for
+        except rclpy_c.InvalidHandle:  # closed after the executor listed what to wait for
             self._index = None
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Whether there is a message."""
+        """Return whether a message is ready."""
         return self._index is not None and bool(wait_set.is_ready('subscription', self._index))
 
     def take_data(self) -> Callable[[], None] | None:
-        """Take a message; returns what is to be done about it."""
-        buffer = self._free.pop()  # the one that is still in the caches
+        """Take a message; returns the function to call for it, or None."""
+        buffer = self._free.pop()  # the last one used, which is still in the CPU caches
         kept = False
         try:
             with self.subscription.handle:
@@ -126,13 +129,13 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             if message is None:
                 return None
             self._count_skipped(buffer)
-            if not self._free:  # only this thread takes from it, so it cannot become empty below
+            if not self._free:  # only this thread removes buffers
                 return lambda: self._dropped(NO_BUFFER, self._held)
             kept = True
             image = TakenImage(
                 message, self._image_transport, lambda: self._free.append(buffer))
             return lambda: self._callback(image)
-        except rclpy_c.InvalidHandle:  # closed between waiting and taking
+        except rclpy_c.InvalidHandle:  # closed between the wait and the take
             return None
         except TransportError as error:
             publisher, number = self._newest
@@ -144,7 +147,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
                 self._free.append(buffer)
 
     def _count_skipped(self, buffer: MessageBuffer) -> None:
-        """Tell of messages that never came: lost, or replaced in the queue by a newer one."""
+        """Report messages that never came: they were lost, or a newer one replaced them."""
         (publisher, before), number = self._newest, buffer.number
         self.numbered = number is not None
         if number is None:
@@ -154,6 +157,6 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             self._skipped(number - before - 1)
 
     async def execute(self, taken_data: Callable[[], None] | None) -> None:
-        """Tell whoever is concerned."""
+        """Call the function that :meth:`take_data` returned."""
         if taken_data is not None:
             taken_data()

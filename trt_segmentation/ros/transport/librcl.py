@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two calls of librcl that move a serialized message without Python touching its bytes."""
+"""Calls librcl to take and publish serialized messages; Python does not touch their bytes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ OK = 0
 TAKE_FAILED = 401
 CODES = {1: 'error', 2: 'timeout', 3: 'unsupported', 10: 'bad alloc', 11: 'invalid argument',
          12: 'incorrect rmw implementation', 300: 'publisher invalid', 400: 'subscription invalid'}
-"""What the return codes of these calls mean. Source: rmw/ret_types.h, rcl/types.h."""
-
+"""Meaning of the return codes of these calls. Source: rmw/ret_types.h, rcl/types.h."""
 
 _ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 _DEALLOCATE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -41,8 +40,8 @@ class _Allocator(ctypes.Structure):
 class _SerializedMessage(ctypes.Structure):
     """rcl_serialized_message_t, which is rcutils_uint8_array_t.
 
-    ``reserve`` is not part of it: should a ROS distribution ever have a larger one, then
-    :meth:`Librcl._check_layout` finds that out there instead of by a crash.
+    ``reserve`` is not part of the C struct. If a ROS distribution has a larger struct one day,
+    :meth:`Librcl._check_layout` finds bytes in ``reserve``, and the process does not crash.
     """
 
     _fields_ = (('buffer', ctypes.c_void_p), ('length', ctypes.c_size_t),
@@ -51,7 +50,7 @@ class _SerializedMessage(ctypes.Structure):
 
 
 class _MessageInfo(ctypes.Structure):
-    """rmw_message_info_t up to the publisher's id, and room for the rest of it."""
+    """rmw_message_info_t up to the publisher's id, with space for the rest of the C struct."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
@@ -64,13 +63,13 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t: 1024 bytes so far; returned by value, so more does no harm."""
+    """rcutils_error_string_t. It has 1024 bytes so far; a larger struct here is harmless."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 
 
 class _Growth:
-    """What librcl's allocator callbacks come to: memory of ours; it never frees any."""
+    """Gives librcl's allocator callbacks memory of this package, and never frees memory."""
 
     def __init__(self, allocate: Allocate) -> None:
         self.memory: Memory | None = None
@@ -78,12 +77,12 @@ class _Growth:
         self._allocate = allocate
 
     def __call__(self, size: int) -> int | None:
-        """Get larger memory. The old bytes are not copied: a take overwrites them all."""
+        """Allocate larger memory. The old bytes are not copied, because a take overwrites them."""
         try:
             memory = self._allocate(size)
             if memory.nbytes < size:
                 raise MemoryError(f'the allocator gave only {memory.nbytes} bytes')
-        except BaseException as error:  # nothing may be raised through C
+        except BaseException as error:  # no exception may pass through C code
             self.error = error
             return None
         self.memory = memory
@@ -91,31 +90,33 @@ class _Growth:
 
 
 class MessageBuffer:
-    """Memory that messages are taken into, larger when one needs more; for one thread at a time.
+    """Memory that messages are taken into. It grows if a message needs more.
 
-    :param allocate: where the memory comes from; first called when the first message comes.
+    One thread at a time may use a buffer.
+
+    :param allocate: allocates the memory; first called when the first message comes.
     """
 
     def __init__(self, allocate: Allocate) -> None:
-        # the callbacks refer to growth and not to this object, which refers to them: so its
-        # memory, megabytes of it and maybe pinned, does not wait for the garbage collector
+        # The callbacks refer to `growth` and not to this object, so there is no reference cycle.
+        # With a cycle, megabytes of (maybe pinned) memory would wait for the garbage collector.
         self._growth = growth = _Growth(allocate)
         self._callbacks = (
             _ALLOCATE(lambda size, state: growth(size)), _DEALLOCATE(lambda memory, state: None),
             _REALLOCATE(lambda memory, size, state: growth(size)),
-            _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware asks for that here
+            _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware calls this here
         self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
         self.info = _MessageInfo()
-        """Filled in by a take."""
+        """Facts about the last message taken; librcl fills them in."""
 
     @property
     def capacity(self) -> int:
         """Bytes of the largest message that fits without growing."""
         return self._growth.memory.nbytes if self._growth.memory else 0
 
-    def emptied(self) -> Any:
-        """Pointer to the rcl_serialized_message_t, ready to be taken into."""
-        # set anew each time: librcl clears all three when the memory could not grow
+    def prepare_take(self) -> Any:
+        """Return a pointer to the rcl_serialized_message_t, ready for the next take."""
+        # Set all three fields each time, because librcl clears them if the memory cannot grow.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
         self._struct.capacity = self.capacity
@@ -123,52 +124,53 @@ class MessageBuffer:
         self._growth.error = None
         return ctypes.byref(self._struct)
 
-    def refusal(self) -> BaseException | None:
-        """Why the memory did not grow in the last take."""
+    @property
+    def error(self) -> BaseException | None:
+        """Why the memory did not grow in the last take; None if it did not have to."""
         return self._growth.error
 
     @property
     def number(self) -> int | None:
-        """Number that its publisher gave the message taken last; None if it gives none."""
+        """Number that the publisher gave the last message taken; None if it gave none."""
         return None if self.info.number == _NOT_NUMBERED else int(self.info.number)
 
     @property
     def publisher(self) -> bytes:
-        """Id of the publisher of the message taken last."""
+        """Id of the publisher of the last message taken."""
         return bytes(self.info.publisher)
 
     def message(self) -> npt.NDArray[np.uint8]:
-        """View of the message taken last.
+        """Return a view of the last message taken.
 
-        :raises TransportError: when the middleware put it anywhere but in this memory.
+        :raises TransportError: if the middleware did not put the message into this memory.
         """
         memory, length = self._growth.memory, int(self._struct.length)
         if memory is None or self._struct.buffer != memory.address or length > memory.nbytes:
             raise TransportError(
                 f'the middleware reports a message of {length} bytes outside of the '
-                f'{self.capacity} bytes it was given; set transport: typed and report this')
+                f'{self.capacity} bytes that it was given; set transport: typed and report this')
         return memory.view[:length]
 
 
 class Librcl:
-    """The librcl that rclpy has loaded; any thread.
+    """The librcl that rclpy has loaded. Any thread may use it.
 
-    :raises TransportError: saying why it cannot be called directly here.
+    :raises TransportError: if librcl cannot be called directly here; says why.
     """
 
     def __init__(self) -> None:
         for name in ('Subscription', 'Publisher'):
             if not hasattr(getattr(rclpy_c, name), 'pointer'):
-                raise TransportError(f'this rclpy does not tell where its {name} is in memory')
+                raise TransportError(f'this rclpy does not tell the memory address of a {name}')
         name = {'darwin': 'librcl.dylib', 'win32': 'rcl.dll'}.get(sys.platform, 'librcl.so')
         try:
-            # NOLOAD: the one rclpy loaded from wherever ROS is, never another copy of it. Names
-            # of what it depends on, as librcutils, are found through it too.
+            # NOLOAD: use the librcl that rclpy has loaded, and never load a second copy. The
+            # symbols of its dependencies, such as librcutils, are found through it too.
             self._library = ctypes.CDLL(name, mode=getattr(os, 'RTLD_NOLOAD', 0) | os.RTLD_NOW)
-            self._take = self._call('rcl_take_serialized_message', 4)
-            self._publish = self._call('rcl_publish_serialized_message', 3)
-            self._init = self._call('rcutils_uint8_array_init', 3)
-            self._resize = self._call('rcutils_uint8_array_resize', 2)
+            self._take = self._declare('rcl_take_serialized_message', 4)
+            self._publish = self._declare('rcl_publish_serialized_message', 3)
+            self._init = self._declare('rcutils_uint8_array_init', 3)
+            self._resize = self._declare('rcutils_uint8_array_resize', 2)
             self._error_string = self._library.rcutils_get_error_string
             self._reset_error = self._library.rcutils_reset_error
         except (OSError, AttributeError) as error:
@@ -179,54 +181,55 @@ class Librcl:
         self._check_layout()
 
     def take(self, subscription: int, buffer: MessageBuffer) -> npt.NDArray[np.uint8] | None:
-        """Take a message into a buffer, growing it where needed; None where none was waiting.
+        """Take a message into a buffer, which grows if necessary.
 
-        :param subscription: address of a rcl_subscription_t, kept alive by the caller.
-        :returns: view of the message in the buffer's memory.
-        :raises TransportError: when it could not be taken; that message is lost, the next is not.
+        :param subscription: address of a rcl_subscription_t; the caller keeps it alive.
+        :returns: view of the message in the buffer's memory; None if no message was waiting.
+        :raises TransportError: if the message could not be taken. That message is lost; the next
+            one is not.
         """
-        code = self._take(subscription, buffer.emptied(), ctypes.byref(buffer.info),
-                          None)  # GIL released meanwhile
+        # ctypes releases the GIL during the call.
+        code = self._take(subscription, buffer.prepare_take(), ctypes.byref(buffer.info), None)
         if code == OK:
             return buffer.message()
-        reason = self._reason(code)
+        reason = self._take_error(code)
         if code == TAKE_FAILED:
             return None
-        if refusal := buffer.refusal():
-            if not isinstance(refusal, Exception):  # Ctrl-C
-                raise refusal
+        if error := buffer.error:
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise error
             raise TransportError(
                 f'a message did not fit in its buffer of {buffer.capacity} bytes, which could '
-                f'not grow: {type(refusal).__name__}: {refusal}') from refusal
+                f'not grow: {type(error).__name__}: {error}') from error
         raise TransportError(f'could not take a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
-        """Publish a serialized message; its memory may be overwritten when this returns.
+        """Publish a serialized message. After the call, its memory may be overwritten.
 
-        :param publisher: address of a rcl_publisher_t, kept alive by the caller.
-        :param message: (n,) uint8, C-contiguous, encapsulation included.
-        :raises TransportError: when the middleware refuses it.
+        :param publisher: address of a rcl_publisher_t; the caller keeps it alive.
+        :param message: (n,) uint8, C-contiguous, with the encapsulation.
+        :raises TransportError: if the middleware refuses the message.
         """
         struct = _SerializedMessage(message.ctypes.data, message.nbytes, message.nbytes)
-        code = self._publish(publisher, ctypes.byref(struct), None)  # GIL released meanwhile
+        code = self._publish(publisher, ctypes.byref(struct), None)  # releases the GIL
         if code != OK:
             raise TransportError(
-                f'could not publish a message of {message.nbytes} bytes: {self._reason(code)}')
+                f'could not publish a message of {message.nbytes} bytes: {self._take_error(code)}')
 
-    def _call(self, name: str, arguments: int) -> Any:
+    def _declare(self, name: str, arguments: int) -> Any:
         function = getattr(self._library, name)
         function.argtypes = (ctypes.c_void_p,) * arguments
         function.restype = ctypes.c_int
         return function
 
-    def _reason(self, code: int) -> str:
-        """What librcl says of this thread's last error, which is cleared by that."""
+    def _take_error(self, code: int) -> str:
+        """Return librcl's text for this thread's last error, and clear the error."""
         text = self._error_string().text.decode('utf-8', 'replace')
         self._reset_error()
         return f'{CODES.get(code, "unknown code")} ({code}): {text}'
 
     def _check_layout(self) -> None:
-        """Let librcutils fill and grow a message, to see that we mean the same struct."""
+        """Let librcutils fill and grow a message, to check that its struct has the same layout."""
         asked: list[int] = []
         memory = (ctypes.c_uint8 * 128)()
 
@@ -246,4 +249,4 @@ class Librcl:
         if seen != ((OK, OK), [64, 128], ctypes.addressof(memory), 0, 128, 0x5EED, False):
             self._reset_error()
             raise TransportError(
-                f'this librcl lays out rcl_serialized_message_t in a way not known here ({seen})')
+                f'this librcl has an unknown layout of rcl_serialized_message_t ({seen})')

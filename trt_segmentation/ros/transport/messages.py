@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages to frames, and arrays to ROS messages."""
+"""Turns ROS messages into frames, and arrays into ROS messages."""
 
 from __future__ import annotations
 
@@ -27,38 +27,41 @@ TAKEN = {'raw': Image, 'compressed': CompressedImage}
 
 
 class Taken(Protocol):
-    """An image as the transport delivered it, not yet looked at."""
+    """An image as the transport delivered it, not yet parsed."""
 
     @property
     def arrived(self) -> float:
-        """time.monotonic() when it was taken."""
+        """time.monotonic() at the moment when the image was taken."""
 
     @property
     def header(self) -> Header:
-        """The header, to be copied verbatim to every answer.
+        """The header. It is copied unchanged to every published result.
 
-        :raises FrameError: when the message has none that can be read.
+        :raises FrameError: if the message has no valid header.
         """
 
     def frame(self, camera: str = '') -> Frame:
-        """The image, decoded where it was compressed; its bytes live as long as this.
+        """Return the image, decoded if it was compressed.
 
-        :raises FrameError: when it cannot be an image; says which number is wrong.
+        A raw image is a view of the message, so it is valid only until :meth:`release`.
+
+        :raises FrameError: if the message is not a valid image; says which number is wrong.
         """
 
     def release(self) -> None:
-        """Give its memory back; nothing made of it may be read any more. Twice does nothing."""
+        """Give the memory back; nobody may read the frame then. A second call does nothing."""
 
 
 class TakenImage:
     """A serialized image message; a :class:`Taken`.
 
-    Whoever has it may read it in any thread, one at a time, until :meth:`release`. After that
-    its memory may hold another message, so nothing made of :meth:`frame` may be read any more.
+    The receiver owns the image and must call :meth:`release`. Any thread may read the image, but
+    only one at a time. After the release, the memory may hold another message, so nobody may
+    read what :meth:`frame` returned.
 
-    :param message: (n,) uint8, C-contiguous: the message in CDR, encapsulation included.
+    :param message: (n,) uint8, C-contiguous: the message in CDR, with its encapsulation.
     :param image_transport: raw or compressed.
-    :param release: called once, by :meth:`release`; gives the memory back.
+    :param release: gives the memory back; :meth:`release` calls this function once.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8], image_transport: str = 'raw',
@@ -75,45 +78,47 @@ class TakenImage:
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """View of a raw image, or a decoded copy of a compressed one; see :meth:`Taken.frame`."""
+        """Return a view of a raw image, or a decoded copy of a compressed one."""
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
 
     def release(self) -> None:
         """See :meth:`Taken.release`."""
-        # an executor may refer to this for long after; not to the memory, though
+        # An executor may keep this object for long, so drop the reference to the memory now.
         release, self._release, self._message = self._release, None, None
         if release is not None:
             release()
 
     def _held(self) -> npt.NDArray[np.uint8]:
         if self._message is None:
-            raise RuntimeError('this image was released; its buffer may hold another one by now')
+            raise RuntimeError('this image was released; its buffer may hold another image now')
         return self._message
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
     """Read a serialized sensor_msgs/CameraInfo.
 
-    :raises FrameError: when it is not one. rclpy would drop it without a word, which is why this
-        package does not leave the reading to a subscription.
+    rclpy would drop a broken message silently. So this package takes raw bytes and reads them
+    here.
+
+    :raises FrameError: if the bytes are not such a message.
     """
     try:
         return deserialize_message(data, CameraInfo)
-    except Exception as error:  # RMWError, of which no two rclpy versions export the same name
+    except Exception as error:  # RMWError; every rclpy version exports it under another name
         raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
                          f'{" ".join(str(error).split())}') from error
 
 
 def stamp_ns(header: Header) -> int:
-    """Header stamp in nanoseconds."""
+    """Return the stamp of a header in nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
 def image_message(header: Header, encoding: str, pixels: npt.NDArray[Any]) -> Image:
-    """Image message of a C-contiguous (height, width[, channels]) uint8 or uint16 array."""
-    # rclpy assigns an array.array or bytes as it is and copies anything else item by item
+    """Return an Image of a C-contiguous (height, width[, channels]) uint8 or uint16 array."""
+    # rclpy assigns an array.array or bytes as it is. It copies other types item by item.
     data = array('B')
     data.frombytes(pixels.view(np.uint8).data)
     return Image(

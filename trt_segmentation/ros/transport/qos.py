@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service of every topic, and what to change when two ends do not match."""
+"""Quality of service (QoS) of every topic, and what to change if two ends do not match."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ except ImportError:  # Humble
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
-"""Subscriptions: SensorData, which matches every publisher, but only the newest message."""
+"""For subscriptions: as SensorData, which matches every publisher, but only the newest message."""
 
-ANSWERS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
+RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
-"""Publishers: reliable, which matches every subscriber that is not transient local."""
+"""For publishers: reliable, which matches every subscriber that is not transient local."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""label_info: whoever subscribes later still gets the last one."""
+"""For label_info: a subscriber that comes later still gets the last message."""
 
 Warn = Callable[[str], None]
 
@@ -50,16 +50,17 @@ Warn = Callable[[str], None]
 @contextmanager
 def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
         tuple[QoSProfile, QoSOverridingOptions]]:
-    """Make a publisher or subscription whose QoS the user's ``qos_overrides`` may change.
+    """Let the user's ``qos_overrides`` change the QoS of an endpoint that is made in the block.
 
-    :param topic: as it is made with, before it is remapped.
-    :returns: its profile, a copy as rclpy writes the overrides into it, and its options.
-    :raises ParameterException: where an override is no policy; names the topic.
+    :param topic: name that the publisher or subscription is made with, before remapping.
+    :returns: a copy of the profile, because rclpy writes the overrides into it, and the options
+        for the publisher or subscription.
+    :raises ParameterException: if an override is not a valid policy; names the topic.
     """
     try:
         yield copy(qos), QoSOverridingOptions.with_default_policies()
     except RuntimeError as error:
-        if type(error) is not RuntimeError:  # those of rcl, such as RCLError, derive from it
+        if type(error) is not RuntimeError:  # the errors of rcl, such as RCLError, derive from it
             raise
         raise ParameterException(
             f'{error}; reliability may be reliable or best_effort, history keep_last or keep_all',
@@ -67,7 +68,7 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
 
 
 def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
-    """Turn an event into one warning a policy, however many endpoints come and go."""
+    """Return an event callback that warns once for each policy, not once for each endpoint."""
     told: set[str] = set()
 
     def incompatible(event: Any) -> None:
@@ -79,27 +80,27 @@ def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
 
 
 class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
-    """Events of a subscription. Told in the executor's thread.
+    """Event callbacks of a subscription. They run in the executor's thread.
 
-    :param topic: resolved.
-    :param warn: told once of each policy of a publisher that this node does not accept.
-    :param lost: told how many more messages the middleware has lost.
+    :param topic: resolved name of the topic.
+    :param warn: called once for each policy of a publisher that this node does not accept.
+    :param lost: called with the number of messages that the middleware has lost since last time.
     """
 
     def __init__(self, topic: str, warn: Warn, lost: Callable[[int], None]) -> None:
         super().__init__(
             incompatible_qos=_once(warn, lambda policy: (
-                f'a publisher of {topic} offers a {policy} QoS this node does not accept, so '
-                f'nothing will come from it; {_subscription_cure(topic, policy)}')),
+                f'a publisher of {topic} offers a {policy} QoS that this node does not accept, so '
+                f'this node gets none of its messages; {_subscription_cure(topic, policy)}')),
             message_lost=lambda event: lost(event.total_count_change))
 
     @property
     def loss_is_reported(self) -> bool:
-        """Whether the middleware reports lost messages; known once the subscription is made."""
+        """Whether the middleware reports lost messages. Known after the subscription was made."""
         return self.message_lost is not None
 
     def create_event_handlers(self, *arguments: Any, **keywords: Any) -> Any:
-        """See SubscriptionEventCallbacks; a middleware need not report lost messages."""
+        """See SubscriptionEventCallbacks. A middleware is free not to report lost messages."""
         try:
             return super().create_event_handlers(*arguments, **keywords)
         except UnsupportedEventTypeError:
@@ -108,10 +109,13 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
 
 def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
-    """Say once a policy which subscribers of ``topic`` (resolved) this node cannot serve."""
+    """Return callbacks that warn once for each policy of a subscriber that this node cannot serve.
+
+    :param topic: resolved name of the topic.
+    """
     return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
-        f'a subscriber of {topic} asks for a {policy} QoS this node does not offer, so it will '
-        f'get nothing; {_publisher_cure(topic, policy)}')))
+        f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so it '
+        f'gets no messages; {_publisher_cure(topic, policy)}')))
 
 
 def _subscription_cure(topic: str, policy: str) -> str:
