@@ -22,7 +22,7 @@ def _cell(text: str) -> str:
 
 def cli_text() -> str:
     """docs/cli.md."""
-    from trt_segmentation.commands.arguments import parser
+    from trt_segmentation.commands.cli import parser
     lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
              'prints the same.', '',
              'Exit codes: 0; 1 where what was checked is not as it should be; 2 where it could '

@@ -33,10 +33,11 @@ from trt_segmentation.commands.bench.measure import (
     memory_mib,
     OUTSIDE,
 )
+from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
 from trt_segmentation.commands.bench.plots import memory_plot
 from trt_segmentation.commands.bench.report import commit, FigureReport
-from trt_segmentation.commands.bench.run import BenchOptions, run_bench
+from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
 from trt_segmentation.commands.cli import main
 from trt_segmentation.errors import BenchError, EngineError, FrameError
@@ -114,9 +115,9 @@ def test_samples_and_stages_are_bounded_and_belong_together(run):
 
 def test_thinned_samples_keep_the_ends():
     values = list(np.arange(10_000.0))
-    kept = bench._thinned(values)
+    kept = bench._thin_out(values)
     assert (len(kept), kept[0], kept[-1]) == (bench.SAMPLES, 0.0, 9999.0)
-    assert bench._thinned([1.0, 2.0]) == [1.0, 2.0]
+    assert bench._thin_out([1.0, 2.0]) == [1.0, 2.0]
 
 
 # ---- the page
@@ -425,8 +426,8 @@ def test_cameras_are_served_in_batches_and_within_the_depth(depth, batch):
     served = serve_cameras(pipeline, frames, Wanted(), seconds=0.2, fps=100)
     assert served.cameras == 4
     assert 76 <= served.offered <= 80
-    assert served.offered == served.answered + served.dropped
-    assert served.answered == sum(pipeline.sizes) == Answer.released
+    assert served.offered == served.segmented + served.dropped
+    assert served.segmented == sum(pipeline.sizes) == Answer.released
     assert max(pipeline.sizes) <= batch
     assert pipeline.most <= depth
     assert min(served.latency_ms) >= 0 and served.seconds >= 0.2
@@ -461,9 +462,9 @@ def test_memory_of_a_gpu_is_the_pipelines_and_the_drivers():
 
 # ---- the command
 
-def test_options_reach_the_order(monkeypatch):
+def test_options_reach_the_bench(monkeypatch):
     seen = []
-    monkeypatch.setattr(bench, 'run_bench', lambda order: seen.append(order) or 0)
+    monkeypatch.setattr(bench, 'run_bench', lambda options: seen.append(options) or 0)
     assert main(['bench']) == 0
     assert main(['bench', '--quick']) == 0
     assert main(['bench', '--quick', '--seconds', '3', '--cameras', '2,1,2', '--no-overlay',
@@ -471,10 +472,11 @@ def test_options_reach_the_order(monkeypatch):
                  '--precision', 'fp16', '--networks', '2', '--max-batch', '4', '--engine',
                  'tensorrt', '--model', 'm', '--out', 'o', '--json', 'j', '--compare', 'c']) == 0
     default, quick, own = seen
-    assert default == BenchOptions(cameras=[1, 2, 4, 8])
-    assert quick == BenchOptions(cameras=[1, 4], seconds=1.0)
-    assert own == BenchOptions('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', [1, 2],
-                        3.0, 15.0, False, own.out, own.json, own.compare)
+    assert default == BenchOptions() and quick == BenchOptions(quick=True)
+    assert [(found.camera_counts, found.measured_seconds) for found in seen] == [
+        ((1, 2, 4, 8), 10.0), ((1, 4), 1.0), ((1, 2), 3.0)]
+    assert own == BenchOptions('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', (1, 2),
+                               3.0, True, 15.0, False, own.out, own.json, own.compare)
     assert [str(path) for path in (own.out, own.json, own.compare)] == ['o', 'j', 'c']
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from trt_segmentation.bags.reader import BagReader
+from trt_segmentation.commands.demo.options import DemoOptions
 from trt_segmentation.commands.demo.run import run_demo
 from trt_segmentation.errors import OutputError
 from trt_segmentation.street import CLASSES
@@ -114,7 +115,7 @@ def test_replay_of_its_bag_gives_the_live_label_maps(demo, tmp_path):
 def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     (tmp_path / 'thesis.txt').write_text('years of work')
     with pytest.raises(OutputError, match=r'--out .* holds thesis\.txt'):
-        run_demo(1, tmp_path)
+        run_demo(DemoOptions(1, tmp_path))
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
 
 
