@@ -321,7 +321,7 @@ def test_plans_are_told_from_networks(tmp_path):
 
 
 def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
-    """Its own card, say, or a folder; refused before anything takes time."""
+    """The card itself or a folder is refused before the work begins."""
     before = Path(card).read_bytes()
     for out in (card, str(tmp_path)):
         assert cli.main(['build', card, '--out', out]) == 2

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The live view: what a file for Rerun's viewer holds, and that nothing waits for the view."""
+"""The live view: the content of its file, and that no receiver waits for the view."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def card(tmp_path_factory):
 
 
 class Shown:
-    """What a file holds: stamps and values by entity path."""
+    """The content of a file: stamps and values by entity path."""
 
     def __init__(self, path):
         self.stamps, self.values = {}, {}
@@ -72,7 +72,7 @@ class Shown:
 
 
 def which(jpeg, seen):
-    """The picture that a JPEG is of."""
+    """Return the index of the picture that a JPEG shows."""
     far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
     assert min(far) < 25
     return int(np.argmin(far))
@@ -154,7 +154,7 @@ def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
 
 
 class Stuck:
-    """A view that takes nothing until it is let go."""
+    """A view that blocks until the test lets it continue."""
 
     def __init__(self):
         self.entered, self.go = threading.Event(), threading.Event()
@@ -257,7 +257,7 @@ def test_files_that_are_not_written(tmp_path, card, name, message, capsys):
 
 @pytest.fixture
 def port():
-    """One that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         return found.getsockname()[1]

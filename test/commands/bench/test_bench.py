@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: what it counts, what it writes, and what it refuses to compare."""
+"""``trt_seg bench``: its figures, its files, and the runs that it refuses to compare."""
 
 import copy
 from html import escape
@@ -67,7 +67,7 @@ def out(card, tmp_path_factory):
 
 @pytest.fixture
 def run(out):
-    """A fresh copy of what was written."""
+    """A fresh copy of the written run."""
     return json.loads((out / 'bench.json').read_text())
 
 
@@ -123,7 +123,7 @@ def test_thinned_samples_keep_the_ends():
 # ---- the page
 
 class Page(HTMLParser):
-    """Tags, what they would load, and the text in scripts and styles."""
+    """The tags of a page, the URLs they would load, and the text of scripts and styles."""
 
     def __init__(self, text):
         super().__init__()
@@ -189,7 +189,7 @@ HOSTILE = ['</script><script>alert(1)</script>', '<!--<script>', '<img src=x one
 
 
 def hostile(run):
-    """The run with odd text wherever a run holds text."""
+    """A run with hostile text in every field that holds text."""
     odd = itertools.cycle(HOSTILE)
     for key in ('when', 'machine', 'commit'):
         run[key] = next(odd) + key
@@ -207,7 +207,7 @@ def hostile(run):
 
 @pytest.mark.parametrize('compared', [False, True])
 def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compared):
-    """Tags of a run full of HTML are those of a plain run."""
+    """The page of a run full of HTML has the same tags as the page of a plain run."""
     plain, path = copy.deepcopy(run), tmp_path / 'bench.html'
     for key in ('setting', 'versions'):
         plain[key].update({f'key {n}': 'x' for n in range(len(HOSTILE))})
@@ -387,7 +387,7 @@ def test_a_camera_that_cannot_be_is_refused(width, height, encoding, message):
 
 
 class Answer(Segmentation):
-    """One that knows whether it was given back."""
+    """A segmentation that counts releases."""
 
     released = 0
 
@@ -396,7 +396,7 @@ class Answer(Segmentation):
 
 
 class Pipeline:
-    """Answers at once; notes how many batches of which size were in flight."""
+    """A pipeline that computes nothing and notes the batches in flight and their sizes."""
 
     def __init__(self, depth, batch, fail_at=None, fail_in='collect'):
         self.depth, self.batch = depth, batch

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo as a user runs it, and its own bag replayed."""
+"""Run the demo as a user does, and replay the bag that it wrote."""
 
 from collections import Counter
 from importlib.util import find_spec
@@ -142,7 +142,7 @@ def test_a_node_that_cannot_start_is_named(tmp_path):
 
 @pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
-    """Twice, as a shell and its terminal each send one."""
+    """The signal comes twice, because a shell and its terminal may each send it."""
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--seconds', '600', '--out',
@@ -168,7 +168,7 @@ def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
 
 
 def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
-    """ROS wants to keep its logs there."""
+    """ROS writes its logs to the home folder."""
     done = subprocess.run(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--out', str(tmp_path / 'out')],
         capture_output=True, text=True, timeout=100, env={

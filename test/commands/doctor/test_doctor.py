@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The doctor: what it says of machines there are and machines there are not."""
+"""The doctor on this machine and on simulated machines."""
 
 import json
 import os
@@ -32,7 +32,7 @@ BASE = ('numpy', 'cv2', 'onnxruntime', 'yaml')
 
 @pytest.fixture
 def everything(monkeypatch):
-    """A machine where TensorRT, ONNX Runtime with CUDA and all of Python's side are installed."""
+    """A machine with TensorRT, ONNX Runtime with CUDA and all Python packages installed."""
     import onnxruntime
     for module in (libraries, sys.modules['trt_segmentation.commands.doctor.choice']):
         monkeypatch.setattr(module, 'tensorrt_or_why_not', lambda: ('TensorRT 10.13.0', ''))
@@ -48,7 +48,7 @@ def rtx(monkeypatch):
 
 
 def test_choice_is_the_pipelines_own_here():
-    """On this machine, whatever it is; the reasons are in the self-test's words."""
+    """The doctor chooses the engine that open_pipeline chooses on this machine."""
     pipeline = open_pipeline(load_card('street'))
     try:
         assert choose_engine(ask_driver()).taken == pipeline.identity.engine
@@ -100,7 +100,7 @@ def test_driver_library_that_is_not_there():
 
 
 def test_driver_is_read_by_its_numbers(monkeypatch):
-    """A simulated driver, which writes where it is told as CUDA's does."""
+    """A simulated driver that writes its results through pointers, as CUDA's driver does."""
     import ctypes
 
     def write(value):

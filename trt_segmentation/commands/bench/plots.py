@@ -141,7 +141,7 @@ def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], floa
            dash: str, name: str, side: str = 'bottom') -> None:
     """Add a line over the number of cameras; a line of this run has its name at its end.
 
-    :param side: top or bottom: where the name is, so that two names do not overlap.
+    :param side: side of the line for the name, top or bottom, so that names do not overlap.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
