@@ -135,7 +135,8 @@ def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[st
 def _facts(summary: OnnxSummary) -> list[str]:
     often = ', '.join(f'{op} ×{count}' for op, count in summary.operators.most_common(8))
     return [
-        f'opset {summary.opset}, IR {summary.ir_version}, made by {summary.producer or "an unknown program"}',
+        f'opset {summary.opset}, IR {summary.ir_version}, made by '
+        + (summary.producer or 'an unknown program'),
         f'{summary.parameters.total():,} parameters, {_size(summary.weight_bytes)}, '
         f'{summary.precision}',
         f'{summary.operators.total()} nodes: {often or "none"}']
