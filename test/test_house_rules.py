@@ -26,6 +26,7 @@ FLOORS = (
     ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('pipeline',), ('serving', 'accuracy'),
     ('view',),
     ('ros/process', 'ros/transport'), ('ros',),
+    ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor'), ('commands',), ('start',),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""

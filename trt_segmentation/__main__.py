@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m trt_segmentation`` is ``trt_seg``."""
+"""Run ``trt_seg`` as ``python -m trt_segmentation``."""
 
 import sys
 

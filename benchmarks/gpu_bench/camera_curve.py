@@ -46,7 +46,7 @@ def curve(folder: Path, name: str, at_once: int, seconds: float,
         served = serve_cameras(pipeline, list(islice(cycle(frames), count)), OVERLAY, seconds, HZ)
         p50, p99 = np.percentile(served.latency_ms, (50, 99)).tolist()
         found['cameras'].append({'count': count, 'p50': p50, 'p99': p99,
-                                 'dropped': served.dropped, 'answered': served.answered})
+                                 'dropped': served.dropped, 'answered': served.segmented})
     after, _ = call(driver.cuMemGetInfo)
     memory.enter()
     return {**found, 'device_bytes': before - after}

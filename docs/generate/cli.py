@@ -30,7 +30,7 @@ def _cell(text: str) -> str:
 
 def cli_text() -> str:
     """Return the text of docs/cli.md."""
-    from trt_segmentation.commands.arguments import parser
+    from trt_segmentation.commands.cli import parser
     lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
              'prints the same.', '',
              *table(('exit code', 'meaning'), EXIT_CODES),

@@ -179,7 +179,7 @@ def test_fp32_needs_no_report(tmp_path, card):
 @pytest.mark.parametrize('options, message', [
     (['--calibrate', 'images'], '--calibrate is for int8 and mixed, not for fp16'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
-    (['--precision', 'int8', '--search'], '--search needs a bar to stop at: --max-miou-drop'),
+    (['--precision', 'int8', '--search'], '--search needs a limit to stop at: --max-miou-drop'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
     (['--hold-out', 'nowhere'], 'there are no frames at nowhere'),
     (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
@@ -202,7 +202,7 @@ def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
 
 def test_cache_and_out_exclude_each_other(card, capsys):
     assert cli.main(['build', card, '--cache', 'here', '--out', 'net.plan']) == 2
-    assert '--cache and --out: a plan goes to the one or the other' in capsys.readouterr().err
+    assert '--cache and --out exclude each other: a plan goes to' in capsys.readouterr().err
 
 
 def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, monkeypatch):
@@ -300,15 +300,12 @@ def test_street_is_held_out_with_truth_only_where_the_card_has_its_classes(card)
 
 
 def test_progress_bars_count(capsys):
-    from rich.console import Console
-
-    from trt_segmentation.view.progress import Bars
-    bars = Bars(Console(stderr=True))
-    with bars.shown():
-        assert list(bars.each('things', iter('abc'), 3)) == ['a', 'b', 'c']
+    from trt_segmentation.view.progress import ProgressBars
+    with ProgressBars() as bars:
+        assert list(bars.track('things', iter('abc'), 3)) == ['a', 'b', 'c']
         for done in range(3):
-            bars.phase('Timing', done, 2)
-        bars.say('[not markup]')
+            bars.show_phase('Timing', done, 2)
+        bars.print_line('[not markup]')
     said = capsys.readouterr().err
     assert '3/3' in said and '2/2' in said and '[not markup]' in said
 
@@ -324,9 +321,9 @@ def test_plans_are_told_from_networks(tmp_path):
 
 
 def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
-    """Its own card, say, or a folder; refused before anything takes time."""
+    """The card itself or a folder is refused before the work begins."""
     before = Path(card).read_bytes()
     for out in (card, str(tmp_path)):
         assert cli.main(['build', card, '--out', out]) == 2
-        assert f'--out {out} is there already and no build wrote it' in capsys.readouterr().err
+        assert f'--out {out} exists already and no build wrote it' in capsys.readouterr().err
     assert Path(card).read_bytes() == before

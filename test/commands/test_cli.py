@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
 
+from dataclasses import asdict, fields
 from importlib import metadata
 import os
 from pathlib import Path
@@ -14,6 +15,14 @@ import pytest
 from recordings import image_messages, pictures, write_bag
 
 from trt_segmentation.commands import cli
+from trt_segmentation.commands.bench.options import BenchOptions
+from trt_segmentation.commands.build_options import BuildCommandOptions
+from trt_segmentation.commands.cache import CacheOptions
+from trt_segmentation.commands.demo.options import DemoOptions
+from trt_segmentation.commands.doctor.options import DoctorOptions
+from trt_segmentation.commands.evaluate_options import EvaluateOptions
+from trt_segmentation.commands.inspect_options import InspectOptions
+from trt_segmentation.commands.replay_options import ReplayOptions
 from trt_segmentation.errors import FrameError
 from trt_segmentation.installed.version import version
 
@@ -185,10 +194,22 @@ def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, 
     assert not (model.parent / 'out').exists()
 
 
+def test_every_option_has_an_argument_and_every_argument_an_option():
+    (commands,) = (action for action in cli.parser()._actions if action.dest == '==SUPPRESS=='
+                   and action.choices)
+    kinds = {'inspect': InspectOptions, 'build': BuildCommandOptions, 'cache': CacheOptions,
+             'replay': ReplayOptions, 'eval': EvaluateOptions, 'demo': DemoOptions,
+             'bench': BenchOptions, 'doctor': DoctorOptions}
+    assert list(commands.choices) == list(kinds)
+    for name, parser in commands.choices.items():
+        arguments = {action.dest for action in parser._actions} - {'help'}
+        assert arguments == {field.name for field in fields(kinds[name])}
+
+
 def test_options_reach_the_replay(monkeypatch):
     seen = {}
     monkeypatch.setattr('trt_segmentation.commands.replay.run_replay',
-                        lambda bag, out, **more: seen.update(more, bag=bag, out=out) or 0)
+                        lambda options: seen.update(asdict(options)) or 0)
     assert cli.main(['replay', 'b', '--out', 'o']) == 0
     assert seen == {
         'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto', 'gpu': 0,
@@ -211,9 +232,9 @@ def test_options_reach_the_replay(monkeypatch):
 
 def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     seen = []
-    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_eval',
-                        lambda *a: seen.append(a) or 0)
-    fake = SimpleNamespace(run_demo=lambda *a: seen.append(a) or 0)
+    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_evaluate',
+                        lambda options: seen.append(options) or 0)
+    fake = SimpleNamespace(run_demo=lambda options: seen.append(options) or 0)
     monkeypatch.setitem(sys.modules, 'trt_segmentation.commands.demo.run', fake)
     assert cli.main(['eval']) == 0
     assert cli.main(['eval', '--street', '3', '--condition', 'day,snow', '--json', 'f']) == 0
@@ -223,19 +244,18 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
     assert cli.main(['demo', '--seconds', '2.5', '--out', 'o', '--model', 'm', '--view',
                      '--save-view', 'v.rrd']) == 0
     assert seen == [
-        ('street', 'auto', None, [], None, None, None, 0, 'auto', [], None),
-        ('street', 'auto', 3, ['day', 'snow'], None, None, Path('f'), 0, 'auto', [], None),
-        ('street', 'auto', None, [], Path('i'), Path('l'), None, 1, 'fp16',
-         [range(11, 12), range(7)], 'cityscapes'),
-        (10.0, Path('demo-out'), 'street', 'auto', False, None),
-        (2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
+        EvaluateOptions('street', 'auto', 0, 'auto', None, (), None, None, (), None, None),
+        EvaluateOptions(street=3, condition=('day', 'snow'), json=Path('f')),
+        EvaluateOptions('street', 'auto', 1, 'fp16', None, (), Path('i'), Path('l'),
+                        (range(11, 12), range(7)), 'cityscapes'),
+        DemoOptions(10.0, Path('demo-out'), 'street', 'auto', False, None),
+        DemoOptions(2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
 
 
 def test_options_reach_the_build(monkeypatch):
     seen = []
     monkeypatch.setattr('trt_segmentation.commands.build.run_build',
                         lambda order: seen.append(order) or 0)
-    from trt_segmentation.commands.build_options import BuildCommandOptions
     assert cli.main(['build', 'card']) == 0
     assert cli.main([
         'build', 'card', '--out', 'o', '--precision', 'mixed', '--shapes', '8x8', '--batch', '2',
@@ -244,7 +264,9 @@ def test_options_reach_the_build(monkeypatch):
         '--keep-fp16', 'x*', '--search', '--hold-out', 'c', '--hold-out-labels', 'd',
         '--ignore', '3-5', '--map', 'ade20k',
         '--hold-out-frames', '7', '--compare', '--max-miou-drop', '0.01', '--report', 'r']) == 0
-    assert seen == [BuildCommandOptions('card'), BuildCommandOptions(
+    assert seen == [BuildCommandOptions(
+        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'entropy', (), (), (),
+        None, 48, False, None, False, None, None, 0, ''), BuildCommandOptions(
         'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
         'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,
             True, 0.01, True, Path('r'), Path('o'), 1)]
@@ -253,13 +275,14 @@ def test_options_reach_the_build(monkeypatch):
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):
     seen = []
     monkeypatch.setattr('trt_segmentation.commands.cache.run_cache',
-                        lambda *a: seen.append(a) or 0)
-    monkeypatch.setattr('trt_segmentation.commands.doctor.run_doctor',
-                        lambda *a: seen.append(a) or 0)
+                        lambda options: seen.append(options) or 0)
+    monkeypatch.setattr('trt_segmentation.commands.doctor.run.run_doctor',
+                        lambda options: seen.append(options) or 0)
     for args in (['cache', 'list'], ['cache', 'verify', '--folder', 'f'], ['doctor'],
                  ['doctor', '--selftest', '--json', '--gpu', '2']):
         assert cli.main(args) == 0
-    assert seen == [('list', None), ('verify', Path('f')), (False, False, 0), (True, True, 2)]
+    assert seen == [CacheOptions('list', None), CacheOptions('verify', Path('f')),
+                    DoctorOptions(False, False, 0), DoctorOptions(True, True, 2)]
 
 
 def test_no_tensorrt_is_one_clear_line():
@@ -279,7 +302,7 @@ def test_expected_errors_have_no_traceback(monkeypatch, capsys, error, code, tex
     def fail(*_):
         raise error
 
-    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_eval', fail)
+    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_evaluate', fail)
     assert cli.main(['eval']) == code
     assert text in capsys.readouterr().err
 
@@ -290,6 +313,6 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_eval', fail)
+    monkeypatch.setattr('trt_segmentation.commands.evaluate.run_evaluate', fail)
     with pytest.raises(type(error)):
         cli.main(['eval'])

@@ -22,7 +22,8 @@ from trt_segmentation.accuracy.samples import (
     SCENE_SIZE,
 )
 from trt_segmentation.commands.cli import main
-from trt_segmentation.commands.evaluate import run_eval, tell
+from trt_segmentation.commands.evaluate import print_scores, run_evaluate
+from trt_segmentation.commands.evaluate_options import EvaluateOptions
 from trt_segmentation.errors import EvaluationError
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card, ModelCard, spread_palette
@@ -112,7 +113,7 @@ def test_a_card_of_other_classes_cannot_be_scored_on_streets():
 def test_brackets_in_names_are_no_markup(capsys):
     """Rich would end in a MarkupError, or leave the name out."""
     scores = Scores(('[/red]', '[bold]'), np.eye(2, dtype=np.int64), 1)
-    tell({'[/x]': scores}, 'net [/], cpu')
+    print_scores({'[/x]': scores}, 'net [/], cpu')
     text = capsys.readouterr().out
     assert all(name in text for name in ('[/red]', '[bold]', '[/x]', 'net [/], cpu'))
 
@@ -128,8 +129,9 @@ def test_a_street_evaluation_goes_by_condition(tmp_path, capsys):
     color_classifier(tmp_path / 'net.onnx', palette)
     (tmp_path / 'net.yaml').write_text(
         f'model: net.onnx\nclasses: {json.dumps(street.CLASSES)}\n')
-    assert run_eval(str(tmp_path / 'net.yaml'), 'auto', 1, ['day', 'snow'], None, None,
-                    tmp_path / 'scores.json') == 0
+    assert run_evaluate(EvaluateOptions(str(tmp_path / 'net.yaml'), street=1,
+                                        condition=('day', 'snow'),
+                                        json=tmp_path / 'scores.json')) == 0
     tree = json.loads((tmp_path / 'scores.json').read_text())
     assert (tree['model'], tree['engine']) == ('net', 'onnxruntime-cpu')
     assert list(tree['scores']) == ['day', 'snow']
@@ -150,8 +152,9 @@ def test_a_folder_of_pairs(tmp_path, card_file, suffix, capsys):
     truths['frame1'][:, :2] = 255
     wrong = truths['frame2']
     wrong[0, :16] = (wrong[0, :16] + 1) % 4
-    assert run_eval(str(card_file), 'auto', None, [], images, folder(tmp_path / 'labels', truths),
-                    tmp_path / 'scores.json') == 0
+    assert run_evaluate(EvaluateOptions(
+        str(card_file), images=images, labels=folder(tmp_path / 'labels', truths),
+        json=tmp_path / 'scores.json')) == 0
     scores = json.loads((tmp_path / 'scores.json').read_text())['scores']['images']
     assert scores['images'] == 3
     assert scores['pixel_accuracy'] == pytest.approx(1 - 16 / (3 * 24 * 32 - 48))
@@ -190,7 +193,7 @@ def test_sizes_that_differ_are_told_with_both(tmp_path):
 
 def test_images_and_labels_go_together(tmp_path, card_file):
     with pytest.raises(EvaluationError, match='go together'):
-        run_eval(str(card_file), 'auto', 1, [], tmp_path, None, None)
+        run_evaluate(EvaluateOptions(str(card_file), street=1, images=tmp_path))
 
 
 # ---- values of label maps

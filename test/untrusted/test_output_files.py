@@ -91,7 +91,7 @@ def here(tmp_path, monkeypatch):
     for module in ('evaluate', 'replay', 'bench.run'):
         monkeypatch.setattr(importlib.import_module(f'trt_segmentation.commands.{module}'),
                             'open_pipeline', began)
-    monkeypatch.setattr('trt_segmentation.commands.demo.run._live', began)
+    monkeypatch.setattr('trt_segmentation.commands.demo.run._record_drive', began)
     if importlib.util.find_spec('tensorrt_rtx'):
         monkeypatch.setattr('trt_segmentation.commands.build.read_graph', began)
     return folder

@@ -9,7 +9,13 @@ from PIL import Image
 import pytest
 
 from trt_segmentation.model.card import ModelCard
-from trt_segmentation.view.montage import colorize, latency_plot, montage, MontageRow, WIDTH
+from trt_segmentation.view.montage import (
+    colorize,
+    draw_montage,
+    MontageRow,
+    WIDTH,
+    write_latency_plot,
+)
 
 PALETTE = np.array([[250, 10, 20], [30, 240, 50], [60, 70, 230]], np.uint8)
 CARD = ModelCard('net', Path('net.onnx'), ('red', 'green', 'blue'), PALETTE)
@@ -44,7 +50,7 @@ def test_colours_are_the_palettes_and_unlabelled_is_black():
 
 
 def test_image_truth_label_map_and_overlay_stand_side_by_side_in_this_order():
-    page = montage([row(), row()], CARD)
+    page = draw_montage([row(), row()], CARD)
     assert page.shape[1] == WIDTH
     assert page.dtype == np.uint8
     assert page.flags.c_contiguous
@@ -59,8 +65,8 @@ def test_image_truth_label_map_and_overlay_stand_side_by_side_in_this_order():
 
 
 def test_the_truth_column_is_there_only_when_a_row_has_one():
-    without = montage([row(truth=False)], CARD)
-    mixed = montage([row(truth=False), row()], CARD)
+    without = draw_montage([row(truth=False)], CARD)
+    mixed = draw_montage([row(truth=False), row()], CARD)
     assert boxes(without, PALETTE[0][::-1]) is None
     assert boxes(mixed, PALETTE[0][::-1]) is not None
     wide, narrow = (np.subtract(*boxes(page, OVERLAY)[1::-1]) for page in (without, mixed))
@@ -72,9 +78,9 @@ def test_the_legend_has_the_classes_that_occur():
         legend = page[-75:]
         return [boxes(legend, color[::-1]) is not None for color in [*PALETTE, (0, 0, 0)]]
 
-    assert swatches(montage([row(truth=False)], CARD)) == [False, True, False, False]
-    assert swatches(montage([row()], CARD)) == [True, True, False, False]
-    assert swatches(montage([row(labels=255)], CARD)) == [True, False, False, True]
+    assert swatches(draw_montage([row(truth=False)], CARD)) == [False, True, False, False]
+    assert swatches(draw_montage([row()], CARD)) == [True, True, False, False]
+    assert swatches(draw_montage([row(labels=255)], CARD)) == [True, False, False, True]
 
 
 def test_a_long_legend_takes_more_lines():
@@ -82,33 +88,33 @@ def test_a_long_legend_takes_more_lines():
                      np.tile(PALETTE, (20, 1)))
     one = row(truth=False)
     labels = (np.arange(HEIGHT * COLUMNS).reshape(HEIGHT, COLUMNS) % 60).astype(np.uint8)
-    short, long = montage([one], many), montage([one._replace(labels=labels)], many)
+    short, long = draw_montage([one], many), draw_montage([one._replace(labels=labels)], many)
     assert long.shape[0] - short.shape[0] >= 5 * 34
 
 
 def test_names_move_the_pictures_to_the_right():
-    plain, named = (boxes(montage([row(name=name)], CARD), IMAGE) for name in ('', 'night'))
+    plain, named = (boxes(draw_montage([row(name=name)], CARD), IMAGE) for name in ('', 'night'))
     assert named[0] > plain[0]
-    page = montage([row(name='night')], CARD)
+    page = draw_montage([row(name='night')], CARD)
     left = page[60:60 + named[2], :named[0]]
     assert (left < 200).any()  # something is written there
 
 
 def test_rows_that_cannot_be_set():
     with pytest.raises(ValueError, match='at least one row'):
-        montage([], CARD)
+        draw_montage([], CARD)
     with pytest.raises(ValueError, match='labels is 3x2, but the image is 160x90'):
-        montage([row()._replace(labels=np.zeros((2, 3), np.uint8))], CARD)
+        draw_montage([row()._replace(labels=np.zeros((2, 3), np.uint8))], CARD)
     with pytest.raises(ValueError, match='truth is 3x2'):
-        montage([row()._replace(truth=np.zeros((2, 3), np.uint8))], CARD)
+        draw_montage([row()._replace(truth=np.zeros((2, 3), np.uint8))], CARD)
 
 
 @pytest.mark.parametrize('count', [1, 7, 300])
 def test_a_latency_plot_is_a_picture_with_a_line_of_every_stage(tmp_path, count):
     rng = np.random.default_rng(0)
     path = tmp_path / 'latency.png'
-    latency_plot({'preprocess': rng.gamma(9, 0.2, count), 'inference': rng.gamma(30, 0.5, count),
-                  'never': []}, path)
+    write_latency_plot({'preprocess': rng.gamma(9, 0.2, count),
+                        'inference': rng.gamma(30, 0.5, count), 'never': []}, path)
     with Image.open(path) as picture:
         assert picture.size[0] == WIDTH
     page = cv2.imread(str(path))
@@ -120,5 +126,5 @@ def test_a_latency_plot_is_a_picture_with_a_line_of_every_stage(tmp_path, count)
 
 def test_no_latencies_make_no_plot(tmp_path):
     with pytest.raises(ValueError, match='no latencies'):
-        latency_plot({'inference': []}, tmp_path / 'latency.png')
+        write_latency_plot({'inference': []}, tmp_path / 'latency.png')
     assert not (tmp_path / 'latency.png').exists()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a command prints: on an ASCII terminal, into a pipe nobody reads, on a narrow terminal."""
+"""The output of commands: on an ASCII terminal, into a closed pipe, on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def start(folder: Path, *arguments: str, **more: object) -> subprocess.Popen[byt
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with its card, whose classes no ASCII has, a bag, and pictures with labels."""
+    """A network, its card with class names outside ASCII, a bag, and pictures with label maps."""
     import cv2
     folder = tmp_path_factory.mktemp('folder')
     color_classifier(folder / 'net.onnx', np.array([[0, 0, 0], [255, 0, 0]], np.uint8))
@@ -100,7 +100,7 @@ def test_a_full_disk_is_one_line(folder: Path) -> None:
 
 
 class Tallied:
-    """Figures of one precision and condition, as long as they get."""
+    """Figures of one precision and condition with as many digits as possible."""
 
     images = 100000
 

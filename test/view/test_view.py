@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The live view: what a file for Rerun's viewer holds, and that nothing waits for the view."""
+"""The live view: the content of its file, and that no receiver waits for the view."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ from rerun.chunk import RrdReader
 
 from trt_segmentation.errors import ViewError
 from trt_segmentation.view import rerun_view as view_module
-from trt_segmentation.view.message_tap import Tap, WAITING
+from trt_segmentation.view.message_tap import MessageTap, WAITING
 from trt_segmentation.view.rerun_view import check_view, open_viewer, RerunView, VIEWER
 
 PALETTE = np.array([[10, 20, 30], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -50,7 +50,7 @@ def card(tmp_path_factory):
 
 
 class Shown:
-    """What a file holds: stamps and values by entity path."""
+    """The content of a file: stamps and values by entity path."""
 
     def __init__(self, path):
         self.stamps, self.values = {}, {}
@@ -72,7 +72,7 @@ class Shown:
 
 
 def which(jpeg, seen):
-    """The picture that a JPEG is of."""
+    """Return the index of the picture that a JPEG shows."""
     far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
     assert min(far) < 25
     return int(np.argmin(far))
@@ -117,7 +117,7 @@ def test_memory_may_be_reused_after_it_was_shown(tmp_path):
     data = np.full((48, 64, 3), 200, np.uint8)
     labels = np.full((48, 64), 2, np.uint8)
     with RerunView(CARD, path=tmp_path / 'v.rrd') as view:
-        view.answer(Segmentation(Frame(data.reshape(-1), 'bgr8', 48, 64, 192, stamp_ns=5), labels,
+        view.show(Segmentation(Frame(data.reshape(-1), 'bgr8', 48, 64, 192, stamp_ns=5), labels,
                                  timings={'total': 1.5}))
         data[:], labels[:] = 0, 0
     shown = Shown(tmp_path / 'v.rrd')
@@ -135,7 +135,7 @@ def cdr(pixels, encoding, stamp_ns):
 
 def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
     log = tmp_path / 'node.jsonl'
-    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, log)
+    tap = MessageTap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, log)
     for i, picture in enumerate(pictures(4)):
         tap('/image', cdr(picture, 'bgr8', i))
         tap('/label_map', cdr(np.full((48, 64), i, np.uint8), 'mono8', i))
@@ -154,18 +154,18 @@ def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
 
 
 class Stuck:
-    """A view that takes nothing until it is let go."""
+    """A view that blocks until the test lets it continue."""
 
     def __init__(self):
         self.entered, self.go = threading.Event(), threading.Event()
         self.stamps, self.closed = [], False
 
-    def image(self, frame):
+    def show_image(self, frame):
         self.entered.set()
         assert self.go.wait(30)
         self.stamps.append(frame.stamp_ns)
 
-    def labels(self, stamp_ns, labels):
+    def show_labels(self, stamp_ns, labels):
         assert stamp_ns == self.stamps[-1]
 
     def close(self):
@@ -174,7 +174,7 @@ class Stuck:
 
 def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
     view = Stuck()
-    tap = Tap(view, TOPICS, tmp_path / 'none')
+    tap = MessageTap(view, TOPICS, tmp_path / 'none')
     labels = np.zeros((48, 64), np.uint8)
     pairs = [(topic, cdr(labels, 'mono8', i)) for i in range(WAITING)
              for topic in ('/image', '/label_map')]
@@ -191,7 +191,7 @@ def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
 
 
 def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
-    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
+    tap = MessageTap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
     labels = cdr(np.ones((48, 64), np.uint8), 'mono8', 1)
     seen = [cdr(picture, 'bgr8', i) for i, picture in enumerate(pictures(3))]
     tap('/label_map', labels)  # before its image
@@ -204,15 +204,15 @@ def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
 
 
 def test_images_that_were_never_answered_are_let_go(tmp_path):
-    tap = Tap(Stuck(), TOPICS, tmp_path / 'none')
+    tap = MessageTap(Stuck(), TOPICS, tmp_path / 'none')
     for i in range(3 * WAITING):
-        tap._message('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
+        tap._pair('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
     assert list(tap._halves) == list(range(2 * WAITING, 3 * WAITING))
     tap.close()
 
 
 def test_a_message_that_is_no_image_is_told_and_the_next_is_shown(tmp_path):
-    tap = Tap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
+    tap = MessageTap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
     picture = np.zeros((48, 64, 3), np.uint8)
     for stamp, labels in enumerate([b'\0\1\0\0' + bytes(20), cdr(picture, 'bgr8', 1),
                                     cdr(picture[..., 0], 'mono8', 2)]):
@@ -257,7 +257,7 @@ def test_files_that_are_not_written(tmp_path, card, name, message, capsys):
 
 @pytest.fixture
 def port():
-    """One that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         return found.getsockname()[1]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg build``: calibrate, choose, report what it costs, refuse or build, and write."""
+"""``trt_seg build``: calibrate, measure what a precision costs, build and write the plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
-from ..builder.build import supports_operator
+from ..builder.build import BuildOptions, supports_operator
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
@@ -31,199 +31,223 @@ from ..builder.prepare import (
     load_card_calibration,
     PreparedGraph,
     read_graph,
+    Recipe,
 )
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
 from ..errors import EngineError, GraphError
 from ..model.card import load_card, ModelCard
 from ..untrusted.output_files import check_file, check_folder, make_folder
-from ..view.progress import Bars
+from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
-__all__ = ['BuildCommandOptions', 'run_build']
-
 RANKING_FRAMES = 4
-"""Calibration frames that layers are ranked on by what INT8 does to them."""
+"""Number of calibration frames on which layers are ranked by their INT8 error."""
 
 
-def run_build(order: BuildCommandOptions) -> int:
-    """Build with progress bars, write the report and the plan, and print what came out.
+def run_build(options: BuildCommandOptions) -> int:
+    """Build with progress bars, write the report and the plan, and print a summary.
 
     :returns: the exit code, 0.
-    :raises GraphError: where the network, an option or the accuracy will not do; no plan is
-        written then.
-    :raises EngineError: with TensorRT's words.
+    :raises GraphError: if the network, an option or the accuracy is refused. No plan is written
+        then.
+    :raises EngineError: with the message of TensorRT.
     """
-    order.check()
-    card = load_card(order.model)
-    _check_outputs(order, card)
-    identity = _identity(order)
-    bars = Bars(Console(stderr=True))
-    with bars.shown():
-        graph = read_graph(card, order.recipe, supports_operator)
+    options.check()
+    card = load_card(options.model)
+    _check_outputs(options, card)
+    identity = _identity(options)
+    with ProgressBars() as bars:
+        graph = read_graph(card, _recipe(options), supports_operator)
         for finding in graph.findings:
-            bars.say(str(finding))
-        calibration, given = _given_precision(order, card, graph, bars)
-        if calibration is not None and (order.calibrate or order.keep_fp16):
+            bars.print_line(str(finding))
+        calibration, given = _give_precision(options, card, graph, bars)
+        if calibration is not None and (options.calibrate or options.keep_fp16):
             calibration.save(calibration_path(card))
-            bars.say(f'ranges: {calibration_path(card)}')
-        if order.out is not None:
-            plan, _ = build_graph(given, order.recipe, order.options, progress=bars.phase)
-            write_plan(plan, order.out)
+            bars.print_line(f'ranges: {calibration_path(card)}')
+        if options.out is not None:
+            plan, _ = build_graph(given, _recipe(options), _build_options(options),
+                                  progress=bars.show_phase)
+            write_plan(plan, options.out)
         else:
             assert identity is not None
-            cache = EngineCache(order.cache, log=bars.say)
-            plan = _cached(order, card, given, calibration, identity, cache, bars)
-    _tell(plan, order, Console())
+            cache = EngineCache(options.cache, log=bars.print_line)
+            plan = _build_in_cache(options, card, given, calibration, identity, cache, bars)
+    _print_plan(plan, options, Console())
     return 0
 
 
-def _check_outputs(order: BuildCommandOptions, card: ModelCard) -> None:
-    """Refuse, before the work, what could not be written or is the user's.
+def _recipe(options: BuildCommandOptions) -> Recipe:
+    """Return what the graph must become.
 
-    :raises OutputError: naming it.
+    The nodes that stay FP16 are in the calibration, not in the recipe, because a node reads the
+    calibration too.
     """
-    if order.precision != 'fp32':
-        names = ['contact_sheet.png', 'histogram.png'] if order.calibrate else []
-        check_folder(_report_folder(order, card), '--report',
+    return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify)
+
+
+def _build_options(options: BuildCommandOptions) -> BuildOptions:
+    return BuildOptions(options.workspace, options.level, arch=options.arch)
+
+
+def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
+    """Refuse output files that cannot be written, or that belong to the user, before the work.
+
+    :raises OutputError: raise_output_errors the file.
+    """
+    if options.precision != 'fp32':
+        names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
+        check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
-    if order.calibrate or order.keep_fp16:
+    if options.calibrate or options.keep_fp16:
         check_file(calibration_path(card), 'the ranges')
 
 
-def _identity(order: BuildCommandOptions) -> GpuIdentity | None:
-    """The GPU a plan for the cache is for.
+def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
+    """Return the GPU that a plan in the cache is built for; None with --out.
 
-    :raises EngineError: where there is none.
+    :raises EngineError: if there is no GPU.
     """
-    if order.out is not None:
+    if options.out is not None:
         return None
     try:
-        return gpu_identity(order.gpu)
+        return gpu_identity(options.gpu)
     except EngineError as error:
-        raise EngineError(f'{str(error).rstrip(".")}. Without one only a plan for elsewhere can '
-                          'be built, and only with TensorRT-RTX: --out FILE') from error
+        raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only a plan file for '
+                          'another machine can be built, and only with TensorRT-RTX: --out FILE'
+                          ) from error
 
 
-def _given_precision(order: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
-                     bars: Bars) -> tuple[Calibration | None, PreparedGraph]:
-    """The graph in its precision, within the limit of accuracy; nothing is written before."""
-    recipe = order.recipe
-    feeds = _choose(order, card, bars) if order.calibrate else None
-    calibration = _calibration(order, card, graph, feeds, bars)
+def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
+                    bars: ProgressBars) -> tuple[Calibration | None, PreparedGraph]:
+    """Return the calibration and the graph in its precision.
+
+    Write the accuracy report; write neither ranges nor a plan.
+
+    :raises GraphError: if the loss of accuracy is above the limit.
+    """
+    recipe = _recipe(options)
+    feeds = _choose_frames(options, card, bars) if options.calibrate else None
+    calibration = _calibrate(options, card, graph, feeds, bars)
     if recipe.precision == 'fp32':
         return None, graph
-    shots = _shots(order, card, feeds, bars)
-    if order.search and calibration is not None and feeds is not None:
-        assert order.max_miou_drop is not None
+    shots = _held_out_samples(options, card, feeds, bars)
+    if options.search and calibration is not None and feeds is not None:
+        assert options.max_miou_drop is not None
         calibration = find_keep_fp16(
             card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
-            order.max_miou_drop, bars.steps('layers ranked'))
-        bars.say(f'kept fp16: {", ".join(calibration.keep_fp16) or "none"}')
+            options.max_miou_drop, bars.add_bar('layers ranked'))
+        bars.print_line(f'kept fp16: {", ".join(calibration.keep_fp16) or "none"}')
     given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
-        bars.say(str(finding))
+        bars.print_line(str(finding))
     if given.split is not None:
-        bars.say(f'{recipe.precision}: {len(given.split.int8)} nodes int8, '
-                 f'{len(given.split.fp16)} of those that could be stay fp16 '
-                 f'({given.split.reason})')
-    accuracy = compare_models(card, _models(order, graph, given, calibration, bars),
-                              bars.each('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(order, card), Console())
-    if order.max_miou_drop is not None:
-        refuse_loss(accuracy, recipe.precision, order.max_miou_drop)
+        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes int8, '
+                        f'{len(given.split.fp16)} nodes that could be int8 stay fp16 '
+                        f'({given.split.reason})')
+    accuracy = compare_models(card, _models(options, graph, given, calibration, bars),
+                              bars.track('accuracy', shots, len(shots)))
+    write_accuracy(accuracy, card, _report_folder(options, card), Console())
+    if options.max_miou_drop is not None:
+        refuse_loss(accuracy, recipe.precision, options.max_miou_drop)
     return calibration, given
 
 
-def _choose(order: BuildCommandOptions, card: ModelCard, bars: Bars) -> Feeds:
-    source = open_recordings(order.calibrate, order.topic, order.frames)
-    counted = bars.each('frames looked at', source)
-    feeds = replace(choose_frames(card, counted, order.frames), source=source)
-    folder = _report_folder(order, card)
+def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
+    """Choose the frames to calibrate on, and write pictures of the choice."""
+    source = open_recordings(options.calibrate, options.topic, options.frames)
+    counted = bars.track('frames examined', source)
+    feeds = replace(choose_frames(card, counted, options.frames), source=source)
+    folder = _report_folder(options, card)
     make_folder(folder, '--report')
     write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')
     write_histogram(feeds.choice, folder / 'histogram.png')
-    bars.say(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.frames)} frames: '
-             f'{folder / "contact_sheet.png"}, {folder / "histogram.png"}')
+    bars.print_line(f'calibrating on {len(feeds.choice.chosen)} of {len(feeds.choice.frames)} '
+                    f'frames: {folder / "contact_sheet.png"}, {folder / "histogram.png"}')
     return feeds
 
 
-def _calibration(order: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
-                 feeds: Feeds | None, bars: Bars) -> Calibration | None:
-    if not order.recipe.needs_calibration:
+def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
+               feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
+    """Measure ranges, or read the ranges measured before; None if the precision needs none."""
+    if not _recipe(options).needs_calibration:
         return None
     if feeds is None:
         calibration = load_card_calibration(card)
     else:
-        step = bars.steps('calibration', len(feeds.choice.chosen))
-        folder = EngineCache(order.cache).folder
-        calibration = calibrate(graph.model, feeds, order.method, folder, step)
+        step = bars.add_bar('calibration', len(feeds.choice.chosen))
+        folder = EngineCache(options.cache).folder
+        calibration = calibrate(graph.model, feeds, options.method, folder, step)
         calibration = replace(calibration, model=model_digest(card.model))
         step(calibration.frames)
-    if order.keep_fp16:
-        calibration = replace(calibration, keep_fp16=order.keep_fp16)
+    if options.keep_fp16:
+        calibration = replace(calibration, keep_fp16=options.keep_fp16)
     return calibration
 
 
-def _shots(order: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
-           bars: Bars) -> list[Sample]:
-    count = order.hold_out_frames
-    if order.hold_out:
-        values = read_label_values(order.ignore, order.label_map)
-        return read_held_out(card, order.hold_out, order.hold_out_labels, values, count,
-                             order.topic)
-    if feeds is not None and (shots := read_left_out(feeds, count)):
-        bars.say(f'accuracy on {len(shots)} frames that calibration left out; give others with '
-                 '--hold-out')
-        return shots
-    bars.say(f'accuracy on {count} street scenes; give frames of your own with --hold-out')
+def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
+           bars: ProgressBars) -> list[Sample]:
+    """Return the images to measure accuracy on."""
+    count = options.hold_out_frames
+    if options.hold_out:
+        values = read_label_values(options.ignore, options.label_map)
+        return read_held_out(card, options.hold_out, options.hold_out_labels, values, count,
+                             options.topic)
+    if feeds is not None and (samples := read_left_out(feeds, count)):
+        bars.print_line(f'accuracy on {len(samples)} frames that calibration left out; give other '
+                        'frames with --hold-out')
+        return samples
+    bars.print_line(f'accuracy on {count} street scenes; give your own frames with '
+                    '--hold-out')
     return list(draw_held_out(card, count))
 
 
-def _models(order: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
-            calibration: Calibration | None, bars: Bars) -> dict[str, onnx.ModelProto]:
-    """What to compare with FP32, by precision."""
-    models = {order.precision: given.model}
-    for name in PRECISIONS[1:] if order.compare else ():
-        recipe = replace(order.recipe, precision=name)
+def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
+            calibration: Calibration | None, bars: ProgressBars) -> dict[str, onnx.ModelProto]:
+    """Return the models to compare with FP32, by precision."""
+    models = {options.precision: given.model}
+    for name in PRECISIONS[1:] if options.compare else ():
+        recipe = replace(_recipe(options), precision=name)
         if name in models or (recipe.needs_calibration and calibration is None):
             continue
         try:
             models[name] = apply_precision(graph, recipe, calibration).model
         except GraphError as error:
-            bars.say(f'{name} is not compared: {error}')
+            bars.print_line(f'{name} is not compared: {error}')
     return models
 
 
-def _cached(order: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
-            calibration: Calibration | None, identity: GpuIdentity, cache: EngineCache,
-            bars: Bars) -> Plan:
-    key = make_engine_key(card, order.recipe, order.options, calibration, identity)
+def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
+                    calibration: Calibration | None, identity: GpuIdentity, cache: EngineCache,
+                    bars: ProgressBars) -> Plan:
+    """Return the plan from the cache; build the plan first if the cache does not have it."""
+    recipe, build_options = _recipe(options), _build_options(options)
+    key = make_engine_key(card, recipe, build_options, calibration, identity)
 
     def make() -> Plan:
-        plan, timing = build_graph(given, order.recipe, order.options, cache.timing(key),
-                                   bars.phase)
+        plan, timing = build_graph(given, recipe, build_options, cache.timing(key),
+                                   bars.show_phase)
         if timing:
             cache.keep_timing(key, timing)
         return plan
 
     plan = cache.get(key, make, lambda plan: plan)
-    bars.say(f'in the cache: {cache.folder / f"{key.digest}.plan"}')
+    bars.print_line(f'in the cache: {cache.folder / f"{key.digest}.plan"}')
     return plan
 
 
-def _report_folder(order: BuildCommandOptions, card: ModelCard) -> Path:
-    # the name is whatever the card says: /etc/x, say
+def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
+    # a card may have any name, such as /etc/x
     name = card.name.replace('/', '_')
-    return order.report or Path(f'{name}-{order.precision}-report')
+    return options.report or Path(f'{name}-{options.precision}-report')
 
 
-def _tell(plan: Plan, order: BuildCommandOptions, console: Console) -> None:
+def _print_plan(plan: Plan, options: BuildCommandOptions, console: Console) -> None:
     counts = count_precisions(from_json(plan.about['layers']))
     console.print(
         f'{plan.about["library"]}, {len(plan.data) / 1e6:.1f} MB in {plan.about["seconds"]:.1f} '
         f's; layers: ' + ', '.join(f'{n} {name}' for name, n in counts.items()),
         markup=False, highlight=False, soft_wrap=True)
-    if order.out:
-        console.print(f'→ {order.out}; `trt_seg inspect {order.out}` lists its layers',
+    if options.out:
+        console.print(f'→ {options.out}; `trt_seg inspect {options.out}` lists its layers',
                       markup=False, highlight=False, soft_wrap=True)

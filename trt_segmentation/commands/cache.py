@@ -1,40 +1,68 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg cache``: which engines are kept, whether they would be loaded, and their removal."""
+"""``trt_seg cache``: list the cached engines, verify them, or delete them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..builder.cache import cache_folder, EngineCache, Entry
 from ..errors import CacheError
 from ..untrusted.terminal_text import one_line
+from .arguments.options import Commands, set_command
+
+if TYPE_CHECKING:
+    from ..builder.cache import EngineCache, Entry
 
 
-def run_cache(action: str, folder: Path | None) -> int:
+@dataclass(frozen=True)
+class CacheOptions:
+    """Options of ``trt_seg cache``.
+
+    :param action: list, verify or clear.
+    :param folder: folder of the cache; None for the folder that nodes use.
+    """
+
+    action: str
+    folder: Path | None = None
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``trt_seg cache`` with its arguments."""
+    parser = commands.add_parser('cache', help='list, verify or delete the cached engines')
+    parser.add_argument('action', choices=('list', 'verify', 'clear'),
+                        help='verify: exit code 1 if an engine would not be loaded')
+    parser.add_argument('--folder', type=Path, metavar='DIR',
+                        help='folder of the cache ($XDG_CACHE_HOME/trt_segmentation)')
+    set_command(parser, CacheOptions, run_cache)
+
+
+def run_cache(options: CacheOptions) -> int:
     """List, verify or clear the cache.
 
-    :param folder: None for the one nodes use.
-    :returns: 1 where ``verify`` found an engine that would not be loaded, else 0.
-    :raises CacheError: if the folder belongs to somebody else, or ``folder`` holds no cache.
-    :raises NotADirectoryError: if it is a file.
+    :returns: 1 if ``verify`` found an engine that would not be loaded, else 0.
+    :raises CacheError: if the folder belongs to another user, or ``folder`` holds no cache.
+    :raises NotADirectoryError: if ``folder`` is a file.
     """
+    from ..builder.cache import cache_folder, EngineCache
+    folder = options.folder
     if folder and folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that engines are '
-                                 'kept in')
+        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that holds cached '
+                                 'engines')
     engines = cache_folder(folder or '') / 'engines'
     if folder is not None and not engines.is_dir():
         raise CacheError(f'--folder {folder} holds no cache: there is no folder {engines}')
     if not engines.is_dir():
-        print(f'{engines} is not there; nothing was built yet')
+        print(f'{engines} does not exist; nothing was built yet')
         return 0
     cache = EngineCache(folder or '')
-    if action == 'clear':
+    if options.action == 'clear':
         print(f'{cache.clear() / 1e6:.1f} MB freed in {cache.folder}')
         return 0
-    if action == 'verify':
+    if options.action == 'verify':
         return _verify(cache)
     entries = cache.entries()
     for line in _table(entries):
@@ -49,7 +77,7 @@ def _verify(cache: EngineCache) -> int:
     for entry, wrong in checked:
         print(f'{entry.path.name}: {wrong or "ok"}')
     bad = sum(bool(wrong) for _, wrong in checked)
-    print(f'{len(checked)} engines in {cache.folder}, {bad} of them would be built again')
+    print(f'{len(checked)} engines in {cache.folder}; {bad} of them would be built again')
     return 1 if bad else 0
 
 

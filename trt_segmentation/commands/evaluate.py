@@ -1,22 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of a model on street scenes or on a folder of labelled images."""
+"""Measure the accuracy of a model on street scenes or on a folder of labelled images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import closing
 import sys
 from typing import TypeAlias
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from ..accuracy.label_values import LabelValues, read_label_values
+from ..accuracy.label_values import read_label_values
 from ..accuracy.metrics import Scores
 from ..accuracy.samples import (
     draw_street_samples,
@@ -25,77 +24,62 @@ from ..accuracy.samples import (
     read_folder_samples,
     Sample,
 )
-from ..errors import EvaluationError
 from ..model.card import load_card, ModelCard
-from ..pipeline import open_pipeline, Pipeline
+from ..pipeline import open_pipeline
+from ..street import CONDITIONS
 from ..untrusted.output_files import check_file, write_json
+from ..view.progress import ProgressBars
+from .evaluate_options import EvaluateOptions
 
 SCENES = 100
-"""Scenes of each condition, if nobody says how many."""
+"""Street scenes of each condition, unless the user gives a number."""
 
-Source: TypeAlias = 'tuple[Iterable[Sample], int, str]'
-"""Samples, how many they are, and what the progress bar calls them."""
+SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
+"""Samples, the number of samples, and their name on the progress bar."""
 
 
-def run_eval(model: str, engine: str, street: int | None, conditions: Sequence[str],
-             images: Path | None, labels: Path | None, json_path: Path | None,
-             gpu: int = 0, precision: str = 'auto', ignore: Sequence[range] = (),
-             label_map: str | None = None) -> int:
-    """Evaluate with a progress bar, print a table and write the JSON file.
+def run_evaluate(options: EvaluateOptions) -> int:
+    """Score the model with a progress bar, print a table and write the JSON file.
 
-    :param street: scenes of each condition, without ``images``; None for :data:`SCENES`.
-    :param conditions: all where empty.
-    :param json_path: file for the scores; checked before anything is scored.
-    :param ignore: values of the label maps to leave out; ``label_map`` is
-        :func:`.label_values.load_value_map`'s.
-    :raises EvaluationError, LabelValueError, ModelCardError, EngineError, OutputError: as those
-        it calls.
+    :returns: the exit code, 0.
+    :raises EvaluationError, LabelValueError, ModelCardError, EngineError, OutputError: see the
+        functions called here. The JSON path is checked before anything is scored.
     """
-    if (images is None) != (labels is None):
-        raise EvaluationError('--images and --labels go together')
-    if (ignore or label_map) and labels is None:
-        raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
-    for option, value in (('--street', street), ('--condition', conditions)):
-        if images and value:
-            raise EvaluationError(f'{option} is for street scenes; leave it out with --images')
-    if json_path:
-        check_file(json_path, '--json')
-    card, values = load_card(model), read_label_values(ignore, label_map)
-    given = (_folder(card, images, labels, values) if images and labels else
-             _scenes(card, street or SCENES, conditions))
-    pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision,
-                             log=lambda line: print(line, file=sys.stderr))
-    try:
-        scored = {name: _tracked(pipeline, *source) for name, source in given.items()}
-    finally:
-        pipeline.close()
-    tell(scored, f'{card.name}, {pipeline.identity.engine} {pipeline.identity.precision}')
-    if json_path:
-        tree = {'model': card.name, 'engine': pipeline.identity.engine,
-                'precision': pipeline.identity.precision,
-                'scores': {name: scores.tree() for name, scores in scored.items()}}
-        write_json(json_path, tree, '--json')
+    options.check()
+    if options.json:
+        check_file(options.json, '--json')
+    card = load_card(options.model)
+    sources = _sources(card, options)
+    with closing(open_pipeline(card, options.engine, gpu=options.gpu,
+                               precision=options.precision,
+                               log=lambda line: print(line, file=sys.stderr))) as pipeline, \
+            ProgressBars() as bars:
+        scored = {name: evaluate(pipeline, bars.track(title, samples, count))
+                  for name, (samples, count, title) in sources.items()}
+    identity = pipeline.identity
+    print_scores(scored, f'{card.name}, {identity.engine} {identity.precision}')
+    if options.json:
+        write_json(options.json, {
+            'model': card.name, 'engine': identity.engine, 'precision': identity.precision,
+            'scores': {name: scores.tree() for name, scores in scored.items()}}, '--json')
     return 0
 
 
-def _folder(card: ModelCard, images: Path, labels: Path, values: LabelValues) -> dict[str, Source]:
-    samples = read_folder_samples(images, labels, len(card.classes), values)
-    return {images.name: (samples, len(pair_files(images, labels)), str(images))}
-
-
-def _scenes(card: ModelCard, count: int, conditions: Sequence[str]) -> dict[str, Source]:
-    from ..street import CONDITIONS
+def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSource]:
+    """Return the samples to score, by the name of their column."""
+    images, labels = options.images, options.labels
+    if images and labels:
+        values = read_label_values(options.ignore, options.label_map)
+        samples = read_folder_samples(images, labels, len(card.classes), values)
+        return {images.name: (samples, len(pair_files(images, labels)), str(images))}
+    count = options.street or SCENES
     return {condition: (draw_street_samples(card, count, condition), count, condition)
-            for condition in conditions or CONDITIONS}
+            for condition in options.condition or CONDITIONS}
 
 
-def _tracked(pipeline: Pipeline, samples: Iterable[Sample], count: int, what: str) -> Scores:
-    return evaluate(pipeline, track(samples, escape(what), count, console=Console(stderr=True)))
-
-
-def tell(scored: dict[str, Scores], title: str) -> None:
-    """Print a table: a row a class, a column a condition."""
-    # escaped or a Text: rich would take brackets in names for its markup
+def print_scores(scored: dict[str, Scores], title: str) -> None:
+    """Print a table with a row for each class and a column for each condition."""
+    # Names are escaped or put into a Text, because rich reads brackets as markup.
     table = Table('IoU', *map(escape, scored), title=Text(title))
     classes = next(iter(scored.values())).classes
     for name, *row in zip(classes, *(scores.iou for scores in scored.values())):

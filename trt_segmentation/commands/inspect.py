@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an ONNX file is, what this package takes it for and why, and a card to start from."""
+"""Describe an ONNX file, say how this package would use it and why, and suggest a card."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..untrusted.onnx_graph import Ending, read_endings
 from ..untrusted.terminal_text import one_line, printable
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
-"""Cards whose class list has this many names."""
+"""Installed cards, by the number of their classes."""
 HEIGHT, WIDTH = 512, 1024
-"""Suggested where a network leaves its size open."""
+"""Input size to suggest if a network leaves the size open, in pixels."""
 
 
 def inspect_model(path: Path) -> str:
-    """The text of ``trt_seg inspect`` for an ONNX file.
+    """Return the text of ``trt_seg inspect`` for an ONNX file.
 
     :raises NotASegmentation: if no card can be written for it.
-    :raises EngineError: when the file cannot be loaded; says what could be read of it.
+    :raises EngineError: if the file cannot be loaded; the message has all that could be read.
     """
     facts = _facts(summarise(path))
     try:
@@ -35,7 +35,7 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = tensors(session)
-    # a line break in the path would end the comment, and the rest of it be part of the card
+    # one_line(), because a line break in the path would end the comment and change the card
     lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
@@ -46,11 +46,11 @@ def inspect_model(path: Path) -> str:
                   *_outline(path, inputs, outputs)]
         raise NotASegmentation(f'{path} is no segmentation network as it is: {error}',
                                _commented(lines)) from error
-    lines += ['', 'Taken for', *(f'  {line}' for line in _taken(signature)),
+    lines += ['', 'Used as', *(f'  {line}' for line in _uses(signature)),
               'because', *(f'  {reason}' for reason in signature.reasons)]
     lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
-              'and correct what it cannot know:']
-    # comments, so that the whole output is a card that can be redirected into a file
+              'and correct what the network does not say:']
+    # The description is comments, so that the whole output is a card and can go into a file.
     return '\n'.join([_commented(lines), '', card_text(path, signature, inputs)])
 
 
@@ -60,9 +60,9 @@ def _commented(lines: list[str]) -> str:
 
 def guess(inputs: list[Tensor], outputs: list[Tensor],
           endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Resolve a network without a card: a gray image where it has one channel, and so on.
+    """Resolve a network without a card. An input with one channel is a gray image.
 
-    :raises EngineError: when it is no segmentation network.
+    :raises EngineError: if the network is no segmentation network.
     """
     shape = inputs[0].shape if inputs else ()
     gray = len(shape) == 4 and 3 not in (shape[1], shape[3]) and 1 in (shape[1], shape[3])
@@ -78,55 +78,55 @@ def guess(inputs: list[Tensor], outputs: list[Tensor],
 
 
 def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
-    """A model card in YAML that :func:`trt_segmentation.model.card.load_card` accepts."""
-    image, answer = signature.input, signature.output
+    """Return a model card in YAML that :func:`trt_segmentation.model.card.load_card` accepts."""
+    image, output = signature.input, signature.output
     axes = (2, 3) if image.layout == 'nchw' else (1, 2)
     lines = [f'name: {_quoted(path.stem)}', f'model: {_quoted(path.name)}', 'input:',
              f'  name: {_quoted(image.name)}', f'  layout: {image.layout}']
-    lines += [f'  {side}: {size}      # the network leaves it open: what was it trained at?'
+    lines += [f'  {side}: {size}      # left open: which size was used in training?'
               for axis, side, size in zip(axes, ('height', 'width'), (image.height, image.width))
               if inputs[0].shape[axis] is None]
     if image.dtype == 'uint8':
         lines.append(f'  color: {"gray" if image.channels == 1 else "rgb"}      # or bgr')
     elif image.channels == 1:
-        lines += ['  color: gray', '  mean: [0.5]      # what was it trained with?',
+        lines += ['  color: gray', '  mean: [0.5]      # which values were used in training?',
                   '  std: [0.5]']
     else:
         lines += ['  color: rgb      # or bgr',
-                  "  mean: [0.485, 0.456, 0.406]      # ImageNet's; what was it trained with?",
+                  "  mean: [0.485, 0.456, 0.406]      # ImageNet's; which were used in training?",
                   '  std: [0.229, 0.224, 0.225]']
     others = ', '.join(map(_quoted, signature.alternatives))
     lines += ['  resize: stretch      # or letterbox, crop', 'output:',
-              f'  name: {_quoted(answer.name)}' + (f'      # or {others}' if others else ''),
-              f'  kind: {answer.kind}']
-    if answer.layout != 'nhw' and answer.kind != 'labels':
-        lines.append(f'  layout: {answer.layout}')
+              f'  name: {_quoted(output.name)}' + (f'      # or {others}' if others else ''),
+              f'  kind: {output.kind}']
+    if output.layout != 'nhw' and output.kind != 'labels':
+        lines.append(f'  layout: {output.layout}')
     return '\n'.join(lines + _classes(signature)) + '\n'
 
 
 def _quoted(text: str) -> str:
-    # a JSON string is a YAML string, whatever is in it
+    # every JSON string is a YAML string too
     return printable(json.dumps(text, ensure_ascii=False))
 
 
 def _classes(signature: Signature) -> list[str]:
     count = signature.classes
     if count is None:
-        return ['# class ids do not say how many there are: name every one',
+        return ['# the output has class ids only; write the name of every class',
                 'classes: [class_0, class_1]']
     if name := KNOWN_CLASSES.get(count):
-        return [f'# {count} classes may well be these', f'classes: {name}', f'palette: {name}']
+        return [f'# {count} classes: probably these', f'classes: {name}', f'palette: {name}']
     return ['classes:', *(f'- class_{index}' for index in range(count))]
 
 
 def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
-    """The card that somebody who knows better can write; empty if none would be accepted."""
+    """Return the start of a card for the user to complete; empty if no card can work."""
     names = [tensor.name for tensor in outputs if len(tensor.shape) in (3, 4)]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
         return []
     others = ', '.join(map(_quoted, names[1:]))
-    return ['If one output is a map of the image all the same, write a card, with a name for each '
-            'class:', f'  model: {_quoted(path.name)}', '  output:',
+    return ['If one output is a label map of the image after all, write a card with a name for '
+            'each class:', f'  model: {_quoted(path.name)}', '  output:',
             f'    name: {_quoted(names[0])}' + (f'      # or {others}' if others else ''),
             '    kind: logits      # or probabilities, sigmoid, probability, labels',
             '  classes: [class_0, class_1]']
@@ -135,19 +135,20 @@ def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[st
 def _facts(summary: OnnxSummary) -> list[str]:
     often = ', '.join(f'{op} ×{count}' for op, count in summary.operators.most_common(8))
     return [
-        f'opset {summary.opset}, IR {summary.ir_version}, made by {summary.producer or "nobody"}',
+        f'opset {summary.opset}, IR {summary.ir_version}, made by '
+        + (summary.producer or 'an unknown program'),
         f'{summary.parameters.total():,} parameters, {_size(summary.weight_bytes)}, '
         f'{summary.precision}',
         f'{summary.operators.total()} nodes: {often or "none"}']
 
 
-def _taken(signature: Signature) -> list[str]:
-    image, answer = signature.input, signature.output
+def _uses(signature: Signature) -> list[str]:
+    image, output = signature.input, signature.output
     return [
         f'image   {image.name}: {image.dtype} {image.layout}, {image.channels} channel(s), '
         f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
-        f'answer  {answer.name}: {answer.kind} {answer.layout}, {answer.dtype}'
-        + (f', {signature.classes} classes' if answer.kind not in ONE and signature.classes
+        f'output  {output.name}: {output.kind} {output.layout}, {output.dtype}'
+        + (f', {signature.classes} classes' if output.kind not in ONE and signature.classes
            else '')]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a plan is: layers, the precision each really got, memory, inputs and outputs."""
+"""Describe a plan: its layers with the precision they really have, memory, inputs, outputs."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Whether a file is a plan rather than a network, by its name or its sidecar."""
+    """Return whether a file is a plan, not a network; its name or its sidecar decides."""
     if path.suffix in SUFFIXES:
         return True
-    # a folder such as . or / has no name that a sidecar could have
+    # is_file() comes first, because a folder such as . or / has no name for a sidecar
     return path.suffix != '.onnx' and path.is_file() and sidecar_path(path).is_file()
 
 
 def inspect_plan(path: Path) -> str:
-    """The text of ``trt_seg inspect`` for a plan; needs neither TensorRT nor a GPU.
+    """Return the text of ``trt_seg inspect`` for a plan; needs neither TensorRT nor a GPU.
 
-    :raises CacheError: where it is no plan of ours, or was changed since it was built.
+    :raises CacheError: if the file is no plan of ours, or was changed after it was built.
     """
     plan = load_signed_plan(path)
     try:
         return printable(_text(path, len(plan.data), plan.about))
-    # a sidecar is anybody's JSON, and its hash is that of the plan alone
+    # A sidecar may hold any JSON: its hash protects only the plan.
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CacheError(f'{path}: {sidecar_path(path).name} is not what `trt_seg build` writes: '
+        raise CacheError(f'{path}: {sidecar_path(path).name} was not written by `trt_seg build`: '
                          f'{type(error).__name__}: {error}') from error
 
 
@@ -61,7 +61,7 @@ def _memory(memory: Mapping[str, int]) -> Iterator[str]:
     for name, count in memory.items():
         yield f'{name:12}{count / 1e6:8.2f} MB'
     if not memory:
-        yield 'memory: this TensorRT tells it only when the plan is loaded'
+        yield 'memory: unknown; this TensorRT reports it only when it loads the plan'
 
 
 def _layers(layers: Sequence[Layer], kind: str) -> Iterator[str]:

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segment every frame of a recorded bag into another bag, and compare with a third."""
+"""Segment every frame of a bag into another bag, and compare the result with a third bag."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
@@ -14,8 +14,6 @@ import sys
 import time
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from ..bags.golden import choose_label_topic, Expectation
@@ -28,24 +26,29 @@ from ..pipeline import open_pipeline, Pipeline
 from ..serving.stopping import StopSignals
 from ..stats import percentiles
 from ..untrusted.output_files import check_claim, claim_folder
+from ..view.progress import ProgressBars
+from .replay_options import ReplayOptions
+
+ShowSegmentation = Callable[[Segmentation], None]
 
 
 @dataclass
-class Replay:
-    """What a replay did.
+class ReplayResult:
+    """The result of a replay.
 
-    :param total: frames on the topic.
-    :param answered: frames segmented and written.
+    :param total: number of frames on the topic.
+    :param segmented: number of frames segmented and written.
     :param bad: one line for each frame that could not be read.
-    :param agreement: how far the frames agree with what was expected; None without expectation.
-    :param difference: the first difference from what was expected; None where there is none.
-    :param stopped_by: number of the signal that ended it early.
-    :param seconds: from the first frame to the last.
-    :param latency_ms: by stage, one number a frame.
+    :param agreement: how well the label maps agree with the expected ones; None if nothing was
+        compared.
+    :param difference: the first difference from the expected label maps; None if there is none.
+    :param stopped_by: number of the signal that stopped the replay early.
+    :param seconds: time from the first frame to the last.
+    :param latency_ms: milliseconds by stage, one number for each frame.
     """
 
     total: int
-    answered: int = 0
+    segmented: int = 0
     bad: list[str] = field(default_factory=list)
     agreement: str | None = None
     difference: str | None = None
@@ -55,154 +58,153 @@ class Replay:
 
     @property
     def exit_code(self) -> int:
-        """0 when every frame was answered as expected, 1 when not, 128 + signal when stopped."""
+        """0 if every frame was segmented as expected, else 1; 128 + signal after a signal."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.bad or self.difference else 0
 
 
-def replay(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
-           expectation: Expectation | None = None, wanted: Wanted = Wanted(), *,
-           stop: StopSignals | None = None, seen: Callable[[Segmentation], None] | None = None,
-           report: Callable[[Replay, str | None], None] = lambda done, line: None) -> Replay:
-    """Segment every frame of a topic once, in order, and pass its camera infos on.
+@dataclass(frozen=True)
+class _Replay:
+    """One replay: reads a topic of a bag, segments its frames and writes the results."""
 
-    A frame that cannot be read is noted and the next one taken. Ends at the first difference
-    from the expectation.
+    bag: BagReader
+    topic: str
+    pipeline: Pipeline
+    writer: BagWriter
+    expectation: Expectation | None
+    wanted: Wanted
+    show: ShowSegmentation | None
 
-    :param seen: given each answer after it was written, before it is released.
-    :param report: called after each frame, with a line where there is something to say.
-    :raises EngineError: naming the frame; what was answered before is written.
-    :raises BagError: where the bag breaks off; likewise.
-    """
-    done = Replay(bag.image_topics()[topic])
-    camera_info = bag.camera_info_topic(topic)
-    start = time.monotonic()
-    try:
-        for recorded in bag.messages([topic] + ([camera_info] if camera_info else [])):
-            if stop and stop.caught:
-                done.stopped_by = stop.caught
-                break
-            if recorded.topic == camera_info:
-                writer.write_camera_info(recorded)
-                continue
-            line = _one(recorded, done, pipeline, writer, expectation, wanted, seen)
-            done.seconds = time.monotonic() - start
-            report(done, line)
-            if done.difference:
-                break
-    except (BagError, EngineError) as error:
-        raise type(error)(f'{error}. {writer.path} holds the {done.answered} answers '
-                          'before it') from error
-    if expectation and not done.difference:
-        done.agreement = expectation.summary()
-        done.difference = None if done.stopped_by else expectation.describe_missing()
-    return done
+    def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
+        """Segment every frame once, in order, and copy the camera infos.
 
+        A frame that cannot be read is noted and skipped. The replay ends at the first difference
+        from the expected label maps, and after a signal.
 
-def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter,
-         expectation: Expectation | None, wanted: Wanted,
-         seen: Callable[[Segmentation], None] | None) -> str | None:
-    where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
-    try:
-        frame = recorded.frame()
-        pipeline.submit([frame], wanted)
-        (answer,) = pipeline.collect()
-    except FrameError as error:
-        done.bad.append(f'{where}: {error}')
-        return done.bad[-1]
-    except EngineError as error:
-        raise EngineError(f'{where}: {error}') from error
-    writer.write(recorded.log_time_ns, answer)
-    done.answered += 1
-    for stage, ms in answer.timings.items():
-        done.latency_ms.setdefault(stage, []).append(ms)
-    if seen:
-        seen(answer)
-    difference = expectation.compare(frame.stamp_ns, answer.labels) if expectation else None
-    answer.release()
-    if difference:
-        done.difference = f'{where}: {difference}'
-    return None
-
-
-def run_replay(bag_path: Path, out: Path, *, model: str = 'street', engine: str = 'auto',
-               gpu: int = 0, precision: str = 'auto', image_topic: str | None = None,
-               namespace: str = 'segmentation',
-               overlay: bool = True, png: bool = False, expect: Path | None = None,
-               expect_topic: str | None = None, min_agreement: float = 1.0,
-               allow_missing: bool = False, overwrite: bool = False, view: bool = False,
-               save_view: Path | None = None) -> int:
-    """Replay a bag with a progress bar and a table at the end.
-
-    :param gpu: and ``precision``, as :func:`.pipeline.open_pipeline`.
-    :param namespace: of the topics written, see :class:`BagWriter`.
-    :param expect: bag to compare label maps with; ``expect_topic``, ``min_agreement`` and
-        ``allow_missing`` are :class:`Expectation`'s.
-    :param view: show it in Rerun's viewer; ``save_view`` writes a file for it.
-    :returns: the exit code, see :attr:`Replay.exit_code`.
-    :raises ReplayError, ViewError, BagError, ModelCardError, EngineError, FileNotFoundError:
-        before anything is written, except where the bag or the engine breaks on the way.
-    """
-    root = topic_root(namespace)
-    for option, given in (('--expect-topic', expect_topic), ('--allow-missing', allow_missing),
-                          ('--min-agreement', min_agreement != 1.0)):
-        if given and not expect:
-            raise ReplayError(f'{option} is for a comparison; give the bag to compare with: '
-                              '--expect')
-    card = load_card(model)
-    check_out(out, overwrite, [bag_path] + ([expect] if expect else []))
-    if view or save_view:
-        from ..view.rerun_view import check_view
-        check_view(view, save_view)
-    with BagReader(bag_path) as bag:
-        topic = bag.image_topic(image_topic)
-        expected = BagReader(expect) if expect else None
+        :raises EngineError: raise_output_errors the frame; the results before it are written.
+        :raises BagError: if the rest of the bag is unreadable; the results before are written.
+        """
+        done = ReplayResult(self.bag.image_topics()[self.topic])
+        step = bars.add_bar(self.topic, done.total)
         try:
-            expectation = Expectation(
-                expected, choose_label_topic(expected, root, expect_topic), card.classes,
-                min_agreement, allow_missing) if expected else None
-            pipeline = open_pipeline(card, engine, gpu=gpu, precision=precision, log=_log)
-            try:
-                _make_room(out)
-                with StopSignals() as stop, BagWriter(
-                        out, card, namespace, overlay=overlay, png=png,
-                        camera_info=bag.camera_info_topic(topic) is not None) as writer, \
-                        _viewed(card, view, save_view) as seen:
-                    done = _with_bar(bag, topic, pipeline, writer, expectation,
-                                     Wanted(overlay=overlay), stop, seen)
-            finally:
-                pipeline.close()
-        finally:
-            if expected:
-                expected.close()
-    tell(done, out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
+            self._segment_all(done, stop, step, bars.print_line)
+        except (BagError, EngineError) as error:
+            raise type(error)(f'{error}. {self.writer.path} holds the {done.segmented} results '
+                              'before it') from error
+        if self.expectation and not done.difference:
+            done.agreement = self.expectation.summary()
+            done.difference = None if done.stopped_by else self.expectation.describe_missing()
+        return done
+
+    def _segment_all(self, done: ReplayResult, stop: StopSignals, step: Callable[[float], None],
+                     print_line: Callable[[str], None]) -> None:
+        camera_info = self.bag.camera_info_topic(self.topic)
+        start = time.monotonic()
+        for recorded in self.bag.messages([self.topic] + ([camera_info] if camera_info else [])):
+            if stop.caught:
+                done.stopped_by = stop.caught
+                return
+            if recorded.topic == camera_info:
+                self.writer.write_camera_info(recorded)
+                continue
+            bad = len(done.bad)
+            self._segment(recorded, done)
+            done.seconds = time.monotonic() - start
+            step(done.segmented + len(done.bad))
+            for line in done.bad[bad:]:
+                print_line(line)
+            if done.difference:
+                return
+
+    def _segment(self, recorded: Recorded, done: ReplayResult) -> None:
+        where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
+        try:
+            frame = recorded.frame()
+            self.pipeline.submit([frame], self.wanted)
+            (segmentation,) = self.pipeline.collect()
+        except FrameError as error:
+            done.bad.append(f'{where}: {error}')
+            return
+        except EngineError as error:
+            raise EngineError(f'{where}: {error}') from error
+        self.writer.write(recorded.log_time_ns, segmentation)
+        done.segmented += 1
+        for stage, ms in segmentation.timings.items():
+            done.latency_ms.setdefault(stage, []).append(ms)
+        if self.show:
+            self.show(segmentation)
+        if self.expectation and (difference := self.expectation.compare(
+                frame.stamp_ns, segmentation.labels)):
+            done.difference = f'{where}: {difference}'
+        segmentation.release()
+
+
+def run_replay(options: ReplayOptions) -> int:
+    """Replay a bag with a progress bar, and print a table at the end.
+
+    :returns: the exit code, see :attr:`ReplayResult.exit_code`.
+    :raises ReplayError, ViewError, BagError, ModelCardError, EngineError, FileNotFoundError:
+        before anything is written; but BagError and EngineError also during the replay.
+    """
+    root = topic_root(options.namespace)
+    options.check()
+    card = load_card(options.model)
+    check_out(options.out, options.overwrite,
+              [options.bag] + ([options.expect] if options.expect else []))
+    if options.view or options.save_view:
+        from ..view.rerun_view import check_view
+        check_view(options.view, options.save_view)
+    with BagReader(options.bag) as bag:
+        topic = bag.image_topic(options.image_topic)
+        with _expectation(options, card, root) as expectation, closing(open_pipeline(
+                card, options.engine, gpu=options.gpu, precision=options.precision,
+                log=_print_error)) as pipeline:
+            _make_room(options.out)
+            with StopSignals() as stop, BagWriter(
+                    options.out, card, options.namespace, overlay=options.overlay,
+                    png=options.png, camera_info=bag.camera_info_topic(topic) is not None
+                    ) as writer, _view(card, options) as show, ProgressBars() as bars:
+                done = _Replay(bag, topic, pipeline, writer, expectation,
+                               Wanted(overlay=options.overlay), show).run(stop, bars)
+    print_result(done, options.out, f'{pipeline.identity.engine}, {pipeline.identity.device}')
     return done.exit_code
 
 
 @contextmanager
-def _viewed(card: ModelCard, view: bool, save_view: Path | None
-            ) -> Iterator[Callable[[Segmentation], None] | None]:
-    """What shows each answer, where they are to be seen."""
-    if not (view or save_view):
+def _expectation(options: ReplayOptions, card: ModelCard, root: str
+                 ) -> Iterator[Expectation | None]:
+    """Open the bag to compare with; yield None if there is none."""
+    if not options.expect:
+        yield None
+        return
+    with BagReader(options.expect) as expected:
+        yield Expectation(expected, choose_label_topic(expected, root, options.expect_topic),
+                          card.classes, options.min_agreement, options.allow_missing)
+
+
+@contextmanager
+def _view(card: ModelCard, options: ReplayOptions) -> Iterator[ShowSegmentation | None]:
+    """Open the view; yield a function that shows a segmentation, or None without a view."""
+    if not (options.view or options.save_view):
         yield None
         return
     from ..view.rerun_view import RerunView
-    with RerunView(card, view, save_view) as shown:
-        yield shown.answer
+    with RerunView(card, options.view, options.save_view) as view:
+        yield view.show
 
 
-def _log(line: str) -> None:
+def _print_error(line: str) -> None:
     print(line, file=sys.stderr)
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
     """Refuse an output folder that exists, unless it may be replaced and is a bag of ours.
 
-    :raises ReplayError, OutputError: saying which.
+    :raises ReplayError, OutputError: with the reason.
     """
     for source in sources:
-        # not resolve(), which fails on links that go in circles
+        # realpath() and not resolve(), because resolve() fails on links that form a circle
         read = Path(os.path.realpath(source))
         if Path(os.path.realpath(out)) in (read, *read.parents):
             raise ReplayError(f'--out {out} holds {source}, which is read here; '
@@ -215,48 +217,31 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Empty a bag of ours; its folder goes too, as the writer makes one of its own."""
+    """Empty a bag of ours and delete its folder, because the writer makes a new folder."""
     claim_folder(out, '--out')
     try:
         out.rmdir()
     except OSError as error:
-        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; name the folder '
-                          'from outside') from error
+        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; run the command in '
+                          'another folder and give the path') from error
 
 
-def _with_bar(bag: BagReader, topic: str, pipeline: Pipeline, writer: BagWriter,
-              expectation: Expectation | None, wanted: Wanted, stop: StopSignals,
-              seen: Callable[[Segmentation], None] | None) -> Replay:
-    console = Console(stderr=True)
-    columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(escape(topic), total=bag.image_topics()[topic])
-
-        def report(_: Replay, line: str | None) -> None:
-            bar.advance(task)
-            if line:
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-        return replay(bag, topic, pipeline, writer, expectation, wanted, stop=stop,
-                      seen=seen, report=report)
-
-
-def tell(done: Replay, out: Path, engine: str) -> None:
-    """Print the counts, the latencies and whatever was not as it should be."""
+def print_result(done: ReplayResult, out: Path, engine: str) -> None:
+    """Print the counts, the latencies, and all that went wrong."""
     console = Console()
     table = Table('stage', 'p50 ms', 'p95 ms', 'p99 ms', title=f'latency on {engine}')
     for stage, values in done.latency_ms.items():
         table.add_row(stage, *(f'{ms:.2f}' for ms in percentiles(values).values()))
     if done.latency_ms:
         console.print(table)
-    rate = done.answered / done.seconds if done.seconds else 0.0
-    lines = [f'{done.answered} of {done.total} frames in {done.seconds:.1f} s '
+    rate = done.segmented / done.seconds if done.seconds else 0.0
+    lines = [f'{done.segmented} of {done.total} frames in {done.seconds:.1f} s '
              f'({rate:.1f} fps) → {out}']
     if done.bad:
         lines.append(f'bad frames, listed above: {len(done.bad)}')
     if done.stopped_by:
         lines.append(f'stopped by {signal.Signals(done.stopped_by).name}; {out} is closed and '
-                     f'holds the first {done.answered} answers')
+                     f'holds the first {done.segmented} results')
     if done.agreement and not done.difference:
         lines.append(done.agreement)
     if done.difference:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A view fed from the messages of a running node, beside whoever receives them."""
+"""Show the messages of a running node in a view, beside the receiver of the messages."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Messages that may wait for the view, and images for their label maps; others are left out."""
+"""Most messages that wait for the view, and most images that wait for their label maps."""
 
 
-class Tap:
-    """Shows messages in a thread of its own: who hands them over never waits for the view.
+class MessageTap:
+    """Shows messages in a separate thread, so that the receiver never waits for the view.
 
-    An image is shown with its label map; one that was never answered is not.
+    An image is shown together with its label map. An image without a label map is not shown.
 
-    :param view: closed by :meth:`close`.
-    :param topics: what is on each topic; only ``image`` and ``labels`` are shown.
-    :param frame_log: the node's, which says how long each frame took; it need not be there yet.
+    :param view: :meth:`close` closes it.
+    :param topics: what each topic carries; only ``image`` and ``labels`` are shown.
+    :param frame_log: log file of the node with the times of each frame. It may not exist yet.
     """
 
     def __init__(self, view: RerunView, topics: Mapping[str, str], frame_log: Path) -> None:
         self.left_out = 0
-        """Messages that came while too many waited."""
+        """Number of messages left out because too many were waiting."""
         self.bad: list[str] = []
-        """What was wrong with messages that could not be shown."""
+        """One line for each message that could not be shown."""
         self._view = view
         self._topics = {topic: what for topic, what in topics.items()
                         if what in ('image', 'labels')}
-        self._log = _Tail(frame_log)
-        self._halves: dict[int, Recorded] = {}  # by stamp, an image or a label map
+        self._log = _LogTail(frame_log)
+        # by stamp: an image that waits for its label map, or the other way round
+        self._halves: dict[int, Recorded] = {}
         self._waiting: Queue[tuple[str, bytes]] = Queue(WAITING)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._show, name='view', daemon=True)
         self._thread.start()
 
     def __call__(self, topic: str, data: bytes) -> None:
-        """Take a sensor_msgs/Image as CDR; returns at once."""
+        """Take a sensor_msgs/Image in CDR form and return at once."""
         if topic not in self._topics:
             return
         try:
@@ -53,28 +54,29 @@ class Tap:
             self.left_out += 1
 
     def close(self) -> None:
-        """Show what waits and the rest of the frame log, and close the view."""
+        """Show the waiting messages and the rest of the frame log, then close the view."""
         self._ended.set()
         self._thread.join()
         self._view.close()
 
     def _show(self) -> None:
         while True:
-            ended = self._ended.is_set()  # before looking: what was put before it is shown
+            ended = self._ended.is_set()  # read this before the queue, so that no message is lost
             try:
                 topic, data = self._waiting.get(timeout=0.1)
             except Empty:
                 if ended:
                     break
             else:
-                self._message(topic, data)
-            self._timings()
-        self._timings()
+                self._pair(topic, data)
+            self._show_timings()
+        self._show_timings()
 
-    def _message(self, topic: str, data: bytes) -> None:
+    def _pair(self, topic: str, data: bytes) -> None:
+        """Show an image and its label map once both are there."""
         message = Recorded(topic, IMAGE, 0, 0, data)
         stamp_ns = message.stamp_ns or 0
-        # a label map over a later image would look like a bad one: they are shown together
+        # A label map over a later image would look wrong, so both are shown together.
         if (other := self._halves.pop(stamp_ns, None)) is None or other.topic == topic:
             self._halves[stamp_ns] = message
             if len(self._halves) > WAITING:
@@ -86,24 +88,24 @@ class Tap:
         except FrameError as error:
             self.bad.append(f'{stamp_text(stamp_ns)}: {error}')
             return
-        self._view.image(frame)
-        self._view.labels(stamp_ns, found)
+        self._view.show_image(frame)
+        self._view.show_labels(stamp_ns, found)
 
-    def _timings(self) -> None:
-        for line in self._log.lines():
+    def _show_timings(self) -> None:
+        for line in self._log.read_new_lines():
             entry = json.loads(line)
             if 'timings' in entry:
-                self._view.timings(entry['stamp_ns'], entry['timings'])
+                self._view.show_timings(entry['stamp_ns'], entry['timings'])
 
 
-class _Tail:
-    """The whole lines that were added to a file since the last look."""
+class _LogTail:
+    """Reads the complete lines that were added to a file since the last read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position = 0
 
-    def lines(self) -> list[str]:
+    def read_new_lines(self) -> list[str]:
         if not self._path.exists():
             return []
         with self._path.open('rb') as file:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for people: rows of image, truth, label map and overlay; latency plots."""
+"""Draw pictures for people: rows of image, truth, label map and overlay; latency plots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..untrusted.output_files import write_figure
 Picture = npt.NDArray[np.uint8]
 
 WIDTH = 1600
-"""Pixels across a montage: what a README shows on a wide screen."""
+"""Width of a montage in pixels; this is the width of a README on a wide screen."""
 
 _MARGIN = 24
 _GAP = 10
@@ -38,13 +38,13 @@ _STAGES = ('#0b6e99', '#e07a1f', '#4f9d4d', '#b8336a', '#6c5bb7', '#8a6d3b', '#3
 
 
 class MontageRow(NamedTuple):
-    """One line of a montage; arrays of one (height, width).
+    """One row of a montage. All arrays have the same height and width.
 
     :param image: (height, width, 3) uint8 BGR.
-    :param truth: (height, width) class ids, or None where not known.
+    :param truth: (height, width) class ids; None if the truth is unknown.
     :param labels: (height, width) class ids.
     :param overlay: (height, width, 3) uint8 BGR.
-    :param name: written beside the row; '' for nothing.
+    :param name: text beside the row; empty for no text.
     """
 
     image: Picture
@@ -55,19 +55,22 @@ class MontageRow(NamedTuple):
 
 
 def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
-    """Paint a label map with the card's palette, unlabelled black: (height, width, 3) RGB."""
+    """Paint a label map with the palette of the card: (height, width, 3) uint8 RGB.
+
+    Unlabelled pixels become black.
+    """
     palette = np.vstack([card.palette, np.array([_UNLABELLED], np.uint8)])
     painted: Picture = palette[np.minimum(labels, len(card.classes))]
     return painted
 
 
-def montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
-    """Set rows of pictures side by side, with column titles and a legend of class colours.
+def draw_montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
+    """Draw rows of pictures with column titles and a legend of the class colours.
 
-    A column of truth is there when a row has one; the legend shows the classes that occur.
+    There is a truth column if a row has a truth. The legend shows the classes that occur.
 
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
-    :raises ValueError: when there are no rows, or arrays of one row differ in size.
+    :raises ValueError: if there are no rows, or the arrays of a row differ in size.
     """
     if not rows:
         raise ValueError('a montage needs at least one row')
@@ -78,37 +81,47 @@ def montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
         titles.remove('Truth')
     left = _MARGIN + (34 if any(row.name for row in rows) else 0)
     cell = (WIDTH - left - _MARGIN - _GAP * (len(titles) - 1)) // len(titles)
+    columns = {title: left + i * (cell + _GAP) for i, title in enumerate(titles)}
     heights = [round(cell * row.image.shape[0] / row.image.shape[1]) for row in rows]
     legend = _Legend(rows, card)
     top = _MARGIN + 40
     bottom = top + sum(heights) + _GAP * (len(rows) - 1) + 22
     page = Image.new('RGB', (WIDTH, bottom + legend.height + _MARGIN), 'white')
     draw = ImageDraw.Draw(page)
-    for column, title in enumerate(titles):
-        draw.text((left + column * (cell + _GAP), top - 12), title, _INK, _font(24, bold=True),
-                  anchor='ls')
+    for title, x in columns.items():
+        draw.text((x, top - 12), title, _INK, _font(24, bold=True), anchor='ls')
     y = top
     for row, height in zip(rows, heights):
-        _name(page, row.name, y, height)
-        pictures = {'Camera image': row.image[..., ::-1], 'Overlay': row.overlay[..., ::-1],
-                    'Label map': colorize(row.labels, card),
-                    'Truth': None if row.truth is None else colorize(row.truth, card)}
-        for column, title in enumerate(titles):
-            x = left + column * (cell + _GAP)
-            if (picture := pictures[title]) is None:
-                draw.text((x + cell // 2, y + height // 2), 'no truth', _FAINT, _font(20),
-                          anchor='mm')
-                continue
-            small = cv2.resize(np.ascontiguousarray(picture), (cell, height),
-                               interpolation=cv2.INTER_AREA)
-            page.paste(Image.fromarray(np.asarray(small, np.uint8)), (x, y))
+        _draw_name(page, row.name, y, height)
+        _draw_row(page, row, card, columns, (y, cell, height))
         y += height + _GAP
     legend.draw(draw, left, bottom)
     return np.ascontiguousarray(np.asarray(page)[..., ::-1])
 
 
+def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapping[str, int],
+              place: tuple[int, int, int]) -> None:
+    """Draw the pictures of a row.
+
+    :param columns: left edge of each column, by title.
+    :param place: top edge, width and height of each picture.
+    """
+    y, width, height = place
+    pictures = {'Camera image': row.image[..., ::-1], 'Overlay': row.overlay[..., ::-1],
+                'Label map': colorize(row.labels, card),
+                'Truth': None if row.truth is None else colorize(row.truth, card)}
+    for title, x in columns.items():
+        if (picture := pictures[title]) is None:
+            ImageDraw.Draw(page).text((x + width // 2, y + height // 2), 'no truth', _FAINT,
+                                      _font(20), anchor='mm')
+            continue
+        small = cv2.resize(np.ascontiguousarray(picture), (width, height),
+                           interpolation=cv2.INTER_AREA)
+        page.paste(Image.fromarray(np.asarray(small, np.uint8)), (x, y))
+
+
 class _Legend:
-    """Swatches with class names, in as many lines as they need."""
+    """The legend: a colour box and a name for each class, in as many lines as needed."""
 
     def __init__(self, rows: Sequence[MontageRow], card: ModelCard) -> None:
         maps = [labels for row in rows for labels in (row.labels, row.truth)
@@ -145,7 +158,7 @@ def _check(row: MontageRow) -> None:
             raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
 
 
-def _name(page: Image.Image, name: str, y: int, height: int) -> None:
+def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:
     if not name:
         return
     strip = Image.new('RGB', (height, 30), 'white')
@@ -154,21 +167,22 @@ def _name(page: Image.Image, name: str, y: int, height: int) -> None:
 
 
 def _font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'  # matplotlib always brings it
+    # matplotlib always brings these fonts
+    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)
 
 
-def latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Plot latencies by stage: each frame in turn, and how many frames stay below each time.
+def write_latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
+    """Plot latencies by stage: of each frame, and the share of frames below each latency.
 
-    :param series: milliseconds of each frame, by stage; stages without a frame are left out.
-    :param path: PNG or any other file matplotlib writes, by its ending.
-    :raises ValueError: when no stage has a frame.
+    :param series: milliseconds of each frame, by stage; stages without frames are left out.
+    :param path: file to write; its suffix gives the format, for example PNG.
+    :raises ValueError: if no stage has a frame.
     """
     known = {stage: np.asarray(values, float) for stage, values in series.items() if len(values)}
     if not known:
         raise ValueError('no latencies to plot')
-    # a Figure of its own draws without a display and leaves pyplot's state alone
+    # Figure, not pyplot: it needs no display and changes no global state
     lines = -(-len(known) // 2)
     figure = Figure(figsize=(16, 7 + 0.3 * lines), dpi=100, layout='constrained')
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # type: ignore[union-attr, call-arg]
@@ -177,11 +191,11 @@ def latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
     for (stage, values), color in zip(known.items(), cycle(_STAGES)):
         axes['each'].plot(np.arange(1, len(values) + 1), values, color=color, linewidth=1.6,
                           marker='o' if len(values) < 60 else '', markersize=4)
-        _distribution(axes['within'], stage, values, color)
-    _dress(axes['each'], 'Latency of each frame', 'frame', 'ms')
+        _draw_distribution(axes['within'], stage, values, color)
+    _style_axes(axes['each'], 'Latency of each frame', 'frame', 'ms')
     axes['each'].set_ylim(bottom=0)
     axes['each'].xaxis.set_major_locator(MaxNLocator(integer=True))
-    _dress(axes['within'], 'Frames answered within', 'ms', 'frames')
+    _style_axes(axes['within'], 'Frames segmented within', 'ms', 'frames')
     axes['within'].set_xlim(0, 1.03 * max(values.max() for values in known.values()))
     axes['within'].set_ylim(0, 1.02)
     axes['within'].yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -191,7 +205,8 @@ def latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
     write_figure(path, figure)
 
 
-def _distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64], color: str) -> None:
+def _draw_distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64],
+                       color: str) -> None:
     marks = np.percentile(values, PERCENTILES)
     numbers = '  '.join(f'p{p} {mark:5.1f}' for p, mark in zip(PERCENTILES, marks))
     steps = np.concatenate([[0.0], np.arange(1, len(values) + 1) / len(values)])
@@ -200,7 +215,7 @@ def _distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64], color
     axes.plot(marks, np.array(PERCENTILES) / 100, 'o', color=color, markersize=7)
 
 
-def _dress(axes: Axes, title: str, across: str, up: str) -> None:
+def _style_axes(axes: Axes, title: str, across: str, up: str) -> None:
     axes.set_title(title, fontsize=17, loc='left', fontweight='bold', pad=12)
     axes.set_xlabel(across, fontsize=13)
     axes.set_ylabel(up, fontsize=13)

@@ -1,58 +1,70 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Progress of one command on a terminal."""
+"""Progress bars of a command on a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-Thing = TypeVar('Thing')
+Item = TypeVar('Item')
 
 
-class Bars:
-    """A bar for everything that takes long, lines above them.
+class ProgressBars:
+    """Progress bars on stderr, with printed lines above them; visible inside a with block.
 
-    :param live: draw ten times a second, in a thread of its own. Without, only :meth:`steps`
-        draws: milliseconds that a measurement can do without.
+    :param live: draw ten times a second, in a separate thread. If False, only a step of
+        :meth:`add_bar` draws. A measurement uses False so that drawing costs it no time.
     """
 
-    def __init__(self, console: Console, live: bool = True) -> None:
-        self._console = console
+    def __init__(self, live: bool = True) -> None:
+        self._console = Console(stderr=True)
         self._live = live
         self._tasks: dict[str, TaskID] = {}
-        self._bars = Progress('{task.description}', BarColumn(), MofNCompleteColumn(),
-                              TimeElapsedColumn(), console=console, auto_refresh=live)
+        self._bars = Progress('{task.description}', BarColumn(bar_width=24), MofNCompleteColumn(),
+                              TimeElapsedColumn(), TimeRemainingColumn(), console=self._console,
+                              auto_refresh=live)
 
-    @contextmanager
-    def shown(self) -> Iterator[Bars]:
-        """Show them while inside."""
-        with self._bars:
-            yield self
+    def __enter__(self) -> ProgressBars:
+        self._bars.start()
+        return self
 
-    def say(self, line: str) -> None:
-        """Print a line."""
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def print_line(self, line: str) -> None:
+        """Print a line above the bars."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def phase(self, name: str, done: int, total: int) -> None:
-        """Take a step of TensorRT's; its phases come and go."""
+    def show_phase(self, name: str, done: int, total: int) -> None:
+        """Show a step of a phase of TensorRT; a new phase gets a new bar."""
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total)
+            self._tasks[name] = self._bars.add_task(escape(name), total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
 
-    def steps(self, name: str, total: int | None = None) -> Callable[[float], None]:
-        """Make a function that is told how many are done."""
-        task = self._bars.add_task(name, total=total)
+    def add_bar(self, name: str, total: int | None = None) -> Callable[[float], None]:
+        """Add a bar and return a function that takes the number of steps done.
+
+        :param total: number of steps; None if unknown.
+        """
+        task = self._bars.add_task(escape(name), total=total)
         return lambda done: self._bars.update(task, completed=done, refresh=not self._live)
 
-    def each(self, name: str, things: Iterable[Thing], total: int | None = None
-             ) -> Iterator[Thing]:
-        """Give every thing, and count those done with."""
-        step = self.steps(name, total)
-        for done, thing in enumerate(things, 1):
-            yield thing
+    def track(self, name: str, items: Iterable[Item], total: int | None = None
+              ) -> Iterator[Item]:
+        """Yield every item; count an item when the caller asks for the next one."""
+        step = self.add_bar(name, total)
+        for done, item in enumerate(items, 1):
+            yield item
             step(done)

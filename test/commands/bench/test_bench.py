@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: what it counts, what it writes, and what it refuses to compare."""
+"""``trt_seg bench``: its figures, its files, and the runs that it refuses to compare."""
 
 import copy
 from html import escape
@@ -33,10 +33,11 @@ from trt_segmentation.commands.bench.measure import (
     memory_mib,
     OUTSIDE,
 )
+from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
 from trt_segmentation.commands.bench.plots import memory_plot
 from trt_segmentation.commands.bench.report import commit, FigureReport
-from trt_segmentation.commands.bench.run import BenchOptions, run_bench
+from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
 from trt_segmentation.commands.cli import main
 from trt_segmentation.errors import BenchError, EngineError, FrameError
@@ -66,7 +67,7 @@ def out(card, tmp_path_factory):
 
 @pytest.fixture
 def run(out):
-    """A fresh copy of what was written."""
+    """A fresh copy of the written run."""
     return json.loads((out / 'bench.json').read_text())
 
 
@@ -114,15 +115,15 @@ def test_samples_and_stages_are_bounded_and_belong_together(run):
 
 def test_thinned_samples_keep_the_ends():
     values = list(np.arange(10_000.0))
-    kept = bench._thinned(values)
+    kept = bench._thin_out(values)
     assert (len(kept), kept[0], kept[-1]) == (bench.SAMPLES, 0.0, 9999.0)
-    assert bench._thinned([1.0, 2.0]) == [1.0, 2.0]
+    assert bench._thin_out([1.0, 2.0]) == [1.0, 2.0]
 
 
 # ---- the page
 
 class Page(HTMLParser):
-    """Tags, what they would load, and the text in scripts and styles."""
+    """The tags of a page, the URLs they would load, and the text of scripts and styles."""
 
     def __init__(self, text):
         super().__init__()
@@ -188,7 +189,7 @@ HOSTILE = ['</script><script>alert(1)</script>', '<!--<script>', '<img src=x one
 
 
 def hostile(run):
-    """The run with odd text wherever a run holds text."""
+    """A run with hostile text in every field that holds text."""
     odd = itertools.cycle(HOSTILE)
     for key in ('when', 'machine', 'commit'):
         run[key] = next(odd) + key
@@ -206,7 +207,7 @@ def hostile(run):
 
 @pytest.mark.parametrize('compared', [False, True])
 def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compared):
-    """Tags of a run full of HTML are those of a plain run."""
+    """The page of a run full of HTML has the same tags as the page of a plain run."""
     plain, path = copy.deepcopy(run), tmp_path / 'bench.html'
     for key in ('setting', 'versions'):
         plain[key].update({f'key {n}': 'x' for n in range(len(HOSTILE))})
@@ -386,7 +387,7 @@ def test_a_camera_that_cannot_be_is_refused(width, height, encoding, message):
 
 
 class Answer(Segmentation):
-    """One that knows whether it was given back."""
+    """A segmentation that counts releases."""
 
     released = 0
 
@@ -395,7 +396,7 @@ class Answer(Segmentation):
 
 
 class Pipeline:
-    """Answers at once; notes how many batches of which size were in flight."""
+    """A pipeline that computes nothing and notes the batches in flight and their sizes."""
 
     def __init__(self, depth, batch, fail_at=None, fail_in='collect'):
         self.depth, self.batch = depth, batch
@@ -425,8 +426,8 @@ def test_cameras_are_served_in_batches_and_within_the_depth(depth, batch):
     served = serve_cameras(pipeline, frames, Wanted(), seconds=0.2, fps=100)
     assert served.cameras == 4
     assert 76 <= served.offered <= 80
-    assert served.offered == served.answered + served.dropped
-    assert served.answered == sum(pipeline.sizes) == Answer.released
+    assert served.offered == served.segmented + served.dropped
+    assert served.segmented == sum(pipeline.sizes) == Answer.released
     assert max(pipeline.sizes) <= batch
     assert pipeline.most <= depth
     assert min(served.latency_ms) >= 0 and served.seconds >= 0.2
@@ -461,9 +462,9 @@ def test_memory_of_a_gpu_is_the_pipelines_and_the_drivers():
 
 # ---- the command
 
-def test_options_reach_the_order(monkeypatch):
+def test_options_reach_the_bench(monkeypatch):
     seen = []
-    monkeypatch.setattr(bench, 'run_bench', lambda order: seen.append(order) or 0)
+    monkeypatch.setattr(bench, 'run_bench', lambda options: seen.append(options) or 0)
     assert main(['bench']) == 0
     assert main(['bench', '--quick']) == 0
     assert main(['bench', '--quick', '--seconds', '3', '--cameras', '2,1,2', '--no-overlay',
@@ -471,10 +472,11 @@ def test_options_reach_the_order(monkeypatch):
                  '--precision', 'fp16', '--networks', '2', '--max-batch', '4', '--engine',
                  'tensorrt', '--model', 'm', '--out', 'o', '--json', 'j', '--compare', 'c']) == 0
     default, quick, own = seen
-    assert default == BenchOptions(cameras=[1, 2, 4, 8])
-    assert quick == BenchOptions(cameras=[1, 4], seconds=1.0)
-    assert own == BenchOptions('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', [1, 2],
-                        3.0, 15.0, False, own.out, own.json, own.compare)
+    assert default == BenchOptions() and quick == BenchOptions(quick=True)
+    assert [(found.camera_counts, found.measured_seconds) for found in seen] == [
+        ((1, 2, 4, 8), 10.0), ((1, 4), 1.0), ((1, 2), 3.0)]
+    assert own == BenchOptions('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', (1, 2),
+                               3.0, True, 15.0, False, own.out, own.json, own.compare)
     assert [str(path) for path in (own.out, own.json, own.compare)] == ['o', 'j', 'c']
 
 

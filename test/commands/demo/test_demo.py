@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo as a user runs it, and its own bag replayed."""
+"""Run the demo as a user does, and replay the bag that it wrote."""
 
 from collections import Counter
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from trt_segmentation.bags.reader import BagReader
+from trt_segmentation.commands.demo.options import DemoOptions
 from trt_segmentation.commands.demo.run import run_demo
 from trt_segmentation.errors import OutputError
 from trt_segmentation.street import CLASSES
@@ -114,7 +115,7 @@ def test_replay_of_its_bag_gives_the_live_label_maps(demo, tmp_path):
 def test_a_folder_that_is_no_report_is_left_alone(tmp_path):
     (tmp_path / 'thesis.txt').write_text('years of work')
     with pytest.raises(OutputError, match=r'--out .* holds thesis\.txt'):
-        run_demo(1, tmp_path)
+        run_demo(DemoOptions(1, tmp_path))
     assert (tmp_path / 'thesis.txt').read_text() == 'years of work'
 
 
@@ -141,7 +142,7 @@ def test_a_node_that_cannot_start_is_named(tmp_path):
 
 @pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
-    """Twice, as a shell and its terminal each send one."""
+    """The signal comes twice, because a shell and its terminal may each send it."""
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--seconds', '600', '--out',
@@ -167,7 +168,7 @@ def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
 
 
 def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
-    """ROS wants to keep its logs there."""
+    """ROS writes its logs to the home folder."""
     done = subprocess.run(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--out', str(tmp_path / 'out')],
         capture_output=True, text=True, timeout=100, env={

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that run while a block lasts: however they behave, none is left behind."""
+"""A process runs for the time of a block, and no process is left after the block."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from trt_segmentation.commands.doctor.choice import choose
+from trt_segmentation.commands.doctor.choice import choose_engine
 from trt_segmentation.engines.nvidia_driver import Driver, DriverGpu
 
 choice = importlib.import_module('trt_segmentation.commands.doctor.choice')
@@ -23,14 +23,14 @@ def no_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tensorrt_whose_library_does_not_load_says_so() -> None:
-    assert choose(A_GPU).why_not['tensorrt'] == 'libnvinfer is not here'
+    assert choose_engine(A_GPU).why_not['tensorrt'] == 'libnvinfer is not here'
 
 
 def test_onnxruntime_of_the_cpu_is_not_taken_for_the_gpus(monkeypatch: pytest.MonkeyPatch
                                                           ) -> None:
     import onnxruntime
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
-    found = choose(A_GPU)
+    found = choose_engine(A_GPU)
     assert found.why_not['onnxruntime-cuda'] == (
         f'ONNX Runtime {onnxruntime.__version__} was built without CUDA')
     assert found.taken == 'onnxruntime-cpu'
@@ -38,6 +38,6 @@ def test_onnxruntime_of_the_cpu_is_not_taken_for_the_gpus(monkeypatch: pytest.Mo
 
 def test_onnxruntime_that_cannot_be_imported_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
-    found = choose(A_GPU)
+    found = choose_engine(A_GPU)
     assert 'ONNX Runtime cannot be imported: ' in found.why_not['onnxruntime-cuda']
     assert found.taken == ''

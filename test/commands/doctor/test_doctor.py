@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The doctor: what it says of machines there are and machines there are not."""
+"""The doctor on this machine and on simulated machines."""
 
 import json
 import os
@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from trt_segmentation.commands import doctor
 from trt_segmentation.commands.doctor import libraries, machine, middleware, selftest
+from trt_segmentation.commands.doctor import run as doctor
 from trt_segmentation.commands.doctor.check import Check, ERROR, OK, WARNING
-from trt_segmentation.commands.doctor.choice import choose, EngineChoice
+from trt_segmentation.commands.doctor.choice import choose_engine, EngineChoice
+from trt_segmentation.commands.doctor.options import DoctorOptions
 from trt_segmentation.engines import ENGINES, Identity
 from trt_segmentation.engines.nvidia_driver import ask_driver, Driver, DriverGpu
 from trt_segmentation.errors import EngineError
@@ -31,7 +32,7 @@ BASE = ('numpy', 'cv2', 'onnxruntime', 'yaml')
 
 @pytest.fixture
 def everything(monkeypatch):
-    """A machine where TensorRT, ONNX Runtime with CUDA and all of Python's side are installed."""
+    """A machine with TensorRT, ONNX Runtime with CUDA and all Python packages installed."""
     import onnxruntime
     for module in (libraries, sys.modules['trt_segmentation.commands.doctor.choice']):
         monkeypatch.setattr(module, 'tensorrt_or_why_not', lambda: ('TensorRT 10.13.0', ''))
@@ -47,28 +48,30 @@ def rtx(monkeypatch):
 
 
 def test_choice_is_the_pipelines_own_here():
-    """On this machine, whatever it is; the reasons are in the self-test's words."""
+    """The doctor chooses the engine that open_pipeline chooses on this machine."""
     pipeline = open_pipeline(load_card('street'))
     try:
-        assert choose(ask_driver()).taken == pipeline.identity.engine
+        assert choose_engine(ask_driver()).taken == pipeline.identity.engine
     finally:
         pipeline.close()
-    assert list(choose(NONE).why_not) == list(ENGINES[1:])
+    assert list(choose_engine(NONE).why_not) == list(ENGINES[1:])
 
 
 def test_choice_by_what_is_missing(everything):
-    assert choose(RTX).taken == 'tensorrt' and choose(RTX).why == 'the first choice works'
-    assert choose(NONE).taken == 'onnxruntime-cpu'
-    assert choose(NONE).why == ('no tensorrt and no onnxruntime-cuda: there is no NVIDIA GPU '
-                                'here')
-    assert 'there is no GPU 3, only 1' in choose(RTX, 3).why
+    assert choose_engine(RTX).taken == 'tensorrt'
+    assert choose_engine(RTX).why == 'the first choice works'
+    assert choose_engine(NONE).taken == 'onnxruntime-cpu'
+    assert choose_engine(NONE).why == (
+        'no tensorrt and no onnxruntime-cuda: there is no NVIDIA GPU here')
+    assert 'there is no GPU 3, only 1' in choose_engine(RTX, 3).why
     rtx(everything)
-    assert choose(RTX).taken == 'tensorrt'
-    assert choose(H200).taken == 'onnxruntime-cuda'
-    assert 'runs on compute capability 7.5, 8.x and 12.x, GPU 0 has 9.0' in choose(H200).why
+    assert choose_engine(RTX).taken == 'tensorrt'
+    assert choose_engine(H200).taken == 'onnxruntime-cuda'
+    assert 'runs on compute capability 7.5, 8.x and 12.x, GPU 0 has 9.0' in choose_engine(H200).why
     everything.setattr(sys.modules['trt_segmentation.commands.doctor.choice'], 'absent',
                        lambda *names: [n for n in names if n == 'cuda.core'])
-    assert choose(RTX).taken == 'onnxruntime-cpu' and 'cuda.core not installed' in choose(RTX).why
+    assert choose_engine(RTX).taken == 'onnxruntime-cpu'
+    assert 'cuda.core not installed' in choose_engine(RTX).why
 
 
 def test_nothing_can_be_taken():
@@ -97,7 +100,7 @@ def test_driver_library_that_is_not_there():
 
 
 def test_driver_is_read_by_its_numbers(monkeypatch):
-    """A simulated driver, which writes where it is told as CUDA's does."""
+    """A simulated driver that writes its results through pointers, as CUDA's driver does."""
     import ctypes
 
     def write(value):
@@ -238,7 +241,7 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     assert errors == (['numpy', 'cv2', 'onnxruntime'] if missing == 'numpy' else [missing])
     assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
     assert 'engine auto takes none' in result.stdout
-    assert 'no self-test while something needed is wrong' in result.stdout
+    assert 'no self-test, because a required part is wrong' in result.stdout
 
 
 class Fake:
@@ -282,7 +285,7 @@ def test_an_engine_that_answers_wrongly_or_breaks_fails(monkeypatch, answer, tex
     monkeypatch.setattr('trt_segmentation.pipeline.open_pipeline', open_one)
     monkeypatch.setattr(selftest, 'tensorrt_or_why_not', lambda: ('', 'none'))
     trials = selftest.try_engines(each=1)
-    assert [trial.good for trial in trials] == [True, False, True] and fake.closed
+    assert [trial.is_good for trial in trials] == [True, False, True] and fake.closed
     assert text in str(trials[1]) and 'none' in str(trials[0])
 
 
@@ -292,14 +295,14 @@ def test_labels_unlike_the_cpus_fail(monkeypatch):
     truth = Fake(lambda frame: scenes[0].truth)
     shifted = scenes[0].truth.copy()
     shifted[:, :64] = 255
-    trial = selftest._judged('onnxruntime-cuda', truth, scenes, [shifted])
+    trial = selftest._judge('onnxruntime-cuda', truth, scenes, [shifted])
     assert trial.wrong.startswith('WRONG: on one scene only 95.') and trial.mean_iou == 1.0
-    assert selftest._judged('onnxruntime-cuda', truth, scenes, [scenes[0].truth]).good
+    assert selftest._judge('onnxruntime-cuda', truth, scenes, [scenes[0].truth]).is_good
 
 
 def test_tensorrt_rtx_builds_without_a_gpu():
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
-    wrong, built = selftest._built(lambda line: None)
+    wrong, built = selftest._build(lambda line: None)
     assert wrong == '' and 'built the fp16 engine in' in built and built.endswith('not run')
 
 
@@ -307,10 +310,10 @@ def test_a_failed_engine_fails_the_doctor(monkeypatch, capsys):
     trial = selftest.Trial('onnxruntime-cuda', wrong='failed: x', identity='i')
     monkeypatch.setattr(doctor, 'try_engines', lambda *args: [
         selftest.Trial('tensorrt', 'not installed'), trial, selftest.Trial('onnxruntime-cpu')])
-    assert doctor.run_doctor(True) == 1
+    assert doctor.run_doctor(DoctorOptions(selftest=True)) == 1
     assert 'onnxruntime-cuda: failed: x' in capsys.readouterr().out
-    assert selftest.Trial('tensorrt', 'not installed').good
-    assert not selftest.Trial('onnxruntime-cpu', 'no such file').good
+    assert selftest.Trial('tensorrt', 'not installed').is_good
+    assert not selftest.Trial('onnxruntime-cpu', 'no such file').is_good
 
 
 def test_long_lines_are_wrapped_and_say_what_to_run():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras at their own rate on one pipeline, served as the node serves them."""
+"""Serve cameras at their own rate with one pipeline, as the node does."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ from ...pipeline import Pipeline
 from ...serving.newest import NewestFrames
 
 _LEAD = 0.05
-"""Seconds until the first frame is due, for the threads to be there."""
+"""Seconds until the first frame is due, so that both threads have started."""
 
 
 @dataclass(frozen=True)
-class Due:
-    """A frame of a camera that came when it was due, by time.monotonic()."""
+class DueFrame:
+    """A frame of a camera; ``arrived`` is its due time, in seconds of time.monotonic()."""
 
     frame: Frame
     arrived: float
 
 
 @dataclass
-class Served:
-    """What became of the frames of some cameras: offered = answered + dropped.
+class CameraCounts:
+    """The frames of some cameras: offered = segmented + dropped.
 
-    :param latency_ms: of every frame answered, from when it was due.
-    :param seconds: that frames came for, and more where the last answer was later.
+    :param cameras: number of cameras.
+    :param offered: frames that the cameras sent.
+    :param dropped: frames that a newer frame of the same camera replaced.
+    :param seconds: time during which frames came; longer if the last result came later.
+    :param latency_ms: milliseconds of every segmented frame, from its due time to its result.
     """
 
     cameras: int
@@ -44,37 +47,40 @@ class Served:
     latency_ms: list[float] = field(default_factory=list)
 
     @property
-    def answered(self) -> int:
-        """Frames that got an answer."""
+    def segmented(self) -> int:
+        """Number of frames that were segmented."""
         return len(self.latency_ms)
 
 
 def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, seconds: float,
-                  fps: float) -> Served:
-    """Let a camera a frame send it again and again for that long, and answer what can be.
+                  fps: float) -> CameraCounts:
+    """Let cameras send frames for some time, and segment as many frames as possible.
 
-    Cameras are out of step with each other. The newest frame of each waits, one that is
-    displaced is dropped, and what waits goes in batches of at most ``pipeline.batch``: the
-    node's policy, in two threads like its, without taking and publishing.
+    The policy and the two threads are those of the node, without receiving and publishing. The
+    newest frame of each camera waits. A newer frame replaces it, and the older frame is dropped.
+    Waiting frames go through the network in batches of at most ``pipeline.batch``. The cameras
+    send at different moments.
 
+    :param frames: one frame for each camera, which sends that frame again and again.
+    :param seconds: how long the cameras send.
     :param fps: frames a second of each camera.
-    :raises EngineError: when the engine failed.
+    :raises EngineError: if the engine failed.
     """
-    return _Cameras(pipeline, frames, wanted).run(seconds, fps)
+    return _CameraRun(pipeline, frames, wanted).run(seconds, fps)
 
 
-class _Cameras:
+class _CameraRun:
     def __init__(self, pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted) -> None:
         self._pipeline = pipeline
         self._frames = frames
         self._wanted = wanted
-        self._newest: NewestFrames[int, Due] = NewestFrames()
+        self._newest: NewestFrames[int, DueFrame] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
-        self._submitted: SimpleQueue[list[Due]] = SimpleQueue()
-        self._served = Served(len(frames))
+        self._submitted: SimpleQueue[list[DueFrame]] = SimpleQueue()
+        self._served = CameraCounts(len(frames))
         self._ended = 0.0
 
-    def run(self, seconds: float, fps: float) -> Served:
+    def run(self, seconds: float, fps: float) -> CameraCounts:
         phases = np.random.default_rng(0).random(len(self._frames))
         start = monotonic() + _LEAD
         times = sorted((start + (turn + phases[camera]) / fps, camera)
@@ -85,26 +91,26 @@ class _Cameras:
             try:
                 for when, camera in times:
                     sleep(max(when - monotonic(), 0.0))
-                    due = Due(self._frames[camera], when)
+                    due = DueFrame(self._frames[camera], when)
                     displaced = self._newest.put(camera, due)
-                    if displaced is due:  # closed: a thread failed
+                    if displaced is due:  # put() gives a frame back after close(): a thread failed
                         break
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
                 else:
-                    sleep(1 / fps)  # the last frames may wait as long as the others did
+                    sleep(1 / fps)  # the last frames may wait as long as all others
             finally:
                 left = self._newest.close()
         for future in work:
             future.result()
-        self._served.offered -= len(left)  # neither answered nor dropped when time was up
+        self._served.offered -= len(left)  # still waiting when the time was over
         self._served.seconds = max(seconds, self._ended - start)
         return self._served
 
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # a frame fetched later is a newer one
+                with self._room:  # wait for room first, so that the fetched frames are the newest
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:
@@ -119,12 +125,12 @@ class _Cameras:
     def _collect(self) -> None:
         try:
             while batch := self._submitted.get():
-                answers = self._pipeline.collect()
+                segmentations = self._pipeline.collect()
                 self._room.release()
                 self._ended = monotonic()
                 self._served.latency_ms += [(self._ended - due.arrived) * 1e3 for due in batch]
-                for answer in answers:
-                    answer.release()
+                for segmentation in segmentations:
+                    segmentation.release()
         finally:
             self._newest.close()
-            self._room.release()  # nobody waits for room that never comes
+            self._room.release()  # wake the other thread if it waits for room

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two runs of ``trt_seg bench`` side by side."""
+"""Compare two runs of ``trt_seg bench``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rich.text import Text
 from .schema import number, title
 
 HIGHER = ('frames/s',)
-"""Units of which more is better; of any other less is."""
+"""Units for which a larger value is better; for all other units a smaller value is better."""
 
 SAME = 0.05
-"""Differences below this fraction are not called better or worse."""
+"""A difference up to this fraction counts as the same."""
 
 
 @dataclass(frozen=True)
 class FigureChange:
-    """A figure of both runs; ``ratio`` is this run's over the other's, None over nothing."""
+    """One figure of both runs: its value in this run and in the other run."""
 
     name: str
     unit: str
@@ -30,33 +30,33 @@ class FigureChange:
 
     @property
     def ratio(self) -> float | None:
-        """1.0 where they are equal."""
+        """This run divided by the other run; None if the other value alone is 0."""
         if self.here == self.other:
             return 1.0
         return self.here / self.other if self.other else None
 
     @property
     def word(self) -> str:
-        """Better, worse or same."""
+        """The text better, worse or same."""
         if abs(self.here - self.other) <= SAME * abs(self.other):
             return 'same'
         return 'better' if (self.here > self.other) == (self.unit in HIGHER) else 'worse'
 
     @property
     def text(self) -> str:
-        """The ratio for people."""
+        """The ratio as text; empty if there is none."""
         return '' if self.ratio is None else f'{self.ratio:.2f}'
 
 
 def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
-    """Every figure that both have in the same unit, in this run's order."""
+    """Return the figures that both runs have in the same unit, in the order of this run."""
     found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
     return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
             for row in run['rows'] if (row['name'], row['unit']) in found]
 
 
 def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Why a difference need not be the doing of what was changed; [] where nothing differs."""
+    """Return other reasons why the figures may differ, in sentences; [] if there are none."""
     found = [f'Not the same {what}: {run[what] or "unknown"}; the other '
              f'{other[what] or "unknown"}.'
              for what in ('machine', 'commit') if run[what] != other[what]]
@@ -75,8 +75,8 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
-    """The differences for a terminal."""
-    # Text: rich would take brackets in names for its markup
+    """Return a table of the differences for a terminal."""
+    # Names are put into a Text, because rich reads brackets as markup.
     table = Table(title=Text(f'{title(run)}\nagainst {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')

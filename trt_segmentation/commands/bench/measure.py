@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a pipeline takes for a frame, how many it does a second, and what memory it holds."""
+"""Measure a pipeline: milliseconds of a frame, frames a second, and memory."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from ...pipeline import Pipeline
 from ...street import Drive
 
 PICTURES = 4
-"""Street scenes that frames are made of; no two frames in a row are the same."""
+"""Number of street scenes that frames are made of; two frames in a row always differ."""
 
 WARM_UP = 0.5
-"""Seconds of frames that are not counted."""
+"""Seconds during which frames are not counted."""
 
 LEAST = 20
-"""Frames measured however long they take."""
+"""Smallest number of frames to measure, however long they take."""
 
 OUTSIDE = 'outside the stages'
-"""Time of a frame that is in none of its stages: Python, queues and waiting."""
+"""Name of the time that belongs to no stage of a frame: Python, queues and waiting."""
 
 _HEADER = 61
-"""Bytes before the pixels, as a message has its header there: they begin at no round address."""
+"""Bytes before the pixels. A message has its header there, so pixels start unaligned."""
 
 Tick = Callable[[float], None]
-"""Told about once a second how many seconds were measured; never while the clock runs."""
+"""Called about once a second with the seconds measured; never while the clock runs."""
 
 
 @dataclass
 class Latency:
-    """Milliseconds of each frame in turn.
+    """Milliseconds of each frame, in order.
 
-    :param total: from the call of submit to the return of collect, by the wall clock.
-    :param stages: as the pipeline says, its own total left out, and :data:`OUTSIDE`.
+    :param total: wall-clock time from the call of submit to the return of collect.
+    :param stages: times of the pipeline by stage, without its total; and :data:`OUTSIDE`.
     """
 
     total: list[float] = field(default_factory=list)
@@ -53,33 +53,35 @@ class Latency:
 
     @property
     def drift(self) -> float:
-        """Median of the last third over that of the first: above 1 where it became slower."""
+        """Median of the last third divided by that of the first; above 1 if it became slower."""
         third = max(len(self.total) // 3, 1)
         return float(np.median(self.total[-third:]) / np.median(self.total[:third]))
 
 
 def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
-    """Frames of a size and encoding, in the pipeline's memory where it offers some.
+    """Make frames of a size and encoding.
 
-    The bytes are those of street scenes, right pictures in bgr8 and stripes of them elsewhere:
-    what a frame shows does not change what is done with it.
+    The bytes are those of street scenes. In bgr8 the pictures are correct; in other encodings
+    they are stripes. The work of the pipeline does not depend on the picture.
 
-    :raises FrameError: when a camera has no such images.
+    :param width: width and ``height`` of the images, in pixels.
+    :param allocate: memory of the pipeline, which the frames then use; None for other memory.
+    :raises FrameError: if a frame cannot have this size and encoding.
     """
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
     times, per = PLANE_ROWS.get(encoding, (1, 1))
     size = max(step * (height * times // per), 1)
-    nothing = np.broadcast_to(np.uint8(0), size)  # refused before memory is taken
-    Frame(nothing, encoding, height, width, step)
+    empty = np.broadcast_to(np.uint8(0), size)  # refuse before memory is allocated
+    Frame(empty, encoding, height, width, step)
     drive = Drive(seed=0)
     pictures = [cv2.resize(drive.frame(30 * i).image, (width, height)).reshape(-1)
                 for i in range(min(count, PICTURES))]
-    return [Frame(_placed(np.resize(picture, size), allocate), encoding, height, width, step)
+    return [Frame(_copy_to(np.resize(picture, size), allocate), encoding, height, width, step)
             for picture in islice(cycle(pictures), count)]
 
 
-def _placed(data: npt.NDArray[np.uint8], allocate: Allocate | None) -> npt.NDArray[np.uint8]:
+def _copy_to(data: npt.NDArray[np.uint8], allocate: Allocate | None) -> npt.NDArray[np.uint8]:
     if allocate is None:
         return data
     place = allocate(_HEADER + data.size).view[_HEADER:_HEADER + data.size]
@@ -89,13 +91,13 @@ def _placed(data: npt.NDArray[np.uint8], allocate: Allocate | None) -> npt.NDArr
 
 def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, seconds: float,
                     tick: Tick) -> Latency:
-    """One frame at a time, the next one when the answer is there and given back."""
+    """Submit one frame at a time; submit the next frame after the result was released."""
     found, source = Latency(), cycle(frames)
-    for _ in _for(WARM_UP, least=2):
-        _one(pipeline, next(source), wanted)
+    for _ in _repeat_for(WARM_UP, least=2):
+        _time_frame(pipeline, next(source), wanted)
     shown = 0.0
-    for elapsed in _for(seconds, LEAST):
-        took, stages = _one(pipeline, next(source), wanted)
+    for elapsed in _repeat_for(seconds, LEAST):
+        took, stages = _time_frame(pipeline, next(source), wanted)
         found.total.append(took)
         for stage, ms in stages.items():
             found.stages.setdefault(stage, []).append(ms)
@@ -106,56 +108,58 @@ def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
     return found
 
 
-def _for(seconds: float, least: int) -> Iterator[float]:
-    """Seconds elapsed, for that long and at least so often."""
+def _repeat_for(seconds: float, least: int) -> Iterator[float]:
+    """Yield the seconds elapsed, for ``seconds`` and at least ``least`` times."""
     began, count = perf_counter(), 0
     while (elapsed := perf_counter() - began) < seconds or count < least:
         yield elapsed
         count += 1
 
 
-def _one(pipeline: Pipeline, frame: Frame, wanted: Wanted) -> tuple[float, dict[str, float]]:
+def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
+                ) -> tuple[float, dict[str, float]]:
     began = perf_counter()
     pipeline.submit([frame], wanted)
-    (answer,) = pipeline.collect()
+    (segmentation,) = pipeline.collect()
     took = (perf_counter() - began) * 1e3
-    answer.release()
-    stages = {stage: ms for stage, ms in answer.timings.items() if stage != 'total'}
+    segmentation.release()
+    stages = {stage: ms for stage, ms in segmentation.timings.items() if stage != 'total'}
     return took, {**stages, OUTSIDE: took - sum(stages.values())}
 
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Frames a second with as many batches in flight as the pipeline can use.
+    """Return frames a second with as many batches in flight as the pipeline can use.
 
-    Measured in pieces of a second; how the pipeline fills and empties is not counted.
+    The time is measured in pieces of about a second. Filling and emptying the pipeline are not
+    counted.
     """
     pieces = ceil(seconds)
     count, took, source = 0, 0.0, cycle(frames)
     for piece in range(pieces):
-        done, elapsed = _piece(pipeline, source, wanted, seconds / pieces)
+        done, elapsed = _measure_piece(pipeline, source, wanted, seconds / pieces)
         count, took = count + done, took + elapsed
         tick(seconds * (piece + 1) / pieces)
     return count / took
 
 
-def _piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
-           seconds: float) -> tuple[int, float]:
-    """Frames answered after the first batch, and the seconds that took."""
+def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
+                   seconds: float) -> tuple[int, float]:
+    """Return the frames collected after the first batch, and the seconds they took."""
     def submit() -> None:
         pipeline.submit(list(islice(source, pipeline.batch)), wanted)
 
     def collect() -> int:
-        answers = pipeline.collect()
-        for answer in answers:
-            answer.release()
-        return len(answers)
+        segmentations = pipeline.collect()
+        for segmentation in segmentations:
+            segmentation.release()
+        return len(segmentations)
 
     for _ in range(pipeline.depth):
         submit()
     collect()
     count, began = 0, perf_counter()
-    for _ in _for(seconds, least=2):
+    for _ in _repeat_for(seconds, least=2):
         submit()
         count += collect()
     took = perf_counter() - began
@@ -165,13 +169,13 @@ def _piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """MiB by what they are: the process, where the system tells, and what is on the GPU."""
+    """Return MiB by kind: memory of this process, if /proc has it, and memory of the GPU."""
     found = {}
     statm = Path('/proc/self/statm')
     if statm.exists():
         pages = int(statm.read_text(encoding='ascii').split()[1])
         found['this process'] = pages * os.sysconf('SC_PAGE_SIZE') / 2**20
-    gpu = getattr(pipeline, 'memory', None)  # of the GPU's pipeline
+    gpu = getattr(pipeline, 'memory', None)  # only the GPU pipeline has this
     if gpu is not None:
         found['GPU, every process'] = gpu.used_bytes / 2**20
         found['GPU, ours beside the network'] = gpu.device_bytes / 2**20

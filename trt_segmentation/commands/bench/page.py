@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A run of ``trt_seg bench`` as a page that needs nothing but a browser."""
+"""Write a run of ``trt_seg bench`` as a page that needs only a browser."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TEMPLATE = Path(__file__).with_name('page.html')
 
 
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
-    """Write the page; scripts and figures are in it, so that it opens without a network.
+    """Write the page with its scripts and figures, so that it opens without a network.
 
-    :param other: a run to draw behind this one.
+    :param other: another run to draw behind this run; None for none.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
@@ -33,7 +33,7 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
     page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
         marker=MARKER, title=escape(title(run)),
         device=escape(str(run['setting'].get('device', ''))),
-        against=_against(other), tiles=_tiles(run), words=_items(_words(run)),
+        against=_against(other), tiles=_tiles(run), words=_items(_sentences(run)),
         cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
         rows=_rows(run, other), facts=_facts(run), plotly=get_plotlyjs(),
         plots=_script_json({name: _json(plot) for name, plot in plots.items()}))
@@ -41,9 +41,9 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
 
 
 def _script_json(tree: Any) -> str:
-    """JSON that a script element may hold, whatever the texts in it.
+    """Return JSON that is safe in a script element, whatever its texts are.
 
-    Browsers look for ``</script>`` and ``<!--`` in scripts too, so no ``<`` is left.
+    Browsers look for ``</script>`` and ``<!--`` in scripts too. So every ``<`` is escaped.
     """
     return json.dumps(tree).replace('<', '\\u003c')
 
@@ -64,7 +64,7 @@ def _tiles(run: dict[str, Any]) -> str:
     found = values(run)
     tiles = [(number(found['latency p50']), 'ms', 'for one frame, median'),
              (number(found['latency p99']), 'ms', '99 of 100 frames are faster'),
-             (number(found['throughput']), 'frames/s', 'one behind the other')]
+             (number(found['throughput']), 'frames/s', 'with a full pipeline')]
     kept = [c['cameras'] for c in run['cameras'] if not c['dropped']]
     if run['cameras']:
         tiles.append((f'{max(kept, default=0):.0f}', f'of {run["cameras"][-1]["cameras"]:.0f}',
@@ -73,25 +73,25 @@ def _tiles(run: dict[str, Any]) -> str:
                    f'<span>{escape(text)}</span></div>' for value, unit, text in tiles)
 
 
-def _words(run: dict[str, Any]) -> Iterable[str]:
-    """What the figures say, in sentences."""
+def _sentences(run: dict[str, Any]) -> Iterable[str]:
+    """Yield sentences that explain the figures."""
     found, stages = values(run), run['stages_ms']
     p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
-    answer = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
-    yield (f'Alone, a frame is answered in {p50} ms, from camera bytes in host memory to {answer} '
-           f'in host memory. One in 20 takes longer than {p95} ms, one in 100 longer than {p99} '
+    result = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
+    yield (f'A single frame takes {p50} ms, from camera bytes in host memory to {result} in host '
+           f'memory. One frame in 20 takes longer than {p95} ms, and one in 100 longer than {p99} '
            'ms.')
     longest = max(stages, key=lambda stage: stages[stage])
-    yield (f'Most of that is {longest}: {number(stages[longest])} ms, '
+    yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
            f'{100 * stages[longest] / sum(stages.values()):.0f} %.')
-    yield (f'One behind the other, {run["setting"].get("in_flight")} in flight at once, {rate} '
-           'frames a second are answered.')
+    yield (f'With {run["setting"].get("in_flight")} batches in flight at once, {rate} frames a '
+           'second are segmented.')
     for camera in run['cameras']:
         count, share = int(camera['cameras']), camera['dropped'] / max(camera['offered'], 1)
-        dropped = f'{number(100 * share)} % dropped for newer ones' if share else 'none dropped'
+        dropped = f'{number(100 * share)} % dropped for newer frames' if share else 'none dropped'
         yield (f'{count} camera{"s" * (count > 1)}: {number(camera["frames_per_s"])} frames a '
-               f'second answered, {dropped}, 99 of 100 within {number(camera["p99_ms"])} ms of '
-               'when they were due.')
+               f'second segmented, {dropped}; 99 of 100 are ready within '
+               f'{number(camera["p99_ms"])} ms of their due time.')
     yield f'Opening the model took {opened} s.'
 
 
@@ -104,7 +104,7 @@ def _cautions(texts: list[str]) -> str:
 
 
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """The table of figures; with another run, only those of both."""
+    """Return the table of figures; with another run, only the figures that both have."""
     if other is None:
         head: tuple[str, ...] = ('', 'value', 'unit')
         lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]

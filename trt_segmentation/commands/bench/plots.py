@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The plots of a run of ``trt_seg bench``; the page colours text and grid for light and dark.
+"""Draw the plots of a run of ``trt_seg bench``.
 
-Plotly takes labels for HTML, links included, so names from a file are escaped.
+The page gives text and grid their colours, for a light and a dark background. Plotly reads labels
+as HTML, with links. So names from a file are escaped.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from .measure import OUTSIDE
 from .schema import number, values
 
 HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
-"""This run, the other one, and what is neither: blue, amber, grey; readable on black and white."""
+"""Colours of this run, the other run and anything else; readable on black and on white."""
 
 HEIGHT = 340
 LINE = 24
-"""Pixels of a line of a legend; in a narrow column each name has its own."""
+"""Height of a legend line in pixels; in a narrow column each name has its own line."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
-"""Bars of a histogram at most: twice the root of the number of frames otherwise."""
+"""Largest number of bars of a histogram; below it, twice the root of the number of frames."""
 
 TAIL = 1.5
-"""Latencies beyond this many p99 would squeeze all others together: they share the last bar."""
+"""Latencies above this multiple of p99 share the last bar, so that the other bars stay wide."""
 
 Run = dict[str, Any]
 
@@ -44,7 +45,7 @@ def _figure(height: int, **layout: Any) -> go.Figure:
 
 
 def latency_plot(run: Run, other: Run | None) -> go.Figure:
-    """How many frames took how long, as shares of all, with p50, p95 and p99 marked."""
+    """Draw a histogram of the latencies, in percent of the frames, with p50, p95 and p99."""
     figure = _figure(HEIGHT, bargap=0.06)
     runs = [found for found in (run, other) if found]
     low = min(min(found['latency_ms']) for found in runs)
@@ -82,7 +83,7 @@ def _axis(update: Callable[..., Any], title: str, **options: Any) -> None:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Where a frame's time goes: each stage begins where the one before it ends; medians."""
+    """Draw the median time of each stage; a stage begins at the end of the stage before it."""
     figure = _figure(HEIGHT, barmode='group')
     for found, color in ((run, HERE), (other, OTHER)):
         if not found:
@@ -97,24 +98,24 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
                        hovertemplate='%{y}: %{x:.4g} ms<extra></extra>')
     figure.update_yaxes(autorange='reversed', automargin=True, showgrid=False)
     most = max(sum(found['stages_ms'].values()) for found in (run, other) if found)
-    _axis(figure.update_xaxes, 'ms since the frame was handed in', range=[0, most * 1.5])
+    _axis(figure.update_xaxes, 'ms since the frame was submitted', range=[0, most * 1.5])
     return figure
 
 
 def rate_plot(run: Run, other: Run | None) -> go.Figure:
-    """Frames a second that cameras offered, and that were answered."""
+    """Draw the frames a second that cameras offered, and those that were segmented."""
     figure = _cameras_figure('frames a second', run, other)
     fps = run['setting'].get('fps', 0)
     _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered', 'top')
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['frames_per_s'], color, 'solid',
-               f'answered{name}')
+               f'segmented{name}')
     return figure
 
 
 def delay_plot(run: Run, other: Run | None) -> go.Figure:
-    """Median and p99 of the milliseconds from due to answered."""
-    figure = _cameras_figure('ms from due to answered', run, other)
+    """Draw median and p99 of the milliseconds from due time to result."""
+    figure = _cameras_figure('ms from due time to result', run, other)
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}',
                'top')
@@ -123,7 +124,7 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """With colour, and what follows a curve's name."""
+    """Return each run with its colour and the end of its curve names."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -138,9 +139,9 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """A line over the number of cameras; of this run with its name at its end.
+    """Add a line over the number of cameras; a line of this run has its name at its end.
 
-    :param side: top or bottom, so that the names of lines that meet do not.
+    :param side: side of the line for the name, top or bottom, so that names do not overlap.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
@@ -153,7 +154,7 @@ def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], floa
 
 
 def memory_plot(run: Run, other: Run | None) -> go.Figure:
-    """MiB after each measurement; the other run dashed."""
+    """Draw MiB after each measurement; the other run has dotted lines."""
     legend = LINE * max(len(next(iter(run['memory_mib'].values()), ())), 1)
     figure = _figure(HEIGHT + legend)
     phases_of: dict[str, int] = {}
@@ -171,7 +172,7 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    # runs may have had different numbers of cameras
+    # the two runs may have different numbers of cameras
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
                         categoryarray=sorted(phases_of, key=phases_of.__getitem__))
     figure.update_layout(
@@ -181,6 +182,6 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _cameras_in(phase: str) -> int:
-    """Number of cameras a phase of the measurements is named after; 0 where it is none."""
+    """Return the number of cameras in the name of a phase; 0 if the name has none."""
     first, _, what = phase.partition(' ')
     return int(first) if what.startswith('camera') else 0

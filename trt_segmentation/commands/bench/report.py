@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures, and the machine, versions and commit they were measured on."""
+"""Collect figures, with the machine, the versions and the commit that were measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: ``bar`` says what was promised ('' for none), ``holds`` whether it is kept."""
+    """One figure.
+
+    :param bar: the promised limit; empty if there is none.
+    :param holds: whether the value keeps the limit; None if there is no limit.
+    """
 
     name: str
     value: float
@@ -35,22 +39,25 @@ class Figure:
 
 @dataclass
 class FigureReport:
-    """The rows of one run and where they were measured."""
+    """The figures of one run."""
 
     title: str
     rows: list[Figure] = field(default_factory=list)
 
     def add(self, name: str, value: float, unit: str, bar: str = '',
             holds: bool | None = None) -> None:
-        """Add a figure; with a bar, ``holds`` has to say whether it is kept."""
+        """Add a figure.
+
+        :raises ValueError: if only one of ``bar`` and ``holds`` is given.
+        """
         if bool(bar) != (holds is not None):
-            raise ValueError(f'{name}: a bar and whether it holds go together')
+            raise ValueError(f'{name}: give both bar and holds, or neither')
         self.rows.append(Figure(name, float(value), unit, bar,
-                             holds if holds is None else bool(holds)))
+                                holds if holds is None else bool(holds)))
 
     def table(self) -> Table:
-        """The rows for a terminal."""
-        table = Table(title=Text(self.title))     # rich would take brackets in it for its markup
+        """Return the figures as a table for a terminal."""
+        table = Table(title=Text(self.title))     # a Text, because rich reads brackets as markup
         barred = any(row.bar for row in self.rows)
         for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
             table.add_column(column, justify='right' if column == 'value' else 'left')
@@ -60,13 +67,13 @@ class FigureReport:
         return table
 
     def tree(self) -> dict[str, Any]:
-        """The rows with machine, versions and commit."""
+        """Return the figures with machine, versions and commit, for JSON."""
         return {'machine': machine(), 'versions': versions(), 'commit': commit(),
                 'rows': [asdict(row) for row in self.rows]}
 
 
 def machine() -> str:
-    """CPU, cores and, where there is one, GPU and driver."""
+    """Describe this machine: CPU, cores, system and, if there is one, GPU and driver."""
     from ...engines.onnxruntime_cpu import cpu_name
     driver = ask_driver()
     gpus = [gpu.name for gpu in driver.gpus] + [f'driver {driver.version}'] * bool(driver.gpus)
@@ -75,7 +82,7 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of every library that can move a figure."""
+    """Return the versions of Python and of every library that can change a figure."""
     found = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
@@ -86,12 +93,12 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit measured, with ``+`` where the package had changes; '' where nobody knows.
+    """Return the measured commit, with ``+`` if the package has changes; empty if unknown.
 
-    On a host that got the files without their history, BENCH_COMMIT says it.
+    If the files came without their git history, the variable BENCH_COMMIT gives the commit.
     """
     package = Path(__file__).parents[2]
-    # an installed package may lie in somebody else's repository
+    # an installed package may lie inside a repository of another project
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:
@@ -104,5 +111,5 @@ def _git(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(['git', '-C', str(folder), *command], capture_output=True,
                               text=True, check=False)
-    except OSError as error:  # no git here
+    except OSError as error:  # git is not installed
         return subprocess.CompletedProcess(command, 1, '', str(error))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One run of ``trt_seg bench`` as it lies in bench.json."""
+"""Read bench.json, which holds one run of ``trt_seg bench``, and check its form."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ FORMAT = 'trt_segmentation bench 1'
 NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
           'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
           'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
-"""Keys of a run and what they hold; lists of latency_ms are numbers, those of rows figures."""
+"""Keys of a run and their types. latency_ms holds numbers, and rows holds figures."""
 
 NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
-
 MAX_FILE = 16 << 20
-"""Bytes; a run takes a few hundred thousand."""
+"""Largest size of a file in bytes; a run has a few hundred thousand."""
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """The figures of another run.
+    """Read the figures of another run.
 
-    :raises BenchError: where the file cannot be read, or is not one that this program could have
-        written.
+    :raises BenchError: if the file cannot be read, or this program cannot have written it.
     """
     try:
         run = json.loads(read_regular(path, MAX_FILE))
-    # RecursionError: lists of lists of lists
+    # RecursionError: lists nested too deeply
     except (ValueError, RecursionError) as error:
         raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
     except OSError as error:
@@ -43,8 +41,8 @@ def read_run(path: Path) -> dict[str, Any]:
     if not isinstance(run, dict) or run.get('format') != FORMAT:
         found = run.get('format') if isinstance(run, dict) else None
         raise BenchError(f'{path} is not a bench.json of this version of `trt_seg bench`: its '
-                         f'"format" is {short(found)}, {FORMAT!r} is expected; measure it again '
-                         'there')
+                         f'"format" is {short(found)}, {FORMAT!r} is expected; measure that '
+                         'machine again')
     if wrong := _wrong(run) or _unprintable(run):
         raise BenchError(f'{path} is damaged: {wrong}')
     return run
@@ -53,31 +51,31 @@ def read_run(path: Path) -> dict[str, Any]:
 def _wrong(run: dict[str, Any]) -> str:
     for key, kind in NEEDED.items():
         if not isinstance(run.get(key), kind):
-            return f'"{key}" should be a {kind.__name__}, and is {_short(run.get(key))}'
+            return f'"{key}" should be a {kind.__name__}, but is {_short(run.get(key))}'
     for row in run['rows']:
         if not (isinstance(row, dict) and isinstance(row.get('name'), str)
-                and _number(row.get('value')) and isinstance(row.get('unit'), str)):
-            return f'a row should have name, value and unit, and one is {_short(row)}'
+                and _is_number(row.get('value')) and isinstance(row.get('unit'), str)):
+            return f'a row should have name, value and unit, but one is {_short(row)}'
     names = [row['name'] for row in run['rows']]
     if missing := [name for name in NEEDED_ROWS if name not in names]:
         return f'no row {missing[0]!r} among its {len(names)}'
     if not all(isinstance(text, str) for text in run['cautions']):
         return '"cautions" should hold texts'
-    if not run['latency_ms'] or not all(map(_number, run['latency_ms'])):
+    if not run['latency_ms'] or not all(map(_is_number, run['latency_ms'])):
         return '"latency_ms" should hold numbers, at least one'
-    if not all(map(_number, run['stages_ms'].values())):
+    if not all(map(_is_number, run['stages_ms'].values())):
         return '"stages_ms" should hold a number for each stage'
     for found in run['cameras']:
-        if not (isinstance(found, dict) and all(_number(found.get(k)) for k in CAMERA_KEYS)):
-            return f'"cameras" should hold {", ".join(CAMERA_KEYS)}, and one is {_short(found)}'
+        if not (isinstance(found, dict) and all(_is_number(found.get(k)) for k in CAMERA_KEYS)):
+            return f'"cameras" should hold {", ".join(CAMERA_KEYS)}, but one is {_short(found)}'
     for phase, found in run['memory_mib'].items():
-        if not (isinstance(found, dict) and all(map(_number, found.values()))):
-            return f'"memory_mib" should hold numbers for {phase!r}, and has {_short(found)}'
+        if not (isinstance(found, dict) and all(map(_is_number, found.values()))):
+            return f'"memory_mib" should hold numbers for {phase!r}, but has {_short(found)}'
     return ''
 
 
 def _unprintable(value: Any) -> str:
-    """What is wrong with the first text in a tree that would confuse a terminal; '' if none."""
+    """Describe the first text in a tree that would confuse a terminal; empty if none does."""
     if isinstance(value, str):
         bad = unprintable(value)
         return f'the text {short(value)} has the character {bad}' if bad else ''
@@ -86,8 +84,8 @@ def _unprintable(value: Any) -> str:
     return next(filter(None, map(_unprintable, inner)), '')
 
 
-def _number(value: Any) -> bool:
-    """Whether a value is a figure: a number from 0 on that a float can hold."""
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a figure: a number of 0 or more that fits into a float."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and 0 <= value <= sys.float_info.max)
 
@@ -98,17 +96,17 @@ def _short(value: Any) -> str:
 
 
 def values(run: dict[str, Any]) -> dict[str, float]:
-    """Figures by name."""
+    """Return the values of the figures, by name."""
     return {row['name']: row['value'] for row in run['rows']}
 
 
 def title(run: dict[str, Any]) -> str:
-    """What was measured, in a line."""
+    """Describe in one line what was measured."""
     setting = run['setting']
     return (f'{setting.get("model")}, {setting.get("engine")} {setting.get("precision")}, '
             f'{setting.get("size")} {setting.get("encoding")}')
 
 
 def number(value: float) -> str:
-    """A figure for people: three digits, more only before the point."""
+    """Return a figure as text with three digits, or more if they come before the point."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

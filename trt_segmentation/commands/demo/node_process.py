@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes in processes of their own, on this machine and to themselves."""
+"""Run nodes in separate processes, hidden from other machines and other ROS systems."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any
 from ...installed.files import PROFILES, share_path
 
 END_SECONDS = 10.0
-"""How long a process may take to end after SIGINT before it is killed."""
+"""Seconds that a process has to end after SIGINT; then it is killed."""
 
 
 def keep_to_this_machine() -> None:
-    """Set a domain of its own and the DDS profile, unless the user has set them otherwise."""
+    """Set a random ROS domain and the DDS profile, unless the user has set them."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in PROFILES:
@@ -28,20 +28,20 @@ def keep_to_this_machine() -> None:
 
 
 def ros_arguments(parameters: dict[str, object]) -> list[str]:
-    """What gives a node its parameters on the command line."""
+    """Return the command-line arguments that give a node its parameters."""
     return ['--ros-args', *(part for name, value in parameters.items()
                             for part in ('-p', f'{name}:={value}'))]
 
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP (a closed terminal) end the block as an error would.
+    """Turn SIGTERM and SIGHUP (the terminal was closed) into SystemExit in the block.
 
-    So processes that :func:`running` started end too. The exit code is 128 + the signal. A
-    signal that is ignored, as by nohup, stays ignored. Main thread only.
+    So processes that :func:`running` started end too. The exit code is 128 + signal. A signal that
+    is ignored, for example by nohup, stays ignored. Main thread only.
     """
     def end(number: int, _: FrameType | None) -> None:
-        for other in before:        # a terminal and its shell each send one
+        for other in before:        # a terminal and its shell may each send a signal
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
@@ -58,9 +58,12 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process while the block lasts; then SIGINT, as Ctrl-C would, if it still runs.
+    """Run a process for the time of the block, then stop it if it still runs.
 
-    :param options: of subprocess.Popen.
+    The process gets SIGINT, as from Ctrl-C. If it does not end within :data:`END_SECONDS`, it is
+    killed.
+
+    :param options: options of subprocess.Popen.
     """
     process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One finding of the doctor."""
+"""One result of the doctor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ OK, WARNING, ERROR = 'ok', 'warning', 'error'
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at and found.
+    """One thing that was examined, and the result.
 
-    :param status: ``error`` means that nothing works before it is mended, ``warning`` that
-        something is slower, less or different.
-    :param run: what to run or do about it; '' where nothing.
+    :param name: the thing examined.
+    :param status: ``error`` means that nothing works until it is repaired. ``warning`` means that
+        something is slower, missing or different.
+    :param text: the result, in one sentence.
+    :param run: a command or a remedy; empty if there is nothing to do.
     """
 
     name: str
@@ -33,5 +35,5 @@ class Check:
         return text + (f'\n{indent}→ {self.run}' if self.run else '')
 
     def tree(self) -> dict[str, str]:
-        """For JSON."""
+        """Return the check for JSON."""
         return asdict(self)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which engine ``auto`` takes here."""
+"""Find out which engine ``auto`` takes on this machine."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Why each engine cannot be had, '' of those that can, the best first."""
+    """Why each engine cannot run here, the best engine first; empty text if it can run."""
 
     why_not: Mapping[str, str]
 
     @property
     def taken(self) -> str:
-        """The first that can be had, or ''."""
+        """Name of the first engine that can run; empty if none can."""
         return next((name for name, why in self.why_not.items() if not why), '')
 
     @property
     def why(self) -> str:
-        """What is wrong with each that would have been better."""
+        """Why each better engine cannot run."""
         before: dict[str, list[str]] = {}
         for name, why in self.why_not.items():
             if not why:
@@ -34,14 +34,14 @@ class EngineChoice:
                          ) or 'the first choice works'
 
 
-def choose(found: Driver, gpu: int = 0) -> EngineChoice:
-    """Judge every engine by what is installed, without opening one.
+def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
+    """Judge every engine by what is installed, without opening it.
 
-    In the order of :func:`trt_segmentation.pipeline.open_pipeline`, and by what its openers
-    need; opening may still fail, which the self-test shows.
+    The order is that of :func:`trt_segmentation.pipeline.open_pipeline`, and so are the
+    requirements. Opening may still fail; the self-test shows that.
     """
     return EngineChoice({'tensorrt': _tensorrt(found, gpu), 'onnxruntime-cuda': _cuda(found, gpu),
-                   'onnxruntime-cpu': _cpu()})
+                         'onnxruntime-cpu': _cpu()})
 
 
 def _tensorrt(found: Driver, gpu: int) -> str:
@@ -65,7 +65,7 @@ def _cuda(found: Driver, gpu: int) -> str:
         import onnxruntime
         if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
             return f'ONNX Runtime {onnxruntime.__version__} was built without CUDA'
-    except Exception as error:      # a broken binary raises what it likes
+    except Exception as error:      # a broken binary may raise any exception
         return f'ONNX Runtime cannot be imported: {error}'
     return _missing(*CUDA)
 

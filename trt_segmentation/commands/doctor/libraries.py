@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Python packages: those needed, and those that engines and tools need."""
+"""Check the Python packages: those that are required, and those of engines and tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...installed.pip_names import pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 
 BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
-"""What nothing works without: import name and pip's name."""
+"""Required packages: import name and name for pip."""
 
 BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
@@ -21,44 +21,44 @@ RTX_CAPABILITIES = 'compute capability 7.5, 8.x and 12.x'
 
 
 def base_packages() -> list[Check]:
-    """Each imported, since one that is installed may still be broken."""
+    """Import each required package, because an installed package may still be broken."""
     checks = []
     for name, pip in BASE.items():
         try:
             version = getattr(import_module(name), '__version__', 'unknown version')
             checks.append(Check(name, OK, str(version)))
-        except Exception as error:      # a broken binary raises what it likes
+        except Exception as error:      # a broken binary may raise any exception
             checks.append(Check(name, ERROR, f'cannot be imported: {error}',
                                 pip_install(pip)))
     return checks
 
 
 def absent(*names: str) -> list[str]:
-    """Those of some modules that are not installed."""
-    def there(name: str) -> bool:
+    """Return the modules that are not installed."""
+    def is_there(name: str) -> bool:
         try:
             return find_spec(name) is not None
-        except (ImportError, ValueError):       # the parent is missing or blocked
+        except (ImportError, ValueError):       # the parent package is missing or blocked
             return False
-    return [name for name in names if not there(name)]
+    return [name for name in names if not is_there(name)]
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Name and version of the TensorRT here, or why there is none."""
+    """Return name and version of TensorRT here, or an empty text and why there is none."""
     try:
         from ...engines.tensorrt import LIBRARY
-    except Exception as error:      # EngineError, or whatever its binary or numpy raise
+    except Exception as error:      # EngineError, or any exception of its binary or of numpy
         return '', str(error)
     return LIBRARY, ''
 
 
 def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
-    """Whether a TensorRT runs on a GPU, as far as its name tells."""
+    """Return whether this TensorRT can run on a GPU; judged by the library's name."""
     return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
 
 
 def tensorrt(found: Driver, gpu: int) -> Check:
-    """TensorRT or TensorRT-RTX, and what building with it takes."""
+    """Check TensorRT or TensorRT-RTX, and the packages that building an engine needs."""
     library, why_not = tensorrt_or_why_not()
     if not library:
         if not found.gpus:
@@ -70,14 +70,14 @@ def tensorrt(found: Driver, gpu: int) -> Check:
                      f'has {chosen.capability[0]}.{chosen.capability[1]}',
                      pip_install(PIP_NAMES['tensorrt']))
     if missing := absent(*BUILDER):
-        return Check('TensorRT', WARNING, f'{library}, but engines are built with '
-                     f'{", ".join(missing)} too', _install(missing))
-    return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for elsewhere '
-                                            'with --out' if 'RTX' in library else ''))
+        return Check('TensorRT', WARNING, f'{library}, but building an engine also needs '
+                     f'{", ".join(missing)}', _install(missing))
+    return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for other '
+                                            'machines with --out' if 'RTX' in library else ''))
 
 
 def onnx_runtime(found: Driver) -> Check:
-    """ONNX Runtime's providers."""
+    """Check the execution providers of ONNX Runtime."""
     try:
         import onnxruntime
         providers = onnxruntime.get_available_providers()
@@ -85,13 +85,13 @@ def onnx_runtime(found: Driver) -> Check:
         return Check('ONNX providers', WARNING, f'unknown: {error}')
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
-        return Check('ONNX providers', WARNING, f'{text}; not CUDA, though there is a GPU',
+        return Check('ONNX providers', WARNING, f'{text}; without CUDA, although there is a GPU',
                      f'pip uninstall onnxruntime && {pip_install("onnxruntime-gpu")}')
     return Check('ONNX providers', OK, text)
 
 
 def cuda_python(found: Driver) -> Check:
-    """cuda-python, and whether the driver is new enough for it."""
+    """Check cuda-python, and whether the driver is new enough for it."""
     missing = absent(*CUDA)
     if missing:
         return Check('cuda-python', WARNING if found.gpus else OK,
@@ -110,7 +110,7 @@ def cuda_python(found: Driver) -> Check:
 
 
 def tools() -> Check:
-    """What the commands for bags, reports and builds need."""
+    """Check the packages that the commands for bags, reports and builds need."""
     missing = absent(*TOOLS, *BUILDER)
     if not missing:
         return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))

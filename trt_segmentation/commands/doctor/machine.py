@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The machine: Python, GPU, shared memory, network buffers."""
+"""Check the machine: Python, GPU, shared memory and network buffers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ...engines.nvidia_driver import Driver
 from .check import Check, OK, WARNING
 
 IMAGE = 1920 * 1080 * 3
-"""Bytes of the image that limits are judged by."""
+"""Bytes of one 1080p image; the limits are compared with this size."""
 
 SEGMENT = 64 << 20
-"""Bytes of /dev/shm that each process takes with config/fastdds.xml."""
+"""Bytes of /dev/shm that each process uses with config/fastdds.xml."""
 
 
 def python() -> Check:
-    """The interpreter and its version."""
+    """Show the Python interpreter and its version."""
     return Check('Python', OK, f'{platform.python_version()}, {sys.executable}')
 
 
 def driver(found: Driver) -> Check:
-    """NVIDIA's driver and the CUDA it can run."""
+    """Check the NVIDIA driver, and the CUDA version it can run."""
     if found.why_not:
         wanted = ('sudo ubuntu-drivers install' if 'without a driver' in found.why_not else
                   'in a container: docker run --gpus all' if os.path.exists('/.dockerenv')
@@ -37,7 +37,7 @@ def driver(found: Driver) -> Check:
 
 
 def gpus(found: Driver) -> list[Check]:
-    """Every GPU with its compute capability and memory."""
+    """Show every GPU with its compute capability and memory."""
     return [Check(f'GPU {index}', OK,
                   f'{gpu.name}, compute capability {gpu.capability[0]}.{gpu.capability[1]}, '
                   f'{gpu.memory / 2**30:.1f} GiB'
@@ -46,7 +46,7 @@ def gpus(found: Driver) -> list[Check]:
 
 
 def shared_memory(folder: str = '/dev/shm') -> Check:
-    """Room for images between processes of this machine."""
+    """Check the shared memory that carries images between processes of this machine."""
     try:
         status = os.statvfs(folder)
     except OSError as error:
@@ -55,14 +55,14 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
     size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
     text = f'{folder} has {size / 2**20:.0f} MiB, {free / 2**20:.0f} MiB of them free'
     if free < 4 * SEGMENT:
-        return Check('shared memory', WARNING, f'{text}; a process that sends images takes '
-                     f'{SEGMENT >> 20} MiB of it, and without room images are lost',
+        return Check('shared memory', WARNING, f'{text}; a process that sends images needs '
+                     f'{SEGMENT >> 20} MiB, and images are lost if there is no room',
                      'docker run --shm-size=1g, or sudo mount -o remount,size=1g /dev/shm')
     return Check('shared memory', OK, text)
 
 
 def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
-    """Largest socket buffer, which images from other machines have to fit into."""
+    """Check the largest socket buffer; images from other machines have to fit into it."""
     try:
         size = int(path.read_text())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS 2: distribution, middleware, and whether large images get through it."""
+"""Check ROS 2: its distribution, its middleware, and whether large images get through."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ _SOURCE = 'source /opt/ros/<distro>/setup.bash'
 
 
 def distro() -> Check:
-    """The ROS distribution, and whether the node's packages are there.
+    """Check the ROS distribution, and whether the node's packages are installed.
 
-    They are looked for, not imported: rclpy as a wheel starts its interpreter anew.
+    The packages are searched for, not imported, because importing rclpy from a wheel restarts the
+    Python interpreter.
     """
     name = os.environ.get('ROS_DISTRO', '') or _wheels()
     if missing := absent(*NEEDED):
         if len(missing) == len(NEEDED):
-            return Check('ROS', WARNING, 'not here; every command but demo works without it, '
-                         'the node does not', f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
+            return Check('ROS', WARNING, 'not here; the node and the demo need it, the other '
+                         'commands do not', f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
         return Check('ROS', WARNING, f'{name or "unknown distribution"}, without '
                      f'{", ".join(missing)}, which the node needs', _SOURCE)
     return Check('ROS', OK, name or 'unknown distribution')
 
 
 def rmw() -> Check:
-    """The middleware asked for, and whether it is installed."""
+    """Check whether the requested middleware is installed."""
     name = os.environ.get('RMW_IMPLEMENTATION', '')
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
     if not name:
-        return Check('RMW', OK, f'RMW_IMPLEMENTATION is not set: {DEFAULT_RMW} as a rule')
+        return Check('RMW', OK, 'RMW_IMPLEMENTATION is not set; the default is usually '
+                     f'{DEFAULT_RMW}')
     if prefixes and not any(list(Path(p, 'lib').glob(f'lib{name}.so*')) for p in prefixes):
         return Check('RMW', ERROR, f'RMW_IMPLEMENTATION is {name}, which is not in '
                      f'AMENT_PREFIX_PATH; no node can start',
@@ -48,15 +50,15 @@ def rmw() -> Check:
 
 
 def dds_profile() -> Check:
-    """Whether Fast DDS has shared memory large enough for images."""
+    """Check whether the shared memory of Fast DDS is large enough for images."""
     name = os.environ.get('RMW_IMPLEMENTATION', '') or DEFAULT_RMW
     if 'fastrtps' not in name:
-        return Check('DDS profile', OK, f'{name} takes none of ours; rmem_max counts')
+        return Check('DDS profile', OK, f'{name} does not use our profile; check rmem_max')
     variable = next((v for v in PROFILES if os.environ.get(v)), '')
     if not variable:
         return Check(
-            'DDS profile', WARNING, 'none is set; the launch files set ours, but any other '
-            'process that sends or takes images loses most 1080p images without one',
+            'DDS profile', WARNING, 'none is set. The launch files set ours; any other process '
+            'that sends or receives images loses most 1080p images without a profile',
             profile_export())
     path = Path(os.environ[variable])
     try:
@@ -64,7 +66,7 @@ def dds_profile() -> Check:
                  re.findall(r'<segment_size>\s*(\d+)', path.read_text(encoding='utf-8'))]
     except OSError as error:
         return Check('DDS profile', WARNING, f'{variable} names {path}, which cannot be read '
-                     f'({error.strerror}); Fast DDS goes on without it', profile_export())
+                     f'({error.strerror}); Fast DDS ignores it', profile_export())
     text = f'{path}, {max(sizes, default=0) / 2**20:.1f} MiB of shared memory a process'
     if max(sizes, default=0) < 16 << 20:
         return Check('DDS profile', WARNING, f'{text}; too little for large images',
@@ -73,7 +75,7 @@ def dds_profile() -> Check:
 
 
 def _wheels() -> str:
-    """The distribution that pip installed rclpy of."""
+    """Return the distribution of an rclpy that pip installed; empty if there is none."""
     for found in metadata.distributions():
         if match := re.fullmatch(r'ros[-_](\w+)[-_]rclpy', found.metadata['Name'] or ''):
             return f'{match[1]} (Python packages)'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo model in every engine there is, against the truth and against the CPU."""
+"""Run the demo model with every engine, and compare with the truth and with the CPU."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 CONDITIONS = ('day', 'night', 'rain', 'snow')
 SEED = 1_000_000
-"""First seed that the demo model was not trained on."""
+"""Seed of the first test scene; the demo model was not trained on this seed or later ones."""
 
 LEAST_IOU = 0.85
-"""The demo model has 0.90 on such scenes; a wrong kernel or a swapped channel far less."""
+"""The demo model reaches 0.90 on such scenes; a wrong kernel or swapped channels give far less."""
 
 LEAST_AGREEMENT = 0.99
-"""Pixels labelled as the CPU labels them; FP16 keeps 0.9999 of them."""
+"""Smallest fraction of pixels with the same label as on the CPU; FP16 reaches 0.9999."""
 
 ORACLE = 'onnxruntime-cpu'
 Log = Callable[[str], None]
@@ -31,13 +31,15 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """One engine on a few scenes.
+    """The result of one engine on a few scenes.
 
-    :param why_not: why it cannot be had here; '' where it ran.
-    :param wrong: what is wrong with its answers; '' where nothing.
-    :param built: what was built without being run.
-    :param agreement: with the CPU, fraction of pixels.
-    :param latency_ms: median by stage.
+    :param why_not: why the engine cannot run here; empty if it ran.
+    :param wrong: what is wrong with its label maps; empty if nothing is wrong.
+    :param built: what was built but not run.
+    :param identity: library, precision and device.
+    :param images: number of scenes.
+    :param agreement: smallest fraction of pixels of a scene with the same label as on the CPU.
+    :param latency_ms: median milliseconds by stage.
     """
 
     engine: str
@@ -51,8 +53,8 @@ class Trial:
     latency_ms: dict[str, float] = field(default_factory=dict)
 
     @property
-    def good(self) -> bool:
-        """Whether it ran rightly or is not for this machine; the CPU always has to run."""
+    def is_good(self) -> bool:
+        """Whether the engine ran correctly or cannot run here; the CPU must always run."""
         return not self.wrong and (not self.why_not or self.engine != ORACLE)
 
     def __str__(self) -> str:
@@ -61,22 +63,22 @@ class Trial:
             tail = self.built or self.wrong
             return head + (f'\n  {tail}' if tail else '')
         stages = ', '.join(f'{stage} {ms:.1f}' for stage, ms in self.latency_ms.items())
-        oracle = '' if self.engine == ORACLE else f', {self.agreement:.3%} of pixels as the CPU'
+        oracle = '' if self.engine == ORACLE else f', {self.agreement:.3%} of pixels as on the CPU'
         return (f'{self.engine}: {self.wrong or "ok"}: {self.identity}\n'
                 f'  {self.images} scenes: mean IoU {self.mean_iou:.4f}{oracle}\n'
                 f'  median ms: {stages}')
 
     def tree(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), 'good': self.good}
+        """Return the trial for JSON."""
+        return {**asdict(self), 'good': self.is_good}
 
 
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
-    """Open the demo model with every engine, the best first, and judge it on street scenes.
+    """Run the demo model with every engine, the best first, and judge the label maps.
 
-    Builds a TensorRT engine where there is TensorRT, which takes up to minutes the first time.
+    If TensorRT is installed, an engine is built; the first time this takes up to minutes.
 
-    :param each: scenes of every condition.
+    :param each: number of street scenes of every condition.
     """
     from ...engines import ENGINES
     from ...host.pipeline import HostPipeline
@@ -85,17 +87,17 @@ def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> li
     log('self-test: drawing scenes')
     scenes = [scene(SEED + index, condition) for condition in CONDITIONS for index in range(each)]
     oracle = HostPipeline(load_card('street'))
-    expected = [answer.labels for answer in _answers(oracle, scenes)]
+    expected = [found.labels for found in _segment(oracle, scenes)]
     oracle.close()
     trials = []
     for engine in ENGINES[1:]:
         log(f'self-test: {engine}')
-        trials.append(_trial(engine, gpu, scenes, expected, log))
+        trials.append(_try_engine(engine, gpu, scenes, expected, log))
     return trials
 
 
-def _trial(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequence[Any],
-           log: Log) -> Trial:
+def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequence[Any],
+                log: Log) -> Trial:
     from ...errors import EngineError
     from ...model.card import load_card
     from ...pipeline import open_pipeline
@@ -105,17 +107,17 @@ def _trial(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequence[An
     except EngineError as error:
         if engine != 'tensorrt':
             return Trial(engine, str(error))
-        return Trial(engine, str(error), *_built(log))
+        return Trial(engine, str(error), *_build(log))
     try:
-        return _judged(engine, pipeline, scenes, expected)
+        return _judge(engine, pipeline, scenes, expected)
     except EngineError as error:
-        return Trial(engine, wrong=f'failed: {error}', identity=_named(pipeline))
+        return Trial(engine, wrong=f'failed: {error}', identity=_identity(pipeline))
     finally:
         pipeline.close()
 
 
-def _built(log: Log) -> tuple[str, str]:
-    """What is wrong with a build without a GPU, or what came of it; TensorRT-RTX only."""
+def _build(log: Log) -> tuple[str, str]:
+    """Build an engine without a GPU, with TensorRT-RTX only; return an error and a summary."""
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
@@ -132,14 +134,14 @@ def _built(log: Log) -> tuple[str, str]:
             read_graph(load_card('street'), recipe, supports_operator), recipe)
         plan, _ = build_graph(graph, recipe, BuildOptions())
     except (SegmentationError, ValueError) as error:
-        return f'{library} is here but cannot build: {error}', ''
+        return f'{library} is installed but cannot build: {error}', ''
     layers = count_precisions(from_json(plan.about['layers']))
     return '', (f'{library} built the fp16 engine in {plan.about["seconds"]:.1f} s, '
                 f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers fp16; not run')
 
 
-def _judged(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
-            expected: Sequence[Any]) -> Trial:
+def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
+           expected: Sequence[Any]) -> Trial:
     import numpy as np
 
     from ...accuracy.metrics import confusion, Scores
@@ -147,37 +149,38 @@ def _judged(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
     count = len(pipeline.card.classes)
     matrix = np.zeros((count, count + 1), np.int64)
     same, stages = [], dict[str, list[float]]()
-    _answers(pipeline, scenes[:1])      # the first one pays for memory and kernels
-    for answer, scene, labels in zip(_answers(pipeline, scenes), scenes, expected):
-        matrix += confusion(scene.truth, answer.labels, count)
-        same.append(float(np.mean(answer.labels == labels)))
-        for stage, ms in answer.timings.items():
+    _segment(pipeline, scenes[:1])      # warm up: the first frame allocates memory and kernels
+    for found, scene, labels in zip(_segment(pipeline, scenes), scenes, expected):
+        matrix += confusion(scene.truth, found.labels, count)
+        same.append(float(np.mean(found.labels == labels)))
+        for stage, ms in found.timings.items():
             stages.setdefault(stage, []).append(ms)
     iou, agreement = Scores(pipeline.card.classes, matrix, len(scenes)).mean_iou, min(same)
-    wrong = (f'WRONG: mean IoU {iou:.4f}, at least {LEAST_IOU} expected' if iou < LEAST_IOU else
-             f'WRONG: on one scene only {agreement:.3%} of the pixels are as on the CPU, at '
-             f'least {LEAST_AGREEMENT:.0%} expected' if agreement < LEAST_AGREEMENT else '')
-    return Trial(engine, '', wrong, '', _named(pipeline), len(scenes), iou, agreement,
+    wrong = (f'WRONG: mean IoU {iou:.4f}, expected at least {LEAST_IOU}' if iou < LEAST_IOU else
+             f'WRONG: on one scene only {agreement:.3%} of the pixels are as on the CPU, '
+             f'expected at least {LEAST_AGREEMENT:.0%}' if agreement < LEAST_AGREEMENT else '')
+    return Trial(engine, '', wrong, '', _identity(pipeline), len(scenes), iou, agreement,
                  {stage: percentiles(values)['p50'] for stage, values in stages.items()})
 
 
-def _answers(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
+def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
+    """Segment scenes one by one; the label maps are copies."""
     from dataclasses import replace
 
     import numpy as np
 
     from ...frame import Frame
-    answers = []
+    found = []
     for scene in scenes:
         height, width = scene.image.shape[:2]
         data = np.ascontiguousarray(scene.image).reshape(-1)
         pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
-        (answer,) = pipeline.collect()
-        answers.append(replace(answer, labels=answer.labels.copy()))
-        answer.release()
-    return answers
+        (segmentation,) = pipeline.collect()
+        found.append(replace(segmentation, labels=segmentation.labels.copy()))
+        segmentation.release()
+    return found
 
 
-def _named(pipeline: Pipeline) -> str:
+def _identity(pipeline: Pipeline) -> str:
     identity = pipeline.identity
     return f'{identity.version}, {identity.precision}, {identity.device}'

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands have, and how a command gets its options."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields, MISSING
+from pathlib import Path
+from typing import Any, TYPE_CHECKING, TypeAlias, TypeVar
+
+from ...engines import ENGINES
+from .values import gpu_index, label_range
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Options = TypeVar('Options', bound=DataclassInstance)
+
+Arguments: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
+Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
+
+
+def set_command(parser: argparse.ArgumentParser, options: type[Options],
+                run: Callable[[Options], int]) -> None:
+    """Let a parser make a command's options: ``parsed.run_command(parsed)`` runs the command.
+
+    Call this function after all arguments were added. The fields of the dataclass have the
+    names of the arguments, and their defaults become the defaults of the arguments.
+
+    :param options: frozen dataclass. A field gets a tuple if the argument gives a list.
+    :param run: does the work and returns the exit code.
+    """
+    names = [field.name for field in fields(options)]
+
+    def run_command(parsed: argparse.Namespace) -> int:
+        given = {name: getattr(parsed, name) for name in names}
+        return run(options(**{name: tuple(value) if isinstance(value, list) else value
+                              for name, value in given.items()}))
+
+    parser.set_defaults(run_command=run_command, **{
+        field.name: field.default for field in fields(options) if field.default is not MISSING})
+
+
+def add_model(arguments: Arguments) -> None:
+    """Add --model and --engine."""
+    arguments.add_argument('--model', metavar='CARD',
+                           help='model card, or name of an installed card (%(default)s)')
+    arguments.add_argument('--engine', choices=ENGINES, help='inference engine (%(default)s)')
+
+
+def add_device(arguments: Arguments) -> None:
+    """Add --gpu and --precision."""
+    add_gpu(arguments)
+    arguments.add_argument('--precision', choices=('auto', 'fp32', 'fp16', 'int8', 'mixed'),
+                           help='precision of engine tensorrt; auto means fp16 (%(default)s)')
+
+
+def add_gpu(arguments: Arguments) -> None:
+    """Add --gpu."""
+    arguments.add_argument('--gpu', type=gpu_index, metavar='N',
+                           help='index of the GPU, as CUDA counts (%(default)s)')
+
+
+def add_view(arguments: Arguments) -> None:
+    """Add --view and --save-view."""
+    arguments.add_argument('--view', action='store_true',
+                           help='show images, label maps and latencies in Rerun (rerun-sdk)')
+    arguments.add_argument('--save-view', type=Path, metavar='FILE.rrd',
+                           help='write the view to a file for `rerun FILE.rrd`, instead of --view '
+                           'or as well')
+
+
+def add_label_values(arguments: Arguments) -> None:
+    """Add --ignore and --map."""
+    arguments.add_argument('--ignore', nargs='+', type=label_range, metavar='V|V-V',
+                           help='values of the label maps to leave out, such as 11 or 0-6')
+    arguments.add_argument('--map', dest='label_map', metavar='FILE',
+                           help='YAML file with the class id of each value of the label maps; or '
+                           'cityscapes, ade20k')

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options of ``trt_seg demo``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..arguments.options import add_model, add_view, Commands, set_command
+from ..arguments.values import positive
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """Every option of ``trt_seg demo``.
+
+    :param seconds: length of the drive; above 0.
+    :param out: folder for report.json, montage.png, latency.png and bag/.
+    :param model: model card, or the name of an installed card.
+    :param engine: see :func:`.open_pipeline`.
+    :param view: show the result in Rerun while the demo runs; ``save_view`` is an .rrd file
+        to write.
+    """
+
+    seconds: float = 10.0
+    out: Path = Path('demo-out')
+    model: str = 'street'
+    engine: str = 'auto'
+    view: bool = False
+    save_view: Path | None = None
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``trt_seg demo`` with its arguments."""
+    parser = commands.add_parser(
+        'demo', help='run a drawn street camera, the segmentation node and a recorder; write a '
+        'report')
+    parser.add_argument('--seconds', type=positive, help='length of the drive (%(default)s)')
+    parser.add_argument('--out', type=Path, metavar='DIR',
+                        help='folder for the report (%(default)s)')
+    add_view(parser)
+    add_model(parser)
+    set_command(parser, DemoOptions, _run)
+
+
+def _run(options: DemoOptions) -> int:
+    from .run import run_demo
+    return run_demo(options)

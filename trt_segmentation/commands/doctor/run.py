@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run every check of ``trt_seg doctor`` and print the results; standard library only.
+
+A check imports the package that it examines inside its own function, so that the doctor works
+even if that package is missing or broken.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from ...engines.nvidia_driver import ask_driver
+from .check import Check, ERROR
+from .choice import choose_engine, EngineChoice
+from .libraries import base_packages, cuda_python, onnx_runtime, tensorrt, tools
+from .machine import driver, gpus, python, receive_buffer, shared_memory
+from .middleware import dds_profile, distro, rmw
+from .options import DoctorOptions
+from .selftest import Trial, try_engines
+
+
+def run_doctor(options: DoctorOptions) -> int:
+    """Examine this machine and print the results.
+
+    :returns: 0 if images can be segmented here, 1 if a required part is wrong.
+    """
+    checks, choice = examine(options.gpu)
+    trials: list[Trial] = []
+    if not options.json:
+        for check in checks:
+            print(check)
+    if options.selftest and not _is_wrong(checks):
+        trials = try_engines(options.gpu, lambda line: print(line, file=sys.stderr))
+        choice = EngineChoice({trial.engine: trial.why_not for trial in trials})
+    if options.json:
+        print(json.dumps({
+            'usable': not _is_wrong(checks, trials), 'auto': choice.taken, 'why': choice.why,
+            'checks': [check.tree() for check in checks],
+            'selftest': [trial.tree() for trial in trials]}, indent=1))
+    else:
+        print(f'\nengine auto takes {choice.taken or "none"}: {choice.why}')
+        for trial in trials:
+            print(trial)
+        if options.selftest and not trials:
+            print('no self-test, because a required part is wrong')
+    return 1 if _is_wrong(checks, trials) else 0
+
+
+def examine(gpu: int = 0) -> tuple[list[Check], EngineChoice]:
+    """Run all checks that need no open engine, and choose an engine by their results."""
+    found = ask_driver()
+    libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), tools()]
+    return [python(), *base_packages(), driver(found), *gpus(found), *libraries, distro(), rmw(),
+            dds_profile(), shared_memory(), receive_buffer()], choose_engine(found, gpu)
+
+
+def _is_wrong(checks: list[Check], trials: list[Trial] = []) -> bool:  # noqa: B006
+    return (any(check.status == ERROR for check in checks)
+            or any(not trial.is_good for trial in trials))

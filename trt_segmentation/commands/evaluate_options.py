@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options of ``trt_seg eval``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import EvaluationError
+from .arguments.options import add_device, add_label_values, add_model, Commands, set_command
+from .arguments.values import count
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Every option of ``trt_seg eval``.
+
+    :param model: model card, or the name of an installed card.
+    :param engine: with ``gpu`` and ``precision``, see :func:`.open_pipeline`.
+    :param street: street scenes of each condition; None for the usual number.
+    :param condition: conditions of the street scenes; () for all.
+    :param images: folder of images to score instead of street scenes, with ``labels``.
+    :param labels: folder of label maps with the file names of the images.
+    :param ignore: values of the label maps to leave out.
+    :param label_map: class ids of the values of the label maps, see
+        :func:`.label_values.load_map`.
+    :param json: file for the scores; None for no file.
+    """
+
+    model: str = 'street'
+    engine: str = 'auto'
+    gpu: int = 0
+    precision: str = 'auto'
+    street: int | None = None
+    condition: tuple[str, ...] = ()
+    images: Path | None = None
+    labels: Path | None = None
+    ignore: tuple[range, ...] = ()
+    label_map: str | None = None
+    json: Path | None = None
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        :raises EvaluationError: naming the options.
+        """
+        if (self.images is None) != (self.labels is None):
+            raise EvaluationError('--images and --labels go together; give both')
+        if (self.ignore or self.label_map) and self.labels is None:
+            raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
+        for option, value in (('--street', self.street), ('--condition', self.condition)):
+            if self.images and value:
+                raise EvaluationError(f'{option} is for street scenes; leave it out with '
+                                      '--images')
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``trt_seg eval`` with its arguments."""
+    parser = commands.add_parser(
+        'eval', help='measure mean IoU, IoU by class and pixel accuracy',
+        description='Score a model on street scenes that it was not trained on; or score it on '
+        'a folder of images and a folder of label maps with the same names (PNG of class ids; '
+        '255 is unlabelled).')
+    add_model(parser)
+    add_device(parser)
+    parser.add_argument('--street', type=count, metavar='N',
+                        help='street scenes of each condition (100)')
+    parser.add_argument('--condition', type=_names, metavar='day,night,…',
+                        help='conditions of the street scenes; default: all')
+    parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
+    parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
+    add_label_values(parser)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
+    set_command(parser, EvaluateOptions, _run)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(','))
+
+
+def _run(options: EvaluateOptions) -> int:
+    from .evaluate import run_evaluate
+    return run_evaluate(options)
