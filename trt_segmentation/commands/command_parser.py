@@ -10,6 +10,7 @@ import math
 import sys
 from typing import Any, NoReturn
 
+from ..untrusted.terminal_text import did_you_mean
 from .arguments.values import number
 
 
