@@ -76,5 +76,5 @@ def alike(shown: str, printed: str) -> bool:
                       for index, piece in enumerate(pieces))
     found = re.fullmatch(pattern, printed.rstrip())
     figures = [float(piece) for piece in pieces[1::2] if piece != '…']
-    return bool(found) and all(abs(a - float(b)) <= 0.02
-                               for a, b in zip(figures, found.groups()))
+    return found is not None and all(abs(a - float(b)) <= 0.02
+                                     for a, b in zip(figures, found.groups()))

@@ -112,7 +112,7 @@ class Rig:
     def pipeline(self) -> FakePipeline:
         return self.pipelines[-1]
 
-    def until(self, what: Callable[[], Any], seconds: float = TIMEOUT) -> Any:
+    def until(self, what: Callable[..., Any], seconds: float = TIMEOUT) -> Any:
         """Spin until it is so; returns what was found."""
         deadline = time.monotonic() + seconds
         while not (found := what()):
@@ -143,7 +143,9 @@ class Rig:
 
     def wanted(self) -> Wanted:
         """What the node would have computed for a frame of its first camera."""
-        return self.node._supervisor.worker._wanted(self.node.cameras[0])
+        worker = self.node._supervisor.worker
+        assert worker
+        return worker._wanted(self.node.cameras[0])
 
     def snapshot(self, camera: str | None = None) -> Any:
         """Counts of the node, or of one of its cameras."""

@@ -64,7 +64,8 @@ def check(command: str, folder: Path, topics: set[str]) -> None:
     if words[1] in checks:
         checks[words[1]](words[2:], folder)
     elif verb == ['param', 'set']:
-        _parameter(*words[3:], executable='seg_node')
+        node, name, value = words[3:]
+        _parameter(node, name, value, 'seg_node')
     elif verb == ['lifecycle', 'set']:
         assert words[3] == '/trt_segmentation' and words[4] in TRANSITIONS
     elif words[1] == 'topic':

@@ -21,6 +21,7 @@ SKIPPED = {'name': 'ros-jazzy-rclpy', 'skip_reason': 'Dependency not found on Py
 def audit(tmp_path, monkeypatch):
     """The script on a repository of its own whose lock was changed in the last commit."""
     spec = importlib.util.spec_from_file_location('audit', ROOT / '.ci' / 'audit.py')
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     for name in ('LOCK', 'ADVISORIES'):

@@ -46,6 +46,7 @@ def test_generated_pages_hold_no_html(name):
 
 def test_generated_tables_escape_html():
     spec = spec_from_file_location('generate_cli', DOCS / 'generate' / 'cli.py')
+    assert spec and spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.table(('a',), [('<b> `<c>|` <d',)])[2] == r'| &lt;b> `<c>\|` &lt;d |'

@@ -81,7 +81,7 @@ def changelog_sections() -> tuple[list[str], str]:
 
 def test_every_dependency_is_a_key_that_rosdep_knows() -> None:
     known = yaml.safe_load(text('test/rosdep_keys.yaml'))
-    keys = {tag.text for tag in package_xml() if tag.tag.endswith('depend')}
+    keys = {str(tag.text) for tag in package_xml() if tag.tag.endswith('depend')}
     assert sorted(keys) == sorted(known['system'] + known['pip'] + known['ros'])
     # the release check list names each key that bloom refuses
     assert all(key.endswith('-pip') and f'`{key}`' in text('RELEASING.md')

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A cache folder that is read-only, full, somebody else's, or on a disk that went away.
+"""A cache folder that is read-only, full, owned by another user, or on a disk that went away.
 
-What must happen: where the folder cannot be used at all, one CacheError names it and says what to
-do; where only writing fails, the engine that was built is used, the log says that it could not be
-kept, and nothing half-written is left or loaded.
+If the folder cannot be used, one CacheError names it and says what to do. If only writing fails,
+the new engine is used and the log says that it could not be kept. No half-written file is left.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ADVICE = 'name another cache folder'
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB of its own; only root can mount one."""
+    """Mount a disk of 1 MB; only root can do this."""
     folder = tmp_path / 'disk'
     folder.mkdir()
     done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(folder)],
@@ -51,7 +50,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
-    """A real disk of 1 MB and a plan of 2: ENOSPC, no part of it stays, a small one still fits."""
+    """A plan of 2 MB on a disk of 1 MB: no part of it stays, and a small plan still fits."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     large = plan(2_000_000)
@@ -65,7 +64,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
 
 
 def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
-    """The disk fills between the two files: what is there has no hash, so it is built again."""
+    """The disk is full after the plan. A plan without a hash is built again."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     room = os.statvfs(cache.folder)
@@ -78,7 +77,7 @@ def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
 
 
 def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
-    """Not even the lock's file need be written to."""
+    """The lock file needs no free space either."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     with pytest.raises(OSError, match='No space left'):
@@ -89,7 +88,7 @@ def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
 
 
 def test_read_only_disk_is_said(small_disk, capsys):
-    """A real read-only disk, empty and with engines: one error says what to do, by any way in."""
+    """A read-only disk, empty or with engines: one error says what to do."""
     EngineCache(small_disk).get(KEY, plan, lambda plan: None)
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
     for folder in (small_disk, small_disk / 'new'):
@@ -101,13 +100,13 @@ def test_read_only_disk_is_said(small_disk, capsys):
 
 
 def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
-    """Between the opening of the cache and the end of the build."""
+    """The disk changes after the cache was opened and before the build ends."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     built = plan()
 
     def build() -> Plan:
-        # busy while the lock's file is open for writing, so the disk goes away altogether
+        # a disk with an open lock file cannot be remounted, so unmount it and mount another
         subprocess.run(['umount', '-l', str(small_disk)], check=True)
         subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m,ro', 'tmpfs', str(small_disk)],
                        check=True)
@@ -119,7 +118,7 @@ def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
 def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
-    """Whoever owns the folder could swap what is in it."""
+    """The owner of the folder could replace its files."""
     (tmp_path / 'engines').mkdir()
     os.chown(tmp_path / 'engines', 12345, 12345)
     with pytest.raises(CacheError, match=f'not a folder of user 0.*{ADVICE}'):
@@ -129,7 +128,7 @@ def test_folder_of_another_user_is_refused_by_any_way_in(tmp_path, capsys):
 
 
 def test_link_to_a_folder_is_refused(tmp_path):
-    """It may point anywhere tomorrow."""
+    """Someone could change the link's target later."""
     (tmp_path / 'elsewhere').mkdir()
     (tmp_path / 'engines').symlink_to(tmp_path / 'elsewhere')
     with pytest.raises(CacheError, match=ADVICE):
@@ -137,8 +136,8 @@ def test_link_to_a_folder_is_refused(tmp_path):
 
 
 DEAD = [errno.ESTALE, errno.EIO, errno.ENOTCONN]
-"""What a network file system answers when its server went away. Simulated: nothing here can
-mount one, so the calls that would get these errors raise them."""
+"""Errors of a network file system whose server went away. They are simulated: the tests replace
+the calls that would fail by calls that raise these errors."""
 
 
 def dead(number: int):
@@ -150,7 +149,7 @@ def dead(number: int):
 @pytest.mark.parametrize('number', DEAD)
 @pytest.mark.parametrize('call', ['open', 'fchmod'])
 def test_dead_mount_is_said_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
-    """Simulated: the folder's own calls fail."""
+    """Calls on the folder itself fail."""
     (tmp_path / 'engines').mkdir()
     monkeypatch.setattr(own_files.os, call, dead(number))
     with pytest.raises(CacheError, match=f'engines cannot hold engines: .*{ADVICE}'):
@@ -159,7 +158,7 @@ def test_dead_mount_is_said_when_the_cache_is_opened(tmp_path, monkeypatch, numb
 
 @pytest.mark.parametrize('number', DEAD)
 def test_mount_that_dies_is_said_when_it_is_locked(tmp_path, monkeypatch, number):
-    """Simulated: every opening of a file fails, that of the lock too."""
+    """Opening any file fails, the lock file too."""
     cache = EngineCache(tmp_path)
     monkeypatch.setattr(os, 'open', dead(number))
     with pytest.raises(CacheError, match=f'engines cannot be locked: .*{ADVICE}'):
@@ -168,7 +167,7 @@ def test_mount_that_dies_is_said_when_it_is_locked(tmp_path, monkeypatch, number
 
 @pytest.mark.parametrize('number', DEAD)
 def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch, number):
-    """Simulated: from the build's end on nothing can be listed, opened, renamed or dated."""
+    """After the build no file can be listed, opened, renamed or touched."""
     lines: list[str] = []
     cache = EngineCache(tmp_path, log=lines.append)
     built = plan()
@@ -187,7 +186,7 @@ def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch
 
 @pytest.mark.parametrize('number', DEAD)
 def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
-    """Simulated: the answer is a reason, not an exception."""
+    """The check returns a reason and raises nothing."""
     cache = EngineCache(tmp_path)
     cache.get(KEY, plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
@@ -197,7 +196,7 @@ def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
 
 
 def test_auto_goes_on_without_a_cache(tmp_path, monkeypatch):
-    """A folder that cannot hold engines costs TensorRT, not the node: it says why."""
+    """Without a usable cache folder there is no TensorRT, but the pipeline still opens."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     from trt_segmentation.model.card import load_card
     (tmp_path / 'engines').write_text('in the way')
