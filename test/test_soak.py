@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The soak's arithmetic, and that each of its bars can be missed."""
+"""The arithmetic of the soak, and that each of its limits can fail."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_windows_hold_the_latency_of_their_own_time() -> None:
     found = windows(stamps, stamps + ms * 10**6, BEGIN, 600, 60)
     assert [w.at for w in found] == [30 + 60 * i for i in range(10)]
     assert [w.p50 for w in found] == [20] * 5 + [40] * 5
-    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run has five, too
+    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run also has five
     assert drift([w.p50 for w in found]) == 100 and drift([20, 20, 20, 20, 25]) == 25
 
 
@@ -73,7 +73,7 @@ def test_sample_sees_memory_threads_and_handles(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fine() -> Soaked:
-    """Half an hour of two cameras in which nothing went wrong."""
+    """Make the data of a run without a fault: two cameras for half an hour."""
     stamps = BEGIN + np.arange(0, int(SECONDS * 1e9), int(1e9 / HZ))
     published = np.concatenate([
         np.stack([np.full_like(stamps, camera), np.arange(len(stamps)) % 4, stamps + camera], 1)
@@ -114,7 +114,7 @@ def test_growth_is_missed(fine: Soaked) -> None:
     assert missed(growing(fine, handles=1 / 600)) == {'file handles: end against start'}
     assert missed(growing(fine, segments=1 / 600)) == {
         'shared memory segments: end against start'}
-    # five minutes say nothing about an hour, but a frame kept every second they do see
+    # five minutes are too short for a slope, but they show a leak of one frame each second
     short = replace(fine, seconds=300.0, samples=fine.samples[:60])
     assert missed(growing(short, rss_mb=10 / 3600)) == set()
     assert missed(growing(short, rss_mb=0.1)) == {
@@ -171,7 +171,7 @@ def test_quick_soak(tmp_path: Path) -> None:
                    check=True)
     tree = json.loads(found.read_text(encoding='utf-8'))
     missed = {row['name'] for row in tree['rows'] if row['holds'] is False}
-    # what a machine busy with something else may miss
+    # a busy machine may miss these
     assert missed <= {'images a second, slowest camera', 'dropped: superseded',
                       'images lost in the middleware'}
     assert tree['setting']['engine'] and len(tree['series']['samples']['rss_mb']) >= 20
