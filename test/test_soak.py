@@ -21,7 +21,7 @@ from report import FigureReport
 from soak_run.receiver import Counts
 from soak_run.rows import add_rows, Soaked
 from soak_run.trend import drift, Slope, slope, Window, windows
-from soak_run.watch import Sample, sample
+from soak_run.watch import ProcessSample, sample
 
 ROOT = Path(__file__).parents[1]
 SECONDS, WARM, HZ = 1800.0, 120.0, 2.0
@@ -33,8 +33,8 @@ def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
     noise = np.random.default_rng(1).normal(0, 0.5, len(at))
     leak = slope(at, 400 + 30 * at / 3600 + noise)
     flat = slope(at, 400 + noise)
-    assert leak.per_hour == pytest.approx(30, abs=4 * leak.error) and not leak.bounded(5)
-    assert 0 < leak.error < 1 and flat.bounded(5)
+    assert leak.per_hour == pytest.approx(30, abs=4 * leak.error) and not leak.is_bounded(5)
+    assert 0 < leak.error < 1 and flat.is_bounded(5)
     exact = slope([0, 1800, 3600], [1, 2, 3])
     assert exact.per_hour == pytest.approx(2) and exact.error == pytest.approx(0, abs=1e-12)
     with pytest.raises(ValueError, match='2 samples'):
@@ -42,7 +42,8 @@ def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
 
 
 def test_a_slope_nobody_can_tell_from_zero_is_bounded() -> None:
-    assert Slope(8, 5).bounded(5) and not Slope(8, 3).bounded(5) and Slope(-50, 1).bounded(5)
+    assert Slope(8, 5).is_bounded(5) and Slope(-50, 1).is_bounded(5)
+    assert not Slope(8, 3).is_bounded(5)
 
 
 def test_windows_hold_the_latency_of_their_own_time() -> None:
@@ -82,7 +83,8 @@ def fine() -> Soaked:
     counts = Counts(len(published), len(published))
     return Soaked(
         HZ, SECONDS, WARM, 2, 'onnxruntime-cpu', counts, counts, published, arrived, BEGIN,
-        [Sample(at, 400 + at % 2, 300, 200, 21, 26, 12, 900.0) for at in np.arange(0, SECONDS, 5)],
+        [ProcessSample(at, 400 + at % 2, 300, 200, 21, 26, 12, 900.0)
+         for at in np.arange(0, SECONDS, 5)],
         [Window(30 + 60 * i, 50 + i % 2, 80 - i % 3) for i in range(30)],
         frame_mb=6.15, agreement=[1.0] * 100, confusable=0.8, foreign=0, exit_code=0)
 
