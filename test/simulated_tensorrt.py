@@ -51,7 +51,7 @@ class ILogger:
     def __init__(self) -> None:
         pass
 
-    def log(self, severity: Any, text: str) -> None:
+    def log(self, severity: Any, msg: str) -> None:
         raise NotImplementedError
 
 

@@ -30,5 +30,5 @@ def test_the_parts_are_of_the_frame_itself_and_add_up() -> None:
 
 @pytest.mark.parametrize('stamp', [SENT + 1, SENT + 3])
 def test_a_label_map_the_node_did_not_log_is_an_error(stamp: int) -> None:
-    with pytest.raises(ValueError, match=f'stamp {stamp} came, which none of the 2 frames'):
+    with pytest.raises(ValueError, match=f'stamp {stamp}, but none of the 2 segmented frames'):
         latencies([(stamp, stamp + 1)], FRAME_LOG)

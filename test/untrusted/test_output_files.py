@@ -12,6 +12,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 from networks import color_classifier, write_card
 import numpy as np
@@ -321,9 +322,9 @@ def test_every_format_holds_the_marker(tmp_path):
         assert is_ours(path)
     assert json.loads((tmp_path / 'a.json').read_text()) == {KEY: MARKER, 'a': 1}
     for name in ('a.png', 'b.png'):
-        picture = Image.open(BytesIO((tmp_path / name).read_bytes()))
+        picture: Any = Image.open(BytesIO((tmp_path / name).read_bytes()))
         picture.load()
-        assert vars(picture)['text'][KEY] == MARKER
+        assert picture.text[KEY] == MARKER
     (tmp_path / 'link').symlink_to('a.json')
     assert not is_ours(tmp_path / 'link') and not is_ours(tmp_path) \
         and not is_ours(tmp_path / 'none')
