@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Known vulnerabilities of what requirements.lock pins, by pip-audit.
+"""List known vulnerabilities of the packages in requirements.lock, with pip-audit.
 
     audit.py [--changed]
 
-Exits 1 for one that .ci/advisories.json does not name with a reason. With --changed, as CI calls
-it, only where requirements.lock differs from AUDIT_BASE (HEAD~1): a new advisory about pins nobody
-touched is printed and does not turn CI red. Where the advisory service does not answer, one line
-says that nothing was checked, and the exit code is 0. SECURITY.md has the reasons.
+The exit code is 1 if there is a vulnerability that .ci/advisories.json does not list with a
+reason. With --changed, as in CI, it is 1 only if requirements.lock also differs from the commit
+AUDIT_BASE (HEAD~1). So a new advisory about an unchanged pin is printed, but CI does not fail. If
+the advisory service does not answer, one line says that nothing was checked, and the exit code is
+0. SECURITY.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -25,18 +26,19 @@ LOCK = ROOT / 'requirements.lock'
 ADVISORIES = ROOT / '.ci' / 'advisories.json'
 VERSION = '2.10.1'
 CANARY = ('pyyaml', '5.3')
-"""A release every advisory service has something on; one that has nothing knows nothing."""
+"""A release with known vulnerabilities. A service that does not know them has no advisories."""
 TIMEOUT = 300
+"""Seconds for one command."""
 
 
 class NoAnswer(RuntimeError):
-    """Nothing could be learned; says why."""
+    """The audit could not be done; the text gives the reason."""
 
 
 def pip_audit() -> Path:
-    """pip-audit in an environment of its own, so that its requirements pin nothing of ours.
+    """Install pip-audit into its own environment, away from our pins, and return its path.
 
-    :raises NoAnswer: where it cannot be installed.
+    :raises NoAnswer: if pip-audit cannot be installed.
     """
     folder = ROOT / '.venv' / 'audit'
     tool = folder / 'bin' / 'pip-audit'
@@ -52,7 +54,7 @@ def _run(command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAnswer(f'{command[0]}: {error}') from error
-    # pip-audit exits 1 for vulnerabilities and for errors; only the former come with JSON
+    # pip-audit exits with 1 for vulnerabilities and for errors; an error prints no JSON
     if done.returncode and not done.stdout.startswith('{'):
         last = (done.stderr.strip().splitlines() or ['no reason given'])[-1]
         raise NoAnswer(f'{Path(command[0]).name}: {last[:300]}')
@@ -60,9 +62,9 @@ def _run(command: list[str]) -> str:
 
 
 def ask(tool: Path, requirements: str) -> list[dict[str, Any]]:
-    """What pip-audit says of every pinned release: name, version, vulns or skip_reason.
+    """Run pip-audit; return name, version and vulns or skip_reason of every pinned release.
 
-    :raises NoAnswer: where it fails.
+    :raises NoAnswer: if pip-audit fails.
     """
     with tempfile.NamedTemporaryFile('w', suffix='.txt') as file:
         file.write(requirements)
@@ -74,10 +76,10 @@ def ask(tool: Path, requirements: str) -> list[dict[str, Any]]:
 
 
 def audit(tool: Path) -> list[dict[str, Any]]:
-    """As :func:`ask`, of requirements.lock.
+    """Run pip-audit on requirements.lock; the result is that of :func:`ask`.
 
-    :raises NoAnswer: where the service knows nothing even of a release known to be bad. Asked
-        for what it does not have, pip-audit says `No known vulnerabilities found`.
+    :raises NoAnswer: if the service does not know the vulnerabilities of CANARY. For a release
+        that the service does not have, pip-audit prints `No known vulnerabilities found`.
     """
     (canary,) = ask(tool, '=='.join(CANARY))
     if not canary.get('vulns'):
@@ -87,7 +89,7 @@ def audit(tool: Path) -> list[dict[str, Any]]:
 
 
 def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
-    """A line for every vulnerability that is not listed with a reason, by id or alias."""
+    """Make a line for every vulnerability whose id and aliases are not listed with a reason."""
     return [f'{entry["name"]} {entry["version"]}: {vulnerability["id"]}'
             f' ({", ".join(vulnerability.get("aliases", [])) or "no alias"}), fixed in '
             f'{", ".join(vulnerability.get("fix_versions", [])) or "no release"}'
@@ -97,15 +99,15 @@ def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
 
 
 def lock_changed() -> bool:
-    """Whether requirements.lock or the list differs from the commit CI compares with."""
+    """Return whether requirements.lock or the list differs from the commit AUDIT_BASE."""
     base = os.environ.get('AUDIT_BASE', 'HEAD~1')
     done = subprocess.run(['git', 'diff', '--quiet', base, '--', str(LOCK), str(ADVISORIES)],
                           cwd=ROOT, capture_output=True)
-    return done.returncode == 1     # 128: there is no such commit, as in a shallow clone
+    return done.returncode == 1     # 128: no such commit, for example in a shallow clone
 
 
 def main(arguments: list[str]) -> int:
-    """See the module."""
+    """Audit requirements.lock and print the result; return the exit code."""
     listed: dict[str, str] = json.loads(ADVISORIES.read_text(encoding='utf-8'))
     try:
         found = audit(pip_audit())

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes sbom.json: requirements.lock as CycloneDX, by cyclonedx-py beside this Python.
+"""Write sbom.json: the packages of requirements.lock in CycloneDX format.
 
-Names, versions and markers only. Hashes stay in the lock, and addresses of package indexes are
-left out: a pin does not say where it is installed from.
+The program cyclonedx-py must be in the same folder as this Python. The file has names, versions
+and markers. It has no hashes, and no addresses of package indexes, because a pin does not say
+where a package is installed from.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pins(lock: str) -> str:
-    """The lines of a lock that pin a release, without their hashes."""
+    """Return the lines of a lock file that pin a release, without their hashes."""
     return ''.join(line.rstrip('\\ ') + '\n' for line in lock.splitlines() if '==' in line)
 
 
 def without_addresses(tree: Any) -> Any:
-    """A part of the document without its ``externalReferences``."""
+    """Return a copy of a part of the document without ``externalReferences``."""
     if isinstance(tree, list):
         return [without_addresses(item) for item in tree]
     if isinstance(tree, dict):
@@ -33,7 +34,7 @@ def without_addresses(tree: Any) -> Any:
 
 
 def main() -> None:
-    """See the module."""
+    """Write sbom.json."""
     lock = (ROOT / 'requirements.lock').read_text(encoding='utf-8')
     tool = Path(sys.executable).with_name('cyclonedx-py')
     done = subprocess.run(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of the demo model on street scenes of seeds that no training has seen."""
+"""Accuracy of the demo model on street scenes whose seeds no training used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trt_segmentation.street import CONDITIONS
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Mean IoU and lane-marking IoU by condition; 300 scenes each, 1280x720."""
+    """Measure the IoU of each condition on 300 scenes of 1280x720 (20 if quick)."""
     scenes = 20 if quick else 300
     card = load_card('street')
     pipeline = open_pipeline(card, 'onnxruntime-cpu')

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""INT8 calibrated on day alone against all conditions: what it costs at night, in rain and snow.
+"""Accuracy of INT8 calibrated on daylight frames only, compared with frames of all conditions.
 
-The claim put to the test: ranges measured on daylight frames spoil thin structures, lane lines
-first, in the dark. Both sets have the same number of frames; only the conditions differ. Each is
-drawn several times, since one draw differs from the next by as much as the claim is about; the
-two sets of a draw show the same streets. Every method is tested, since it decides how much unseen
-light matters. Spread is the standard deviation over the draws.
+This tests the claim that ranges measured in daylight spoil thin structures in the dark, above all
+lane markings. Both sets have the same number of frames; only the conditions differ. Each set is
+drawn several times, because two draws differ by as much as the expected effect. The two sets of a
+draw show the same streets. Every calibration method is tested, because the method decides how
+much the light matters. Spread is the standard deviation over the draws.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""Mean IoU at night that all conditions have to win over the draws to count as a finding."""
+"""Frames of all conditions must win this much mean IoU at night, averaged over the draws."""
 
 Numbers = npt.NDArray[np.float64]
 
 
 class Size(NamedTuple):
-    """How much is measured: scenes are of every condition."""
+    """The amount of work; ``scenes`` is the number of scenes of each condition."""
 
     methods: tuple[str, ...]
     draws: int
@@ -57,11 +57,11 @@ QUICK = Size(('entropy',), draws=2, frames=4, scenes=1)
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Calibrate every way on every draw and compare on every condition."""
+    """Calibrate with every method on every draw, and compare on every condition."""
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
-    # processes: most of a calibration is NumPy in one thread
+    # use processes, because most of a calibration is NumPy in one thread
     with ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:
         running = {(draw, name): pool.submit(calibrated_on, draw, name, size)
                    for draw in range(size.draws) for name in SETS}
@@ -74,7 +74,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         'boundary IoU': lambda a, name, where: a.boundary_iou(name, where)}
 
     def values(what: str, method: str, name: str, where: str) -> Numbers:
-        """Values of one figure, one a draw."""
+        """Return the values of one measure, one for each draw."""
         return np.array([measures[what](found[draw, name], method, where)
                          for draw in range(size.draws)])
 
@@ -92,7 +92,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def calibrated_on(draw: int, name: str, size: Size) -> Accuracy:
-    """Calibrate on one draw of one set by every method, and compare with FP32."""
+    """Calibrate on one draw of one set with every method, and compare with FP32."""
     card = load_card('street')
     graph = read_graph(card, Recipe('int8'))
     frames = Street(size.frames, SETS[name], STREET_SEED + 1000 * draw)
@@ -110,7 +110,7 @@ Values = Callable[[str, str, str, str], Numbers]
 
 
 def add_rows(report: FigureReport, size: Size, measures: list[str], values: Values) -> None:
-    """Every figure of FP32 and of each calibration, and how far the draws are apart."""
+    """Add the rows of FP32 and of each calibration, with the spread over the draws."""
     for where in street.CONDITIONS:
         for what in measures:
             report.add(f'{REFERENCE}: {what}, {where}',
@@ -126,7 +126,7 @@ def add_rows(report: FigureReport, size: Size, measures: list[str], values: Valu
 
 
 def draw_figure(size: Size, measures: list[str], values: Values) -> None:
-    """Draw what each calibration loses to FP32 on each condition, three measures side by side."""
+    """Plot the loss of each calibration against FP32, with one plot for each measure."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(14, 4), layout='constrained')
     colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green')))

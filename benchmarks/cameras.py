@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One node, one engine, many cameras: label maps a second and latency, over real DDS.
+"""One node with one engine and many cameras: label maps per second and latency over DDS.
 
-The node is a process of its own with the pipeline that `auto` finds. Cameras and receiver are
-this process: every camera sends at its own phase, and the receiver notes for each label map how
-long ago its image was sent. More cameras than the engine can serve share what there is: the
-newest frame of each wins, older ones are dropped and counted.
+The node runs in its own process with the engine that `auto` selects. This process has the cameras
+and the receiver. Each camera sends at its own phase. The receiver measures the time from sending
+an image to receiving its label map. If there are more cameras than the engine can serve, the node
+segments the newest frame of each camera, and drops and counts older frames.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ FPS = 10.0
 WIDTH, HEIGHT = 640, 480
 WARM_UP = 2.0
 FAIR = 0.7
-"""What the camera served least must get of what the one served most gets."""
+"""The least served camera must get at least this fraction of what the most served one gets."""
 
 
-class Cameras:
-    """Publishes every camera's images in a thread and notes when their label maps come."""
+class PacedCameras:
+    """Publishes the images of all cameras in a thread and measures the latency of label maps."""
 
     def __init__(self, node: Any, names: list[str]) -> None:
         import numpy as np
@@ -67,22 +67,22 @@ class Cameras:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
-    def matched(self) -> bool:
-        """Whether the node is there, both ways."""
+    def is_matched(self) -> bool:
+        """Return whether all publishers and subscriptions have matched the node."""
         return all(p.get_subscription_count() for p in self._publishers.values()) and all(
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def start(self) -> None:
-        """Send until :meth:`stop`."""
+        """Start to send; :meth:`stop` ends it."""
         self._thread.start()
 
-    def forget(self) -> None:
-        """Count from now on."""
+    def reset(self) -> None:
+        """Reset all counts."""
         self.sent = dict.fromkeys(self.sent, 0)
         self.ms = {name: [] for name in self.ms}
 
     def stop(self) -> None:
-        """Stop sending and taking."""
+        """Stop to send and to receive."""
         self._stop.set()
         self._thread.join()
         for subscription in self._subscriptions:
@@ -115,7 +115,7 @@ def _never(reason: str, text: str) -> None:
 
 @contextmanager
 def segmentation_node(names: list[str], parameters: dict[str, object]) -> Iterator[None]:
-    """Run the node in a process of its own; ended by SIGINT."""
+    """Run the node in its own process while the block lasts, then end it with SIGINT."""
     given = {'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters}
     command = [sys.executable, '-m', 'trt_segmentation.ros.node', '--ros-args', '--log-level',
                'warn', *(text for k, v in given.items() for text in ('-p', f'{k}:={v}'))]
@@ -123,14 +123,15 @@ def segmentation_node(names: list[str], parameters: dict[str, object]) -> Iterat
     try:
         yield
         if process.poll() is not None:
-            raise RuntimeError(f'the node ended with {process.returncode}')
+            raise RuntimeError(f'the node ended with exit code {process.returncode}')
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
 
 
-def run_case(count: int, seconds: float, parameters: dict[str, object]) -> Cameras:
-    """Run that many cameras for a while; what was sent and what came back."""
+def run_case(count: int, seconds: float, parameters: dict[str, object]
+             ) -> PacedCameras:
+    """Run ``count`` cameras for some seconds; the result has the counts and latencies."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -138,29 +139,29 @@ def run_case(count: int, seconds: float, parameters: dict[str, object]) -> Camer
     node = rclpy.create_node('cameras')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    cameras = Cameras(node, names)
+    cameras = PacedCameras(node, names)
     try:
         with segmentation_node(names, parameters):
             end = time.monotonic() + 60.0
-            while not cameras.matched():
+            while not cameras.is_matched():
                 executor.spin_once(timeout_sec=0.1)
                 if time.monotonic() > end:
-                    raise RuntimeError('the node did not come up in a minute')
+                    raise RuntimeError('the node did not start within a minute')
             cameras.start()
             for phase in (WARM_UP, seconds):
-                cameras.forget()
+                cameras.reset()
                 end = time.monotonic() + phase
                 while time.monotonic() < end:
                     executor.spin_once(timeout_sec=0.05)
             cameras.stop()
     finally:
         executor.shutdown()
-        node.destroy_node()  # or its 64 MB stay in /dev/shm
+        node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
     return cameras
 
 
 def measure(report: Any, quick: bool) -> None:
-    """Every number of cameras; then four cameras in batches of four, to compare."""
+    """Measure each number of cameras, and four cameras with batches of four."""
     import rclpy
     profile = str(ROOT / 'config' / 'fastdds.xml')
     os.environ.update({
@@ -175,12 +176,12 @@ def measure(report: Any, quick: bool) -> None:
     for count, parameters in cases:
         cameras = run_case(count, seconds, parameters)
         title = f'{count} cameras' if count > 1 else '1 camera'
-        add(report, title + ', max_batch 4' * bool(parameters), cameras, seconds)
+        add_rows(report, title + ', max_batch 4' * bool(parameters), cameras, seconds)
     rclpy.shutdown()
 
 
-def add(report: Any, title: str, cameras: Cameras, seconds: float) -> None:
-    """Rows of one case."""
+def add_rows(report: Any, title: str, cameras: PacedCameras, seconds: float) -> None:
+    """Add the rows of one case."""
     served = {name: len(ms) for name, ms in cameras.ms.items()}
     every = sorted(ms for found in cameras.ms.values() for ms in found)
     report.add(f'{title}: images sent', sum(cameras.sent.values()) / seconds, '/s')

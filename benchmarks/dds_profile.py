@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many 1080p images reach another process: Fast DDS as it is, LARGE_DATA, and our profile."""
+"""1080p images that reach another process with Fast DDS: default, LARGE_DATA, our profile."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALL = sorted({name for setting in SETTINGS.values() for name in setting})
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Fill in the rows: images that arrived out of 100 (30 when quick)."""
+    """Add the percentage of images that arrived, out of 100 images (30 if quick)."""
     frames = 30 if quick else 100
     for setting, extra in SETTINGS.items():
         for reliability in ('reliable', 'best_effort'):
@@ -38,7 +38,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def between_processes(extra: dict[str, str], reliability: str, frames: int) -> int:
-    """Publish in one process, count in another; returns images that arrived."""
+    """Publish in one process and count in another; return the number of arrived images."""
     environment = {name: value for name, value in os.environ.items() if name not in ALL}
     environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
                     'ROS_DOMAIN_ID': str(random.randint(1, 100)), **extra}
@@ -51,12 +51,12 @@ def between_processes(extra: dict[str, str], reliability: str, frames: int) -> i
         for peer in peers:
             peer.kill()
     if any(peer.returncode for peer in peers):
-        raise RuntimeError(f'a peer failed: {[peer.returncode for peer in peers]}')
+        raise RuntimeError(f'a process failed; exit codes: {[peer.returncode for peer in peers]}')
     return int(json.loads(outputs[0])['arrived'])
 
 
 def publish(reliability: str, frames: int) -> None:
-    """Wait for the subscriber, then publish at the rate; the images are noise."""
+    """Wait for the subscriber, then publish images of noise at the given rate."""
     import numpy as np
     import rclpy
     from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -68,7 +68,7 @@ def publish(reliability: str, frames: int) -> None:
     end = node.create_publisher(Empty, 'end', 1)
     while not (publisher.get_subscription_count() and end.get_subscription_count()):
         time.sleep(0.05)
-    time.sleep(0.5)  # the other side may still be matching
+    time.sleep(0.5)  # the subscriber may not have matched yet
     noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     message = Image(height=HEIGHT, width=WIDTH, encoding='bgr8', step=3 * WIDTH,
                     data=noise.tobytes())
@@ -77,13 +77,13 @@ def publish(reliability: str, frames: int) -> None:
         publisher.publish(message)
         due += 1 / RATE
         time.sleep(max(0.0, due - time.monotonic()))
-    time.sleep(1.0)  # time for repairs
+    time.sleep(1.0)  # so that reliable publishers can send lost images again
     end.publish(Empty())
     time.sleep(0.5)
 
 
 def subscribe(reliability: str, frames: int) -> None:
-    """Count images until the publisher says it is done; prints JSON."""
+    """Count images until the publisher sends the end message, and print the count as JSON."""
     import rclpy
     from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import Image
@@ -98,9 +98,9 @@ def subscribe(reliability: str, frames: int) -> None:
     while not ended and time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.1)
     if not ended:
-        sys.exit('the publisher never said it was done')
+        sys.exit('the publisher did not send the end message in time')
     if any(size != WIDTH * HEIGHT * 3 for size in arrived):
-        sys.exit('an image arrived cut short')
+        sys.exit('an image arrived with too few bytes')
     print(json.dumps({'arrived': len(arrived)}))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera bytes to label map and overlay on one GPU, 1080p, against the ways others do it."""
+"""1080p image to label map and overlay on one GPU, compared with other implementations."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from trt_segmentation.gpu.pipeline import GpuPipeline
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
-"""The network with the bars."""
+"""The network whose figures have a limit."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Fill the report; a network's rows begin with its name."""
+    """Measure all networks and kernels; the rows of a network begin with its name."""
     need_gpu()
     names = [MAIN] if quick else [MAIN, 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32']
     with TemporaryDirectory() as folder:
@@ -54,18 +54,18 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def rounds_of(name: str, quick: bool) -> dict[str, int]:
-    """How many processes measure each way on a network."""
+    """Return how many processes measure each way for a network."""
     if quick:
         return {'alone': 1, 'ours': 1, 'article': 1}
     if name == MAIN:
         return {'alone': 3, 'filled': 1, 'ours': 3, 'two': 1, 'article': 1, 'pytorch': 3}
-    # most of the article's time is outside the network: one large one shows that
+    # most of the time of `article` is not in the network, so one large network is enough
     return {'alone': 1, 'ours': 1, 'pytorch': 1,
             **({} if name == 'deeplabv3-fp32' else {'article': 1})}
 
 
 def measure_way(folder: str, name: str, way: str, rounds: int) -> dict[str, Any]:
-    """The median process of those that measured one way."""
+    """Measure a way in several processes and return the result with the median p50."""
     found: list[dict[str, Any]] = [
         json.loads(script('rivals.py', way, folder, name, '1.0').splitlines()[-1])
         for _ in range(rounds)]
@@ -73,7 +73,7 @@ def measure_way(folder: str, name: str, way: str, rounds: int) -> dict[str, Any]
 
 
 def report_network(report: FigureReport, name: str, found: dict[str, dict[str, Any]]) -> None:
-    """Rows and bars of one network."""
+    """Add the rows of one network with their limits."""
     main, alone, own = name == MAIN, found['alone'], found['ours']
     p50, fps = own['p50'], own['rate']
     report.add(f'{name}: model alone p50', alone['p50'], 'ms')
@@ -112,13 +112,13 @@ def report_network(report: FigureReport, name: str, found: dict[str, dict[str, A
 
 
 def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) -> None:
-    """What each choice of the pipeline is worth."""
+    """Measure variants of the pipeline."""
     variants: dict[str, dict[str, Any]] = {
         'timed wait': {}, 'blocking': {'wait': 'block'}, 'spinning': {'wait': 'spin'},
         'mapped memory': {'memory': 'mapped'}, 'write-combined input': {'write_combined': True},
         'no graph': {'graph': False}, 'two networks': {'networks': 2},
         'three networks': {'networks': 3}}
-    # the first network measured in a process is up to 7 % faster than the later ones: LaunchGraph
+    # the first network measured in a process is up to 7 % faster than later ones (LaunchGraph)
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, options in variants.items():
         pipeline = GpuPipeline(card, OnnxRuntimeCuda, **options)
@@ -141,7 +141,7 @@ def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) 
 
 
 def script(name: str, *arguments: str) -> str:
-    """Output of one of the scripts beside this; its errors are this one's."""
+    """Run a script of gpu_bench/ and return its output."""
     done = subprocess.run([sys.executable, str(HERE / name), *arguments], text=True,
                           stdout=subprocess.PIPE, check=False)
     if done.returncode:
@@ -150,12 +150,12 @@ def script(name: str, *arguments: str) -> str:
 
 
 def bound(main: bool, sign: str, bar: float, holds: bool) -> tuple[str, bool | None]:
-    """A bar for the rows that have one."""
+    """Return the limit of a row and whether it holds; without a limit return ('', None)."""
     return (f'{sign} {bar:.4g}', holds) if main else ('', None)
 
 
 def median(values: Any) -> float:
-    """The median."""
+    """Return the median as a float."""
     return float(np.median(values))
 
 

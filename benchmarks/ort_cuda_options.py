@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime's CUDA options on the networks measured: which run fastest, alone."""
+"""Speed of the networks alone with different CUDA options of ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ BASE = {'arena_extend_strategy': 'kSameAsRequested', 'cudnn_conv_algo_search': '
 CHOICES = {
     'heuristic': {}, 'exhaustive': {'cudnn_conv_algo_search': 'EXHAUSTIVE'},
     'NHWC': {'prefer_nhwc': '1'}, 'TF32': {'use_tf32': '1'}}
-"""What each differs in from :data:`BASE`."""
+"""The options that differ from :data:`BASE`."""
 KINDS: dict[str, dict[str, Any]] = {
     'captured': {}, 'own graph': {'own_graph': True}, 'no graph': {'graph': False}}
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Algorithm search, layout and TF32, one changed at a time; graphs on the first network."""
+    """Change one option at a time; measure CUDA graphs only on the first network."""
     need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:
         script('networks.py', folder, *names)
-        # the first network measured in a process is up to 7 % faster than the later ones
+        # the first network measured in a process is up to 7 % faster than later ones
         Alone(networks.card(Path(folder), names[0])).close()
         for name in names:
             for choice, changed in CHOICES.items():
@@ -41,13 +41,13 @@ def measure(report: FigureReport, quick: bool) -> None:
                     continue
                 kinds = KINDS if choice == 'heuristic' and name == names[0] else ['captured']
                 for kind in kinds:
-                    one(report, Path(folder), name, f'{name}: {choice}, {kind}',
-                        {**BASE, **changed}, KINDS[kind])
+                    measure_choice(report, Path(folder), name, f'{name}: {choice}, {kind}',
+                                   {**BASE, **changed}, KINDS[kind])
 
 
-def one(report: FigureReport, folder: Path, name: str, row: str, options: dict[str, str],
-        arguments: dict[str, Any]) -> None:
-    """Latency and rate of one choice."""
+def measure_choice(report: FigureReport, folder: Path, name: str, row: str,
+                   options: dict[str, str], arguments: dict[str, Any]) -> None:
+    """Measure latency and rate with one choice of options."""
     try:
         alone = Alone(networks.card(folder, name), options=options, **arguments)
     except EngineError as error:

@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What FP16, INT8 and mixed precision cost the demo model, on scenes it was not trained on.
+"""Accuracy of the demo model in FP16, INT8 and mixed precision, on scenes not used in training.
 
     python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
 
-Answers are ONNX Runtime's on the CPU. It computes INT8 as TensorRT does up to the order of sums,
-but most FP16 operators in FP32 between roundings: the FP16 rows show the rounding of weights and
-of most activations, not that of sums, which TensorRT keeps in FP32 too for convolutions.
+ONNX Runtime computes the segmentations on the CPU. Its INT8 results equal TensorRT's except for
+the order of sums. It computes most FP16 operators in FP32 and rounds their results. So the FP16
+rows show the rounding of weights and of most activations, but not the rounding of sums. TensorRT
+also keeps the sums of convolutions in FP32.
 
-With --gpu the answers are those of the GPU pipeline with ONNX Runtime's CUDA kernels, which
-compute FP16 operators in FP16. They have no INT8 convolutions: values are rounded to INT8 and the
-sums then made in FP16, so that the int8 rows differ from TensorRT's in how sums are rounded.
+With --gpu the GPU pipeline computes the segmentations with the CUDA kernels of ONNX Runtime. They
+compute FP16 operators in FP16. They have no INT8 convolutions: they round values to INT8 and add
+them in FP16. So the int8 rows differ from TensorRT's in the rounding of sums.
 """
 
 from __future__ import annotations
@@ -41,18 +42,18 @@ from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
-"""Mean IoU each may lose to FP32."""
+"""Mean IoU that each precision may lose against FP32."""
 
 FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
 
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
-OPTIONS.add_argument('--gpu', type=int, metavar='N', help='on this GPU, as CUDA counts')
-OPTIONS.add_argument('--scenes', type=int, default=12, help='of each condition')
+OPTIONS.add_argument('--gpu', type=int, metavar='N', help='CUDA index of the GPU to use')
+OPTIONS.add_argument('--scenes', type=int, default=12, help='scenes of each condition')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Give the street model every precision and compare them on every condition."""
+    """Make the street model in every precision, and compare them on every condition."""
     args, _ = OPTIONS.parse_known_args()
     if not quick and args.gpu is None:
         check_file(FIGURE, 'the figure')
@@ -87,7 +88,7 @@ def scenes(count: int) -> Iterator[Sample]:
 
 
 def add_rows(report: FigureReport, accuracy: Accuracy, name: str, where: str) -> None:
-    """Rows of one precision: all conditions, each condition, and every class."""
+    """Add the rows of one precision: all conditions, each condition, and every class."""
     loss, title, bar = accuracy.loss(name), f'{name}{where}', BARS.get(name)
     report.add(f'{title}: mean IoU', accuracy.scores(name).mean_iou, '')
     if name != 'fp32':

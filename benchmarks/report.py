@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every benchmark shares: its arguments, its table and its JSON file."""
+"""Arguments, table and JSON file of every benchmark."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ['FigureReport', 'run']
 
 def run(title: str, measure: Callable[[FigureReport, bool], None],
         options: Sequence[argparse.ArgumentParser] = ()) -> None:
-    """Parse ``--quick`` and ``--json FILE``, measure, print the table, write the file.
+    """Parse ``--quick`` and ``--json FILE``, measure, print the table, and write the file.
 
-    :param options: parsers, made with ``add_help=False``, of options that ``measure`` asks for.
+    :param options: parsers of further options of the benchmark, made with ``add_help=False``.
     """
     parser = argparse.ArgumentParser(description=title, parents=options)
-    parser.add_argument('--quick', action='store_true', help='fewer repeats, under 40 s')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
+    parser.add_argument('--quick', action='store_true', help='measure less, in under 40 s')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures to this file')
     args = parser.parse_args()
     if args.json:
         check_file(args.json, '--json')

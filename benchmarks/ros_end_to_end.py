@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera process → node → subscriber process at 1080p: what a user of the topics waits for.
+"""Latency from a camera process through the node to a subscriber process at 1080p.
 
-In the rows 'typed' camera and node publish and take Python messages, in the rows 'direct' neither
-does. The subscriber always takes directly, as the time it needs is nobody's here. Where the time
-goes is measured on the same frames, but medians of parts do not add up to the median of the whole.
+In the rows 'typed' camera and node use Python messages; in the rows 'direct' they do not. The
+subscriber always uses the direct transport, because its own time is not of interest. The parts of
+the latency are measured on the same frames. The medians of the parts do not add up to the median
+of the whole.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ from trt_segmentation.ros.transport.qos import RELIABLE
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
 COLD = 5
-"""The first frames meet processes that have not touched their memory yet."""
+"""The first frames do not count: the processes use their memory for the first time."""
 
 
 @dataclass(frozen=True)
-class Latency:
-    """One label map's way, in milliseconds; the three parts add up to ``whole``.
+class LabelMapLatency:
+    """Latency of one label map in milliseconds; the three parts add up to ``whole``.
 
-    :param whole: from the image's stamp, which is when it was sent, to the label map's arrival.
+    :param whole: from the image's stamp, which is its time of sending, to the label map's arrival.
     :param to_node: from the stamp until the node has taken the image.
-    :param in_node: from there until the node has the answer and starts to publish it.
-    :param to_subscriber: from there until the subscriber has taken the label map.
-    :param total: the node's own ``total``: from taking the image until all is published.
+    :param in_node: from taking the image until the node starts to publish the segmentation.
+    :param to_subscriber: from then until the subscriber has taken the label map.
+    :param total: the ``total`` of the node: from taking the image until all is published.
     """
 
     whole: float
@@ -64,7 +65,7 @@ PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """End-to-end latency and losses of each transport, label map alone and with overlay."""
+    """Measure latency and losses of each transport, without and with an overlay."""
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
     for transport in ('typed', 'direct'):
         for overlay in ((False,) if quick else (False, True)):
@@ -81,24 +82,24 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def latencies(received: Iterable[tuple[int, int]], frame_log: Iterable[Mapping[str, Any]]
-              ) -> list[Latency]:
-    """The way of every label map received, in their order.
+              ) -> list[LabelMapLatency]:
+    """Compute the latency of every received label map, in the order of arrival.
 
     :param received: stamp and time of arrival on the system clock, both in ns.
     :param frame_log: lines of the node's ``frame_log``.
-    :raises ValueError: for a label map that the log does not know as answered.
+    :raises ValueError: if the log has no segmented frame with the stamp of a label map.
     """
     answered = {line['stamp_ns']: line['timings'] for line in frame_log if 'timings' in line}
     found = []
     for stamp, arrived in received:
         if stamp not in answered:
-            raise ValueError(f'a label map with stamp {stamp} came, which none of the '
-                             f'{len(answered)} frames answered in frame_log has')
+            raise ValueError(f'a label map has the stamp {stamp}, but none of the '
+                             f'{len(answered)} segmented frames in frame_log has it')
         timings, whole = answered[stamp], (arrived - stamp) / 1e6
         in_node = timings['total'] - timings['publish']
-        # the node measures age when it starts to publish
-        found.append(Latency(whole, timings['age'] - in_node, in_node, whole - timings['age'],
-                             timings['total']))
+        # age is the time from the stamp until the node starts to publish
+        found.append(LabelMapLatency(whole, timings['age'] - in_node, in_node,
+                                     whole - timings['age'], timings['total']))
     return found
 
 
@@ -107,25 +108,25 @@ def _has_gpu() -> bool:
 
 
 def _drive(transport: str, overlay: bool, frames: int, fps: float
-           ) -> tuple[list[Latency], str, int]:
-    """Run the three processes; every label map's latency, the engine, the frames published."""
+           ) -> tuple[list[LabelMapLatency], str, int]:
+    """Run the processes; return the latencies, the engine and the number of sent frames."""
     with tempfile.TemporaryDirectory() as folder:
-        log, answers, frame_log = (
-            Path(folder, name) for name in ('camera.jsonl', 'answers.json', 'frames.jsonl'))
+        log, arrivals, frame_log = (
+            Path(folder, name) for name in ('camera.jsonl', 'arrivals.json', 'frames.jsonl'))
         node: dict[str, object] = {
             'transport': transport, 'engine': 'auto', 'frame_log': frame_log}
         camera: dict[str, object] = {
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
             'subscribers': 1, 'transport': transport, 'log': log}
         with running(_node('node', node)), \
-                running([sys.executable, __file__, '--receive', str(answers),
+                running([sys.executable, __file__, '--receive', str(arrivals),
                          str(int(overlay))]) as receiver, \
                 running(_node('street_camera', camera)) as source:
             source.wait(START_SECONDS + frames / fps)
             receiver.send_signal(signal.SIGINT)
             if code := receiver.wait(10):
                 raise SystemExit(f'the subscriber ended with exit code {code}')
-            told = json.loads(answers.read_text(encoding='utf-8'))
+            told = json.loads(arrivals.read_text(encoding='utf-8'))
         published, found = len(_lines(log)), latencies(told['received'], _lines(frame_log))
     if len(found) < 2 * COLD:
         raise SystemExit(f'{transport}: only {len(found)} label maps of {published} frames came')
@@ -142,16 +143,16 @@ def _node(module: str, parameters: dict[str, object]) -> list[str]:
 
 
 class Subscriber:
-    """Notes when label maps arrive, in the executor's thread.
+    """Records the arrival of label maps, in the executor's thread.
 
-    :param overlay: whether to take overlays too.
+    :param overlay: whether to subscribe to overlays too.
     """
 
     def __init__(self, node: Node, overlay: bool) -> None:
         self.received: list[tuple[int, int]] = []
         """Stamp and time of arrival, in ns."""
         self.engine = ''
-        """What the node says of itself."""
+        """The engine that the node's diagnostics report."""
         transport = choose_transport('direct')
         topics = {'label_map': self._arrived,
                   **({'overlay': lambda taken: taken.release()} if overlay else {})}
@@ -160,7 +161,7 @@ class Subscriber:
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
 
     def close(self) -> None:
-        """Stop taking."""
+        """End the subscriptions."""
         for subscription in self._images:
             subscription.close()
 
@@ -175,11 +176,11 @@ class Subscriber:
 
 
 def receive(path: Path, overlay: bool) -> None:
-    """Subscribe until SIGINT and write down what came; the subscriber's process."""
+    """Subscribe until SIGINT and write the result; the main function of the subscriber."""
     told: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: told.append(1))
     rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    # whatever else a node has makes its executor slower to wake up
+    # every other entity of a node would slow down its executor
     node = rclpy.create_node('segmentation_subscriber', start_parameter_services=False)
     subscriber = Subscriber(node, overlay)
     executor = SingleThreadedExecutor()
@@ -195,7 +196,7 @@ def receive(path: Path, overlay: bool) -> None:
 
 
 def _lost(reason: str, text: str) -> None:
-    raise SystemExit(f'the subscriber lost an image: {reason}: {text}')
+    raise SystemExit(f'the subscriber could not take an image: {reason}: {text}')
 
 
 if __name__ == '__main__':

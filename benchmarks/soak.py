@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node for half an hour at the highest rate this machine holds: does anything grow?
+"""Run the node for half an hour at the highest rate of this machine, and look for growth.
 
-Camera processes publish, the node answers in a process of its own, and this process subscribes,
-counts, compares and watches the node's memory, threads and handles.
+Camera processes publish images, and the node runs in its own process. This process subscribes to
+the label maps, counts them, compares some of them, and watches the node's memory, threads and file
+handles.
 """
 
 from __future__ import annotations
@@ -42,25 +43,25 @@ from trt_segmentation.untrusted.output_files import check_file, write_json
 WARM_UP = 120.0
 WINDOW = 60.0
 POINTS = 400
-"""Points of a series in the JSON file, at most."""
+"""A series in the JSON file has at most this many points."""
 
 
 def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
          ) -> tuple[Soaked, dict[str, Any]]:
-    """Find the rate, soak, end the node; what was noted, and the setting it was noted in."""
+    """Find the rate, run the soak, end the node; return the data and the setting."""
     rig.connect()
     names = len(pictures.files)
     hz = args.rate or highest_rate(rig, names, say)
     say.print(f'{names} cameras at {hz:g} Hz for {args.seconds:g} s')
-    before = rig.rest()
+    before = rig.pause()
     begin = time.time_ns()
     watch = Watch(rig.node.pid, args.period, gpu_to_watch(args.gpu))
     try:
-        rig.publishers.rate(hz)
+        rig.cameras.set_rate(hz)
         rig.spin(args.seconds)
     finally:
         samples = watch.stop()
-    total = rig.rest()
+    total = rig.pause()
     rig.node.send_signal(signal.SIGINT)
     exit_code = rig.node.wait(END_SECONDS)
     identity, arrived = rig.receiver.identity, rig.receiver.records()
@@ -70,14 +71,14 @@ def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
                'seconds': args.seconds, 'warm_seconds': warm, **identity}
     return Soaked(
         hz, args.seconds, warm, names, identity['engine'], total.since(before), total,
-        rig.publishers.published(), arrived, begin, samples,
+        rig.cameras.published(), arrived, begin, samples,
         windows(during[:, 2], during[:, 3], begin, args.seconds, WINDOW),
         7 * args.size[0] * args.size[1] / 2**20, rig.receiver.agreement, pictures.confusable(),
         rig.receiver.foreign, exit_code), setting
 
 
 def series(items: Sequence[Any]) -> dict[str, list[Any]]:
-    """Lists by field of dataclasses, thinned to POINTS."""
+    """Return a list for each field of the dataclasses, with at most POINTS items."""
     step = -(-len(items) // POINTS) or 1
     rows = [asdict(item) for item in items[::step]]
     return {key: [round(row[key], 3) if isinstance(row[key], float) else row[key]
@@ -85,7 +86,7 @@ def series(items: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Run everything and print the table; what the JSON file holds."""
+    """Run everything and print the table; return the content of the JSON file."""
     names = [f'camera{index}' for index in range(args.cameras)]
     parameters: dict[str, object] = {
         'cameras': f'[{", ".join(names)}]', 'engine': args.engine, 'gpu': args.gpu,
@@ -97,10 +98,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     node = rclpy.create_node('soak')
     with TemporaryDirectory() as folder:
         pictures = render(Path(folder), args.cameras, args.size, args.model)
-        receiver = Receiver(node, names, pictures.answers)
+        receiver = Receiver(node, names, pictures.label_maps)
         with running(command) as process, camera_processes(
-                Path(__file__), Path(folder), names, pictures.files) as publishers:
-            found, setting = soak(Rig(process, publishers, receiver), pictures, args, say)
+                Path(__file__), Path(folder), names, pictures.files) as cameras:
+            found, setting = soak(Rig(process, cameras, receiver), pictures, args, say)
     receiver.close()
     node.destroy_node()
     rclpy.shutdown()
@@ -113,33 +114,33 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def size(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT."""
+    """Parse WIDTHxHEIGHT."""
     if not (found := re.fullmatch(r'(\d+)x(\d+)', text)):
-        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT such as 1280x720')
+        raise argparse.ArgumentTypeError(f'{text!r}: expected WIDTHxHEIGHT such as 1280x720')
     return int(found[1]), int(found[2])
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true',
                         help='12 s at 5 Hz, no search for the highest rate; under 40 s')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write figures and series here')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='file for figures and series')
     parser.add_argument('--figure', type=Path, metavar='FILE', help='draw them, such as soak.png')
     parser.add_argument('--redraw', type=Path, metavar='JSON',
                         help='measure nothing; draw the --figure of an earlier run')
     parser.add_argument('--minutes', type=float, default=30.0)
     parser.add_argument('--cameras', type=int, default=2)
     parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='of each camera; left out, the highest that is held')
+                        help='of each camera; default: the highest possible')
     parser.add_argument('--size', type=size, default=(1280, 720), metavar='WIDTHxHEIGHT')
     parser.add_argument('--engine', choices=ENGINES, default='auto')
-    parser.add_argument('--gpu', type=int, default=0, help='index, as CUDA counts')
+    parser.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')
     parser.add_argument('--model', default='street', help='model card')
     args = parser.parse_args()
     for name in ('minutes', 'cameras', 'rate'):
         if (value := getattr(args, name)) is not None and value <= 0:
-            parser.error(f'--{name} {value:g}: give more than 0')
+            parser.error(f'--{name} {value:g}: expected more than 0')
     if args.redraw and not args.figure:
         parser.error('--redraw needs --figure')
     args.seconds, args.period = args.minutes * 60, 5.0
@@ -149,7 +150,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure or redraw; write what was asked for."""
+    """Measure or redraw; write the files that the options name."""
     args = arguments()
     for option, path in (('--json', args.json), ('--figure', args.figure)):
         if path:
@@ -161,7 +162,7 @@ def main() -> None:
     if args.json:
         write_json(args.json, tree, '--json')
     if args.figure:
-        from soak_run.figure import draw  # a host that only measures may lack matplotlib
+        from soak_run.figure import draw  # only this needs matplotlib
         draw(tree, args.figure)
 
 

@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publish-to-receive latency of an image: direct transport against typed messages.
+"""Latency of an image from publisher to receiver: direct transport against typed messages.
 
-Every case runs in processes of its own, a few rounds one after the other so that what else the
-machine does meets all alike. The clock starts with the pixels in an array and stops when the
-receiver has them in an array; one image at a time, so nothing queues. Within one process the
-publisher has a thread of its own, as it has in the node. Much of what typed messages cost is the
-kernel clearing fresh blocks of memory for each; where publisher and executor share one thread,
-glibc reuses blocks in some runs and not in others. That case is a row without a bar, and mallopt
-has it reuse them always.
+Each case runs in new processes. The rounds alternate between the cases, so that other work of the
+machine affects all cases alike. The time starts when the pixels are in an array of the publisher
+and stops when they are in an array of the receiver. There is one image at a time, so no image
+waits in a queue. Within one process the publisher has its own thread, as in the node.
+
+Typed messages spend much time in the kernel, which clears new blocks of memory for each message.
+If publisher and executor share one thread, glibc reuses blocks in some runs and not in others. So
+the row of this case has no limit. With mallopt, glibc always reuses the blocks.
 """
 
 from __future__ import annotations
@@ -37,17 +38,19 @@ HD = (1920, 1080)
 BAR = 3.0
 WARM_UP = 8
 PAUSE = 0.01
-"""Seconds between two images: every case starts with a machine that has nothing else to do."""
+"""Seconds between two images, so that the machine is idle when an image is sent."""
 LOST_AFTER = 2.0
+"""Seconds after which an image counts as lost."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What one process, or a pair of them, measures.
+    """A case that one process or two processes measure.
 
-    :param publisher: a key of :data:`PUBLISHERS`, where the publisher is.
-    :param mallopt: whether malloc keeps freed memory in the process, or both.
-    :param ready: publish a typed message made beforehand, so that making it is not measured.
+    :param publisher: the place of the publisher, a key of :data:`PUBLISHERS`.
+    :param mallopt: whether malloc keeps freed memory in the process (or in both processes).
+    :param ready: whether to publish one typed message again and again, so that the time to make a
+        message is not measured.
     """
 
     width: int
@@ -60,7 +63,7 @@ class Case:
 
 
 def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
-    """Publisher of a case, and what publishes image ``number`` stamped with the clock."""
+    """Make the publisher of a case, and a function that publishes image ``number``."""
     from builtin_interfaces.msg import Time
     import numpy as np
     from rclpy.qos import QoSProfile
@@ -93,7 +96,7 @@ def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
 
 
 def publish(case: Case) -> None:
-    """Be the publisher of a case in a process of its own: one image for every line read."""
+    """Publish one image for every line of standard input; the main function of a publisher."""
     import rclpy
     rclpy.init()
     node = rclpy.create_node('benchmark_publisher')
@@ -103,12 +106,12 @@ def publish(case: Case) -> None:
     print('matched', flush=True)
     for line in sys.stdin:
         send(int(line))
-    node.destroy_node()  # or its 64 MB stay in /dev/shm
+    node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
     rclpy.shutdown()
 
 
 def receive(case: Case) -> dict[str, Any]:
-    """Be the receiver of a case, and its publisher too where that is in the same process."""
+    """Measure a case; the main function of a receiver, which may also have the publisher."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -125,7 +128,8 @@ def receive(case: Case) -> dict[str, Any]:
         frame = taken.frame()
         now = time.monotonic_ns()
         if frame.data.nbytes != case.width * case.height * 3:
-            raise ValueError(f'received {frame.data.nbytes} bytes')
+            raise ValueError(f'received an image of {frame.data.nbytes} bytes, expected '
+                             f'{case.width * case.height * 3}')
         got[int(frame.data[0])] = (now - frame.stamp_ns) / 1e6
         taken.release()
 
@@ -138,7 +142,7 @@ def receive(case: Case) -> dict[str, Any]:
         latencies = [ping(number, send, executor, got)
                      for number in range(WARM_UP + case.messages)]
     subscription.close()
-    node.destroy_node()  # or its 64 MB stay in /dev/shm
+    node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
     rclpy.shutdown()
     arrived = [latency for latency in latencies[WARM_UP:] if latency is not None]
     return {'ms': arrived, 'lost': case.messages - len(arrived)}
@@ -146,14 +150,14 @@ def receive(case: Case) -> dict[str, Any]:
 
 @contextmanager
 def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int], object]]:
-    """Where the case has its publisher: what sends an image from there, once it is matched."""
+    """Start the publisher of a case, wait until it is matched, yield a function that sends."""
     if case.publisher == 'process':
         with subprocess.Popen(
                 [sys.executable, __file__, '--publish', json.dumps(asdict(case))],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
             assert other.stdin and other.stdout
             if other.stdout.readline() != 'matched\n':
-                raise RuntimeError('the publishing process ended')
+                raise RuntimeError('the publisher process ended too early')
             yield partial(print, file=other.stdin, flush=True)
         return
     publisher, send = sender(case, node)
@@ -168,7 +172,7 @@ def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int],
 
 def ping(number: int, send: Callable[[int], object], executor: Any,
          got: dict[int, float]) -> float | None:
-    """Send one image and wait for it; its latency, None where it did not come."""
+    """Send one image and wait for it; return its latency, or None if it was lost."""
     time.sleep(PAUSE)
     got.clear()
     send(number)
@@ -179,7 +183,7 @@ def ping(number: int, send: Callable[[int], object], executor: Any,
 
 
 def cases(quick: bool) -> list[Case]:
-    """Every case of a run; typed and direct of one kind side by side."""
+    """List the cases of a run; typed and direct of each kind are neighbours."""
     messages = 12 if quick else 40
     two = (HD,) if quick else SIZES
     kinds = [Case(*size, '', messages=messages) for size in SIZES]
@@ -192,7 +196,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def environment() -> dict[str, str]:
-    """Loopback, a domain nobody else is in, and this project's Fast DDS profile."""
+    """Return an environment with a random domain on this machine and our Fast DDS profile."""
     profile = str(ROOT / 'config' / 'fastdds.xml')
     if not Path(profile).is_file():
         raise FileNotFoundError(profile)
@@ -202,7 +206,7 @@ def environment() -> dict[str, str]:
 
 
 def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
-    """Measure a case in fresh processes."""
+    """Measure a case in new processes."""
     done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
                           env=env, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -212,7 +216,7 @@ def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
 
 
 def measure(report: Any, quick: bool) -> None:
-    """Run every case and report medians and how many times lower direct is."""
+    """Run every case; report the medians and the ratios of typed to direct."""
     env = environment()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}
@@ -235,7 +239,7 @@ def measure(report: Any, quick: bool) -> None:
 
 
 def compare(report: Any, p50: dict[Case, float]) -> None:
-    """How many times lower direct is, and what mallopt is worth by itself."""
+    """Report the ratios of typed to direct, and of the same case without and with mallopt."""
     for typed in (case for case in p50 if case.transport == 'typed'):
         direct = replace(typed, transport='direct', ready=False)
         if direct in p50:
@@ -251,19 +255,19 @@ def compare(report: Any, p50: dict[Case, float]) -> None:
 
 
 def label(case: Case) -> str:
-    """Size, where the publisher is and what is special."""
+    """Name a case by its size, its publisher and its options."""
     return (f'{case.width}x{case.height} {PUBLISHERS[case.publisher]}'
             + ', mallopt' * case.mallopt + ', message made beforehand' * case.ready)
 
 
 def main() -> None:
-    """Measure, or be one of the processes that are measured."""
+    """Run the benchmark, or one of its processes."""
     if len(sys.argv) == 3 and sys.argv[1] in ('--receive', '--publish'):
         case = Case(**json.loads(sys.argv[2]))
         if case.mallopt:
             from trt_segmentation.ros.process.malloc import keep_freed_memory
             if not keep_freed_memory():
-                raise OSError('mallopt refused')
+                raise OSError('mallopt failed')
         if sys.argv[1] == '--publish':
             publish(case)
         else:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls the services of a rig's node, and what they are called with."""
+"""Call the services of a rig's node."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 
 
 class Caller:
-    """Calls the services of a rig's node."""
+    """A client of the services of a rig's node; a call waits for the response."""
 
     def __init__(self, rig: Any) -> None:
         self.rig = rig
         self._clients: dict[str, Any] = {}
 
     def begin(self, kind: Any, name: str, request: Any) -> Any:
-        """Send a request; the future of its answer."""
+        """Send a request and return the future of its response."""
         if name not in self._clients:
             self._clients[name] = self.rig.peer.create_client(kind, f'{NODE}/{name}')
             self.rig.until(self._clients[name].service_is_ready)

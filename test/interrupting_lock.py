@@ -11,36 +11,36 @@ TIMEOUT = 30.0
 
 
 class InterruptingLock:
-    """In place of an object's own lock. Which thread runs when depends on no clock."""
+    """Replaces an object's own lock. The order of the threads does not depend on a clock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._other: threading.Thread | None = None
-        self._came_to_rest = threading.Event()
+        self._has_stopped = threading.Event()
 
     def __enter__(self) -> None:
         if threading.current_thread() is self._other:
-            self._came_to_rest.set()  # as far as it gets while the lock is held
+            self._has_stopped.set()  # the thread waits here until the lock is free
         assert self._lock.acquire(timeout=TIMEOUT)
 
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
     def interrupt(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in another thread until it has ended or asks for the lock; once only."""
+        """Run ``work`` in another thread until it ends or waits for the lock; only once."""
         if self._other:
             return
 
         def run() -> None:
             work()
-            self._came_to_rest.set()
+            self._has_stopped.set()
 
         self._other = threading.Thread(target=run)
         self._other.start()
-        assert self._came_to_rest.wait(TIMEOUT)
+        assert self._has_stopped.wait(TIMEOUT)
 
     def join(self) -> None:
-        """Wait for the end of the other thread."""
+        """Wait until the other thread has ended."""
         assert self._other, 'nothing was interrupted'
         self._other.join(TIMEOUT)
         assert not self._other.is_alive()

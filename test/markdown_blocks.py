@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fenced blocks of Markdown pages, the commands in them, and what these print."""
+"""Fenced blocks of Markdown pages, their commands, and the output that they show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FENCE = re.compile(r'^([ \t]*)```(\S+)[^\n]*\n(.*?)^\1```[ \t]*$', re.MULTILINE 
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: its page, first line, language and text without the indent."""
+    """A fenced block: its page, first line, language and text without the indent."""
 
     page: Path
     line: int
@@ -28,13 +28,13 @@ class Block:
 
     @property
     def saved_as(self) -> str:
-        """The file a YAML block says it is, by its first line being a comment of a name."""
+        """Name of the file in the first comment of a YAML block; empty if there is none."""
         found = re.match(r'# (\S+\.ya?ml)\n', self.text)
         return found[1] if self.language == 'yaml' and found else ''
 
     @property
     def commands(self) -> list[str]:
-        """Commands of a bash block, or of the steps of a workflow; comments left out."""
+        """Commands of a bash block, or of the steps of a workflow, without comments."""
         if self.language == 'yaml':
             return [step['run'] for job in workflow(self.text).get('jobs', {}).values()
                     for step in job['steps'] if 'run' in step]
@@ -45,13 +45,13 @@ class Block:
 
 
 def workflow(text: str) -> dict:
-    """YAML as a mapping; {} of anything else."""
+    """Parse YAML; return {} if it is not a mapping."""
     tree = yaml.safe_load(text)
     return tree if isinstance(tree, dict) else {}
 
 
 def blocks(page: Path) -> list[Block]:
-    """Every fenced block of a page, in order."""
+    """Return the fenced blocks of a page in order."""
     text = page.read_text(encoding='utf-8')
     found = []
     for match in FENCE.finditer(text):
@@ -62,19 +62,22 @@ def blocks(page: Path) -> list[Block]:
 
 
 def assert_shown(block: Block, printed: str) -> None:
-    """Assert that every line shown was printed, in order, … being anything; figures to 0.02."""
+    """Assert that the lines of a block were printed in order.
+
+    An … in the block stands for any text, and figures may differ by 0.02.
+    """
     lines = iter(printed.splitlines())
     for shown in block.text.splitlines():
-        assert any(alike(shown, line) for line in lines), \
-            f'{block.where}: {shown!r} was not printed, or not there:\n{printed}'
+        assert any(is_alike(shown, line) for line in lines), \
+            f'{block.where}: {shown!r} was not printed, or not in this order:\n{printed}'
 
 
-def alike(shown: str, printed: str) -> bool:
-    """Whether a line is as shown."""
+def is_alike(shown: str, printed: str) -> bool:
+    """Return whether a printed line agrees with the shown one."""
     pieces = re.split(r'(…|\d+\.\d+)', shown)
     pattern = ''.join({'…': '.*'}.get(piece, r'(\d+\.\d+)' if index % 2 else re.escape(piece))
                       for index, piece in enumerate(pieces))
     found = re.fullmatch(pattern, printed.rstrip())
     figures = [float(piece) for piece in pieces[1::2] if piece != '…']
-    return bool(found) and all(abs(a - float(b)) <= 0.02
-                               for a, b in zip(figures, found.groups()))
+    return found is not None and all(abs(a - float(b)) <= 0.02
+                                     for a, b in zip(figures, found.groups()))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS processes whose log can be waited for, and a node of the test's own beside them."""
+"""ROS processes with a log that tests can wait for, and a node in the test's process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 
 class Process:
-    """A ROS process whose log can be waited for."""
+    """A ROS process; a test can wait for a text in its log."""
 
     def __init__(self, module: str, domain: int, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -26,7 +26,7 @@ class Process:
         self.log = ''
 
     def until(self, text: str) -> None:
-        """Read the log up to a line that holds the text."""
+        """Read the log until a line contains the text."""
         assert self._process.stderr
         for line in self._process.stderr:
             self.log += line
@@ -42,7 +42,7 @@ class Process:
             self._process.send_signal(number)
 
     def ended(self, timeout: float) -> int:
-        """Exit code; fails where there is none by then."""
+        """Wait for the end and return the exit code; fail after ``timeout`` seconds."""
         _, rest = self._process.communicate(timeout=timeout)
         self.log += rest
         return self._process.returncode
@@ -54,7 +54,7 @@ class Process:
 
 
 class Peer:
-    """A node of the test's own, and others that run in its executor."""
+    """A node in the test's process; its executor also runs the other nodes."""
 
     def __init__(self, context: Any, *others: Node) -> None:
         self.node = Node('peer', context=context)
@@ -65,7 +65,7 @@ class Peer:
     def until(self, what: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 30
         while not what():
-            assert time.monotonic() < deadline, 'it did not happen'
+            assert time.monotonic() < deadline, 'the condition did not become true'
             self._executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A segmentation node on real rclpy, a pipeline the test holds in its hand, and small images."""
+"""A segmentation node on real rclpy with a fake pipeline, and small images."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from trt_segmentation.model.card import ModelCard
 from trt_segmentation.ros.node import SegmentationNode
 
 TIMEOUT = 30.0
-"""Seconds, far above what anything here takes; a test that needs them has failed."""
+"""Seconds. No wait of a passing test is nearly as long."""
 
 NODE = '/trt_segmentation'
 
 
 def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 'bgr8',
                  step: int = 27, size: int | None = None) -> Image:
-    """An image of small noise, rows padded to ``step``."""
+    """Make an image of noise whose rows are padded to ``step`` bytes."""
     noise = np.random.default_rng(sec).integers(0, 250, size if size is not None
                                                 else height * step, np.uint8)
     message = Image(height=height, width=width, encoding=encoding, step=step,
@@ -45,9 +45,10 @@ def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 
 
 
 class FakePipeline:
-    """Answers with the first channel as labels; waits for ``gate`` and raises what it is told.
+    """A pipeline that returns the first channel of a frame as its labels.
 
-    A batch with an ``nv24`` frame is refused as a whole, as by a pipeline that cannot decode it.
+    ``gate``: while the gate is cleared, collect() waits. ``errors``: the next calls of collect()
+    raise these. submit() refuses a batch with an ``nv24`` frame, as a real pipeline does.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -80,9 +81,9 @@ class FakePipeline:
         assert self.gate.wait(TIMEOUT)
         if self.errors:
             raise self.errors.pop(0)
-        return [self._answer(frame, wanted) for frame in frames]
+        return [self._segment(frame, wanted) for frame in frames]
 
-    def _answer(self, frame: Frame, wanted: Wanted) -> Segmentation:
+    def _segment(self, frame: Frame, wanted: Wanted) -> Segmentation:
         rows = np.lib.stride_tricks.as_strided(
             frame.data, (frame.height, frame.row_bytes), (frame.step, 1))
         labels = rows[:, ::frame.row_bytes // frame.width].astype(self.card.label_dtype)
@@ -98,7 +99,7 @@ class FakePipeline:
 
 
 class Rig:
-    """The node and, beside it, a node of the test's own; both spun in the test's thread."""
+    """The node under test and a peer node; the test's thread spins both."""
 
     def __init__(self, context: Any, pipelines: list[FakePipeline], **options: Any) -> None:
         self.pipelines = pipelines
@@ -112,16 +113,16 @@ class Rig:
     def pipeline(self) -> FakePipeline:
         return self.pipelines[-1]
 
-    def until(self, what: Callable[[], Any], seconds: float = TIMEOUT) -> Any:
-        """Spin until it is so; returns what was found."""
+    def until(self, what: Callable[..., Any], seconds: float = TIMEOUT) -> Any:
+        """Spin until the condition is true, and return its value."""
         deadline = time.monotonic() + seconds
         while not (found := what()):
-            assert time.monotonic() < deadline, 'it did not happen'
+            assert time.monotonic() < deadline, 'the condition did not become true'
             self._executor.spin_once(timeout_sec=0.02)
         return found
 
     def hear(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
-        """Everything the node publishes on a topic from now on."""
+        """Return a list that collects the messages of a topic of the node from now on."""
         heard: list[Any] = []
         self.peer.create_subscription(kind, topic, heard.append, qos)
         (publisher,) = (p for p in self.node.publishers if p.topic_name == topic)
@@ -129,24 +130,26 @@ class Rig:
         return heard
 
     def log(self) -> list[Log]:
-        """What the node logs, lines from before included."""
+        """Return a list that collects the log lines of the node, with earlier ones."""
         lines: list[Log] = []
         kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.peer.create_subscription(Log, '/rosout', lines.append, kept)
         return lines
 
     def speaker(self, kind: Any, topic: str = 'image') -> Any:
-        """A publisher the node has matched."""
+        """Make a publisher and wait until the node has matched it."""
         publisher = self.peer.create_publisher(kind, topic, 10)
         self.until(publisher.get_subscription_count)
         return publisher
 
     def wanted(self) -> Wanted:
-        """What the node would have computed for a frame of its first camera."""
-        return self.node._supervisor.worker._wanted(self.node.cameras[0])
+        """Return the outputs that the node wants for a frame of its first camera."""
+        worker = self.node._supervisor.worker
+        assert worker
+        return worker._wanted(self.node.cameras[0])
 
     def snapshot(self, camera: str | None = None) -> Any:
-        """Counts of the node, or of one of its cameras."""
+        """Return the counts of the node or of one camera; check that they add up."""
         stats = self.node.stats if camera is None else self.node._camera_stats[camera]
         found = stats.snapshot(self.node._forward.seconds())
         assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
@@ -154,7 +157,7 @@ class Rig:
         return found
 
     def close(self) -> None:
-        """End both nodes; a second call does nothing."""
+        """Stop and destroy both nodes; a second call does nothing."""
         if not hasattr(self, 'node'):
             return
         for pipeline in self.pipelines:
@@ -168,7 +171,7 @@ class Rig:
 
 @contextmanager
 def kept_rigs() -> Iterator[Callable[[Rig, bool], Rig]]:
-    """What starts a rig's node, unless told not to, and closes the rig at the block's end."""
+    """Yield a function that starts a rig's node; close all rigs when the block ends."""
     rigs: list[Rig] = []
 
     def keep(rig: Rig, start: bool) -> Rig:
@@ -180,6 +183,6 @@ def kept_rigs() -> Iterator[Callable[[Rig, bool], Rig]]:
     yield keep
     for rig in rigs:
         rig.close()
-    # rclpy leaves a lifecycle node's services to the garbage collector, those of one that was
-    # refused a parameter too, and the next test's node has the same name
+    # The garbage collector destroys the services of a lifecycle node, also of a node whose
+    # constructor failed. They must be gone before the next test's node has the same name.
     gc.collect()

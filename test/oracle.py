@@ -143,7 +143,8 @@ def resize_matrix(axis: tuple[Fraction, int, int], camera: int, net: int) -> Arr
         if not 0 <= j - offset < new:
             continue
         if camera > 2 * new:
-            start, stop = ((j + side - offset) / scale for side in (0, 1))
+            start: Any = (j - offset) / scale
+            stop: Any = (j + 1 - offset) / scale
             cover = [min(i + 1, stop) - max(i, start) for i in range(camera)]
             matrix[j] = [max(float(c), 0.0) for c in cover]
             matrix[j] /= matrix[j].sum()

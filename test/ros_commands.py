@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the names in a ros2 command are ours: arguments, executables, parameters, topics."""
+"""Check the names in ros2 commands: arguments, executables, parameters, topics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 DRIVERS = {'usb_cam', 'v4l2_camera', 'realsense2_camera', 'zed_wrapper'}
-"""Packages of others; what docs/your_camera.md says of them was read in their sources."""
+"""Packages of others. Their names in docs/your_camera.md were checked by hand."""
 TRANSITIONS = {'configure', 'activate', 'deactivate', 'cleanup', 'shutdown'}
 LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.events',
                   'launch.events.process', 'launch.launch_description_entity',
@@ -25,14 +25,14 @@ LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.e
 
 
 class _Anything(ModuleType):
-    """Stands in for a module of ROS's launch: whatever is made of it keeps its arguments."""
+    """Replaces a module of launch; every class of it is a namespace of its arguments."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **options: SimpleNamespace(args=args, **options)
 
 
 def declared(launch_file: str) -> dict[str, list[str]]:
-    """Arguments of a launch file with their choices, [] where any value will do."""
+    """Return the arguments of a launch file with their choices; [] allows any value."""
     path = ROOT / 'launch' / launch_file
     assert path.is_file(), f'there is no {launch_file}'
     spec = spec_from_file_location('documented_launch', path)
@@ -46,17 +46,17 @@ def declared(launch_file: str) -> dict[str, list[str]]:
 
 
 def settings(executable: str) -> dict[str, Any]:
-    """Parameters of an executable."""
+    """Return the parameters of an executable by name."""
     from trt_segmentation.ros import parameters, street_camera
     of = {'seg_node': parameters, 'street_camera': street_camera}
     return {setting.name: setting for setting in of[executable].SETTINGS}
 
 
 def check(command: str, folder: Path, topics: set[str]) -> None:
-    """Assert that a ``ros2`` command uses names that there are.
+    """Assert that the names in a ``ros2`` command exist.
 
-    :param folder: where files that it names have to be.
-    :param topics: topics of cameras and of the node.
+    :param folder: the folder of files that the command names.
+    :param topics: the topics of cameras and of the node.
     """
     words = shlex.split(command.replace('$PWD', str(folder)))
     verb = words[1:3]
@@ -64,21 +64,22 @@ def check(command: str, folder: Path, topics: set[str]) -> None:
     if words[1] in checks:
         checks[words[1]](words[2:], folder)
     elif verb == ['param', 'set']:
-        _parameter(*words[3:], executable='seg_node')
+        node, name, value = words[3:]
+        _parameter(node, name, value, 'seg_node')
     elif verb == ['lifecycle', 'set']:
         assert words[3] == '/trt_segmentation' and words[4] in TRANSITIONS
     elif words[1] == 'topic':
         assert words[2] in ('list', 'echo', 'hz', 'info', 'bw')
         named = [word for word in words[3:] if word.startswith('/')]
         assert named or words[2] == 'list'
-        assert set(named) <= topics, f'no topic of ours or of a camera named here: {named}'
+        assert set(named) <= topics, f'not all are topics of the node or of a camera: {named}'
     elif verb == ['service', 'call']:
         manager = words[3].split('/')[1]
         assert f"name='{manager}'" in (ROOT / 'launch' / 'nav2.launch.py').read_text('utf-8')
     elif words[1] == 'security':
         _security(words[2:])
     else:
-        raise AssertionError(f'nobody knows how to check {command}')
+        raise AssertionError(f'this test has no check for {command}')
 
 
 def _security(words: list[str]) -> None:
@@ -139,7 +140,7 @@ def check_value(known: dict[str, Any], name: str, value: Any) -> None:
 
 
 def check_parameters(text: str) -> None:
-    """Assert that a parameter file holds the node's parameters."""
+    """Assert that a parameter file has only parameters of the node."""
     tree = yaml.safe_load(text)['/**']['ros__parameters']
     known = settings('seg_node')
     for name, value in tree.items():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS context of the test run's own; conftest.py of a folder imports the fixture."""
+"""A ROS context for this test run. The conftest.py of a folder imports the fixture."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from filelock import FileLock, Timeout
 import pytest
 
 DOMAINS = range(215, 230)
-"""Above those that demo, benchmarks and launch tests pick at random (1 to 100), and with ports
-that Linux hands out to nobody else."""
+"""Demo, benchmarks and launch tests use domains from 1 to 100. The ports of the domains here are
+not among the ports that Linux assigns on its own."""
 
 PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds.xml'
 
 
 @contextmanager
 def own_domain() -> Iterator[int]:
-    """A domain that no other test run on this machine uses meanwhile."""
+    """Reserve a domain that no other test run on this machine uses at the same time."""
     for domain in random.sample(DOMAINS, len(DOMAINS)):
         lock = FileLock(Path(tempfile.gettempdir()) / f'trt_segmentation_domain_{domain}.lock')
         try:
@@ -36,13 +36,13 @@ def own_domain() -> Iterator[int]:
         finally:
             lock.release()
         return
-    raise RuntimeError(f'all ROS domains from {DOMAINS[0]} to {DOMAINS[-1]} are taken by other '
-                       f'test runs')
+    raise RuntimeError(f'other test runs use all ROS domains from {DOMAINS[0]} to '
+                       f'{DOMAINS[-1]}; wait for one to end')
 
 
 @pytest.fixture(scope='session')
 def ros() -> Iterator[Any]:
-    """A ROS context on a domain of its own that stays on this machine."""
+    """A ROS context in a reserved domain, with discovery on this machine only."""
     rclpy = pytest.importorskip('rclpy')
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):

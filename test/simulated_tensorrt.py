@@ -51,6 +51,9 @@ class ILogger:
     def __init__(self) -> None:
         pass
 
+    def log(self, severity: Any, msg: str) -> None:
+        raise NotImplementedError
+
 
 class IProgressMonitor:
     def __init__(self) -> None:
@@ -189,7 +192,8 @@ class ParserError:
         self._text = text
 
     def code(self) -> Any:
-        return enum.Enum('ErrorCode', ['MODEL_DESERIALIZE_FAILED']).MODEL_DESERIALIZE_FAILED
+        ErrorCode: Any = enum.Enum('ErrorCode', ['MODEL_DESERIALIZE_FAILED'])
+        return ErrorCode.MODEL_DESERIALIZE_FAILED
 
     def desc(self) -> str:
         return self._text
@@ -551,7 +555,8 @@ def imported(rtx: bool = False) -> Iterator[None]:
     names = ('tensorrt', *LOADED_WITH_IT)
     before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     _forget_attributes()
-    here = sys.modules['tensorrt'] = sys.modules[__name__]
+    here: Any = sys.modules[__name__]
+    sys.modules['tensorrt'] = here
     only_rtx = DynamicShapesKernelSpecializationStrategy
     if not rtx:
         del here.DynamicShapesKernelSpecializationStrategy

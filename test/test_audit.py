@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of pinned releases: what makes it fail, what does not, and what it says."""
+"""The audit of pinned releases: when it fails, and its messages."""
 
 import importlib.util
 import json
@@ -19,8 +19,9 @@ SKIPPED = {'name': 'ros-jazzy-rclpy', 'skip_reason': 'Dependency not found on Py
 
 @pytest.fixture
 def audit(tmp_path, monkeypatch):
-    """The script on a repository of its own whose lock was changed in the last commit."""
+    """Load the script for a repository whose lock file changed in the last commit."""
     spec = importlib.util.spec_from_file_location('audit', ROOT / '.ci' / 'audit.py')
+    assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     for name in ('LOCK', 'ADVISORIES'):
@@ -46,7 +47,7 @@ def commit(folder):
 
 
 def answers(audit, monkeypatch, *found, canary=BAD):
-    """Have pip-audit answer so, about the canary and about the lock."""
+    """Replace the results of pip-audit for the canary and for the lock file."""
     texts = [json.dumps({'dependencies': list(part), 'fixes': []}) for part in ((canary,), found)]
     monkeypatch.setattr(audit, '_run', lambda command: texts.pop(0))
 
@@ -87,7 +88,7 @@ def test_releases_the_service_does_not_know_are_named(audit, monkeypatch, capsys
 
 
 def test_service_that_knows_nothing_is_not_taken_for_a_clean_bill(audit, monkeypatch, capsys):
-    """As of a package mirror without advisories, where pip-audit says all is well."""
+    """A package mirror has no advisories, and pip-audit then reports no vulnerability."""
     answers(audit, monkeypatch, GOOD, canary={
         'name': 'pyyaml', 'skip_reason': 'Dependency not found on PyPI'})
     assert audit.main([]) == 0
@@ -97,7 +98,7 @@ def test_service_that_knows_nothing_is_not_taken_for_a_clean_bill(audit, monkeyp
 
 
 def test_service_that_cannot_be_reached_is_said(audit, tmp_path, capsys):
-    """A tool that fails without JSON, and one that is not there."""
+    """pip-audit is missing, or it fails without JSON."""
     assert audit.main([]) == 0
     assert 'skipped, nothing was checked' in capsys.readouterr().out
     (tmp_path / 'pip-audit').write_text(

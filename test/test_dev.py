@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""./dev runs commands in the folder it is called from; nothing is installed here."""
+"""./dev runs commands in the caller's folder. These tests install nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with a complete environment, whose commands print how and where they run."""
+    """A checkout whose environment has fake programs that print their arguments and folder."""
     folder = tmp_path / 'check out'
     programs = folder / '.venv' / 'bin'
     programs.mkdir(parents=True)
@@ -23,7 +23,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, folder)
     (folder / '.venv' / 'installed').write_bytes(
         (folder / 'requirements.lock').read_bytes() + (folder / 'setup.py').read_bytes())
-    for name in ('trt_seg', 'python', 'ruff', 'mypy'):
+    for name in ('trt_seg', 'python', 'ruff', 'mypy', 'codespell'):
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" in "$PWD"\n')
         (programs / name).chmod(0o755)
     (folder / 'benchmarks').mkdir()

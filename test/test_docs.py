@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pages: they build without a warning, need no network, and say what the code says."""
+"""The pages build without a warning, need no network, and agree with the code."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / 'docs'
 GENERATED = {'cli', 'topics'}
 NEEDED = {('link', 'href'), ('script', 'src'), ('img', 'src'), ('source', 'src'), ('use', 'href')}
-"""What a browser loads of itself; where an <a> leads is the reader's affair."""
+"""Elements that a browser loads without a click."""
 
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages as HTML, warnings being errors."""
+    """Build the pages as HTML with warnings as errors."""
     pytest.importorskip('sphinx')
     out = tmp_path_factory.mktemp('site')
     done = subprocess.run(
@@ -40,13 +40,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize('name', ['cli', 'parameters', 'topics'])
 def test_generated_pages_hold_no_html(name):
-    """A ``<`` outside of code would be a tag in the page."""
+    """A ``<`` outside code would start a tag."""
     text = re.sub(r'```.*?```', '', (DOCS / f'{name}.md').read_text(encoding='utf-8'), flags=re.S)
     assert not re.findall('<.*', re.sub('`[^`]*`', '', text))
 
 
 def test_generated_tables_escape_html():
     spec = spec_from_file_location('generate_cli', DOCS / 'generate' / 'cli.py')
+    assert spec and spec.loader
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.table(('a',), [('<b> `<c>|` <d',)])[2] == r'| &lt;b> `<c>\|` &lt;d |'
@@ -59,7 +60,7 @@ def test_every_page_is_there(site: Path) -> None:
 
 
 class Loads(HTMLParser):
-    """Addresses that a page makes a browser load."""
+    """Collects the addresses that a browser loads for a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -93,26 +94,26 @@ def test_references_are_what_the_code_says(name: str) -> None:
         check=False, env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode() == (DOCS / f'{name}.md').read_text(encoding='utf-8'), \
-        f'run ./dev docs, which writes docs/{name}.md anew'
-    if name == 'topics':  # what troubleshooting.md quotes
+        f'docs/{name}.md is out of date; run ./dev docs'
+    if name == 'topics':  # troubleshooting.md quotes this message
         told = b'label_info is not published' in done.stderr
         assert told == (find_spec('vision_msgs') is None)
 
 
 @cache
 def literals() -> list[set[str]]:
-    """Every text of the package's code, by file; f-strings give the parts between the braces."""
+    """Return the strings in each file of the package; of f-strings, the parts between braces."""
     return [{node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}
             for path in (ROOT / 'trt_segmentation').rglob('*.py')]
 
 
-def said(part: str, texts: set[str], joints: int = 2) -> bool:
-    """Whether a text is one of a file's, or made of a few of them as f-strings are."""
+def is_in_code(part: str, texts: set[str], joints: int = 2) -> bool:
+    """Return whether a text is in a string of a file, or made of up to joints + 1 strings."""
     if any(part in text for text in texts):
         return True
     return joints > 0 and any(
-        any(part[:cut] in text for text in texts) and said(part[cut:], texts, joints - 1)
+        any(part[:cut] in text for text in texts) and is_in_code(part[cut:], texts, joints - 1)
         for cut in range(len(part) - 1, 1, -1) if not (part[cut - 1] + part[cut]).isalnum())
 
 
@@ -126,7 +127,8 @@ def test_quoted_messages_are_in_the_code(where: str, message: str) -> None:
     parts = [part.strip() for part in message.split('…') if part.strip(' .;:()')]
     assert parts
     for part in parts:
-        assert any(said(part, texts) for texts in literals()), f'{where}: no code says {part!r}'
+        assert any(is_in_code(part, texts) for texts in literals()), \
+            f'{where}: the code has no {part!r}'
 
 
 def test_messages_are_quoted() -> None:
@@ -134,7 +136,7 @@ def test_messages_are_quoted() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Headings as links name them."""
+    """Return the anchors of the headings of a page."""
     headings = re.findall(r'^#+ (.+)$', page.read_text(encoding='utf-8'), re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
@@ -165,7 +167,7 @@ def test_architecture_lists_every_room_on_its_floor() -> None:
 
 
 def test_files_named_in_the_text_exist() -> None:
-    """``config/…`` and ``benchmarks/results/…`` between backquotes."""
+    """Paths such as ``config/…`` and ``benchmarks/results/…`` between backquotes."""
     for page in [ROOT / 'README.md', *DOCS.glob('*.md')]:
         for name in re.findall(r'`((?:config|benchmarks|resource|launch|docs)/[\w./]+\w)`',
                                page.read_text(encoding='utf-8')):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of README and docs is run, or checked by name where it cannot be run here."""
+"""Run the commands of README and docs. If a command cannot run here, check its names."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('**/*.md'))]
 
 NOT_RUN = {
-    r'\./dev ': 'sets up an environment, or takes long; its commands are checked by name',
-    r'ros2 ': 'needs a ROS install; arguments, parameters and topics are checked by name',
-    r'export FAST\w+=\S+$': 'asks ros2 where the package is; the file is checked',
-    r'colcon build --packages-select trt_segmentation$': 'needs a ROS install',
+    r'\./dev ': 'sets up an environment or takes long; the names are checked',
+    r'ros2 ': 'needs a ROS installation; the names are checked',
+    r'export FAST\w+=\S+$': 'needs ros2 to find the package; the file is checked',
+    r'colcon build --packages-select trt_segmentation$': 'needs a ROS installation',
     r'sudo ': 'changes the machine',
-    r'source \.venv/bin/activate$': 'the tests run in that environment already',
+    r'source \.venv/bin/activate$': 'the tests already run in that environment',
     r'(python -m )?pip install ': 'downloads',
-    r'python docs/recipes/export\.py ': 'needs torch and the models of other libraries',
+    r'python docs/recipes/export\.py ': 'needs torch and models of other libraries',
 }
-"""Why a command is not run, by how it begins."""
+"""The reason why a command is not run, by a pattern of its beginning."""
 
 NEEDS_GPU = re.compile(r'trt_seg build (?!.* --out )')
-"""Builds for the GPU at hand; without one they end with an error that says so."""
+"""These commands build for the GPU of this machine. Without a GPU they end with an error."""
 
 ONCE = 'trt_seg doctor'
-"""Prints the same on every page."""
+"""The output is the same on every page, so this command runs once."""
 _ran: set[str] = set()
 
 TENSORRT = find_spec('tensorrt') or find_spec('tensorrt_rtx')
@@ -49,7 +49,7 @@ TENSORRT = find_spec('tensorrt') or find_spec('tensorrt_rtx')
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed, and its exit code."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -58,13 +58,13 @@ class Done:
 
 @dataclass(frozen=True)
 class Page:
-    """A page, and a folder as its commands expect it."""
+    """A page, and the folder in which its commands run."""
 
     path: Path
     folder: Path
 
     def run(self, command: str) -> Done:
-        """Run a command in bash; trt_seg's alone in this process, which has loaded it already."""
+        """Run a command in bash, or in this process if it only calls trt_seg."""
         arguments = shlex.split(command)
         into = arguments[-1] if arguments[-2:-1] == ['>'] else ''
         if arguments[0] != 'trt_seg' or re.search(r'[|&;$]', command):
@@ -73,7 +73,7 @@ class Page:
                                       **os.environ, 'PYTHONPATH': str(ROOT), 'PATH':
                                       f'{Path(sys.executable).parent}:{os.environ["PATH"]}'})
             return Done(done.returncode, done.stdout, done.stderr)
-        if arguments[1] == 'build':  # is compared with fp32 on 48 scenes, which take long to draw
+        if arguments[1] == 'build':  # 48 scenes take long to draw
             arguments += ['--hold-out-frames', '1',
                           *(['--frames', '4'] if '--calibrate' in arguments else [])]
         out, errors = StringIO(), StringIO()
@@ -90,7 +90,7 @@ class Page:
 
 @pytest.fixture(scope='module')
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recording, pictures, truth, networks with cards, and a run to compare with."""
+    """Make a recording, pictures, truths, networks with cards, and the output of a replay."""
     folder = tmp_path_factory.mktemp('material')
     subprocess.run([sys.executable, ROOT / 'docs/recipes/street_recording.py', folder],
                    check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
@@ -110,7 +110,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page:
-    """A checkout with the material in it, and the YAML files that the page shows."""
+    """Make a checkout with the material and the YAML files that the page shows."""
     path: Path = request.param
     folder = tmp_path / 'checkout'
     shutil.copytree(material, folder, copy_function=os.link)
@@ -118,7 +118,7 @@ def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page
         (folder / name).symlink_to(ROOT / name)
     if '--out golden' in path.read_text(encoding='utf-8'):
         shutil.rmtree(folder / 'golden')
-    for name in ('model.yaml', 'models/lraspp.yaml'):  # not to write through the link
+    for name in ('model.yaml', 'models/lraspp.yaml'):  # a hard link, so write a new file
         text = (folder / name).read_text(encoding='utf-8')
         (folder / name).unlink()
         (folder / name).write_text(text, encoding='utf-8')
@@ -128,7 +128,7 @@ def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page
 
 
 def save(block: Block, folder: Path) -> None:
-    """Save a block that says what file it is."""
+    """Save a block that names its file."""
     if block.saved_as:
         target = folder / block.saved_as
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,13 +144,13 @@ def named(page: Path) -> str:
 
 
 def topics() -> set[str]:
-    """Ours, and the cameras' that docs/your_camera.md lists."""
+    """Return our topics, and the camera topics that docs/your_camera.md lists."""
     text = (ROOT / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
     return {'/clock', '/diagnostics', '/camera/image_raw',
             *re.findall(r'\| `(/[\w/]+)` \|', text)}
 
 
-@pytest.mark.timeout(400)  # as long as a busy machine takes
+@pytest.mark.timeout(400)  # enough for a busy machine
 @pytest.mark.parametrize('page', pages_with('bash'), ids=named, indirect=True)
 def test_commands(page: Page) -> None:
     printed = ''
@@ -164,7 +164,7 @@ def test_commands(page: Page) -> None:
 
 
 def attempt(page: Page, command: str, where: str) -> Done | None:
-    """Run a command and assert that it worked; None where it cannot be run here."""
+    """Run a command and assert success; return None if the command cannot run here."""
     if any(re.match(pattern, command) for pattern in NOT_RUN):
         check_names(command, page.folder)
         return None
@@ -183,7 +183,7 @@ def attempt(page: Page, command: str, where: str) -> Done | None:
 
 
 def check_names(command: str, folder: Path) -> None:
-    """Check what can be checked of a command that is not run."""
+    """Check the names in a command that is not run."""
     if command.startswith('ros2 '):
         ros_commands.check(command, folder, topics())
     elif command.startswith('./dev '):
@@ -206,7 +206,7 @@ def test_python(page: Page) -> None:
     for block in blocks(page.path):
         if block.language == 'python':
             code = compile(block.text, block.where, 'exec')
-            if not block.text.startswith('# with torch\n'):  # which is not installed here
+            if not block.text.startswith('# with torch\n'):  # torch is not installed here
                 exec(code, {})
 
 
@@ -216,10 +216,10 @@ def test_yaml(page: Path) -> None:
         if block.language != 'yaml':
             continue
         tree = workflow(block.text)
-        assert tree, f'{block.where} holds nothing'
+        assert tree, f'{block.where} is no mapping'
         if 'ros__parameters' in block.text:
             ros_commands.check_parameters(block.text)
-        for job in tree.get('jobs', {}).values():  # of a GitHub workflow; YAML reads on: as True
+        for job in tree.get('jobs', {}).values():  # a GitHub workflow; YAML reads `on` as True
             assert tree['name'] and tree[True] and job['runs-on'] and block.commands
             assert all(('uses' in step) != ('run' in step) for step in job['steps'])
 

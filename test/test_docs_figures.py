@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every figure that README and docs quote is that of a benchmark's committed run, rounded."""
+"""README and docs quote the figures of the committed benchmark runs, rounded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NETWORKS = {'LR-ASPP MobileNetV3-Large FP16': 'lraspp-fp16',
 
 @cache
 def rows(benchmark: str) -> dict[str, float]:
-    """Value by row of a benchmark's committed run."""
+    """Return the values of a benchmark's committed run by the name of the row."""
     path = ROOT / 'benchmarks' / 'results' / f'{benchmark}.json'
     return {row['name']: row['value'] for row in json.loads(path.read_text())['rows']}
 
@@ -133,7 +133,7 @@ def test_figures(page: str, template: str, sources: list[tuple[str, str]]) -> No
 
 
 def test_shares() -> None:
-    """Figures that are a ratio of two rows."""
+    """Some figures are the ratio or the difference of two rows."""
     readme = (ROOT / 'README.md').read_text(encoding='utf-8')
     gpu, cameras = rows(GPU), rows('cameras')
     share = gpu['lraspp-fp16: pipelined'] / gpu['lraspp-fp16: model alone']
@@ -147,7 +147,7 @@ def test_shares() -> None:
 
 
 def test_distillation() -> None:
-    """The table of the networks that training/distill.py trained is its log's."""
+    """The table of the distilled networks agrees with the log of training/distill.py."""
     log = json.loads((ROOT / 'training' / 'distill_log.json').read_text(encoding='utf-8'))
     page = (ROOT / 'docs' / 'models.md').read_text(encoding='utf-8')
     for name, title in (('teacher', 'teacher, UNet on ResNet-18'),

@@ -31,7 +31,7 @@ FLOORS = (
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
 SHARED = {'frame', 'stats', 'memory', 'errors', '__init__'}
-"""The files of the package root that everybody may import: the lowest floor."""
+"""Files of the package root on the lowest floor, which every room may import."""
 OTHER_ROOT_FILES = {'pipeline': 'pipeline', '__main__': 'start'}
 
 ONLY_IN = {
@@ -41,6 +41,12 @@ ONLY_IN = {
 }
 FORBIDDEN = {'utils', 'common', 'helpers', 'core', 'util', 'helper', 'misc'}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FOLDER_FILES = 300, 40, 15
+SHORT = [path for path in OURS if ROOT / 'test' not in path.parents]
+"""Files with a limit of lines. Tests have none: a table of cases may be long."""
+OTHER_TESTS = {'ros/test_transitions.py', 'ros/test_nav2.py', 'ros/test_security_policy.py',
+               'engines/test_simulated_tensorrt.py'}
+"""Tests of a room that are not named after one of its files: they test several files, files in
+config/, or a helper in test/."""
 
 
 def room_of(path: Path) -> str:
@@ -52,14 +58,14 @@ def room_of(path: Path) -> str:
 
 
 def file_of(parts: list[str]) -> Path | None:
-    """The file of a module of the package, if there is such a module."""
+    """Find the file of a module of the package; return None if there is none."""
     path = PACKAGE.joinpath(*parts)
     module, package = path.with_suffix('.py'), path / '__init__.py'
     return module if parts and module.is_file() else package if package.is_file() else None
 
 
 def imported(path: Path) -> Iterator[tuple[str, Path | None]]:
-    """Imports of a file: (library, None) of another library, ('', file) of a file of ours."""
+    """Yield (library, None) for an import of a library, ('', file) for one of the package."""
     here = list(path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
@@ -89,12 +95,12 @@ def test_a_room_imports_only_rooms_on_lower_floors(path):
             inside = path.relative_to(PACKAGE).as_posix()
             assert any(inside.startswith(place) for place in places), f'imports {library}'
         else:
-            assert file is not None, 'imports a module of the package that is not there'
+            assert file is not None, 'imports a module that does not exist'
             room = room_of(file)
             assert room == own or floor[room] < floor[own], f'{own} imports {room}: {file}'
 
 
-@pytest.mark.parametrize('path', FILES, ids=name_of)
+@pytest.mark.parametrize('path', SHORT, ids=name_of)
 def test_files_and_functions_are_short(path):
     text = path.read_text(encoding='utf-8')
     assert text.count('\n') <= MAX_FILE_LINES
@@ -110,7 +116,7 @@ def test_folders_are_small():
 
 
 def test_a_class_name_exists_once():
-    """Preprocess and Postprocess apart: the host's are what the GPU's are compared with."""
+    """Preprocess and Postprocess exist twice: tests compare the GPU's with the host's."""
     names = Counter(node.name for path in FILES
                     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
                     if isinstance(node, ast.ClassDef))
@@ -118,7 +124,7 @@ def test_a_class_name_exists_once():
 
 
 def test_every_error_is_in_errors_py():
-    """So that `except SegmentationError` catches all of them."""
+    """All are in errors.py, so that `except SegmentationError` catches all of them."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.ClassDef) and path != PACKAGE / 'errors.py':
@@ -154,11 +160,31 @@ def test_no_file_is_named_after_nothing():
 
 
 def test_tests_mirror_the_package():
-    """A test folder has the name of a room, so that a reader finds the tests of a file."""
+    """A test is in a folder of its room's name, and has the name of a file or of the room."""
     rooms = {room_of(path) for path in FILES}
-    folders = {path.parent.relative_to(ROOT / 'test').as_posix()
-               for path in (ROOT / 'test').rglob('test_*.py')}
-    assert folders - {'.', 'faults'} <= rooms
+    for path in (ROOT / 'test').rglob('test_*.py'):
+        inside = path.relative_to(ROOT / 'test')
+        room, name = inside.parent.as_posix(), path.stem.removeprefix('test_')
+        if room in ('.', 'faults') or inside.as_posix() in OTHER_TESTS:
+            continue
+        assert room in rooms, f'{inside}: there is no room {room}'
+        files = {file.stem for file in (PACKAGE / room).glob('*.py')} | {inside.parent.name}
+        assert any(f'{name}_'.startswith(f'{file}_') for file in files), \
+            f'{inside} has not the name of a file in {room}'
+
+
+@pytest.mark.parametrize('path', OURS, ids=name_of)
+def test_imports_of_the_package_exist(path):
+    """Also in programs that tests keep in strings, which no linter reads."""
+    lines = re.findall(r'^\s*from trt_segmentation\.?([\w.]*) import ([\w, ]+?)(?: as \w+)?$',
+                       path.read_text(encoding='utf-8'), re.M)
+    for module, names in lines:
+        parts = [part for part in module.split('.') if part]
+        file = file_of(parts)
+        assert file, f'there is no trt_segmentation.{module}'
+        for name in (name.partition(' as ')[0] for name in names.split(', ')):
+            assert file_of([*parts, name]) or re.search(rf'\b{name}\b', file.read_text('utf-8')), \
+                f'there is no {name} in trt_segmentation.{module}'
 
 
 def test_there_is_no_stray_white_space():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed is what was locked: hashes, no address of an index, and the SBOM."""
+"""Lock files: every pin has hashes, no lock names an index, and the SBOM agrees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def text(name: str) -> str:
 
 
 def entries(lock: str) -> list[tuple[str, list[str]]]:
-    """Every pin of a lock, as it stands there, and its hashes."""
+    """Return every pin of a lock file with its hashes."""
     joined = text(lock).replace('\\\n', ' ')
     lines = [re.split(r'\s+--hash=', line) for line in joined.splitlines()]
     return [(first.strip(), [one.strip() for one in hashes]) for first, *hashes in lines]
@@ -38,7 +38,7 @@ def test_every_pin_has_hashes_and_no_lock_names_a_host(lock: str) -> None:
 
 def test_everything_that_dev_installs_for_tests_is_compared_with_its_hash() -> None:
     commands = re.findall(r'pip install ((?:.|\\\n)*?[^\\])\n', text('dev'))
-    # the package itself, and the tools that write the locks, which no test uses
+    # the package itself, and the tools that write the locks and that no test uses
     others = [command for command in commands if '--require-hashes' not in command]
     assert len(commands) == 5 and len(others) == 2
     assert all('--editable .' in one or 'cyclonedx-bom' in one for one in others)
@@ -67,7 +67,7 @@ def test_the_sbom_lists_the_pins_of_the_lock() -> None:
     assert 'externalReferences' not in text('sbom.json')
 
 
-def test_rosbags_is_bounded_as_its_internals_are_replaced() -> None:
+def test_rosbags_is_bounded_because_we_replace_internals() -> None:
     bounds = [re.search(r'rosbags(>=0\.\d+,<0\.\d+)', text(name))
               for name in ('requirements.in', 'setup.py')]
     assert bounds[0] and bounds[1] and bounds[0][1] == bounds[1][1]

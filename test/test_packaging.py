@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed where, that metadata agree, and that every import is declared."""
+"""Installed files, agreement of the metadata, and declared imports."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from trt_segmentation.installed.files import share_path
 
 ROOT = Path(__file__).parents[1]
 ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
-          # rosbags brings it along
+          # rosbags depends on it
           'lz4': 'python3-rosbags-pip',
           'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
           'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
           'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
-"""rosdep key by import, where the name differs."""
+"""rosdep key of an import, if the names differ."""
 
 OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
-"""Imports that only some commands or machines need; asked for by name where they are missing."""
+"""Imports that only some commands or machines need. An error names a missing one."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',
           'launch/nav2.launch.py', 'config/seg.yaml', 'config/fastdds.xml',
@@ -47,7 +47,7 @@ def test_versions_agree() -> None:
     assert re.fullmatch(r'\d+\.\d+\.\d+', version)
     assert re.findall(r"^    version='(.*)',$", text('setup.py'), re.M) == [version]
     released, forthcoming = changelog_sections()
-    if forthcoming:  # it says which version is under way
+    if forthcoming:  # its text names the next version
         assert version in forthcoming
     if released:
         assert max(released, key=numbers) == released[0]
@@ -64,7 +64,7 @@ def numbers(version: str) -> list[int]:
 
 
 def changelog_sections() -> tuple[list[str], str]:
-    """Versions with a date, newest first, and what is forthcoming; fails on any other title."""
+    """Return the released versions, newest first, and the text of Forthcoming."""
     released, forthcoming = [], ''
     parts = re.split(r'^(\S.*)\n-{5,}\n', text('CHANGELOG.rst'), flags=re.M)
     assert len(parts) > 1
@@ -81,7 +81,7 @@ def changelog_sections() -> tuple[list[str], str]:
 
 def test_every_dependency_is_a_key_that_rosdep_knows() -> None:
     known = yaml.safe_load(text('test/rosdep_keys.yaml'))
-    keys = {tag.text for tag in package_xml() if tag.tag.endswith('depend')}
+    keys = {str(tag.text) for tag in package_xml() if tag.tag.endswith('depend')}
     assert sorted(keys) == sorted(known['system'] + known['pip'] + known['ros'])
     # the release check list names each key that bloom refuses
     assert all(key.endswith('-pip') and f'`{key}`' in text('RELEASING.md')
@@ -150,7 +150,7 @@ def test_share_path_in_the_source_tree() -> None:
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This tree's wheel, built from a copy so that nothing is left in the tree."""
+    """Build the wheel from a copy, so that no file is left in the tree."""
     pytest.importorskip('setuptools')
     source, out = tmp_path_factory.mktemp('wheel') / 'source', tmp_path_factory.mktemp('out')
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
@@ -175,7 +175,7 @@ def test_wheel_holds_code_config_launch_and_model(wheel: Path) -> None:
 
 
 def away(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command far from the source tree and from any ROS workspace that is sourced."""
+    """Run a command outside the source tree and without a sourced ROS workspace."""
     keep = {name: value for name, value in os.environ.items()
             if name not in ('PYTHONPATH', 'AMENT_PREFIX_PATH')}
     return subprocess.run(command, cwd='/', text=True, check=False, capture_output=True,
@@ -183,7 +183,7 @@ def away(*command: str | Path, **environment: str) -> subprocess.CompletedProces
 
 
 def installed(wheel: Path, folder: Path) -> Path:
-    """An environment with the wheel and nothing else."""
+    """Make an environment that has only the wheel."""
     venv = folder / 'venv'
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', venv], check=True)
     away(sys.executable, '-m', 'pip', '--python', venv / 'bin' / 'python', 'install', '--quiet',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The soak's arithmetic, and that each of its bars can be missed."""
+"""The arithmetic of the soak, and that each of its limits can fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from report import FigureReport
 from soak_run.receiver import Counts
 from soak_run.rows import add_rows, Soaked
 from soak_run.trend import drift, Slope, slope, Window, windows
-from soak_run.watch import Sample, sample
+from soak_run.watch import ProcessSample, sample
 
 ROOT = Path(__file__).parents[1]
 SECONDS, WARM, HZ = 1800.0, 120.0, 2.0
@@ -33,8 +33,8 @@ def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
     noise = np.random.default_rng(1).normal(0, 0.5, len(at))
     leak = slope(at, 400 + 30 * at / 3600 + noise)
     flat = slope(at, 400 + noise)
-    assert leak.per_hour == pytest.approx(30, abs=4 * leak.error) and not leak.bounded(5)
-    assert 0 < leak.error < 1 and flat.bounded(5)
+    assert leak.per_hour == pytest.approx(30, abs=4 * leak.error) and not leak.is_bounded(5)
+    assert 0 < leak.error < 1 and flat.is_bounded(5)
     exact = slope([0, 1800, 3600], [1, 2, 3])
     assert exact.per_hour == pytest.approx(2) and exact.error == pytest.approx(0, abs=1e-12)
     with pytest.raises(ValueError, match='2 samples'):
@@ -42,7 +42,8 @@ def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
 
 
 def test_a_slope_nobody_can_tell_from_zero_is_bounded() -> None:
-    assert Slope(8, 5).bounded(5) and not Slope(8, 3).bounded(5) and Slope(-50, 1).bounded(5)
+    assert Slope(8, 5).is_bounded(5) and Slope(-50, 1).is_bounded(5)
+    assert not Slope(8, 3).is_bounded(5)
 
 
 def test_windows_hold_the_latency_of_their_own_time() -> None:
@@ -51,7 +52,7 @@ def test_windows_hold_the_latency_of_their_own_time() -> None:
     found = windows(stamps, stamps + ms * 10**6, BEGIN, 600, 60)
     assert [w.at for w in found] == [30 + 60 * i for i in range(10)]
     assert [w.p50 for w in found] == [20] * 5 + [40] * 5
-    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run has five, too
+    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run also has five
     assert drift([w.p50 for w in found]) == 100 and drift([20, 20, 20, 20, 25]) == 25
 
 
@@ -73,7 +74,7 @@ def test_sample_sees_memory_threads_and_handles(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fine() -> Soaked:
-    """Half an hour of two cameras in which nothing went wrong."""
+    """Make the data of a run without a fault: two cameras for half an hour."""
     stamps = BEGIN + np.arange(0, int(SECONDS * 1e9), int(1e9 / HZ))
     published = np.concatenate([
         np.stack([np.full_like(stamps, camera), np.arange(len(stamps)) % 4, stamps + camera], 1)
@@ -82,7 +83,8 @@ def fine() -> Soaked:
     counts = Counts(len(published), len(published))
     return Soaked(
         HZ, SECONDS, WARM, 2, 'onnxruntime-cpu', counts, counts, published, arrived, BEGIN,
-        [Sample(at, 400 + at % 2, 300, 200, 21, 26, 12, 900.0) for at in np.arange(0, SECONDS, 5)],
+        [ProcessSample(at, 400 + at % 2, 300, 200, 21, 26, 12, 900.0)
+         for at in np.arange(0, SECONDS, 5)],
         [Window(30 + 60 * i, 50 + i % 2, 80 - i % 3) for i in range(30)],
         frame_mb=6.15, agreement=[1.0] * 100, confusable=0.8, foreign=0, exit_code=0)
 
@@ -114,7 +116,7 @@ def test_growth_is_missed(fine: Soaked) -> None:
     assert missed(growing(fine, handles=1 / 600)) == {'file handles: end against start'}
     assert missed(growing(fine, segments=1 / 600)) == {
         'shared memory segments: end against start'}
-    # five minutes say nothing about an hour, but a frame kept every second they do see
+    # five minutes are too short for a slope, but they show a leak of one frame each second
     short = replace(fine, seconds=300.0, samples=fine.samples[:60])
     assert missed(growing(short, rss_mb=10 / 3600)) == set()
     assert missed(growing(short, rss_mb=0.1)) == {
@@ -171,7 +173,7 @@ def test_quick_soak(tmp_path: Path) -> None:
                    check=True)
     tree = json.loads(found.read_text(encoding='utf-8'))
     missed = {row['name'] for row in tree['rows'] if row['holds'] is False}
-    # what a machine busy with something else may miss
+    # a busy machine may miss these
     assert missed <= {'images a second, slowest camera', 'dropped: superseded',
                       'images lost in the middleware'}
     assert tree['setting']['engine'] and len(tree['series']['samples']['rss_mb']) >= 20

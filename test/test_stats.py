@@ -3,6 +3,7 @@
 
 from collections import Counter, deque
 from threading import Thread
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,7 +124,8 @@ def test_many_threads():
 
 def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
     """The executor and both of the worker's threads count drops."""
-    stats, lock = Stats(), InterruptingLock()
+    stats: Any = Stats()
+    lock = InterruptingLock()
 
     class Interrupted(Counter):
         def __getitem__(self, reason):
@@ -139,7 +141,8 @@ def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
 
 def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
     """The executor takes it while the worker counts an answer."""
-    stats, lock = Stats(), InterruptingLock()
+    stats: Any = Stats()
+    lock = InterruptingLock()
 
     class Interrupted(deque):
         def __iter__(self):

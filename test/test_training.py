@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scenes networks are trained on are none that anything is measured on."""
+"""No scene for training is also a scene for measurements."""
 
 import ast
 from pathlib import Path
@@ -13,7 +13,7 @@ TRAINING = Path(__file__).parent.parent / 'training'
 
 
 def constants(name):
-    """Literals that a training script assigns; running it takes PyTorch."""
+    """Return the constants of a training script; importing it would need PyTorch."""
     tree = ast.parse((TRAINING / name).read_text(encoding='utf-8'))
     return {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)

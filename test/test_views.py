@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The RViz and Foxglove views show the topics the demo has."""
+"""The RViz and Foxglove views show the topics of the demo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_rviz_shows_image_overlay_and_label_map() -> None:
     assert {display['Class'] for display in displays} == {'rviz_default_plugins/Image'}
     topics = [display['Topic'] for display in displays]
     assert {topic['Value'] for topic in topics} == SHOWN
-    # reliable would make a slow display hold the node's publishers back
+    # with reliable QoS a slow display would slow down the node's publishers
     assert {topic['Reliability Policy'] for topic in topics} == {'Best Effort'}
     assert all(display['Enabled'] for display in displays)
 

@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Distil the demo model from a larger network, beside the same model trained without one.
+"""Distil the demo model from a larger network, and train the same model without it.
 
     python training/distill.py --out DIR [--minutes 9] [--width 0.5] [--teacher FILE]
 
-One run renders scenes, trains a UNet on ResNet-18 (the teacher), then two students of the demo
-model's kind from the same first weights on the same batches: one learns from the truth and the
-teacher's soft answers (Hinton et al., 2015), the other from the truth alone. --minutes is the
-time of the whole run. Writes student.onnx, control.onnx, teacher.onnx, distill_log.json (kept up
-to date, so that a run that was cut short leaves what it had) and distill_curve.png into DIR.
-Test scenes have seeds that no training scene has.
+One run renders scenes and trains a UNet on ResNet-18, the teacher. Then it trains two students
+like the demo model, with the same first weights and the same batches. One student learns from the
+truth and from the teacher's softened output (Hinton et al., 2015). The other, the control, learns
+from the truth alone. --minutes is the time of the whole run. The script writes student.onnx,
+control.onnx, teacher.onnx, distill_log.json and distill_curve.png into DIR. The log is updated
+during the run, so that an interrupted run leaves its results. No test scene has the seed of a
+training scene.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from typing import Any
 
 from learning import Batches, Budget, fit, Learner, Loss, supervised, test_iou, versions
-from networks import export, parameters, StreetNet, Teacher
+from networks import count_parameters, export, StreetNet, Teacher
 import numpy as np
 from scenes import DEVICE, Scenes, test_scenes, training_scenes
 import torch
@@ -33,15 +34,15 @@ from trt_segmentation.street import CLASSES
 from trt_segmentation.untrusted.output_files import check_absent, check_file
 
 QUICK_TESTS = 75
-"""Scenes of a condition for the tests on the way."""
+"""Scenes of each condition in the tests during training."""
 
 
 def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, share: float) -> Loss:
-    """The supervised loss and the divergence from a teacher's softened answer.
+    """Make a loss: the supervised loss plus the divergence from the teacher's softened output.
 
-    :param weight: (classes,) of the truth's class at a pixel, as in the supervised loss.
-    :param share: weight of the divergence, which is scaled by the temperature's square so that
-        its gradients do not shrink with it.
+    :param weight: (classes,) weight of a pixel by its true class, as in the supervised loss.
+    :param share: weight of the divergence. The divergence is also multiplied by the square of the
+        temperature, so that its gradients do not depend on the temperature.
     """
     truth_loss = supervised(weight)
 
@@ -60,9 +61,9 @@ def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, shar
 
 
 class Record:
-    """The JSON file of a run, written anew whenever something is added.
+    """The JSON file of a run. It is written again after every change.
 
-    :ivar tree: its content.
+    :ivar tree: the content of the file.
     """
 
     def __init__(self, path: Path, args: argparse.Namespace) -> None:
@@ -72,7 +73,7 @@ class Record:
             'versions': versions(), 'classes': CLASSES, 'seconds': {}, 'networks': {}}
 
     def elapsed(self, what: str = '') -> float:
-        """Seconds since the run began; with ``what``, put down as the end of that."""
+        """Return the seconds since the run began; if ``what`` is given, log the end of it."""
         seconds = time.monotonic() - self._began
         if what:
             self.tree['seconds'][what] = round(seconds, 1)
@@ -81,20 +82,20 @@ class Record:
         return seconds
 
     def write(self) -> None:
-        """Write it."""
+        """Write the file."""
         self._path.write_text(json.dumps(self.tree, indent=1) + '\n', encoding='utf-8')
 
     def follow(self, learners: dict[str, Learner]) -> None:
-        """Take in the logs of networks in training."""
+        """Copy the logs of the networks in training into the file."""
         for name, learner in learners.items():
             self.tree['networks'].setdefault(name, {}).update(
-                parameters=parameters(learner.net), steps=learner.steps, log=learner.log)
+                parameters=count_parameters(learner.net), steps=learner.steps, log=learner.log)
         self.write()
 
     def result(self, name: str, net: nn.Module, tests: dict[str, Scenes], out: Path) -> None:
-        """Test a network on every scene, export it, and put both down."""
+        """Test a network on every test scene, export it, and log both."""
         iou = {condition: test_iou(net, scenes) for condition, scenes in tests.items()}
-        entry = self.tree['networks'].setdefault(name, {'parameters': parameters(net)})
+        entry = self.tree['networks'].setdefault(name, {'parameters': count_parameters(net)})
         entry |= {'scenes_a_condition': len(next(iter(tests.values()))), 'iou': iou,
                   'mean_iou': {c: float(np.mean(v)) for c, v in iou.items()}}
         entry['mean_iou']['all'] = float(np.mean(list(entry['mean_iou'].values())))
@@ -106,7 +107,7 @@ class Record:
         self.elapsed(f'{name} exported')
 
     def plot(self, path: Path) -> None:
-        """Test mean IoU over training steps, a line a network."""
+        """Plot the mean IoU of each network over the training steps."""
         import matplotlib
         matplotlib.use('Agg')
         from matplotlib import pyplot
@@ -122,9 +123,9 @@ class Record:
         figure.savefig(path, dpi=120)
 
 
-def taught(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
-           quick: dict[str, Scenes], record: Record, left: float) -> nn.Module:
-    """The teacher: read from ``args.teacher`` where that exists, else trained and written."""
+def get_teacher(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
+                quick: dict[str, Scenes], record: Record, left: float) -> nn.Module:
+    """Load the teacher from ``args.teacher`` if the file exists; otherwise train and save it."""
     if args.teacher and args.teacher.exists():
         net = Teacher().to(DEVICE, memory_format=torch.channels_last).eval()
         net.load_state_dict(torch.load(args.teacher, map_location=DEVICE, weights_only=True))
@@ -138,7 +139,7 @@ def taught(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
 
 
 def main() -> None:
-    """Render, teach, distil, test, export."""
+    """Render scenes, train the teacher, distil the students, test and export all."""
     args = arguments()
     check_absent(args.out, '--out', ('student.onnx', 'control.onnx', 'teacher.onnx',
                                      'distill_log.json', 'distill_curve.png'))
@@ -154,9 +155,10 @@ def main() -> None:
     record.elapsed('rendering')
     left = args.minutes * 60 - args.reserve - record.elapsed()
     if not args.steps and left < 60:
-        raise SystemExit(f'rendering took {record.elapsed():.0f} s, which leaves no minute of the '
-                         f'{args.minutes} to train in; give fewer --scenes or more --minutes')
-    teacher = taught(args, weight, scenes.batches(args.teacher_batch, random), quick, record, left)
+        raise SystemExit(f'rendering took {record.elapsed():.0f} s; of {args.minutes} minutes '
+                         f'less than one is left to train; give fewer --scenes or more --minutes')
+    teacher = get_teacher(args, weight, scenes.batches(args.teacher_batch, random), quick, record,
+                          left)
     record.result('teacher', teacher, tests, args.out)
     first = StreetNet(width=args.width)
     learners = {'student': Learner(deepcopy(first), distilled(
@@ -173,26 +175,26 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     add = parser.add_argument
     add('--out', type=Path, required=True)
-    add('--minutes', type=float, default=9.0, help='for the whole run, rendering included')
-    add('--reserve', type=float, default=40.0, help='seconds of them for the last tests')
-    add('--teacher-share', type=float, default=0.5, help='part of the training time it gets')
-    add('--steps', type=int, default=0, help='train each so many steps instead')
+    add('--minutes', type=float, default=9.0, help='time of the whole run, with rendering')
+    add('--reserve', type=float, default=40.0, help='seconds of --minutes for the last tests')
+    add('--teacher-share', type=float, default=0.5, help='fraction of training time')
+    add('--steps', type=int, default=0, help='steps of each network, instead of --minutes')
     add('--scenes', type=int, default=10000)
     add('--test-scenes', type=int, default=300, help='of each condition')
-    add('--tests', type=int, default=4, help='how often to test each on the way')
+    add('--tests', type=int, default=4, help='how often to test each network in training')
     add('--width', type=float, default=0.5, help='of the students; the demo model has 1')
-    add('--teacher', type=Path, help='weights to take, or where to put them if not there')
-    add('--no-control', action='store_true', help='all of the time for the distilled student')
+    add('--teacher', type=Path, help='file to load the teacher from, or to save it to')
+    add('--no-control', action='store_true', help='train only the distilled student')
     add('--batch', type=int, default=32)
     add('--teacher-batch', type=int, default=16)
     add('--lr', type=float, default=4e-3)
     add('--teacher-lr', type=float, default=1e-3)
     add('--temperature', type=float, default=2.0)
-    add('--share', type=float, default=1.0, help='weight of the teacher beside the truth')
+    add('--share', type=float, default=1.0, help='weight of the divergence from the teacher')
     add('--seed', type=int, default=1)
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training: what is lost, how weights follow, and how good the result is."""
+"""Training: the loss, the optimisation, and the test."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ from trt_segmentation.street import CLASSES
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Takes logits, truth and the images, gives a scalar."""
+"""Computes a scalar from logits, truths and images."""
 
 DECAY = 0.998
-"""Of the mean weights, each step."""
+"""Decay of the mean weights in each step."""
 
 
 @dataclass
 class Budget:
-    """How long to train: so many steps or, where 0, so many seconds, tests included."""
+    """How long to train: a number of steps or, if steps is 0, of seconds including tests."""
 
     steps: int = 0
     seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def used(self, step: int) -> float:
-        """Part of it that is gone, 1 at the end."""
+        """Return the used fraction of the budget, 1 at the end."""
         return step / self.steps if self.steps else (time.monotonic() - self.began) / self.seconds
 
 
 class Learner:
-    """A network in training, its mean weights and what its tests gave.
+    """A network in training, its mean weights and its test results.
 
-    :ivar mean: exponential mean of the weights and batch statistics; what is tested and kept.
-    :ivar log: one entry a test.
+    :ivar mean: a network with the exponential mean of the weights and batch statistics. It is
+        tested and exported.
+    :ivar log: one entry for each test.
     """
 
     def __init__(self, net: nn.Module, loss: Loss, rate: float) -> None:
@@ -70,13 +71,13 @@ class Learner:
         self.last.backward()
         self._optimizer.step()
         self.steps += 1
-        # the first steps are no part of a long mean: they would spoil that of a short run
+        # a smaller decay in the first steps: in a short run they would spoil the mean
         follow = max(1 - DECAY, 9 / (self.steps + 9))
         with torch.no_grad():
             torch._foreach_lerp_(self._means, self._weights, follow)
 
     def test(self, tests: Mapping[str, Scenes], seconds: float) -> str:
-        """Add an entry to the log; what to print of it."""
+        """Test the network, add an entry to the log, and return a line to print."""
         iou = {condition: test_iou(self.mean, scenes) for condition, scenes in tests.items()}
         self.log.append({'step': self.steps, 'seconds': round(seconds, 1),
                          'loss': round(self.last.item(), 4),
@@ -88,9 +89,9 @@ class Learner:
 def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None
         ) -> None:
-    """Train networks side by side, on the same batches.
+    """Train several networks on the same batches.
 
-    :param count: how often to test, evenly over the budget, the last time at its end.
+    :param count: how often to test, evenly over the budget; the last test is at its end.
     :param tested: called after every test.
     """
     torch.backends.cudnn.benchmark = True
@@ -100,7 +101,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         for learner in learners.values():
             learner.learn(x, y, used)
         if step % 20 == 0 and DEVICE == 'cuda':
-            torch.cuda.synchronize()        # or the budget would be asked long before the GPU
+            torch.cuda.synchronize()        # so that the time of the GPU is in the budget
         if (used := budget.used(step + 1)) >= (done + 1) / count:
             done = int(used * count + 1e-9)
             for name, learner in learners.items():
@@ -112,7 +113,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
 
 
 def supervised(weight: torch.Tensor) -> Loss:
-    """Cross-entropy and one minus the soft Jaccard index, which is what the test measures."""
+    """Make a loss: cross-entropy plus one minus the soft Jaccard index (IoU)."""
     def loss(logits: torch.Tensor, truth: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         logits = interpolate(logits.float(), size=truth.shape[-2:], mode='bilinear',
                              align_corners=False)
@@ -127,7 +128,7 @@ def supervised(weight: torch.Tensor) -> Loss:
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
-    """IoU of each class over scenes at network size; the committed figures are from `eval`."""
+    """Measure the IoU of each class at network size; published figures are from `eval`."""
     table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
     with torch.no_grad():
         for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):
@@ -137,11 +138,12 @@ def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
             table += torch.bincount(index.flatten(), minlength=len(table))
     confusion = table.view(len(CLASSES), -1).double()
     hit = confusion.diag()
-    return (hit / (confusion.sum(0) + confusion.sum(1) - hit)).tolist()
+    iou: list[float] = (hit / (confusion.sum(0) + confusion.sum(1) - hit)).tolist()
+    return iou
 
 
 def versions() -> dict[str, str]:
-    """Of everything that can move a figure."""
+    """Return the versions of everything that can change a figure."""
     gpu = torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'
     return {'python': platform.python_version(), 'torch': torch.__version__,
             'torchvision': torchvision.__version__, 'numpy': np.__version__,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks that are trained on street scenes, and their way to ONNX."""
+"""The networks that are trained on street scenes, and their export to ONNX."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from torchvision.models.segmentation import LRASPP
 from trt_segmentation.street import CLASSES
 
 LOW_STAGE = {4: 1, 8: 3}
-"""Which MobileNetV3-Small block has the low-level features at that stride."""
+"""Index of the MobileNetV3-Small block with the low-level features, by their stride."""
 
 
-class StreetNet(nn.Module):
-    """torchvision's LR-ASPP on MobileNetV3-Small; logits at the stride of its low features.
+class StreetNet(nn.Module):  # type: ignore[misc]
+    """LR-ASPP of torchvision on MobileNetV3-Small; the logits have the stride ``low_stride``.
 
-    :param low_stride: stride of the low-level branch; torchvision's own choice is 8. Poles and
-        lane markings are a few pixels wide, so the finer stage is worth its cost here.
-    :param width: channels of the backbone, as a part of MobileNetV3-Small's.
+    :param low_stride: stride of the low-level branch. torchvision uses 8. Poles and lane markings
+        are a few pixels wide, so the finer stage is worth its time here.
+    :param width: fraction of the channels of MobileNetV3-Small.
     """
 
     def __init__(self, low_stride: int = 4, width: float = 1.0) -> None:
@@ -41,19 +41,19 @@ class StreetNet(nn.Module):
         self.scale = 16 // low_stride
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) normalised RGB to (N, classes, H/stride, W/stride) logits."""
+        """Compute (N, classes, H/stride, W/stride) logits of (N, 3, H, W) normalised RGB."""
         head, found = self.net.classifier, self.net.backbone(image)
         high = head.cbr(found['high']) * head.scale(found['high'])
-        # classified before it is enlarged, not after as torchvision does: both are linear, so
-        # the sum is the same and 10 channels are enlarged instead of 128
+        # torchvision enlarges first and classifies then. Both steps are linear, so the result is
+        # the same in this order, and 10 channels are enlarged instead of 128.
         high = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
                            mode='bilinear', align_corners=False)
         logits: torch.Tensor = head.low_classifier(found['low']) + high
         return logits
 
 
-class Teacher(nn.Module):
-    """A UNet on ResNet-18 with logits at stride 2: what is thin is not lost on the way down."""
+class Teacher(nn.Module):  # type: ignore[misc]
+    """A UNet on ResNet-18. Its logits have stride 2, so that thin objects are kept."""
 
     STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
     CHANNELS = (64, 64, 128, 256, 512)
@@ -69,7 +69,7 @@ class Teacher(nn.Module):
         self.classifier = nn.Conv2d(self.CHANNELS[0], len(CLASSES), 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) normalised RGB to (N, classes, H/2, W/2) logits."""
+        """Compute (N, classes, H/2, W/2) logits of (N, 3, H, W) normalised RGB."""
         *rest, x = self.encoder(image).values()
         for block, skip in zip(self.decoder, reversed(rest)):
             x = interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
@@ -78,13 +78,13 @@ class Teacher(nn.Module):
         return logits
 
 
-def parameters(net: nn.Module) -> int:
-    """How many numbers a network learns."""
+def count_parameters(net: nn.Module) -> int:
+    """Count the numbers that a network learns."""
     return sum(values.numel() for values in net.parameters())
 
 
 def export(net: nn.Module, path: Path) -> None:
-    """Write the network to ONNX, any batch size, and compare ONNX Runtime with PyTorch."""
+    """Export a network to ONNX with any batch size; compare ONNX Runtime with PyTorch."""
     net = net.float().eval().cpu()
     sample = torch.randn(1, 3, HEIGHT, WIDTH)
     torch.onnx.export(net, (sample,), str(path), input_names=['image'],

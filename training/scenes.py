@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Street scenes to train on: rendered once on every core, kept where the training runs."""
+"""Street scenes for training: all cores render them once, then they stay on the device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 import sys
+from typing import Any
 
 import cv2
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.functional import affine_grid, grid_sample
@@ -23,7 +23,7 @@ DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 HEIGHT, WIDTH = 576, 1024
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEST_SEED = 1_000_000
-"""Seed of the first scene to test on, FIRST_SEED of trt_segmentation/commands/evaluate.py."""
+"""Seed of the first test scene: FIRST_SEED of trt_segmentation/accuracy/samples.py."""
 
 
 class Scenes:
@@ -36,18 +36,18 @@ class Scenes:
         return len(self.images)
 
     def first(self, count: int) -> Scenes:
-        """So many of them, or all; a view."""
+        """Return a view of the first ``count`` scenes, or of all if there are fewer."""
         return Scenes(self.images[:count], self.truths[:count])
 
     def class_weights(self) -> torch.Tensor:
-        """(classes,) weights of a mean of 1, larger for classes of few pixels."""
+        """Return (classes,) weights with a mean of 1, larger for classes with few pixels."""
         share = torch.bincount(self.truths[:500].flatten().int(), minlength=len(CLASSES)).float()
         weight = (share / share.sum()).clamp(min=1e-3) ** -0.35
         return weight / weight.mean()
 
     def batches(self, size: int, random: torch.Generator
                 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Endless shuffled batches, augmented: normalised images and int64 truths."""
+        """Yield shuffled, augmented batches without end: normalised images and int64 truths."""
         while True:
             order = torch.randperm(len(self), device=DEVICE, generator=random)
             for index in order[:len(self) // size * size].view(-1, size):
@@ -55,21 +55,21 @@ class Scenes:
 
 
 def training_scenes(count: int) -> Scenes:
-    """Scenes of seeds below those of evaluation, in equal parts of every condition."""
+    """Render scenes whose seeds are below TEST_SEED, equally many of every condition."""
     if not 0 < count <= TEST_SEED:
-        raise ValueError(f'{count} scenes to train on; expected 1 to {TEST_SEED}, where the '
-                         f'seeds of evaluation begin')
+        raise ValueError(f'{count} scenes for training; expected 1 to {TEST_SEED}, because the '
+                         f'seeds of test scenes begin there')
     return rendered([(i, CONDITIONS[i % len(CONDITIONS)]) for i in range(count)])
 
 
 def test_scenes(count: int) -> dict[str, Scenes]:
-    """So many scenes of every condition, of seeds that no training has."""
+    """Render ``count`` scenes of every condition with seeds that training never uses."""
     return {condition: rendered([(TEST_SEED + i, condition) for i in range(count)])
             for condition in CONDITIONS}
 
 
 def rendered(jobs: list[tuple[int, str]]) -> Scenes:
-    """Render scenes of these seeds and conditions on every core."""
+    """Render the scenes of these (seed, condition) pairs on all cores."""
     images = torch.empty((len(jobs), HEIGHT, WIDTH, 3), dtype=torch.uint8, device=DEVICE)
     truths = torch.empty((len(jobs), HEIGHT, WIDTH), dtype=torch.uint8, device=DEVICE)
     with ProcessPoolExecutor() as pool:
@@ -78,8 +78,8 @@ def rendered(jobs: list[tuple[int, str]]) -> Scenes:
     return Scenes(images, truths)
 
 
-def render(job: tuple[int, str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Render one scene as a 720p camera sees it, resized as the pipeline does."""
+def render(job: tuple[int, str]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Render one scene at 720p and resize it as the pipeline does."""
     cv2.setNumThreads(1)
     found = scene(*job, width=1280, height=720)
     return (cv2.resize(found.image, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR),
@@ -87,7 +87,7 @@ def render(job: tuple[int, str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """(N, H, W, 3) uint8 BGR to (N, 3, H, W) as the model card says."""
+    """Convert (N, H, W, 3) uint8 BGR to the (N, 3, H, W) input of the model card."""
     rgb = images.flip(-1).permute(0, 3, 1, 2).float() / 255
     mean, std = (torch.tensor(v, device=rgb.device).view(1, 3, 1, 1) for v in (MEAN, STD))
     return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -95,7 +95,7 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
 
 def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator
             ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flip, zoom, shift and relight a batch; image bilinear, truth nearest, by one grid."""
+    """Flip, zoom, shift and relight a batch: images bilinear, truths nearest, with one grid."""
     n = len(images)
 
     def uniform(low: float, high: float) -> torch.Tensor:

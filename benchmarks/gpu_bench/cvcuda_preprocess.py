@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prints JSON: milliseconds CV-CUDA takes from 1080p bgr8 to a normalised float16 NCHW tensor."""
+"""Print how long CV-CUDA takes from 1080p bgr8 to a normalised float16 NCHW tensor, as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ image, base, scale = (cvcuda.as_tensor(t, 'NHWC') for t in (frame, mean, std))
 
 
 def once() -> object:
-    """The operators of NVIDIA's segmentation sample, in its order."""
+    """Run the operators of NVIDIA's segmentation sample, in the same order."""
     small = cvcuda.resize(image, (1, 512, 1024, 3), cvcuda.Interp.LINEAR)
     rgb = cvcuda.cvtcolor(small, cvcuda.ColorConversion.BGR2RGB)
     wide = cvcuda.convertto(rgb, cvcuda.Type.F32, scale=1 / 255)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How near to the GPU's copy bandwidth the two kernels come, and CV-CUDA beside the first."""
+"""Bandwidth of the two kernels compared with a copy on the GPU, and CV-CUDA for comparison."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from .networks import HEIGHT as ROWS
 from .networks import WIDTH as COLUMNS
 
 SETS = 12
-"""Different buffers in turn, together more than the cache holds."""
+"""The kernels use this many buffers in turn, together more than the cache holds."""
 
 
-class Bench:
-    """Device copies of data, in turn."""
+class KernelBench:
+    """Images on the GPU, and launches of the kernels on them."""
 
     def __init__(self, memory: GpuAllocator) -> None:
         self.memory = memory
@@ -40,7 +40,7 @@ class Bench:
         self.images = [self.send(f.data) for f in self.frames]
 
     def send(self, array: Any) -> int:
-        """Address of a copy on the GPU."""
+        """Copy an array to the GPU and return the address of the copy."""
         from cuda.bindings import driver
 
         from trt_segmentation.engines.cuda_driver import call
@@ -50,7 +50,7 @@ class Bench:
         return address
 
     def preprocess(self, dtype: str, layout: str = 'nchw') -> tuple[list[Launch], int]:
-        """Launches on different images, and the bytes one reads and writes at least."""
+        """Make launches on different images; also return the least bytes that each moves."""
         image = ImageInput('image', layout, dtype, 3, ROWS, COLUMNS, 1)
         kernel = Preprocess(InputCard(), image, self.arch)
         size = 3 * ROWS * COLUMNS * np.dtype(dtype).itemsize
@@ -63,7 +63,7 @@ class Bench:
 
     def postprocess(self, dtype: str, grid: tuple[int, int], overlay: bool,
                     confidence: bool = False) -> tuple[list[Launch], int]:
-        """As :meth:`preprocess`, on different logits."""
+        """Make launches on different logits; the result is that of :meth:`preprocess`."""
         card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))),
                          spread_palette(CLASSES))
         image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
@@ -85,10 +85,10 @@ class Bench:
 
 
 def measure_kernels(report: FigureReport, quick: bool) -> None:
-    """Rows of time and bandwidth."""
+    """Add rows of time and bandwidth."""
     memory = GpuAllocator()
     streams = Streams()
-    bench = Bench(memory)
+    bench = KernelBench(memory)
     copy = copy_bandwidth(memory)
     report.add('copy within the GPU', copy / 1e9, 'GB/s')
     cases: dict[str, tuple[list[Launch], int]] = {
@@ -117,14 +117,14 @@ def measure_kernels(report: FigureReport, quick: bool) -> None:
     memory.close()
 
 
-def compare_cvcuda(report: FigureReport, bench: Bench, streams: Streams) -> None:
-    """The same preprocessing by CV-CUDA's operators, where its wheel runs."""
+def compare_cvcuda(report: FigureReport, bench: KernelBench, streams: Streams) -> None:
+    """Measure the same preprocessing with CV-CUDA, if CV-CUDA runs here."""
     from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
                           capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        sys.stderr.write(f'CV-CUDA is not measured: {lines[-1] if lines else "no message"}\n')
+        sys.stderr.write(f'CV-CUDA was not measured: {lines[-1] if lines else "no message"}\n')
         return
     theirs = json.loads(done.stdout.splitlines()[-1])['ms']
     launches, _ = bench.preprocess('float16')

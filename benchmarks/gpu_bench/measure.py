@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Latency, throughput and bandwidth on one GPU."""
+"""Measure latency, throughput and bandwidth on one GPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVERLAY = Wanted(overlay=True)
 
 
 def need_gpu() -> None:
-    """End with one line and status 2 where no GPU can be used."""
+    """Exit with one line and code 2 if no GPU can be used."""
     try:
         open_device(0)
     except EngineError as error:
@@ -38,7 +38,7 @@ def need_gpu() -> None:
 
 
 def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
-    """Random 1080p bgr8 images: smooth enough to be pictures, never twice the same."""
+    """Make random 1080p bgr8 images that are all different and as smooth as pictures."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
     noise = rng.integers(0, 16, (HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -47,18 +47,18 @@ def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
 
 
 def frame_of(picture: npt.NDArray[np.uint8]) -> Frame:
-    """A bgr8 frame in ordinary memory."""
+    """Make a bgr8 frame in ordinary memory."""
     height, width, _ = picture.shape
     return Frame(picture.reshape(-1), 'bgr8', height, width, width * 3)
 
 
 def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) -> list[Frame]:
-    """Frames in the pipeline's pinned buffers, as a transport that receives there has them."""
+    """Make frames in the pipeline's pinned buffers, as the direct transport does."""
     frames = []
     for image in images:
         height, width, channels = image.shape
         buffer = pipeline.inputs.take(image.size + 64)
-        # the header of a message before the pixels puts them at no round address
+        # a message has a header before its pixels, so the pixels are not aligned
         buffer.array[61:61 + image.size] = image.reshape(-1)
         frames.append(Frame(buffer.array[61:61 + image.size], 'bgr8', height, width,
                             width * channels))
@@ -66,7 +66,7 @@ def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) ->
 
 
 def repeat(run: Callable[[int], None], seconds: float) -> npt.NDArray[np.float64]:
-    """Milliseconds of each call of ``run(i)`` for that long, after a warm-up."""
+    """Call ``run(i)`` for some seconds after a warm-up; return the milliseconds of each call."""
     index, end = 0, perf_counter() + WARM_UP_S
     while perf_counter() < end or index < 10:
         run(index)
@@ -82,7 +82,7 @@ def repeat(run: Callable[[int], None], seconds: float) -> npt.NDArray[np.float64
 
 
 class Alone:
-    """A network by itself: same engine, same binding, nothing before, after or copied."""
+    """A network alone: same engine and binding, but no copies, pre- or postprocessing."""
 
     def __init__(self, card: ModelCard, graph: bool = True, blocking: bool = True,
                  **engine: Any) -> None:
@@ -92,10 +92,10 @@ class Alone:
         image, output = self._engine.signature.input, self._engine.signature.output
         sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in (
             (image.shape(1), image.dtype), (self._engine.answer_shape(1), output.dtype))]
-        tensor, answer = (self._memory.on_device(size) for size in sizes)
+        tensor, logits = (self._memory.on_device(size) for size in sizes)
         noise = np.random.default_rng(0).normal(0, 1, image.shape(1)).astype(image.dtype)
         call(driver.cuMemcpyHtoD, tensor, noise.ctypes.data, noise.nbytes)
-        self._run: Enqueues = self._engine.bind(1, tensor, answer)
+        self._run: Enqueues = self._engine.bind(1, tensor, logits)
         for _ in range(3):
             self._run.enqueue(self._streams.compute[0])
         self._memory.synchronize()
@@ -105,7 +105,7 @@ class Alone:
         self._done = Mark(blocking)
 
     def fill_elsewhere(self, times: int) -> None:
-        """Fill a little memory that often on a stream of its own, by launches of their own."""
+        """Launch ``times`` fills of a little memory on another stream."""
         size = 2**20
         address = self._memory.on_device(size)
         for _ in range(times):
@@ -116,17 +116,17 @@ class Alone:
         (self._graph or self._run).enqueue(self._streams.compute[0])
 
     def once(self) -> None:
-        """One run, from enqueueing to done."""
+        """Run the network once and wait for the end."""
         self._enqueue()
         self._done.enqueue(self._streams.compute[0])
         self._done.wait()
 
     def latency(self, seconds: float) -> npt.NDArray[np.float64]:
-        """Milliseconds of :meth:`once` by the wall clock."""
+        """Measure :meth:`once` with the wall clock, in milliseconds."""
         return repeat(lambda _: self.once(), seconds)
 
     def rate(self, seconds: float) -> float:
-        """Runs a second, enqueued one behind the other."""
+        """Measure runs per second with several runs in flight."""
         marks = [Mark() for _ in range(4)]
         count, began = 0, perf_counter()
         while count < 8 or perf_counter() - began < seconds:
@@ -140,7 +140,7 @@ class Alone:
         return count / (perf_counter() - began)
 
     def close(self) -> None:
-        """Free everything."""
+        """Free all memory."""
         self._memory.synchronize()
         if self._graph is not None:
             self._graph.close()
@@ -151,9 +151,9 @@ class Alone:
 
 def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
                hz: float = 30.0) -> tuple[float, float]:
-    """(share of a core, median milliseconds to the answer) at a camera's rate.
+    """Measure at a camera's rate: (fraction of a CPU core, median latency in milliseconds).
 
-    Processor time of all threads of this process; Python's own sleep between frames included.
+    The CPU time is that of all threads of this process, with the sleep between frames.
     """
     took: list[float] = []
     began, used = perf_counter(), process_time()
@@ -169,14 +169,14 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
 
 def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
             wanted: Wanted = OVERLAY) -> tuple[npt.NDArray[np.float64], dict[str, float]]:
-    """Milliseconds from submit to collected by the wall clock, and the stages' medians."""
+    """Measure from submit() to the end of collect(), in milliseconds; also stage medians."""
     stages: list[dict[str, float]] = []
 
     def once(i: int) -> None:
         pipeline.submit([frames[i % len(frames)]], wanted)
-        (answer,) = pipeline.collect()
-        stages.append(answer.timings)
-        answer.release()
+        (segmentation,) = pipeline.collect()
+        stages.append(segmentation.timings)
+        segmentation.release()
 
     took = repeat(once, seconds)
     return took, {stage: float(np.median([s[stage] for s in stages[-len(took):]]))
@@ -185,7 +185,7 @@ def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
 
 def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: int = 2,
          wanted: Wanted = OVERLAY) -> float:
-    """Frames a second with that many in flight beside the one collected."""
+    """Measure frames per second with ``ahead`` more frames in flight."""
     for i in range(ahead):
         pipeline.submit([frames[i % len(frames)]], wanted)
     count, began = 0, perf_counter()
@@ -200,7 +200,7 @@ def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: 
 
 
 def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
-    """Bytes a second a copy within the GPU moves, those read and those written counted."""
+    """Measure the bytes per second that a copy on the GPU reads and writes."""
     source, target = memory.on_device(nbytes), memory.on_device(nbytes)
     began, ended = Mark(), Mark()
     best = 0.0
@@ -217,9 +217,9 @@ def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
 
 
 def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> float:
-    """Median milliseconds of one step when a graph runs them all, by the GPU's clock."""
+    """Run all steps in one CUDA graph; return the median milliseconds of a step."""
     first, last = Mark(), Mark()
-    # several times over, so that launching the graph is no part of it
+    # the graph has each step four times, so that its launch is a small part of the time
     graph = CudaGraph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks measured: torchvision's, random weights, 19 classes, 512×1024, exported to ONNX.
+"""Networks of torchvision with random weights, 19 classes and 512×1024 pixels, as ONNX files.
 
-As a script, ``networks.py FOLDER NAME...`` exports them there, in a process that may use PyTorch.
+The script ``networks.py FOLDER NAME...`` exports them. Only its process needs PyTorch.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ CLASSES, HEIGHT, WIDTH = 19, 512, 1024
 
 
 def card(folder: Path, name: str) -> ModelCard:
-    """The card of an exported network."""
+    """Make the model card of an exported network."""
     return ModelCard(name, folder / f'{name}.onnx',
                      tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES))
 
 
 def build(name: str) -> Any:
-    """A network on the GPU as a module from image batch to logits, in its precision.
+    """Make a module on the GPU that computes logits of a batch, in the precision of its name.
 
-    Its batch normalisations have seen noise, so that activations stay in the range of float16
-    as a trained network's do.
+    Its batch normalisations are adapted to noise, so that activations stay in the range of
+    float16, as in a trained network.
     """
     import torch
     from torchvision.models import segmentation
@@ -55,7 +55,7 @@ def build(name: str) -> Any:
 
 
 def export(folder: Path, name: str) -> None:
-    """Write one network as ONNX."""
+    """Export one network to ONNX."""
     import torch
     model = build(name)
     image = torch.randn(1, 3, HEIGHT, WIDTH, device='cuda')

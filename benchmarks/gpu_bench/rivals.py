@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ways compared: the network alone, this package's pipeline, the usual article's, PyTorch's.
+"""Four ways to segment: the network alone, our pipeline, the way of most articles, and PyTorch.
 
-As a script, ``rivals.py WAY FOLDER NAME SECONDS`` measures one in a process of its own and prints
-JSON: milliseconds a frame (p50, p99), frames a second where several may be in flight, and the
-GPU memory it took beside its context. What a process did before moves what is measured in it
-afterwards by up to 7 % (:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` says why), so that
-ways measured there in turn cannot be compared.
+The script ``rivals.py WAY FOLDER NAME SECONDS`` measures one way and prints JSON: milliseconds per
+frame (p50, p99), frames per second if several frames can be in flight, and GPU memory without
+that of the context. Earlier work of a process changes later measurements by up to 7 %
+(:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` gives the reason). So each way is measured in
+its own process.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ Stages = dict[str, list[float]]
 
 
 class Way(NamedTuple):
-    """One way, ready to run.
+    """A way to segment frames.
 
-    :param run: takes a frame's number and returns when its outputs are in host memory.
-    :param stages: milliseconds by stage; grows with every run.
-    :param rate: frames a second in that many seconds, where frames overlap.
-    :param more: further figures, measured after everything else.
+    :param run: takes a frame's number and returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage; every run appends to them.
+    :param rate: measures frames per second for some seconds; None if frames cannot overlap.
+    :param more: measures further figures after all others.
     """
 
     run: Callable[[int], Any]
@@ -57,8 +57,20 @@ class Way(NamedTuple):
     more: Callable[[float], dict[str, float]] = lambda seconds: {}
 
 
+def normalised(picture: Any, size: tuple[int, int], mean: Any, std: Any) -> Any:
+    """Resize a BGR picture with OpenCV and normalise it with NumPy; (3, height, width) RGB."""
+    small = cv2.cvtColor(cv2.resize(picture, size), cv2.COLOR_BGR2RGB)
+    return ((small.astype(np.float32) / 255.0 - mean) / std).transpose(2, 0, 1)
+
+
+def coloured(picture: Any, labels: Any, palette: Any) -> tuple[Any, Any]:
+    """Enlarge labels to the size of the picture; return them and an overlay."""
+    labels = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    return labels, cv2.addWeighted(picture, 0.5, palette[labels], 0.5, 0)
+
+
 def article(folder: Path, name: str) -> Way:
-    """Preprocess with OpenCV and NumPy, copy through pinned memory, argmax and colour in NumPy."""
+    """Use OpenCV and NumPy for pre- and postprocessing, and copy through pinned memory."""
     from cuda.bindings import driver
 
     from trt_segmentation.engines.cuda_driver import call
@@ -69,11 +81,10 @@ def article(folder: Path, name: str) -> Way:
     engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
     image, stream = engine.signature.input, streams.compute[0]
     shape = engine.answer_shape(1)
-    dtype = np.dtype(image.dtype)
-    sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
+    sizes = [int(np.prod(s)) * np.dtype(image.dtype).itemsize for s in (image.shape(1), shape)]
     pinned = [memory.pinned(size) for size in sizes]
     device = [memory.on_device(size) for size in sizes]
-    tensor = pinned[0].array.view(dtype).reshape(image.shape(1))
+    tensor = pinned[0].array.view(image.dtype).reshape(image.shape(1))
     logits = pinned[1].array.view(engine.signature.output.dtype).reshape(shape)
     run = engine.bind(1, *device)
     mean, std = (np.array(v, np.float32) for v in (card.input.mean, card.input.std))
@@ -83,9 +94,7 @@ def article(folder: Path, name: str) -> Way:
     def way(i: int) -> Any:
         picture = images[i % 4]
         times = [perf_counter()]
-        small = cv2.cvtColor(cv2.resize(picture, (image.width, image.height)), cv2.COLOR_BGR2RGB)
-        scaled = (small.astype(np.float32) / 255.0 - mean) / std
-        tensor[0] = scaled.transpose(2, 0, 1)
+        tensor[0] = normalised(picture, (image.width, image.height), mean, std)
         times.append(perf_counter())
         call(driver.cuMemcpyHtoDAsync, device[0], pinned[0].address, sizes[0], stream)
         run.enqueue(stream)
@@ -94,8 +103,7 @@ def article(folder: Path, name: str) -> Way:
         times.append(perf_counter())
         labels = np.argmax(logits[0], axis=0).astype(np.uint8)
         times.append(perf_counter())
-        labels = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
-        overlay = cv2.addWeighted(picture, 0.5, palette[labels], 0.5, 0)
+        labels, overlay = coloured(picture, labels, palette)
         times.append(perf_counter())
         for stage, a, b in zip(stages.values(), times, times[1:]):
             stage.append((b - a) * 1e3)
@@ -104,12 +112,12 @@ def article(folder: Path, name: str) -> Way:
 
 
 def pytorch(folder: Path, name: str) -> Way:
-    """Everything on the GPU with PyTorch's own operations, called one by one."""
+    """Run all steps on the GPU with separate PyTorch operations."""
     import torch
     from torch.nn.functional import interpolate
     torch.backends.cudnn.benchmark = False
     model, card = networks.build(name), networks.card(folder, name)
-    torch.cuda.empty_cache()  # what building took is not this way's memory
+    torch.cuda.empty_cache()  # memory of the construction does not count
     dtype = torch.float16 if name.endswith('fp16') else torch.float32
 
     def on_gpu(values: Any) -> Any:
@@ -123,7 +131,7 @@ def pytorch(folder: Path, name: str) -> Way:
     overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
 
     def way(i: int) -> Any:
-        # as ours from pinned memory: the copy into it is not this way's fault
+        # like our pipeline, start with an image in pinned memory
         with torch.inference_mode():
             frame = up.cuda(non_blocking=True)
             image = frame.permute(2, 0, 1)[None].flip(1).to(dtype) / 255
@@ -141,13 +149,13 @@ def pytorch(folder: Path, name: str) -> Way:
 
 
 def alone(folder: Path, name: str) -> Way:
-    """The network and nothing else: the same engine, captured the same way."""
+    """Run only the network, with the same engine and the same CUDA graph."""
     network = Alone(networks.card(folder, name))
     return Way(lambda i: network.once(), {}, network.rate)
 
 
 def filled(folder: Path, name: str) -> Way:
-    """The network alone, in a process that once launched fills of memory on another stream."""
+    """Run only the network, after fills of memory on another stream."""
     network = Alone(networks.card(folder, name))
     network.rate(WARM_UP_S)
     network.fill_elsewhere(60)
@@ -155,7 +163,7 @@ def filled(folder: Path, name: str) -> Way:
 
 
 def ours(folder: Path, name: str, **options: Any) -> Way:
-    """This package's pipeline, frames in its own pinned memory."""
+    """Run our pipeline on frames in its pinned memory."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     from trt_segmentation.gpu.pipeline import GpuPipeline
     pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, **options)
@@ -164,10 +172,10 @@ def ours(folder: Path, name: str, **options: Any) -> Way:
 
     def way(i: int) -> None:
         pipeline.submit([frames[i % 6]], OVERLAY)
-        (answer,) = pipeline.collect()
-        for stage, ms in answer.timings.items():
+        (segmentation,) = pipeline.collect()
+        for stage, ms in segmentation.timings.items():
             stages.setdefault(stage, []).append(ms)
-        answer.release()
+        segmentation.release()
 
     def more(seconds: float) -> dict[str, float]:
         staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
@@ -177,7 +185,7 @@ def ours(folder: Path, name: str, **options: Any) -> Way:
 
 
 def two(folder: Path, name: str) -> Way:
-    """Ours with two copies of the network at work at once."""
+    """Run our pipeline with two copies of the network at the same time."""
     return ours(folder, name, networks=2)
 
 
@@ -186,7 +194,7 @@ WAYS = {'alone': alone, 'filled': filled, 'ours': ours, 'two': two, 'article': a
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:
-    """Measure one way on one network, in this process."""
+    """Measure one way with one network in this process."""
     from cuda.bindings import driver
 
     from trt_segmentation.engines.cuda_driver import call
@@ -207,5 +215,5 @@ if __name__ == '__main__':
     found = measure(sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
     sys.stdout.write(json.dumps(found) + '\n')
     sys.stdout.flush()
-    # what the libraries do when a process ends is not measured
+    # skip the cleanup of the libraries, which is not measured
     os._exit(0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The cameras: processes that publish pictures rendered beforehand, at a rate told by stdin."""
+"""Camera processes: they publish rendered pictures at a rate that they read from stdin."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ import numpy.typing as npt
 from trt_segmentation.commands.demo.node_process import running
 
 CAMERAS_A_PROCESS = 2
-"""Two 1080p cameras at 30 Hz are 0.4 GB/s, which one process copies with room to spare."""
+"""Two 1080p cameras at 30 Hz are 0.4 GB/s, and one process can copy much more."""
 ROOM = 512
-"""Bytes before the pixels, for the message's header."""
+"""Bytes before the pixels for the header of a message."""
 
 
-class Publishers:
-    """The camera processes, as the benchmark sees them.
+class CameraProcesses:
+    """The camera processes, controlled by the benchmark.
 
-    :param logs: where each process writes what it published, by its first camera's index.
+    :param logs: the file in which each process records its images, by its first camera's index.
     """
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
@@ -38,34 +38,34 @@ class Publishers:
         self._processes = processes
         self._logs = logs
 
-    def rate(self, hz: float) -> None:
-        """Publish that many images a second and camera from now on; 0 to stand still."""
+    def set_rate(self, hz: float) -> None:
+        """Publish ``hz`` images per second with each camera from now on; 0 pauses."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write(f'{hz}\n'.encode())
             process.stdin.flush()
 
     def published(self) -> npt.NDArray[np.int64]:
-        """(n, 3): camera, picture and stamp in ns of every image so far; call at rest."""
+        """Return (n, 3): camera, picture and stamp in ns of every image; call while paused."""
         records = []
         for first, log in self._logs.items():
             found = np.fromfile(log, np.int64).reshape(-1, 3)
             records.append(found + (first, 0, 0))
         return np.concatenate(records)
 
-    def check(self) -> None:
-        """End the benchmark where a camera has ended."""
+    def check_alive(self) -> None:
+        """Exit if a camera process has ended."""
         for process in self._processes:
             if process.poll() is not None:
-                raise SystemExit(f'a camera process ended with {process.returncode}')
+                raise SystemExit(f'a camera process ended with exit code {process.returncode}')
 
 
 @contextmanager
 def camera_processes(script: Path, folder: Path, names: list[str], pictures: list[list[Path]]
-                     ) -> Iterator[Publishers]:
-    """Run the cameras while the block lasts; they stand still until told a rate.
+                     ) -> Iterator[CameraProcesses]:
+    """Run the cameras while the block lasts; they are paused until they get a rate.
 
-    :param script: the file whose ``--publish SPEC`` calls :func:`publish`.
+    :param script: the script that calls :func:`publish` for ``--publish SPEC``.
     :param pictures: .npy files of (height, width, 3) uint8 BGR, by camera.
     """
     processes, logs = [], {}
@@ -81,14 +81,14 @@ def camera_processes(script: Path, folder: Path, names: list[str], pictures: lis
             }), encoding='utf-8')
             processes.append(stack.enter_context(running(
                 [sys.executable, str(script), '--publish', str(spec)], stdin=subprocess.PIPE)))
-        yield Publishers(processes, logs)
+        yield CameraProcesses(processes, logs)
 
 
 def publish(spec_file: Path) -> None:
-    """Publish until stdin ends or SIGINT; the main function of a camera process.
+    """Publish until stdin ends or SIGINT comes; the main function of a camera process.
 
-    Image i of a camera is picture i modulo their number, with the time of sending as its stamp
-    and ``camera:picture`` as its frame_id. What was published is logged as three int64 each.
+    A camera publishes its pictures in turn. The stamp is the time of sending, and the frame_id is
+    ``camera:picture``. The log has three int64 for each image.
     """
     import rclpy
     told: list[int] = []
@@ -102,12 +102,12 @@ def publish(spec_file: Path) -> None:
     with open(spec['log'], 'wb') as log:
         for camera in _turns(spec['phases'], told):
             cameras[camera].send().tofile(log) if camera is not None else log.flush()
-    node.destroy_node()  # or its segment stays in /dev/shm
+    node.destroy_node()  # otherwise its segment stays in /dev/shm
     rclpy.shutdown()
 
 
 def _turns(phases: list[float], told: list[int]) -> Iterator[int | None]:
-    """Each camera when its time has come; None when the cameras come to rest."""
+    """Yield a camera when it has to publish; yield None when the rate changes."""
     due, period = [0.0] * len(phases), 0.0
     while not told:
         turn = min(range(len(due)), key=due.__getitem__)
@@ -121,13 +121,13 @@ def _turns(phases: list[float], told: list[int]) -> Iterator[int | None]:
             yield None
         elif period and due[turn] <= time.monotonic():
             yield turn
-            # a camera that is late does not send a burst
+            # a late camera skips images instead of sending a burst
             due[turn] = max(due[turn] + period, time.monotonic())
     yield None
 
 
 class _Camera:
-    """Publishes its pictures in turn from the memory they lie in."""
+    """Publishes its pictures in turn without copying them."""
 
     def __init__(self, node: Any, name: str, index: int, pictures: list[Path]) -> None:
         from sensor_msgs.msg import Image
@@ -149,7 +149,7 @@ class _Camera:
         self._sent = 0
 
     def send(self) -> npt.NDArray[np.int64]:
-        """Publish the next image; its record for the log."""
+        """Publish the next image and return its record for the log."""
         from builtin_interfaces.msg import Time
         from std_msgs.msg import Header
         picture = self._sent % len(self._pictures)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of a soak: memory and latency over its minutes."""
+"""The figure of a soak: memory and latency over time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LABELS = {'rss_mb': 'resident', 'pss_mb': 'proportional', 'private_mb': 'anonymo
 def draw(tree: dict[str, Any], path: Path) -> None:
     """Draw the series of a soak's JSON file.
 
-    :param tree: what the file holds.
-    :param path: PNG or whatever matplotlib writes, by its ending.
+    :param tree: the content of the file.
+    :param path: the picture; its suffix selects a format of matplotlib.
     """
     series, setting = tree['series'], tree['setting']
-    # a Figure of its own draws without a display
+    # a Figure without pyplot needs no display
     figure = Figure(figsize=(11, 6.5), dpi=110, layout='constrained')
     memory, latency = figure.subplots(2, 1, sharex=True)
     figure.suptitle(

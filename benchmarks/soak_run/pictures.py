@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures the cameras send, and what the host pipeline answers to each."""
+"""The pictures of the cameras, and the label maps that the host pipeline computes of them."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from trt_segmentation.model.card import load_card
 from trt_segmentation.street import CONDITIONS, Drive
 
 PICTURES = 4
-"""Pictures a camera sends in turn."""
+"""Number of pictures of a camera."""
 APART = 45
-"""Frames of the drive between two of them, so that their label maps differ."""
+"""Frames of the drive between two pictures, so that their label maps differ."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is sent and what has to come back, by camera and picture.
+    """Pictures and their expected label maps, by camera and picture.
 
-    :param files: .npy, (height, width, 3) uint8 BGR.
-    :param answers: (height, width) class ids.
+    :param files: .npy files, (height, width, 3) uint8 BGR.
+    :param label_maps: (height, width) class ids.
     """
 
     files: list[list[Path]]
-    answers: list[list[npt.NDArray[np.generic]]]
+    label_maps: list[list[npt.NDArray[np.generic]]]
 
     def confusable(self) -> float:
-        """Share of pixels on which the answers of the two most alike pictures agree."""
-        every = [answer for answers in self.answers for answer in answers]
+        """Return the fraction of equal pixels of the two most similar label maps."""
+        every = [label_map for label_maps in self.label_maps for label_map in label_maps]
         return max(float((a == b).mean()) for a, b in combinations(every, 2))
 
 
 def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pictures:
-    """Draw each camera a street of its own and let the host pipeline answer every picture.
+    """Draw a different street for each camera, and segment every picture on the host.
 
     :param size: width and height.
     """
@@ -50,14 +50,14 @@ def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pic
     for camera in range(cameras):
         drive = Drive(camera, CONDITIONS[camera % len(CONDITIONS)], width, height)
         pictures.files.append([])
-        pictures.answers.append([])
+        pictures.label_maps.append([])
         for index in range(PICTURES):
             image = np.ascontiguousarray(drive.frame(index * APART).image)
             path = folder / f'camera{camera}_{index}.npy'
             np.save(path, image)
             pipeline.submit([Frame(image.reshape(-1), 'bgr8', height, width, 3 * width)])
-            (answer,) = pipeline.collect()
+            (segmentation,) = pipeline.collect()
             pictures.files[-1].append(path)
-            pictures.answers[-1].append(answer.labels.copy())
+            pictures.label_maps[-1].append(segmentation.labels.copy())
     pipeline.close()
     return pictures

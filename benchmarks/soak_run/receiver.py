@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriber: notes every label map, checks some of them, keeps the node's own counts."""
+"""The subscriber: records every label map, checks some of them, and reads diagnostics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from trt_segmentation.ros.transport.messages import Taken
 from trt_segmentation.ros.transport.qos import NEWEST, RELIABLE
 
 EVERY = 50
-"""One label map in so many is compared with the host pipeline's, pixel by pixel."""
+"""One label map in this many is compared with the host pipeline's, pixel by pixel."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the node counted since its start, at one moment."""
+    """Counts of the node since its start, at one moment."""
 
     frames_in: int = 0
     frames_out: int = 0
@@ -34,11 +34,11 @@ class Counts:
 
     @property
     def in_flight(self) -> int:
-        """Frames taken and neither answered nor dropped."""
+        """Frames that were taken and are neither segmented nor dropped."""
         return self.frames_in - self.frames_out - sum(self.dropped.values())
 
     def since(self, before: Counts) -> Counts:
-        """What came on top of an earlier moment's."""
+        """Return the difference to earlier counts."""
         return Counts(self.frames_in - before.frames_in, self.frames_out - before.frames_out,
                       {reason: count - before.dropped.get(reason, 0)
                        for reason, count in self.dropped.items()})
@@ -47,22 +47,22 @@ class Counts:
 class Receiver:
     """Subscribes to every camera's label map, to one overlay and to the diagnostics.
 
-    :param names: cameras.
-    :param answers: class ids expected, by camera and picture.
+    :param names: names of the cameras.
+    :param expected: expected class ids, by camera and picture.
     """
 
     def __init__(self, node: Node, names: list[str],
-                 answers: list[list[npt.NDArray[np.generic]]]) -> None:
+                 expected: list[list[npt.NDArray[np.generic]]]) -> None:
         self.counts = Counts()
         self.reports = 0
-        """Diagnostics that came."""
+        """Number of received diagnostics."""
         self.identity: dict[str, str] = {}
-        """What the node says of its engine and transport."""
+        """Engine and transport that the diagnostics report."""
         self.agreement: list[float] = []
-        """Share of pixels as expected, of every label map compared."""
+        """Fraction of right pixels of every compared label map."""
         self.foreign = 0
-        """Label maps on a topic of another camera than their image's."""
-        self._answers = answers
+        """Number of label maps on the topic of another camera."""
+        self._expected = expected
         self._records = array('q')
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
@@ -75,23 +75,23 @@ class Receiver:
             node, f'{names[0]}/segmentation/overlay', NEWEST, lambda taken: taken.release(),
             _lost))
 
-    def connected(self) -> bool:
-        """Whether the node publishes all of it and has said what it is."""
+    def is_connected(self) -> bool:
+        """Return whether the node publishes all topics and has sent diagnostics."""
         return 'engine' in self.identity and all(
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def spin(self, seconds: float) -> None:
-        """Take what comes for so long."""
+        """Receive messages for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=min(left, 0.1))
 
     def records(self) -> npt.NDArray[np.int64]:
-        """(n, 4): camera, picture, stamp and time of arrival in ns, of every label map so far."""
+        """Return (n, 4): camera, picture, stamp and arrival in ns of every label map."""
         return np.array(self._records, np.int64).reshape(-1, 4)
 
     def close(self) -> None:
-        """Stop taking."""
+        """End the subscriptions."""
         for subscription in self._subscriptions:
             subscription.close()
         self._executor.shutdown()
@@ -102,7 +102,7 @@ class Receiver:
         camera, picture = frame.frame_id.split(':')
         self.foreign += camera != name
         if len(self._records) // 4 % EVERY == 0:
-            expected = self._answers[index][int(picture)]
+            expected = self._expected[index][int(picture)]
             labels = frame.data[:frame.size].reshape(frame.height, frame.step)[:, :frame.width]
             self.agreement.append(float((labels == expected).mean())
                                   if labels.shape == expected.shape else 0.0)
@@ -123,4 +123,4 @@ class Receiver:
 
 
 def _lost(reason: str, text: str) -> None:
-    raise RuntimeError(f'a label map came and could not be taken: {reason}: {text}')
+    raise RuntimeError(f'a label map could not be taken: {reason}: {text}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras, node and receiver at work together, and the highest rate they hold."""
+"""Cameras, node and receiver together, and the search for the highest rate."""
 
 from __future__ import annotations
 
@@ -9,49 +9,50 @@ import time
 
 from rich.console import Console
 
-from .cameras import Publishers
+from .cameras import CameraProcesses
 from .receiver import Counts, Receiver
 
 START_SECONDS = 120.0
-"""How long the node may take to open its engine."""
+"""The node must have opened its engine after this time."""
 END_SECONDS = 20.0
+"""The node must have ended, or must be idle, after this time."""
 HOLDS = 15.0
-"""Seconds without a loss after which a rate is taken for one that holds."""
+"""A rate is accepted if no image is lost in this many seconds."""
 STEP = 5.0
-"""Seconds at each rate until one is too much."""
+"""Seconds at each rate while the rate is doubled."""
 OVERLOAD = 0.9
-"""Share of images answered below which it is."""
+"""A rate is too high if a smaller fraction of the images gets label maps."""
 
 
 class Rig:
-    """Cameras, node and receiver, and what they do together."""
+    """Runs cameras, node and receiver together."""
 
-    def __init__(self, node: subprocess.Popen[bytes], publishers: Publishers,
+    def __init__(self, node: subprocess.Popen[bytes], cameras: CameraProcesses,
                  receiver: Receiver) -> None:
         self.node = node
-        self.publishers = publishers
+        self.cameras = cameras
         self.receiver = receiver
 
     def spin(self, seconds: float) -> None:
-        """Receive for so long; end the benchmark where a process has ended."""
+        """Receive messages for some seconds; exit if a process has ended."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.receiver.spin(min(left, 1.0))
             if self.node.poll() is not None:
-                raise SystemExit(f'the node ended with {self.node.returncode}')
-            self.publishers.check()
+                raise SystemExit(f'the node ended with exit code {self.node.returncode}')
+            self.cameras.check_alive()
 
     def connect(self) -> None:
-        """Wait until the node answers to everything."""
+        """Wait until the node publishes all topics."""
         end = time.monotonic() + START_SECONDS
-        while not self.receiver.connected():
+        while not self.receiver.is_connected():
             self.spin(0.2)
             if time.monotonic() > end:
-                raise SystemExit(f'the node did not come up in {START_SECONDS:g} s')
+                raise SystemExit(f'the node did not start within {START_SECONDS:g} s')
 
-    def rest(self) -> Counts:
-        """Let the cameras stand still; the node's counts once it has nothing to do."""
-        self.publishers.rate(0)
+    def pause(self) -> Counts:
+        """Pause the cameras, wait until the node is idle, and return its counts."""
+        self.cameras.set_rate(0)
         self.spin(1.0)
         end = time.monotonic() + END_SECONDS
         while time.monotonic() < end:
@@ -63,31 +64,31 @@ class Rig:
         return self.receiver.counts
 
     def run(self, hz: float, seconds: float) -> tuple[int, int]:
-        """Run at a rate; images sent and answered."""
-        before, published = self.rest(), len(self.publishers.published())
-        self.publishers.rate(hz)
+        """Run at a rate; return the numbers of sent and of segmented images."""
+        before, published = self.pause(), len(self.cameras.published())
+        self.cameras.set_rate(hz)
         self.spin(seconds)
-        found = self.rest().since(before)
-        return len(self.publishers.published()) - published, found.frames_out
+        found = self.pause().since(before)
+        return len(self.cameras.published()) - published, found.frames_out
 
 
 def highest_rate(rig: Rig, cameras: int, say: Console) -> float:
-    """Images a second and camera that are all answered for a quarter of a minute."""
+    """Find the rate, in images per second and camera, at which no image is lost."""
     hz = 2.0
-    rig.run(hz, STEP)  # the first images meet memory nobody has touched yet
+    rig.run(hz, STEP)  # the node touches its memory for the first time
     while True:
         hz *= 2
-        # twice, as one hiccup of the machine is no overload
+        # run twice, because a short pause of the machine is no overload
         sent, answered = max((rig.run(hz, STEP) for _ in range(2)), key=lambda found: found[1])
         if answered < OVERLOAD * sent:
             break
     most = answered / STEP / cameras
-    say.print(f'{sent / STEP / cameras:.1f} Hz: {answered} of {sent} images answered, '
+    say.print(f'{sent / STEP / cameras:.1f} Hz: {answered} of {sent} images segmented, '
               f'{most:.1f} a second and camera')
     for percent in range(110, 25, -5):
         hz = round(most * percent / 100, 2)
         sent, answered = rig.run(hz, HOLDS)
-        say.print(f'{hz:g} Hz: {answered} of {sent} images answered')
+        say.print(f'{hz:g} Hz: {answered} of {sent} images segmented')
         if answered == sent:
             return hz
-    raise SystemExit('no rate was found at which every image is answered')
+    raise SystemExit('the node loses images at every rate that was tried')

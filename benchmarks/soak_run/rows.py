@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a soak and what they are held to."""
+"""The figures of a soak and their limits."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ from report import FigureReport
 
 from .receiver import Counts, EVERY
 from .trend import drift, slope, Window
-from .watch import Sample
+from .watch import ProcessSample
 
 MEMORY = 5.0
-"""MB an hour: 120 MB a day, which a robot that is restarted weekly does not feel."""
+"""MB per hour. This is 120 MB per day, which is harmless for a robot with a weekly restart."""
 COUNTED = 150.0
-"""Seconds after the warm-up below which growth and drift are not held to a bar."""
+"""Growth and drift have a limit only if the soak lasts this many seconds after the warm-up."""
 LONG = 1200.0
-"""The same for a slope: the heap grows in steps of an image or a label map, each when more of them
-are in use at once than ever before, and one step in minutes would read as a leak."""
+"""A slope has a limit only if the soak lasts this many seconds after the warm-up. The heap grows
+by one image when more images than ever are in use. In a short soak one such step would look like
+a leak."""
 DRIFT = 10.0
-"""Percent: a queue or a leak that matters in days moves latency by more in half an hour."""
+"""Percent. A queue or a leak that matters within days changes latency more in half an hour."""
 LOST = 0.5
-"""Percent: best effort of depth 1 promises the newest image, not every one, but a camera's rate
-has to be kept by a transport that is set up right."""
+"""Percent. Best effort with depth 1 promises only the newest image, but a transport that is set up
+well loses few images at a camera's rate."""
 SUPERSEDED = 1.0
-"""Percent: the rate was chosen so that there were none in a quarter of a minute."""
+"""Percent. At the chosen rate there were none for HOLDS seconds."""
 RATE = 0.99
-"""Of the rate asked for: below that the cameras are the ones that were soaked."""
+"""The cameras must reach this fraction of the rate; otherwise they are the bottleneck."""
 AGREEMENT = {'onnxruntime-cpu': 1.0}
-"""Share of pixels by engine: the same arithmetic on the CPU; elsewhere what the tests ask."""
+"""Required fraction of equal pixels. On the CPU the arithmetic is the same as in the reference."""
 ELSEWHERE = 0.99
+"""Required fraction of equal pixels with any other engine, as in the tests."""
 
 
 @dataclass(frozen=True)
 class Soaked:
-    """Everything one soak noted.
+    """All data of one soak.
 
-    :param seconds: how long it lasted, ``warm`` of them before memory counts.
-    :param counts: what the node counted in it; ``total``: since its start.
-    :param published: (n, 3) camera, picture, stamp; every image since the start.
-    :param arrived: (n, 4) camera, picture, stamp, arrival; every label map since the start.
-    :param begin: ns when it began.
-    :param agreement: of label maps compared with the host pipeline's.
-    :param frame_mb: of an image, its overlay and its label map.
-    :param confusable: agreement of the two most alike pictures' answers.
-    :param foreign: label maps on another camera's topic.
+    :param hz: images per second of each camera.
+    :param seconds: duration of the soak. Memory does not count in the first ``warm`` seconds.
+    :param counts: counts of the node during the soak; ``total`` are those since its start.
+    :param published: (n, 3) camera, picture, stamp in ns of every image since the start.
+    :param arrived: (n, 4) camera, picture, stamp, arrival in ns of every label map.
+    :param begin: time in ns when the soak began.
+    :param agreement: fractions of pixels that are equal to the host pipeline's label map.
+    :param frame_mb: MB of an image, its overlay and its label map.
+    :param confusable: fraction of equal pixels of the two most similar label maps.
+    :param foreign: number of label maps on the topic of another camera.
     """
 
     hz: float
@@ -61,7 +64,7 @@ class Soaked:
     published: npt.NDArray[np.int64]
     arrived: npt.NDArray[np.int64]
     begin: int
-    samples: Sequence[Sample]
+    samples: Sequence[ProcessSample]
     windows: Sequence[Window]
     frame_mb: float
     agreement: Sequence[float]
@@ -75,13 +78,13 @@ class Soaked:
         return self.seconds - self.warm
 
     @property
-    def warmed(self) -> list[Sample]:
-        """The samples after the warm-up."""
+    def warmed(self) -> list[ProcessSample]:
+        """Samples after the warm-up."""
         return [s for s in self.samples if s.at >= self.warm]
 
 
 def add_rows(report: FigureReport, soak: Soaked) -> None:
-    """Every row."""
+    """Add all rows."""
     _rate(report, soak)
     _process(report, soak)
     for name in ('p50', 'p99'):
@@ -91,7 +94,7 @@ def add_rows(report: FigureReport, soak: Soaked) -> None:
         report.add(f'latency {name}: last fifth against the first', moved, '%', *(
             (f'< {DRIFT:g}', moved < DRIFT) if soak.counted >= COUNTED else ('', None)))
     _losses(report, soak)
-    _answers(report, soak)
+    _label_maps(report, soak)
     report.add('exit code of the node', soak.exit_code, '', '0', soak.exit_code == 0)
 
 
@@ -111,9 +114,9 @@ def _hz(stamps: npt.NDArray[np.int64]) -> float:
 
 
 def _process(report: FigureReport, soak: Soaked) -> None:
-    """Memory, threads, handles and segments of the node, and the GPU's memory.
+    """Add memory, threads, handles and segments of the node, and the memory of the GPU.
 
-    Proportional memory has no bar: it moves with whoever else maps the same libraries.
+    Proportional memory has no limit, because other processes with the same libraries change it.
     """
     samples = soak.warmed
     at = [s.at for s in samples]
@@ -129,7 +132,7 @@ def _process(report: FigureReport, soak: Soaked) -> None:
             (f'< {soak.frame_mb:.3g}, a frame and its answers', grown < soak.frame_mb)
             if held and soak.counted >= COUNTED else ('', None)))
         report.add(f'{name}: slope', found.per_hour, 'MB/h', *(
-            (f'< {MEMORY:g} or 2 errors', found.bounded(MEMORY))
+            (f'< {MEMORY:g} or 2 errors', found.is_bounded(MEMORY))
             if held and soak.counted >= LONG else ('', None)))
         report.add(f'{name}: standard error of the slope', found.error, 'MB/h')
     for field, name in (('threads', 'threads'), ('handles', 'file handles'),
@@ -141,7 +144,7 @@ def _process(report: FigureReport, soak: Soaked) -> None:
 
 
 def _losses(report: FigureReport, soak: Soaked) -> None:
-    """Where images and label maps went."""
+    """Add rows about lost and dropped images and label maps."""
     counts = soak.counts
     sent = int((soak.published[:, 2] >= soak.begin).sum())
     arrived = int((soak.arrived[:, 2] >= soak.begin).sum())
@@ -162,8 +165,8 @@ def _losses(report: FigureReport, soak: Soaked) -> None:
                rest == 0)
 
 
-def _answers(report: FigureReport, soak: Soaked) -> None:
-    """Whether every label map was one of an image sent, and the right one."""
+def _label_maps(report: FigureReport, soak: Soaked) -> None:
+    """Add rows that check that every label map belongs to a sent image and is right."""
     known = set(map(tuple, soak.published.tolist()))
     answered = [tuple(row[:3]) for row in soak.arrived.tolist()]
     strange = sum(key not in known for key in answered)

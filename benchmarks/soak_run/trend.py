@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether something grows: a line through samples, and the end against the beginning."""
+"""Measures of growth: a line through samples, and the change from the beginning to the end."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Slope:
-    """A straight line's rise an hour and its standard error.
+    """The rise of a straight line per hour and its standard error.
 
-    The error takes the samples' deviations from the line for independent; where they hang
-    together it is too small.
+    The error assumes that the deviations of the samples are independent. If they are correlated,
+    the error is too small.
     """
 
     per_hour: float
     error: float
 
-    def bounded(self, most: float) -> bool:
-        """Whether it rises less than that an hour, or not for certain at all."""
+    def is_bounded(self, most: float) -> bool:
+        """Return whether the rise is below ``most`` per hour, or below two standard errors."""
         return self.per_hour < most or self.per_hour <= 2 * self.error
 
 
 def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
-    """Least squares.
+    """Fit a line by least squares.
 
-    :raises ValueError: on fewer than three samples, which say nothing about the error.
+    :raises ValueError: if there are fewer than three samples, because then there is no error.
     """
     if len(seconds) < 3:
-        raise ValueError(f'{len(seconds)} samples; a slope and its error need 3')
+        raise ValueError(f'{len(seconds)} samples; a slope and its error need at least 3')
     x, y = np.asarray(seconds, float) / 3600, np.asarray(values, float)
     spread = float(((x - x.mean()) ** 2).sum())
     rise = float(((x - x.mean()) * (y - y.mean())).sum()) / spread
@@ -45,7 +45,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
 
 @dataclass(frozen=True)
 class Window:
-    """Latency of the label maps of one stretch of time; ``at`` is its middle, in seconds."""
+    """Latency in milliseconds of the label maps of a period; ``at`` is its middle in seconds."""
 
     at: float
     p50: float
@@ -54,12 +54,12 @@ class Window:
 
 def windows(stamps: npt.NDArray[np.int64], arrived: npt.NDArray[np.int64], begin: int,
             seconds: float, most: float) -> list[Window]:
-    """Latency from stamp to arrival of each of at least five windows, in milliseconds.
+    """Compute the latency from stamp to arrival in each of at least five windows.
 
-    :param stamps: ns, as is ``arrived``, of each label map.
-    :param begin: ns when the first window begins.
-    :param seconds: of all windows.
-    :param most: seconds of one.
+    :param stamps: stamp of each label map in ns; ``arrived`` is its arrival in ns.
+    :param begin: time in ns when the first window begins.
+    :param seconds: length of all windows together.
+    :param most: greatest length of one window in seconds.
     """
     count = max(5, round(seconds / most))
     edges = begin + np.linspace(0, seconds * 1e9, count + 1).astype(np.int64)
@@ -74,7 +74,7 @@ def windows(stamps: npt.NDArray[np.int64], arrived: npt.NDArray[np.int64], begin
 
 
 def drift(values: Sequence[float]) -> float:
-    """Percent by which the last fifth's median is above the first fifth's."""
+    """Return by how many percent the median of the last fifth exceeds that of the first."""
     fifth = max(1, len(values) // 5)
     first, last = np.median(values[:fifth]), np.median(values[-fifth:])
     return float(100 * (last / first - 1))

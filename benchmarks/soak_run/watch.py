@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is watched of the node's process: memory, threads, handles, segments, GPU memory."""
+"""Samples of a process: memory, threads, file handles, segments, GPU memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import time
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A process at one moment.
+class ProcessSample:
+    """A process at one moment. Memory is in units of 2**20 bytes.
 
     :param at: seconds since the first sample.
-    :param rss_mb: memory in use, pages shared with others counted whole, in 2**20 bytes.
-    :param pss_mb: the same with shared pages divided among those who share them.
-    :param private_mb: what only this process can have allocated: anonymous memory.
-    :param handles: open file descriptors.
-    :param segments: files of /dev/shm that are mapped.
-    :param gpu_mb: memory in use of the whole GPU; None where no nvidia-smi tells.
+    :param rss_mb: resident memory, with shared pages.
+    :param pss_mb: resident memory; each shared page is divided by the number of its processes.
+    :param private_mb: anonymous memory, which no other process shares.
+    :param handles: number of open file descriptors.
+    :param segments: number of mapped files in /dev/shm.
+    :param gpu_mb: used memory of the whole GPU; None if nvidia-smi does not report it.
     """
 
     at: float
@@ -37,10 +37,10 @@ class Sample:
     gpu_mb: float | None = None
 
 
-def sample(pid: int, at: float, gpu: int | None) -> Sample:
-    """Look at a process now; Linux only.
+def sample(pid: int, at: float, gpu: int | None) -> ProcessSample:
+    """Measure a process now; works only on Linux.
 
-    :raises OSError: when it has ended.
+    :raises OSError: if the process has ended.
     """
     proc = Path('/proc', str(pid))
     rollup = dict(re.findall(r'^(\w+): +(\d+) kB', (proc / 'smaps_rollup').read_text(), re.M))
@@ -48,19 +48,19 @@ def sample(pid: int, at: float, gpu: int | None) -> Sample:
     segments = set(re.findall(r'/dev/shm/\S+', (proc / 'maps').read_text()))
     assert threads is not None
     rss, pss, private = (int(rollup[key]) / 1024 for key in ('Rss', 'Pss', 'Anonymous'))
-    return Sample(at, rss, pss, private, int(threads[1]), len(os.listdir(proc / 'fd')),
-                  len(segments), None if gpu is None else _gpu_mb(gpu))
+    return ProcessSample(at, rss, pss, private, int(threads[1]), len(os.listdir(proc / 'fd')),
+                         len(segments), None if gpu is None else _gpu_mb(gpu))
 
 
 def gpu_to_watch(index: int) -> int | None:
-    """That index where nvidia-smi knows it, else None."""
+    """Return the index if nvidia-smi knows this GPU, otherwise None."""
     if not shutil.which('nvidia-smi') or _gpu_mb(index) is None:
         return None
     return index
 
 
 def _gpu_mb(index: int) -> float | None:
-    # not by process: in a container the driver and we know it by different numbers
+    # not by process, because in a container the driver sees another process id
     done = subprocess.run(
         ['nvidia-smi', '--query-gpu=memory.used', '--format=csv,noheader,nounits',
          f'--id={index}'], capture_output=True, text=True, check=False)
@@ -71,10 +71,10 @@ def _gpu_mb(index: int) -> float | None:
 
 
 class Watch:
-    """Samples a process in a thread of its own until stopped."""
+    """Measures a process again and again in its own thread."""
 
     def __init__(self, pid: int, period: float, gpu: int | None) -> None:
-        self.samples: list[Sample] = []
+        self.samples: list[ProcessSample] = []
         self._pid = pid
         self._period = period
         self._gpu = gpu
@@ -82,8 +82,8 @@ class Watch:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def stop(self) -> list[Sample]:
-        """End and return every sample."""
+    def stop(self) -> list[ProcessSample]:
+        """Stop the thread and return all samples."""
         self._stop.set()
         self._thread.join()
         return self.samples
@@ -95,5 +95,5 @@ class Watch:
             try:
                 self.samples.append(sample(self._pid, time.monotonic() - began, self._gpu))
             except OSError:
-                return  # the process ended, and the benchmark will say so
+                return  # the process has ended; Rig.spin reports it
             due += self._period

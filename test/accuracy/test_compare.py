@@ -100,6 +100,7 @@ def test_differences_are_drawn_where_they_are(card, tmp_path):
     path = tmp_path / 'differences.png'
     write_differences(accuracy, card, path, height=64)
     drawn = cv2.imread(str(path))
+    assert drawn is not None
     assert drawn.shape == (len(accuracy.differences) * 68, 4 * 96, 3)
     worst = accuracy.differences[0]
     changed = drawn[:40, 288:384].max(axis=2) > 127      # the part above the text

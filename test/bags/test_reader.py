@@ -54,7 +54,8 @@ def card(count=4):
 
 
 def segmentation(labels, stamp_ns=FIRST, frame_id='cam', overlay=None):
-    frame = Frame(np.zeros(labels.size, np.uint8), 'mono8', *labels.shape, labels.shape[1],
+    height, width = labels.shape
+    frame = Frame(np.zeros(labels.size, np.uint8), 'mono8', height, width, width,
                   stamp_ns=stamp_ns, frame_id=frame_id)
     return Segmentation(frame, labels, overlay)
 

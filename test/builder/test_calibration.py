@@ -84,7 +84,7 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     write_contact_sheet(choose_by_light(TUNNEL, 10), path, columns=4)
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
-    assert sheet.shape == (3 * height, 4 * width, 3)
+    assert sheet is not None and sheet.shape == (3 * height, 4 * width, 3)
     assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
     assert not sheet[2 * height:, 2 * width:].any()     # ten frames fill ten of twelve places
     with pytest.raises(OSError, match='cannot be written'):
@@ -95,7 +95,7 @@ def test_histogram_is_a_picture(tmp_path):
     path = tmp_path / 'histogram.png'
     write_histogram(choose_by_light(TUNNEL, 40), path)
     drawn = cv2.imread(str(path))
-    assert drawn.shape[1] > 800 and drawn.std() > 10
+    assert drawn is not None and drawn.shape[1] > 800 and drawn.std() > 10
 
 
 @pytest.fixture(scope='module')

@@ -6,6 +6,7 @@ from functools import partial
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -218,7 +219,8 @@ def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, 
         opened.append(engine(card, gpu, 0))
     monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', gpu_pipeline)
     monkeypatch.setattr('trt_segmentation.builder.open_engine.open_engine', partial(
-        open_engine, identity=lambda index: gpu, load=lambda plan, kernels: plan))
+        open_engine, identity=lambda index: gpu,
+        load=lambda plan, kernels: plan))  # type: ignore[return-value]
     lines = []
     for level in (1, 2):
         open_pipeline(load_card(card), 'tensorrt', log=lines.append,
@@ -247,8 +249,9 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     assert capsys.readouterr().err.count('building fp16 engine') == 1
     from trt_segmentation.builder.prepare import Recipe
     # as trt_segmentation.pipeline opens it
-    plan = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
-                       log=pytest.fail, load=lambda plan, kernels: plan)
+    plan: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
+                            log=pytest.fail,
+                            load=lambda plan, kernels: plan)  # type: ignore[return-value]
     assert len(plan.data) > 10_000
     assert cli.main(['cache', 'list']) == 0
     listed = capsys.readouterr().out
@@ -293,7 +296,7 @@ def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
 def test_street_is_held_out_with_truth_only_where_the_card_has_its_classes(card):
     (day, *_) = known = read_held_out(load_card('street'), ['street'], count=4)
     assert [sample.condition for sample in known] == ['day', 'night', 'rain', 'snow']
-    assert day.truth.shape == day.image.shape[:2]
+    assert day.truth is not None and day.truth.shape == day.image.shape[:2]
     foreign = read_held_out(load_card(card), ['street'], count=4)
     assert all(sample.truth is None for sample in foreign)
     np.testing.assert_array_equal(foreign[0].image, day.image)

@@ -200,7 +200,7 @@ def test_every_option_has_an_argument_and_every_argument_an_option():
     kinds = {'inspect': InspectOptions, 'build': BuildCommandOptions, 'cache': CacheOptions,
              'replay': ReplayOptions, 'eval': EvaluateOptions, 'demo': DemoOptions,
              'bench': BenchOptions, 'doctor': DoctorOptions}
-    assert list(commands.choices) == list(kinds)
+    assert isinstance(commands.choices, dict) and list(commands.choices) == list(kinds)
     for name, parser in commands.choices.items():
         arguments = {action.dest for action in parser._actions} - {'help'}
         assert arguments == {field.name for field in fields(kinds[name])}

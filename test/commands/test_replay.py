@@ -325,7 +325,8 @@ def test_expected_label_maps_may_be_in_another_order(tmp_path, card, replayed):
 
 
 def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed):
-    for number, wrong in enumerate([np.zeros((48, 63), np.uint8), np.zeros((48, 64), np.uint16)]):
+    maps: list[np.ndarray] = [np.zeros((48, 63), np.uint8), np.zeros((48, 64), np.uint16)]
+    for number, wrong in enumerate(maps):
         expect = expected_bag(tmp_path / f'expect{number}', [wrong] * 5)
         assert run(replayed[0], tmp_path / f'out{number}', card, '--expect', expect) == 1
         assert (f'label map is 64x48 uint8, expected {wrong.shape[1]}x48 {wrong.dtype}'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node whose network reads numbered images, and whose engine fails as it is told."""
+"""Fixtures: a node whose network reads numbered images and whose engine fails on request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-# the session's ROS context, under a name that pytest finds
+# pytest finds the fixture by this name
 from ros_context import ros  # noqa: F401
 
 
 @pytest.fixture(scope='session')
 def digits_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Path of the model card of the network that reads numbered images."""
+    """Model card of the network that reads numbered images."""
     from faults.numbered import card_file
     return card_file(tmp_path_factory.mktemp('digits'))
 
@@ -24,10 +24,11 @@ def digits_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_rig(ros: Any, digits_card: Path,  # noqa: F811
              monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Nodes that are active, unless ``start`` is False, with the pipeline of faults.faulty.
+    """Make a node with the pipeline of faults.faulty. The node is active unless start is False.
 
-    ``faults``: what their engines do. ``openings``: the errors of the next times a pipeline is
-    opened, None for one that opens. ``asked``: the engines that were asked for.
+    The rig that it returns has three more attributes. ``faults``: what the engines do.
+    ``openings``: the results of the next times a pipeline is opened, an error or None for success.
+    ``asked``: the names of the engines that the node asked for.
     """
     from faults.faulty import Faults, FaultyPipeline
     from node_rig import kept_rigs, Rig
@@ -50,7 +51,7 @@ def make_rig(ros: Any, digits_card: Path,  # noqa: F811
         monkeypatch.setattr(module, 'open_pipeline', open_)
         given = [text for argument in (f'model:={digits_card}', *arguments)
                  for text in ('-p', argument)]
-        rig = Rig(ros, pipelines, cli_args=['--ros-args', *given], **options)
+        rig: Any = Rig(ros, pipelines, cli_args=['--ros-args', *given], **options)
         rig.openings, rig.asked, rig.faults = openings, asked, faults
         return keep(rig, start)
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reliable subscriber of label maps: ``python -m faults.deaf_subscriber TOPIC``.
 
-It prints ``heard`` at the first one, and is then stopped from outside in the middle of its work.
+It prints ``heard`` for every label map. The test then stops this process with SIGSTOP.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 def main() -> None:
     rclpy.init(args=[])
     node = Node('deaf')
-    # wants every single one, and has the node keep what it has not acknowledged
+    # so that the publisher keeps every label map that this node has not acknowledged
     qos = QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
     node.create_subscription(Image, sys.argv[1], lambda _: print('heard', flush=True), qos)
     rclpy.spin(node)

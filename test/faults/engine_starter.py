@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One process that asks the engine cache for an engine, and can be held up on the way.
+"""A process that asks the engine cache for an engine, and that a test can hold up.
 
     python -m faults.engine_starter FOLDER LOG HOLD MODEL
 
-It says ``ready``, waits for a line, asks, and prints the plan's hash. ``HOLD`` is ``no``,
-``build`` (within TensorRT's build, after it said ``building``) or ``write`` (with half of the
-plan written, after it said ``writing``). Without MODEL the builder is a stand-in.
+The process prints ``ready``, waits for a line, asks the cache and prints the plan's hash. HOLD is
+``no``, ``build`` or ``write``. With ``build`` the process prints ``building`` and sleeps during
+TensorRT's build. With ``write`` it writes half of the plan, prints ``writing`` and sleeps.
+Without MODEL the plan is random bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import os
 from pathlib import Path
 import sys
 import time
+from typing import Any
 
 from trt_segmentation.builder.cache import EngineCache
 from trt_segmentation.builder.engine_key import EngineKey
@@ -27,18 +29,18 @@ KEY = EngineKey(
 
 
 def say(word: str) -> None:
-    """One line on standard output, now."""
+    """Print one line and flush it."""
     print(word, flush=True)
 
 
-def stand_in() -> Plan:
-    """No plan is the same as another, so that equal answers come from one build."""
-    time.sleep(0.3)     # the others are asking by now
+def random_plan() -> Plan:
+    """Return random bytes, so that equal hashes show that there was one build."""
+    time.sleep(0.3)     # so that the other processes ask meanwhile
     return Plan(os.urandom(100_000))
 
 
-def real(model: Path, hold: bool) -> Plan:
-    """Built by TensorRT-RTX."""
+def built_plan(model: Path, hold: bool) -> Plan:
+    """Build the model with TensorRT-RTX; sleep during the build if ``hold``."""
     import onnx
 
     from trt_segmentation.builder.build import build_plan
@@ -51,16 +53,16 @@ def real(model: Path, hold: bool) -> Plan:
 
 
 def main(folder: str, log: str, hold: str, model: str = '') -> None:
-    """See the module."""
+    """Ask the cache; see the module."""
     def make() -> Plan:
         with open(log, 'a', encoding='utf-8') as file:
             file.write('built\n')
-        return real(Path(model), hold == 'build') if model else stand_in()
+        return built_plan(Path(model), hold == 'build') if model else random_plan()
 
     cache = EngineCache(folder)
     if hold == 'write':
-        def hold_up(handle: int) -> None:
-            os.ftruncate(handle, os.fstat(handle).st_size // 2)
+        def hold_up(fd: Any) -> None:
+            os.ftruncate(fd, os.fstat(fd).st_size // 2)
             say('writing')
             time.sleep(60)
         os.fsync = hold_up

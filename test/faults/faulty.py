@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real pipeline of machines without a GPU, which fails, waits and lends memory as it is told.
+"""A host pipeline that fails, waits and lends memory as a test tells it to.
 
-What is simulated is what the engine does, at the two calls the node makes of a pipeline; labels
-are the network's own.
+Only the faults are simulated. The labels come from the network, as in the real pipeline.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 import gc
 import threading
 import time
+from typing import Any
 import weakref
 
 from trt_segmentation.frame import Frame, Segmentation, Wanted
@@ -25,14 +25,14 @@ TIMEOUT = 30.0
 
 @dataclass
 class Faults:
-    """What goes wrong, in this pipeline and those opened after it.
+    """The faults of one pipeline and of the pipelines that are opened after it.
 
-    :param errors: raised one after the other, None for a batch that is answered.
-    :param forever: raised after those; None for answers.
-    :param lending: raised instead of lending memory.
+    :param errors: the results of the next batches: an error to raise, or None for success.
+    :param forever: the error that every batch after those raises; None for success.
+    :param lending: the error that ``allocate`` raises; None to lend memory.
     :param tried: time.monotonic() of every batch.
-    :param held_at_close: pieces of lent memory that were referred to when it was closed, which
-        on a GPU would be read after they were freed.
+    :param held_at_close: how many pieces of lent memory were still in use when the pipeline was
+        closed. On a GPU this memory would be freed, and reading it would be an error.
     """
 
     errors: list[Exception | None] = field(default_factory=list)
@@ -43,10 +43,13 @@ class Faults:
 
 
 class FaultyPipeline(HostPipeline):
-    """Raises what is told to its ``faults``.
+    """A host pipeline with the faults that a test gives it.
 
-    ``delay``: seconds a batch takes. ``gate``: cleared, a batch waits until it is set.
+    ``delay``: how many seconds a batch takes. ``gate``: while the gate is cleared, a batch waits.
+    ``closed``: how often close() was called.
     """
+
+    allocate: Any
 
     def __init__(self, card: ModelCard, faults: Faults) -> None:
         super().__init__(card, threads=1)
@@ -59,7 +62,7 @@ class FaultyPipeline(HostPipeline):
         self.allocate = self.lend
 
     def lend(self, nbytes: int) -> PageMemory:
-        """Memory for images, as the pipeline of a GPU lends it."""
+        """Lend memory for images, as the GPU pipeline does."""
         if self.faults.lending:
             raise self.faults.lending
         memory = PageMemory(nbytes)
@@ -71,14 +74,14 @@ class FaultyPipeline(HostPipeline):
         super().submit(frames, wanted)
 
     def collect(self) -> list[Segmentation]:
-        answers = super().collect()
+        segmentations = super().collect()
         assert self.gate.wait(TIMEOUT)
         time.sleep(self.delay)
         self.faults.tried.append(time.monotonic())
         error = self.faults.errors.pop(0) if self.faults.errors else self.faults.forever
         if error:
             raise error
-        return answers
+        return segmentations
 
     def close(self) -> None:
         self.closed += 1

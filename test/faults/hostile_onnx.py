@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files that lie: each is one sound network with one thing changed."""
+"""Hostile ONNX files: each is a valid network with one thing changed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEIGHTS = np.ones((CLASSES, 3, 1, 1), np.float32)
 
 
 def network(*changes: Callable[[ModelProto], None]) -> ModelProto:
-    """One convolution of a 32×32 image, and then what ``changes`` make of it."""
+    """Make a network of one convolution on a 32×32 image, and apply the changes to it."""
     graph = helper.make_graph(
         [helper.make_node('Conv', ['image', 'w'], ['logits'], name='/conv')], 'g',
         [helper.make_tensor_value_info('image', TensorProto.FLOAT, (1, 3, 32, 32))],
@@ -28,7 +28,7 @@ def network(*changes: Callable[[ModelProto], None]) -> ModelProto:
 
 
 def external(**entries: object) -> Callable[[ModelProto], None]:
-    """Weights in another file: location, offset, length."""
+    """Put the weights into another file; entries are location, offset and length."""
     def change(model: ModelProto) -> None:
         tensor = model.graph.initializer[0]
         tensor.ClearField('raw_data')
@@ -40,7 +40,7 @@ def external(**entries: object) -> Callable[[ModelProto], None]:
 
 
 def declares(*dims: int, data: bytes = b'') -> Callable[[ModelProto], None]:
-    """Weights of another shape than their bytes."""
+    """Declare a shape of the weights that their bytes do not have."""
     def change(model: ModelProto) -> None:
         tensor = model.graph.initializer[0]
         del tensor.dims[:]
@@ -50,7 +50,7 @@ def declares(*dims: int, data: bytes = b'') -> Callable[[ModelProto], None]:
 
 
 def image_size(*sides: int) -> Callable[[ModelProto], None]:
-    """An input, and so an output, of other sides: N×C×H×W."""
+    """Change the size of the input and of the output: N×C×H×W."""
     def change(model: ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output):
             dims = value.type.tensor_type.shape.dim
@@ -60,14 +60,14 @@ def image_size(*sides: int) -> Callable[[ModelProto], None]:
 
 
 def cycle(model: ModelProto) -> None:
-    """Two nodes that wait for each other."""
+    """Add two nodes that each need the other's output."""
     model.graph.node[0].input[0] = 'b'
     model.graph.node.extend([helper.make_node('Add', ['image', 'b'], ['a'], name='/one'),
                              helper.make_node('Relu', ['a'], ['b'], name='/two')])
 
 
 def sparse(model: ModelProto) -> None:
-    """A constant of a billion numbers, of which one is stored."""
+    """Replace the weights by a sparse tensor of a billion numbers with one stored value."""
     values = numpy_helper.from_array(np.ones(1, np.float32), 'w')
     indices = numpy_helper.from_array(np.zeros(1, np.int64))
     del model.graph.initializer[:]
@@ -75,35 +75,35 @@ def sparse(model: ModelProto) -> None:
 
 
 def named(name: str) -> Callable[[ModelProto], None]:
-    """A node of another name."""
+    """Change the name of the node."""
     def change(model: ModelProto) -> None:
         model.graph.node[0].name = name
     return change
 
 
 def made_by(producer: str) -> Callable[[ModelProto], None]:
-    """Another program's name."""
+    """Change the name of the program that wrote the file."""
     def change(model: ModelProto) -> None:
         model.producer_name = producer
     return change
 
 
 def operator(op_type: str) -> Callable[[ModelProto], None]:
-    """An operator nobody has."""
+    """Change the operator to one that does not exist."""
     def change(model: ModelProto) -> None:
         model.graph.node[0].op_type = op_type
     return change
 
 
 def input_named(name: str) -> Callable[[ModelProto], None]:
-    """Another name of the image."""
+    """Change the name of the input."""
     def change(model: ModelProto) -> None:
         model.graph.input[0].name = model.graph.node[0].input[0] = name
     return change
 
 
 def field(number: int, body: bytes) -> bytes:
-    """One protobuf field of bytes."""
+    """Encode one protobuf field of type bytes."""
     def varint(value: int) -> bytes:
         found = b''
         while value > 127:
@@ -113,7 +113,7 @@ def field(number: int, body: bytes) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    """A file of graphs within attributes within nodes, deeper than libraries parse."""
+    """Make a file with graphs nested in attributes of nodes, deeper than libraries parse."""
     graph = field(2, b'g')
     for _ in range(depth):
         graph = field(1, field(4, b'If') + field(5, field(1, b'then_branch') + field(6, graph)))
@@ -121,10 +121,9 @@ def nested(depth: int) -> bytes:
 
 
 SECRET = 'secret.bin'
-"""Lies in the folder above the model's, and would do as weights."""
+"""A file in the parent of the model's folder, with valid weights."""
 
-FILES: dict[str, tuple[bytes, str]] = {name: (content.SerializeToString() if isinstance(
-    content, ModelProto) else content, words) for name, content, words in [
+_FILES: list[tuple[str, ModelProto | bytes, str]] = [
         ('absolute', network(external(location='/etc/passwd')), "not in the model's own folder"),
         ('endless', network(external(location='/dev/zero')), "not in the model's own folder"),
         ('above', network(external(location=f'../{SECRET}')), "not in the model's own folder"),
@@ -160,12 +159,15 @@ FILES: dict[str, tuple[bytes, str]] = {name: (content.SerializeToString() if isi
         ('fields', b'\x08\x09' * 1_000_001, 'more than 1,000,000 fields'),
         ('empty', b'', 'is not an ONNX file'),
         ('text', b'hello world\n' * 100, 'is not an ONNX file'),
-    ]}
-"""Name of a file: its bytes, and words of what is said of it."""
+]
+FILES: dict[str, tuple[bytes, str]] = {
+    name: (content if isinstance(content, bytes) else content.SerializeToString(), words)
+    for name, content, words in _FILES}
+"""The bytes of each file by its name, and a pattern of the error message about the file."""
 
 
 def write_neighbours(folder: Path) -> None:
-    """The files that models in ``folder`` point at."""
+    """Write the files that models in ``folder`` refer to."""
     (folder.parent / SECRET).write_bytes(WEIGHTS.tobytes())
     (folder / 'weights.bin').write_bytes(WEIGHTS.tobytes())
     (folder / 'short.bin').write_bytes(b'abc')

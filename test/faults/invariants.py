@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold whatever goes wrong; every test of this folder asks for it.
+"""What must hold whatever fails. The tests of this folder check these rules.
 
-- The process lives, or exits non-zero with one clear line.
-- Frames in = out + dropped, each drop under a reason.
-- A published label map is right or absent: it answers an image that was sent, shows that image's
-  content at that image's size, and is published once, on the topic of the camera that took it.
+- The process lives, or it exits with a code other than 0 and one clear line.
+- Frames in = frames out + frames dropped, and each drop has a reason.
+- A published label map is right: it has the stamp, the content and the size of an image that was
+  sent. It is published once, on the topic of that image's camera.
 - Memory, threads, open files and shared memory segments are bounded.
 """
 
@@ -24,29 +24,30 @@ from sensor_msgs.msg import Image
 from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 
-def right_or_absent(maps: Iterable[Image], camera: int = 0,
+def check_label_maps(maps: Iterable[Image], camera: int = 0,
                     sent: dict[int, Image] | None = None) -> list[int]:
-    """Check every label map heard of one camera; returns their numbers as they came.
+    """Check every label map that one camera's topic published.
 
-    :param sent: the images by number, where their sizes differ.
+    :param sent: the images by their number. Needed only if their sizes differ.
+    :returns: the numbers of the label maps, in the order of arrival.
     """
     numbers = []
     for got in maps:
         number = got.header.stamp.nanosec
-        assert got.header.stamp.sec == FIRST_SECOND + camera, 'a stamp of no image of this camera'
+        assert got.header.stamp.sec == FIRST_SECOND + camera, 'a stamp of no image'
         assert got.header.frame_id == f'camera {camera}'
-        assert read(got) == (number, camera), f'stamped {number}, camera {camera}, but shows this'
+        assert read(got) == (number, camera), f'the stamp is of image {number}, camera {camera}'
         assert (got.encoding, got.step) == ('mono8', got.width)
         if sent is not None:
             assert number in sent, f'no image {number} was sent'
             assert (got.height, got.width) == (sent[number].height, sent[number].width)
         numbers.append(number)
-    assert len(set(numbers)) == len(numbers), 'an image was answered twice'
+    assert len(set(numbers)) == len(numbers), 'an image has two label maps'
     return numbers
 
 
-def all_accounted_for(rig: Any, camera: str | None = None) -> Any:
-    """Wait until no frame is on its way and return the counts; each drop has a reason."""
+def wait_for_counts(rig: Any, camera: str | None = None) -> Any:
+    """Wait until no frame is in flight, check that each drop has a reason, return the counts."""
     rig.until(lambda: rig.snapshot(camera).in_flight == 0)
     counts = rig.snapshot(camera)
     assert counts.frames_in == counts.frames_out + sum(counts.dropped.values())
@@ -54,8 +55,8 @@ def all_accounted_for(rig: Any, camera: str | None = None) -> Any:
     return counts
 
 
-def said_in_one_line(log: str, text: str) -> None:
-    """Check that a process said why it ended, in one line, and showed no stack."""
+def check_said_once(log: str, text: str) -> None:
+    """Check that the log of a process has one line with the text, and no traceback."""
     lines = [line for line in log.splitlines() if text in line]
     assert len(lines) == 1, f'{len(lines)} lines with {text!r} in:\n{log}'
     assert 'Traceback' not in log, log
@@ -63,18 +64,18 @@ def said_in_one_line(log: str, text: str) -> None:
 
 @dataclass(frozen=True)
 class Held:
-    """What a process has of the machine."""
+    """The resources that a process holds."""
 
     memory: int
-    """Bytes resident that no other process shares; the shared segments are counted apart."""
+    """Resident bytes that no other process shares."""
     threads: int
     files: int
     segments: int
-    """Shared memory segments of the middleware that are mapped."""
+    """How many shared memory segments are mapped."""
 
     @classmethod
-    def by(cls, pid: int | str = 'self') -> Held:
-        """Measure a process; this one after its garbage was collected."""
+    def measure(cls, pid: int | str = 'self') -> Held:
+        """Measure a process; for this process, collect the garbage first."""
         if pid == 'self':
             gc.collect()
             give_back_freed_memory()
@@ -85,11 +86,11 @@ class Held:
         return cls((int(resident) - int(shared)) * os.sysconf('SC_PAGE_SIZE'),
                    len(os.listdir(folder / 'task')), len(os.listdir(folder / 'fd')), len(mapped))
 
-    def more_than(self, before: Held, memory: int, others: int = 0) -> str:
-        """What is held that was not before, '' where it is no more than allowed.
+    def growth_over(self, before: Held, memory: int, others: int = 0) -> str:
+        """Name the resources that grew by more than is allowed; empty if none did.
 
-        :param memory: bytes that are allowed, as allocators keep some.
-        :param others: threads, files and segments that are allowed, of each.
+        :param memory: how many bytes more are allowed, because allocators keep freed memory.
+        :param others: how many more threads, files and segments are allowed, of each kind.
         """
         allowed = {'memory': memory, 'threads': others, 'files': others, 'segments': others}
         more = {kind: getattr(self, kind) - getattr(before, kind) for kind in allowed}

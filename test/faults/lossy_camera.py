@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera whose process has no Fast DDS profile: ``python -m faults.lossy_camera TOPIC``.
+"""A camera process without a Fast DDS profile: ``python -m faults.lossy_camera TOPIC``.
 
-Sends numbered images, larger than its shared memory, until its standard input is closed.
+It publishes numbered images that are larger than its shared memory segment. It ends when its
+standard input is closed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images whose pixels say which camera took them and as which number, and a network that reads it.
+"""Images that show their own number and camera, and a network that reads them.
 
-An image is eight upright strips, each in one of eight colours far apart: six octal digits of the
-number, one of the camera, one of their sum. The network knows the colours, so a label map that is
-right says the same, and one that is stale, another camera's or shifted says something else.
+An image has eight vertical strips, each in one of eight different colours. The colours are octal
+digits: six of the image's number, one of the camera and one of the sum. The network maps colours
+to labels, so a right label map shows the same digits. A stale or shifted label map, or one of
+another camera, shows other digits.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ HEIGHT, WIDTH = 48, 64
 PALETTE = cube_colors(8)
 CHANNELS = {'bgr8': (2, 1, 0), 'rgb8': (0, 1, 2), 'bgra8': (2, 1, 0, 0), 'rgba8': (0, 1, 2, 0)}
 FIRST_SECOND = 1000
-"""Stamp, in seconds, of the images of camera 0; camera 1 has the next second and so on."""
+"""The images of camera N have a stamp of FIRST_SECOND + N seconds."""
 
 
 def numbered_image(number: int, camera: int = 0, height: int = HEIGHT, width: int = WIDTH,
                    encoding: str = 'bgr8') -> Image:
-    """The image; its stamp and frame_id say the same as its pixels."""
+    """Make an image; its stamp and frame_id name the same number and camera as its pixels."""
     columns = np.array(digits(number, camera))[np.arange(width) * STRIPS // width]
     row = PALETTE[columns][:, CHANNELS[encoding]]
     pixels = np.ascontiguousarray(np.broadcast_to(row, (height, *row.shape)))
@@ -40,29 +41,29 @@ def numbered_image(number: int, camera: int = 0, height: int = HEIGHT, width: in
 
 
 def digits(number: int, camera: int) -> list[int]:
-    """The labels of the strips."""
+    """Return the labels of the eight strips."""
     own = [number >> 3 * place & 7 for place in range(6)] + [camera]
     return [*own, sum(own) & 7]
 
 
 def read(message: Image) -> tuple[int, int]:
-    """Number and camera that a label map shows; fails where it shows no image of ours."""
+    """Read number and camera from a label map; fail if the digits do not fit together."""
     labels = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
     centres = (2 * np.arange(STRIPS) + 1) * message.width // (2 * STRIPS)
     shown = labels[:, centres]
     assert (shown == shown[0]).all(), 'the rows of a label map differ'
     found = [int(digit) for digit in shown[0]]
     number = sum(digit << 3 * place for place, digit in enumerate(found[:6]))
-    assert digits(number, found[6]) == found, f'strips {found} are of no image that was sent'
+    assert digits(number, found[6]) == found, f'no image has the strips {found}'
     return number, found[6]
 
 
 def network(folder: Path) -> ModelCard:
-    """Write the network; returns its card."""
+    """Write the network and return its card."""
     return color_card(color_classifier(folder / 'digits.onnx', PALETTE), PALETTE)
 
 
 def card_file(folder: Path) -> Path:
-    """Write the network and a model card; returns the card's path."""
+    """Write the network and a model card, and return the path of the card."""
     card = network(folder)
     return write_card(card.model, card.classes, card.palette)

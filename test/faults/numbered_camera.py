@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera as a process of its own: ``python -m faults.numbered_camera --camera 0 --fps 50``.
+"""A camera process: ``python -m faults.numbered_camera --camera 0 --fps 50``.
 
-It publishes numbered images on ``image``, from a number on, until it is killed.
+It publishes numbered images on ``--topic``, the first with the number ``--first``, until it is
+killed.
 """
 
 from __future__ import annotations

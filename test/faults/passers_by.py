@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Other nodes that come and go: ``python -m faults.passers_by COUNT``.
+"""Nodes that come and go: ``python -m faults.passers_by COUNT``.
 
-Each is a DDS participant of its own with the endpoints every node has and an image publisher. It
-prints ``up`` when all are there, destroys them at a line on its standard input and prints
-``gone``, and makes them again at the next.
+Each node is its own DDS participant and has an image publisher. The process makes the nodes and
+prints ``up``. When it reads a line it destroys the nodes and prints ``gone``. When it reads the
+next line it makes them again.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def starters(folder: Path, log: Path, count: int, hold: str = 'no',
         for _ in range(count)]
     try:
         for process in processes:
-            assert process.stdout.readline() == 'ready\n'
+            assert read_line(process) == 'ready\n'
         yield processes
     finally:
         for process in processes:
@@ -49,9 +49,13 @@ def starters(folder: Path, log: Path, count: int, hold: str = 'no',
             process.communicate()
 
 
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
+
+
 def send_go(process: subprocess.Popen[str]) -> None:
-    process.stdin.write('go\n')
-    process.stdin.flush()
+    print('go', file=process.stdin, flush=True)
 
 
 @pytest.fixture(scope='module')
@@ -96,7 +100,7 @@ def test_process_that_ends_within_the_build_leaves_nothing(tmp_path, model, numb
     folder = tmp_path / 'cache'
     with starters(folder, tmp_path / 'log', 1, 'build', model) as (process,):
         send_go(process)
-        assert process.stdout.readline() == 'building\n'
+        assert read_line(process) == 'building\n'
         assert EngineCache(folder).entries() == []
         process.send_signal(number)
         assert process.wait(PATIENCE) == -number
@@ -111,7 +115,7 @@ def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
     folder = tmp_path / 'cache'
     with starters(folder, tmp_path / 'log', 1, 'write') as (process,):
         send_go(process)
-        assert process.stdout.readline() == 'writing\n'
+        assert read_line(process) == 'writing\n'
         process.send_signal(number)
         assert process.wait(PATIENCE) == -number
     cache = EngineCache(folder)
@@ -133,7 +137,7 @@ def test_waiting_process_takes_over_when_the_builder_is_killed(tmp_path, model):
     with starters(folder, log, 1, 'build', model) as (builder,), \
             starters(folder, log, 1, model=model) as (waiter,):
         send_go(builder)
-        assert builder.stdout.readline() == 'building\n'
+        assert read_line(builder) == 'building\n'
         send_go(waiter)
         assert waiter.poll() is None and log.read_text() == 'built\n'
         builder.kill()
@@ -153,6 +157,7 @@ def test_command_that_is_stopped_leaves_no_plan(tmp_path, model, number, code):
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
         env={**os.environ, 'PYTHONPATH': str(TEST.parent)})
     try:
+        assert process.stderr
         for line in process.stderr:
             if 'accuracy on 100000' in line:
                 break

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that are not what they say: mutated, cut off, or with lengths made up.
+"""Serialized messages that are mutated, cut off, or have wrong lengths.
 
-What must happen: every one gives either a Frame whose bytes lie inside the message, or one
-FrameError of one readable line; no other exception, no view out of bounds, and no more memory
-than the message has bytes or its picture has pixels.
+Every message gives a Frame or one FrameError of one readable line, and never another exception.
+The bytes of a Frame lie inside the message. The memory used is bounded by the size of the message
+and of its decoded picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 import random
 import struct
 import tracemalloc
+from typing import Any
 import zlib
 
 import cv2
@@ -31,7 +32,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, HEIGHT * WIDTH * 3).astype(np
 NUMBERS = [struct.pack('<I', n) for n in (
     0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**30, 0x01000000, 16384, 16385)]
 FIRST_FIELDS = 120
-"""Bytes that hold everything but the pixels."""
+"""The fields before the pixels are in this many bytes."""
 
 
 def header():
@@ -40,7 +41,7 @@ def header():
         stamp=types['builtin_interfaces/msg/Time'](sec=1, nanosec=2), frame_id='camera')
 
 
-def serialized(msgtype: str, **fields: object) -> bytes:
+def serialized(msgtype: str, **fields: Any) -> bytes:
     return bytes(STORE.serialize_cdr(STORE.types[msgtype](header=header(), **fields), msgtype))
 
 
@@ -65,7 +66,7 @@ def camera_info() -> bytes:
 
 
 def mutated(message: bytes, rng: random.Random) -> bytes:
-    """One to three changes: a bit, a length, bytes put in or taken out, the end cut off."""
+    """Make one to three changes: flip a bit, change a length, insert or remove bytes, cut off."""
     data = bytearray(message)
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(5)
@@ -87,7 +88,7 @@ def mutated(message: bytes, rng: random.Random) -> bytes:
 
 
 def inside(frame: Frame, message: np.ndarray) -> bool:
-    """Whether a frame's bytes, to the last it is said to have, lie in the message's."""
+    """Whether all bytes that a frame claims to have lie inside the message."""
     start = frame.data.__array_interface__['data'][0]
     base = message.__array_interface__['data'][0]
     return base <= start and start + max(frame.size, frame.data.nbytes) <= base + message.nbytes
@@ -126,7 +127,7 @@ WAYS = {
     'PNG, bag': (compressed('.png'), by_bag(COMPRESSED), 2),
     'camera info': (camera_info(), header_alone, 10),
 }
-"""A sound message, what reads it, and its share of all in fiftieths."""
+"""A valid message, its reader, and its share of the 100,000 messages in fiftieths."""
 
 
 def outcome(read: Callable[[bytes], object], message: bytes) -> str:
@@ -141,21 +142,21 @@ def outcome(read: Callable[[bytes], object], message: bytes) -> str:
 
 @pytest.mark.parametrize('name', WAYS)
 def test_a_hundred_thousand_mutated_messages(name):
-    """Each is a frame or one clear error: 72,000 images, 20,000 camera infos, 8,000 pictures."""
+    """72,000 images, 20,000 camera infos, 8,000 pictures: each is a frame or one error."""
     sound, read, share = WAYS[name]
     assert outcome(read, sound) == 'frame'
     rng, count = random.Random(1), 2000 * share
     seen = Counter(outcome(read, mutated(sound, rng)) for _ in range(count))
     assert seen.total() == count
-    # the mutations are worth something only where both come out
+    # the mutations test something only if both results occur
     assert min(seen['frame'], seen['FrameError']) > count // 50, seen
 
 
 @pytest.mark.parametrize('name', WAYS)
 def test_memory_is_that_of_the_message_at_most(name):
-    """Peak memory stays below twice what message and decoded picture have, whatever it says.
+    """Peak memory stays below twice the size of the message and its decoded picture.
 
-    300 mutations, and every number of the header replaced by every odd one.
+    This tests 300 mutations, and each number of the header replaced by each of NUMBERS.
     """
     sound, read, _ = WAYS[name]
     rng = random.Random(3)
@@ -173,14 +174,14 @@ def test_memory_is_that_of_the_message_at_most(name):
                 frame = None
             taken = tracemalloc.get_traced_memory()[1] - before
             pixels = 0 if frame is None else frame.data.nbytes
-            # 64 KB for a picture whose decoding failed halfway, and for texts
+            # 64 KB are for error texts and for pictures whose decoding failed halfway
             assert taken < 2 * (len(message) + pixels) + 65536, (taken, message[:80])
     finally:
         tracemalloc.stop()
 
 
 def test_encoding_of_a_megabyte_is_told_in_a_line():
-    """An unknown encoding is quoted, but not all of it, and nothing is searched in all of it."""
+    """The error quotes only the beginning of a long unknown encoding."""
     array = np.frombuffer(image('x' * 1_000_000), np.uint8)
     with pytest.raises(FrameError, match=r"unknown encoding 'x{40}'") as caught:
         parse_image(array)
@@ -188,7 +189,7 @@ def test_encoding_of_a_megabyte_is_told_in_a_line():
 
 
 def png(width: int, height: int, bits: int = 8, kind: int = 2, data: bytes = b'') -> bytes:
-    """A PNG file of any size it says, with right checksums."""
+    """Make a PNG file with right checksums whose header claims a size."""
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack('>I', len(body)) + name + body + struct.pack(
             '>I', zlib.crc32(name + body))
@@ -198,7 +199,7 @@ def png(width: int, height: int, bits: int = 8, kind: int = 2, data: bytes = b''
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """A sound JPEG whose header says another size."""
+    """Make a JPEG file whose header claims another size."""
     data = bytearray(cv2.imencode('.jpg', PIXELS.reshape(HEIGHT, WIDTH, 3))[1].tobytes())
     at = data.index(b'\xff\xc0')
     data[at + 5:at + 9] = struct.pack('>HH', height, width)
@@ -212,12 +213,12 @@ def jpeg(width: int, height: int) -> bytes:
     (jpeg(65535, 65535), '65535x65535'),
     (jpeg(16384, 16384), 'bytes cannot hold'),
     (jpeg(0, 24), '0x24'),
-    # what a few kilobytes of deflate really can hold, and nobody's camera sends
+    # a few kilobytes of deflate can hold this size, but no camera sends it
     (png(16384, 16384, 1, 0, zlib.compress(bytes(2049 * 16384), 9)),
      f'more than the {MAX_PIXELS} that are decoded')])
 def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeypatch):
-    """A header that says more than its bytes can hold never reaches the decoder."""
-    monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('it was decoded'))
+    """A header that claims more pixels than its bytes can hold never reaches the decoder."""
+    monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('the file was decoded'))
     with pytest.raises(FrameError, match=words):
         decompress(file, 'png')
 
@@ -227,7 +228,7 @@ def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeyp
     ('.jpg', [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 1])])
 @pytest.mark.parametrize('shape', [(1080, 1920), (1080, 1920, 3)])
 def test_picture_of_one_colour_is_no_bomb(suffix, options, shape):
-    """The most that honest encoders squeeze into a byte is accepted."""
+    """The highest compression of a real encoder is accepted."""
     data = cv2.imencode(suffix, np.zeros(shape, np.uint8), options)[1]
     assert decompress(data.reshape(-1), '').size == np.prod(shape)
 
@@ -237,7 +238,7 @@ def test_picture_of_one_colour_is_no_bomb(suffix, options, shape):
     ('raw', image()), ('compressed', compressed('.jpg')), ('compressed', compressed('.png'))])
 def test_every_message_that_is_sent_to_a_node_is_answered_or_counted(
         make_rig, transport, kind, sound):
-    """200 mutated messages and the sound one: none vanishes in the middleware or in rclpy."""
+    """200 mutated messages and a valid one: the node counts each of them."""
     from sensor_msgs.msg import CompressedImage, Image
     message, topic = {'raw': (Image, 'image'), 'compressed': (CompressedImage, 'image/compressed')
                       }[kind]
@@ -254,7 +255,7 @@ def test_every_message_that_is_sent_to_a_node_is_answered_or_counted(
 
 
 def test_every_camera_info_that_is_sent_is_taken_or_counted(make_rig):
-    """The same of calibrations; a bad one is logged, warned of, and the last good one kept."""
+    """A bad camera_info is logged and reported, and the node keeps the last good one."""
     from diagnostic_msgs.msg import DiagnosticArray
     from sensor_msgs.msg import CameraInfo
 
@@ -264,7 +265,7 @@ def test_every_camera_info_that_is_sent_is_taken_or_counted(make_rig):
     speaker, rng = rig.speaker(CameraInfo, 'camera_info'), random.Random(7)
     camera, taken = rig.node.cameras[0], []
 
-    def seen():
+    def count_seen():
         if camera.info is not None and (not taken or camera.info is not taken[-1]):
             taken.append(camera.info)
         return len(taken) + camera.bad_infos
@@ -272,7 +273,7 @@ def test_every_camera_info_that_is_sent_is_taken_or_counted(make_rig):
     sent = [mutated(camera_info(), rng) or b'\0' for _ in range(200)]
     for number, data in enumerate([camera_info(), *sent, b'\0\1\0\0'], 1):
         speaker.publish(data)
-        rig.until(lambda number=number: seen() == number)
+        rig.until(lambda number=number: count_seen() == number)
     assert min(len(taken), camera.bad_infos) > 20
     assert camera.info is taken[-1]
     for _ in range(2):

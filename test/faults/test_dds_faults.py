@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Others on the network: a deaf subscriber, a lossy camera, and nodes that come and go."""
+"""Faults on the network: a stopped subscriber, a lossy camera, and nodes that come and go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray
-from faults.invariants import all_accounted_for, Held, right_or_absent
+from faults.invariants import check_label_maps, Held, wait_for_counts
 from faults.numbered import numbered_image
 from faults.processes import running
 from node_rig import NODE
@@ -24,7 +24,7 @@ from trt_segmentation.ros.diagnostics import WARN
 
 MAPS = f'{NODE}/label_map'
 WAIT = 150.0
-"""Seconds; the middleware forgets a participant whose farewell was lost after 20."""
+"""Seconds. Fast DDS needs 20 s to forget a participant that ended without a message."""
 
 
 def stopped_subscriber(rig: Any, ros: Any, count: int) -> None:
@@ -35,12 +35,12 @@ def stopped_subscriber(rig: Any, ros: Any, count: int) -> None:
     def send() -> None:
         images.publish(numbered_image(len(numbers), height=720, width=1280))
         rig.until(lambda: maps)
-        numbers.extend(right_or_absent(maps))
+        numbers.extend(check_label_maps(maps))
         maps.clear()
 
     def heard() -> bool:
         send()
-        return bool(deaf.stdout and deaf.stdout.read(100))  # None where there is nothing yet
+        return bool(deaf.stdout and deaf.stdout.read(100))  # None if there is no output yet
 
     with running(ros, 'deaf_subscriber', MAPS) as deaf:
         rig.until(lambda: publisher.get_subscription_count() == 2)
@@ -50,21 +50,21 @@ def stopped_subscriber(rig: Any, ros: Any, count: int) -> None:
         deaf.send_signal(signal.SIGSTOP)
         for _ in range(20):
             send()
-        held = Held.by()
+        held = Held.measure()
         for _ in range(count):
             send()
-        assert not Held.by().more_than(held, memory=20_000_000, others=2)
+        assert not Held.measure().growth_over(held, memory=20_000_000, others=2)
         deaf.send_signal(signal.SIGCONT)
-    counts = all_accounted_for(rig)
+    counts = wait_for_counts(rig)
     assert numbers == list(range(counts.frames_in)) and not counts.dropped
 
 
 def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
         make_rig: Any, ros: Any) -> None:
-    """It asks for every label map and is stopped (SIGSTOP), so it acknowledges none.
+    """A subscriber that is stopped with SIGSTOP acknowledges no label map.
 
-    The node goes on, 0.9 MB a map and in all more than the middleware's segment holds, keeps no
-    more the longer it lasts, and who does read is served with every one.
+    The node goes on: a label map has 0.9 MB, and all of them exceed the middleware's segment. Its
+    memory does not grow, and another subscriber gets every label map.
     """
     stopped_subscriber(make_rig(), ros, 55)
 
@@ -72,21 +72,21 @@ def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_subscriber_that_never_reads_for_long(make_rig: Any, ros: Any) -> None:
-    """As above, for 3000 label maps."""
+    """The same for 3000 label maps."""
     stopped_subscriber(make_rig(), ros, 3000)
 
 
 def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
-    number, numbers = 0, []
-    held = None
+    number, numbers = 0, list[int]()
+    held: Any = None
 
     def others(expected: int) -> bool:
         nonlocal number
         images.publish(numbered_image(number))
         number += 1
-        numbers.extend(right_or_absent(maps))
-        maps.clear()  # so that what is held is the node's
+        numbers.extend(check_label_maps(maps))
+        maps.clear()  # so that only the node's memory is measured
         names = [name for name in rig.node.get_node_names() if name.startswith('passer_by')]
         return len(names) == expected
 
@@ -104,34 +104,34 @@ def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
             rig.until(lambda: others(0), WAIT)
             assert passers.stdout.readline() == 'gone\n'
             if held is None:
-                held = Held.by()
-    # the middleware lets go of segments some time after their owners are gone
-    rig.until(lambda: others(0) and not Held.by().more_than(held, memory=20_000_000, others=2),
-              WAIT)
-    counts = all_accounted_for(rig)
+                held = Held.measure()
+    # the middleware unmaps segments some time after their owners have ended
+    rig.until(lambda: others(0) and not Held.measure().growth_over(
+        held, memory=20_000_000, others=2), WAIT)
+    counts = wait_for_counts(rig)
     assert set(counts.dropped) <= {'superseded'}
     rig.until(lambda: len(numbers) + len(maps) == counts.frames_out)
-    numbers.extend(right_or_absent(maps))
+    numbers.extend(check_label_maps(maps))
     assert numbers == sorted(set(numbers))
 
 
 @pytest.mark.timeout(300)
 def test_nodes_that_come_and_go_cost_nothing_that_stays(make_rig: Any, ros: Any) -> None:
-    """Five other participants, three times: label maps go on, and nothing of them is kept."""
+    """Five participants come and go three times: label maps go on, and memory does not grow."""
     come_and_go(make_rig(), ros, 5, 3)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_fifty_nodes_that_come_and_go(make_rig: Any, ros: Any) -> None:
-    """As above with fifty participants, five times."""
+    """The same with fifty participants, five times."""
     come_and_go(make_rig(), ros, 50, 5)
 
 
 @pytest.mark.parametrize('transport', ['direct', 'typed'])
 def test_images_that_fast_dds_loses_are_counted_and_said_with_the_cure(
         make_rig: Any, ros: Any, transport: str) -> None:
-    """A camera process without our profile sends until the node has heard of losses."""
+    """A camera process without our profile sends until the node reports lost images."""
     rig = make_rig(f'transport:={transport}', 'diagnostics_period:=0.1')
     log, reports = rig.log(), rig.hear(DiagnosticArray, '/diagnostics')
 
@@ -147,8 +147,8 @@ def test_images_that_fast_dds_loses_are_counted_and_said_with_the_cure(
                  f'export FASTDDS_DEFAULT_PROFILES_FILE={PROFILE} '
                  f'FASTRTPS_DEFAULT_PROFILES_FILE={PROFILE}'):
         assert text in warned()[0].message
-    counts = all_accounted_for(rig)
-    assert counts.lost == rig.snapshot('').lost  # those of the node are its camera's
+    counts = wait_for_counts(rig)
+    assert counts.lost == rig.snapshot('').lost  # the node has one camera
     reports.clear()
     rig.until(lambda: reports)
     for task in ('pipeline', 'camera'):

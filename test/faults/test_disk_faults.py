@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame log whose disk is full, or whose path is of something else."""
+"""A frame log whose disk is full, or whose path is not a frame log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from faults.invariants import all_accounted_for, right_or_absent
+from faults.invariants import check_label_maps, wait_for_counts
 from faults.numbered import numbered_image
 from node_rig import camera_image, NODE
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -26,7 +26,7 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
 def fill_disk(log: FrameLog) -> None:
-    """From now on there is no room for a single byte."""
+    """Let every later write to the log fail with "No space left on device"."""
     assert log._file
     full = os.open('/dev/full', os.O_WRONLY)
     os.dup2(full, log._file.fileno())
@@ -34,7 +34,7 @@ def fill_disk(log: FrameLog) -> None:
 
 
 def first_line(rig: Any, images: Any, what: str) -> int:
-    """Have the node write the first line, of one kind of frame; returns how many were sent."""
+    """Make the node log a first frame with this result; return how many images were sent."""
     if what == 'bad frame':
         images.publish(camera_image(encoding='none'))
         rig.until(lambda: rig.snapshot().dropped == {what: 1})
@@ -53,7 +53,7 @@ def first_line(rig: Any, images: Any, what: str) -> int:
 @pytest.mark.parametrize('first', ['answered', 'bad frame', 'superseded'])
 def test_frames_are_answered_with_one_warning(
         make_rig: Any, first: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whichever thread finds out: the one that collects, that submits or the executor's."""
+    """The error may occur in the collecting, the submitting or the executor's thread."""
     path = tmp_path / 'frames.jsonl'
     rig = make_rig(f'frame_log:={path}')
     fill_disk(rig.node._frame_log)
@@ -62,14 +62,14 @@ def test_frames_are_answered_with_one_warning(
     for number in range(100, 120):
         images.publish(numbered_image(number))
         rig.until(lambda number=number: maps and maps[-1].header.stamp.nanosec == number)
-    assert right_or_absent(maps)[-20:] == list(range(100, 120))
-    assert all_accounted_for(rig).frames_in == sent + 20
+    assert check_label_maps(maps)[-20:] == list(range(100, 120))
+    assert wait_for_counts(rig).frames_in == sent + 20
     node = rig.node
     assert node.trigger_deactivate() == node.trigger_cleanup() == SUCCESS
-    # not /rosout, which may still have lines of earlier nodes of that name
+    # /rosout may still have lines of earlier nodes with the same name, so read stderr
     (told,) = [line for line in capfd.readouterr().err.splitlines() if 'frame_log' in line]
     assert f'cannot write {path}: No space left on device.' in told
-    assert node.start()  # and it is tried again
+    assert node.start()  # the node opens the log again
     assert node._frame_log.on
 
 
@@ -89,7 +89,7 @@ def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> N
 
 def test_an_error_that_comes_with_closing_is_told(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As network file systems have it, which write late."""
+    """Network file systems may report a failed write only when the file is closed."""
     told: list[str] = []
     log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
     log.answered('front', 7, {'total': 1.0})
@@ -111,7 +111,7 @@ def test_an_error_that_comes_with_closing_is_told(
 
 
 def written(path: Path) -> list[Any]:
-    """What each line of a frame log says: 'opened', or the stamp of a frame."""
+    """Return 'opened' or the stamp of a frame for each line of a frame log."""
     return ['opened' if 'opened_ns' in entry else entry['stamp_ns']
             for entry in map(json.loads, path.read_text().splitlines())]
 
@@ -151,7 +151,7 @@ def test_what_is_no_frame_log_is_refused_and_left_as_it_is(tmp_path: Path, what:
     if what in ('words', 'empty'):
         path.write_text('dear diary\n' if what == 'words' else '')
     elif what == 'fifo':
-        os.mkfifo(path)  # nobody reads it: opening it for writing would wait for ever
+        os.mkfifo(path)  # without a reader, opening a FIFO for writing blocks
     elif what in ('link', 'dangling link'):
         path.symlink_to(other if what == 'link' else tmp_path / 'absent')
     elif what == 'folder':
@@ -173,7 +173,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, place: str, words
 
 
 def test_a_frame_log_may_go_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
-    """Which stays open when the log is closed."""
+    """Standard output stays open when the log is closed."""
     keep(Path('/dev/stdout'), 1)
     print('still open', flush=True)
     opened, line, last = capfd.readouterr().out.splitlines()

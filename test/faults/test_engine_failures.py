@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that fails once, ten times or for ever, and one that does not answer at all."""
+"""An engine that fails once, ten times or for ever, and an engine that hangs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray
-from faults.invariants import all_accounted_for, Held, right_or_absent
+from faults.invariants import check_label_maps, Held, wait_for_counts
 from faults.numbered import numbered_image
 from node_rig import NODE
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -30,7 +30,7 @@ OK, ERROR = b'\0', b'\2'
 
 
 class Watching:
-    """The ends of a node's topics, and images sent until something is so."""
+    """Publish images to a node and collect its label maps and diagnostics."""
 
     def __init__(self, rig: Any) -> None:
         self.rig = rig
@@ -44,14 +44,14 @@ class Watching:
         self.sent += 1
         self.rig.until(lambda: self.rig.snapshot().frames_in == self.sent)
 
-    def send_until(self, what: Callable[[], Any]) -> None:
-        def so() -> Any:
+    def send_until(self, what: Callable[..., Any]) -> None:
+        def send_and_check() -> Any:
             self.send()
             return what()
-        self.rig.until(so)
+        self.rig.until(send_and_check)
 
     def engine_task(self) -> Any:
-        """The engine's status, reported now."""
+        """Publish diagnostics now and return the status of the engine."""
         count = len(self.reports)
         self.rig.node.monitor.publish()
         self.rig.until(lambda: len(self.reports) > count)
@@ -60,7 +60,7 @@ class Watching:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Back off for hundredths of seconds; how long it really is has a test of its own."""
+    """Shorten the wait after a failure; another test checks its real length."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     monkeypatch.setattr(recovery, 'MOST_SECONDS', 0.05)
 
@@ -79,7 +79,7 @@ def test_the_wait_doubles_from_the_second_failure_on_up_to_five_seconds() -> Non
 
 def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait of an hour, which the test ends: frames that come meanwhile displace each other."""
+    """The wait is an hour, and the test ends it. Newer frames replace older ones meanwhile."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 3600.0)
     monkeypatch.setattr(recovery, 'MOST_SECONDS', 3600.0)
     rig = make_rig()
@@ -96,33 +96,33 @@ def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
     assert (waiting.in_flight, len(rig.faults.tried)) == (1, 2)
     rig.node._supervisor.worker._newest.hold(0.0)
     rig.until(lambda: maps)
-    assert right_or_absent(maps) == [4]
+    assert check_label_maps(maps) == [4]
 
 
 def test_an_engine_that_fails_once_costs_one_frame(make_rig: Any) -> None:
-    """That frame is dropped under a reason, the next is answered by the same pipeline."""
+    """The frame is dropped with a reason, and the same pipeline segments the next frame."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.faults.errors.append(EngineError('out of luck'))
     watching.send()
-    assert all_accounted_for(rig).dropped == {'engine error': 1}
+    assert wait_for_counts(rig).dropped == {'engine error': 1}
     assert (watching.engine_task().level, watching.engine_task().message) == (
         ERROR, 'out of luck')
     watching.send()
     rig.until(lambda: watching.maps)
-    assert right_or_absent(watching.maps) == [1]
+    assert check_label_maps(watching.maps) == [1]
     rig.until(lambda: watching.engine_task().level == OK)
-    assert len(rig.pipelines) == 1 and all_accounted_for(rig).frames_out == 1
+    assert len(rig.pipelines) == 1 and wait_for_counts(rig).frames_out == 1
 
 
 @pytest.mark.parametrize('error', [EngineError('no answer'), RuntimeError('nobody foresaw it')])
 def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
         make_rig: Any, quick: None, error: Exception) -> None:
-    """From the fifth failure in a row on every try is with a pipeline opened anew.
+    """From the fifth failure in a row on, the node opens a new pipeline for each try.
 
-    Each is closed before the next is opened, with nothing left in its memory, and the engine
-    asked for is the one there was. Ten batches are lost to the engine, every other frame is
-    counted as one that came while it was down or was superseded, and no label map is wrong.
+    A pipeline is closed, and its memory is no longer used, before the next one opens. The new
+    pipeline has the same engine. Ten batches are dropped as engine errors. All other dropped
+    frames came while the engine was down or were superseded. No label map is wrong.
     """
     watching = Watching(make_rig())
     rig = watching.rig
@@ -130,14 +130,14 @@ def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
     rig.faults.errors += [error] * 10
     before = len(watching.maps)
     watching.send_until(lambda: not rig.faults.errors and len(watching.maps) > before + 1)
-    counts = all_accounted_for(rig)
+    counts = wait_for_counts(rig)
     kind = 'engine error' if isinstance(error, EngineError) else 'internal error'
     assert counts.dropped[kind] == 10 and counts.dropped['engine down'] > 0
     assert set(counts.dropped) <= {kind, 'engine down', 'superseded'}
     rig.until(lambda: len(watching.maps) == counts.frames_out)
-    numbers = right_or_absent(watching.maps)
+    numbers = check_label_maps(watching.maps)
     assert numbers == sorted(numbers)
-    # after failures 5 to 10
+    # the node reopened the pipeline after the failures 5 to 10
     assert [pipeline.closed for pipeline in rig.pipelines] == [1] * 6 + [0]
     assert rig.asked == ['auto'] + ['onnxruntime-cpu'] * 6
     assert not rig.faults.held_at_close
@@ -146,40 +146,40 @@ def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
 
 def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_ever(
         make_rig: Any, quick: None) -> None:
-    """The node is active and says ERROR with the reason; it holds no more the longer it lasts.
+    """The node stays active and reports ERROR with the reason; its memory does not grow.
 
-    Between two tries it waits, and when the engine works again so does the node.
+    The node waits between two tries. When the engine works again, the node does too.
     """
     watching = Watching(make_rig())
     rig = watching.rig
     log = rig.log()
     rig.faults.forever = EngineError('broken for good')
     watching.send_until(lambda: len(rig.pipelines) == 5)
-    held = Held.by()
+    held = Held.measure()
     for count in (8, 15):
         watching.send_until(lambda count=count: len(rig.pipelines) == count)
         status = watching.engine_task()
         assert status.level == ERROR and 'broken for good' in status.message
         assert 'failures in a row' in status.message and rig.node.state == 'active'
         assert watching.reports[-1].status[0].level == ERROR
-    # a thread that opens comes and goes
-    assert not Held.by().more_than(held, memory=20_000_000, others=2)
+    # the thread that opens a pipeline may be alive or not
+    assert not Held.measure().growth_over(held, memory=20_000_000, others=2)
     assert not watching.maps and rig.snapshot().frames_out == 0
     waits = [b - a for a, b in zip(rig.faults.tried[5:], rig.faults.tried[6:])]
-    assert min(waits) >= 0.05  # the longest wait, on every try by then
+    assert min(waits) >= 0.05  # MOST_SECONDS of the fixture `quick`
     rig.faults.forever = None
     watching.send_until(lambda: watching.maps)
-    right_or_absent(watching.maps)
+    check_label_maps(watching.maps)
     rig.until(lambda: watching.engine_task().level == OK)
     told = [line.msg for line in log]
     rig.until(lambda: 'the engine answers again' in [line.msg for line in log])
     assert [text for text in told if 'failed 5 times in a row and is opened anew' in text]
-    all_accounted_for(rig)
+    wait_for_counts(rig)
 
 
 def test_an_engine_that_cannot_be_opened_again_is_tried_until_it_can(
         make_rig: Any, quick: None) -> None:
-    """What fails is said, frames are counted as dropped, and the sixth opening is the cure."""
+    """The node reports each failure and counts the dropped frames. The sixth opening works."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.openings += [EngineError(f'no memory {i}') for i in range(5)]
@@ -188,16 +188,17 @@ def test_an_engine_that_cannot_be_opened_again_is_tried_until_it_can(
     rig.until(lambda: 'no memory' in watching.engine_task().message or rig.pipelines[1:])
     watching.send_until(lambda: watching.maps)
     assert len(rig.pipelines) == 2 and len(rig.asked) == 7 and not rig.openings
-    right_or_absent(watching.maps)
-    assert all_accounted_for(rig).dropped['engine error'] == 5
+    check_label_maps(watching.maps)
+    assert wait_for_counts(rig).dropped['engine error'] == 5
 
 
 @pytest.mark.parametrize('to', ['inactive', 'unconfigured', 'finalized'])
 def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
         make_rig: Any, quick: None, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
-    """A transition does not wait for the opening, which may take minutes.
+    """A transition does not wait for the opening of a pipeline, which may take minutes.
 
-    What it opens in the end is used where the node is active again by then, and else closed.
+    If the node is active again when the pipeline is open, the node uses it. Otherwise the
+    pipeline is closed.
     """
     watching = Watching(make_rig())
     rig = watching.rig
@@ -220,15 +221,15 @@ def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
         assert rig.node.trigger_deactivate() == SUCCESS
         if to == 'unconfigured':
             assert rig.node.trigger_cleanup() == SUCCESS
-    assert rig.node.state == to and len(rig.pipelines) == 1  # it still is at it
-    counts = all_accounted_for(rig)
+    assert rig.node.state == to and len(rig.pipelines) == 1  # the opening is not finished
+    counts = wait_for_counts(rig)
     go_on.set()
     if to == 'inactive':
         assert rig.node.trigger_activate() == SUCCESS
         rig.peer.destroy_publisher(watching.images)
         watching.images = rig.speaker(Image)
         watching.send_until(lambda: watching.maps)
-        assert right_or_absent(watching.maps)[0] >= counts.frames_in
+        assert check_label_maps(watching.maps)[0] >= counts.frames_in
     else:
         rig.until(lambda: rig.pipelines[1:])
         rig.until(lambda: rig.pipelines[1].closed)
@@ -237,7 +238,7 @@ def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
 
 def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
         make_rig: Any, quick: None) -> None:
-    """However long that takes: the failures it was opened for are the old one's."""
+    """The failures of the old engine do not count for the new one, however long it takes."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.faults.errors += [EngineError('boom')] * 5
@@ -249,13 +250,13 @@ def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
     rig.pipelines[1].gate.set()
     watching.send_until(lambda: len(watching.maps) > 2)
     assert len(rig.pipelines) == 2
-    assert all_accounted_for(rig).dropped['engine error'] == 5
-    right_or_absent(watching.maps)
+    assert wait_for_counts(rig).dropped['engine error'] == 5
+    check_label_maps(watching.maps)
 
 
 def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
         make_rig: Any, quick: None) -> None:
-    """Two batches are at work: the first is the fifth failure, the second is answered."""
+    """Two batches are in flight: the first is the fifth failure, the second succeeds."""
     rig = make_rig(start=False)
     assert rig.node.trigger_configure() == SUCCESS
     rig.pipeline.depth = 2
@@ -275,8 +276,8 @@ def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
     rig.pipeline.gate.set()
     watching.send_until(lambda: len(watching.maps) > 2)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
-    assert all_accounted_for(rig).dropped['engine error'] == 5
-    right_or_absent(watching.maps)
+    assert wait_for_counts(rig).dropped['engine error'] == 5
+    check_label_maps(watching.maps)
 
 
 def test_what_nobody_thought_of_ends_no_thread_for_good(
@@ -295,13 +296,13 @@ def test_what_nobody_thought_of_ends_no_thread_for_good(
     watching.send_until(lambda: len(watching.maps) > 3)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
     assert 'ZeroDivisionError: nobody' in capfd.readouterr().err
-    # the frame it failed on, and any that the engine was given meanwhile
-    assert all_accounted_for(rig).dropped['internal error'] >= 1
+    # the frame that failed, and frames that were submitted before the threads stopped
+    assert wait_for_counts(rig).dropped['internal error'] >= 1
 
 
 def test_a_new_engine_does_not_answer_again(
         make_rig: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """One failure, and the node is configured anew: that is no recovery."""
+    """A node that is configured again after one failure logs no recovery."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.faults.errors.append(EngineError('out of luck'))
@@ -318,7 +319,7 @@ def test_a_new_engine_does_not_answer_again(
 @pytest.mark.parametrize('call', ['submit', 'collect'])
 def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """Nothing can end a call into a library, so what can be done is to say it."""
+    """A call into a library cannot be stopped, so the node can only report that it hangs."""
     monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.1)
     watching = Watching(make_rig())
     rig = watching.rig
@@ -331,12 +332,12 @@ def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
     assert 'the engine has not answered for' in watching.engine_task().message
     rig.pipeline.gate.set()
     rig.until(lambda: watching.maps)
-    assert right_or_absent(watching.maps) == [0] and watching.engine_task().level == OK
+    assert check_label_maps(watching.maps) == [0] and watching.engine_task().level == OK
 
 
 def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """The process asks to end with 75, so that another can start; nothing is closed under it."""
+    """The node asks for exit code 75, so that a new process starts, and closes no pipeline."""
     monkeypatch.setattr(node, 'FINISH_SECONDS', 0.2)
     monkeypatch.setattr(node, 'STOP_SECONDS', 0.2)
     watching = Watching(make_rig())
@@ -352,7 +353,7 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     assert 'the engine is lost to this process' in capfd.readouterr().err
     rig.node.stop()
     assert rig.pipeline.closed == 0
-    # the process ends without waiting for them
+    # the process does not wait for threads of this name when it ends
     assert [thread for thread in threading.enumerate() if thread.name == UNENDING]
     rig.pipeline.gate.set()
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags that are not recordings, and what the whole package must never do with a file.
+"""Hostile bags, and a search for code that would run the content of a file.
 
-What must happen: a hostile bag is one BagError that names it, and what it unpacks to is never
-held in memory beyond the limit; and no module unpickles, evaluates or loads YAML as objects.
+A hostile bag gives one BagError that names it, and unpacking it stays within the memory limit. No
+module unpickles a file, evaluates its text, or loads YAML objects.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def text(value: str) -> bytes:
 
 
 def mcap_of_chunk(chunk: bytes, declared: int, compression: str) -> bytes:
-    """An MCAP file without an index, of one chunk that says it has ``declared`` bytes."""
+    """Make an MCAP file without an index, with one chunk that claims ``declared`` bytes."""
     magic = b'\x89MCAP0\r\n'
     body = struct.pack('<QQQI', 0, 2**62, declared, 0) + text(compression)
     body += struct.pack('<Q', len(chunk)) + chunk
@@ -70,7 +70,7 @@ PACKED = {'zstd': zstd.compress, 'lz4': lz4.frame.compress}
     (2**63, 'a chunk of 9,223,372,036,854,775,808 bytes')])
 def test_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, compression, declared,
                                                             words):
-    """300 MB of zeros in a few kilobytes, said to be less, or said to be more than any chunk."""
+    """300 MB of zeros are packed in a few kilobytes, and the chunk claims another size."""
     path = tmp_path / 'bomb.mcap'
     path.write_bytes(mcap_of_chunk(PACKED[compression](bytes(BOMB)), declared, compression))
     tracemalloc.start()
@@ -84,7 +84,7 @@ def test_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, compressio
 
 @pytest.mark.parametrize('compression', PACKED)
 def test_chunk_of_what_it_says_is_unpacked(tmp_path, compression):
-    """The bounded way unpacks what the library's own way did: same bytes, and several frames."""
+    """The bounded functions unpack the same bytes as the libraries, also several zstd frames."""
     data = np.random.default_rng(2).integers(0, 9, 3_000_000).astype(np.uint8).tobytes()
     unpack = {'zstd': bag_limits._zstd, 'lz4': bag_limits._lz4}[compression]
     assert unpack(PACKED[compression](data), len(data)) == data
@@ -100,12 +100,12 @@ def test_chunk_of_what_it_says_is_unpacked(tmp_path, compression):
     ('sqlite3', CompressionMode.FILE), ('mcap', CompressionMode.NONE),
     ('mcap', CompressionMode.STORAGE)])
 def test_sound_bags_of_every_kind_are_read(tmp_path, storage, mode):
-    """What the limits are put around still works."""
+    """Valid bags can still be read with the limits."""
     assert frames(write_bag(tmp_path / 'bag', messages(), storage, mode)) == 4
 
 
 def test_message_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
-    """Of a bag compressed message by message."""
+    """The bag is compressed message by message."""
     path = write_bag(tmp_path / 'bag', messages(), 'sqlite3', CompressionMode.MESSAGE)
     monkeypatch.setattr(bag_limits._zstd, '__defaults__', (1000,))
     with pytest.raises(BagError, match='unpacks to more than the 1,000'):
@@ -113,7 +113,7 @@ def test_message_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch)
 
 
 def test_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    """Of a bag compressed as a whole, which is unpacked to the temporary folder."""
+    """A bag that is compressed as a whole is unpacked into the temporary folder."""
     path = write_bag(tmp_path / 'bag', messages(), 'sqlite3', CompressionMode.FILE)
     monkeypatch.setattr(bag_limits, 'SPARE_DISK', 1 << 62)
     with pytest.raises(BagError, match=r'does not fit into .* set TMPDIR'):
@@ -121,7 +121,7 @@ def test_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
 
 
 def hostile_database(path: Path, *statements: str) -> Path:
-    """A .db3 file whose tables are what ``statements`` make of a sound recording's."""
+    """Make a valid recording and run the SQL statements on its .db3 file."""
     bag = write_bag(path / 'sound', messages(), 'sqlite3')
     (file,) = bag.glob('*.db3')
     with sqlite3.connect(file) as database:
@@ -139,7 +139,7 @@ def hostile_database(path: Path, *statements: str) -> Path:
     (('ALTER TABLE messages ADD COLUMN more BLOB AS (zeroblob(1000000000))',),
      "columns of 'messages' are computed")])
 def test_database_that_makes_its_rows_up_is_refused(tmp_path, statements, words):
-    """Rows without end, or of gigabytes, from a file of kilobytes."""
+    """A file of kilobytes could compute endless rows or gigabytes."""
     file = hostile_database(tmp_path, *statements)
     for path in (file, file.parent):
         with pytest.raises(BagError, match=words):
@@ -152,7 +152,7 @@ def test_database_that_makes_its_rows_up_is_refused(tmp_path, statements, words)
     ('!!python/object/apply:os.system ["true"]', 'cannot be read as a bag'),
     ('rosbag2_bagfile_information: 7', 'cannot be read as a bag')])
 def test_odd_metadata_is_one_error(tmp_path, metadata, words):
-    """Of a folder whose recording is sound."""
+    """The recording in the folder is valid."""
     path = write_bag(tmp_path / 'bag', messages())
     (path / 'metadata.yaml').write_text(metadata)
     with pytest.raises(BagError, match=words):
@@ -160,7 +160,7 @@ def test_odd_metadata_is_one_error(tmp_path, metadata, words):
 
 
 def test_metadata_cannot_name_files_of_other_folders(tmp_path):
-    """The library takes the last part of every path."""
+    """The library uses only the file name of each path."""
     path = write_bag(tmp_path / 'bag', messages())
     other = write_bag(tmp_path / 'other', messages())
     (name,) = [file.name for file in other.glob('*.mcap')]
@@ -172,7 +172,7 @@ def test_metadata_cannot_name_files_of_other_folders(tmp_path):
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_damaged_bag_is_read_or_one_error(tmp_path, storage):
-    """150 times a few bytes changed or the end cut off: frames, or one error with the path."""
+    """Change a few bytes or cut off the end, 150 times: frames, or one error with the path."""
     path = write_bag(tmp_path / 'bag', messages(), storage)
     (file,) = path.glob('*.mcap' if storage == 'mcap' else '*.db3')
     whole, rng, read = file.read_bytes(), random.Random(9), 0
@@ -194,7 +194,7 @@ def test_damaged_bag_is_read_or_one_error(tmp_path, storage):
 
 
 def test_commands_say_it_in_one_error(tmp_path, capsys):
-    """`trt_seg replay` of a bomb exits with 2."""
+    """`trt_seg replay` of a decompression bomb exits with 2."""
     path = tmp_path / 'bomb.mcap'
     path.write_bytes(mcap_of_chunk(zstd.compress(bytes(BOMB)), 1000, 'zstd'))
     assert cli.main(['replay', str(path), '--out', str(tmp_path / 'out')]) == 2
@@ -207,7 +207,7 @@ UNPICKLERS = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'cloud
 
 
 def name_of(node: ast.expr) -> str:
-    """Dotted name of what is called, such as ``yaml.load``."""
+    """Return the dotted name of a called function, such as ``yaml.load``."""
     if isinstance(node, ast.Attribute):
         return f'{name_of(node.value)}.{node.attr}'
     return node.id if isinstance(node, ast.Name) else ''
@@ -221,7 +221,7 @@ def keyword(call: ast.Call, name: str) -> object:
 
 
 def unsafe(tree: ast.AST) -> list[str]:
-    """What of a file would run code that it reads: names and lines."""
+    """Find the imports and calls that could run the content of a file."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -244,7 +244,7 @@ def unsafe(tree: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize('path', OURS, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_no_file_runs_what_it_reads(path):
-    """No pickle, no eval, no shell, YAML by the safe loader, arrays without objects."""
+    """No pickle, no eval, no shell, only the safe YAML loader, arrays without objects."""
     assert unsafe(ast.parse(path.read_text('utf-8'))) == []
 
 
@@ -253,5 +253,5 @@ def test_no_file_runs_what_it_reads(path):
     'np.load(f)', 'np.load(f, allow_pickle=True)', 'torch.load(f)',
     'subprocess.run(x, shell=True)', 'os.system(x)'])
 def test_the_check_finds_what_it_looks_for(line):
-    """Each of these would be found."""
+    """The search finds each of these lines."""
     assert unsafe(ast.parse(line))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that is refused and a GPU that is lost.
+"""GPU memory that is refused, and a GPU that is lost.
 
-There need be no GPU: what is simulated is the error that the GPU's driver gives, raised where the
-GPU pipeline would raise it, at its submit, its collect or its lending of pinned memory. What the
-node does about it is real, and so are its labels, which come from the CPU.
+These tests need no GPU. Only the driver's errors are simulated: they are raised in submit, in
+collect or in the lending of pinned memory, as in the GPU pipeline. The node's reaction is real.
+The labels are real too: the CPU computes them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ pytest.importorskip('rclpy')
 pytest.importorskip('cuda.bindings', reason='needs cuda-python, whose error codes are meant')
 
 from diagnostic_msgs.msg import DiagnosticArray
-from faults.invariants import all_accounted_for, right_or_absent, said_in_one_line
+from faults.invariants import check_label_maps, check_said_once, wait_for_counts
 from faults.numbered import numbered_image
+from faults.processes import IMPORT_PATH
 from node_processes import Peer
 from node_rig import NODE
 from sensor_msgs.msg import Image
@@ -38,7 +39,7 @@ STICKY = ('CUDA_ERROR_ILLEGAL_ADDRESS', 'CUDA_ERROR_LAUNCH_FAILED', 'CUDA_ERROR_
 
 
 def refused(function: str, name: str) -> GpuError:
-    """What a driver call raises that failed, as engines/cuda_driver.py words it."""
+    """Make the error that a failed driver call raises."""
     return GpuError(f'{function} failed with {name}: simulated', name)
 
 
@@ -56,7 +57,7 @@ def report(rig: Any, reports: list[DiagnosticArray]) -> list[Any]:
 
 @pytest.mark.parametrize('name', PASSING)
 def test_an_error_that_passes_costs_a_frame(make_rig: Any, name: str) -> None:
-    """Device out of memory, say: that frame is dropped, ERROR until the next is answered."""
+    """The frame is dropped. The engine is in ERROR until the next frame succeeds."""
     rig = make_rig()
     images, maps, reports = ends(rig)
     rig.faults.errors.append(refused('cuMemAlloc', name))
@@ -66,12 +67,12 @@ def test_an_error_that_passes_costs_a_frame(make_rig: Any, name: str) -> None:
     assert status[1].level == ERROR and name in status[1].message
     images.publish(numbered_image(1))
     rig.until(lambda: maps)
-    assert right_or_absent(maps) == [1] and rig.node.exit_code is None
-    all_accounted_for(rig)
+    assert check_label_maps(maps) == [1] and rig.node.exit_code is None
+    wait_for_counts(rig)
 
 
 def test_pinned_memory_that_is_refused_costs_frames_until_it_is_had(make_rig: Any) -> None:
-    """The image cannot be taken: dropped under a reason, WARN says what the driver said."""
+    """The node cannot take the image: it drops it, and WARN quotes the driver's error."""
     rig = make_rig('transport:=direct')
     images, maps, reports = ends(rig)
     rig.faults.lending = refused('cuMemHostAlloc', 'CUDA_ERROR_OUT_OF_MEMORY')
@@ -84,8 +85,8 @@ def test_pinned_memory_that_is_refused_costs_frames_until_it_is_had(make_rig: An
     rig.faults.lending = None
     images.publish(numbered_image(3))
     rig.until(lambda: maps)
-    assert right_or_absent(maps) == [3] and report(rig, reports)[2].level == OK
-    assert all_accounted_for(rig).frames_in == 4
+    assert check_label_maps(maps) == [3] and report(rig, reports)[2].level == OK
+    assert wait_for_counts(rig).frames_in == 4
 
 
 def lose_in_a_batch(rig: Any, error: EngineError) -> None:
@@ -93,7 +94,7 @@ def lose_in_a_batch(rig: Any, error: EngineError) -> None:
 
 
 def lose_in_taking(rig: Any, error: EngineError) -> None:
-    rig.faults.lending = error  # asked for when a larger image comes
+    rig.faults.lending = error  # raised when a larger image needs more memory
 
 
 def lose_in_opening(rig: Any, error: EngineError) -> None:
@@ -102,12 +103,12 @@ def lose_in_opening(rig: Any, error: EngineError) -> None:
 
 
 @pytest.mark.parametrize(('lose', 'name'), [
-    *((lose_in_batch, name) for lose_in_batch in (lose_in_a_batch,) for name in STICKY),
+    *((lose_in_a_batch, name) for name in STICKY),
     (lose_in_taking, STICKY[0]), (lose_in_opening, STICKY[0])])
 def test_a_gpu_that_is_lost_is_the_end_of_the_process(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
         lose: Callable[..., None], name: str) -> None:
-    """The node asks for exit code 75, says ERROR, opens nothing and publishes nothing more."""
+    """The node asks for exit code 75, reports ERROR, and opens and publishes nothing more."""
     from trt_segmentation.serving import recovery
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     rig = make_rig('transport:=direct')
@@ -129,14 +130,14 @@ def test_a_gpu_that_is_lost_is_the_end_of_the_process(
     after = rig.snapshot().frames_out
     for _ in range(3):
         lost()
-    counts = all_accounted_for(rig)
+    counts = wait_for_counts(rig)
     assert counts.frames_out == after
     assert counts.dropped['take error' if lose is lose_in_taking else 'engine down'] >= 3
     for status in report(rig, reports)[:2]:
         assert status.level == ERROR and name in status.message
-    right_or_absent(maps)
+    check_label_maps(maps)
     assert len(rig.pipelines) == 1
-    # not /rosout, which may still have lines of earlier nodes of that name
+    # /rosout may still have lines of earlier nodes with the same name, so read stderr
     (said,) = [line for line in capfd.readouterr().err.splitlines()
                if 'the GPU is lost to this process' in line]
     assert name in said and 'exit code 75' in said
@@ -157,9 +158,9 @@ raise SystemExit(node.main())
 
 def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
         ros: Any, digits_card: Path) -> None:
-    """Five images are answered, rightly; the sixth loses the GPU, and the process ends.
+    """Five images get right label maps. The sixth loses the GPU, and the process ends.
 
-    It says so in its last diagnostics and in one line, and ends by itself, with no crash.
+    The process reports it in its last diagnostics and in one log line, and ends without a crash.
     """
     peer = Peer(ros)
     maps: list[Image] = []
@@ -171,8 +172,7 @@ def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
         [sys.executable, '-c', PROCESS, '--ros-args', '-p', f'model:={digits_card}'],
         stderr=subprocess.PIPE, text=True,
         env={**os.environ, 'ROS_DOMAIN_ID': str(ros.get_domain_id()),
-             'PYTHONPATH': os.pathsep.join(map(str, (Path(__file__).parents[1],
-                                                     Path(__file__).parents[2])))})
+             'PYTHONPATH': IMPORT_PATH})
     try:
         number = 0
 
@@ -189,8 +189,8 @@ def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
     finally:
         process.kill()
     assert process.returncode == 75, log
-    said_in_one_line(log, 'the GPU is lost to this process')
-    numbers = right_or_absent(maps)
+    check_said_once(log, 'the GPU is lost to this process')
+    numbers = check_label_maps(maps)
     assert numbers and len(numbers) <= 5 and numbers == sorted(numbers)
     last = [status for array in reports for status in array.status
             if status.name == 'trt_segmentation: engine'][-1]

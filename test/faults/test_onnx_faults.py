@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files cut off, spoilt and hostile, given to everything that opens one.
+"""ONNX files that are cut off, damaged or hostile, given to every reader of ONNX files.
 
-What must happen: `trt_seg inspect`, `trt_seg build` and the opening of an engine each say in one
-clear error what is wrong with the file, naming it; nothing outside the model's folder is read;
-and no memory is taken for sizes that are only said.
+`trt_seg inspect`, `trt_seg build` and the opening of an engine each give one clear error that
+names the file. No file outside the model's folder is read. No memory is allocated for a size that
+the file only claims.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from trt_segmentation.model.signature import Tensor
 from trt_segmentation.untrusted.onnx_file import INNER, NAMES, summarise
 
 SPARE = 150 << 20
-"""Bytes a library may take on the way to its error, besides twice the file's own."""
+"""Bytes that a library may allocate before its error, in addition to twice the file size."""
 QUIET = 3_000
-"""Characters of the longest error."""
+"""An error message has fewer characters than this."""
 
 
 @pytest.fixture(scope='module')
@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
 
 def write(folder: Path, name: str, content: bytes,
           classes: str | tuple[str, ...] = tuple('abcde')) -> Path:
-    """A network and its card; returns the card's path."""
+    """Write a network and its card, and return the path of the card."""
     (folder / f'{name}.onnx').write_bytes(content)
     card = folder / f'{name}.yaml'
     card.write_text(yaml.safe_dump({
@@ -70,9 +70,9 @@ def write(folder: Path, name: str, content: bytes,
 
 
 def peak_memory(run: Callable[[], object]) -> int:
-    """Bytes by which this process grew at most while it ran; 0 where the system does not tell."""
+    """Run a function and return the growth of peak memory in bytes; 0 if it is unknown."""
     try:
-        Path('/proc/self/clear_refs').write_text('5')       # forget the peak so far
+        Path('/proc/self/clear_refs').write_text('5')       # resets the peak
     except OSError:
         run()
         return 0
@@ -83,10 +83,11 @@ def peak_memory(run: Callable[[], object]) -> int:
 
 def resident() -> int:
     text = Path('/proc/self/status').read_text()
-    return int(re.search(r'VmHWM:\s+(\d+) kB', text)[1]) << 10
+    (kilobytes,) = re.findall(r'VmHWM:\s+(\d+) kB', text)
+    return int(kilobytes) << 10
 
 
-def error_of(run: Callable[[], object]) -> str:
+def error_of(run: Callable[..., object]) -> str:
     with pytest.raises((EngineError, GraphError)) as caught:
         run()
     return str(caught.value)
@@ -98,20 +99,20 @@ def told(text: str, name: str, words: str) -> bool:
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_an_engine(folder, name):
-    """Opening an engine, and the digest that a cached engine is found by, refuse the file."""
+    """Opening an engine fails, and so does the digest that names an engine in the cache."""
     card = load_card(folder / f'{name}.yaml')
     content, words = FILES[name]
     texts: list[str] = []
     grown = peak_memory(lambda: texts.append(error_of(lambda: OnnxRuntimeEngine(card))))
     assert told(texts[0], f'{name}.onnx', words), texts
     assert grown < 2 * len(content) + SPARE
-    if name not in ('wide', 'large', 'many', 'cycle'):      # of these only the graph is wrong
+    if name not in ('wide', 'large', 'many', 'cycle'):      # only the graph of these is wrong
         assert told(error_of(lambda: model_digest(card.model)), f'{name}.onnx', words)
 
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_inspect(folder, name, capsys):
-    """It exits with 2 and one error, or with 1 and what there is to say of an absurd size."""
+    """The exit code is 2 with one error, or 1 with a report for an absurd size."""
     content, words = FILES[name]
     codes: list[int] = []
     path = str(folder / f'{name}.onnx')
@@ -127,7 +128,7 @@ def test_hostile_file_is_one_clear_error_of_inspect(folder, name, capsys):
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_a_build(folder, name, capsys, tmp_path):
-    """It exits with 2 and one error, and no plan is written."""
+    """The exit code is 2 with one error, and no plan is written."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     content, words = FILES[name]
     codes: list[int] = []
@@ -142,7 +143,7 @@ def test_hostile_file_is_one_clear_error_of_a_build(folder, name, capsys, tmp_pa
 
 
 def test_nothing_outside_the_folder_is_opened(folder, monkeypatch):
-    """Not even to be hashed: a digest of /dev/zero would never end."""
+    """The digest does not read such a file either: /dev/zero has no end."""
     opened = []
     real = os.open
 
@@ -158,7 +159,7 @@ def test_nothing_outside_the_folder_is_opened(folder, monkeypatch):
 
 
 def test_sound_external_data_is_taken(folder):
-    """The weights beside the model are found, and are part of its digest."""
+    """The weights beside the model are read and are part of its digest."""
     model = network(external(location='weights.bin', offset=0, length=60))
     card = load_card(write(folder, 'sound', model.SerializeToString()))
     assert summarise(card.model).external == {'weights.bin': 60}
@@ -169,7 +170,7 @@ def test_sound_external_data_is_taken(folder):
 
 
 def test_a_git_lfs_pointer_is_called_one(folder, capsys):
-    """In the place of the model, and of its weights, by every command that opens it."""
+    """A pointer instead of the model, and instead of its weights, gives the same advice."""
     pointer = (b'version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * b'a'
                + b'\nsize 5000000\n')
     model = network(external(location='weights.bin', offset=0, length=60))
@@ -184,7 +185,7 @@ def test_a_git_lfs_pointer_is_called_one(folder, capsys):
 
 
 def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
-    """Inspect would list the classes of a network without a card."""
+    """Inspect lists every class of a network without a card, so the number is bounded."""
     image = Tensor('image', 'float32', (1, 3, 32, 32))
     for classes, words in ((65535, '65535 classes; a label map tells 65534 apart'),
                            (10**10, r'has 4e\+10 numbers; at most 2.15e\+09 are taken')):
@@ -193,14 +194,14 @@ def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
 
 
 def test_pipe_is_not_waited_for(tmp_path):
-    """A named pipe called .onnx is said not to be there; reading it would block for ever."""
+    """A named pipe counts as a missing file, because reading it would block."""
     os.mkfifo(tmp_path / 'pipe.onnx')
     with pytest.raises(EngineError, match='there is no ONNX file'):
         summarise(tmp_path / 'pipe.onnx')
 
 
 def test_field_numbers_are_those_of_onnx():
-    """What is looked into, and what are names, by the onnx package's own description."""
+    """The reader's tables of fields agree with the onnx package's own description."""
     kinds = onnx.ModelProto.DESCRIPTOR.file.message_types_by_name
 
     def kind(name):
@@ -211,7 +212,7 @@ def test_field_numbers_are_those_of_onnx():
         assert {n: fields[n].message_type.name for n in inner} == {
             n: f'{name}Proto' for n, name in inner.items()}
         assert {fields[n].type for n in NAMES[message]} <= {fields[1].TYPE_STRING}
-        # every message that can hold weights is looked into
+        # the reader walks into every message that can hold weights
         holders = {'TensorProto', 'SparseTensorProto', 'GraphProto', 'NodeProto',
                    'AttributeProto', 'FunctionProto', 'TrainingInfoProto'}
         assert {n for n, f in fields.items()
@@ -219,7 +220,7 @@ def test_field_numbers_are_those_of_onnx():
 
 
 def open_or_refuse(path: Path) -> str:
-    """What becomes of one spoilt file: refused by both, or read by both."""
+    """Open and inspect a damaged file; say whether an engine opened or refused it."""
     card = load_card(path.with_suffix('.yaml'))
     try:
         OnnxRuntimeEngine(card).close()
@@ -235,13 +236,13 @@ def open_or_refuse(path: Path) -> str:
 
 
 def spoil(folder: Path, how: str, count: int, seed: int) -> Counter[str]:
-    """Spoil the demo network at random places and open what is left."""
+    """Damage the demo network at random places and open it."""
     whole = load_card('street').model.read_bytes()
     card = write(folder, how, whole, 'street')
-    rng, seen = random.Random(seed), Counter()
+    rng, seen = random.Random(seed), Counter[str]()
     for _ in range(count):
         data = bytearray(whole)
-        # half of the places in the head, where graphs are; most of a file is weights
+        # half of the places are in the first bytes with the graph, because most bytes are weights
         at = rng.randrange(len(data) if rng.randrange(2) else 20_000)
         if how == 'cut':
             del data[at:]
@@ -254,12 +255,12 @@ def spoil(folder: Path, how: str, count: int, seed: int) -> Counter[str]:
 
 
 def test_network_cut_off_anywhere_is_refused(tmp_path):
-    """At 100 random places; a file cut off between two fields is refused by what it lacks."""
+    """At 100 random places, also between two fields."""
     assert spoil(tmp_path, 'cut', 100, seed=1) == {'refused': 100}
 
 
 def test_network_with_a_flipped_bit_is_refused_or_opens(tmp_path):
-    """At 60 random places; a weight may have any value, so some open."""
+    """At 60 random places. Some networks open, because a weight may have any value."""
     assert spoil(tmp_path, 'flip', 60, seed=2).total() == 60
 
 
@@ -267,7 +268,7 @@ def test_network_with_a_flipped_bit_is_refused_or_opens(tmp_path):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('how', ['cut', 'flip'])
 def test_spoilt_networks_by_the_thousand(tmp_path, how):
-    """The same, 3,000 of each."""
+    """The same with 3,000 of each."""
     assert spoil(tmp_path, how, 3000, seed=3).total() == 3000
 
 
@@ -280,7 +281,7 @@ path, how = Path(sys.argv[1]), sys.argv[2]
 message = onnx_file._Walk.read_message
 
 def change(*args):
-    onnx_file._Walk.read_message = message    # once: the size is known, and no byte is read yet
+    onnx_file._Walk.read_message = message       # only once, before the first byte is read
     if how == 'grown':
         with path.open('ab') as file:
             file.write(bytes(100))
@@ -298,7 +299,7 @@ except EngineError as error:
 
 @pytest.mark.parametrize('how', ['0', '5000', '300000', 'grown'])
 def test_file_that_changes_its_size_while_it_is_read_is_one_error(tmp_path, how):
-    """In a process of its own: a mapped file that gets shorter ends the process by SIGBUS."""
+    """In its own process, because a mapped file that gets shorter would end it with SIGBUS."""
     path = tmp_path / 'net.onnx'
     weights = np.ones((CLASSES, 30_000, 1, 1), np.float32).tobytes()
     path.write_bytes(network(declares(CLASSES, 30_000, 1, 1, data=weights)).SerializeToString())
@@ -313,17 +314,17 @@ WEIGHTS_CUT = """
 import os, sys
 from pathlib import Path
 import numpy as np
-from trt_segmentation.engines import onnxruntime_cpu as onnxruntime
+from trt_segmentation.engines import onnxruntime_cpu
 from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import load_card
 weights, when = Path(sys.argv[2]), sys.argv[3]
-give = getattr(onnxruntime, 'give_weights', None)
+give = onnxruntime_cpu.give_weights
 if when == 'before':
     def cut_first(*args):
         os.truncate(weights, 5)
         return give(*args)
-    onnxruntime.give_weights = cut_first
+    onnxruntime_cpu.give_weights = cut_first
 try:
     engine = OnnxRuntimeEngine(load_card(sys.argv[1]))
     if when == 'after':
@@ -342,12 +343,12 @@ except EngineError as error:
     ('before', 'EngineError .*w.bin has 5 bytes now, and .*net.onnx needs 48,060: '),
     ('after', r'answer \(1, 5, 32, 32\) 6.0')])
 def test_weights_beside_a_network_that_are_cut_off(tmp_path, when, said):
-    """While the network is opened: one error. Later: the engine does not need the file any more.
+    """If it happens while the network is opened, there is one error. Later it has no effect.
 
-    Every run reads the table, so a mapping of the file would end the process.
+    Every run reads the table, so the process would end if the file were mapped.
     """
     def table(model):
-        """Add a row of a large table to the image; its largest number says which."""
+        """Add a row of a large table to the image; the image's maximum is the row's index."""
         graph = model.graph
         graph.initializer.append(numpy_helper.from_array(
             np.ones((4000, 3, 1, 1), np.float32), 'table'))
@@ -368,7 +369,7 @@ def test_weights_beside_a_network_that_are_cut_off(tmp_path, when, said):
 
 @pytest.mark.parametrize('make', ['folder', 'pipe', 'device', 'empty', 'proc'])
 def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
-    """None is waited for, and none is read without end."""
+    """No reader waits for such a file or reads it without end."""
     path = tmp_path / 'net.onnx'
     {'folder': path.mkdir, 'pipe': lambda: os.mkfifo(path), 'empty': path.touch,
      'device': lambda: path.symlink_to('/dev/zero'),
@@ -378,7 +379,7 @@ def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
 
 
 def test_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
-    """Between the check and the opening."""
+    """The pipe appears after the check and before the file is opened."""
     path = tmp_path / 'net.onnx'
     os.mkfifo(path)
     monkeypatch.setattr(os.path, 'isfile', lambda path: True)

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Engine files cut off and spoilt, in the cache and wherever a user put one.
+"""Plans that are cut off or damaged, in the cache and at a path that a user names.
 
-What must happen: a plan is machine code, so nothing of it reaches TensorRT unless this user owns
-it, nobody else can write it, and its hash is the one recorded. A spoilt plan in the cache is built
-again; of a spoilt plan by path one clear error says so; and no plan outside the cache is ever
-deserialised.
+A plan is machine code. TensorRT gets a plan only if this user owns the file, nobody else can write
+it, and its hash is the recorded one. A damaged plan in the cache is built again. A damaged plan at
+another path gives one clear error. No plan outside the cache is ever deserialised.
 """
 
 from __future__ import annotations
@@ -65,28 +64,23 @@ def places(size: int, seed: int) -> list[int]:
 
 @pytest.mark.parametrize('how', SPOILS)
 def test_spoilt_plan_in_the_cache_is_never_loaded(how, plan, tmp_path):
-    """At 200 random places: it is not loaded, and the sound one that is built instead is."""
+    """A plan damaged at any of 200 random places is built again and never loaded."""
     rng = random.Random(1)
     cache = EngineCache(tmp_path)
     cache.get(KEY, lambda: plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
-    for at in places(len(plan.data), 2):
+    built: list[int] = []
+    loaded: list[bytes] = []
+    for count, at in enumerate(places(len(plan.data), 2), 1):
         path.write_bytes(SPOILS[how](plan.data, at, rng))
         path.chmod(0o600)
-        loaded: list[bytes] = []
-        built: list[int] = []
-
-        def build_again(at: int = at, built: list[int] = built) -> Plan:
-            built.append(at)
-            return plan
-
-        cache.get(KEY, build_again, lambda plan, loaded=loaded: loaded.append(plan.data))
-        assert (built, loaded) == ([at], [plan.data])
+        cache.get(KEY, lambda: built.append(1) or plan, lambda plan: loaded.append(plan.data))
+        assert (len(built), loaded) == (count, [plan.data] * count), f'spoilt at byte {at}'
 
 
 @pytest.mark.parametrize('how', SPOILS)
 def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
-    """At 200 random places, and by `trt_seg inspect` at one of them."""
+    """At 200 random places."""
     rng = random.Random(3)
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
@@ -100,7 +94,7 @@ def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
 
 @pytest.mark.parametrize('how', SPOILS)
 def test_spoilt_sidecar_is_one_clear_error_or_says_the_same(how, plan, tmp_path, capsys):
-    """At 200 random places: the file is refused, or what it says of itself still is one JSON."""
+    """At 200 random places: the sidecar is refused, or it is still valid JSON."""
     rng = random.Random(5)
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
@@ -130,7 +124,7 @@ HOSTILE_SIDECARS: dict[str, Callable[[dict], object]] = {
 
 @pytest.mark.parametrize('how', HOSTILE_SIDECARS)
 def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys):
-    """The hash is right, so whoever wrote it may say anything: no traceback, no escape codes."""
+    """Anyone can write a sidecar with a right hash: no traceback and no escape codes result."""
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
     said = HOSTILE_SIDECARS[how](json.loads(sidecar_path(path).read_text()))
@@ -143,7 +137,7 @@ def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys
 
 
 def test_sidecar_without_end_is_not_read(plan, tmp_path):
-    """JSON of 300 MB, and JSON nested 100,000 deep."""
+    """JSON of 300 MB, and JSON with 100,000 levels."""
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
     with sidecar_path(path).open('wb') as file:
@@ -156,7 +150,7 @@ def test_sidecar_without_end_is_not_read(plan, tmp_path):
 
 
 def calls() -> dict[str, list[str]]:
-    """Where in the package something is called, by its name."""
+    """List the files of the package that call each function, by its name."""
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text('utf-8'))):
@@ -167,11 +161,11 @@ def calls() -> dict[str, list[str]]:
 
 
 def test_plans_reach_tensorrt_from_the_cache_only():
-    """Whoever adds another way in has to say so here, and give it a --trust.
+    """A new call that gives a plan to TensorRT must be added here, and needs a --trust option.
 
-    Deserialised are what TensorRtEngine is given, which open_engine and the self-test take from
-    the cache, and what was built in the same call. A plan by path is read by inspect, which
-    reads its sidecar and hashes the plan, and by build --out, which then replaces it.
+    TensorRtEngine deserialises plans that open_engine takes from the cache, and builder/build.py
+    deserialises a plan that it has just built. The command inspect reads a plan's sidecar and
+    hashes the plan. The command build --out reads a plan to check it, and then replaces it.
     """
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
@@ -183,7 +177,7 @@ def test_plans_reach_tensorrt_from_the_cache_only():
 
 
 def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch, capsys):
-    """It reads what was recorded when the plan was built, so it runs nothing of it."""
+    """Inspect reads the facts that were recorded with the plan, and runs no code of the plan."""
     import sys
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stamps that go backwards, bags that loop, and clocks that stop, jump or come late."""
+"""Stamps that go backwards, bags that loop, and clocks that stop, jump or start late."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest.importorskip('rclpy')
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from faults.invariants import all_accounted_for, right_or_absent
+from faults.invariants import check_label_maps, wait_for_counts
 from faults.numbered import FIRST_SECOND, numbered_image
 from node_rig import NODE
 from rcl_interfaces.srv import SetParameters
@@ -42,14 +42,14 @@ def answer(rig: Any, images: Any, maps: list[Image], number: int) -> None:
 
 
 def test_stamps_that_go_backwards_are_copied_as_they_are(make_rig: Any) -> None:
-    """A stamp is the camera's affair: every image is answered, in the order they came."""
+    """The node does not judge stamps: it segments every image in the order of arrival."""
     rig = make_rig()
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     order = [*range(20, 0, -1), 50, 30, 40]
     for number in order:
         answer(rig, images, maps, number)
-    assert right_or_absent(maps) == order
-    assert all_accounted_for(rig).frames_out == len(order)
+    assert check_label_maps(maps) == order
+    assert wait_for_counts(rig).frames_out == len(order)
 
 
 def tell(rig: Any, clock: Any, second: float) -> None:
@@ -59,10 +59,10 @@ def tell(rig: Any, clock: Any, second: float) -> None:
 
 
 def test_a_bag_that_loops_and_jumps_goes_on_being_answered(make_rig: Any) -> None:
-    """The clock goes back to the bag's start, and then on by an hour: no frame is held up.
+    """The clock jumps back to the start of the bag, and then an hour ahead: no frame waits.
 
-    Stamps are of the same time as the clock in the first rounds, so ages are real ones; none is
-    negative, and rates stay finite.
+    In the first rounds stamps and clock show the same time. No age is negative, and rates stay
+    finite.
     """
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -73,8 +73,8 @@ def test_a_bag_that_loops_and_jumps_goes_on_being_answered(make_rig: Any) -> Non
             tell(rig, clock, start + step * 0.05)
             answer(rig, images, maps, number)
             number += 1
-    assert right_or_absent(maps) == list(range(number))
-    counts = all_accounted_for(rig)
+    assert check_label_maps(maps) == list(range(number))
+    counts = wait_for_counts(rig)
     assert counts.frames_out == number and not counts.dropped
     assert 0 <= counts.fps_in < 1000 and counts.latency_ms['age']['p50'] >= 0
 
@@ -86,7 +86,7 @@ EXTREME = [Time(sec=2**31 - 1, nanosec=10**9 - 1), Time(), Time(nanosec=1), Time
 
 @pytest.mark.parametrize('at_start', [True, False])
 def test_a_clock_that_holds_no_time_is_ignored_and_counted(make_rig: Any, at_start: bool) -> None:
-    """On a node that was started on sim time, and on one that a stranger sets to it by service."""
+    """The node was started with sim time, or a service call switched it to sim time."""
     rig = on_sim_time(make_rig) if at_start else make_rig('diagnostics_period:=0.1')
     if not at_start:
         client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
@@ -115,7 +115,7 @@ def test_a_clock_that_holds_no_time_is_ignored_and_counted(make_rig: Any, at_sta
 
 
 def test_the_ends_of_time_are_times(make_rig: Any) -> None:
-    """The clock jumps from the first nanosecond to the last that a stamp can hold, and back."""
+    """The clock jumps between the first and the last time that a stamp can hold."""
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
@@ -127,13 +127,13 @@ def test_the_ends_of_time_are_times(make_rig: Any) -> None:
         answer(rig, images, maps, number)
         rig.until(lambda count=count: len(reports) > count)
         number += 1
-    counts = all_accounted_for(rig)
+    counts = wait_for_counts(rig)
     assert counts.frames_out == number and 0 <= counts.fps_in < 1000
     assert rig.node.errors.count == rig.node.bad_clocks.count == 0
 
 
 def test_use_sim_time_set_over_and_over_while_the_clock_runs(make_rig: Any) -> None:
-    """Each change makes or destroys a subscription in a callback of the executor."""
+    """Each change creates or destroys a subscription in a callback of the executor."""
     rig = make_rig()
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     clock = rig.peer.create_publisher(Clock, '/clock', 10)
@@ -146,12 +146,12 @@ def test_use_sim_time_set_over_and_over_while_the_clock_runs(make_rig: Any) -> N
         rig.until(future.done)
         assert future.result().results[0].successful
         answer(rig, images, maps, number)
-    assert rig.node.errors.count == 0 and right_or_absent(maps) == list(range(60))
+    assert rig.node.errors.count == 0 and check_label_maps(maps) == list(range(60))
 
 
 def test_sim_time_that_stops_stops_nothing_but_the_clock(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames are answered, diagnostics come, an engine is retried and transitions work."""
+    """Frames are segmented, diagnostics come, an engine is tried again, transitions work."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -162,7 +162,7 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
     count = len(reports)
     rig.until(lambda: len(reports) > count + 3)
     assert reports[-1].header.stamp == reports[count].header.stamp == Time(sec=FIRST_SECOND + 1)
-    rig.faults.errors += [EngineError('no answer')] * 6  # the pipeline is opened anew, too
+    rig.faults.errors += [EngineError('no answer')] * 6  # enough to reopen the pipeline
 
     def answered() -> bool:
         nonlocal number
@@ -172,8 +172,8 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
         return len(maps) > 10
 
     rig.until(answered)
-    right_or_absent(maps)
-    assert all_accounted_for(rig).dropped['engine error'] == 6 and len(rig.pipelines) == 3
+    check_label_maps(maps)
+    assert wait_for_counts(rig).dropped['engine error'] == 6 and len(rig.pipelines) == 3
     assert rig.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert rig.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
@@ -181,16 +181,17 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
 @pytest.mark.parametrize('came', [True, False])
 def test_what_came_while_sim_time_stands_leaves_the_window(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, came: bool) -> None:
-    """Else an hour would be kept, and read as the rate of one second."""
+    """Otherwise the node would report an hour of frames as the rate of one second."""
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     if came:
         tell(rig, rig.speaker(Clock, '/clock'), FIRST_SECOND + 1.0)
     for number in range(20):
         answer(rig, images, maps, number)
-    assert all_accounted_for(rig).fps_out > 0
+    assert wait_for_counts(rig).fps_out > 0
     monotonic = time.monotonic
-    with monkeypatch.context() as later:  # 2 s until it counts as standing, 10 s of window
+    # the clock counts as stopped after 2 s, and the window is 10 s
+    with monkeypatch.context() as later:
         later.setattr(clock_module.time, 'monotonic', lambda: monotonic() + 12.1)
         counts = rig.snapshot()
         assert (counts.fps_in, counts.fps_out, counts.latency_ms) == (0.0, 0.0, {})
@@ -199,7 +200,7 @@ def test_what_came_while_sim_time_stands_leaves_the_window(
 
 
 def test_a_clock_that_comes_late_is_waited_for_by_nobody(make_rig: Any) -> None:
-    """Without /clock frames are answered and diagnostics WARN; with it the warning is gone."""
+    """Without /clock the node segments frames and warns; with /clock the warning ends."""
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     reports = rig.hear(DiagnosticArray, '/diagnostics')
@@ -212,7 +213,7 @@ def test_a_clock_that_comes_late_is_waited_for_by_nobody(make_rig: Any) -> None:
     for number in range(5, 10):
         answer(rig, images, maps, number)
     rig.until(lambda: reports[-1].status[0].level == OK)
-    assert right_or_absent(maps) == list(range(10))
-    counts = all_accounted_for(rig)
+    assert check_label_maps(maps) == list(range(10))
+    counts = wait_for_counts(rig)
     assert counts.frames_out == 10 and counts.latency_ms['age']['p50'] == pytest.approx(
         500.0, abs=1e-3)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Model cards that are no model cards: bombs, giants, wrong types.
+"""Hostile model cards: YAML bombs, huge files, wrong types.
 
-What must happen: one ModelCardError of a few lines that names the file and what is wrong, within
-a second and a few megabytes.
+Each gives one short ModelCardError that names the file and the mistake, within a second and a few
+megabytes.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def refused(path: Path) -> str:
 
 @pytest.mark.parametrize('name', CARDS)
 def test_card_is_refused_in_a_few_lines(name, tmp_path, capsys):
-    """By load_card, and by a command: exit code 2 and one error."""
+    """load_card raises one error, and a command exits with 2 and one error."""
     text, words = CARDS[name]
     path = tmp_path / 'odd.yaml'
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -149,12 +149,12 @@ def test_card_is_refused_in_a_few_lines(name, tmp_path, capsys):
     ('circle', 'Too many levels of symbolic links|no model card'),
     ('unreadable', 'Permission denied')])
 def test_card_that_is_another_kind_of_file_is_refused_at_once(tmp_path, make, words, monkeypatch):
-    """Reading a pipe would block for ever, and a device has no end."""
+    """Reading a pipe would block, and a device has no end."""
     path = tmp_path / 'odd.yaml'
 
     def unreadable():
         path.write_text(SOUND)
-        if os.getuid() == 0:    # root may read anything
+        if os.getuid() == 0:    # root may read any file
             def denied(*args):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             monkeypatch.setattr(os, 'open', denied)
@@ -175,7 +175,7 @@ def test_odd_path_of_a_card_is_one_error(text):
 
 
 def test_card_in_an_odd_folder_is_refused(tmp_path):
-    """Its path would reach the log, and the file's name is the model's where the card has none."""
+    """The folder's name would appear in the log."""
     folder = tmp_path / 'a\n[FATAL] [seg_node]: b'
     folder.mkdir()
     (folder / 'card.yaml').write_text(SOUND)
@@ -183,7 +183,7 @@ def test_card_in_an_odd_folder_is_refused(tmp_path):
 
 
 def test_words_are_read_as_they_are_written(tmp_path):
-    """What YAML 1.1 takes for truths, numbers of base 60, octal numbers and dates is text."""
+    """YAML 1.1 has booleans, numbers of base 60, octal numbers and dates; here they are text."""
     names = ['no', 'on', 'Off', 'yes', 'y', '1:20', '2026-01-01', '010', '0x1F', '1_000', '=',
              '<<', '1e', 'e5', '-', '1.2.3', 'Tram', 'null island']
     path = tmp_path / 'card.yaml'
@@ -201,7 +201,7 @@ def test_names_in_any_script_are_taken(tmp_path):
 
 
 class Counted(str):
-    """Text that counts how often it is compared."""
+    """A string that counts how often it is compared."""
 
     compared = 0
     __hash__ = str.__hash__
@@ -215,7 +215,7 @@ class Counted(str):
 
 
 def test_a_name_that_is_there_twice_is_found_in_linear_time():
-    """By the number of comparisons: at most a few for each name."""
+    """There are at most a few comparisons for each name."""
     count = 4000
     names = [Counted(f'class {n}') for n in range(count)]
     names[-1] = Counted(f'class {count - 2}')
@@ -250,7 +250,8 @@ def is_sound(card: ModelCard) -> bool:
     texts = [card.name, str(card.model), card.input.name, card.output.name, *card.classes]
     return (all(text.isprintable() for text in texts) and all(card.classes)
             and len(card.classes) == len(card.palette)
-            and np.isfinite([*card.input.mean, *card.input.std, card.output.threshold]).all())
+            and bool(np.isfinite(
+                [*card.input.mean, *card.input.std, card.output.threshold]).all()))
 
 
 @settings(deadline=None, max_examples=600,
@@ -258,7 +259,7 @@ def is_sound(card: ModelCard) -> bool:
 @given(text=ANY_TEXT, start=st.sampled_from(['', SOUND, SOUND + 'input:\n  ', 'model: m\n']),
        encoding=st.sampled_from(['utf-8', 'utf-8', 'utf-8-sig', 'utf-16', 'latin-1']))
 def test_any_text_is_a_card_or_one_error(tmp_path, text, start, encoding):
-    """Nothing else is ever raised, whatever the file holds."""
+    """No text of a file raises another error."""
     path = tmp_path / 'odd.yaml'
     path.write_bytes((start + text).encode(encoding, 'surrogatepass' if encoding.startswith('utf')
                                            else 'replace'))
@@ -282,7 +283,7 @@ def test_any_value_of_a_key_is_a_card_or_one_error(key, inner, value):
 
 
 def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
-    """From themselves, from each other, and along a chain that doubles at every link."""
+    """A card may not take its classes from itself or from a card that refers to it."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
     assert 'from card to card' in refused(one)
@@ -294,7 +295,7 @@ def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
 
 
 def test_random_damage_is_a_card_or_one_error(tmp_path):
-    """1,000 times a few bytes of an installed card are changed, taken out or doubled."""
+    """Change, remove or insert a few bytes of an installed card, 1,000 times."""
     whole = (share_path('config', 'models') / 'cityscapes.yaml').read_bytes()
     rng, path, cards = random.Random(7), tmp_path / 'odd.yaml', 0
     for _ in range(1000):

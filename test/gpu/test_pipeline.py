@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
 
+import ctypes
 from itertools import product
 import logging
 import subprocess
@@ -192,8 +193,8 @@ def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
     assert pipeline.memory.pinned_bytes == pinned
     for array in (answer.labels, answer.overlay, answer.confidence):
         assert array.ctypes.data % ALIGNED == 0
-        before = np.frombuffer((np.ctypeslib.ctypes.c_uint8 * HEADROOM).from_address(
-            array.ctypes.data - HEADROOM), np.uint8)
+        before = np.ctypeslib.as_array((ctypes.c_uint8 * HEADROOM).from_address(
+            array.ctypes.data - HEADROOM))
         before[:] = 7
     assert (answer.labels == expected).all()
     answer.release()
@@ -506,8 +507,8 @@ import numpy as np
 
 sys.path[:0] = ['test', '.']
 from networks import color_card, cube_colors, painted
-from trt_segmentation.errors import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+from trt_segmentation.errors import EngineError
 from trt_segmentation.gpu.pipeline import GpuPipeline
 
 palette = cube_colors(8)

@@ -59,7 +59,7 @@ def test_any_encoding_size_and_step(encoding, height, width, padding, seed, bige
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (2, 2), (2, 5), (3, 2)])
 def test_slivers_of_a_mosaic(encoding, size):
     # of one colour everywhere, so that any interpolation gives that colour
-    frame = Frame(np.full(size[0] * size[1], 99, np.uint8), encoding, *size, size[1])
+    frame = Frame(np.full(size[0] * size[1], 99, np.uint8), encoding, size[0], size[1], size[1])
     assert (decode(frame).bgr() == 99).all()
 
 
@@ -114,7 +114,8 @@ def test_16_bits_as_rosbags_image_decodes_them(encoding, bigendian):
 @pytest.mark.parametrize('encoding', BAYER_16)
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (2, 2), (2, 5), (3, 2)])
 def test_slivers_of_a_mosaic_of_16_bits(encoding, size):
-    frame = Frame(np.full(2 * size[0] * size[1], 99, np.uint8), encoding, *size, 2 * size[1])
+    frame = Frame(np.full(2 * size[0] * size[1], 99, np.uint8), encoding, size[0], size[1],
+                  2 * size[1])
     assert (decode(frame).bgr() == 99).all()
 
 

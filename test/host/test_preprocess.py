@@ -21,7 +21,8 @@ several in a row: gray, or one axis averaged and the other not."""
 
 
 def image_input(card, net, layout='nchw', dtype='float32'):
-    return ImageInput('image', layout, dtype, 1 if card.color == 'gray' else 3, *net, None)
+    channels = 1 if card.color == 'gray' else 3
+    return ImageInput('image', layout, dtype, channels, net[0], net[1], None)
 
 
 def smooth_image(rng, height, width, channels=3):
@@ -46,7 +47,8 @@ def run(pixels, card, net, layout='nchw', dtype='float32'):
        dtype=st.sampled_from(['float32', 'float16', 'uint8']), pad=st.integers(0, 255))
 def test_within_rounding_of_exact_arithmetic(resize, camera, net, color, order, layout, seed,
                                              dtype, pad):
-    array = smooth_image(np.random.default_rng(seed), *camera, 1 if order == 'gray' else 3)
+    array = smooth_image(np.random.default_rng(seed), camera[0], camera[1],
+                         1 if order == 'gray' else 3)
     rgb = {'gray': np.repeat(array, 3, axis=2), 'rgb': array, 'bgr': array[..., ::-1]}[order]
     if order == 'gray':
         array = array[..., 0]

@@ -83,7 +83,7 @@ def test_everything_given(tmp_path):
     assert card.model == Path('/elsewhere/m.onnx')
     assert card.palette.tolist() == tree['palette']
     for part, values in (('input', card.input), ('output', card.output)):
-        for key, value in tree[part].items():
+        for key, value in dict(tree[part]).items():
             value = tuple(value) if isinstance(value, list) else value
             assert getattr(values, key) == value
 

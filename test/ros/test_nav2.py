@@ -83,7 +83,7 @@ def test_label_info_is_the_vision_msgs_message(monkeypatch: pytest.MonkeyPatch) 
     card = load_card('street')
     header = kinds['std_msgs/msg/Header'](kinds['builtin_interfaces/msg/Time'](1, 2), '')
     data = store.serialize_cdr(publishers.label_info(header, card), 'vision_msgs/msg/LabelInfo')
-    got = store.deserialize_cdr(data, 'vision_msgs/msg/LabelInfo')
+    got: Any = store.deserialize_cdr(data, 'vision_msgs/msg/LabelInfo')
     # the layer keys its costs by class_name and reads mask values as class_id in a uint8
     assert [(c.class_id, c.class_name) for c in got.class_map] == list(enumerate(card.classes))
     assert len(set(card.classes)) == len(card.classes) and got.class_map[-1].class_id < 255

@@ -226,7 +226,7 @@ def test_a_camera_that_dies_is_named_and_the_others_go_on(make_rig: Any) -> None
 
     def left_alone() -> bool:
         front.publish(camera_image(len(maps) + 2))
-        status = reports[-1].status if reports else ()
+        status = reports[-1].status if reports else []
         return len(status) == 4 and status[3].level == b'\1' and status[2].level == b'\0' \
             and '/left/image, which nobody publishes' in status[3].message
 

@@ -21,7 +21,7 @@ def allowed(kind: str, way: str, node: str = '/trt_segmentation') -> set[str]:
     """Full names of the topics or services that may be used one way."""
     (profile,) = ET.parse(POLICY).getroot().iter('profile')
     assert f'{profile.get("ns")}{profile.get("node")}' == node
-    names = [entry.text for group in profile.iter(f'{kind}s') if group.get(way) == 'ALLOW'
+    names = [str(entry.text) for group in profile.iter(f'{kind}s') if group.get(way) == 'ALLOW'
              for entry in group]
     assert len(set(names)) == len(names)
     return {name.replace('~', node) if name.startswith('~') else f'/{name.lstrip("/")}'

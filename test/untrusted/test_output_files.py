@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """No file of a user is lost: each test tells the package to write over a file of the user."""
 
+from functools import partial
 import importlib
 from io import BytesIO
 import json
@@ -11,6 +12,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 from networks import color_classifier, write_card
 import numpy as np
@@ -247,17 +249,17 @@ def test_benchmarks_replace_only_their_own(tmp_path, monkeypatch, kind, option):
     before = everything(tmp_path)
     if option == '--json':
         monkeypatch.setattr(sys, 'argv', ['x', option, str(tmp_path / 'f.png')])
-        begin = importlib.import_module('report').run
-        arguments = ('title', lambda report, quick: pytest.fail('the work began'))
+        begin = partial(importlib.import_module('report').run, 'title',
+                        lambda report, quick: pytest.fail('the work began'))
     else:
         pytest.importorskip('rclpy', reason='rclpy is not installed')
         (tmp_path / 'earlier.json').write_text('{}')
         before = everything(tmp_path)
         monkeypatch.setattr(sys, 'argv', ['x', '--redraw', str(tmp_path / 'earlier.json'), option,
                                           str(tmp_path / 'f.png')])
-        begin, arguments = importlib.import_module('soak').main, ()
+        begin = importlib.import_module('soak').main
     with pytest.raises(OutputError, match=r'f\.png'):
-        begin(*arguments)
+        begin()
     assert everything(tmp_path) == before
 
 
@@ -320,7 +322,7 @@ def test_every_format_holds_the_marker(tmp_path):
         assert is_ours(path)
     assert json.loads((tmp_path / 'a.json').read_text()) == {KEY: MARKER, 'a': 1}
     for name in ('a.png', 'b.png'):
-        picture = Image.open(BytesIO((tmp_path / name).read_bytes()))
+        picture: Any = Image.open(BytesIO((tmp_path / name).read_bytes()))
         picture.load()
         assert picture.text[KEY] == MARKER
     (tmp_path / 'link').symlink_to('a.json')

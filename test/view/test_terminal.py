@@ -9,6 +9,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from typing import Any
 
 from networks import color_classifier
 import numpy as np
@@ -24,7 +25,7 @@ ASCII = [{'PYTHONIOENCODING': 'ascii'},
          {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}]
 
 
-def start(folder: Path, *arguments: str, **more: object) -> subprocess.Popen[bytes]:
+def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(('PYTHON', 'LC_', 'LANG'))}
     extra = more.pop('env', {})

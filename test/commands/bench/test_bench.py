@@ -143,7 +143,8 @@ class Page(HTMLParser):
 
 def plots(page):
     (text,) = [code for code in page.code['script'] if code.strip().startswith('const plots')]
-    return json.loads(re.match(r'\s*const plots = (.*);\n', text)[1])
+    (found,) = re.findall(r'^\s*const plots = (.*);\n', text)
+    return json.loads(found)
 
 
 @pytest.mark.parametrize('compared', [False, True])

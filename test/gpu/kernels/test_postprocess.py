@@ -47,8 +47,8 @@ def run(memory, card, answer, layout, kind, frames, net, alpha=0.5):
     confidence = kind != 'labels'
     results = []
     with device_arrays(memory) as arrays:
-        kernel = Postprocess(card, ImageInput('image', 'nchw', 'float32', 3, *net, None), output,
-                             arrays.send(palette_words(card.palette)),
+        image = ImageInput('image', 'nchw', 'float32', 3, net[0], net[1], None)
+        kernel = Postprocess(card, image, output, arrays.send(palette_words(card.palette)),
                              f'sm_{memory.device.arch}')
         targets = [Target(f, arrays.send(f.data, 1),
                           arrays.room(f.height * f.width * card.label_dtype.itemsize),

@@ -46,7 +46,8 @@ def card_of(color, resize, pad=114):
 
 def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
     """The tensor of a batch, as the kernel writes it into poison; every element is written."""
-    image = ImageInput('image', layout, dtype, 1 if card.color == 'gray' else 3, *net, None)
+    channels = 1 if card.color == 'gray' else 3
+    image = ImageInput('image', layout, dtype, channels, net[0], net[1], None)
     kernel = Preprocess(card, image, f'sm_{memory.device.arch}')
     with device_arrays(memory) as arrays:
         shape = image.shape(len(frames))
@@ -126,7 +127,7 @@ def matrix(axis, area):
                                     (3000, 1)])
 def test_real_sizes(current, camera, resize):
     rng, net = np.random.default_rng(1), (512, 1024)
-    frame = random_frame(rng, 'bgr8', *camera, padding=5)
+    frame = random_frame(rng, 'bgr8', camera[0], camera[1], padding=5)
     card = card_of('rgb', resize)
     (tensor,) = run(current, card, [frame], net, dtype='float16', offset=3)
     geometry = fit(resize, camera, net)
@@ -150,8 +151,8 @@ def test_the_fast_oracle_is_the_slow_one():
 
 def test_cameras_of_a_batch_do_not_touch_each_other(current):
     rng = np.random.default_rng(2)
-    frames = [random_frame(rng, ENCODINGS[i % len(ENCODINGS)], *rng.integers(1, 90, 2), i % 4)
-              for i in range(IMAGES)]
+    frames = [random_frame(rng, ENCODINGS[i % len(ENCODINGS)], height, width, i % 4)
+              for i, (height, width) in enumerate(rng.integers(1, 90, (IMAGES, 2)))]
     card = card_of('bgr', 'letterbox')
     batch = run(current, card, frames, (33, 41), 'nhwc', 'float16', offset=1)
     for frame, tensor in zip(frames, batch):

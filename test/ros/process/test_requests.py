@@ -140,9 +140,10 @@ def pairs(report: DiagnosticArray) -> dict[str, str]:
 
 
 def test_a_tally_logs_now_and_then_and_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, lines = SimpleNamespace(monotonic=lambda: seconds), list[str]()
+    seconds, lines = 0.0, list[str]()
+    now = SimpleNamespace(monotonic=lambda: seconds)
     monkeypatch.setattr('trt_segmentation.ros.process.tally.time', now)
-    tally, seconds = Tally(lines.append), 0.0
+    tally = Tally(lines.append)
     for seconds in (0.0, 1.0, 4.9, 5.0, 9.0):
         tally.add(f'at {seconds}')
     assert lines == ['at 0.0', 'at 5.0'] and (tally.count, tally.newest) == (5, 'at 9.0')

@@ -66,8 +66,8 @@ class Ros:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> None:
-        """Run callbacks until a condition is true. The limit stops a test that found a bug."""
+    def until(self, condition: Callable[..., Any], seconds: float = 30.0) -> None:
+        """Run callbacks until a condition holds; the limit is there only so that a bug ends."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, 'nothing came'

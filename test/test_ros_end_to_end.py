@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks/ros_end_to_end.py: how it divides a label map's way between camera, node and rest."""
+"""benchmarks/ros_end_to_end.py divides the latency of a label map into three parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRAME_LOG: list[dict[str, Any]] = [
 
 
 def test_the_parts_are_of_the_frame_itself_and_add_up() -> None:
-    """In the order of arrival, which need not be the log's."""
+    """The result has the order of arrival, which may differ from the order of the log."""
     found = latencies([(SENT + 2, SENT + 2 + 21_250_000), (SENT, SENT + 12_000_000)], FRAME_LOG)
     assert [(one.whole, one.to_node, one.in_node, one.to_subscriber, one.total)
             for one in found] == [(21.25, 12.0, 8.0, 1.25, 8.5), (12.0, 4.5, 4.5, 3.0, 6.5)]
@@ -30,5 +30,5 @@ def test_the_parts_are_of_the_frame_itself_and_add_up() -> None:
 
 @pytest.mark.parametrize('stamp', [SENT + 1, SENT + 3])
 def test_a_label_map_the_node_did_not_log_is_an_error(stamp: int) -> None:
-    with pytest.raises(ValueError, match=f'stamp {stamp} came, which none of the 2 frames'):
+    with pytest.raises(ValueError, match=f'stamp {stamp}, but none of the 2 segmented frames'):
         latencies([(stamp, stamp + 1)], FRAME_LOG)
