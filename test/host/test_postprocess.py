@@ -8,10 +8,10 @@ import oracle
 import pytest
 
 from trt_segmentation.errors import EngineError
-from trt_segmentation.host.postprocess import contenders, Postprocess
+from trt_segmentation.host.postprocess import find_contenders, Postprocess
 from trt_segmentation.model.card import RESIZES
 from trt_segmentation.model.geometry import fit
-from trt_segmentation.model.output_kind import MANY
+from trt_segmentation.model.output_kind import PER_CLASS_KINDS
 from trt_segmentation.model.signature import NetworkOutput
 
 NEAR = 1e-4
@@ -25,7 +25,7 @@ def output(kind='logits', layout='nchw', dtype='float32', channels=5):
 
 
 def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):
-    channels = classes if kind in MANY else 1
+    channels = classes if kind in PER_CLASS_KINDS else 1
     return Postprocess(output(kind, layout, dtype, channels), classes, threshold)
 
 
@@ -208,15 +208,15 @@ def test_nothing_is_seen_of_a_camera_whose_pixels_straddle_the_network():
 def test_contenders_are_all_that_win_somewhere(seed, rows, cols):
     grid = np.random.default_rng(seed).normal(size=(6, rows, cols)).astype(np.float32) * 2
     values, _ = oracle.upsample(grid, 'stretch', (40, 40), (40, 40))
-    assert set(values.argmax(axis=0).ravel()) <= set(contenders(grid))
+    assert set(values.argmax(axis=0).ravel()) <= set(find_contenders(grid))
 
 
 def test_contenders_leave_out_what_cannot_win():
     grid = np.zeros((3, 4, 4), np.float32)
     grid[1] = 1
-    assert contenders(grid).tolist() == [1]
+    assert find_contenders(grid).tolist() == [1]
     grid[2, 1, 1] = 2
-    assert contenders(grid).tolist() == [1, 2]
+    assert find_contenders(grid).tolist() == [1, 2]
 
 
 @settings(deadline=None, max_examples=80)

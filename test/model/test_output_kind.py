@@ -188,7 +188,7 @@ def test_scores_that_are_always_within_0_and_1(tmp_path, caplog, channels, kind,
     assert not caplog.messages
     answers(card, 8)
     (line,) = caplog.messages
-    assert 'output mask: all values of the first 3 answers are between 0 and 1' in line
+    assert 'output mask: all values of the first 3 network outputs are between 0 and 1' in line
     assert f'output: kind: {right} in the model card' in line
     caplog.clear()
     answers(written(tmp_path, net_of([], channels)), 8)

@@ -7,7 +7,7 @@ import pytest
 
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, OutputCard
-from trt_segmentation.model.signature import resolve, Tensor
+from trt_segmentation.model.signature import resolve_signature, Tensor
 
 IMAGE = Tensor('image', 'float32', (1, 3, 64, 128))
 LOGITS = Tensor('logits', 'float32', (1, 5, 16, 32))
@@ -22,7 +22,7 @@ def answer(*shape, dtype='float32', name='y'):
 
 
 def solve(inputs=(IMAGE,), outputs=(LOGITS,), classes=5, output=OutputCard(), **input):
-    return resolve(inputs, outputs, replace(InputCard(), **input), output, classes)
+    return resolve_signature(inputs, outputs, replace(InputCard(), **input), output, classes)
 
 
 @pytest.mark.parametrize('tensor, card, expected', [
@@ -142,7 +142,7 @@ def test_outputs_that_do_not_fit(tensor, classes, card, words):
 
 @pytest.mark.parametrize('outputs, card, name, reason', [
     ([answer(1, 5, 8, 9, name='aux'), answer(1, 5, 8, 9, name='out')], {}, 'out',
-     "of 2, torchvision's name for the answer"),
+     "of 2, torchvision's name for the segmentation"),
     ([answer(1, 5, 8, 9, name='a'), answer(1, 5, 8, 9, name='b')], {}, 'a',
      'the first of 2 that fit'),
     ([answer(1, 9, 8, 8, name='a'), answer(1, 5, 8, 9, name='b')], {}, 'b',

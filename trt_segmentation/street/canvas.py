@@ -21,7 +21,8 @@ CLASSES: tuple[str, ...] = (
     'pole', 'traffic sign')
 """Names of the classes; the position is the class id."""
 
-(ROAD, MARKING, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, VEHICLE, POLE, SIGN) = range(len(CLASSES))
+(ROAD, MARKING, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, VEHICLE, POLE,
+ SIGN) = range(len(CLASSES))
 
 _SHIFT = 4
 """Fractional bits of a vertex."""
@@ -127,10 +128,8 @@ class Canvas:
             cv2.fillConvexPoly(
                 self.pixels, quad, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
 
-    def plane(
-        self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
-        part: tuple[float, float] = (0.0, 1.0),
-    ) -> None:
+    def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
+              part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
 
         The colours of the texture become colour * gain + haze. Transparent texels change
