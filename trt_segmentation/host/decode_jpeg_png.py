@@ -65,7 +65,7 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
             f'compressed image says it is {width}x{height} pixels (width x height); both must '
-            f'be 1 to {MAX_SIDE}')
+            f'be 1 to {MAX_SIDE}. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
         raise FrameError(
             f'compressed image says it is {width}x{height} pixels; expected at most {MAX_PIXELS} '
