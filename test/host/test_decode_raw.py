@@ -15,7 +15,8 @@ from trt_segmentation.frame import BYTES_PER_PIXEL, EVEN_HEIGHT, EVEN_WIDTH, Fra
 from trt_segmentation.host.decode_raw import decode, to_8_bits
 
 EXACT = ['bgr8', 'rgb8', 'bgra8', 'rgba8', 'mono8', '8UC1', '8UC3', '8UC4', *oracle.WIDE]
-YUV = ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21', 'nv24']
+PACKED_YUV = ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2']
+YUV = [*PACKED_YUV, 'nv12', 'nv21', 'nv24']
 BAYER = list(oracle.BAYER)
 BAYER_16 = [name.replace('8', '16') for name in BAYER]
 
@@ -109,6 +110,24 @@ def test_16_bits_as_rosbags_image_decodes_them(encoding, bigendian):
                               is_bigendian=bigendian, data=frame.data)
     difference = decode(frame).bgr() - image.image_to_cvimage(message, 'bgr8').astype(int)
     assert set(np.unique(difference)) == {0, 1}
+
+
+@pytest.mark.parametrize('encoding', [
+    'mono16', 'bgr16', 'rgb16', 'bgra16', 'rgba16', *BAYER, *BAYER_16, *PACKED_YUV])
+def test_pixels_are_those_of_cv_bridge(encoding):
+    """Other OpenCV builds may round colour conversions differently, but not the 16 bits."""
+    cv_bridge = pytest.importorskip(
+        'cv_bridge', reason='cv_bridge comes with a ROS installation, not with pip')
+    messages = pytest.importorskip('sensor_msgs.msg')
+    frame = make_frame(encoding, 12, 16)
+    message = messages.Image(encoding=encoding, height=12, width=16, step=frame.step,
+                             data=frame.data.tobytes())
+    try:
+        expected = cv_bridge.CvBridge().imgmsg_to_cv2(message, desired_encoding='bgr8')
+    except cv_bridge.CvBridgeError as error:
+        pytest.skip(f'this cv_bridge does not know {encoding}: {error}')
+    difference = np.abs(decode(frame).bgr() - expected.astype(int))
+    assert difference.max() <= (0 if encoding in oracle.WIDE else 1)
 
 
 @pytest.mark.parametrize('encoding', BAYER_16)
