@@ -35,7 +35,7 @@ def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
     snapshot = stats.snapshot(9.9)
     assert snapshot.frames_in == snapshot.frames_out == 100
     assert snapshot.fps_in == snapshot.fps_out == pytest.approx(10.0)
-    # the last 20: 80 to 99
+    # The window holds the last 20 values, 80 to 99.
     assert snapshot.latency_ms['inference']['p50'] == pytest.approx(89.5)
     assert stats.snapshot(60.0).fps_in == 0
     assert stats.snapshot(60.0).latency_ms == {}
@@ -122,7 +122,7 @@ def test_many_threads():
 
 
 def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
-    """The executor and both of the worker's threads count drops."""
+    """The executor and both threads of the worker count drops."""
     stats, lock = Stats(), InterruptingLock()
 
     class Interrupted(Counter):
@@ -138,13 +138,13 @@ def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
 
 
 def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
-    """The executor takes it while the worker counts an answer."""
+    """The executor takes a snapshot while the worker counts a segmented frame."""
     stats, lock = Stats(), InterruptingLock()
 
     class Interrupted(deque):
         def __iter__(self):
-            for answer in super().__iter__():
-                yield answer
+            for entry in super().__iter__():
+                yield entry
                 lock.interrupt(lambda: stats.count_frame_out(0.0, {'total': 2.0}))
 
     stats._lock, stats._out = lock, Interrupted(maxlen=MOST_FRAMES)

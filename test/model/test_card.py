@@ -174,5 +174,5 @@ def test_generated_colours_differ(count):
     palette = spread_palette(count)
     assert palette.shape == (count, 3) and palette.dtype == np.uint8
     assert len({tuple(color) for color in palette.tolist()}) == count
-    # a prefix of a longer list, so that adding a class leaves the others' colours
+    # A longer list begins with the same colours, so a new class changes no other colour.
     assert (palette == spread_palette(count + 5)[:count]).all()

@@ -18,6 +18,9 @@ from ..model.signature import NetworkOutput
 from .output_arrays import allocate_output
 from .resample import make_upsampler
 
+Grid = npt.NDArray[np.float32]
+Certainty = npt.NDArray[np.uint8] | None
+
 NEVER = np.float32(-1e30)
 """Replaces a logit that is not a number, so that its class never wins."""
 NO_NUMBER = np.float32(-1e20)
@@ -77,22 +80,22 @@ class Postprocess:
             self.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
         labels = allocate_output(size, self._dtype)
-        sure = allocate_output(size) if confidence else None
+        certainty = allocate_output(size) if confidence else None
         if not geometry.all_visible:
             labels.fill(UNLABELLED[self._dtype])
-            if sure is not None:
-                sure.fill(0)
+            if certainty is not None:
+                certainty.fill(0)
         if top >= bottom or left >= right:
-            return LabelledImage(labels, sure)
+            return LabelledImage(labels, certainty)
         inside = np.s_[top:bottom, left:right]
-        view = None if sure is None else sure[inside]
+        view = None if certainty is None else certainty[inside]
         if self._output.kind == 'labels':
-            labels[inside] = self._nearest(grid[0], geometry)
+            labels[inside] = self._resize_ids(grid[0], geometry)
         elif self._output.kind in ONE_CHANNEL_KINDS:
-            self._one_channel(grid[0], geometry, labels[inside], view)
+            self._label_one_channel(grid[0], geometry, labels[inside], view)
         else:
-            self._argmax(grid, geometry, labels[inside], view)
-        return LabelledImage(labels, sure)
+            self._label_argmax(grid, geometry, labels[inside], view)
+        return LabelledImage(labels, certainty)
 
     def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return (channels, h, w): the class ids, or float32 with only finite numbers."""
@@ -121,7 +124,7 @@ class Postprocess:
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
 
-    def _nearest(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
+    def _resize_ids(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
         at = []
         for axis, size in zip((geometry.rows, geometry.cols), ids.shape):
             # ((i + 0.5) * new / camera + offset) * size / net, in whole numbers
@@ -135,56 +138,56 @@ class Postprocess:
         nearest: npt.NDArray[Any] = narrow[at[0]][:, at[1]]
         return nearest
 
-    def _one_channel(self, grid: npt.NDArray[np.float32], geometry: Geometry,
-                     labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
+    def _label_one_channel(self, grid: Grid, geometry: Geometry, labels: npt.NDArray[Any],
+                           certainty: Certainty) -> None:
         best = make_upsampler(geometry, grid.shape)(grid)
         np.greater_equal(best, self._threshold, out=labels.view(bool))
-        if sure is not None and self._output.kind == 'probability':
-            _share_to_bytes(np.where(labels, best, 1 - best), sure)
-        elif sure is not None:
+        if certainty is not None and self._output.kind == 'probability':
+            _write_probability(np.where(labels, best, 1 - best), certainty)
+        elif certainty is not None:
             # The confidence is the sigmoid of the logit of the class that won.
             total = np.exp(np.where(labels, -best, best))
-            _to_bytes(np.add(total, 1, out=total), sure)
-        self._unlabel_missing(best, grid, labels, sure)
+            _write_inverse(np.add(total, 1, out=total), certainty)
+        self._unlabel_missing(best, grid, labels, certainty)
 
-    def _argmax(self, grid: npt.NDArray[np.float32], geometry: Geometry,
-                labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
+    def _label_argmax(self, grid: Grid, geometry: Geometry, labels: npt.NDArray[Any],
+                      certainty: Certainty) -> None:
         upsample = make_upsampler(geometry, grid.shape[1:])
-        able = find_contenders(grid)
-        best = upsample(grid[able[0]])
-        labels.fill(able[0])
-        if len(able) > 1:
+        contenders = find_contenders(grid)
+        best = upsample(grid[contenders[0]])
+        labels.fill(contenders[0])
+        if len(contenders) > 1:
             plane, wins = np.empty_like(best), np.empty(best.shape, np.uint8)
             won = np.empty(best.shape, labels.dtype)
-        for label in able[1:]:
+        for label in contenders[1:]:
             upsample(grid[label], plane)
             np.greater(plane, best, out=wins.view(bool))
             np.maximum(plane, best, out=best)
             # The ids ascend, so the later of two winners has the larger id.
             np.multiply(wins, labels.dtype.type(label), out=won)
             np.maximum(labels, won, out=labels)
-        if sure is not None and self._output.kind == 'probabilities':
-            _share_to_bytes(best, sure)
-        elif sure is not None:
+        if certainty is not None and self._output.kind == 'probabilities':
+            _write_probability(best, certainty)
+        elif certainty is not None:
             total = np.zeros_like(best)
             for channel in grid:
                 plane = upsample(channel)
                 np.add(total, cv2.exp(np.subtract(plane, best, out=plane), dst=plane), out=total)
-            _to_bytes(total, sure)
-        self._unlabel_missing(best, grid, labels, sure)
+            _write_inverse(total, certainty)
+        self._unlabel_missing(best, grid, labels, certainty)
 
-    def _unlabel_missing(self, best: npt.NDArray[np.float32], grid: npt.NDArray[np.float32],
-                         labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
+    def _unlabel_missing(self, best: Grid, grid: Grid, labels: npt.NDArray[Any],
+                         certainty: Certainty) -> None:
         """Make the pixels unlabelled for which no class has a number."""
         if grid.min() > NO_NUMBER:
             return
         missing = best < NO_NUMBER
         labels[missing] = UNLABELLED[self._dtype]
-        if sure is not None:
-            sure[missing] = 0
+        if certainty is not None:
+            certainty[missing] = 0
 
 
-def find_contenders(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
     """Find the classes that may win at some pixel; the other classes need no upsampling.
 
     Take any four neighbouring cells and two classes. If the largest value of the first class is
@@ -204,13 +207,13 @@ def find_contenders(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return np.flatnonzero((high >= safe).any(axis=(1, 2)))
 
 
-def _to_bytes(total: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> None:
+def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
     """Write round(255 / total), the confidence of a winner whose exponential is 1."""
     np.divide(np.float32(255), total, out=total)
     np.rint(total, out=total)
     np.copyto(out, total, casting='unsafe')
 
 
-def _share_to_bytes(probability: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> None:
+def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
     """Write round(255 * probability); the probability is first clipped to 0 to 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

@@ -35,7 +35,7 @@ class NetworkOutputWatch:
         self._checked = 0
         self._most = 1 << 62 if every and signature.output.kind == 'labels' else FIRST
         for text in signature.warnings:
-            self._warn(text)        # the network outputs would show the same contradiction
+            self._warn(text)        # a check of the outputs would only find the same again
 
     @property
     def is_done(self) -> bool:
