@@ -68,9 +68,9 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
             f'be 1 to {MAX_SIDE}. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
         raise FrameError(
-            f'compressed image says it is {width}x{height} pixels; expected at most {MAX_PIXELS} '
-            f'pixels, and no more than {len(raw)} bytes can hold. The image is corrupt or too '
-            'large')
+            f'compressed image says it is {width}x{height} pixels, which {len(raw)} bytes cannot '
+            f'hold, or which are more than the {MAX_PIXELS} that are decoded. The image is '
+            'corrupt or too large')
     try:
         decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

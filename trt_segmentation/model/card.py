@@ -79,8 +79,8 @@ class OutputCard:
     """What the network output is.
 
     :param name: name of the output tensor. If empty, the only output is taken. Of several
-        outputs, ``out`` is taken, or else the best output whose name is not that of an auxiliary
-        output, see :mod:`trt_segmentation.model.network_output`.
+        outputs, ``out`` is taken. If there is no ``out``, the output with the most channels is
+        taken that has not the name of an auxiliary output, such as ``aux``.
     :param kind: one of :data:`KINDS`.
         ``logits``: one channel for each class; the largest value wins.
         ``probabilities``: like logits, after a softmax or sigmoid in the network.

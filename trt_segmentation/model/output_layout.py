@@ -94,8 +94,8 @@ def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> 
             f'output {tensor} has {channels} classes, and the model card names {classes}. '
             f'Give one name for each channel under classes')
     if channels and channels > MAX_CLASSES:
-        raise EngineError(f'output {tensor} has {channels} classes; expected at most '
-                          f'{MAX_CLASSES}')
+        raise EngineError(f'output {tensor} has {channels} classes; a label map tells '
+                          f'{MAX_CLASSES} apart')
     return channels or classes or 0
 
 
