@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Small real ONNX networks whose answers are known from the picture: each finds colours."""
+"""Small ONNX networks that classify colours, so a test knows the labels of any picture."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DTYPES = {'float32': TensorProto.FLOAT, 'float16': TensorProto.FLOAT16,
           'uint8': TensorProto.UINT8, 'int32': TensorProto.INT32, 'int64': TensorProto.INT64,
           'int8': TensorProto.INT8}
 GAIN = 20.0
-"""What a squared distance of 1, from black to full red, is worth in logits."""
+"""Logits for a squared colour distance of 1, which is the distance from black to red."""
 
 
 def cube_colors(count: int) -> npt.NDArray[np.uint8]:
-    """(count, 3) uint8 RGB colours far apart: points of the smallest cube grid that has them."""
+    """Choose (count, 3) uint8 RGB colours that are far apart: points of a grid in the RGB cube."""
     side = 2
     while side ** 3 < count:
         side += 1
@@ -42,14 +42,16 @@ def color_classifier(path: Path, palette: npt.NDArray[np.uint8], *, height: int 
                      output_dtype: str = '', rank: int = 4, stride: int = 1,
                      card: InputCard = InputCard(), names: tuple[str, ...] = ('logits',),
                      input_name: str = 'image') -> Path:
-    """Write a network whose logit of a class is minus the squared distance to its colour.
+    """Write a network: the logit of a class is minus the squared distance to its colour.
 
     :param palette: (classes, 3) uint8 RGB; two colours for ``kind='sigmoid'``.
-    :param height: rows of the input, None to leave them open; ``width`` and ``batch`` alike.
+    :param height: rows of the input; None leaves them open. The same holds for ``width`` and
+        ``batch``.
     :param rank: 3 for labels without a channel axis.
-    :param stride: input pixels averaged to one output pixel.
-    :param card: the normalisation to undo.
-    :param names: outputs; those after the first hold the answer upside down (a wrong class).
+    :param stride: number of input pixels, per axis, that are averaged to one output pixel.
+    :param card: the network undoes the normalisation of this card.
+    :param names: names of the outputs. Outputs after the first have the opposite sign, so that
+        a wrong class wins.
     """
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
@@ -73,17 +75,17 @@ def color_classifier(path: Path, palette: npt.NDArray[np.uint8], *, height: int 
     near = add('Sub', dot, constant=(colors ** 2).sum(axis=1)[None, :, None, None])
     square = add('ReduceSum', add('Mul', x, x), constant=np.array([1]), keepdims=1)
     logits = add('Mul', add('Sub', near, square), constant=np.float32(GAIN))
-    answers = [_answer(add, logits if i == 0 else add('Neg', logits), kind,
+    outputs = [_network_output(add, logits if i == 0 else add('Neg', logits), kind,
                        output_layout, output_dtype, rank) for i in range(len(names))]
-    for name, answer in zip(names, answers):
-        nodes.append(helper.make_node('Identity', [answer], [name]))
+    for name, tensor in zip(names, outputs):
+        nodes.append(helper.make_node('Identity', [tensor], [name]))
     sides = [3, height or 'height', width or 'width']
     shape = [batch or 'batch', *(sides if layout == 'nchw' else sides[1:] + sides[:1])]
     graph = helper.make_graph(
         nodes, 'colours', [helper.make_tensor_value_info(input_name, DTYPES[dtype], shape)],
         [helper.make_tensor_value_info(
             name, DTYPES[output_dtype or _natural(kind)],
-            _answer_shape(shape[0], len(palette), kind, output_layout, rank))
+            _output_shape(shape[0], len(palette), kind, output_layout, rank))
          for name in names], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', OPSET)],
                               producer_name='networks.py', ir_version=IR_VERSION)
@@ -107,7 +109,7 @@ def _denormalise(add: Any, x: str, dtype: str, card: InputCard) -> str:
     return x
 
 
-def _answer(add: Any, logits: str, kind: str, layout: str, dtype: str, rank: int) -> str:
+def _network_output(add: Any, logits: str, kind: str, layout: str, dtype: str, rank: int) -> str:
     if kind == 'sigmoid':
         one = add('Gather', logits, constant=np.array([1]), axis=1)
         logits = add('Sub', one, add('Gather', logits, constant=np.array([0]), axis=1))
@@ -120,7 +122,7 @@ def _answer(add: Any, logits: str, kind: str, layout: str, dtype: str, rank: int
     return add('Cast', logits, to=DTYPES[dtype or _natural(kind)])
 
 
-def _answer_shape(batch: Any, classes: int, kind: str, layout: str, rank: int) -> list[Any]:
+def _output_shape(batch: Any, classes: int, kind: str, layout: str, rank: int) -> list[Any]:
     channels = [classes if kind == 'logits' else 1]
     sides = ['rows', 'columns']
     if rank == 3:
@@ -130,16 +132,16 @@ def _answer_shape(batch: Any, classes: int, kind: str, layout: str, rank: int) -
 
 def color_card(path: Path, palette: npt.NDArray[np.uint8], *, output: OutputCard = OutputCard(),
                **input: Any) -> ModelCard:
-    """Card of a :func:`color_classifier`; classes are named after their numbers."""
+    """Make the card of a :func:`color_classifier`; the classes are class_0, class_1 and so on."""
     return ModelCard(path.stem, path, tuple(f'class_{i}' for i in range(len(palette))), palette,
                      replace(InputCard(), **input), output)
 
 
 def write_card(model: Path, classes: Sequence[str], palette: npt.NDArray[np.uint8],
                **more: Any) -> Path:
-    """Write the YAML file of a network's card beside it; returns its path.
+    """Write the card of a network as a YAML file beside the network; return the path.
 
-    :param more: further keys of the card.
+    :param more: more keys of the card.
     """
     path = model.with_suffix('.yaml')
     path.write_text(yaml.safe_dump({'model': model.name, 'classes': list(classes),
@@ -148,7 +150,7 @@ def write_card(model: Path, classes: Sequence[str], palette: npt.NDArray[np.uint
 
 
 def painted(labels: npt.NDArray[Any], palette: npt.NDArray[np.uint8]) -> Frame:
-    """A bgr8 frame that shows each label in its colour, which a classifier must find again."""
+    """Make a bgr8 frame in which each pixel has the colour of its label."""
     bgr = np.ascontiguousarray(palette[labels][..., ::-1])
     height, width = labels.shape
     return Frame(bgr.reshape(-1), 'bgr8', height, width, 3 * width)

@@ -76,7 +76,7 @@ def test_a_frame_that_exists_fits_its_data(encoding, height, width, step, length
         made = frame(encoding, height, width, step, length)
     except FrameError:
         return
-    # the last byte of the last stored row is there
+    # The data holds the last byte of the last stored row.
     assert made.step * (made.stored_rows - 1) + made.row_bytes == made.size <= length
     assert made.row_bytes <= made.step
     assert not (encoding in EVEN_WIDTH and width % 2)
@@ -89,10 +89,11 @@ def test_header_is_kept():
         5, 'front', 'left', True)
 
 
-def test_releasing_an_answer_of_ones_own_does_nothing():
-    answer = Segmentation(frame(), np.ones((4, 6), np.uint8))
-    answer.release()
-    assert (answer.labels == 1).all() and answer.overlay is None and answer.timings == {}
+def test_releasing_a_segmentation_that_owns_its_arrays_does_nothing():
+    segmentation = Segmentation(frame(), np.ones((4, 6), np.uint8))
+    segmentation.release()
+    assert (segmentation.labels == 1).all()
+    assert segmentation.overlay is None and segmentation.timings == {}
 
 
 @pytest.mark.parametrize('data, found', [

@@ -11,17 +11,17 @@ from interrupting_lock import InterruptingLock
 import numpy as np
 import pytest
 
-from trt_segmentation.stats import MOST, percentiles, Stats
+from trt_segmentation.stats import MOST_FRAMES, percentiles, Stats
 
 
 def test_counts():
     stats = Stats()
     for i in range(5):
-        stats.frame_in(i * 0.1)
-    stats.frame_out(0.5, {'total': 3.0})
-    stats.frame_dropped('newer frame')
-    stats.frame_dropped('newer frame')
-    stats.frame_dropped('bad frame')
+        stats.count_frame_in(i * 0.1)
+    stats.count_frame_out(0.5, {'total': 3.0})
+    stats.count_drop('newer frame')
+    stats.count_drop('newer frame')
+    stats.count_drop('bad frame')
     snapshot = stats.snapshot(0.5)
     assert (snapshot.frames_in, snapshot.frames_out) == (5, 1)
     assert snapshot.dropped == {'newer frame': 2, 'bad frame': 1}
@@ -31,12 +31,12 @@ def test_counts():
 def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
     stats = Stats(window=2.0)
     for i in range(100):
-        stats.frame_in(i * 0.1)
-        stats.frame_out(i * 0.1, {'inference': float(i)})
+        stats.count_frame_in(i * 0.1)
+        stats.count_frame_out(i * 0.1, {'inference': float(i)})
     snapshot = stats.snapshot(9.9)
     assert snapshot.frames_in == snapshot.frames_out == 100
     assert snapshot.fps_in == snapshot.fps_out == pytest.approx(10.0)
-    # the last 20: 80 to 99
+    # The window holds the last 20 values, 80 to 99.
     assert snapshot.latency_ms['inference']['p50'] == pytest.approx(89.5)
     assert stats.snapshot(60.0).fps_in == 0
     assert stats.snapshot(60.0).latency_ms == {}
@@ -45,22 +45,22 @@ def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
 
 def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
     stats = Stats(window=10.0)
-    for i in range(MOST + 5000):  # 4000 a second
-        stats.frame_in(i / 4000)
-        stats.frame_out(i / 4000, {'inference': float(i)})
-    now = (MOST + 4999) / 4000
-    assert len(stats._in) == len(stats._out) == MOST
+    for i in range(MOST_FRAMES + 5000):  # 4000 a second
+        stats.count_frame_in(i / 4000)
+        stats.count_frame_out(i / 4000, {'inference': float(i)})
+    now = (MOST_FRAMES + 4999) / 4000
+    assert len(stats._in) == len(stats._out) == MOST_FRAMES
     snapshot = stats.snapshot(now)
-    assert snapshot.frames_in == snapshot.frames_out == MOST + 5000
+    assert snapshot.frames_in == snapshot.frames_out == MOST_FRAMES + 5000
     assert snapshot.fps_in == snapshot.fps_out == pytest.approx(4000, rel=1e-3)
-    assert snapshot.latency_ms['inference']['p50'] == pytest.approx(5000 + (MOST - 1) / 2)
+    assert snapshot.latency_ms['inference']['p50'] == pytest.approx(5000 + (MOST_FRAMES - 1) / 2)
     assert stats.snapshot(now + 10.1).fps_in == 0
 
 
 def test_frames_lost_on_the_way_are_no_frames_in_and_are_recent_for_a_window():
     stats = Stats(window=10.0)
-    stats.frames_lost(3, 100.0)
-    stats.frames_lost(2, 105.0)
+    stats.count_lost(3, 100.0)
+    stats.count_lost(2, 105.0)
     counts = [(found.lost, found.lost_lately) for now in (105.0, 109.9, 110.0, 115.0)
               for found in [stats.snapshot(now)]]
     assert counts == [(5, 5), (5, 5), (5, 2), (5, 0)]
@@ -69,8 +69,8 @@ def test_frames_lost_on_the_way_are_no_frames_in_and_are_recent_for_a_window():
 
 def test_stages_are_kept_apart():
     stats = Stats()
-    stats.frame_out(0, {'pre': 1.0, 'post': 10.0})
-    stats.frame_out(0, {'pre': 3.0})
+    stats.count_frame_out(0, {'pre': 1.0, 'post': 10.0})
+    stats.count_frame_out(0, {'pre': 3.0})
     latency = stats.snapshot(0).latency_ms
     assert latency['pre']['p50'] == 2.0
     assert latency['post'] == {'p50': 10.0, 'p95': 10.0, 'p99': 10.0}
@@ -79,10 +79,10 @@ def test_stages_are_kept_apart():
 def test_a_snapshot_does_not_change():
     stats = Stats()
     timings = {'total': 1.0}
-    stats.frame_out(0, timings)
+    stats.count_frame_out(0, timings)
     timings['total'] = 99.0
     snapshot = stats.snapshot(0)
-    stats.frame_dropped('late')
+    stats.count_drop('late')
     assert snapshot.dropped == {} and snapshot.latency_ms['total']['p50'] == 1.0
 
 
@@ -105,10 +105,10 @@ def test_many_threads():
 
     def work():
         for _ in range(500):
-            stats.frame_in(0)
-            stats.frame_out(0, {'total': 1.0})
-            stats.frame_in(0)
-            stats.frame_dropped('late')
+            stats.count_frame_in(0)
+            stats.count_frame_out(0, {'total': 1.0})
+            stats.count_frame_in(0)
+            stats.count_drop('late')
             snapshot = stats.snapshot(0)
             assert snapshot.frames_in >= snapshot.frames_out + snapshot.frames_dropped
     threads = [Thread(target=work) for _ in range(4)]
@@ -123,37 +123,37 @@ def test_many_threads():
 
 
 def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
-    """The executor and both of the worker's threads count drops."""
+    """The executor and both threads of the worker count drops."""
     stats: Any = Stats()
     lock = InterruptingLock()
 
     class Interrupted(Counter):
         def __getitem__(self, reason):
             found = super().__getitem__(reason)
-            lock.interrupt(lambda: stats.frame_dropped('late'))
+            lock.interrupt(lambda: stats.count_drop('late'))
             return found
 
     stats._lock, stats._dropped = lock, Interrupted(late=5)
-    stats.frame_dropped('late')
+    stats.count_drop('late')
     lock.join()
     assert stats.snapshot(0.0).dropped == {'late': 7}
 
 
 def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
-    """The executor takes it while the worker counts an answer."""
+    """The executor takes a snapshot while the worker counts a segmented frame."""
     stats: Any = Stats()
     lock = InterruptingLock()
 
     class Interrupted(deque):
         def __iter__(self):
-            for answer in super().__iter__():
-                yield answer
-                lock.interrupt(lambda: stats.frame_out(0.0, {'total': 2.0}))
+            for entry in super().__iter__():
+                yield entry
+                lock.interrupt(lambda: stats.count_frame_out(0.0, {'total': 2.0}))
 
-    stats._lock, stats._out = lock, Interrupted(maxlen=MOST)
+    stats._lock, stats._out = lock, Interrupted(maxlen=MOST_FRAMES)
     for _ in range(2):
-        stats.frame_in(0.0)
-    stats.frame_out(0.0, {'total': 1.0})
+        stats.count_frame_in(0.0)
+    stats.count_frame_out(0.0, {'total': 1.0})
     during = stats.snapshot(0.0)
     lock.join()
     assert (during.frames_out, during.in_flight) == (1, 1)

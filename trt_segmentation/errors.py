@@ -12,7 +12,7 @@ class SegmentationError(Exception):
 
 
 class FrameError(SegmentationError):
-    """A camera message does not hold an image: its header and its bytes contradict each other."""
+    """A camera message holds no image: for example, its header contradicts its bytes."""
 
 
 class ModelCardError(SegmentationError):
@@ -28,22 +28,22 @@ class LabelValueError(SegmentationError):
 
 
 class PictureError(SegmentationError):
-    """A file is no picture of the expected kind; the message names the file."""
+    """A file is not a picture of the expected kind; the message names the file."""
 
 
 class EngineError(SegmentationError):
     """An engine cannot be opened on this machine, or it failed while it ran."""
 
     sticky = False
-    """Whether this process can never use the GPU again. Only a new process helps then."""
+    """Whether this process can never use the GPU again. Then only a new process helps."""
 
 
-_PASSING = frozenset([
+_RECOVERABLE = frozenset([
     'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_NOT_READY',
     'CUDA_ERROR_NO_DEVICE', 'CUDA_ERROR_INVALID_DEVICE', 'CUDA_ERROR_NOT_SUPPORTED',
     'CUDA_ERROR_NOT_PERMITTED', 'CUDA_ERROR_NOT_FOUND', 'CUDA_ERROR_NO_BINARY_FOR_GPU',
     'CUDA_ERROR_INVALID_IMAGE', 'CUDA_ERROR_INVALID_HANDLE', 'CUDA_ERROR_NOT_INITIALIZED'])
-"""Errors after which the process can go on using the GPU."""
+"""CUDA errors after which the process can still use the GPU."""
 
 
 class GpuError(EngineError):
@@ -56,16 +56,16 @@ class GpuError(EngineError):
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
         self.name = name
-        self.sticky = (name not in _PASSING and 'STREAM_CAPTURE' not in name
+        self.sticky = (name not in _RECOVERABLE and 'STREAM_CAPTURE' not in name
                        and 'GRAPH_EXEC_UPDATE' not in name)
 
 
 class NotAMap(EngineError):
-    """A network's output is no map of classes over the image."""
+    """The output of a network is not a map of classes over the image."""
 
 
 class NotASegmentation(EngineError):
-    """An ONNX file is no segmentation network.
+    """An ONNX file is not a segmentation network.
 
     :param described: comment lines for the terminal that say what the network is.
     """
@@ -76,7 +76,7 @@ class NotASegmentation(EngineError):
 
 
 class GraphError(SegmentationError):
-    """An ONNX file cannot become an engine; the message names the node and the remedy."""
+    """An ONNX file cannot become an engine; the message names the node and what to do."""
 
 
 class CacheError(SegmentationError):
@@ -84,7 +84,7 @@ class CacheError(SegmentationError):
 
 
 class OutputError(SegmentationError, OSError):
-    """An output cannot be written, or it would replace a file of the user; names the path."""
+    """An output cannot be written, or would replace a file of the user; names the path."""
 
 
 class FrameLogError(SegmentationError):
@@ -92,7 +92,7 @@ class FrameLogError(SegmentationError):
 
 
 class TransportError(SegmentationError):
-    """librcl cannot be called directly on this machine, or librcl could not move a message."""
+    """librcl cannot be called on this machine, or it could not take or publish a message."""
 
 
 class BagError(SegmentationError):
@@ -115,7 +115,7 @@ class LaunchArgumentError(SegmentationError):
 
 
 class Interrupted(SegmentationError):
-    """The process was told to end while work was going on."""
+    """The process was told to stop while it was working."""
 
 
 class EvaluationError(SegmentationError):
@@ -127,7 +127,7 @@ class ReplayError(SegmentationError):
 
 
 class DemoError(SegmentationError):
-    """A part of the demo did not start or did not answer; the message names its log."""
+    """A part of the demo did not start or did not respond; the message names its log."""
 
 
 class ViewError(SegmentationError):

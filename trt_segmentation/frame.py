@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera frame on its way in, and the segmentation on its way out."""
+"""The frame that enters a pipeline, and the segmentation that leaves the pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .errors import FrameError
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-"""Label of a pixel the network did not see, by label map dtype."""
+"""Label of a pixel that the network did not see, for each dtype of a label map."""
 
 BYTES_PER_PIXEL = {
     'mono8': 1, 'mono16': 2, 'bgr8': 3, 'rgb8': 3, 'bgra8': 4, 'rgba8': 4,
@@ -26,39 +26,41 @@ BYTES_PER_PIXEL = {
     'uyvy': 2, 'yuv422': 2, 'yuyv': 2, 'yuv422_yuy2': 2,
     'nv12': 1, 'nv21': 1, 'nv24': 1,
 }
-"""Every encoding a Frame may have: bytes of one pixel in one row of its first plane.
+"""The encodings that a Frame may have, with the bytes of one pixel in a row of the first plane.
 
 Source: sensor_msgs/image_encodings.hpp.
 """
 
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
-"""Rows stored for every image row, as a fraction, where chroma follows in a second plane."""
+"""Stored rows for each image row, as a fraction, for encodings with a second plane of chroma."""
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
+"""Encodings in which two columns share their colour, so that the width is even."""
 EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
+"""Encodings in which two rows share their colour, so that the height is even."""
 _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
-"""Encodings of numbers that are no pixels, such as 32FC1 for depth."""
+"""Encodings of numbers that are not pixels, such as 32FC1 for depth."""
 MAX_SIDE = 16384
-"""Pixels a side; a larger image is taken for a corrupt header, not for a camera."""
+"""Most pixels on a side. A header that gives more is corrupt."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One camera image exactly as it came: a description of bytes somebody else owns.
+    """One camera image as it was received. A Frame does not own its bytes.
 
-    Checked when made, so that a Frame that exists can be read without a bounds check.
+    The constructor checks all numbers, so later code can read a Frame without a bounds check.
 
-    :param data: (n,) uint8, n ≥ :attr:`size`; not copied, not owned, and valid until the
-        pipeline has answered for this frame.
+    :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must keep
+        them valid until the pipeline has returned the segmentation of this frame.
     :param encoding: a key of :data:`BYTES_PER_PIXEL`.
-    :param height: rows of pixels.
-    :param width: columns of pixels.
+    :param height: number of pixel rows.
+    :param width: number of pixel columns.
     :param step: bytes from one row to the next, ≥ width × bytes per pixel.
-    :param is_bigendian: byte order of encodings of 16 bits a channel.
+    :param is_bigendian: byte order of encodings with 16 bits per channel.
     :param stamp_ns: header stamp in nanoseconds.
-    :param frame_id: header frame id, copied to every answer.
-    :param camera: which camera of the node it is from; '' where there is one.
-    :raises FrameError: naming the number that is wrong and what was expected.
+    :param frame_id: header frame id; it is copied to every published message.
+    :param camera: name of the camera of the node; empty if the node has one camera.
+    :raises FrameError: with the number that is wrong and what was expected.
     """
 
     data: npt.NDArray[np.uint8]
@@ -72,7 +74,7 @@ class Frame:
     camera: str = ''
 
     def __post_init__(self) -> None:
-        """Refuse anything whose numbers do not fit together."""
+        """Refuse numbers that do not fit together."""
         if (found := getattr(self.data, 'dtype', type(self.data).__name__)) != np.uint8:
             raise FrameError(
                 f'data is {found}; expected the bytes of the image as uint8. Scale '
@@ -83,38 +85,39 @@ class Frame:
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
             raise FrameError(
                 f'image is {self.width}x{self.height} pixels (width x height); '
-                f'both must be 1 to {MAX_SIDE}')
+                f'both must be 1 to {MAX_SIDE}. The header is corrupt')
         if self.encoding in EVEN_WIDTH and self.width % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two columns, '
-                f'so width must be even; it is {self.width}')
+                f'{self.encoding} shares colour between two columns, so width must be even; it is '
+                f'{self.width}. Set an even width in the camera driver')
         if self.encoding in EVEN_HEIGHT and self.height % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two rows, '
-                f'so height must be even; it is {self.height}')
+                f'{self.encoding} shares colour between two rows, so height must be even; it is '
+                f'{self.height}. Set an even height in the camera driver')
         if self.step < self.row_bytes:
             raise FrameError(
-                f'step is {self.step} bytes, but a row of {self.width} {self.encoding} '
-                f'pixels has {self.row_bytes}')
+                f'step is {self.step} bytes, but a row of {self.width} {self.encoding} pixels has '
+                f'{self.row_bytes}. Correct step, width or encoding in the camera driver')
         if self.data.nbytes < self.size:
             raise FrameError(
                 f'data has {self.data.nbytes} bytes, but {self.stored_rows} rows at step '
-                f'{self.step} need {self.size} ({self.width}x{self.height} {self.encoding})')
+                f'{self.step} need {self.size} ({self.width}x{self.height} {self.encoding}). '
+                f'Correct step, height or encoding in the camera driver')
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row without its padding."""
+        """Bytes of one row without padding."""
         return self.width * BYTES_PER_PIXEL[self.encoding]
 
     @property
     def stored_rows(self) -> int:
-        """Rows of bytes, those of a chroma plane counted in."""
+        """Number of stored rows, with the rows of a chroma plane."""
         times, per = PLANE_ROWS.get(self.encoding, (1, 1))
         return self.height * times // per
 
     @property
     def size(self) -> int:
-        """Fewest bytes that hold the image: the last row needs no padding."""
+        """Fewest bytes that hold the image. The last row needs no padding."""
         return self.step * (self.stored_rows - 1) + self.row_bytes
 
 
@@ -125,7 +128,7 @@ def _refused_encoding(encoding: str) -> str:
         return (f'encoding {encoding} holds {kind} numbers of {number[1]} bits, such as depth; '
                 f'unsigned pixels of 8 or 16 bits are expected. Use the topic of the colour '
                 f'image. {known}')
-    named = encoding[:40]       # of a broken message it may have megabytes
+    named = encoding[:40]       # the encoding of a broken message may have megabytes
     near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
     return (f'unknown encoding {named!r}'
             + (f', did the camera mean {near[0]!r}?' if near else '') + f' {known}')
@@ -133,7 +136,7 @@ def _refused_encoding(encoding: str) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute besides the label map; what nobody reads is not computed."""
+    """What to compute besides the label map."""
 
     overlay: bool = False
     confidence: bool = False
@@ -141,20 +144,20 @@ class Wanted:
 
 @dataclass
 class Segmentation:
-    """The answer to one frame, at that frame's size.
+    """The result of one frame, at the size of that frame.
 
-    :param frame: the frame answered. Its header is meant to be copied verbatim; its data may
-        have been overwritten by now.
-    :param labels: (height, width) uint8, or uint16 where the model has more than 255 classes;
-        :data:`UNLABELLED` where the network did not see the pixel.
-    :param overlay: (height, width, 3) uint8 BGR, or None where not wanted.
-    :param confidence: (height, width) uint8, 0 to 255 for 0 to 1, or None where not wanted.
-    :param timings: milliseconds by stage.
-    :param headroom: bytes before the first of every array that are the caller's to write, in
-        the same memory: room for a message's header, so that it is published from where it is.
+    The caller may read the arrays until it calls :meth:`release`. After that, the pipeline
+    writes another frame into the same memory.
 
-    The arrays are the caller's to read until :meth:`release`; after it the pipeline writes
-    another frame there.
+    :param frame: the frame that was segmented. Copy its header to the published messages. Its
+        data may already be overwritten.
+    :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel
+        that the network did not see is :data:`UNLABELLED`.
+    :param overlay: (height, width, 3) uint8 BGR; None if not wanted.
+    :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
+    :param timings: milliseconds of each stage.
+    :param headroom: number of bytes before each array that the caller may write. A message
+        header fits there, so that the array is published without a copy.
     """
 
     frame: Frame
@@ -165,4 +168,4 @@ class Segmentation:
     headroom: int = field(default=0, kw_only=True)
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline; does nothing where they are the caller's own."""
+        """Give the arrays back to the pipeline. Does nothing if the caller owns the arrays."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that frames lie in, whoever provides it."""
+"""Blocks of host memory for frames."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ import numpy.typing as npt
 
 
 class Memory(Protocol):
-    """A block of host memory that stays where it is while this object or its view lives.
+    """A block of host memory. Its address does not change while this object or its view lives.
 
-    What the GPU pipeline gives here is pinned, so that the GPU can read it without a copy.
+    The blocks of the GPU pipeline are pinned, so that the GPU can read them without a copy.
     """
 
     address: int
     """Address of the first byte."""
     nbytes: int
-    """Bytes usable from there on."""
+    """Number of usable bytes from that address on."""
     view: npt.NDArray[np.uint8]
-    """(nbytes,) uint8 over all of it, writable; keeps the memory alive."""
+    """(nbytes,) uint8, writable, over the whole block. The view keeps the memory alive."""
 
 
 Allocate = Callable[[int], Memory]
-"""Allocate at least so many bytes, or raise: MemoryError, or whatever says best why not.
+"""Allocate at least this many bytes, or raise MemoryError or a more exact error.
 
-It is called in the middle of a take, in the thread that takes and with the GIL held.
+The caller is in the middle of taking a message from the middleware. It calls in its own thread and
+holds the GIL.
 """
 
 
 class PageMemory:
-    """Page-aligned memory, zero-filled and given back when nothing refers to its view."""
+    """Page-aligned memory, filled with zeros. It is freed when nothing refers to its view."""
 
     def __init__(self, nbytes: int) -> None:
         self.view = np.frombuffer(mmap.mmap(-1, max(nbytes, 1)), np.uint8)
@@ -44,10 +45,10 @@ class PageMemory:
 
 
 class ArrayMemory:
-    """The memory of an array and the room before it; does not keep it alive.
+    """The memory of an array and of the free bytes before it. Does not keep the array alive.
 
-    :param pixels: C-contiguous.
-    :param headroom: bytes before its first one that belong to the same memory.
+    :param pixels: a C-contiguous array.
+    :param headroom: number of bytes before the array that belong to the same memory.
     """
 
     def __init__(self, pixels: npt.NDArray[Any], headroom: int) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What went through a pipeline and how long it took."""
+"""Count the frames of one camera, and measure rates and latencies."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Seconds that rates, latencies and recent losses look back, unless told otherwise."""
+"""Default length of the window, in seconds, for rates, latencies and recent losses."""
 
-MOST = 20_000
-"""Frames that a window holds, twice 10 s at 1000 fps; of more it holds the newest."""
+MOST_FRAMES = 20_000
+"""Most frames in a window, twice 10 s at 1000 fps. A full window keeps the newest frames."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts since the start and latencies of the window, at one moment.
+    """Counts since the start, and rates and latencies of the window, at one moment.
 
     Always ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
-    :param lost: frames that were lost before they came in; ``frames_in`` does not count them.
-    :param lost_lately: those of the window.
-    :param skipped: frames that never came in by the camera's own numbers: those lost, and those
-        that a newer one replaced before they were taken.
-    :param fps_in: frames a second over the window.
-    :param fps_out: answers a second over the window.
-    :param latency_ms: by stage, then by ``p50``, ``p95``, ``p99``.
+    :param frames_in: frames that were received.
+    :param frames_out: frames that were segmented.
+    :param dropped: frames that were received and dropped, for each reason.
+    :param lost: frames that were lost before they were received; not in ``frames_in``.
+    :param lost_lately: frames that were lost within the window.
+    :param skipped: frames that are missing in the camera's own numbering. These are lost frames,
+        and frames that a newer frame replaced before the node took them.
+    :param fps_in: received frames per second over the window.
+    :param fps_out: segmented frames per second over the window.
+    :param latency_ms: milliseconds for each stage and each of ``p50``, ``p95``, ``p99``.
     """
 
     frames_in: int
@@ -47,17 +50,17 @@ class Snapshot:
 
     @property
     def frames_dropped(self) -> int:
-        """Frames that got no answer, for whatever reason."""
+        """Number of dropped frames, for any reason."""
         return sum(self.dropped.values())
 
     @property
     def in_flight(self) -> int:
-        """Frames taken and not yet answered or dropped."""
+        """Number of frames that are received and neither segmented nor dropped yet."""
         return self.frames_in - self.frames_out - self.frames_dropped
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
-    """Median and tail of a list of numbers, {} of an empty one."""
+    """Return the :data:`PERCENTILES` of a list of numbers; {} if the list is empty."""
     if not values:
         return {}
     found = np.percentile(values, PERCENTILES)
@@ -65,10 +68,11 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 class Stats:
-    """Counters and latency windows of one camera; safe from any thread.
+    """Counters and latency windows of one camera. Safe from any thread.
 
-    :param window: seconds that rates and latencies look back.
-    Every ``now`` is seconds on any clock that does not go back; time.monotonic() will do.
+    Every ``now`` is in seconds, on a clock that never goes back, such as time.monotonic().
+
+    :param window: length of the window for rates and latencies, in seconds.
     """
 
     def __init__(self, window: float = WINDOW) -> None:
@@ -78,13 +82,13 @@ class Stats:
         self._frames_out = 0
         self._dropped: Counter[str] = Counter()
         self._lost = self._skipped = 0
-        self._in: deque[float] = deque(maxlen=MOST)
-        self._out: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=MOST)
-        self._losses: deque[float] = deque(maxlen=MOST)
+        self._in: deque[float] = deque(maxlen=MOST_FRAMES)
+        self._out: deque[tuple[float, Mapping[str, float]]] = deque(maxlen=MOST_FRAMES)
+        self._losses: deque[float] = deque(maxlen=MOST_FRAMES)
         self._began: float | None = None
 
-    def frame_in(self, now: float) -> None:
-        """Count a frame the camera delivered."""
+    def count_frame_in(self, now: float) -> None:
+        """Count a frame that was received."""
         with self._lock:
             self._frames_in += 1
             if self._began is None:
@@ -92,32 +96,35 @@ class Stats:
             self._in.append(now)
             self._forget(now)
 
-    def frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a frame answered, with its milliseconds by stage."""
+    def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
+        """Count a frame that was segmented.
+
+        :param timings: milliseconds of each stage.
+        """
         with self._lock:
             self._frames_out += 1
             self._out.append((now, dict(timings)))
             self._forget(now)
 
-    def frame_dropped(self, reason: str) -> None:
-        """Count a frame that came in and gets no answer."""
+    def count_drop(self, reason: str) -> None:
+        """Count a frame that was received and then dropped."""
         with self._lock:
             self._dropped[reason] += 1
 
-    def frames_lost(self, count: int, now: float) -> None:
-        """Count frames that never came in, as the middleware tells it."""
+    def count_lost(self, count: int, now: float) -> None:
+        """Count frames that the middleware reports as lost."""
         with self._lock:
             self._lost += count
-            self._losses.extend([now] * min(count, MOST))
+            self._losses.extend([now] * min(count, MOST_FRAMES))
             self._forget(now)
 
-    def frames_skipped(self, count: int) -> None:
-        """Count frames that never came in, as the numbers of those that did tell it."""
+    def count_skipped(self, count: int) -> None:
+        """Count frames that are missing in the camera's own numbering."""
         with self._lock:
             self._skipped += count
 
     def snapshot(self, now: float) -> Snapshot:
-        """Return counts since the start, rates and latencies of the last window."""
+        """Return the counts since the start, and the rates and latencies of the window."""
         with self._lock:
             self._forget(now)
             stages: dict[str, list[float]] = {}
@@ -131,9 +138,9 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # less than a window since the first frame, or since the oldest of a full window,
-        # would read as a low rate
-        began = times[0] if len(times) == MOST else self._began
+        # A full window, or a window that began late, covers less time than its length. The rate
+        # must use the time that the window really covers.
+        began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 
     def _forget(self, now: float) -> None:

@@ -58,7 +58,7 @@ def test_gray(extension):
 
 
 def test_16_bit_png():
-    wide = picture().astype(np.uint16) * 257 + 128      # rounds down: 129 would round up
+    wide = picture().astype(np.uint16) * 257 + 128      # this rounds down; 129 would round up
     frame = decompress(encoded(wide[..., 0], '.png'), 'mono16; png compressed')
     assert frame.encoding == 'mono16'
     assert (decode(frame).array == picture()[..., 0]).all()
@@ -78,7 +78,7 @@ def test_png_with_alpha():
 
 
 def test_exif_does_not_turn_the_picture():
-    # APP1 with orientation 6, a quarter turn
+    # An APP1 segment with orientation 6, which is a quarter turn.
     exif = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0')
     data = encoded(picture(), '.jpg')
     turned = data[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + data[2:]

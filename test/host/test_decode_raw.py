@@ -15,13 +15,14 @@ from trt_segmentation.frame import BYTES_PER_PIXEL, EVEN_HEIGHT, EVEN_WIDTH, Fra
 from trt_segmentation.host.decode_raw import decode, to_8_bits
 
 EXACT = ['bgr8', 'rgb8', 'bgra8', 'rgba8', 'mono8', '8UC1', '8UC3', '8UC4', *oracle.WIDE]
-YUV = ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21', 'nv24']
+PACKED_YUV = ['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2']
+YUV = [*PACKED_YUV, 'nv12', 'nv21', 'nv24']
 BAYER = list(oracle.BAYER)
 BAYER_16 = [name.replace('8', '16') for name in BAYER]
 
 
 def make_frame(encoding, height, width, padding=0, seed=0, bigendian=False, spare=0):
-    """Random bytes, padding filled too, that end where the last pixel does (plus ``spare``)."""
+    """A frame of random bytes and random padding; it ends ``spare`` bytes after the last pixel."""
     step = width * BYTES_PER_PIXEL[encoding] + padding
     data = np.random.default_rng(seed).integers(0, 256, step * height * 3 + 9, dtype=np.uint8)
     frame = Frame(data, encoding, height, width, step, bigendian)
@@ -49,7 +50,7 @@ def test_any_encoding_size_and_step(encoding, height, width, padding, seed, bige
     assert pixels.array.shape[:2] == (height, width)
     difference = np.abs(decoded_rgb(frame) - oracle.rgb(frame))
     if encoding in BAYER + BAYER_16:
-        # OpenCV answers the outermost pixels with those one further in
+        # OpenCV copies the pixels next to the border to the border.
         difference = difference[1:-1, 1:-1]
     tolerance = 0 if encoding in EXACT else 1.5 if encoding in YUV else 1.0
     assert difference.max(initial=0) <= tolerance
@@ -57,8 +58,8 @@ def test_any_encoding_size_and_step(encoding, height, width, padding, seed, bige
 
 @pytest.mark.parametrize('encoding', BAYER)
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (2, 2), (2, 5), (3, 2)])
-def test_slivers_of_a_mosaic(encoding, size):
-    # of one colour everywhere, so that any interpolation gives that colour
+def test_a_small_mosaic_keeps_its_colour(encoding, size):
+    # All pixels are equal, so any interpolation gives the same colour.
     frame = Frame(np.full(size[0] * size[1], 99, np.uint8), encoding, size[0], size[1], size[1])
     assert (decode(frame).bgr() == 99).all()
 
@@ -79,7 +80,7 @@ def test_common_encodings_are_not_copied(encoding):
     assert array.strides[0] == frame.step
 
 
-def test_bytes_that_cannot_be_written_are_read():
+def test_read_only_bytes_are_decoded():
     frame = Frame(np.frombuffer(bytes(range(48)), np.uint8), 'nv12', 4, 8, 8)
     assert decode(frame).array.shape == (4, 8, 3)
 
@@ -91,7 +92,7 @@ def test_data_with_gaps_is_refused():
 
 
 def test_16_bits_become_8_as_cv_bridge_does_it():
-    """convertTo(CV_8U, 255. / 65535.) of toCvCopyImpl in cv_bridge.cpp, for every value."""
+    """The rule is convertTo(CV_8U, 255. / 65535.) of toCvCopyImpl in cv_bridge.cpp."""
     wide = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     expected = np.array([round(value * (255. / 65535.)) for value in range(1 << 16)])
     assert (to_8_bits(wide).reshape(-1) == expected).all()
@@ -101,7 +102,7 @@ def test_16_bits_become_8_as_cv_bridge_does_it():
 @pytest.mark.parametrize('bigendian', [False, True])
 @pytest.mark.parametrize('encoding', [*oracle.WIDE, *BAYER_16])
 def test_16_bits_as_rosbags_image_decodes_them(encoding, bigendian):
-    """rosbags-image scales by the same factor but cuts off, so a level may differ by one."""
+    """rosbags-image uses the same factor but does not round, so a level may differ by one."""
     image = pytest.importorskip('rosbags.image')
     frame = make_frame(encoding, 12, 16, bigendian=bigendian)
     name = 'mono16' if encoding == '16UC1' else encoding
@@ -111,9 +112,27 @@ def test_16_bits_as_rosbags_image_decodes_them(encoding, bigendian):
     assert set(np.unique(difference)) == {0, 1}
 
 
+@pytest.mark.parametrize('encoding', [
+    'mono16', 'bgr16', 'rgb16', 'bgra16', 'rgba16', *BAYER, *BAYER_16, *PACKED_YUV])
+def test_pixels_are_those_of_cv_bridge(encoding):
+    """Other OpenCV builds may round colour conversions differently, but not the 16 bits."""
+    cv_bridge = pytest.importorskip(
+        'cv_bridge', reason='cv_bridge comes with a ROS installation, not with pip')
+    messages = pytest.importorskip('sensor_msgs.msg')
+    frame = make_frame(encoding, 12, 16)
+    message = messages.Image(encoding=encoding, height=12, width=16, step=frame.step,
+                             data=frame.data.tobytes())
+    try:
+        expected = cv_bridge.CvBridge().imgmsg_to_cv2(message, desired_encoding='bgr8')
+    except cv_bridge.CvBridgeError as error:
+        pytest.skip(f'this cv_bridge does not know {encoding}: {error}')
+    difference = np.abs(decode(frame).bgr() - expected.astype(int))
+    assert difference.max() <= (0 if encoding in oracle.WIDE else 1)
+
+
 @pytest.mark.parametrize('encoding', BAYER_16)
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (2, 2), (2, 5), (3, 2)])
-def test_slivers_of_a_mosaic_of_16_bits(encoding, size):
+def test_a_small_mosaic_of_16_bits_keeps_its_colour(encoding, size):
     frame = Frame(np.full(2 * size[0] * size[1], 99, np.uint8), encoding, size[0], size[1],
                   2 * size[1])
     assert (decode(frame).bgr() == 99).all()
@@ -121,7 +140,7 @@ def test_slivers_of_a_mosaic_of_16_bits(encoding, size):
 
 @pytest.mark.parametrize('padding', [0, 6])
 def test_nv24_as_opencv_decodes_nv12_of_the_same_colours(padding):
-    """Every two by two pixels of the nv24 frame share their chroma, as in nv12."""
+    """In this nv24 frame, each block of two by two pixels has one chroma value, like in nv12."""
     rng = np.random.default_rng(3)
     luma, pairs = (rng.integers(0, 256, shape, np.uint8) for shape in ((8, 12), (4, 6, 2)))
     half = np.concatenate([luma, pairs.reshape(4, 12)])

@@ -23,7 +23,7 @@ POINTER = ('version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * 'a'
     ('.png', 1), ('.png', 3), ('.png', 4), ('.bmp', 1), ('.bmp', 3), ('.tif', 1), ('.tif', 3),
     ('.tif', 4), ('.webp', 3), ('.webp', 4)])
 def test_pictures_of_8_bits_are_bgr_as_opencv_has_them(tmp_path, suffix, channels):
-    alpha = PIXELS[..., 0] // 2 + 128       # WebP drops colours that cannot be seen
+    alpha = PIXELS[..., 0] // 2 + 128       # WebP drops the colours of transparent pixels
     stored = {1: PIXELS[..., 0], 3: PIXELS, 4: np.dstack([PIXELS, alpha])}[channels]
     path = tmp_path / f'a{suffix}'
     cv2.imwrite(str(path), stored, [cv2.IMWRITE_WEBP_QUALITY, 101])

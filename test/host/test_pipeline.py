@@ -19,14 +19,14 @@ CELL = 20
 
 
 def scene(rows=4, cols=6, classes=8, seed=3, cell=CELL):
-    """(labels, sure): coloured squares, and the pixels far enough from an edge to be certain."""
+    """(labels, sure): coloured squares, and which pixels are far from the edges of the squares."""
     labels = np.random.default_rng(seed).integers(0, classes, (rows, cols))
     labels = labels.repeat(cell, axis=0).repeat(cell, axis=1)
     middle = np.abs(np.arange(max(rows, cols) * cell) % cell - cell / 2) < cell / 5
     return labels, np.outer(middle[:rows * cell], middle[:cols * cell])
 
 
-def answer(card, frame, wanted=Wanted()):
+def segment(card, frame, wanted=Wanted()):
     pipeline = HostPipeline(card)
     pipeline.submit([frame], wanted)
     (result,) = pipeline.collect()
@@ -38,7 +38,7 @@ def check_scene(path, colors=COLORS, classes=8, card=None, output=OutputCard(), 
                 wanted=Wanted(), **input):
     labels, sure = scene(classes=classes, cell=cell)
     card = card or color_card(path, colors, output=output, **input)
-    result = answer(card, painted(labels, colors), wanted)
+    result = segment(card, painted(labels, colors), wanted)
     assert result.labels.shape == labels.shape
     assert result.labels.dtype == card.label_dtype
     assert (result.labels == labels)[sure].all()
@@ -83,17 +83,17 @@ def test_sigmoid(tmp_path, layout):
 def test_sigmoid_threshold(tmp_path):
     colors = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
     path = color_classifier(tmp_path / 'm.onnx', colors, kind='sigmoid')
-    # this gray is nearer to black: class 1 only for a low threshold
+    # This gray is nearer to black, so only a low threshold gives class 1.
     frame = Frame(np.full(3 * 48, 110, np.uint8), 'bgr8', 6, 8, 24)
     for threshold, label in ((0.5, 0), (1e-7, 1)):
         card = color_card(path, colors, output=OutputCard(threshold=threshold))
-        assert (answer(card, frame).labels == label).all()
+        assert (segment(card, frame).labels == label).all()
 
 
 @pytest.mark.parametrize('names, output', [
     (('out', 'aux'), ''), (('primary', 'first'), ''), (('truth', 'out'), 'truth')])
 def test_one_of_several_outputs(tmp_path, names, output):
-    # the answer is the first; any other holds it upside down
+    # The first output is right. The other outputs have the opposite sign.
     path = color_classifier(tmp_path / 'm.onnx', COLORS, names=names, height=40, width=60)
     check_scene(path, output=OutputCard(name=output))
 
@@ -124,8 +124,8 @@ def test_colour_order_and_normalisation(tmp_path, color):
 def test_resize_is_undone(tmp_path, resize):
     path = color_classifier(tmp_path / 'm.onnx', COLORS, height=96, width=64)
     labels, sure = scene()
-    result = answer(color_card(path, COLORS, resize=resize), painted(labels, COLORS),
-                    Wanted(True, True))
+    result = segment(color_card(path, COLORS, resize=resize), painted(labels, COLORS),
+                     Wanted(True, True))
     axes = [oracle.visible(*pair) for pair in zip(
         oracle.placement(resize, labels.shape, (96, 64)), labels.shape, (96, 64))]
     seen = np.outer(*axes)
@@ -170,13 +170,13 @@ def test_a_fixed_batch_of_another_size(tmp_path, batch, count):
 def test_only_what_is_wanted(tmp_path):
     path = color_classifier(tmp_path / 'm.onnx', COLORS)
     card, frame = color_card(path, COLORS), painted(scene()[0], COLORS)
-    result = answer(card, frame)
+    result = segment(card, frame)
     assert result.overlay is None and result.confidence is None
     assert set(result.timings) == {'preprocess', 'inference', 'postprocess', 'total'}
     assert all(ms >= 0 for ms in result.timings.values())
     assert result.timings['total'] >= result.timings['inference']
-    assert answer(card, frame, Wanted(overlay=True)).overlay.shape == (80, 120, 3)
-    assert answer(card, frame, Wanted(confidence=True)).confidence.shape == (80, 120)
+    assert segment(card, frame, Wanted(overlay=True)).overlay.shape == (80, 120, 3)
+    assert segment(card, frame, Wanted(confidence=True)).confidence.shape == (80, 120)
 
 
 def test_alpha_and_palette_change_live(tmp_path):
@@ -216,8 +216,6 @@ def test_refused_frames_leave_nothing_pending(tmp_path):
         pipeline.submit([good], Wanted(confidence=True))
     pipeline.submit([good])
     assert [result.frame for result in pipeline.collect()] == [good]
-
-
 
 
 def test_opening_by_name(tmp_path):

@@ -8,14 +8,14 @@ import oracle
 import pytest
 
 from trt_segmentation.errors import EngineError
-from trt_segmentation.host.postprocess import contenders, Postprocess
+from trt_segmentation.host.postprocess import find_contenders, Postprocess
 from trt_segmentation.model.card import RESIZES
 from trt_segmentation.model.geometry import fit
-from trt_segmentation.model.output_kind import MANY
+from trt_segmentation.model.output_kind import PER_CLASS_KINDS
 from trt_segmentation.model.signature import NetworkOutput
 
 NEAR = 1e-4
-"""Logits closer than this, of size 10, may be ordered either way by float32."""
+"""float32 may swap two logits of about 10 that differ by less than this."""
 SIDE = st.integers(1, 50)
 GRID = st.integers(1, 20)
 
@@ -25,12 +25,12 @@ def output(kind='logits', layout='nchw', dtype='float32', channels=5):
 
 
 def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):
-    channels = classes if kind in MANY else 1
+    channels = classes if kind in PER_CLASS_KINDS else 1
     return Postprocess(output(kind, layout, dtype, channels), classes, threshold)
 
 
 def expected(grid, resize, camera, net, dtype=np.uint8):
-    """(labels, probability, lead); unlabelled and leading by far where unseen."""
+    """(labels, probability, lead); an unseen pixel is unlabelled and has an infinite lead."""
     values, seen = oracle.upsample(grid, resize, camera, net)
     winner, probability, lead = oracle.softmax_winner(values)
     seen = seen & np.isfinite(values).any(axis=0)
@@ -38,13 +38,13 @@ def expected(grid, resize, camera, net, dtype=np.uint8):
             np.where(seen, probability, 0), np.where(seen, lead, np.inf))
 
 
-def check(answer, labels, probability, lead):
-    assert answer.labels.dtype == labels.dtype
-    differs = answer.labels != labels
+def check(result, labels, probability, lead):
+    assert result.labels.dtype == labels.dtype
+    differs = result.labels != labels
     assert (lead[differs] < NEAR).all()
-    if answer.confidence is not None:
-        assert answer.confidence.dtype == np.uint8
-        assert np.abs(answer.confidence - probability * 255).max() <= 0.51
+    if result.confidence is not None:
+        assert result.confidence.dtype == np.uint8
+        assert np.abs(result.confidence - probability * 255).max() <= 0.51
 
 
 @settings(deadline=None, max_examples=250)
@@ -56,10 +56,11 @@ def check(answer, labels, probability, lead):
 def test_logits(resize, camera, net, grid, classes, layout, dtype, seed, confidence, shift):
     rng = np.random.default_rng(seed)
     logits = (rng.normal(size=(classes, *grid)) * 4 + shift).astype(dtype)
-    given_ = np.moveaxis(logits, 0, -1) if layout == 'nhwc' else logits
-    answer = post('logits', layout, dtype, classes)(given_, fit(resize, camera, net), confidence)
-    assert (answer.confidence is not None) == confidence
-    check(answer, *expected(logits, resize, camera, net))
+    network_output = np.moveaxis(logits, 0, -1) if layout == 'nhwc' else logits
+    result = post('logits', layout, dtype, classes)(
+        network_output, fit(resize, camera, net), confidence)
+    assert (result.confidence is not None) == confidence
+    check(result, *expected(logits, resize, camera, net))
 
 
 @settings(deadline=None, max_examples=80)
@@ -68,16 +69,16 @@ def test_logits(resize, camera, net, grid, classes, layout, dtype, seed, confide
        layout=st.sampled_from(['nchw', 'nhwc', 'nhw']), threshold=st.sampled_from([.5, .2, .9]))
 def test_sigmoid(resize, camera, net, grid, seed, layout, threshold):
     logit = np.random.default_rng(seed).normal(size=grid).astype(np.float32) * 3
-    given_ = {'nchw': logit[None], 'nhwc': logit[..., None], 'nhw': logit}[layout]
-    answer = post('sigmoid', layout, classes=2, threshold=threshold)(
-        given_, fit(resize, camera, net), True)
+    network_output = {'nchw': logit[None], 'nhwc': logit[..., None], 'nhw': logit}[layout]
+    result = post('sigmoid', layout, classes=2, threshold=threshold)(
+        network_output, fit(resize, camera, net), True)
     (value,), seen = oracle.upsample(logit[None], resize, camera, net)
     one = 1 / (1 + np.exp(-value))
     labels = np.where(seen, one >= threshold, 255).astype(np.uint8)
     sure = np.abs(one - threshold) > 1e-5
-    assert (answer.labels == labels)[sure].all()
+    assert (result.labels == labels)[sure].all()
     probability = np.where(seen, np.where(one >= threshold, one, 1 - one), 0)
-    assert np.abs(answer.confidence - probability * 255)[sure].max(initial=0) <= 0.51
+    assert np.abs(result.confidence - probability * 255)[sure].max(initial=0) <= 0.51
 
 
 @settings(deadline=None, max_examples=80)
@@ -87,13 +88,13 @@ def test_sigmoid(resize, camera, net, grid, seed, layout, threshold):
        dtype=st.sampled_from(['int64', 'int32', 'uint8', 'float32']))
 def test_labels(resize, camera, net, grid, seed, classes, layout, dtype):
     ids = np.random.default_rng(seed).integers(0, min(classes, 255), grid).astype(dtype)
-    given_ = {'nchw': ids[None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
-    answer = post('labels', layout, dtype, classes)(given_, fit(resize, camera, net))
+    network_output = {'nchw': ids[None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
+    result = post('labels', layout, dtype, classes)(network_output, fit(resize, camera, net))
     near, seen = oracle.nearest(ids, resize, camera, net)
     wide = np.uint16 if classes > 255 else np.uint8
-    assert answer.labels.dtype == wide
-    assert (answer.labels[seen] == near[seen]).all()
-    assert (answer.labels[~seen] == np.iinfo(wide).max).all()
+    assert result.labels.dtype == wide
+    assert (result.labels[seen] == near[seen]).all()
+    assert (result.labels[~seen] == np.iinfo(wide).max).all()
 
 
 @settings(deadline=None, max_examples=80)
@@ -104,20 +105,20 @@ def test_what_is_not_a_number_never_wins(resize, seed, confidence, holes, worst)
     logits = rng.normal(size=(3, 6, 7)).astype(np.float32)
     missing = rng.random(logits.shape) < holes
     filled = np.where(missing, np.float32(worst), logits)
-    answer = post(classes=3)(filled, fit(resize, (31, 29), (24, 28)), confidence)
+    result = post(classes=3)(filled, fit(resize, (31, 29), (24, 28)), confidence)
     labels, _, lead = expected(np.where(missing, np.nan, logits), resize, (31, 29), (24, 28))
-    # where every class hangs by a weight near 0 on a missing number, the answer hangs on it too
+    # If a missing number has a weight near 0 for every class, rounding decides the label.
     clear = ~np.isnan(lead) & (lead > NEAR)
-    assert (answer.labels == labels)[clear].mean() > 0.99
+    assert (result.labels == labels)[clear].mean() > 0.99
     if confidence:
-        assert (answer.confidence[answer.labels == 255] == 0).all()
+        assert (result.confidence[result.labels == 255] == 0).all()
 
 
 def test_all_missing_is_unlabelled_and_infinity_wins():
     logits = np.full((2, 2, 2), np.nan, np.float32)
     geometry = fit('stretch', (4, 4), (2, 2))
-    answer = post(classes=2)(logits, geometry, True)
-    assert (answer.labels == 255).all() and (answer.confidence == 0).all()
+    result = post(classes=2)(logits, geometry, True)
+    assert (result.labels == 255).all() and (result.confidence == 0).all()
     logits[1] = np.inf
     logits[0] = 3
     assert (post(classes=2)(logits, geometry).labels == 1).all()
@@ -125,9 +126,9 @@ def test_all_missing_is_unlabelled_and_infinity_wins():
 
 def test_a_sigmoid_may_be_infinite_but_not_missing():
     logit = np.array([[-np.inf, np.nan, np.inf]], np.float32)
-    answer = post('sigmoid', 'nhw', classes=2)(logit, fit('stretch', (1, 3), (1, 3)), True)
-    assert answer.labels.tolist() == [[0, 255, 1]]
-    assert answer.confidence.tolist() == [[255, 0, 255]]
+    result = post('sigmoid', 'nhw', classes=2)(logit, fit('stretch', (1, 3), (1, 3)), True)
+    assert result.labels.tolist() == [[0, 255, 1]]
+    assert result.confidence.tolist() == [[255, 0, 255]]
 
 
 def test_the_lowest_id_wins_a_tie():
@@ -139,13 +140,13 @@ def test_the_lowest_id_wins_a_tie():
 
 def test_all_negative_logits():
     logits = np.stack([np.full((4, 4), -9.0), np.full((4, 4), -2.0), np.full((4, 4), -30.0)])
-    answer = post(classes=3)(logits.astype(np.float32), fit('stretch', (7, 7), (8, 8)), True)
-    assert (answer.labels == 1).all()
-    assert (answer.confidence == 255).all()
+    result = post(classes=3)(logits.astype(np.float32), fit('stretch', (7, 7), (8, 8)), True)
+    assert (result.labels == 1).all()
+    assert (result.confidence == 255).all()
 
 
 def test_a_class_that_wins_only_between_its_neighbours():
-    # at no grid point the largest, but in the middle of two: it must not be left out
+    # Class 2 is not the largest at any grid point, but it is the largest between two points.
     logits = np.array([[[10, 0]], [[0, 10]], [[6, 6]]], np.float32)
     labels = post(classes=3)(logits, fit('stretch', (1, 64), (1, 2))).labels[0]
     assert labels[0] == 0 and labels[-1] == 1 and labels[32] == 2
@@ -154,18 +155,18 @@ def test_a_class_that_wins_only_between_its_neighbours():
 def test_more_than_255_classes():
     logits = np.full((300, 2, 2), -1.0, np.float32)
     logits[299, 0], logits[255, 1] = 5, 5
-    answer = post(classes=300)(logits, fit('crop', (4, 12), (4, 4)), True)
-    assert answer.labels.dtype == np.uint16
-    assert (answer.labels[0, 4:8] == 299).all() and (answer.labels[3, 4:8] == 255).all()
-    assert (answer.labels[:, :4] == 65535).all() and (answer.labels[:, 8:] == 65535).all()
-    assert (answer.confidence[:, :4] == 0).all()
+    result = post(classes=300)(logits, fit('crop', (4, 12), (4, 4)), True)
+    assert result.labels.dtype == np.uint16
+    assert (result.labels[0, 4:8] == 299).all() and (result.labels[3, 4:8] == 255).all()
+    assert (result.labels[:, :4] == 65535).all() and (result.labels[:, 8:] == 65535).all()
+    assert (result.confidence[:, :4] == 0).all()
 
 
 def test_255_classes_still_fit_a_byte():
     logits = np.zeros((255, 2, 2), np.float32)
     logits[254] = 1
-    answer = post(classes=255)(logits, fit('stretch', (3, 3), (2, 2)))
-    assert answer.labels.dtype == np.uint8 and (answer.labels == 254).all()
+    result = post(classes=255)(logits, fit('stretch', (3, 3), (2, 2)))
+    assert result.labels.dtype == np.uint8 and (result.labels == 254).all()
 
 
 @pytest.mark.parametrize('dtype, ids', [('int64', [0, 1, -1, 255, 256, 3]),
@@ -174,9 +175,9 @@ def test_255_classes_still_fit_a_byte():
                                         ('int8', [0, 1, -1, -128, 127, 3]),
                                         ('float32', [0, 1, -1, np.nan, np.inf, 3])])
 def test_ids_outside_the_classes_are_unlabelled(dtype, ids):
-    answer = post('labels', 'nhw', dtype, 3)(
+    result = post('labels', 'nhw', dtype, 3)(
         np.array([ids], dtype), fit('stretch', (1, 6), (1, 6)))
-    assert answer.labels[0].tolist() == [0, 1, 255, 255, 255, 255]
+    assert result.labels[0].tolist() == [0, 1, 255, 255, 255, 255]
 
 
 def test_integer_scores_as_logits():
@@ -193,14 +194,14 @@ def test_labels_have_no_confidence():
 
 
 @pytest.mark.parametrize('shape', [(4, 2, 2), (5, 0, 2), (2, 2)])
-def test_an_answer_of_another_shape(shape):
+def test_a_network_output_of_another_shape(shape):
     with pytest.raises(EngineError, match=r'output out has .* expected'):
         post()(np.zeros(shape, np.float32), fit('stretch', (3, 3), (2, 2)))
 
 
 def test_nothing_is_seen_of_a_camera_whose_pixels_straddle_the_network():
-    answer = post()(np.zeros((5, 1, 1), np.float32), fit('crop', (1, 2), (8, 2)), True)
-    assert (answer.labels == 255).all() and (answer.confidence == 0).all()
+    result = post()(np.zeros((5, 1, 1), np.float32), fit('crop', (1, 2), (8, 2)), True)
+    assert (result.labels == 255).all() and (result.confidence == 0).all()
 
 
 @settings(deadline=None, max_examples=60)
@@ -208,15 +209,15 @@ def test_nothing_is_seen_of_a_camera_whose_pixels_straddle_the_network():
 def test_contenders_are_all_that_win_somewhere(seed, rows, cols):
     grid = np.random.default_rng(seed).normal(size=(6, rows, cols)).astype(np.float32) * 2
     values, _ = oracle.upsample(grid, 'stretch', (40, 40), (40, 40))
-    assert set(values.argmax(axis=0).ravel()) <= set(contenders(grid))
+    assert set(values.argmax(axis=0).ravel()) <= set(find_contenders(grid))
 
 
 def test_contenders_leave_out_what_cannot_win():
     grid = np.zeros((3, 4, 4), np.float32)
     grid[1] = 1
-    assert contenders(grid).tolist() == [1]
+    assert find_contenders(grid).tolist() == [1]
     grid[2, 1, 1] = 2
-    assert contenders(grid).tolist() == [1, 2]
+    assert find_contenders(grid).tolist() == [1, 2]
 
 
 @settings(deadline=None, max_examples=80)
@@ -225,14 +226,14 @@ def test_contenders_leave_out_what_cannot_win():
        layout=st.sampled_from(['nchw', 'nhwc', 'nhw']), threshold=st.sampled_from([.5, .2, .9]))
 def test_probability(resize, camera, net, grid, seed, layout, threshold):
     one = np.random.default_rng(seed).random(grid, np.float32)
-    given_ = {'nchw': one[None], 'nhwc': one[..., None], 'nhw': one}[layout]
-    answer = post('probability', layout, classes=2, threshold=threshold)(
-        given_, fit(resize, camera, net), True)
+    network_output = {'nchw': one[None], 'nhwc': one[..., None], 'nhw': one}[layout]
+    result = post('probability', layout, classes=2, threshold=threshold)(
+        network_output, fit(resize, camera, net), True)
     (value,), seen = oracle.upsample(one[None], resize, camera, net)
     sure = np.abs(value - threshold) > 1e-5
-    assert (answer.labels == np.where(seen, value >= threshold, 255))[sure].all()
+    assert (result.labels == np.where(seen, value >= threshold, 255))[sure].all()
     probability = np.where(seen, np.where(value >= threshold, value, 1 - value), 0)
-    assert np.abs(answer.confidence - probability * 255)[sure].max(initial=0) <= 0.51
+    assert np.abs(result.confidence - probability * 255)[sure].max(initial=0) <= 0.51
 
 
 @settings(deadline=None, max_examples=80)
@@ -242,20 +243,21 @@ def test_probability(resize, camera, net, grid, seed, layout, threshold):
        seed=st.integers(0, 9999))
 def test_probabilities(resize, camera, net, grid, classes, layout, dtype, seed):
     values = np.random.default_rng(seed).random((classes, *grid)).astype(dtype)
-    given_ = np.moveaxis(values, 0, -1) if layout == 'nhwc' else values
-    answer = post('probabilities', layout, dtype, classes)(given_, fit(resize, camera, net), True)
+    network_output = np.moveaxis(values, 0, -1) if layout == 'nhwc' else values
+    result = post('probabilities', layout, dtype, classes)(
+        network_output, fit(resize, camera, net), True)
     labels, _, lead = expected(values, resize, camera, net,
                                np.uint16 if classes > 255 else np.uint8)
     large, seen = oracle.upsample(values, resize, camera, net)
-    check(answer, labels, np.where(seen, large.max(axis=0), 0), lead)
+    check(result, labels, np.where(seen, large.max(axis=0), 0), lead)
 
 
 def test_probabilities_beyond_0_and_1_or_missing():
     values = np.array([[-0.2, np.nan, 1.2]], np.float32)
     geometry = fit('stretch', (1, 3), (1, 3))
-    answer = post('probability', 'nhw', classes=2)(values, geometry, True)
-    assert answer.labels.tolist() == [[0, 255, 1]]
-    assert answer.confidence.tolist() == [[255, 0, 255]]
-    answer = post('probabilities', classes=2)(np.stack([values, values]), geometry, True)
-    assert answer.labels.tolist() == [[0, 255, 0]]
-    assert answer.confidence.tolist() == [[0, 0, 255]]
+    result = post('probability', 'nhw', classes=2)(values, geometry, True)
+    assert result.labels.tolist() == [[0, 255, 1]]
+    assert result.confidence.tolist() == [[255, 0, 255]]
+    result = post('probabilities', classes=2)(np.stack([values, values]), geometry, True)
+    assert result.labels.tolist() == [[0, 255, 0]]
+    assert result.confidence.tolist() == [[0, 0, 255]]

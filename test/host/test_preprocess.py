@@ -16,8 +16,11 @@ from trt_segmentation.model.signature import ImageInput
 
 SIDE = st.integers(1, 60)
 ONE, MORE = 1.0, 2.0
-"""Levels of 255 that one rounding to uint8 with OpenCV's fixed-point weights may be off, and
-several in a row: gray, or one axis averaged and the other not."""
+"""Largest errors, in levels of 255, of one rounding to uint8 and of several roundings.
+
+OpenCV has fixed-point weights. Gray images round several times, and so does a resize that averages
+only one axis.
+"""
 
 
 def image_input(card, net, layout='nchw', dtype='float32'):
@@ -25,13 +28,13 @@ def image_input(card, net, layout='nchw', dtype='float32'):
     return ImageInput('image', layout, dtype, channels, net[0], net[1], None)
 
 
-def smooth_image(rng, height, width, channels=3):
+def random_image(rng, height, width, channels=3):
     return rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
 def run(pixels, card, net, layout='nchw', dtype='float32'):
     image = image_input(card, net, layout, dtype)
-    # one more on each side shows a write outside; poison shows an element not written
+    # The images before and after show a write outside. NaN or 77 shows an unwritten element.
     batch = np.full(image.shape(3), 77 if dtype == 'uint8' else np.nan, dtype)
     camera = pixels.array.shape[:2]
     Preprocess(card, image)(pixels, fit(card.resize, camera, net), batch[1])
@@ -47,7 +50,7 @@ def run(pixels, card, net, layout='nchw', dtype='float32'):
        dtype=st.sampled_from(['float32', 'float16', 'uint8']), pad=st.integers(0, 255))
 def test_within_rounding_of_exact_arithmetic(resize, camera, net, color, order, layout, seed,
                                              dtype, pad):
-    array = smooth_image(np.random.default_rng(seed), camera[0], camera[1],
+    array = random_image(np.random.default_rng(seed), camera[0], camera[1],
                          1 if order == 'gray' else 3)
     rgb = {'gray': np.repeat(array, 3, axis=2), 'rgb': array, 'bgr': array[..., ::-1]}[order]
     if order == 'gray':
@@ -69,7 +72,7 @@ def test_within_rounding_of_exact_arithmetic(resize, camera, net, color, order, 
 @given(resize=st.sampled_from(RESIZES), height=SIDE, width=SIDE, net=st.tuples(SIDE, SIDE),
        seed=st.integers(0, 999))
 def test_one_resize_rounds_once(resize, height, width, net, seed):
-    array = smooth_image(np.random.default_rng(seed), height, width)
+    array = random_image(np.random.default_rng(seed), height, width)
     card = InputCard(resize=resize, mean=(0.0,) * 3, std=(1.0,) * 3)
     tensor = run(Pixels(array, 'rgb'), card, net)
     geometry = fit(resize, (height, width), net)
@@ -104,11 +107,11 @@ def test_letterbox_pads_both_ends_with_the_cards_value():
     assert rows.tolist() == [7] * 7 + [200] * 5 + [7] * 8
 
 
-def test_a_sliver_is_cropped_without_filling_the_memory():
+def test_a_very_narrow_image_is_cropped_without_filling_the_memory():
     array = (np.arange(4096) // 16).astype(np.uint8).reshape(-1, 1, 1).repeat(3, axis=2)
     card = InputCard(resize='crop', mean=(0.0,) * 3, std=(1 / 255,) * 3)
     tensor = run(Pixels(array, 'bgr'), card, (512, 1024))
-    # 4096 rows would become four million, of which the network sees half a camera pixel
+    # 4096 rows would become four million rows. The network sees only half a camera pixel.
     assert set(np.unique(np.round(tensor))) <= {127.0, 128.0}
 
 

@@ -125,11 +125,11 @@ def test_label_type(count, dtype, encoding):
     ({'input': {'resize': 'pad'}}, 'input: resize: .* stretch, letterbox, crop'),
     ({'input': {'mean': [0, 0]}}, r'input: mean: \[0, 0\]; expected 3 number'),
     ({'input': {'mean': [0, 0, 'x']}}, 'input: mean'),
-    ({'input': {'mean': [123.7, 116.3, 103.5]}}, r'\[123.7, 116.3, 103.5\] is of colours from 0 '
-     'to 255; expected of 0 to 1: divide mean and std by 255'),
+    ({'input': {'mean': [123.7, 116.3, 103.5]}}, r'\[123.7, 116.3, 103.5\] is for colours from 0 '
+     'to 255; expected a mean for colours from 0 to 1. Divide mean and std by 255'),
     ({'input': {'mean': [0, 0, float('nan')]}}, 'input: mean: .* finite'),
     ({'input': {'mean': [0, 0, 0], 'std': [255, 255, 127.5]}},
-     r'input: std: \[255.*\] is of colours from 0 to 255; .*Write \[1.0, 1.0, 0.5\]'),
+     r'input: std: \[255.*\] is for colours from 0 to 255; .*Write \[1.0, 1.0, 0.5\]'),
     ({'input': {'std': ['1/255', 1, 1]}}, "input: std: '1/255' is no number in YAML; "
                                           'write 0.003922'),
     ({'output': {'threshold': '1/3'}}, "threshold: '1/3' .* write 0.3333"),
@@ -174,5 +174,5 @@ def test_generated_colours_differ(count):
     palette = spread_palette(count)
     assert palette.shape == (count, 3) and palette.dtype == np.uint8
     assert len({tuple(color) for color in palette.tolist()}) == count
-    # a prefix of a longer list, so that adding a class leaves the others' colours
+    # A longer list begins with the same colours, so a new class changes no other colour.
     assert (palette == spread_palette(count + 5)[:count]).all()

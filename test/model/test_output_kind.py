@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network means what its graph says: kinds, refusals and warnings, on small real networks."""
+"""The graph of a network decides its kind, refusals and warnings; tested on small networks."""
 
 from networks import painted
 import numpy as np
@@ -22,7 +22,7 @@ GREEN = np.array([[0, 0, 0], [0, 255, 0]], np.uint8)
 
 
 class Net:
-    """A network under construction; its first scores are ±6 by how green a pixel is."""
+    """A network under construction. Its first scores are 6 for green pixels and -6 for black."""
 
     def __init__(self, channels=1, sides=(24, 32), opset=17):
         self.nodes, self.weights, self.outputs, self.opset = [], [], [], opset
@@ -64,7 +64,7 @@ def net_of(tail, channels=1, shape=None, kind=TensorProto.FLOAT, name='mask', **
 
 
 def written(tmp_path, net, **card):
-    """A network's card, loaded: as inspect prints it, or with other values."""
+    """Save the card that inspect prints for a network, with some values changed, and load it."""
     path = net.save(tmp_path / 'net.onnx')
     text = inspect_model(path)
     tree = yaml.safe_load(text)
@@ -74,8 +74,8 @@ def written(tmp_path, net, **card):
     return load_card(path.with_suffix('.yaml'))
 
 
-def answers(card, count=1, labels=((0, 1), (1, 0))):
-    """(labels, confidence) of so many frames that show green pixels."""
+def segment(card, count=1, labels=((0, 1), (1, 0))):
+    """Segment ``count`` frames with green pixels; return (labels, confidence) of each frame."""
     pipeline = HostPipeline(card)
     frame = painted(np.array(labels).repeat(12, 0).repeat(16, 1), GREEN)
     found = []
@@ -118,7 +118,7 @@ def test_inspect_reads_the_kind_from_the_graph(tmp_path, tail, channels, shape, 
     assert len(card.classes) == max(channels, 2)
     found = HostPipeline(card).signature
     assert (found.output.kind, found.warnings) == (kind, ())
-    # a card that says nothing is understood the same
+    # A card without a kind gives the same kind.
     path = tmp_path / 'bare.yaml'
     path.write_text(yaml.safe_dump({'model': 'net.onnx', 'classes': list(card.classes)}))
     assert HostPipeline(load_card(path)).signature.output.kind == kind
@@ -135,7 +135,7 @@ def test_clip_of_old_exports_has_its_limits_as_attributes(tmp_path):
 
 @pytest.mark.parametrize('op', ['Sigmoid', 'HardSigmoid'])
 def test_a_network_that_ends_in_sigmoid_has_two_classes(tmp_path, op):
-    (labels, confidence), = answers(written(tmp_path, net_of([(op, [], {})])))
+    (labels, confidence), = segment(written(tmp_path, net_of([(op, [], {})])))
     assert (labels[6, 8], labels[6, 24], labels[18, 8], labels[18, 24]) == (0, 1, 1, 0)
     assert (confidence[[6, 6, 18, 18], [8, 24, 8, 24]] >= 254).all()
 
@@ -144,7 +144,7 @@ def test_the_threshold_is_one_on_the_probability(tmp_path):
     net = net_of([('Mul', [np.array(1 / 12, np.float32)], {}), ('Sigmoid', [], {})])  # .38, .62
     for threshold, seen in ((0.3, {1}), (0.5, {0, 1}), (0.7, {0})):
         card = written(tmp_path, net, output={'threshold': threshold})
-        ((labels, confidence),) = answers(card)
+        ((labels, confidence),) = segment(card)
         assert set(np.unique(labels[[6, 6], [8, 24]])) == seen
         sure = 1 / (1 + np.exp(-0.5)) if labels[6, 24] else 1 / (1 + np.exp(0.5))
         assert abs(confidence[6, 24] - 255 * sure) <= 1
@@ -152,8 +152,8 @@ def test_the_threshold_is_one_on_the_probability(tmp_path):
 
 def test_softmax_is_not_applied_twice(tmp_path):
     softmax = written(tmp_path, net_of([('Softmax', [], {'axis': 1})], 2))
-    ((labels, confidence),) = answers(softmax)
-    ((expected, sure),) = answers(written(tmp_path, net_of([], 2)))
+    ((labels, confidence),) = segment(softmax)
+    ((expected, sure),) = segment(written(tmp_path, net_of([], 2)))
     assert (labels == expected).all()
     assert confidence[6, 24] == sure[6, 24] == round(255 / (1 + np.exp(-6)))
 
@@ -167,14 +167,14 @@ def test_softmax_is_not_applied_twice(tmp_path):
     ([('Sigmoid', [], {})], 1, 'labels', 'probability', 'its values are probabilities')])
 def test_a_card_that_contradicts_the_graph(tmp_path, caplog, tail, channels, kind, right, words):
     card = written(tmp_path, net_of(tail, channels), output={'kind': kind})
-    answers(card, 5)
+    segment(card, 5)
     (line,) = caplog.messages
     assert line.startswith('model net: output mask: the network ends in ') and words in line
     assert line.endswith(f'Set output: kind: {right} in the model card')
 
 
 def hidden_sigmoid(channels=1):
-    """1 / (1 + exp(-x)), as some exporters spell it: the graph does not say it is one."""
+    """A sigmoid as 1 / (1 + exp(-x)), like some exporters write it; the graph does not show it."""
     return net_of([('Neg', [], {}), ('Exp', [], {}), ('Add', [ONE], {}),
                    ('Reciprocal', [], {})], channels)
 
@@ -184,15 +184,15 @@ def hidden_sigmoid(channels=1):
 def test_scores_that_are_always_within_0_and_1(tmp_path, caplog, channels, kind, right):
     card = written(tmp_path, hidden_sigmoid(channels))
     assert card.output.kind == kind
-    answers(card, 2)
+    segment(card, 2)
     assert not caplog.messages
-    answers(card, 8)
+    segment(card, 8)
     (line,) = caplog.messages
-    assert 'output mask: all values of the first 3 answers are between 0 and 1' in line
+    assert 'output mask: all values of the first 3 network outputs are between 0 and 1' in line
     assert f'output: kind: {right} in the model card' in line
     caplog.clear()
-    answers(written(tmp_path, net_of([], channels)), 8)
-    answers(written(tmp_path, hidden_sigmoid(channels), output={'kind': right}), 8)
+    segment(written(tmp_path, net_of([], channels)), 8)
+    segment(written(tmp_path, hidden_sigmoid(channels), output={'kind': right}), 8)
     assert not caplog.messages
 
 
@@ -200,9 +200,9 @@ def test_an_argmax_has_a_name_for_each_class(tmp_path, caplog):
     net = net_of([('ArgMax', [], {'axis': 1, 'keepdims': 0})], 7, [1, 24, 32], TensorProto.INT64)
     card = written(tmp_path, net)
     assert card.classes == tuple(f'class_{i}' for i in range(7))
-    answers(card, 5)
+    segment(card, 5)
     assert not caplog.messages
-    ((labels, _), *_) = answers(written(tmp_path, net, classes=['a', 'b']), 5)
+    ((labels, _), *_) = segment(written(tmp_path, net, classes=['a', 'b']), 5)
     assert (labels[6, 8], labels[6, 24]) == (0, 255)
     (line,) = caplog.messages
     assert 'the network gives class ids 0 to 6, and the model card names 2 classes' in line
@@ -212,9 +212,9 @@ def test_ids_without_a_name_are_said_once_when_they_come(tmp_path, caplog):
     net = net_of([('Relu', [], {}), ('Cast', [], {'to': TensorProto.INT32})],
                  kind=TensorProto.INT32)                # 0 or 6
     card = written(tmp_path, net, classes=['a', 'b'])
-    answers(card, 5, ((0, 0), (0, 0)))
+    segment(card, 5, ((0, 0), (0, 0)))
     assert not caplog.messages
-    ((labels, _), *_) = answers(card, 5)
+    ((labels, _), *_) = segment(card, 5)
     assert set(np.unique(labels)) == {0, 255}
     (line,) = caplog.messages
     assert ('the network gave class id 6, and the model card names 2 classes (ids 0 to 1). '
@@ -222,7 +222,7 @@ def test_ids_without_a_name_are_said_once_when_they_come(tmp_path, caplog):
 
 
 def shapes(*shapes, sides=(24, 32), names=()):
-    """A network with outputs of these shapes and no meaning."""
+    """A network whose outputs have these shapes; the values mean nothing."""
     net = Net(sides=sides)
     for place, shape in enumerate(shapes):
         known = [side if isinstance(side, int) else 5 for side in shape]
@@ -254,7 +254,7 @@ def test_what_is_no_segmentation_network_gets_no_card(tmp_path, capsys, name):
     assert all(line.startswith('#') for line in out.splitlines())
     assert err.count('\n') == 1
     assert err.startswith(f'trt_seg: error: {path} is no segmentation network as it is: ')
-    # the outline of a card, if there is an image and something with rows and columns
+    # An outline of a card is printed if there is an image and an output with rows and columns.
     assert ('#   kind: logits' in out.replace('#     ', '#   ')) == (
         name not in ('flat classifier', 'two classifiers'))
     path.with_suffix('.yaml').write_text(out)
@@ -274,7 +274,7 @@ def test_a_hand_written_card_opens_what_inspect_refuses(tmp_path):
 
 
 def with_heads(*heads):
-    """A network whose heads are (name, channels, operators before it)."""
+    """A network with one output for each (name, channels, number of operators before it)."""
     net = Net()
     for name, channels, depth in heads:
         x = 'image'
@@ -297,7 +297,7 @@ def with_heads(*heads):
     ([('a', 1, 9), ('b', 19, 1)], 'b', ['a'], 'with a channel for each class'),
     ([('aux', 19, 9), ('out', 19, 1)], 'out', ['aux'], "torchvision's name"),
     ([('a', 19, 1), ('b', 19, 1)], 'a', ['b'], 'the first of 2 that fit')])
-def test_the_answer_among_several_outputs(tmp_path, heads, taken, others, reason):
+def test_the_segmentation_among_several_outputs(tmp_path, heads, taken, others, reason):
     path = with_heads(*heads).save(tmp_path / 'net.onnx')
     text = inspect_model(path)
     named = ', '.join(f'"{name}"' for name in others)
@@ -306,7 +306,7 @@ def test_the_answer_among_several_outputs(tmp_path, heads, taken, others, reason
     assert reason in line
 
 
-def test_a_feature_map_is_not_the_answer(tmp_path):
+def test_a_feature_map_is_not_the_segmentation(tmp_path):
     net = with_heads(('mask', 1, 9))
     features = net('Relu', net('Conv', 'image', np.ones((64, 3, 1, 1), np.float32)))
     net.output(features, 'features', [1, 64, 24, 32])
@@ -320,7 +320,7 @@ def test_a_feature_map_is_not_the_answer(tmp_path):
      ('probabilities', 'nhwc'))])
 def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expected):
     net = Net(channels, SIDES)
-    # to a size that only a run tells, as torchvision's networks exported with open sides
+    # Only a run tells this size, like for torchvision networks that are exported with open sides.
     size = net('Concat', net('NonZero', net('Shape', net.scores)), axis=0)
     size = net('Add', net('Squeeze', size, np.array([0])), np.array([1, channels, 48, 64]))
     size = net('Sub', size, np.arange(4))
@@ -331,7 +331,7 @@ def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expec
     assert (card.output.kind, card.output.layout) == expected
     assert len(card.classes) == max(channels, 2)
     assert f'output mask has {channels} channel(s): by the weights' in inspect_model(card.model)
-    answers(card)
+    segment(card)
 
 
 def test_one_channel_with_open_sides_is_no_class_list_of_one(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, OutputCard
-from trt_segmentation.model.signature import resolve, Tensor
+from trt_segmentation.model.signature import resolve_signature, Tensor
 
 IMAGE = Tensor('image', 'float32', (1, 3, 64, 128))
 LOGITS = Tensor('logits', 'float32', (1, 5, 16, 32))
@@ -17,12 +17,12 @@ def image(*shape, dtype='float32', name='image'):
     return Tensor(name, dtype, shape)
 
 
-def answer(*shape, dtype='float32', name='y'):
+def output(*shape, dtype='float32', name='y'):
     return Tensor(name, dtype, shape)
 
 
 def solve(inputs=(IMAGE,), outputs=(LOGITS,), classes=5, output=OutputCard(), **input):
-    return resolve(inputs, outputs, replace(InputCard(), **input), output, classes)
+    return resolve_signature(inputs, outputs, replace(InputCard(), **input), output, classes)
 
 
 @pytest.mark.parametrize('tensor, card, expected', [
@@ -77,37 +77,37 @@ def test_several_inputs():
 
 
 @pytest.mark.parametrize('tensor, classes, card, expected', [
-    (answer(1, 5, 8, 9), 5, {}, ('logits', 'nchw', 5)),
-    (answer(1, 8, 9, 5), 5, {}, ('logits', 'nhwc', 5)),
-    (answer(1, 32, 64, None), 5, {}, ('logits', 'nhwc', 5)),
-    (answer(1, 5, 64, None), 5, {}, ('logits', 'nchw', 5)),
-    (answer(1, 32, 64, None, dtype='int64'), 5, {}, ('labels', 'nhwc', 1)),
-    (answer(None, 5, None, None), 5, {}, ('logits', 'nchw', 5)),
-    (answer(None, None, None, 5), 5, {}, ('logits', 'nhwc', 5)),
-    (answer(None, None, None, None), 5, {}, ('logits', 'nchw', 5)),
-    (answer(1, 5, 8, 5), 5, {}, ('logits', 'nchw', 5)),
-    (answer(1, 5, 8, 5), 5, {'layout': 'nhwc'}, ('logits', 'nhwc', 5)),
-    (answer(1, 2, 8, 9), 2, {}, ('logits', 'nchw', 2)),
-    (answer(1, 19, 1, 1), 19, {}, ('logits', 'nchw', 19)),
-    (answer(1, 5, 8, 9, dtype='int8'), 5, {'kind': 'logits'}, ('logits', 'nchw', 5)),
-    (answer(1, 1, 8, 9), 2, {}, ('sigmoid', 'nchw', 1)),
-    (answer(1, 8, 9, 1), 2, {}, ('sigmoid', 'nhwc', 1)),
-    (answer(1, 8, 9), 2, {}, ('sigmoid', 'nhw', 1)),
-    (answer(1, 1, 8, 9, dtype='int64'), 5, {}, ('labels', 'nchw', 1)),
-    (answer(1, 8, 9, 1, dtype='int32'), 5, {}, ('labels', 'nhwc', 1)),
-    (answer(1, 8, 9, dtype='uint8'), 5, {}, ('labels', 'nhw', 1)),
-    (answer(1, 8, 9, dtype='int64'), 300, {}, ('labels', 'nhw', 1)),
-    (answer(1, 1, 8, 9, dtype='int64'), 5, {'layout': 'nhwc'}, ('labels', 'nchw', 1)),
-    (answer(1, 1, 8, 9), 5, {'kind': 'labels'}, ('labels', 'nchw', 1)),
-    # without a card
-    (answer(1, 19, 16, 32), None, {}, ('logits', 'nchw', 19)),
-    (answer(1, 16, 32, 19), None, {}, ('logits', 'nhwc', 19)),
-    (answer(1, 150, 16, 32), None, {}, ('logits', 'nchw', 150)),
-    (answer(1, 16, 32, 150), None, {}, ('logits', 'nhwc', 150)),
-    (answer(1, 19, None, None), None, {}, ('logits', 'nchw', 19)),
-    (answer(1, None, None, 19), None, {}, ('logits', 'nhwc', 19)),
-    (answer(1, 1, 16, 32), None, {}, ('sigmoid', 'nchw', 1)),
-    (answer(1, 16, 32, dtype='int64'), None, {}, ('labels', 'nhw', 1))])
+    (output(1, 5, 8, 9), 5, {}, ('logits', 'nchw', 5)),
+    (output(1, 8, 9, 5), 5, {}, ('logits', 'nhwc', 5)),
+    (output(1, 32, 64, None), 5, {}, ('logits', 'nhwc', 5)),
+    (output(1, 5, 64, None), 5, {}, ('logits', 'nchw', 5)),
+    (output(1, 32, 64, None, dtype='int64'), 5, {}, ('labels', 'nhwc', 1)),
+    (output(None, 5, None, None), 5, {}, ('logits', 'nchw', 5)),
+    (output(None, None, None, 5), 5, {}, ('logits', 'nhwc', 5)),
+    (output(None, None, None, None), 5, {}, ('logits', 'nchw', 5)),
+    (output(1, 5, 8, 5), 5, {}, ('logits', 'nchw', 5)),
+    (output(1, 5, 8, 5), 5, {'layout': 'nhwc'}, ('logits', 'nhwc', 5)),
+    (output(1, 2, 8, 9), 2, {}, ('logits', 'nchw', 2)),
+    (output(1, 19, 1, 1), 19, {}, ('logits', 'nchw', 19)),
+    (output(1, 5, 8, 9, dtype='int8'), 5, {'kind': 'logits'}, ('logits', 'nchw', 5)),
+    (output(1, 1, 8, 9), 2, {}, ('sigmoid', 'nchw', 1)),
+    (output(1, 8, 9, 1), 2, {}, ('sigmoid', 'nhwc', 1)),
+    (output(1, 8, 9), 2, {}, ('sigmoid', 'nhw', 1)),
+    (output(1, 1, 8, 9, dtype='int64'), 5, {}, ('labels', 'nchw', 1)),
+    (output(1, 8, 9, 1, dtype='int32'), 5, {}, ('labels', 'nhwc', 1)),
+    (output(1, 8, 9, dtype='uint8'), 5, {}, ('labels', 'nhw', 1)),
+    (output(1, 8, 9, dtype='int64'), 300, {}, ('labels', 'nhw', 1)),
+    (output(1, 1, 8, 9, dtype='int64'), 5, {'layout': 'nhwc'}, ('labels', 'nchw', 1)),
+    (output(1, 1, 8, 9), 5, {'kind': 'labels'}, ('labels', 'nchw', 1)),
+    # Without a card.
+    (output(1, 19, 16, 32), None, {}, ('logits', 'nchw', 19)),
+    (output(1, 16, 32, 19), None, {}, ('logits', 'nhwc', 19)),
+    (output(1, 150, 16, 32), None, {}, ('logits', 'nchw', 150)),
+    (output(1, 16, 32, 150), None, {}, ('logits', 'nhwc', 150)),
+    (output(1, 19, None, None), None, {}, ('logits', 'nchw', 19)),
+    (output(1, None, None, 19), None, {}, ('logits', 'nhwc', 19)),
+    (output(1, 1, 16, 32), None, {}, ('sigmoid', 'nchw', 1)),
+    (output(1, 16, 32, dtype='int64'), None, {}, ('labels', 'nhw', 1))])
 def test_output(tensor, classes, card, expected):
     signature = solve(outputs=[tensor], classes=classes, output=OutputCard(**card))
     found = signature.output
@@ -116,40 +116,40 @@ def test_output(tensor, classes, card, expected):
 
 
 @pytest.mark.parametrize('tensor, classes, card, words', [
-    (answer(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, and the model card names'
+    (output(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, and the model card names'
                                 r' 5'),
-    # an open width is no channel axis that could have as many classes as the card
-    (answer(None, 5, None, None), 2, {}, 'has 5 classes, and the model card names 2'),
-    (answer(1, 5, 8, None), 2, {}, 'has 5 classes, and the model card names 2'),
-    (answer(1, 5, None, None, dtype='int64'), 2, {}, 'labels have one channel, and this has 5'),
-    (answer(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, and the model card names 5'),
-    (answer(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
-    (answer(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
-    (answer(1, 8, 9), 5, {}, 'one channel of floats.* set output: kind: labels'),
-    (answer(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes; logits have 4'),
-    (answer(1, 5, 8, 9, dtype='int64'), 5, {}, 'labels have one channel, and this has 5.*'
+    # An open width is not taken for a channel axis with the number of classes in the card.
+    (output(None, 5, None, None), 2, {}, 'has 5 classes, and the model card names 2'),
+    (output(1, 5, 8, None), 2, {}, 'has 5 classes, and the model card names 2'),
+    (output(1, 5, None, None, dtype='int64'), 2, {}, 'labels have one channel, and this has 5'),
+    (output(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, and the model card names 5'),
+    (output(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
+    (output(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
+    (output(1, 8, 9), 5, {}, 'one channel of floats.* set output: kind: labels'),
+    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes; logits have 4'),
+    (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'labels have one channel, and this has 5.*'
                                                'kind: logits'),
-    (answer(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'sigmoid have one channel, and this has 2'),
-    (answer(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, and .* names 5'),
-    (answer(1, 1000), 5, {}, 'y .* is not a segmentation'),
-    (answer(1, 5, 8, 9, dtype='string'), 5, {}, 'not a segmentation'),
-    (answer(1, None, None, None), None, {}, 'leaves its number of classes open'),
-    (answer(1, 5, 8, 9), 5, {'name': 'z'}, "no output named 'z'")])
+    (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'sigmoid have one channel, and this has 2'),
+    (output(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, and .* names 5'),
+    (output(1, 1000), 5, {}, 'y .* is not a segmentation'),
+    (output(1, 5, 8, 9, dtype='string'), 5, {}, 'not a segmentation'),
+    (output(1, None, None, None), None, {}, 'leaves its number of classes open'),
+    (output(1, 5, 8, 9), 5, {'name': 'z'}, "no output named 'z'")])
 def test_outputs_that_do_not_fit(tensor, classes, card, words):
     with pytest.raises(EngineError, match=words):
         solve(outputs=[tensor], classes=classes, output=OutputCard(**card))
 
 
 @pytest.mark.parametrize('outputs, card, name, reason', [
-    ([answer(1, 5, 8, 9, name='aux'), answer(1, 5, 8, 9, name='out')], {}, 'out',
-     "of 2, torchvision's name for the answer"),
-    ([answer(1, 5, 8, 9, name='a'), answer(1, 5, 8, 9, name='b')], {}, 'a',
+    ([output(1, 5, 8, 9, name='aux'), output(1, 5, 8, 9, name='out')], {}, 'out',
+     "of 2, torchvision's name for the segmentation"),
+    ([output(1, 5, 8, 9, name='a'), output(1, 5, 8, 9, name='b')], {}, 'a',
      'the first of 2 that fit'),
-    ([answer(1, 9, 8, 8, name='a'), answer(1, 5, 8, 9, name='b')], {}, 'b',
+    ([output(1, 9, 8, 8, name='a'), output(1, 5, 8, 9, name='b')], {}, 'b',
      'the only one of 2 that fits'),
-    ([answer(1, 1000, name='a'), answer(1, 5, 8, 9, name='b')], {}, 'b',
+    ([output(1, 1000, name='a'), output(1, 5, 8, 9, name='b')], {}, 'b',
      'the only one of 2 that fits'),
-    ([answer(1, 5, 8, 9, name='out'), answer(1, 5, 8, 9, name='b')], {'name': 'b'}, 'b', None)])
+    ([output(1, 5, 8, 9, name='out'), output(1, 5, 8, 9, name='b')], {'name': 'b'}, 'b', None)])
 def test_several_outputs(outputs, card, name, reason):
     signature = solve(outputs=outputs, output=OutputCard(**card))
     assert signature.output.name == name
@@ -159,13 +159,13 @@ def test_several_outputs(outputs, card, name, reason):
 
 def test_no_output_fits():
     with pytest.raises(EngineError, match=r'none of the 2 outputs.*a \(float32 1×9\).*; output b'):
-        solve(outputs=[answer(1, 9, name='a'), answer(1, 6, 8, 9, name='b')])
+        solve(outputs=[output(1, 9, name='a'), output(1, 6, 8, 9, name='b')])
     with pytest.raises(EngineError, match='no outputs'):
         solve(outputs=[])
 
 
 def test_did_you_mean_lists_the_names():
-    outputs = [answer(1, 5, 8, 9, name='logits'), answer(1, 5, 8, 9, name='aux')]
+    outputs = [output(1, 5, 8, 9, name='logits'), output(1, 5, 8, 9, name='aux')]
     with pytest.raises(EngineError, match=r"'logit', did you mean 'logits'.*logits .*, aux .*"
                                           'Correct output: name in the model card'):
         solve(outputs=outputs, output=OutputCard(name='logit'))

@@ -17,7 +17,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
 from trt_segmentation.errors import TransportError
-from trt_segmentation.host.output_arrays import HEADROOM, output
+from trt_segmentation.host.output_arrays import allocate_output, HEADROOM
 from trt_segmentation.memory import ArrayMemory, PageMemory
 from trt_segmentation.ros.transport import choose as transport
 from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
@@ -153,7 +153,7 @@ def test_answers_with_headroom_are_published_from_where_they_are(
 
     def with_headroom(frame: Any, wanted: Any) -> Any:
         got = answer(frame, wanted)
-        labels = output(got.labels.shape, got.labels.dtype)
+        labels = allocate_output(got.labels.shape, got.labels.dtype)
         labels[:] = got.labels
         got.labels, got.headroom = labels, headroom
         return got

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the procedural street."""
+"""The drawn street scenes and their truth."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from ..engines.onnxruntime_cpu import open_session, tensors
 from ..errors import EngineError, NotASegmentation
 from ..model.card import InputCard, OutputCard
-from ..model.output_kind import ONE
-from ..model.signature import resolve, Signature, Tensor
+from ..model.output_kind import ONE_CHANNEL_KINDS
+from ..model.signature import resolve_signature, Signature, Tensor
 from ..untrusted.onnx_file import OnnxSummary, summarise
 from ..untrusted.onnx_graph import Ending, read_endings
 from ..untrusted.terminal_text import one_line, printable
@@ -68,13 +68,13 @@ def guess(inputs: list[Tensor], outputs: list[Tensor],
     gray = len(shape) == 4 and 3 not in (shape[1], shape[3]) and 1 in (shape[1], shape[3])
     card = InputCard(color='gray' if gray else 'rgb')
     try:
-        return resolve(inputs, outputs, card, OutputCard(), None, endings)
+        return resolve_signature(inputs, outputs, card, OutputCard(), None, endings)
     except EngineError:
         nhwc = len(shape) == 4 and shape[3] == (1 if gray else 3)
         height, width = (shape[1:3] if nhwc else shape[2:4]) if len(shape) == 4 else (0, 0)
         card = InputCard(color=card.color, height=0 if height else HEIGHT,
                          width=0 if width else WIDTH)
-        return resolve(inputs, outputs, card, OutputCard(), None, endings)
+        return resolve_signature(inputs, outputs, card, OutputCard(), None, endings)
 
 
 def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
@@ -148,8 +148,8 @@ def _uses(signature: Signature) -> list[str]:
         f'image   {image.name}: {image.dtype} {image.layout}, {image.channels} channel(s), '
         f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
         f'output  {output.name}: {output.kind} {output.layout}, {output.dtype}'
-        + (f', {signature.classes} classes' if output.kind not in ONE and signature.classes
-           else '')]
+        + (f', {signature.classes} classes'
+           if output.kind not in ONE_CHANNEL_KINDS and signature.classes else '')]
 
 
 def _size(count: int) -> str:

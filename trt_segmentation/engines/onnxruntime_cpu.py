@@ -15,7 +15,7 @@ import onnxruntime
 
 from ..errors import EngineError
 from ..model.card import ModelCard
-from ..model.signature import resolve, Signature, Tensor
+from ..model.signature import resolve_signature, Signature, Tensor
 from ..untrusted.onnx_file import OnnxSummary, summarise
 from ..untrusted.onnx_graph import read_endings
 from ..untrusted.regular_file import open_regular
@@ -42,7 +42,7 @@ class OnnxRuntimeEngine:
         self._path = card.model
         self._session = open_session(card.model, threads)
         try:
-            self.signature = resolve(
+            self.signature = resolve_signature(
                 *tensors(self._session), card.input, card.output, len(card.classes),
                 read_endings(card.model))
         except EngineError as error:

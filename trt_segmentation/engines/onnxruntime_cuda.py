@@ -13,7 +13,7 @@ import onnxruntime
 
 from ..errors import EngineError
 from ..model.card import ModelCard
-from ..model.signature import resolve, Signature
+from ..model.signature import resolve_signature, Signature
 from ..untrusted.onnx_file import summarise
 from ..untrusted.onnx_graph import read_endings
 from .onnxruntime_cpu import ERROR, give_weights, tensors, useful_line
@@ -54,7 +54,7 @@ class OnnxRuntimeCuda:
             'user_compute_stream': str(stream), 'enable_cuda_graph': str(int(own_graph))})
         self.capturable = not own_graph
         inputs, outputs = tensors(self._session)
-        self.signature: Signature = resolve(
+        self.signature: Signature = resolve_signature(
             inputs, outputs, card.input, card.output, len(card.classes),
             read_endings(card.model))
         (self._answer,) = [t for t in outputs if t.name == self.signature.output.name]

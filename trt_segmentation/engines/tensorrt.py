@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import EngineError
 from ..model.card import ModelCard
-from ..model.signature import resolve, Signature, Tensor
+from ..model.signature import resolve_signature, Signature, Tensor
 from ..untrusted.onnx_graph import read_endings
 from .kernel_cache import KernelCache
 from .plan import Layer, layers_from_inspector, Plan
@@ -111,7 +111,7 @@ class TensorRtEngine:
         inputs = [n for n in names
                   if self._engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT]
         self._outputs = [n for n in names if n not in inputs]
-        self.signature: Signature = resolve(
+        self.signature: Signature = resolve_signature(
             [self._tensor(n) for n in inputs], [self._tensor(n) for n in self._outputs],
             card.input, card.output, len(card.classes),
             read_endings(card.model))

@@ -22,7 +22,7 @@ from ..host.decode_raw import decode
 from ..host.postprocess import Postprocess as HostPostprocess
 from ..memory import Allocate
 from ..model.card import ModelCard
-from ..model.output_watch import AnswerWatch
+from ..model.output_watch import NetworkOutputWatch
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import OpenEngine
@@ -122,7 +122,7 @@ class GpuPipeline:
         self.gives_confidence = engine.signature.output.kind != 'labels'
         self._checks = HostPostprocess(
             self.signature.output, len(card.classes), card.output.threshold)
-        self._watch = AnswerWatch(card, self.signature)
+        self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
                                  device.name, reason)
 
@@ -175,8 +175,8 @@ class GpuPipeline:
             with self._watched():
                 self._wait.wait(slot.done, slot.began)
                 taken = timings(slot)
-                if not self._watch.done:    # the first batches only: a copy of megabytes
-                    self._watch.look(self._compute.answer(slot))
+                if not self._watch.is_done:    # the first batches only: a copy of megabytes
+                    self._watch.check(self._compute.answer(slot))
         except BaseException:
             self._abandon(slot)
             raise

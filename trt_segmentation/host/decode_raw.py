@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera bytes to pixels OpenCV works on."""
+"""Decode raw camera images to pixels of 8 bits that OpenCV can work on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy.typing as npt
 from ..errors import FrameError
 from ..frame import BYTES_PER_PIXEL, Frame
 
-# ROS names a Bayer pattern by its first two pixels, OpenCV by the second and third of the
-# second row, so each has the other's name.
+# ROS names a Bayer pattern after its first two pixels. OpenCV names the pattern after the second
+# and third pixel of the second row, so the two names differ.
 _CONVERSIONS = {
     'bayer_rggb8': cv2.COLOR_BayerBG2BGR, 'bayer_bggr8': cv2.COLOR_BayerRG2BGR,
     'bayer_gbrg8': cv2.COLOR_BayerGR2BGR, 'bayer_grbg8': cv2.COLOR_BayerGB2BGR,
@@ -30,16 +30,17 @@ _ORDERS = {
     'bgr8': 'bgr', '8UC3': 'bgr', 'bgr16': 'bgr', 'rgb8': 'rgb', 'rgb16': 'rgb',
     'mono8': 'gray', '8UC1': 'gray', 'mono16': 'gray', '16UC1': 'gray',
 }
-"""Encodings whose channels need no conversion, and the order of those channels."""
+"""Encodings whose channels need no conversion, and the order of their channels."""
 _BAYER_MIN = 3
-"""Rows or columns below which OpenCV answers a mosaic with black."""
+"""Fewest rows or columns of a mosaic. OpenCV returns black for a smaller mosaic."""
 
 
 class Pixels(NamedTuple):
     """A decoded image.
 
-    :param array: (height, width, 3) uint8, or (height, width) where ``order`` is gray. A view
-        of the frame's bytes where the encoding allows it, with the frame's step as stride.
+    :param array: (height, width, 3) uint8, or (height, width) if ``order`` is gray. If the
+        encoding allows it, the array is a view of the frame's bytes, with the frame's step as
+        stride.
     :param order: ``bgr``, ``rgb`` or ``gray``.
     """
 
@@ -47,70 +48,71 @@ class Pixels(NamedTuple):
     order: str
 
     def bgr(self) -> npt.NDArray[np.uint8]:
-        """(height, width, 3) uint8 BGR; the array itself where it is that already."""
+        """Return (height, width, 3) uint8 BGR; without a copy if the order is already bgr."""
         if self.order == 'bgr':
             return self.array
         code = cv2.COLOR_RGB2BGR if self.order == 'rgb' else cv2.COLOR_GRAY2BGR
-        return _cv(cv2.cvtColor(self.array, code))
+        return _as_array(cv2.cvtColor(self.array, code))
 
 
 def decode(frame: Frame) -> Pixels:
-    """Decode a frame; bgr8, rgb8, mono8 and their 8UC names without a copy.
+    """Decode a frame.
 
-    YUV is BT.601 with limited range, as OpenCV, cv_bridge and USB cameras take it. 16 bits a
-    channel become 8 by :func:`to_8_bits`, after the colour conversion, as in cv_bridge.
+    bgr8, rgb8, mono8 and their 8UC names are not copied. YUV is BT.601 with limited range, like
+    in OpenCV, cv_bridge and USB cameras. Channels of 16 bits become 8 bits by
+    :func:`to_8_bits` after the colour conversion, like in cv_bridge.
 
-    :raises FrameError: when the data has gaps.
+    :raises FrameError: if the data of the frame is not contiguous.
     """
     encoding = frame.encoding
     if encoding == 'nv24':
-        return Pixels(_nv24(frame), 'bgr')
+        return Pixels(_decode_nv24(frame), 'bgr')
     wide = encoding.endswith('16') or encoding == '16UC1'
-    stored: npt.NDArray[Any] = _native(frame) if wide else _stored(frame)
+    stored: npt.NDArray[Any] = _read_16_bits(frame) if wide else _view_bytes(frame)
     if encoding in _ORDERS:
         converted, order = stored, _ORDERS[encoding]
     elif encoding.startswith('bayer') and min(frame.height, frame.width) < _BAYER_MIN:
-        converted, order = _small_bayer(stored, _CONVERSIONS[encoding]), 'bgr'
+        converted, order = _decode_small_bayer(stored, _CONVERSIONS[encoding]), 'bgr'
     else:
-        converted, order = _cv(cv2.cvtColor(stored, _CONVERSIONS[encoding])), 'bgr'
+        converted, order = _as_array(cv2.cvtColor(stored, _CONVERSIONS[encoding])), 'bgr'
     return Pixels(to_8_bits(converted) if wide else converted, order)
 
 
 def to_8_bits(wide: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Scale pixels of 16 bits to 8: 65535 becomes 255, and the result is rounded.
+    """Scale pixels from 16 bits to 8 bits: 65535 becomes 255, and the result is rounded.
 
-    cv_bridge's rule. No value lies halfway between two results.
+    This is the rule of cv_bridge. No value lies halfway between two results.
 
-    :param wide: uint16 in this machine's byte order, any shape.
+    :param wide: uint16 in the byte order of this machine, any shape.
     """
-    return _cv(cv2.convertScaleAbs(wide, alpha=255 / 65535))
+    return _as_array(cv2.convertScaleAbs(wide, alpha=255 / 65535))
 
 
-def _native(frame: Frame) -> npt.NDArray[np.uint16]:
-    """(height, width[, channels]) copy of 16-bit pixels in this machine's byte order."""
-    wide = _stored(frame).view('>u2' if frame.is_bigendian else '<u2').astype(np.uint16)
+def _read_16_bits(frame: Frame) -> npt.NDArray[np.uint16]:
+    """Copy 16-bit pixels to (height, width[, channels]) in the byte order of this machine."""
+    wide = _view_bytes(frame).view('>u2' if frame.is_bigendian else '<u2').astype(np.uint16)
     return wide[..., 0] if wide.shape[2] == 1 else wide
 
 
-def _nv24(frame: Frame) -> npt.NDArray[np.uint8]:
-    """(height, width, 3) uint8 BGR of an nv24 frame.
+def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
+    """Decode an nv24 frame to (height, width, 3) uint8 BGR.
 
     OpenCV does not know nv24, so every pixel becomes a yuyv pair of two equal pixels. A chroma
-    row has U, V for every pixel, so its step is twice that of the first plane.
+    row has U and V for every pixel, so the step of the chroma plane is twice the frame's step.
     """
     height, width, step = frame.height, frame.width, frame.step
-    rows = _stored(frame)
+    rows = _view_bytes(frame)
     chroma = np.ndarray((height, width, 2), np.uint8, frame.data, height * step,
                         (2 * step, 2, 1))
     pairs = np.empty((height, width, 2, 2), np.uint8)
     pairs[..., 0] = rows[:height, :, None]
     pairs[..., 1] = chroma
-    doubled = _cv(cv2.cvtColor(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2BGR_YUY2))
+    doubled = _as_array(cv2.cvtColor(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2BGR_YUY2))
     return np.ascontiguousarray(doubled[:, ::2])
 
 
-def _stored(frame: Frame) -> npt.NDArray[Any]:
-    """(rows, width[, bytes per pixel]) view of the bytes, chroma rows below the image's."""
+def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
+    """View the bytes as (rows, width[, bytes per pixel]); chroma rows are the last rows."""
     pixel = BYTES_PER_PIXEL[frame.encoding]
     shape: tuple[int, ...] = (frame.stored_rows, frame.width, pixel)
     strides: tuple[int, ...] = (frame.step, pixel, 1)
@@ -120,19 +122,20 @@ def _stored(frame: Frame) -> npt.NDArray[Any]:
         return np.ndarray(shape, np.uint8, buffer=frame.data, strides=strides)
     except (TypeError, ValueError) as error:
         raise FrameError(
-            f'data must be one flat contiguous array of bytes: {error}') from error
+            f'data of the frame has gaps ({error}); expected one flat, contiguous array of bytes. '
+            'Pass numpy.ascontiguousarray(data)') from error
 
 
-def _small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
+def _decode_small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
     height, width = mosaic.shape
-    # repeating two rows or columns keeps every pixel on its own colour; one alone has no
-    # neighbours of the other colours, and any answer is a guess
+    # Two rows (or columns) are repeated, so that every pixel keeps its own colour. A single row
+    # has no neighbours of the other colours, so its result is a guess.
     rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
                   for side in mosaic.shape)
-    return _cv(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
+    return _as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
 
 
-def _cv(array: Any) -> npt.NDArray[Any]:
-    # OpenCV's stubs call every result a Mat of numbers of some kind
+def _as_array(array: Any) -> npt.NDArray[Any]:
+    # The type stubs of OpenCV give every result the type Mat.
     pixels: npt.NDArray[Any] = array
     return pixels

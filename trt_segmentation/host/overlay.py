@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The picture with its classes' colours laid over it."""
+"""The overlay: the camera image with the colours of the classes over it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..frame import UNLABELLED
-from .output_arrays import output
+from .output_arrays import allocate_output
 
 
 def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDArray[np.uint8],
@@ -22,18 +22,19 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
     :param labels: (height, width) uint8 or uint16; unlabelled pixels keep the image.
     :param palette: (classes, 3) uint8 RGB.
     :param alpha: 0 to 1.
-    :returns: (height, width, 3) uint8 BGR, the caller's own.
+    :returns: a new (height, width, 3) uint8 BGR array; the caller owns the array.
     """
     colors = np.zeros((UNLABELLED[labels.dtype] + 1, 1, 3), np.uint8)
     colors[:len(palette), 0] = palette[:, ::-1]
+    painted: Any = allocate_output((*labels.shape, 3))
     if labels.dtype == np.uint8:
-        painted: Any = cv2.applyColorMap(labels, colors, dst=output((*labels.shape, 3)))
+        painted = cv2.applyColorMap(labels, colors, dst=painted)
     else:
-        painted = np.take(colors[:, 0], labels, axis=0, out=output((*labels.shape, 3)),
-                          mode='clip')  # any other mode buffers
-    mixed: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
-    blended: npt.NDArray[np.uint8] = mixed
+        # Other modes than 'clip' copy the output through a buffer.
+        painted = np.take(colors[:, 0], labels, axis=0, out=painted, mode='clip')
+    blended: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
     unlabelled = labels == UNLABELLED[labels.dtype]
     if unlabelled.any():
         blended[unlabelled] = bgr[unlabelled]
-    return blended
+    result: npt.NDArray[np.uint8] = blended
+    return result

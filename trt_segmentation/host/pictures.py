@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Picture files: camera pictures as BGR of 8 bits, and label maps as they are."""
+"""Read picture files: camera pictures as BGR of 8 bits, and label maps without change."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-"""Endings of files that are taken for pictures."""
+"""Endings of picture files."""
 _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
 
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
-    """Read a camera picture: (height, width, 3) uint8 BGR.
+    """Read a camera picture as (height, width, 3) uint8 BGR.
 
-    16 bits a channel are scaled to 8, see :func:`.host.decode.to_8_bits`. EXIF rotation is not
+    Channels of 16 bits are scaled to 8, see :func:`.decode_raw.to_8_bits`. EXIF rotation is not
     applied. An alpha channel is dropped.
 
-    :raises PictureError: if the file is no picture, is cut off, or has floating-point pixels.
+    :raises PictureError: if the file is no picture, is cut off, or has pixels of 32 bits.
     """
     try:
         with path.open('rb') as file:
@@ -50,7 +50,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def read_ids(path: Path) -> npt.NDArray[Any]:
-    """Read a PNG of class ids: (height, width) uint8 or uint16.
+    """Read a picture of class ids as (height, width) uint8 or uint16.
 
     :raises PictureError: if the file is a colour picture or no picture.
     """
@@ -59,15 +59,15 @@ def read_ids(path: Path) -> npt.NDArray[Any]:
         return np.asarray(picture).astype(np.uint16)
     if picture.mode not in ('L', 'P'):
         raise PictureError(
-            f'{path} is a picture of mode {picture.mode}; a label map has one channel of class '
-            'ids (8 or 16 bits grey, or a colour table)')
+            f'{path} is a picture of mode {picture.mode}; expected one channel of class ids: 8 or '
+            '16 bits gray, or a colour table. Convert the file to a label map')
     return np.asarray(picture)
 
 
 def open_picture(path: Path) -> Image.Image:
     """Open and decode a picture file with Pillow.
 
-    :raises PictureError: naming the file.
+    :raises PictureError: if the file cannot be decoded; the message names the file.
     """
     from PIL import Image
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline of machines without a GPU, and the reference the GPU's is compared with."""
+"""The pipeline on the CPU: for machines without a GPU, and the reference for the GPU pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..engines.onnxruntime_cpu import OnnxRuntimeEngine
 from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
 from ..model.geometry import fit, Geometry
-from ..model.output_watch import AnswerWatch
+from ..model.output_watch import NetworkOutputWatch
 from .decode_raw import decode, Pixels
 from .output_arrays import HEADROOM
 from .overlay import blend
@@ -32,17 +32,19 @@ class _Waiting(NamedTuple):
 
 
 class HostPipeline:
-    """OpenCV, ONNX Runtime and OpenCV again, on the CPU.
+    """A pipeline of OpenCV, ONNX Runtime and OpenCV again, on the CPU.
 
-    :meth:`submit` decodes and queues; :meth:`collect` does the rest, in its caller's thread and
-    those of ONNX Runtime and OpenCV. The answers' arrays are the caller's own, and releasing
-    them does nothing. ``alpha`` (0 to 1) and ``palette`` ((classes, 3) uint8 RGB) of the overlay
-    may be set from any thread and count from the next answer on.
+    :meth:`submit` decodes and queues frames. :meth:`collect` does the rest, in the thread of its
+    caller and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
+    segmentations, so :meth:`.Segmentation.release` does nothing.
 
-    :param reason: why this pipeline was taken, for :attr:`identity`.
-    :param threads: threads of ONNX Runtime, 0 for one a core; OpenCV's are the process's,
-        ``cv2.setNumThreads``.
-    :raises EngineError: when the model cannot be opened or does not fit its card.
+    Any thread may set ``alpha`` (0 to 1) and ``palette`` ((classes, 3) uint8 RGB) of the overlay.
+    The next segmentation uses the new values.
+
+    :param reason: why this pipeline was chosen, for :attr:`identity`.
+    :param threads: threads of ONNX Runtime; 0 for one per core. ``cv2.setNumThreads`` sets the
+        threads of OpenCV for the whole process.
+    :raises EngineError: if the model cannot be opened or does not fit its card.
     """
 
     def __init__(self, card: ModelCard, reason: str = '', threads: int = 0) -> None:
@@ -56,58 +58,58 @@ class HostPipeline:
         self._preprocess = Preprocess(card.input, image)
         self._postprocess = Postprocess(
             self.signature.output, len(card.classes), card.output.threshold)
-        self._watch = AnswerWatch(card, self.signature, every=True)
-        # one frame keeps every core busy: more at once, or in one batch, only make all late
+        self._watch = NetworkOutputWatch(card, self.signature, every=True)
+        # One frame keeps every core busy. More frames at once would only add latency.
         self.depth = self.batch = 1
         self.gives_confidence = self.signature.output.kind != 'labels'
-        self.allocate = None  # the CPU reads them anywhere
+        self.allocate = None  # the CPU can read frames from any memory
         self._tensor = np.empty(image.shape(0), image.dtype)
         self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
-        """Decode and queue a batch; frames may differ in size and encoding.
+        """Decode and queue a batch. Frames may differ in size and encoding.
 
-        :raises FrameError: when a frame cannot be decoded; nothing is queued then.
-        :raises EngineError: when confidence is wanted of a model that gives none.
+        :raises FrameError: if a frame cannot be decoded; then nothing is queued.
+        :raises EngineError: if confidence is wanted but the model gives none.
         """
         if wanted.confidence:
             self._postprocess.check_confidence()
         self._batches.put(([self._decode(frame) for frame in frames], wanted))
 
     def collect(self) -> list[Segmentation]:
-        """Answer the oldest batch; waits for one to be submitted.
+        """Segment the oldest batch; wait until a batch is submitted.
 
-        ``timings`` in milliseconds: ``preprocess`` (decoding counted in) and ``postprocess``
-        (overlay and confidence counted in) of the frame, ``inference`` of its batch, and
-        ``total`` from the start of the batch to this answer, waiting in the queue not counted.
+        ``timings`` are in milliseconds. ``preprocess`` (with decoding) and ``postprocess`` (with
+        overlay and confidence) are of the frame. ``inference`` is of the batch. ``total`` is from
+        the start of the batch to this segmentation, without the time in the queue.
 
-        :raises EngineError: when the network failed; the batch is gone then.
+        :raises EngineError: if the network failed; then the batch is lost.
         """
         batch, wanted = self._batches.get()
         if not batch:
             return []
         start = perf_counter() - sum(waiting.decode_ms for waiting in batch) / 1e3
-        tensor = self._batch(len(batch))
+        tensor = self._tensor_for(len(batch))
         preprocess = []
         for waiting, target in zip(batch, tensor):
             began = perf_counter()
             self._preprocess(waiting.pixels, waiting.geometry, target)
             preprocess.append(waiting.decode_ms + _ms(began))
         began = perf_counter()
-        answers = self._engine.run(tensor)
+        outputs = self._engine.run(tensor)
         inference = _ms(began)
-        self._watch.look(answers)
+        self._watch.check(outputs)
         results = []
-        for waiting, answer, ms in zip(batch, answers, preprocess):
+        for waiting, output, ms in zip(batch, outputs, preprocess):
             began = perf_counter()
-            result = self._answer(waiting, answer, wanted)
+            result = self._segment(waiting, output, wanted)
             result.timings.update(preprocess=ms, inference=inference, postprocess=_ms(began),
                                   total=_ms(start))
             results.append(result)
         return results
 
     def close(self) -> None:
-        """Free the network; a second call does nothing."""
+        """Free the network. A second call does nothing."""
         self._engine.close()
 
     def _decode(self, frame: Frame) -> _Waiting:
@@ -117,15 +119,15 @@ class HostPipeline:
                        (image.height, image.width))
         return _Waiting(frame, decode(frame), geometry, _ms(began))
 
-    def _batch(self, count: int) -> npt.NDArray[np.generic]:
-        # kept between calls: touching fresh memory costs more than filling it
+    def _tensor_for(self, count: int) -> npt.NDArray[np.generic]:
+        # The tensor is kept between calls, because new memory costs more than filling it.
         if len(self._tensor) < count:
             self._tensor = np.empty(self.signature.input.shape(count), self._tensor.dtype)
         return self._tensor[:count]
 
-    def _answer(self, waiting: _Waiting, answer: npt.NDArray[np.generic],
-                wanted: Wanted) -> Segmentation:
-        labels, confidence = self._postprocess(answer, waiting.geometry, wanted.confidence)
+    def _segment(self, waiting: _Waiting, output: npt.NDArray[np.generic],
+                 wanted: Wanted) -> Segmentation:
+        labels, confidence = self._postprocess(output, waiting.geometry, wanted.confidence)
         overlay = None
         if wanted.overlay:
             overlay = blend(waiting.pixels.bgr(), labels, self.palette, self.alpha)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's answer to labels and confidence at camera size."""
+"""Postprocess on the CPU: network output to labels and confidence at camera size."""
 
 from __future__ import annotations
 
@@ -13,32 +13,39 @@ import numpy.typing as npt
 from ..errors import EngineError
 from ..frame import UNLABELLED
 from ..model.geometry import Geometry
-from ..model.output_kind import MANY, ONE
+from ..model.output_kind import ONE_CHANNEL_KINDS, PER_CLASS_KINDS
 from ..model.signature import NetworkOutput
-from .output_arrays import output
-from .upsample import upsampler
+from .output_arrays import allocate_output
+from .resample import make_upsampler
+
+Grid = npt.NDArray[np.float32]
+Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""Stands for a logit that is not a number, which never wins."""
-NOBODY = np.float32(-1e20)
-"""A pixel whose best logit is under this had no number within reach in any class."""
+"""Replaces a logit that is not a number, so that its class never wins."""
+NO_NUMBER = np.float32(-1e20)
+"""If the best logit of a pixel is below this, no class had a number near the pixel."""
 
 
-class Answer(NamedTuple):
-    """Labels and confidence of one image, as :class:`trt_segmentation.frame.Segmentation`."""
+class LabelledImage(NamedTuple):
+    """Labels and confidence of one image, like :class:`trt_segmentation.frame.Segmentation`."""
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
 
 
 class Postprocess:
-    """Reads one image's part of an output tensor; stateless, safe from any thread.
+    """Labels one image from its part of the network output. Stateless; safe from any thread.
 
-    Logits and probabilities are interpolated bilinearly from their own grid straight to the
-    camera's pixels, then the largest wins, the lowest id among equals. A pixel the network did
-    not see, or for which it gave no number in any class, is
-    :data:`trt_segmentation.frame.UNLABELLED` with confidence 0. Where some classes of a logit
-    are not a number, the others decide.
+    Logits and probabilities are interpolated bilinearly from their own grid to the camera's
+    pixels. Then the largest value wins; the lowest id wins among equal values. If some classes
+    of a pixel have no number, the other classes decide.
+
+    A pixel is :data:`trt_segmentation.frame.UNLABELLED` with confidence 0 if the network did not
+    see the pixel, or if no class of the pixel has a number.
+
+    :param classes: number of classes of the model card.
+    :param threshold: probability from which a pixel of one channel is class 1.
     """
 
     def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
@@ -49,139 +56,145 @@ class Postprocess:
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
     def check_confidence(self) -> None:
-        """Refuse to give a confidence that the network does not.
+        """Raise an error if the network output has no confidence.
 
-        :raises EngineError: for label outputs.
+        :raises EngineError: if the network output holds class ids.
         """
         if self._output.kind == 'labels':
             raise EngineError(
                 f'output {self._output.name} holds class ids, which have no confidence; switch '
                 f'the confidence off, or export the model with its logits as output')
 
-    def __call__(self, answer: npt.NDArray[Any], geometry: Geometry,
-                 confidence: bool = False) -> Answer:
+    def __call__(self, network_output: npt.NDArray[Any], geometry: Geometry,
+                 confidence: bool = False) -> LabelledImage:
         """Label one image.
 
-        :param answer: the output tensor's slice of this image, 2 or 3 axes by its layout.
-        :raises EngineError: when its shape is not what the signature says.
+        :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
+        :param confidence: whether to compute the confidence too.
+        :returns: arrays that the caller owns.
+        :raises EngineError: if the network output has another shape than the signature says.
         """
-        grid = self._channels_first(answer)
+        grid = self._channels_first(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
         if confidence:
             self.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
-        labels = output(size, self._dtype)
-        sure = output(size) if confidence else None
+        labels = allocate_output(size, self._dtype)
+        certainty = allocate_output(size) if confidence else None
         if not geometry.all_visible:
             labels.fill(UNLABELLED[self._dtype])
-            if sure is not None:
-                sure.fill(0)
+            if certainty is not None:
+                certainty.fill(0)
         if top >= bottom or left >= right:
-            return Answer(labels, sure)
+            return LabelledImage(labels, certainty)
         inside = np.s_[top:bottom, left:right]
-        view = None if sure is None else sure[inside]
+        view = None if certainty is None else certainty[inside]
         if self._output.kind == 'labels':
-            labels[inside] = self._nearest(grid[0], geometry)
-        elif self._output.kind in ONE:
-            self._one_channel(grid[0], geometry, labels[inside], view)
+            labels[inside] = self._resize_ids(grid[0], geometry)
+        elif self._output.kind in ONE_CHANNEL_KINDS:
+            self._label_one_channel(grid[0], geometry, labels[inside], view)
         else:
-            self._argmax(grid, geometry, labels[inside], view)
-        return Answer(labels, sure)
+            self._label_argmax(grid, geometry, labels[inside], view)
+        return LabelledImage(labels, certainty)
 
-    def _channels_first(self, answer: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(channels, h, w), float32 without anything that is not a number, or integers."""
+    def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return (channels, h, w): the class ids, or float32 with only finite numbers."""
         output = self._output
-        if output.layout == 'nhw' and answer.ndim == 2:
-            answer = answer[None]
-        if answer.ndim != 3:
+        if output.layout == 'nhw' and values.ndim == 2:
+            values = values[None]
+        if values.ndim != 3:
             raise EngineError(
-                f'output {output.name} has shape {answer.shape} for one image; expected '
-                f'{output.layout[1:].upper()}')
+                f'output {output.name} has shape {values.shape} for one image; expected '
+                f'{output.layout[1:].upper()}. Correct output: layout in the model card')
         if output.layout == 'nhwc':
-            answer = np.moveaxis(answer, -1, 0)
-        if answer.shape[0] != output.channels or 0 in answer.shape:
+            values = np.moveaxis(values, -1, 0)
+        if values.shape[0] != output.channels or 0 in values.shape:
             raise EngineError(
-                f'output {output.name} has {answer.shape[0]} channels of {answer.shape[1]}×'
-                f'{answer.shape[2]}; expected {output.channels}')
+                f'output {output.name} has {values.shape[0]} channels of {values.shape[1]}×'
+                f'{values.shape[2]}; expected {output.channels} channels. Correct output: layout '
+                'and classes in the model card')
         if output.kind == 'labels':
-            return answer
-        grid = np.ascontiguousarray(answer, np.float32)
+            return values
+        grid = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(grid.max() - grid.min()):
             never = float(NEVER)
-            # of several classes minus infinity never wins; of one channel it is a sure class 0
-            least = never if output.kind in MANY else 0.1 * float(NOBODY)
+            # With several classes, minus infinity never wins. With one channel, minus infinity
+            # means class 0 for certain.
+            least = never if output.kind in PER_CLASS_KINDS else 0.1 * float(NO_NUMBER)
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
 
-    def _nearest(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
+    def _resize_ids(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
         at = []
         for axis, size in zip((geometry.rows, geometry.cols), ids.shape):
-            # (i + 0.5) * new / camera + offset, times size / net, in whole numbers
+            # ((i + 0.5) * new / camera + offset) * size / net, in whole numbers
             pixel = np.arange(*axis.visible, dtype=np.int64)
             over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
-        # what is no class of the card must not pass for one by wrapping round
+        # An unknown id must not become a known id by an integer overflow.
         known = (ids >= 0) & (ids < self._classes)
         narrow = np.where(known, ids, 0).astype(self._dtype)
         narrow[~known] = UNLABELLED[self._dtype]
         nearest: npt.NDArray[Any] = narrow[at[0]][:, at[1]]
         return nearest
 
-    def _one_channel(self, grid: npt.NDArray[np.float32], geometry: Geometry,
-                     labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
-        best = upsampler(geometry, grid.shape)(grid)
+    def _label_one_channel(self, grid: Grid, geometry: Geometry, labels: npt.NDArray[Any],
+                           certainty: Certainty) -> None:
+        best = make_upsampler(geometry, grid.shape)(grid)
         np.greater_equal(best, self._threshold, out=labels.view(bool))
-        if sure is not None and self._output.kind == 'probability':
-            _share_to_bytes(np.where(labels, best, 1 - best), sure)
-        elif sure is not None:
-            # the winner's probability is the sigmoid of its own side's logit
+        if certainty is not None and self._output.kind == 'probability':
+            _write_probability(np.where(labels, best, 1 - best), certainty)
+        elif certainty is not None:
+            # The confidence is the sigmoid of the logit of the class that won.
             total = np.exp(np.where(labels, -best, best))
-            _to_bytes(np.add(total, 1, out=total), sure)
-        self._disown(best, grid, labels, sure)
+            _write_inverse(np.add(total, 1, out=total), certainty)
+        self._unlabel_missing(best, grid, labels, certainty)
 
-    def _argmax(self, grid: npt.NDArray[np.float32], geometry: Geometry,
-                labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
-        upsample = upsampler(geometry, grid.shape[1:])
-        able = contenders(grid)
-        best = upsample(grid[able[0]])
-        labels.fill(able[0])
-        if len(able) > 1:
+    def _label_argmax(self, grid: Grid, geometry: Geometry, labels: npt.NDArray[Any],
+                      certainty: Certainty) -> None:
+        upsample = make_upsampler(geometry, grid.shape[1:])
+        contenders = find_contenders(grid)
+        best = upsample(grid[contenders[0]])
+        labels.fill(contenders[0])
+        if len(contenders) > 1:
             plane, wins = np.empty_like(best), np.empty(best.shape, np.uint8)
             won = np.empty(best.shape, labels.dtype)
-        for label in able[1:]:
+        for label in contenders[1:]:
             upsample(grid[label], plane)
             np.greater(plane, best, out=wins.view(bool))
             np.maximum(plane, best, out=best)
-            # ids only grow, so the larger of two winners is the later one
+            # The ids ascend, so the later of two winners has the larger id.
             np.multiply(wins, labels.dtype.type(label), out=won)
             np.maximum(labels, won, out=labels)
-        if sure is not None and self._output.kind == 'probabilities':
-            _share_to_bytes(best, sure)
-        elif sure is not None:
+        if certainty is not None and self._output.kind == 'probabilities':
+            _write_probability(best, certainty)
+        elif certainty is not None:
             total = np.zeros_like(best)
             for channel in grid:
                 plane = upsample(channel)
                 np.add(total, cv2.exp(np.subtract(plane, best, out=plane), dst=plane), out=total)
-            _to_bytes(total, sure)
-        self._disown(best, grid, labels, sure)
+            _write_inverse(total, certainty)
+        self._unlabel_missing(best, grid, labels, certainty)
 
-    def _disown(self, best: npt.NDArray[np.float32], grid: npt.NDArray[np.float32],
-                labels: npt.NDArray[Any], sure: npt.NDArray[np.uint8] | None) -> None:
-        if grid.min() > NOBODY:
+    def _unlabel_missing(self, best: Grid, grid: Grid, labels: npt.NDArray[Any],
+                         certainty: Certainty) -> None:
+        """Make the pixels unlabelled for which no class has a number."""
+        if grid.min() > NO_NUMBER:
             return
-        nobody = best < NOBODY
-        labels[nobody] = UNLABELLED[self._dtype]
-        if sure is not None:
-            sure[nobody] = 0
+        missing = best < NO_NUMBER
+        labels[missing] = UNLABELLED[self._dtype]
+        if certainty is not None:
+            certainty[missing] = 0
 
 
-def contenders(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """Ids of the classes that may win somewhere, ascending.
+def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
+    """Find the classes that may win at some pixel; the other classes need no upsampling.
 
-    Between four neighbouring cells a class cannot overtake one whose smallest of the four is
-    above its own largest. Most of many classes are out everywhere, and need no upsampling.
+    Take any four neighbouring cells and two classes. If the largest value of the first class is
+    below the smallest value of the second, the first class cannot win between these cells.
 
     :param grid: (classes, h, w) float32.
+    :returns: class ids, ascending.
     """
     low = high = grid
     for axis in (1, 2):
@@ -194,13 +207,13 @@ def contenders(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return np.flatnonzero((high >= safe).any(axis=(1, 2)))
 
 
-def _to_bytes(total: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> None:
-    """round(255 / total), the probability of a winner whose own share of the total is 1."""
+def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
+    """Write round(255 / total), the confidence of a winner whose exponential is 1."""
     np.divide(np.float32(255), total, out=total)
     np.rint(total, out=total)
     np.copyto(out, total, casting='unsafe')
 
 
-def _share_to_bytes(probability: npt.NDArray[np.float32], out: npt.NDArray[np.uint8]) -> None:
-    """round(255 * probability); what is not within 0 to 1 counts as the nearest that is."""
+def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
+    """Write round(255 * probability); the probability is first clipped to 0 to 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera pixels to the network's input tensor."""
+"""Preprocess on the CPU: camera pixels to the input tensor of the network."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import numpy.typing as npt
 from ..model.card import InputCard
 from ..model.geometry import Axis, Geometry
 from ..model.signature import ImageInput
-from .bilinear import interpolate, taps
 from .decode_raw import Pixels
+from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""Shrinking by more than this averages what a network pixel covers, on each axis by itself."""
+"""An axis that shrinks by more than this factor is averaged over each network pixel."""
 
 
 class Preprocess:
-    """Fills one image's part of an input tensor; one thread at a time.
+    """Fills the part of an input tensor that belongs to one image. Not safe for two threads.
 
-    The resize works in uint8 and rounds: a tensor value is within 1 level of 255 of what exact
-    arithmetic gives, within 2 where gray or averaging on one axis only rounds again.
+    The resize works in uint8 and rounds. A tensor value differs from exact arithmetic by at most
+    1 level of 255. The difference is at most 2 levels for gray, or if only one axis is averaged,
+    because these round twice.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -33,25 +34,24 @@ class Preprocess:
         dtype = np.dtype(image.dtype)
         value = np.arange(256, dtype=np.float64)[:, None].repeat(image.channels, axis=1)
         if dtype.kind == 'f':
-            # of every value a pixel can have
             value = (value / 255 - card.mean) / card.std
         self._tables: npt.NDArray[Any] = np.ascontiguousarray(value.T.astype(dtype))
 
     def __call__(self, pixels: Pixels, geometry: Geometry, out: npt.NDArray[Any]) -> None:
-        """Write one image.
+        """Write one image into the tensor.
 
-        :param out: (channels, height, width) or (height, width, channels), the slice of a
-            C-contiguous batch; every element is written.
+        :param out: (channels, height, width) or (height, width, channels), a slice of a
+            C-contiguous batch. Every element is written.
         """
-        resized = self._place(self._resize(pixels.array, geometry), geometry)
+        resized = self._crop_or_pad(self._resize(pixels.array, geometry), geometry)
         ordered = _reorder(resized, pixels.order, self._card.color)
         if self._image.layout == 'nhwc':
-            self._write(ordered, out)
+            self._write_nhwc(ordered, out)
             return
-        for plane, table, target in zip(_planes(ordered), self._tables, out):
+        for plane, table, target in zip(_split_planes(ordered), self._tables, out):
             _look_up(plane, table, target)
 
-    def _write(self, ordered: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
+    def _write_nhwc(self, ordered: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
         if ordered.ndim == 2:
             _look_up(ordered, self._tables[0], out[..., 0])
         elif out.dtype == np.float32:
@@ -63,8 +63,8 @@ class Preprocess:
     def _resize(self, array: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
         rows, cols = geometry.rows, geometry.cols
         if rows.new > max(rows.net, rows.camera) or cols.new > max(cols.net, cols.camera):
-            # cropping what is enlarged: only what the network sees, or a sliver of an image
-            # would fill the memory
+            # Enlarge only the part that the network sees. The whole enlarged image of a very
+            # narrow camera would fill the memory.
             return _enlarge(array, rows, cols)
         area = [axis.camera > AREA_FROM * axis.new for axis in (rows, cols)]
         if area[0] != area[1]:
@@ -72,8 +72,8 @@ class Preprocess:
             return _resize_to(array, rows.new, cols.new, area[0])
         return _resize_to(array, rows.new, cols.new, area[0])
 
-    def _place(self, resized: npt.NDArray[np.uint8],
-               geometry: Geometry) -> npt.NDArray[np.uint8]:
+    def _crop_or_pad(self, resized: npt.NDArray[np.uint8],
+                     geometry: Geometry) -> npt.NDArray[np.uint8]:
         rows, cols = geometry.rows, geometry.cols
         height, width = resized.shape[:2]
         if (height, width) == (rows.net, cols.net):
@@ -85,23 +85,24 @@ class Preprocess:
         padded: Any = cv2.copyMakeBorder(
             cut, top, rows.net - top - cut.shape[0], left, cols.net - left - cut.shape[1],
             cv2.BORDER_CONSTANT, value=(self._card.pad,) * 3)
-        return _pixels(padded)
+        return _as_array(padded)
 
 
 def _resize_to(array: npt.NDArray[np.uint8], height: int, width: int,
                area: bool) -> npt.NDArray[np.uint8]:
     if array.shape[:2] == (height, width):
         return array
-    return _pixels(cv2.resize(array, (width, height), interpolation=(
+    return _as_array(cv2.resize(array, (width, height), interpolation=(
         cv2.INTER_AREA if area else cv2.INTER_LINEAR)))
 
 
 def _enlarge(array: npt.NDArray[np.uint8], rows: Axis, cols: Axis) -> npt.NDArray[np.uint8]:
-    # network pixel j lies at camera coordinate (j + 0.5 − offset) / scale
+    # Network pixel j lies at camera coordinate (j + 0.5 − offset) / scale.
     down, across = (
-        taps(range(axis.net), 1 / axis.scale, -axis.offset / axis.scale, axis.camera)
+        make_taps(range(axis.net), 1 / axis.scale, -axis.offset / axis.scale, axis.camera)
         for axis in (rows, cols))
-    planes = [interpolate(plane.astype(np.float32), down, across) for plane in _planes(array)]
+    planes = [interpolate(plane.astype(np.float32), down, across)
+              for plane in _split_planes(array)]
     rounded = np.rint(np.stack(planes, axis=-1)).astype(np.uint8)
     return rounded if array.ndim == 3 else rounded[..., 0]
 
@@ -112,7 +113,7 @@ def _reorder(array: npt.NDArray[np.uint8], order: str, color: str) -> npt.NDArra
     code = {('bgr', 'rgb'): cv2.COLOR_BGR2RGB, ('rgb', 'bgr'): cv2.COLOR_RGB2BGR,
             ('bgr', 'gray'): cv2.COLOR_BGR2GRAY, ('rgb', 'gray'): cv2.COLOR_RGB2GRAY,
             ('gray', 'rgb'): cv2.COLOR_GRAY2RGB, ('gray', 'bgr'): cv2.COLOR_GRAY2BGR}
-    return _pixels(cv2.cvtColor(array, code[order, color]))
+    return _as_array(cv2.cvtColor(array, code[order, color]))
 
 
 def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],
@@ -125,11 +126,11 @@ def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],
         np.take(table, plane, out=out, mode='clip')
 
 
-def _planes(array: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
-    return [_pixels(plane) for plane in cv2.split(array)]
+def _split_planes(array: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
+    return [_as_array(plane) for plane in cv2.split(array)]
 
 
-def _pixels(array: Any) -> npt.NDArray[np.uint8]:
-    # OpenCV's stubs call every result a Mat of numbers of some kind
+def _as_array(array: Any) -> npt.NDArray[np.uint8]:
+    # The type stubs of OpenCV give every result the type Mat.
     pixels: npt.NDArray[np.uint8] = array
     return pixels

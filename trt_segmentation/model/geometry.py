@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which network pixel a camera pixel is, for every resize policy: one mapping, used both ways."""
+"""The mapping between camera pixels and network pixels. Pre- and postprocess both use it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """The mapping along one axis, rows or columns alike.
+    """The mapping along one axis: rows or columns.
 
-    A pixel is a unit interval and ``i + 0.5`` its centre, so that camera pixel ``i`` lies at
-    network coordinate ``(i + 0.5) * scale + offset`` and network pixel ``j`` covers ``[j, j+1)``.
+    Pixel ``i`` covers ``[i, i+1)``, and its centre is ``i + 0.5``. The centre of camera pixel
+    ``i`` lies at network coordinate ``(i + 0.5) * scale + offset``.
 
-    :param camera: camera pixels.
-    :param net: network pixels.
-    :param new: network pixels the whole camera axis is resized to; may be more than ``net``
-        (crop) or fewer (letterbox).
-    :param offset: network pixels before the camera's first; negative where cropped.
+    :param camera: number of camera pixels.
+    :param net: number of network pixels.
+    :param new: number of network pixels that the whole camera axis is resized to. It is larger
+        than ``net`` for crop, and smaller for letterbox.
+    :param offset: network pixels before the first camera pixel; negative for crop.
     """
 
     camera: int
@@ -28,31 +28,31 @@ class Axis:
 
     @property
     def scale(self) -> float:
-        """Network pixels per camera pixel."""
+        """Network pixels for each camera pixel."""
         return self.new / self.camera
 
     @property
     def visible(self) -> tuple[int, int]:
-        """First camera pixel whose centre the network sees, and the one after the last."""
-        # (i + 0.5) * new / camera + offset ≥ edge, in whole numbers so that no rounding of a
-        # scale decides about a pixel
+        """The range of camera pixels whose centre the network sees: first, and last plus one."""
+        # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Whole numbers are used, so that a
+        # rounded scale cannot move the result.
         first, stop = (
             -((self.new - 2 * self.camera * (edge - self.offset)) // (2 * self.new))
             for edge in (0, self.net))
         return max(first, 0), min(stop, self.camera)
 
     def grid(self, size: int) -> tuple[float, float]:
-        """(scale, offset) from camera pixel to a grid of ``size`` cells laid over the network.
+        """Return (scale, offset) from camera pixels to a grid of ``size`` cells on this axis.
 
-        Camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``; subtract 0.5
-        for the position between cell centres that interpolation wants.
+        The centre of camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
+        Subtract 0.5 for the position between the centres of cells, which interpolation needs.
         """
         return self.scale * size / self.net, self.offset * size / self.net
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The mapping of one camera size to one network size; see :func:`fit`."""
+    """The mapping from one camera size to one network size, see :func:`fit`."""
 
     rows: Axis
     cols: Axis
@@ -64,7 +64,7 @@ class Geometry:
 
 
 def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
-    """Lay a camera image into a network's input.
+    """Compute how a camera image lies in the input of a network.
 
     :param resize: one of :data:`trt_segmentation.model.card.RESIZES`.
     :param camera: (height, width) of the camera image, both ≥ 1.
@@ -76,7 +76,7 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
         wider = camera[1] * net[0] >= net[1] * camera[0]
         by_width = wider if resize == 'letterbox' else not wider
         over, under = (net[1], camera[1]) if by_width else (net[0], camera[0])
-        # rounded half up, in whole numbers; a sliver of a camera keeps one pixel
+        # Round half up, in whole numbers. A very narrow image keeps at least one pixel.
         rows, cols = (max(1, (2 * side * over + under) // (2 * under)) for side in camera)
         new = (rows, cols)
     return Geometry(_axis(camera[0], net[0], new[0]), _axis(camera[1], net[1], new[1]))

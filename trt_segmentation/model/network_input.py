@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which tensor is the image, and how it is laid out."""
+"""Find the input tensor that takes the image, and its layout."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 
 from ..errors import EngineError
 from .card import InputCard
-from .tensor import named, refuse_absurd, Tensor
+from .tensor import find_tensor, refuse_oversize, Tensor
 
 INPUT_DTYPES = ('float32', 'float16', 'uint8')
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The input tensor a camera image is turned into.
+    """The input tensor that takes the camera image.
 
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: rows; the model's, or the card's where the model leaves them open.
-    :param width: columns, likewise.
-    :param batch: images a run takes, or None where any number will do.
+    :param height: rows, from the model; from the card if the model leaves them open.
+    :param width: columns, from the model; from the card if the model leaves them open.
+    :param batch: number of images in a run; None if the model takes any number.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ImageInput:
     batch: int | None
 
     def shape(self, count: int) -> tuple[int, int, int, int]:
-        """Shape of a batch of ``count`` images."""
+        """Return the shape of a batch of ``count`` images."""
         if self.layout == 'nchw':
             return count, self.channels, self.height, self.width
         return count, self.height, self.width, self.channels
@@ -43,28 +43,29 @@ class ImageInput:
 
 def find_image(tensors: Sequence[Tensor], card: InputCard,
                reasons: list[str]) -> ImageInput:
-    """Decide which input is the image.
+    """Find the input that takes the image, and its layout.
 
-    :param reasons: gets a line for every decision.
-    :raises EngineError: naming the tensor, what it is and what was expected.
+    :param reasons: one line is appended for every decision.
+    :raises EngineError: with the tensor, its properties and what was expected.
     """
     if card.name:
-        tensor = named('input', card.name, tensors)
+        tensor = find_tensor('input', card.name, tensors)
     elif len(tensors) == 1:
         tensor = tensors[0]
         reasons.append(f'input {tensor.name}: the only one')
     if len(tensors) != 1:
         raise EngineError(
-            f'the model has {len(tensors)} inputs ({", ".join(map(str, tensors))}); one image is '
-            f'all this package feeds. Export the model with the others as constants')
+            f'the model has {len(tensors)} inputs ({", ".join(map(str, tensors))}); expected '
+            f'one, the image. Export the model with the other inputs as constants')
     if len(tensor.shape) != 4:
         raise EngineError(
             f'input {tensor} has {len(tensor.shape)} axes; an image batch has 4, N×C×H×W or '
-            f'N×H×W×C')
+            f'N×H×W×C. Export the model with an image as input')
     if tensor.dtype not in INPUT_DTYPES:
         raise EngineError(
-            f'input {tensor} is {tensor.dtype}; expected one of {", ".join(INPUT_DTYPES)}')
-    refuse_absurd('input', tensor)
+            f'input {tensor} is {tensor.dtype}; expected one of {", ".join(INPUT_DTYPES)}. '
+            f'Export the model with such an input')
+    refuse_oversize('input', tensor)
     channels = 1 if card.color == 'gray' else 3
     layout = _input_layout(tensor, card, channels, reasons)
     rows, cols = (2, 3) if layout == 'nchw' else (1, 2)
@@ -89,11 +90,11 @@ def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[
             + (f'layout: {card.layout} puts them on an axis of {axes[card.layout]}'
                if card.layout != 'auto' else 'neither axis 1 nor axis 3 has that size')
             + f'. Correct input: layout in the model card, or use color: {other} if the model '
-            'was trained so')
+            f'was trained with {other} images')
     if card.layout == 'auto':
         why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "open"}'
         if len(fits) > 1:
-            why = f'axis 1 and axis 3 are both {axes["nchw"] or "open"}, and most models are so'
+            why = f'axis 1 and axis 3 are both {axes["nchw"] or "open"}, and most models use nchw'
         reasons.append(f'input layout {fits[0]}: {why}')
     return fits[0]
 
@@ -102,8 +103,8 @@ def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) ->
     size = tensor.shape[axis]
     if size is None and not card:
         raise EngineError(
-            f'input {tensor} leaves its {key} open (axis {axis}); give the one the model was '
-            f'trained at as input: {key} in the model card')
+            f'input {tensor} leaves its {key} open (axis {axis}); give the {key} that '
+            f'the model was trained with as input: {key} in the model card')
     if size is not None and card and size != card:
         raise EngineError(
             f'input {tensor} has {key} {size}, and the model card asks for {card}. Remove '

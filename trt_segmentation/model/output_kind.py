@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the values of an answer are: scores, probabilities or class ids."""
+"""The kind of a network output: scores, probabilities or class ids."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from .tensor import Tensor
 
 FLOATS = ('float32', 'float16', 'float64')
 INTEGERS = ('uint8', 'int8', 'uint16', 'int16', 'int32', 'int64', 'uint32', 'uint64', 'bool')
-MANY = ('logits', 'probabilities')
+PER_CLASS_KINDS = ('logits', 'probabilities')
 """Kinds with one channel for each class."""
-ONE = ('sigmoid', 'probability')
-"""Kinds whose one channel of floats tells two classes apart."""
+ONE_CHANNEL_KINDS = ('sigmoid', 'probability')
+"""Kinds with one channel of floats, for two classes."""
 
 
-def output_kind(tensor: Tensor, card: OutputCard, classes: int | None,
-                ending: Ending) -> tuple[str, str]:
-    """The kind of an output, and why; '' if the card says it.
+def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
+              ending: Ending) -> tuple[str, str]:
+    """Find the kind of an output.
 
-    :param classes: number of classes of the card; None to infer it.
-    :param ending: how the graph makes the output.
-    :raises EngineError: if one channel of floats cannot have so many classes.
+    :param classes: number of classes in the card; None to infer the number.
+    :param ending: how the graph computes the output.
+    :returns: the kind, and the reason; the reason is empty if the card gives the kind.
+    :raises EngineError: if the output has one channel of floats and the card not two classes.
     """
-    if card.kind in ONE and classes not in (2, None):
+    if card.kind in ONE_CHANNEL_KINDS and classes not in (2, None):
         raise EngineError(
-            f'output: kind: {card.kind} tells 2 classes apart, and the model card names {classes}')
+            f'output: kind: {card.kind} tells 2 classes apart, and the model card names '
+            f'{classes}. Name two classes, or set another kind')
     if card.kind != 'auto':
         return card.kind, ''
     if tensor.dtype in INTEGERS:
@@ -45,23 +47,24 @@ def output_kind(tensor: Tensor, card: OutputCard, classes: int | None,
     if classes not in (2, None):
         raise EngineError(
             f'output {tensor} has one channel of floats, which tells 2 classes apart, and the '
-            f'model card names {classes}. If it holds class ids, set output: kind: labels; '
-            f'otherwise give two classes')
+            f'model card names {classes}. If the output holds class ids, set output: kind: '
+            f'labels; otherwise name two classes')
     return ('probability', by_graph) if probable else (
         'sigmoid', 'one channel of floats tells two classes apart')
 
 
-def contradictions(name: str, kind: str, card: OutputCard, classes: int,
-                   ending: Ending) -> list[str]:
-    """What the graph of a network says against its card, for the log; as a rule nothing.
+def find_contradictions(name: str, kind: str, card: OutputCard, classes: int,
+                        ending: Ending) -> list[str]:
+    """Find contradictions between the graph of a network and its card.
 
-    :param name: of the output.
-    :param kind: what its values are taken for.
-    :param classes: number of classes of the card.
+    :param name: name of the output.
+    :param kind: the kind that was decided for the output.
+    :param classes: number of classes in the card.
+    :returns: messages for the log; usually none.
     """
     if card.kind != 'auto' and kind not in _FITTING.get(ending.values, (kind,)):
-        right = _FITTING[ending.values][-1 if kind in MANY else 0]
-        effect = _EFFECTS.get((kind, right), 'The answers are likely wrong')
+        right = _FITTING[ending.values][-1 if kind in PER_CLASS_KINDS else 0]
+        effect = _EFFECTS.get((kind, right), 'The labels are likely wrong')
         return [f'output {name}: the network ends in {ending.operator}, so its values are '
                 f'{_WORDS[ending.values]}, and the model card says kind: {kind}. {effect}. Set '
                 f'output: kind: {right} in the model card']
@@ -75,9 +78,9 @@ def contradictions(name: str, kind: str, card: OutputCard, classes: int,
 
 _FITTING = {'probability': ('probability', 'probabilities'), 'labels': ('labels',),
             'scores': ('sigmoid', 'logits')}
-"""Kinds of values, by :attr:`.Ending.values`: of one channel, of many."""
+"""The kinds that fit each :attr:`.Ending.values`: first for one channel, last for many."""
 _WORDS = {'probability': 'probabilities', 'labels': 'class ids', 'scores': 'scores of any size'}
 _EFFECTS = {
-    ('sigmoid', 'probability'): 'A probability above 0 is taken for a sure yes, so every pixel '
-                                'becomes class 1',
+    ('sigmoid', 'probability'): 'Every probability is taken for a positive score, so every '
+                                'pixel becomes class 1',
     ('logits', 'probabilities'): 'The classes are right, and the confidence is too low'}

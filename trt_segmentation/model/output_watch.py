@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Warns once if a network's answers are not what its model card says."""
+"""Warn once if the output of a network contradicts its model card."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .signature import Signature
 log = logging.getLogger(__name__)
 
 FIRST = 3
-"""Answers that are looked at. In so many, a score is below 0 or above 1 somewhere."""
+"""Number of network outputs to check. Among so many, some score is below 0 or above 1."""
 
 
-class AnswerWatch:
-    """Looks at the first answers of one open engine, and logs each warning once.
+class NetworkOutputWatch:
+    """Checks the first network outputs of one open engine, and logs at most one warning.
 
-    Warnings that the network's graph gives away are logged when this is made. One thread.
+    A contradiction between graph and card is logged at once. Not safe for two threads.
 
-    :param every: look for unknown class ids in every answer, not in the first alone.
+    :param every: whether to check every network output for unknown class ids, not only the first.
     """
 
     def __init__(self, card: ModelCard, signature: Signature, every: bool = False) -> None:
@@ -32,35 +32,35 @@ class AnswerWatch:
         self._classes = len(card.classes)
         self._output = signature.output
         self._unlabelled = UNLABELLED[card.label_dtype]
-        self._looked = 0
+        self._checked = 0
         self._most = 1 << 62 if every and signature.output.kind == 'labels' else FIRST
         for text in signature.warnings:
-            self._warn(text)        # what is seen in the answers then is no news
+            self._warn(text)        # a check of the outputs would only find the same again
 
     @property
-    def done(self) -> bool:
-        """Whether :meth:`look` has nothing left to say."""
-        return self._looked >= self._most
+    def is_done(self) -> bool:
+        """Whether :meth:`check` has nothing more to check."""
+        return self._checked >= self._most
 
-    def look(self, answer: npt.NDArray[Any]) -> None:
-        """Look at an answer as the network gave it, of any shape; nothing happens if done."""
-        if self.done or not answer.size:
+    def check(self, network_output: npt.NDArray[Any]) -> None:
+        """Check a network output of any shape; do nothing if :attr:`is_done`."""
+        if self.is_done or not network_output.size:
             return
-        self._looked += 1
-        low, high = float(answer.min()), float(answer.max())
+        self._checked += 1
+        low, high = float(network_output.min()), float(network_output.max())
         if self._output.kind == 'labels':
-            self._look_at_ids(low, high)
+            self._check_ids(low, high)
         elif self._output.kind not in ('logits', 'sigmoid') or not (low >= 0 and high <= 1):
-            self._most = 0          # a score below 0 or above 1, or not a number
-        elif self.done:
+            self._most = 0          # there is a score below 0 or above 1, or a NaN
+        elif self.is_done:
             right = 'probability' if self._output.kind == 'sigmoid' else 'probabilities'
             self._warn(
-                f'output {self._output.name}: all values of the first {FIRST} answers are between '
-                f'0 and 1, as probabilities are, and kind {self._output.kind} means scores of any '
-                f'size. If the network ends in a sigmoid or softmax, set output: kind: {right} in '
-                f'the model card')
+                f'output {self._output.name}: all values of the first {FIRST} network outputs are '
+                f'between 0 and 1, like probabilities, and kind {self._output.kind} means scores '
+                f'of any size. If the network ends in a sigmoid or softmax, set output: kind: '
+                f'{right} in the model card')
 
-    def _look_at_ids(self, low: float, high: float) -> None:
+    def _check_ids(self, low: float, high: float) -> None:
         if low >= 0 and high < self._classes:
             return
         strange = high if high >= self._classes else low

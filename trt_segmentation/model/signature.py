@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a network's tensors mean: which is the image, which the answer, and why."""
+"""The signature of a network: which tensor is the image, which is the output, and why.
+
+:func:`resolve_signature` finds the image (network_input) and the output (network_output). For
+each candidate output, network_output finds the kind (output_kind) and the layout (output_layout).
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,20 @@ from ..untrusted.onnx_graph import Ending
 from .card import InputCard, OutputCard
 from .network_input import find_image, ImageInput
 from .network_output import find_network_output, NetworkOutput
-from .output_kind import contradictions, MANY
+from .output_kind import find_contradictions, PER_CLASS_KINDS
 from .tensor import Tensor
 
-__all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve']
+__all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve_signature']
 
 
 @dataclass(frozen=True)
 class Signature:
-    """How to feed a network and read it.
+    """How to fill the input of a network and how to read its output.
 
-    :param reasons: one line for every decision the card did not take.
-    :param classes: how many classes the network tells apart; None if unknown.
-    :param alternatives: other outputs that could be the answer.
-    :param warnings: what the network's graph says against the card.
+    :param reasons: one line for every decision that the card leaves open.
+    :param classes: number of classes of the network; None if unknown.
+    :param alternatives: names of other outputs that could be the segmentation.
+    :param warnings: contradictions between the graph of the network and the card.
     """
 
     input: ImageInput
@@ -35,22 +39,23 @@ class Signature:
     warnings: tuple[str, ...] = ()
 
 
-def resolve(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input: InputCard,
-            output: OutputCard, classes: int | None,
-            endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Decide what a network's tensors mean.
+def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input: InputCard,
+                      output: OutputCard, classes: int | None,
+                      endings: Mapping[str, Ending] | None = None) -> Signature:
+    """Find the image and the output among the tensors of a network.
 
-    :param classes: number of classes of the card; None to infer it from the network.
-    :param endings: how the network's graph makes each output, by its name; None if unknown.
-    :raises EngineError: naming the tensor, what it is, what was expected and what to do.
+    :param classes: number of classes in the card; None to infer the number from the network.
+    :param endings: how the graph computes each output, by the name of the output; None if
+        unknown.
+    :raises EngineError: with the tensor, its properties, what was expected and what to do.
     """
     reasons: list[str] = []
     endings = endings or {}
     image = find_image(inputs, input, reasons)
-    answer, others = find_network_output(outputs, output, classes, image, reasons, endings)
-    ending = endings.get(answer.name, Ending())
-    warnings = [] if classes is None else contradictions(
-        answer.name, answer.kind, output, classes, ending)
-    told_apart = (answer.channels if answer.kind in MANY else
-                  ending.channels if answer.kind == 'labels' else 2)
-    return Signature(image, answer, tuple(reasons), told_apart, others, tuple(warnings))
+    found, others = find_network_output(outputs, output, classes, image, reasons, endings)
+    ending = endings.get(found.name, Ending())
+    warnings = [] if classes is None else find_contradictions(
+        found.name, found.kind, output, classes, ending)
+    network_classes = (found.channels if found.kind in PER_CLASS_KINDS else
+                       ending.channels if found.kind == 'labels' else 2)
+    return Signature(image, found, tuple(reasons), network_classes, others, tuple(warnings))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network's tensor, as any engine's library describes it."""
+"""An input or output tensor of a network, as the engine library describes it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..errors import EngineError
 from ..untrusted.terminal_text import did_you_mean
 
 MOST_NUMBERS = 1 << 31
-"""Numbers in the fixed sides of an image or an answer; 150 classes of 2048×4096 have 1.26e9."""
+"""Most numbers in the fixed sides of one tensor; 150 classes of 2048×4096 have 1.26e9."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output as an engine's library describes it.
+    """An input or output of a network.
 
-    :param dtype: NumPy's name of it.
-    :param shape: one number an axis; None where it is only known at run time.
+    :param dtype: NumPy name of the element type.
+    :param shape: one number for each axis; None for an axis that is only known at run time.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Tensor:
         return f'{self.name} ({self.dtype} {sides or "scalar"})'
 
 
-def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
-    """The tensor of a name.
+def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
+    """Find a tensor by its name.
 
-    :param kind: input or output, for the message.
-    :raises EngineError: listing the names there are.
+    :param kind: ``input`` or ``output``, for the message.
+    :raises EngineError: if there is no such tensor; the message lists the names.
     """
     for tensor in tensors:
         if tensor.name == name:
@@ -48,11 +48,11 @@ def named(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
         f'Correct {kind}: name in the model card')
 
 
-def refuse_absurd(kind: str, tensor: Tensor) -> None:
-    """Refuse a size that only a broken or a hostile file has, before memory is taken for it.
+def refuse_oversize(kind: str, tensor: Tensor) -> None:
+    """Refuse a size that only a broken or hostile file has, before memory is allocated.
 
-    :param kind: input or output, for the message.
-    :raises EngineError: naming the tensor.
+    :param kind: ``input`` or ``output``, for the message.
+    :raises EngineError: if the tensor is too large; the message names the tensor.
     """
     count = math.prod(side for side in tensor.shape if side is not None)
     if count > MOST_NUMBERS:

@@ -97,11 +97,11 @@ class Camera:
 
         def images_lost(count: int) -> None:
             for stats in self._every:
-                stats.frames_lost(count, seconds())
+                stats.count_lost(count, seconds())
 
         def images_skipped(count: int) -> None:
             for stats in self._every:
-                stats.frames_skipped(count)
+                stats.count_skipped(count)
 
         self.info = None  # its publisher may be gone, and the image another size
         topic = image_topic(self._node, self.name, image_transport)
@@ -153,17 +153,17 @@ class Camera:
     def came(self, now: float) -> None:
         """Count a frame delivered; any thread."""
         for stats in self._every:
-            stats.frame_in(now)
+            stats.count_frame_in(now)
 
     def answered(self, now: float, timings: Mapping[str, float]) -> None:
         """Count a frame answered; any thread."""
         for stats in self._every:
-            stats.frame_out(now, timings)
+            stats.count_frame_out(now, timings)
 
     def dropped(self, reason: str) -> None:
         """Count a frame that gets no answer; any thread."""
         for stats in self._every:
-            stats.frame_dropped(reason)
+            stats.count_drop(reason)
 
     def _subscribe_info(self, topic: str, warn: Callable[[str, str, Exception], None]) -> None:
         def info(data: bytes) -> None:

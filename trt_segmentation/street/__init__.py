@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural street scenes with the class of every pixel."""
+"""Drawn street scenes with the class of every pixel."""
 
-from .classes import CLASSES
+from .canvas import CLASSES
 from .drive import Drive, Scene, scene
-from .weather import CONDITIONS
+from .look import CONDITIONS
 
 __all__ = ['CLASSES', 'CONDITIONS', 'Drive', 'Scene', 'scene']

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pinhole camera above the ground plane, and the curved road it follows."""
+"""A pinhole camera above the ground plane, and the curved road that the camera follows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-NEAR = 0.6  # metres; nothing closer than this is projected
+NEAR = 0.6
+"""Metres. Nothing that is closer to the camera is projected."""
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """
-    A pinhole camera; world axes are metres with z up and the ground at z = 0.
+    """A pinhole camera. World axes are in metres: z points up, the ground is at z = 0.
 
-    yaw is measured from the world x axis to the left, pitch is positive downwards (radians).
+    :param yaw: radians from the world x axis to the left.
+    :param pitch: radians, positive downwards.
+    :param focal: focal length in pixels.
     """
 
     x: float
@@ -34,7 +36,7 @@ class PinholeCamera:
 
     @property
     def zoom(self) -> float:
-        """Pixels of this image per pixel of the same image at 1280 wide."""
+        """Width of this image as a multiple of 1280 pixels."""
         return self.width / 1280.0
 
     @property
@@ -43,7 +45,7 @@ class PinholeCamera:
         return (self.height - 1) / 2 - self.focal * math.tan(self.pitch)
 
     def turn(self, points: Floats) -> Floats:
-        """Turn (N, 3) world points into (N, 3) right, down, forward of the camera, metres."""
+        """Turn (N, 3) world points into (N, 3) camera axes: right, down, forward, in metres."""
         cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         down, forward = math.cos(self.pitch), math.sin(self.pitch)
         delta = points - (self.x, self.y, self.z)
@@ -56,28 +58,32 @@ class PinholeCamera:
         return turned
 
     def flatten(self, turned: Floats) -> Floats:
-        """Project (N, 3) camera points, all with a forward part above 0, to (N, 2) pixels."""
+        """Project (N, 3) points in camera axes to (N, 2) pixels. Each forward part must be > 0."""
         centre = ((self.width - 1) / 2, (self.height - 1) / 2)
         pixels: Floats = turned[:, :2] * (self.focal / turned[:, 2:]) + centre
         return pixels
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return (N, 2) pixels and (N,) depths in metres; depths are kept above NEAR."""
+        """Return (N, 2) pixels and (N,) depths in metres. Depths below NEAR become NEAR."""
         turned = self.turn(points)
         turned[:, 2] = np.maximum(turned[:, 2], NEAR)
         return self.flatten(turned), turned[:, 2]
 
     def outline(self, points: Floats) -> Floats:
-        """Project an (N, 3) polygon, cutting off what lies behind the camera; may be empty."""
+        """Project an (N, 3) polygon without its part behind the camera; may return no point."""
         return self.flatten(clip(self.turn(points)))
 
     def row(self, depth: float) -> float:
-        """Image row of the ground this far ahead, pixels."""
+        """Return the image row, in pixels, of the ground this many metres ahead."""
         angle = math.atan2(self.z, depth) - self.pitch
         return (self.height - 1) / 2 + self.focal * math.tan(angle)
 
     def ground(self, scale: float, period: float) -> Floats:
-        """Return the (3, 3) map from pixels to ground texels, scale per metre, from a tile."""
+        """Return the (3, 3) map from pixels to the texels of a ground tile.
+
+        :param scale: texels per metre.
+        :param period: texels after which the tile repeats.
+        """
         u, v = (self.width - 1) / 2, (self.height - 1) / 2
         cosine, sine = math.cos(self.pitch), math.sin(self.pitch)
         inverse = 1.0 / self.focal
@@ -94,7 +100,7 @@ class PinholeCamera:
 
 
 def clip(turned: Floats) -> Floats:
-    """Cut an (N, 3) polygon in camera axes at the near plane; (M, 3), perhaps with no point."""
+    """Cut an (N, 3) polygon in camera axes at the near plane; return (M, 3), M may be 0."""
     inside = turned[:, 2] >= NEAR
     if inside.all():
         return turned
@@ -111,7 +117,7 @@ def clip(turned: Floats) -> Floats:
 
 
 class Road:
-    """An endless centre line whose bends repeat every `period` metres."""
+    """An endless centre line. Its bends repeat every ``period`` metres."""
 
     def __init__(self, rng: np.random.Generator, period: float) -> None:
         self.period = period
@@ -133,17 +139,17 @@ class Road:
         self._y = np.concatenate([[0.0], np.cumsum(np.sin(middle))]) * step
 
     def _turns(self, s: Floats) -> Floats:
-        """Direction of travel at (N,) distances along the road, radians."""
+        """Return the direction of travel, in radians, at (N,) distances along the road."""
         angle = 2 * np.pi / self.period * np.multiply.outer(s, self._waves) + self._phase
         total: Floats = np.sin(angle) @ self._swing
         return total
 
     def heading(self, s: float) -> float:
-        """Direction of travel at a distance along the road, radians."""
+        """Return the direction of travel, in radians, at a distance along the road."""
         return self._pose(s)[2]
 
     def _pose(self, s: float) -> tuple[float, float, float]:
-        """Place x, y of the centre line and its direction at a distance."""
+        """Return x, y and direction of the centre line at a distance."""
         lap = s // self.period
         place = (s - lap * self.period) * self._density
         index = min(int(place), len(self._steps) - 2)
@@ -155,12 +161,12 @@ class Road:
             float(angle[index] + part * (angle[index + 1] - angle[index])))
 
     def point(self, s: float, t: float) -> tuple[float, float]:
-        """World x, y of the ground point s along and t to the left of the centre line."""
+        """Return world x, y of the ground point at s along and t left of the centre line."""
         x, y, angle = self._pose(s)
         return x - t * math.sin(angle), y + t * math.cos(angle)
 
     def at(self, s: npt.ArrayLike, t: npt.ArrayLike) -> Floats:
-        """World (N, 3) ground points s along and t to the left of the centre line, metres."""
+        """Return (N, 3) ground points in metres at s along and t left of the centre line."""
         if isinstance(s, float) and isinstance(t, float):
             return np.array([[*self.point(s, t), 0.0]])
         along = np.atleast_1d(np.asarray(s, np.float64))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Canvas whose fourth channel is the truth, so that picture and truth are one drawing."""
+"""The canvas, and the classes. One drawing call writes the colour and the class id."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from .camera import Floats
 Bytes = npt.NDArray[np.uint8]
 Colour = Sequence[float]
 
-_SHIFT = 4  # fractional bits of a vertex
+CLASSES: tuple[str, ...] = (
+    'road', 'lane marking', 'sidewalk', 'building', 'vegetation', 'sky', 'person', 'vehicle',
+    'pole', 'traffic sign')
+"""Names of the classes; the position is the class id."""
+
+(ROAD, MARKING, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, VEHICLE, POLE,
+ SIGN) = range(len(CLASSES))
+
+_SHIFT = 4
+"""Fractional bits of a vertex."""
 _LIMIT = 16000.0 * (1 << _SHIFT)
 _LEVELS = np.arange(256, dtype=np.float32)[:, None]
 
 
-def fixed(points: Floats) -> npt.NDArray[np.int32]:
-    """(N, 2) pixels as fixed-point vertices for OpenCV."""
+def to_fixed_point(points: Floats) -> npt.NDArray[np.int32]:
+    """Convert (N, 2) pixels to fixed-point vertices for OpenCV."""
     scaled = np.minimum(np.maximum(points * (1 << _SHIFT), -_LIMIT), _LIMIT)
     return np.rint(scaled).astype(np.int32)
 
 
 def ramp(gain: float, offset: Colour) -> Bytes:
-    """Return the look-up table of colour * gain + offset that leaves the fourth channel alone."""
+    """Return a look-up table: colour * gain + offset; the fourth channel stays as it is."""
     table = np.empty((256, 4), np.float32)
     table[:, :3] = _LEVELS * gain + np.asarray(offset, np.float32)
     table[:, 3:] = _LEVELS
@@ -37,7 +46,10 @@ def ramp(gain: float, offset: Colour) -> Bytes:
 
 
 class Texture:
-    """A (H, W, 4) uint8 picture with its opacity last, and smaller ones; solid if without gaps."""
+    """A (H, W, 4) uint8 picture, opacity last, with smaller copies of the same picture.
+
+    :param solid: whether every texel is opaque.
+    """
 
     def __init__(self, picture: Bytes, solid: bool = False) -> None:
         self._levels = [picture]
@@ -49,14 +61,14 @@ class Texture:
             self._levels.append(picture)
 
     def level(self, area: float) -> Bytes:
-        """Return the copy that suits a target of this many pixels."""
+        """Return the copy whose size fits a target of this many pixels."""
         full = self._levels[0].shape[0] * self._levels[0].shape[1]
         index = int(math.log2(max(full / max(area, 1.0), 1.0)) / 2 + 0.4)
         return self._levels[min(index, len(self._levels) - 1)]
 
 
 class Canvas:
-    """A (height, width, 4) uint8 picture: blue, green, red and class id."""
+    """A (height, width, 4) uint8 picture. The channels are blue, green, red and class id."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
@@ -66,36 +78,36 @@ class Canvas:
     def convex(self, points: Floats, colour: Colour, label: int) -> None:
         """Fill a convex (N, 2) polygon."""
         cv2.fillConvexPoly(
-            self.pixels, fixed(points), (colour[0], colour[1], colour[2], label),
+            self.pixels, to_fixed_point(points), (colour[0], colour[1], colour[2], label),
             cv2.LINE_8, _SHIFT)
 
     def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
-        """Fill a convex (N, 2) polygon that `fixed` has made ready."""
+        """Fill a convex polygon of (N, 2) vertices from :func:`to_fixed_point`."""
         cv2.fillConvexPoly(
             self.pixels, points, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
 
     def fill(self, outlines: list[Floats], colour: Colour, label: int) -> None:
-        """Fill (N, 2) polygons of any shape, each by itself."""
+        """Fill (N, 2) polygons of any shape one after another."""
         ink = (colour[0], colour[1], colour[2], label)
         for outline in outlines:
             if len(outline) > 2:
-                cv2.fillPoly(self.pixels, [fixed(outline)], ink, cv2.LINE_8, _SHIFT)
+                cv2.fillPoly(self.pixels, [to_fixed_point(outline)], ink, cv2.LINE_8, _SHIFT)
 
     def lines(self, lines: list[Floats], colour: Colour, label: int, thick: int = 1) -> None:
         """Draw open (N, 2) lines."""
         cv2.polylines(
-            self.pixels, [fixed(line) for line in lines], False,
+            self.pixels, [to_fixed_point(line) for line in lines], False,
             (colour[0], colour[1], colour[2], label), thick, cv2.LINE_8, _SHIFT)
 
     def disc(self, centre: Floats, radius: float, colour: Colour, label: int) -> None:
         """Fill a circle."""
-        point = fixed(centre[None])[0]
+        point = to_fixed_point(centre[None])[0]
         cv2.circle(
             self.pixels, (int(point[0]), int(point[1])), int(radius * (1 << _SHIFT)),
             (colour[0], colour[1], colour[2], label), -1, cv2.LINE_8, _SHIFT)
 
     def stroke(self, start: Floats, end: Floats, wide: float, colour: Colour, label: int) -> None:
-        """Fill the band `wide` pixels across between two (2,) points."""
+        """Fill a band of ``wide`` pixels width between two (2,) points."""
         along = end - start
         length = math.hypot(along[0], along[1]) or 1.0
         aside = np.array([-along[1], along[0]]) * (max(wide - 1.0, 0.0) / 2 / length)
@@ -103,7 +115,7 @@ class Canvas:
                     colour, label)
 
     def strokes(self, lines: Floats, wide: Floats, colours: list[Colour], label: int) -> None:
-        """Fill bands of (N,) pixels across along (N, 2, 2) lines, in this order."""
+        """Fill bands along (N, 2, 2) lines in this order; ``wide`` holds (N,) widths in pixels."""
         along = lines[:, 1] - lines[:, 0]
         length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
         reach = np.maximum(wide - 1.0, 0.0) / 2 / length
@@ -112,19 +124,18 @@ class Canvas:
         quads = np.empty((len(lines), 4, 2))
         quads[:, 0], quads[:, 1] = lines[:, 0] - aside, lines[:, 0] + aside
         quads[:, 2], quads[:, 3] = lines[:, 1] + aside, lines[:, 1] - aside
-        for quad, colour in zip(fixed(quads), colours):
+        for quad, colour in zip(to_fixed_point(quads), colours):
             cv2.fillConvexPoly(
                 self.pixels, quad, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
 
-    def plane(
-        self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
-        part: tuple[float, float] = (0.0, 1.0),
-    ) -> None:
-        """
-        Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
+    def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
+              part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Stretch a texture over a (4, 2) quad: top left, top right, bottom right, bottom left.
 
-        The texture's colours become colour * gain + haze; see-through texels leave all as is.
-        part is the share of the texture's width, from and to, that is shown.
+        The colours of the texture become colour * gain + haze. Transparent texels change
+        neither colour nor class id.
+
+        :param part: first and last share of the texture's width that is shown, 0 to 1.
         """
         low = np.maximum(np.floor(quad.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(quad.max(0)) + 1, (self.width, self.height)).astype(int)
@@ -144,14 +155,14 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        first = rows * columns < int(size[0]) * int(size[1])  # light whichever is smaller
+        first = rows * columns < int(size[0]) * int(size[1])  # look up in the smaller picture
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
             flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if not first:
             warped = cv2.LUT(warped, table)
         cover = np.zeros((int(size[1]), int(size[0])), np.uint8)
-        cv2.fillConvexPoly(cover, fixed(quad - low), 255, cv2.LINE_8, _SHIFT)
+        cv2.fillConvexPoly(cover, to_fixed_point(quad - low), 255, cv2.LINE_8, _SHIFT)
         _, opaque = cv2.threshold(cv2.extractChannel(warped, 3), 127, 255, cv2.THRESH_BINARY)
         cover = np.asarray(cv2.bitwise_and(cover, opaque), np.uint8)
         cv2.insertChannel(np.full_like(cover, label), np.asarray(warped), 3)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A drive along a street, frame by frame, with the truth of every pixel."""
+"""A drive along a street, frame by frame, with the class of every pixel."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ import numpy.typing as npt
 
 from .camera import PinholeCamera, Road
 from .canvas import Canvas
-from .furniture import Lamp
-from .ground import Backdrop, Ground
+from .ground import Ground, make_grain
+from .lamps_and_signs import Lamp
 from .layout import Layout
-from .texture import grain, Sky
+from .look import choose_look, CONDITIONS
+from .sky import Horizon, Sky
 from .view import SceneView, Thing
-from .weather import Air, CONDITIONS, lightmap, look
+from .weather import light_ground, Weather
 
-_REACH = 185.0  # metres up to which things are drawn
+_REACH = 185.0
+"""Metres from the camera up to which things are drawn."""
 _SHADOWS = 60.0
+"""Metres from the camera up to which shadows are drawn."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture (H, W, 3) uint8 BGR, its truth (H, W) uint8 of class ids, and its condition."""
+    """One drawn image.
+
+    :param image: (height, width, 3) uint8 BGR.
+    :param truth: (height, width) uint8, the class id of every pixel.
+    :param condition: one of :data:`CONDITIONS`.
+    """
 
     image: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.uint8]
@@ -34,17 +42,19 @@ class Scene:
 
 
 class Drive:
-    """
-    A moving camera; the same arguments give the same frames, in any order.
+    """A moving camera. The same arguments give the same frames, in any order.
 
-    The condition changes the image only: the truth of a seed is the same under all of them.
-    Frames may be asked for from several threads. Raises ValueError for an unknown condition,
-    a negative seed, a size below 64 pixels or a rate that is not positive.
+    The condition changes the image only: the truth of a seed is the same under all conditions.
+    Several threads may call :meth:`frame`.
+
+    :param fps: frames per second of the camera.
+    :raises ValueError: for an unknown condition, a negative seed, a size below 64 pixels or a
+        rate that is not positive.
     """
 
     def __init__(self, seed: int, condition: str = 'day', width: int = 1280, height: int = 720,
                  fps: float = 30.0) -> None:
-        _check(seed, condition, width, height, fps)
+        _check_arguments(seed, condition, width, height, fps)
         self._condition = condition
         self._width, self._height, self._fps = width, height, fps
         rng = np.random.Generator(np.random.PCG64([seed, 1]))
@@ -57,25 +67,28 @@ class Drive:
         self._sway = rng.uniform(0, 2 * np.pi, 3)
         azimuth, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(0.45, 1.1)
         tone = np.random.Generator(np.random.PCG64([seed, 2, CONDITIONS.index(condition)]))
-        self._look = look(condition, tone, azimuth, elevation)
+        self._look = choose_look(condition, tone, azimuth, elevation)
         self._layout = Layout(seed, self._road, self._look, self._speed)
         self._sky = Sky(tone, self._look)
-        self._air = Air(self._look, tone, width, height)
+        self._weather = Weather(self._look, tone, width, height)
         backdrop = np.random.Generator(np.random.PCG64([seed, 3]))
         plan = self._layout.plan
-        self._backdrop = Backdrop(backdrop, self._look, plan.style == 'urban')
-        self._ground = Ground(plan, self._look, grain(tone), backdrop,
-                              self._road.period)
+        self._horizon = Horizon(backdrop, self._look, plan.style == 'urban')
+        self._ground = Ground(plan, self._look, make_grain(tone), backdrop, self._road.period)
 
     @property
     def intrinsics(self) -> tuple[float, float, float, float]:
-        """Focal lengths and principal point fx, fy, cx, cy in pixels."""
+        """Focal lengths and principal point, fx, fy, cx, cy, in pixels."""
         return (self._focal, self._focal, (self._width - 1) / 2, (self._height - 1) / 2)
 
     def frame(self, index: int) -> Scene:
-        """Return frame `index`, from 0; raises ValueError below that."""
+        """Draw a frame.
+
+        :param index: number of the frame, from 0.
+        :raises ValueError: if the index is negative.
+        """
         if index < 0:
-            raise ValueError(f'index is {index}, expected 0 or more')
+            raise ValueError(f'index is {index}; expected 0 or more')
         view = self._view(index / self._fps)
         things = self._visible(view)
         self._scenery(view, things)
@@ -84,13 +97,13 @@ class Drive:
         image = np.asarray(cv2.cvtColor(view.canvas.pixels, cv2.COLOR_BGRA2BGR), np.uint8)
         truth = np.asarray(cv2.extractChannel(view.canvas.pixels, 3), np.uint8)
         if self._condition == 'rain':
-            self._air.wet(image, truth, view.camera)
+            self._weather.reflect(image, truth, view.camera)
         if view.lamps:
-            image = self._air.glow(image, self._unhidden(view), self._condition == 'rain')
-        return Scene(self._air.finish(image, index), truth, self._condition)
+            image = self._weather.add_glow(image, self._uncovered_lamps(view))
+        return Scene(self._weather.finish(image, index), truth, self._condition)
 
     def _view(self, time: float) -> SceneView:
-        """Return the camera and an empty canvas for this moment."""
+        """Return the camera and an empty canvas for a time in seconds."""
         s = self._speed * time
         lane = self._layout.plan.lane
         swing = np.sin(np.array([0.5, 1.7, 5.3]) * time + self._sway)
@@ -103,7 +116,7 @@ class Drive:
         return SceneView(camera, canvas, self._look, self._road, s, time)
 
     def _scenery(self, view: SceneView, things: list[tuple[float, float, Thing]]) -> None:
-        """Draw sky, ground and all light that falls on it."""
+        """Draw the sky, the ground and the light on the ground."""
         camera, pixels = view.camera, view.canvas.pixels
         rows = min(max(int(camera.horizon) + 2, 0), self._height)
         if rows:
@@ -113,24 +126,24 @@ class Drive:
         for s, t, thing in things:
             if s - view.s < _SHADOWS:
                 shadows += [camera.outline(part) for part in thing.shadow(view, s, t)]
-            if isinstance(thing, Lamp) and self._look.night:
+            if isinstance(thing, Lamp) and self._look.is_night:
                 pools.append((camera.outline(thing.pool(view, s, t)), 62.0))
-        lightmap(view.canvas, camera, self._look, shadows, pools, self._ground.grain(view))
+        light_ground(view.canvas, camera, self._look, shadows, pools, self._ground.roughness(view))
         self._ground.haze(view)
-        self._backdrop.draw(view)
+        self._horizon.draw(view)
 
     def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
-        """Return things in reach with their places, the farthest first."""
+        """Return the things in reach with their places, the farthest first."""
         found = []
         for thing in self._layout.things:
             s, t = thing.place(view.time, view.s)
-            if s - view.s < _REACH and self._near(view, s, t, thing.tail):
+            if s - view.s < _REACH and self._may_be_visible(view, s, t, thing.tail):
                 found.append((s + thing.tail, s, t, thing))
         found.sort(key=lambda entry: -entry[0])
         return [(s, t, thing) for _, s, t, thing in found]
 
-    def _near(self, view: SceneView, s: float, t: float, tail: float) -> bool:
-        """Whether a thing may be in the picture, or its shadow."""
+    def _may_be_visible(self, view: SceneView, s: float, t: float, tail: float) -> bool:
+        """Whether a thing or its shadow may be in the picture."""
         camera = view.camera
         x, y = self._road.point(s, t)
         x, y = x - camera.x, y - camera.y
@@ -139,9 +152,9 @@ class Drive:
         room = tail * 1.5 + 9.0
         return ahead > -room and aside < ahead * self._width / 2 / self._focal + room * 1.5
 
-    def _unhidden(self, view: SceneView
-                  ) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
-        """Return the lamps that nothing nearer has covered."""
+    def _uncovered_lamps(self, view: SceneView
+                         ) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
+        """Return the lamps that no nearer thing covers."""
         seen = []
         for pixel, radius, colour in view.lamps:
             x, y = round(float(pixel[0])), round(float(pixel[1]))
@@ -153,20 +166,23 @@ class Drive:
 
 
 def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 720) -> Scene:
-    """Return one still, a random moment of a random drive; raises ValueError like Drive."""
+    """Draw one image: a random moment of a random drive.
+
+    :raises ValueError: for the same arguments as :class:`Drive`.
+    """
     drive = Drive(seed, condition, width, height)
     rng = np.random.Generator(np.random.PCG64([seed, 4]))
     return drive.frame(int(rng.integers(0, 18000)))
 
 
-def _check(seed: int, condition: str, width: int, height: int, fps: float) -> None:
-    """Raise ValueError for the first argument that makes no sense."""
+def _check_arguments(seed: int, condition: str, width: int, height: int, fps: float) -> None:
+    """Raise ValueError for the first argument that is out of range."""
     if seed < 0:
-        raise ValueError(f'seed is {seed}, expected 0 or more')
+        raise ValueError(f'seed is {seed}; expected 0 or more')
     if condition not in CONDITIONS:
-        raise ValueError(f'condition is {condition!r}, expected one of {", ".join(CONDITIONS)}')
+        raise ValueError(f'condition is {condition!r}; expected one of {", ".join(CONDITIONS)}')
     for name, size in (('width', width), ('height', height)):
         if size < 64:
-            raise ValueError(f'{name} is {size}, expected 64 pixels or more')
+            raise ValueError(f'{name} is {size}; expected 64 pixels or more')
     if not (fps > 0 and math.isfinite(fps)):
-        raise ValueError(f'fps is {fps}, expected a number above 0')
+        raise ValueError(f'fps is {fps}; expected a number above 0')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where everything is: the cross-section of the street and all that stands along it."""
+"""The layout of a street: its cross-section, and the things that stand and move along it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .buildings import Building, Facade
 from .camera import Road
 from .canvas import Colour, Texture
-from .furniture import Building, Hedge, Lamp, Plant, Signal, SignPost
+from .lamps_and_signs import Lamp, Signal, SignPost
+from .look import Look
 from .person import Person
-from .texture import Facade, foliage, hedge
-from .vehicle import Baked, Traffic, vehicle
+from .plants import Hedge, paint_hedge, paint_plant, Plant
+from .solid import Mesh
+from .vehicle import make_vehicle, Traffic
 from .view import Thing
-from .weather import Look
 
 _ROOFS: tuple[Colour, ...] = ((60, 74, 150), (70, 72, 80), (50, 60, 96), (100, 96, 92))
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the street; distances from the centre line in metres, going outwards."""
+    """One side of the street.
+
+    ``edge``, ``verge``, ``walk`` and ``front`` are distances from the centre line in metres: where
+    the carriageway, the verge, the pavement and the front gardens end.
+
+    :param sign: -1 for the right side, 1 for the left side.
+    :param parking: whether cars park between the lanes and the edge.
+    """
 
     sign: float
     lanes: int
@@ -35,20 +44,27 @@ class Side:
 
 @dataclass(frozen=True)
 class StreetPlan:
-    """The cross-section, and the junctions and crossings along the road."""
+    """The cross-section of a street, and the junctions and crossings along the street.
+
+    :param lane: width of a lane in metres.
+    :param mark: width of a marking in metres.
+    :param junctions: (distance along the road, width, side) of each side street, in metres.
+    :param crossings: distances along the road in metres.
+    :param dash: length of a dash, and metres from one dash to the next.
+    """
 
     lane: float
     mark: float
     sides: tuple[Side, Side]
     style: str
     one_way: bool
-    junctions: tuple[tuple[float, float, float], ...]  # s, width, side
+    junctions: tuple[tuple[float, float, float], ...]
     crossings: tuple[float, ...]
     dash: tuple[float, float]
 
 
-def plan(rng: np.random.Generator, period: float) -> StreetPlan:
-    """Draw the cross-section of a street."""
+def draw_plan(rng: np.random.Generator, period: float) -> StreetPlan:
+    """Choose a street plan at random."""
     style = str(rng.choice(['urban', 'suburb', 'park'], p=(0.5, 0.32, 0.18)))
     lane = rng.uniform(2.9, 3.6)
     one_way = bool(rng.random() < 0.2)
@@ -75,15 +91,18 @@ def plan(rng: np.random.Generator, period: float) -> StreetPlan:
     crossings += [s + 35.0 for s in starts if rng.random() < 0.3]
     dash = (rng.uniform(2.0, 4.0), rng.uniform(6.0, 10.0))
     return StreetPlan(lane, rng.uniform(0.16, 0.25), (sides[0], sides[1]), style, one_way,
-                tuple(junctions), tuple(sorted(crossings)), dash)
+                      tuple(junctions), tuple(sorted(crossings)), dash)
 
 
 class Layout:
-    """Everything along one period of a road."""
+    """All things along one period of a road.
+
+    :param speed: speed of the camera in metres per second.
+    """
 
     def __init__(self, seed: int, road: Road, style: Look, speed: float) -> None:
         rng = np.random.Generator(np.random.PCG64([seed, 11]))
-        self.plan = plan(rng, road.period)
+        self.plan = draw_plan(rng, road.period)
         self.things: list[Thing] = []
         self._look = style
         self._period = road.period
@@ -97,8 +116,8 @@ class Layout:
     def _rng(self, purpose: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64([self._seed, purpose]))
 
-    def free(self, sign: float, start: float, end: float) -> bool:
-        """Whether no side street opens on this side between two distances."""
+    def is_free(self, sign: float, start: float, end: float) -> bool:
+        """Whether this side has no side street between two distances."""
         return all(side != sign or s + width / 2 + 2.5 < start or s - width / 2 - 2.5 > end
                    for s, width, side in self.plan.junctions)
 
@@ -117,7 +136,7 @@ class Layout:
                 tiles = _ROOFS[int(rng.integers(len(_ROOFS)))]
                 back = rng.uniform(0, 2.0) if not urban else 0.0
                 keep = self.plan.style != 'park' or rng.random() < 0.3
-                if self.free(side.sign, s, s + kind.width) and keep:
+                if self.is_free(side.sign, s, s + kind.width) and keep:
                     self.things.append(Building(
                         kind, s, side.sign * (side.front + 0.3 + back), self._period,
                         rng.uniform(8, 12), roof, tiles, kind.height + roof <= beside))
@@ -125,16 +144,16 @@ class Layout:
                 else:
                     beside = 0.0
                 apart = rng.uniform(2, 14) if rng.random() < gap else 0.05
-                # Rows of houses stand wall to wall; behind a gap the whole end shows.
+                # The houses of a row touch each other. After a gap the whole side wall is visible.
                 beside *= urban and apart < 1
                 s += kind.width + apart
 
     def _green(self) -> None:
         rng = self._rng(22)
         kinds = ('round', 'round', 'tall', 'cone', 'bush')
-        trees = [foliage(self._rng(200 + index), self._look, kind)
+        trees = [paint_plant(self._rng(200 + index), self._look, kind)
                  for index, kind in enumerate(kinds)]
-        leaves = hedge(self._rng(210), self._look)
+        leaves = paint_hedge(self._rng(210), self._look)
         for side in self.plan.sides:
             line = side.verge - 0.7 if side.verge - side.edge > 1 else side.walk - 0.5
             self._row(rng, trees, side, line, rng.uniform(9, 24))
@@ -149,7 +168,7 @@ class Layout:
 
     def _row(self, rng: np.random.Generator, trees: list[Texture], side: Side, t: float,
              step: float) -> None:
-        """Trees at even distances, if this side has them."""
+        """Place trees at even distances, if this side has a row of trees."""
         keep = rng.random() < 0.6
         for s in np.arange(rng.uniform(0, step), self._period, step).tolist():
             if keep and rng.random() < 0.85:
@@ -160,7 +179,7 @@ class Layout:
         index = int(rng.integers(len(trees)))
         height = rng.uniform(0.9, 1.8) if index == 4 else rng.uniform(4.5, 9.5)
         width = height * (rng.uniform(1.2, 1.8) if index == 4 else rng.uniform(0.62, 0.82))
-        if self.free(side.sign, s - 1, s + 1):
+        if self.is_free(side.sign, s - 1, s + 1):
             self.things.append(Plant(
                 trees[index], s, side.sign * t, self._period, width, height))
 
@@ -168,7 +187,7 @@ class Layout:
         height, s = rng.uniform(0.8, 1.7), 0.0
         while s < self._period - 8:
             length = 5.0
-            if self.free(side.sign, s, s + length) and rng.random() < 0.7:
+            if self.is_free(side.sign, s, s + length) and rng.random() < 0.7:
                 self.things.append(Hedge(
                     leaves, s, side.sign * (side.walk + 0.4), self._period, length, height))
             s += length
@@ -180,12 +199,12 @@ class Layout:
             inset = side.edge + 0.5
             lamps = rng.random() < 0.8 or side.sign < 0
             for s in np.arange(shift + 5, self._period, step).tolist():
-                if lamps and self.free(side.sign, s, s):
+                if lamps and self.is_free(side.sign, s, s):
                     self.things.append(Lamp(rng, s, side.sign * inset, self._period))
             shift = step / 2
             s = rng.uniform(4, 20)
             while s < self._period:
-                if self.free(side.sign, s, s):
+                if self.is_free(side.sign, s, s):
                     self.things.append(SignPost(rng, s, side.sign * (inset + 0.1), self._period))
                 s += rng.uniform(9, 34)
         for s in self.plan.crossings:
@@ -196,11 +215,11 @@ class Layout:
 
     def _traffic(self, speed: float) -> None:
         rng = self._rng(24)
-        night, snow = self._look.night, self._look.snow
-        bodies = [vehicle(rng, night, snow) for _ in range(9)]
+        night, snow = self._look.is_night, self._look.is_snow
+        bodies = [make_vehicle(rng, night, snow) for _ in range(9)]
         cars = [body for body in bodies if body.length < 6.2] or bodies
 
-        def take(only_cars: bool = False) -> Baked:
+        def take(only_cars: bool = False) -> Mesh:
             pool = cars if only_cars else bodies
             return pool[int(rng.integers(len(pool)))]
         lane, laps = self.plan.lane, self._period
@@ -209,7 +228,7 @@ class Layout:
             s = rng.uniform(0, 8)
             while side.parking and s < laps - 8:
                 body = take(True)
-                if rng.random() < fill and self._clear(side.sign, s - 5, s + 5):
+                if rng.random() < fill and self._is_clear(side.sign, s - 5, s + 5):
                     self.things.append(Traffic(
                         body, s, side.sign * (side.edge - 1.12), 0.0, laps,
                         backwards=side.sign > 0, turn=rng.normal(0, 0.015)))
@@ -227,9 +246,9 @@ class Layout:
                         body, s, t, pace if forward else -pace, laps, backwards=not forward))
                     s += body.length / 2 + 9 + rng.exponential(35)
 
-    def _clear(self, sign: float, start: float, end: float) -> bool:
-        """Whether a car may park here: no side street and no crossing."""
-        return self.free(sign, start, end) and not any(
+    def _is_clear(self, sign: float, start: float, end: float) -> bool:
+        """Whether a car may park here: there is no side street and no crossing."""
+        return self.is_free(sign, start, end) and not any(
             start - 2 < s < end + 2 for s in self.plan.crossings)
 
     def _people(self) -> None:

@@ -9,9 +9,8 @@ import math
 import numpy as np
 
 from .camera import Floats
-from .canvas import Colour
-from .classes import PERSON
-from .view import cast, SceneView, wrap
+from .canvas import Colour, PERSON
+from .view import cast_shadow, SceneView, wrap_distance
 
 CLOTHES: tuple[Colour, ...] = (
     (40, 40, 46), (160, 60, 40), (50, 50, 190), (60, 140, 60), (200, 200, 205), (30, 150, 220),
@@ -23,7 +22,12 @@ _HAIR: tuple[Colour, ...] = ((25, 25, 30), (40, 60, 90), (90, 150, 200), (150, 1
 
 
 class Person:
-    """A walker along the road; with `crossing` one who walks over it before the camera comes."""
+    """A person who stands, or walks along or across the road.
+
+    :param pace: walking speed along the road in metres per second; 0 to stand.
+    :param crossing: speed of the camera in metres per second, for a person who crosses the road
+        before the camera arrives; 0 for a person who does not cross.
+    """
 
     tail = 0.2
 
@@ -44,17 +48,17 @@ class Person:
         self._bag = bool(rng.random() < 0.3)
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Place (s, t) in metres at this time, for a camera at s."""
+        """Return the place (s, t) in metres at this time, for a camera at s."""
         if not self._crossing:
-            return wrap(self._s + self._pace * time, s, self._period), self._t
-        here = wrap(self._s, s, self._period)
-        # Clear of the camera's path a while before it passes.
+            return wrap_distance(self._s + self._pace * time, s, self._period), self._t
+        here = wrap_distance(self._s, s, self._period)
+        # The person has left the path of the camera before the camera passes.
         left = max((here - s) / self._crossing - 2.2, 0.0)
         t = self._t + math.copysign(min(left * 1.4, 2 * abs(self._t)), -self._t)
         return here, t
 
     def _limbs(self, view: SceneView) -> tuple[Floats, list[float], list[Colour]]:
-        """Lines (N, 2, 2) of the limbs for a body 1 tall, their widths and colours."""
+        """Return (N, 2, 2) lines of the limbs for a body of height 1, their widths and colours."""
         moving = abs(self._pace) > 0 or bool(self._crossing)
         swing = math.sin(self._phase + view.time * 7.2) * (0.13 if moving else 0.03)
         if not self._crossing:
@@ -81,7 +85,7 @@ class Person:
         return np.array(lines), widths, colours
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw itself with its truth."""
+        """Draw the thing and its class ids."""
         foot, scale, depth = view.upright(s, t)
         size = scale * self._height
         reach = view.canvas.width + size
@@ -115,12 +119,12 @@ class Person:
         view.canvas.convex(foot + part * size, view.look.shade(rim, depth), PERSON)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """World (N, 3) outlines of its shadow on the ground."""
+        """Return world (N, 3) outlines of the shadow on the ground."""
         foot = view.road.at(s, t)
         if view.look.sun < 0.2:
             turn = np.linspace(0, 2 * np.pi, 8)[:-1]
             ring = 0.3 * np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
             return [foot + ring]
         aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * 0.2
-        far = cast(view.look, foot, self._height)
+        far = cast_shadow(view.look, foot, self._height)
         return [np.concatenate([foot - aside, foot + aside, far + aside, far - aside])]

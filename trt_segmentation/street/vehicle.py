@@ -1,20 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cars, vans, trucks and buses as small solids."""
+"""Cars, vans, trucks and buses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from .camera import Floats, NEAR
-from .canvas import Colour, fixed
-from .classes import VEHICLE
-from .view import cast, SceneView, wrap
+from .camera import Floats
+from .canvas import Colour
+from .solid import Mesh, Solid, TYRE
+from .view import cast_shadow, SceneView, wrap_distance
 
 PAINTS: tuple[Colour, ...] = (
     (40, 40, 42), (225, 228, 230), (168, 170, 172), (110, 112, 114), (40, 36, 170),
@@ -22,142 +20,15 @@ PAINTS: tuple[Colour, ...] = (
     (200, 160, 70), (36, 110, 210))
 
 _GLASS = (74, 62, 52)
-_TYRE = (30, 30, 30)
-_BODY, _FRONT, _REAR, _WHEEL = 0, 1, 2, 3
-
-# Lower and upper rectangle of a solid: x0, x1, half width, z.
-_Level = tuple[float, float, float, float]
 
 
-class Solid:
-    """Polygons of one vehicle in its own axes: x forward, y left, z up, metres."""
-
-    def __init__(self, length: float, width: float, height: float) -> None:
-        self.length = length
-        self.width = width
-        self.height = height
-        self.points: list[Floats] = []
-        self.colours: list[Colour] = []
-        self.glow: list[float] = []
-        self.fine: list[bool] = []
-        self.lamp: list[int] = []
-        self.part: list[bool] = []
-        self.ahead = False  # whether what is added next stands before the rest, as a cab does
-
-    def add(self, points: Floats, colour: Colour, glow: float = 0.0, fine: bool = False,
-            lamp: int = 0) -> None:
-        """Add a convex (N, 3) polygon, counter-clockwise from outside."""
-        self.points.append(points)
-        self.colours.append(colour)
-        self.glow.append(glow)
-        self.fine.append(fine)
-        self.lamp.append(lamp)
-        self.part.append(self.ahead)
-
-    def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
-        """Add a box that may narrow upwards; its front, rear, left, right quads."""
-        def ring(level: _Level) -> Floats:
-            x0, x1, half, z = level
-            return np.array([(x1, -half, z), (x1, half, z), (x0, half, z), (x0, -half, z)])
-        a, b = ring(low), ring(high)
-        faces = [np.stack([a[i], a[j], b[j], b[i]]) for i, j in ((0, 1), (2, 3), (1, 2), (3, 0))]
-        for face in faces:
-            self.add(face, colour)
-        self.add(b, top)
-        return faces
-
-    def panel(self, face: Floats, x0: float, x1: float, y0: float, y1: float, colour: Colour,
-              glow: float = 0.0, fine: bool = True, lamp: int = 0) -> None:
-        """Add a patch of a face; x and y run from 0 to 1 over it."""
-        def at(x: float, y: float) -> Floats:
-            low = face[0] + x * (face[1] - face[0])
-            high = face[3] + x * (face[2] - face[3])
-            point: Floats = low + y * (high - low)
-            return point
-        self.add(np.stack([at(x0, y0), at(x1, y0), at(x1, y1), at(x0, y1)]), colour, glow,
-                 fine, lamp)
-
-    def wheels(self, places: tuple[float, ...], half: float, radius: float) -> None:
-        """Add wheels at these x on both sides."""
-        turn = np.linspace(0, 2 * np.pi, 13)[:-1]
-        for x in places:
-            for side in (-1.0, 1.0):
-                for size, colour in ((radius, _TYRE), (radius * 0.56, (150, 150, 150))):
-                    ring = np.stack([
-                        x + size * np.cos(turn), np.full(12, side * half),
-                        radius + size * np.sin(turn) * -side], axis=1)
-                    self.add(ring, colour, fine=size < radius)
-
-    def bake(self) -> Baked:
-        """Return it as arrays, ready to be drawn."""
-        corners = np.array([p[:3] for p in self.points])
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        unit = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        ends = np.cumsum([len(p) for p in self.points])
-        return Baked(
-            np.concatenate(self.points), [0, *ends.tolist()], unit,
-            np.array([p[0] for p in self.points]), np.array(self.colours, float),
-            np.array(self.glow), self.fine, self.lamp, np.array(self.part),
-            self.length, self.width, self.height)
-
-
-@dataclass(frozen=True)
-class Baked:
-    """A solid as arrays: (V, 3) vertices, P + 1 bounds, and (P, ...) facts of its polygons."""
-
-    vertices: Floats
-    bounds: list[int]
-    normals: Floats
-    anchors: Floats
-    colours: Floats
-    glow: Floats
-    fine: list[bool]
-    lamp: list[int]
-    part: npt.NDArray[np.bool_]
-    length: float
-    width: float
-    height: float
-
-    def draw(self, view: SceneView, foot: Floats, heading: float) -> None:
-        """Draw it standing at a (3,) world point."""
-        camera = view.camera
-        cosine, sine = math.cos(heading), math.sin(heading)
-        matrix = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1.0]])
-        eye = (np.array([camera.x, camera.y, camera.z]) - foot) @ matrix
-        seen = np.einsum('ij,ij->i', self.normals, eye - self.anchors) > 0
-        turned = camera.turn(self.vertices @ matrix.T + foot)
-        depth = float(turned[:, 2].mean())
-        if depth < 0.5 or self.height * camera.focal / depth < 9 * camera.zoom:
-            return
-        small = self.height * camera.focal / depth < 34 * camera.zoom
-        cut = bool(turned[:, 2].min() < NEAR)
-        pixels = None if cut else camera.flatten(turned)
-        lambert = self.normals @ matrix.T @ view.look.towards_sun
-        colours = view.look.shades(self.colours, depth, lambert, self.glow).tolist()
-        vertices = None if pixels is None else fixed(pixels)
-        order = np.flatnonzero(seen)
-        order = order[np.argsort(self.part[order] == (eye[0] > 0), kind='stable')]
-        for index in order.tolist():
-            if small and self.fine[index] and not self.lamp[index]:
-                continue
-            start, end = self.bounds[index], self.bounds[index + 1]
-            outline = (camera.outline(self.vertices[start:end] @ matrix.T + foot)
-                       if pixels is None else pixels[start:end])
-            if len(outline) > 2:
-                ready = fixed(outline) if vertices is None else vertices[start:end]
-                view.canvas.convex_fixed(ready, colours[index], VEHICLE)
-                if self.lamp[index] and self.glow[index]:
-                    size = 0.11 * camera.focal / depth
-                    view.lamps.append((outline.mean(0), size, colours[index]))
-
-
-def _ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: float) -> None:
+def _add_ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: float) -> None:
     """Add lamps, plates and bumpers to the front and the rear."""
-    _front(solid, faces[0], night, low, high)
-    _rear(solid, faces[1], night, low, high)
+    _add_front(solid, faces[0], night, low, high)
+    _add_rear(solid, faces[1], night, low, high)
 
 
-def _front(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
+def _add_front(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
     """Add headlights, grille, plate and bumper."""
     for x0, x1 in ((0.05, 0.25), (0.75, 0.95)):
         solid.panel(face, x0, x1, low, high, (236, 246, 255) if night else (222, 226, 226),
@@ -167,7 +38,7 @@ def _front(solid: Solid, face: Floats, night: bool, low: float, high: float) -> 
     solid.panel(face, 0.02, 0.98, 0.0, 0.1, (48, 48, 48))
 
 
-def _rear(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
+def _add_rear(solid: Solid, face: Floats, night: bool, low: float, high: float) -> None:
     """Add tail-lights, plate and bumper."""
     for x0, x1 in ((0.05, 0.2), (0.8, 0.95)):
         solid.panel(face, x0, x1, low, high, (40, 40, 235) if night else (40, 36, 176),
@@ -176,8 +47,8 @@ def _rear(solid: Solid, face: Floats, night: bool, low: float, high: float) -> N
     solid.panel(face, 0.02, 0.98, 0.0, 0.14, (48, 48, 48))
 
 
-def car(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
-    """Make a saloon, an estate or a tall car."""
+def make_car(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
+    """Make a car of a random shape."""
     paint = PAINTS[int(rng.integers(len(PAINTS)))]
     length, half = rng.uniform(3.7, 4.8), rng.uniform(0.84, 0.95)
     height, waist = rng.uniform(1.4, 1.78), rng.uniform(0.82, 0.98)
@@ -186,10 +57,10 @@ def car(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     end = length / 2
     solid = Solid(length, half * 2, height)
     solid.box((-end + 0.1, end - 0.1, half - 0.1, 0.1), (-end + 0.1, end - 0.1, half - 0.1, 0.3),
-              _TYRE, _TYRE)
+              TYRE, TYRE)
     faces = solid.box((-end, end, half, 0.24), (-end + 0.05, end - 0.12, half - 0.04, waist),
                       paint, white if snow else paint)
-    _ends(solid, faces, night, 0.55, 0.85)
+    _add_ends(solid, faces, night, 0.55, 0.85)
     for face in faces[2:]:
         solid.panel(face, 0.0, 1.0, 0.0, 0.12, (44, 44, 44))
         solid.panel(face, 0.495, 0.503, 0.12, 1.0, (20, 20, 20))
@@ -203,19 +74,19 @@ def car(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     for face in cabin[2:]:
         solid.panel(face, 0.06, 0.5, 0.06, 0.88, _GLASS, fine=False)
         solid.panel(face, 0.53, 0.94, 0.06, 0.88, _GLASS, fine=False)
-    return solid.bake()
+    return solid.to_mesh()
 
 
-def van(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
+def make_van(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     """Make a delivery van."""
     paint = PAINTS[int(rng.integers(len(PAINTS)))] if rng.random() < 0.5 else (226, 228, 230)
     length, half, height = rng.uniform(4.9, 6.0), rng.uniform(0.95, 1.02), rng.uniform(2.0, 2.6)
     end = length / 2
     solid = Solid(length, half * 2, height)
     solid.box((-end + 0.1, end - 0.1, half - 0.1, 0.1), (-end + 0.1, end - 0.1, half - 0.1, 0.4),
-              _TYRE, _TYRE)
+              TYRE, TYRE)
     faces = solid.box((-end, end, half, 0.3), (-end, end - 0.2, half, 1.1), paint, paint)
-    _ends(solid, faces, night, 0.5, 0.78)
+    _add_ends(solid, faces, night, 0.5, 0.78)
     solid.wheels((-end + 0.95, end - 0.95), half + 0.005, 0.36)
     roof = (244, 240, 236) if snow else paint
     cabin = solid.box((-end, end - 0.55, half, 1.1), (-end + 0.05, end - 1.3, half - 0.1, height),
@@ -225,11 +96,11 @@ def van(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     solid.panel(cabin[1], 0.53, 0.92, 0.2, 0.7, _GLASS)
     solid.panel(cabin[2], 0.06, 0.22, 0.06, 0.66, _GLASS, fine=False)
     solid.panel(cabin[3], 0.78, 0.94, 0.06, 0.66, _GLASS, fine=False)
-    return solid.bake()
+    return solid.to_mesh()
 
 
-def truck(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
-    """Make a lorry with a box body."""
+def make_truck(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
+    """Make a truck with a box body."""
     paint = PAINTS[int(rng.integers(len(PAINTS)))]
     cargo = PAINTS[int(rng.integers(len(PAINTS)))] if rng.random() < 0.5 else (220, 222, 222)
     length, half, height = rng.uniform(7.0, 9.5), 1.22, rng.uniform(3.0, 3.6)
@@ -237,7 +108,7 @@ def truck(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     white = (244, 240, 236)
     solid = Solid(length, half * 2, height)
     frame = (-end + 0.2, end - 0.1, half - 0.15)
-    solid.box((*frame, 0.4), (*frame, 0.95), _TYRE, _TYRE)
+    solid.box((*frame, 0.4), (*frame, 0.95), TYRE, TYRE)
     solid.wheels((-end + 1.2, -end + 2.3, end - 1.1), half, 0.48)
     solid.ahead = True
     cab = ((end - 1.9, end, half, 0.55), (end - 1.9, end - 0.15, half - 0.05, height * 0.84))
@@ -248,27 +119,27 @@ def truck(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     solid.panel(faces[3], 0.3, 0.85, 0.5, 0.86, _GLASS, fine=False)
     front = np.stack([faces[0][0], faces[0][1], faces[0][1] + 0.42 * (faces[0][2] - faces[0][1]),
                       faces[0][0] + 0.42 * (faces[0][3] - faces[0][0])])
-    _front(solid, front, night, 0.4, 0.7)
+    _add_front(solid, front, night, 0.4, 0.7)
     solid.ahead = False
     box = solid.box(*body, cargo, white if snow else cargo)
     rear = np.array([
         (-end, half, 0.5), (-end, -half, 0.5), (-end, -half, 0.95), (-end, half, 0.95)])
     solid.add(rear, (40, 40, 44))
-    _rear(solid, rear, night, 0.4, 0.7)
+    _add_rear(solid, rear, night, 0.4, 0.7)
     solid.panel(box[1], 0.49, 0.51, 0.0, 1.0, (70, 70, 70))
     for face in box[2:]:
         solid.panel(face, 0.2, 0.8, 0.4, 0.66, paint)
-    return solid.bake()
+    return solid.to_mesh()
 
 
-def bus(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
+def make_bus(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
     """Make a city bus."""
     paint = PAINTS[int(rng.integers(3, len(PAINTS)))]
     length, half, height = rng.uniform(9.5, 11.5), 1.25, rng.uniform(2.9, 3.2)
     end = length / 2
     solid = Solid(length, half * 2, height)
     solid.box((-end + 0.1, end - 0.1, half - 0.1, 0.1), (-end + 0.1, end - 0.1, half - 0.1, 0.4),
-              _TYRE, _TYRE)
+              TYRE, TYRE)
     roof = (244, 240, 236) if snow else (210, 210, 210)
     faces = solid.box((-end, end, half, 0.32), (-end, end, half - 0.05, height), paint, roof)
     solid.wheels((-end + 2.6, end - 2.5), half + 0.005, 0.48)
@@ -283,21 +154,27 @@ def bus(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
     solid.panel(faces[1], 0.12, 0.88, 0.5, 0.8, glass, lit, fine=False)
     low = [np.stack([f[0], f[1], f[1] + (f[2] - f[1]) * 0.34, f[0] + (f[3] - f[0]) * 0.34])
            for f in faces[:2]]
-    _ends(solid, low, night, 0.55, 0.8)
-    return solid.bake()
+    _add_ends(solid, low, night, 0.55, 0.8)
+    return solid.to_mesh()
 
 
-def vehicle(rng: np.random.Generator, night: bool, snow: bool) -> Baked:
-    """Make a vehicle of any kind, mostly a car."""
+def make_vehicle(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
+    """Make a vehicle of a random kind; most are cars."""
     kind = rng.random()
-    make = car if kind < 0.72 else van if kind < 0.86 else truck if kind < 0.93 else bus
+    make = (make_car if kind < 0.72 else make_van if kind < 0.86 else
+            make_truck if kind < 0.93 else make_bus)
     return make(rng, night, snow)
 
 
 class Traffic:
-    """A vehicle that keeps its lane, standing or moving at a constant speed."""
+    """A vehicle that stands, or keeps its lane at a constant speed.
 
-    def __init__(self, body: Baked, s: float, t: float, speed: float, period: float,
+    :param speed: metres per second along the road; 0 to stand.
+    :param backwards: whether the vehicle points against the direction of the road.
+    :param turn: radians by which the vehicle is turned away from the road.
+    """
+
+    def __init__(self, body: Mesh, s: float, t: float, speed: float, period: float,
                  backwards: bool = False, turn: float = 0.0) -> None:
         self.body = body
         self.tail = body.length / 2
@@ -308,26 +185,26 @@ class Traffic:
         self._turn = turn + (math.pi if backwards else 0.0)
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Place (s, t) in metres at this time, for a camera at s."""
-        return wrap(self._s + self._speed * time, s, self._period), self._t
+        """Return the place (s, t) in metres at this time, for a camera at s."""
+        return wrap_distance(self._s + self._speed * time, s, self._period), self._t
 
     def _pose(self, view: SceneView, s: float, t: float) -> tuple[Floats, float]:
         heading = view.road.heading(s) + self._turn
         return view.road.at(s, t)[0], heading
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw itself with its truth."""
+        """Draw the thing and its class ids."""
         self.body.draw(view, *self._pose(view, s, t))
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """World (N, 3) outlines of its shadow on the ground."""
+        """Return world (N, 3) outlines of the shadow on the ground."""
         foot, heading = self._pose(view, s, t)
         x, y = self.body.length / 2, self.body.width / 2
         corners = np.array([(x, y), (x, -y), (-x, -y), (-x, y)])
         cosine, sine = math.cos(heading), math.sin(heading)
         flat = corners @ np.array([[cosine, sine], [-sine, cosine]])
         ring = np.column_stack([flat, np.zeros(4)]) + foot
-        far = cast(view.look, ring, self.body.height) if view.look.sun > 0.2 else ring
+        far = cast_shadow(view.look, ring, self.body.height) if view.look.sun > 0.2 else ring
         both = np.concatenate([ring, far])[:, :2]
         anchor = both[0].copy()
         hull = cv2.convexHull((both - anchor).astype(np.float32))[:, 0] + anchor

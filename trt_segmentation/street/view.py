@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One moment as the things in the street see it when they draw themselves."""
+"""One frame, and the things in the street that draw themselves into the frame."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from typing import Protocol
 import numpy as np
 
 from .camera import Floats, NEAR, PinholeCamera, Road
-from .canvas import Canvas, Colour
-from .weather import Look
+from .canvas import Canvas, Colour, Texture
+from .look import Look
 
 
 @dataclass
 class SceneView:
-    """Camera, canvas and light of one frame; drawing a lamp adds it to lamps."""
+    """Camera, canvas and light of one frame.
+
+    :param s: distance of the camera along the road in metres.
+    :param time: seconds since the start of the drive.
+    :param lamps: (pixel, radius, colour) of each lit lamp; a thing that draws a lamp adds it.
+    """
 
     camera: PinholeCamera
     canvas: Canvas
@@ -28,7 +33,10 @@ class SceneView:
     lamps: list[tuple[Floats, float, Colour]] = field(default_factory=list)
 
     def upright(self, s: float, t: float) -> tuple[Floats, float, float]:
-        """Foot (2,) in pixels, pixels per metre and depth of a thing standing on the ground."""
+        """Project a thing that stands on the ground at (s, t).
+
+        :returns: the foot as (2,) pixels, the pixels per metre, and the depth in metres.
+        """
         camera = self.camera
         x, y = self.road.point(s, t)
         x, y = x - camera.x, y - camera.y
@@ -46,28 +54,85 @@ class SceneView:
 class Thing(Protocol):
     """Something that stands in the street or moves along it."""
 
-    tail: float  # metres by which its far end lies beyond its place
+    tail: float
+    """Metres from the place of the thing to its far end."""
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Place (s, t) in metres at this time, for a camera at s."""
+        """Return the place (s, t) in metres at this time, for a camera at s."""
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw itself with its truth."""
+        """Draw the thing and its class ids."""
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """World (N, 3) outlines of its shadow on the ground."""
+        """Return world (N, 3) outlines of the shadow on the ground."""
 
 
-BEHIND = 14.0  # metres behind the camera at which things are forgotten
+BEHIND = 14.0
+"""Metres behind the camera. Things farther behind reappear one period ahead."""
+FAR = 230.0
+"""Metres ahead of the camera at which the road ends and the horizon is drawn."""
 
 
-def wrap(s: float, camera: float, period: float) -> float:
-    """Return s moved by whole periods so that it lies from just behind the camera onwards."""
+def wrap_distance(s: float, camera: float, period: float) -> float:
+    """Move s by whole periods, so that s is at least ``camera - BEHIND`` metres."""
     return camera - BEHIND + (s - camera + BEHIND) % period
 
 
-def cast(look: Look, foot: Floats, height: float) -> Floats:
-    """Ground (N, 3) outline shaded by a thing `height` tall over the outline foot."""
+def cast_shadow(look: Look, foot: Floats, height: float) -> Floats:
+    """Return the shadow that an (N, 3) outline at this height in metres casts on the ground."""
     sun = look.towards_sun
     length = min(height / max(float(sun[2]), 0.25), 12.0)
     return np.asarray(foot - (sun[0] * length, sun[1] * length, 0.0))
+
+
+class Standing:
+    """A thing that stays at one place beside the road."""
+
+    tail = 0.0
+
+    def __init__(self, s: float, t: float, period: float) -> None:
+        self._s, self._t, self._period = s, t, period
+
+    def place(self, time: float, s: float) -> tuple[float, float]:
+        """Return the place (s, t) in metres, for a camera at s."""
+        return wrap_distance(self._s, s, self._period), self._t
+
+    def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
+        """Return world (N, 3) outlines of the shadow on the ground."""
+        return []
+
+
+def draw_wall(view: SceneView, texture: Texture | None, ends: Floats, low: float, high: float,
+              colour: Colour, label: int, facade: bool = False) -> None:
+    """Draw an upright wall.
+
+    :param texture: picture of the wall; None to fill the wall with ``colour``.
+    :param ends: (2, 3) ground points, the left end first as the camera sees the wall.
+    :param low: height of the lower edge in metres; ``high`` of the upper edge.
+    :param facade: whether the light is that of a house front.
+    """
+    camera = view.camera
+    turned = camera.turn(ends)
+    forward = turned[:, 2]
+    near = NEAR + 0.3
+    if forward.max() < near + 0.05:
+        return
+    start, end = 0.0, 1.0
+    if forward[0] < near:
+        start = float((near - forward[0]) / (forward[1] - forward[0]))
+    elif forward[1] < near:
+        end = float((near - forward[0]) / (forward[1] - forward[0]))
+    a, b = ends[0] + start * (ends[1] - ends[0]), ends[0] + end * (ends[1] - ends[0])
+    pixels, depths = camera.project(np.stack([
+        a + (0, 0, high), b + (0, 0, high), b + (0, 0, low), a + (0, 0, low)]))
+    if pixels[:, 0].max() < 0 or pixels[:, 0].min() > view.canvas.width:
+        return
+    depth = float(depths.mean())
+    along = ends[1] - ends[0]
+    normal = np.array([along[1], -along[0], 0.0]) / max(float(np.hypot(*along[:2])), 1e-6)
+    lambert = float(-normal @ view.look.towards_sun)
+    if texture is None:
+        view.canvas.convex(pixels, view.look.shade(colour, depth, lambert), label)
+        return
+    gain, haze = view.look.gain(lambert, depth, facade)
+    view.canvas.plane(texture, pixels, gain, haze, label, (start, end))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the channels of an answer are, how many, and whether it is a map of the image at all."""
+"""The layout of a network output: where its channels are, and whether it is a map of the image."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from .card import MAX_CLASSES
 from .network_input import ImageInput
 from .tensor import Tensor
 
-LIST = math.log(1.2)
-"""How far a map of three axes may be from the image's proportions; a list of boxes is further."""
-FAR = math.log(1.5)
-"""How far a map with channels may be from them: a few cells are rounded, or cut at the border."""
+MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
+"""Largest skew of a map with three axes. A list of boxes has a larger skew."""
+MAX_SKEW = math.log(1.5)
+"""Largest skew of a map with channels. Rounding or a cut border skews a map by a few cells."""
 COARSEST = 64
-"""Image pixels to one cell of a map, at most."""
+"""Most image pixels for each cell of a map."""
 
 
-def output_layout(tensor: Tensor, channels: int | None, image: ImageInput,
-                  reasons: list[str]) -> str:
-    """``nchw`` or ``nhwc`` of a tensor of four axes.
+def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
+                reasons: list[str]) -> str:
+    """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
-    :param channels: how many there are; None if that is unknown.
-    :param reasons: gets a line.
+    :param channels: number of channels; None if unknown.
+    :param reasons: one line is appended.
     """
     _, first, middle, last = tensor.shape
     if channels is None:
         return _layout_by_shape(tensor, image, reasons)
     if first == channels == last:
         reasons.append(f'output layout nchw: axis 1 and axis 3 are both {channels}, and most '
-                       f'models are so; output: layout in the card says otherwise')
+                       f'models use nchw; set output: layout in the card for nhwc')
         return 'nchw'
     if last == channels:
         reasons.append(f'output layout nhwc: axis 3 is {last}')
         return 'nhwc'
-    # an open last axis is as a rule the width; it holds the channels only where the two before
-    # it are plainly the image's sides
+    # An open last axis is usually the width. It is the channels only if the two axes before it
+    # have the proportions of the image.
     if last is None and first and middle and _skew(image, first, middle) < 0.05:
         reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 are fixed in the '
                        "image's proportions")
@@ -49,45 +49,46 @@ def output_layout(tensor: Tensor, channels: int | None, image: ImageInput,
 
 
 def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> str:
-    """Layout of logits of unknown number of classes."""
+    """Find the layout of logits if the number of classes is unknown."""
     _, first, middle, last = tensor.shape
     if first is None or last is None or middle is None:
         layout = 'nhwc' if last is not None and first is None else 'nchw'
-        why = f'axis {3 if layout == "nhwc" else 1} has a fixed size, as classes have'
+        why = f'axis {3 if layout == "nhwc" else 1} has a fixed size, so it holds the classes'
     else:
         nhwc = _skew(image, first, middle) < _skew(image, middle, last)
         layout = 'nhwc' if nhwc else 'nchw'
-        why = "that gives it the image's proportions"
+        why = "the other two axes then have the image's proportions"
     reasons.append(f'output layout {layout}: {why}')
     return layout
 
 
-def with_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
-    """The tensor with the number of channels that the graph says, if its own shape does not.
+def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
+    """Return the tensor with the number of channels from the graph, if its shape leaves it open.
 
-    :param reasons: gets a line if there is something to say.
+    :param reasons: one line is appended if the tensor changes.
     """
     channels = 1 if ending.values == 'labels' else ending.channels
     shape = tensor.shape
     if len(shape) != 4 or shape[1] is not None or shape[3] is not None or not channels:
         return tensor
     reasons.append(f'output {tensor.name} has {channels} channel(s): by the weights of the '
-                   f'network, as its shape leaves them open')
+                   f'network, because its shape leaves them open')
     shape = ((*shape[:3], channels) if ending.channels_last
              else (shape[0], channels, *shape[2:]))
     return replace(tensor, shape=shape)
 
 
 def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> int:
-    """How many classes an answer of one channel a class has.
+    """Return the number of classes of an output that has one channel for each class.
 
-    :param channels: by its shape; None if that is open.
-    :param classes: by the model card; None if there is none.
-    :raises EngineError: if neither says it, they differ, or a label map has no room for so many.
+    :param channels: number of channels by the shape; None if the shape leaves it open.
+    :param classes: number of classes in the model card; None if there is no card.
+    :raises EngineError: if both are None, if the two differ, or if there are too many classes.
     """
     if channels is None and classes is None:
         raise EngineError(
-            f'output {tensor} leaves its number of classes open; export it with that fixed')
+            f'output {tensor} leaves its number of classes open; export the model with a '
+            f'fixed number')
     if channels is not None and classes is not None and channels != classes:
         raise EngineError(
             f'output {tensor} has {channels} classes, and the model card names {classes}. '
@@ -98,22 +99,23 @@ def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> 
     return channels or classes or 0
 
 
-def refuse_other_shapes(tensor: Tensor, layout: str, image: ImageInput) -> None:
-    """Refuse a tensor whose rows and columns are not those of the image.
+def refuse_non_map(tensor: Tensor, layout: str, image: ImageInput) -> None:
+    """Refuse a tensor whose rows and columns do not fit the image.
 
     :param layout: ``nchw``, ``nhwc`` or ``nhw``.
-    :raises NotAMap: naming the tensor and what it looks like.
+    :raises NotAMap: with the tensor and what it looks like.
     """
     rows, cols = tensor.shape[1:3] if layout in ('nhwc', 'nhw') else tensor.shape[2:4]
+    max_skew = MAX_SKEW_WITHOUT_CHANNELS if layout == 'nhw' else MAX_SKEW
     if rows == cols == 1 and image.height * image.width > COARSEST ** 2:
-        why = 'has one answer for the whole image, as a classifier has'
-    elif rows and cols and _skew(image, rows, cols) > (LIST if layout == 'nhw' else FAR):
-        why = (f'has {rows} rows and {cols} columns, and the image {image.height} and '
-               f'{image.width}: other proportions, as lists of boxes have')
+        why = 'has one value per channel for the whole image, like the output of a classifier'
+    elif rows and cols and _skew(image, rows, cols) > max_skew:
+        why = (f'has {rows} rows and {cols} columns, and the image has {image.height} and '
+               f'{image.width}; the proportions differ, like those of a list of boxes')
     elif layout == 'nhw' and not (_may_be_side(rows, image.height)
                                   and _may_be_side(cols, image.width)):
         why = (f'has an axis of {rows or cols} for the {image.height if rows else image.width} '
-               f'{"rows" if rows else "columns"} of the image, as lists of boxes have')
+               f'{"rows" if rows else "columns"} of the image, like a list of boxes')
     else:
         return
     raise NotAMap(f'output {tensor} {why}')
@@ -125,5 +127,5 @@ def _may_be_side(size: int | None, whole: int) -> bool:
 
 
 def _skew(image: ImageInput, rows: int, cols: int) -> float:
-    """How far rows × columns are from the image's proportions; 0 where they have them."""
+    """Return how far rows × columns are from the image's proportions; 0 for equal proportions."""
     return abs(math.log(rows * image.width / (cols * image.height)))

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Bilinear interpolation, from a network's grid to the camera's pixels and back.
+
+OpenCV's remap and warpAffine round positions to 1/32 of a pixel. This module does not round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..model.geometry import Axis, Geometry
+
+Plane = npt.NDArray[np.float32]
+Upsample = Callable[..., Plane]
+
+
+class Taps(NamedTuple):
+    """The two grid cells that each output pixel of one axis lies between.
+
+    :param low: (n,) index of the cell before the pixel.
+    :param high: (n,) index of the cell after the pixel; equal to ``low`` at the last cell.
+    :param weight: (n,) float32, weight of ``high``; the weight of ``low`` is 1 − weight.
+    """
+
+    low: npt.NDArray[np.intp]
+    high: npt.NDArray[np.intp]
+    weight: Plane
+
+
+def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
+    """Make the taps of pixels ``i`` at ``(i + 0.5) * scale + offset`` on a grid of ``size``.
+
+    A position outside the grid is moved to the centre of the first or last cell.
+    """
+    position = (np.arange(pixels.start, pixels.stop) + 0.5) * scale + offset - 0.5
+    position = np.clip(position, 0, size - 1)
+    low = np.floor(position).astype(np.intp)
+    return Taps(low, np.minimum(low + 1, size - 1), (position - low).astype(np.float32))
+
+
+def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -> Plane:
+    """Interpolate a (h, w) float32 grid to (len(rows), len(cols)) float32."""
+    return _blend(_blend(grid, cols, 1, None), rows, 0, out)
+
+
+def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
+    weight: Any = taps.weight[:, None] if axis == 0 else taps.weight
+    low = np.take(grid, taps.low, axis=axis, mode='clip', out=out)
+    high = np.take(grid, taps.high, axis=axis, mode='clip')
+    np.subtract(high, low, out=high)
+    np.multiply(high, weight, out=high)
+    return np.add(low, high, out=low)
+
+
+@lru_cache(maxsize=64)
+def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
+    """Make the function that interpolates a grid over the network to the visible camera pixels.
+
+    :param grid: (h, w), the shape of the grid.
+    :returns: a function of an (h, w) float32 grid and, optionally, an output array. The function
+        returns (visible rows, visible columns) float32.
+    """
+    rows, cols = geometry.rows, geometry.cols
+    if all(axis.new == axis.net for axis in (rows, cols)):
+        size = (cols.camera, rows.camera)
+
+        def stretch(plane: Plane, out: Plane | None = None) -> Plane:
+            # For floats, cv2.resize does not round positions, and it uses the same pixel centres.
+            result: Plane = cv2.resize(  # type: ignore[assignment]
+                plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
+            return result
+        return stretch
+    taps = _visible_taps(rows, grid[0]), _visible_taps(cols, grid[1])
+
+    def general(plane: Plane, out: Plane | None = None) -> Plane:
+        return interpolate(plane, *taps, out=out)
+    return general
+
+
+def _visible_taps(axis: Axis, size: int) -> Taps:
+    return make_taps(range(*axis.visible), *axis.grid(size), size)

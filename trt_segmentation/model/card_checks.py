@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Check the values of a model card, one function for each kind of value.
+
+Every function raises ModelCardError. The message names the key, the value and what was expected.
+``key`` is the key as the message shows it, such as ``input: mean``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import math
+from typing import Any
+
+from ..errors import ModelCardError
+from ..untrusted.terminal_text import did_you_mean, short, unprintable
+
+
+def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]:
+    """Read a mapping of known keys; a missing section is an empty mapping.
+
+    :param section: name of the section; empty for the whole card.
+    """
+    if tree is None:
+        return {}
+    if not isinstance(tree, Mapping):
+        raise ModelCardError(f'{section or "card"}: expected a mapping, got {short(tree)}')
+    for key in tree:
+        if key not in known:
+            near = did_you_mean(str(key), known)
+            raise ModelCardError(
+                f'{section + ": " if section else ""}unknown key {short(key)}{near or "."} '
+                f'Known: {", ".join(known)}')
+    return tree
+
+
+def read_choice(key: str, value: Any, known: tuple[str, ...]) -> str:
+    """Read one of the known words."""
+    if value not in known:
+        raise ModelCardError(f'{key}: {short(value)}; expected one of {", ".join(known)}')
+    return str(value)
+
+
+def read_integer(key: str, value: Any, low: int, high: int) -> int:
+    """Read a whole number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ModelCardError(f'{key}: {short(value)}; expected a whole number {low} to {high}')
+    return value
+
+
+def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
+    """Read ``count`` finite numbers."""
+    _refuse_fractions(key, value)
+    if (not isinstance(value, (list, tuple)) or len(value) != count
+            or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in value)):
+        raise ModelCardError(f'{key}: {short(value)}; expected {count} number(s)')
+    try:
+        numbers = tuple(float(v) for v in value)
+    except OverflowError:       # an integer of more than 308 digits
+        numbers = (math.inf,)
+    if not all(map(math.isfinite, numbers)):
+        raise ModelCardError(f'{key}: {short(value)}; every number must be finite')
+    return numbers
+
+
+def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
+                      ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Read mean and std of colours from 0 to 1; refuse those of colours from 0 to 255."""
+    mean = read_numbers('input: mean', mean_value, channels)
+    std = read_numbers('input: std', std_value, channels)
+    if max(mean) > 1:
+        raise ModelCardError(f'input: mean: {list(mean)} is for colours from 0 to 255; expected '
+                             'a mean for colours from 0 to 1. Divide mean and std by 255')
+    if max(std) > 10:
+        raise ModelCardError(
+            f'input: std: {list(std)} is for colours from 0 to 255; expected a std for colours '
+            f'from 0 to 1. Write {[round(number / 255, 6) for number in std]}, and divide the '
+            'mean by 255 too')
+    if min(std) <= 0:
+        raise ModelCardError(f'input: std: {list(std)}; every number must be above 0')
+    return mean, std
+
+
+def read_colors(value: Any, count: int) -> list[list[int]]:
+    """Read ``count`` colours, each [r, g, b] of 0 to 255."""
+    if not isinstance(value, list) or len(value) != count:
+        got = f'{len(value)} colours' if isinstance(value, list) else short(value)
+        raise ModelCardError(
+            f'palette: {got} for {count} classes; give one [r, g, b] for each class')
+    for index, color in enumerate(value):
+        if not (isinstance(color, list) and len(color) == 3
+                and all(type(c) is int and 0 <= c <= 255 for c in color)):
+            raise ModelCardError(
+                f'palette: colour {index} is {short(color)}; expected [r, g, b] of 0 to 255')
+    return value
+
+
+def read_text(key: str, value: Any, default: str | None = None) -> str:
+    """Read text that can be printed.
+
+    :param default: the text that an empty value stands for; None if the value must not be empty.
+    """
+    if default is not None and value in (None, ''):
+        return read_text(key, default) if default else ''
+    if not isinstance(value, str):
+        raise ModelCardError(f'{key} is {short(value)} ({type(value).__name__}); expected text: '
+                             'put it in quotes')
+    if not value.strip():
+        raise ModelCardError(f'{key} is {short(value)}; expected text that is not empty')
+    if bad := unprintable(value):
+        raise ModelCardError(f'{key} is {short(value)}, with the character {bad}, which cannot '
+                             'be printed; expected letters, digits, signs and plain spaces')
+    return value
+
+
+def _refuse_fractions(key: str, value: Any) -> None:
+    """Refuse 1/255, which YAML reads as text, and say which number to write."""
+    for text in value if isinstance(value, (list, tuple)) else [value]:
+        parts = str(text).split('/')
+        try:
+            over, under = (float(part) for part in parts)
+            number = over / under
+        except (ValueError, ZeroDivisionError):
+            continue
+        raise ModelCardError(f'{key}: {short(text)} is no number in YAML; write {number:.4g}')
