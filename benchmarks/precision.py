@@ -27,13 +27,13 @@ from report import FigureReport, run
 from trt_segmentation import street
 from trt_segmentation.accuracy.compare import Accuracy, compare, Shot, write_differences
 from trt_segmentation.accuracy.samples import FIRST_SEED
-from trt_segmentation.builder.precision import PRECISIONS
 from trt_segmentation.builder.prepare import (
     card_calibration,
     give_precision,
     read_graph,
     Recipe,
 )
+from trt_segmentation.engines import PRECISIONS
 from trt_segmentation.engines.gpu_identity import gpu_identity
 from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.pipeline import open_pipeline, Pipeline

@@ -30,7 +30,7 @@ class DeviceArrays:
 
     def room(self, nbytes):
         """Address of poisoned memory."""
-        address = self._memory.on_device(nbytes)
+        address = self._memory.allocate_on_device(nbytes)
         self._addresses.append(address)
         call(driver.cuMemsetD8, address, POISON, nbytes)
         return address

@@ -57,11 +57,6 @@ class IProgressMonitor:
         pass
 
 
-class IProfiler:
-    def __init__(self) -> None:
-        pass
-
-
 class DataType(enum.IntEnum):
     FLOAT, HALF, INT8, INT32, BOOL, UINT8 = range(6)
     INT64 = 8
@@ -443,8 +438,6 @@ class IExecutionContext:
                  kernels: IRuntimeCache | None = None) -> None:
         self.engine = engine
         self._kernels = kernels
-        self.profiler: IProfiler | None = None
-        self.enqueue_emits_profile = False
         self._managed = strategy is ExecutionContextAllocationStrategy.USER_MANAGED
         self._memory = 0
         self._profile = -1
@@ -480,8 +473,8 @@ class IExecutionContext:
                 self.engine._model.SerializeToString(), providers=['CPUExecutionProvider'])
             feeds = {n: np.zeros(self._shapes[n], _numpy(self.engine.get_tensor_dtype(n)))
                      for n in self.engine._input_names}
-            for output, answer in zip(session.get_outputs(), session.run(None, feeds)):
-                self._shapes[output.name] = Dims(answer.shape)
+            for output, values in zip(session.get_outputs(), session.run(None, feeds)):
+                self._shapes[output.name] = Dims(values.shape)
         return missing
 
     def get_tensor_shape(self, name: str) -> Dims:
@@ -502,9 +495,6 @@ class IExecutionContext:
         self._compile()
         session = self.engine._session(stream_handle)
         (self._run_cuda if PROVIDER == 'cuda' else self._run_cpu)(session)
-        if self.enqueue_emits_profile:
-            for node in self.engine._model.graph.node:
-                self.profiler.report_layer_time(node.name, 0.5)  # type: ignore[union-attr]
         return True
 
     def _compile(self) -> None:
@@ -523,8 +513,8 @@ class IExecutionContext:
 
     def _run_cpu(self, session: Any) -> None:
         feeds = {n: self._memory_of(n) for n in self.engine._input_names}
-        for output, answer in zip(session.get_outputs(), session.run(None, feeds)):
-            self._memory_of(output.name)[...] = answer
+        for output, values in zip(session.get_outputs(), session.run(None, feeds)):
+            self._memory_of(output.name)[...] = values
 
     def _run_cuda(self, session: Any) -> None:
         binding = session.io_binding()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from trt_segmentation.frame import Frame
 from trt_segmentation.host.pipeline import HostPipeline
 from trt_segmentation.model.card import load_card
+from trt_segmentation.pipeline import segment_one
 from trt_segmentation.street import CONDITIONS, Drive
 
 PICTURES = 4
@@ -55,8 +56,8 @@ def render(folder: Path, cameras: int, size: tuple[int, int], model: str) -> Pic
             image = np.ascontiguousarray(drive.frame(index * APART).image)
             path = folder / f'camera{camera}_{index}.npy'
             np.save(path, image)
-            pipeline.submit([Frame(image.reshape(-1), 'bgr8', height, width, 3 * width)])
-            (answer,) = pipeline.collect()
+            answer = segment_one(
+                pipeline, Frame(image.reshape(-1), 'bgr8', height, width, 3 * width))
             pictures.files[-1].append(path)
             pictures.answers[-1].append(answer.labels.copy())
     pipeline.close()

@@ -128,10 +128,10 @@ def test_batches(tmp_path, batch, count):
     engine = OnnxRuntimeEngine(color_card(path, COLORS))
     images = np.random.default_rng(0).normal(size=(count, 3, 24, 32)).astype(np.float32)
     one = OnnxRuntimeEngine(color_card(color_classifier(tmp_path / 'o.onnx', COLORS), COLORS))
-    answers = engine.run(images)
-    assert answers.shape == (count, 5, 24, 32)
-    for image, answer in zip(images, answers):
-        assert np.allclose(one.run(image[None])[0], answer, atol=1e-4)
+    outputs = engine.run(images)
+    assert outputs.shape == (count, 5, 24, 32)
+    for image, output in zip(images, outputs):
+        assert np.allclose(one.run(image[None])[0], output, atol=1e-4)
 
 
 @pytest.mark.parametrize('change, precision', [(None, 'fp32'), (as_fp16, 'fp16')])

@@ -18,7 +18,7 @@ MEMBERS = [(name, member) for name, cls in CLASSES.items() if name not in ENUMS
            for member in vars(cls) if not member.startswith('_')]
 FUNCTIONS = [(name, member) for name, member in MEMBERS
              if inspect.isfunction(inspect.getattr_static(CLASSES[name], member))]
-CONSTRUCTED = {'ILogger', 'IProgressMonitor', 'IProfiler', 'Builder', 'OnnxParser', 'Runtime'}
+CONSTRUCTED = {'ILogger', 'IProgressMonitor', 'Builder', 'OnnxParser', 'Runtime'}
 
 
 def signatures(function):

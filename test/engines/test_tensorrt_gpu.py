@@ -41,6 +41,7 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     from trt_segmentation.builder.shapes import profile
     from trt_segmentation.engines.tensorrt import TensorRtEngine
     from trt_segmentation.gpu.pipeline import GpuPipeline
+    from trt_segmentation.gpu.settings import GpuSettings
     model = segmentation_networks.FAMILIES[family]()
     path = segmentation_networks.save(model, tmp_path / 'net.onnx')
     card = ModelCard(family, path, tuple('abcde'), spread_palette(5),
@@ -48,18 +49,19 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     plan, _ = build(model, [profile(input_shapes(model), card.input, batch='1/2/4')])
     host = HostPipeline(card)
     pipeline = GpuPipeline(
-        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream), graph=graph)
+        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream),
+        settings=GpuSettings(graph=graph))
     try:
         for count in (1, 3, 1, 2):
             given = frames(count, count)
             pipeline.submit(given)
             host.submit(given)
-            for answer, expected in zip(pipeline.collect(), host.collect(), strict=True):
+            for segmentation, expected in zip(pipeline.collect(), host.collect(), strict=True):
                 # sums in another order move a logit by 1e-5: pixels where two classes tie may
                 # flip, and noise has few of those
-                assert np.mean(answer.labels != expected.labels) < 0.001
-                answer.release()
-        assert pipeline.graphed == graph
+                assert np.mean(segmentation.labels != expected.labels) < 0.001
+                segmentation.release()
+        assert pipeline.uses_graph == graph
         assert pipeline.identity.engine == 'tensorrt'
     finally:
         pipeline.close()

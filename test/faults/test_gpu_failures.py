@@ -38,7 +38,7 @@ STICKY = ('CUDA_ERROR_ILLEGAL_ADDRESS', 'CUDA_ERROR_LAUNCH_FAILED', 'CUDA_ERROR_
 
 
 def refused(function: str, name: str) -> GpuError:
-    """What a driver call raises that failed, as gpu/driver.py words it."""
+    """What a driver call raises that failed, as engines/cuda_driver.py words it."""
     return GpuError(f'{function} failed with {name}: simulated', name)
 
 
@@ -146,7 +146,7 @@ PROCESS = """
 import sys
 import trt_segmentation.ros.node as node
 from faults.faulty import Faults, FaultyPipeline
-from trt_segmentation.gpu.driver import GpuError
+from trt_segmentation.errors import GpuError
 error = GpuError('cuEventSynchronize failed with CUDA_ERROR_ECC_UNCORRECTABLE: simulated',
                  'CUDA_ERROR_ECC_UNCORRECTABLE')
 faults = Faults([None] * 5, error)

@@ -28,10 +28,10 @@ def memory():
 @pytest.fixture
 def current(memory):
     """The same, current in the test's thread, and nothing of the test left in it afterwards."""
-    memory.enter()
+    memory.make_current()
     before = memory.device_bytes, memory.pinned_bytes
     yield memory
-    memory.enter()
+    memory.make_current()
     memory.synchronize()
     assert (memory.device_bytes, memory.pinned_bytes) == before
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ..frame import Frame, UNLABELLED
 from ..host.pipeline import HostPipeline
 from ..model.card import ModelCard
+from ..pipeline import segment_one
 from ..untrusted.output_files import write_image
 from .metrics import boundary_overlap, confusion, Counts, mean, ratio, Scores
 
@@ -165,8 +166,7 @@ def compare(card: ModelCard, models: Mapping[str, Path], shots: Iterable[Shot],
 def _segment(pipeline: Any, shot: Shot) -> npt.NDArray[Any]:
     height, width = shot.image.shape[:2]
     data = np.ascontiguousarray(shot.image).reshape(-1)
-    pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
-    (answer,) = pipeline.collect()
+    answer = segment_one(pipeline, Frame(data, 'bgr8', height, width, 3 * width))
     labels: npt.NDArray[Any] = answer.labels.copy()      # a GPU's are its slot's
     answer.release()
     return labels

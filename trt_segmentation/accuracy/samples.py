@@ -18,7 +18,7 @@ from ..errors import EvaluationError, FrameError, LabelError, LabelValueError, P
 from ..frame import Frame
 from ..host.pictures import IMAGES, read_ids, read_picture
 from ..model.card import ModelCard
-from ..pipeline import Pipeline
+from ..pipeline import Pipeline, segment_one
 from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
@@ -57,8 +57,8 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
         height, width = sample.image.shape[:2]
         data = np.ascontiguousarray(sample.image).reshape(-1)
         try:
-            pipeline.submit([Frame(data, sample.encoding, height, width, width * 3)])
-            (answer,) = pipeline.collect()
+            answer = segment_one(
+                pipeline, Frame(data, sample.encoding, height, width, width * 3))
             matrix += confusion(sample.truth, answer.labels, len(classes))
         except (FrameError, LabelError) as error:
             raise EvaluationError(f'{sample.name}: {error}') from error

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 
+from ..engines import PRECISIONS
 from ..errors import GraphError
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
@@ -23,7 +24,7 @@ from .graph import (
     refuse_errors,
     simplify,
 )
-from .precision import PRECISIONS, small_scales, Split, split, to_fp16, to_int8
+from .precision import small_scales, Split, split, to_fp16, to_int8
 from .shapes import Profile, profile
 
 
@@ -31,7 +32,7 @@ from .shapes import Profile, profile
 class Recipe:
     """What an engine is to be.
 
-    :param precision: one of :data:`.precision.PRECISIONS`.
+    :param precision: one of :data:`.engines.PRECISIONS`.
     :param sizes: for :func:`.shapes.parse_sizes`; '' for what the model and its card say.
     :param batch: for :func:`.shapes.parse_batch`; '' for 1 to 8, or what the model fixes.
     :param keep_fp16: patterns of node names that INT8 must not touch.

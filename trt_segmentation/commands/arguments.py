@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from ..engines import ENGINES
+from ..engines import ENGINES, PRECISION_CHOICES, PRECISIONS
 from .command_parser import CommandParser, number, VersionAction, whole_number
 
 
@@ -57,7 +57,7 @@ def _add_build(commands: Commands) -> None:
     command.add_argument('--cache', default='', metavar='DIR',
                          help="folder of the cache, a node's engine_cache "
                          '(~/.cache/trt_segmentation)')
-    command.add_argument('--precision', choices=('fp32', 'fp16', 'int8', 'mixed'),
+    command.add_argument('--precision', choices=PRECISIONS,
                          default='fp16', help='mixed: INT8 backbone, FP16 head (%(default)s)')
     command.add_argument('--shapes', default='', metavar='HxW',
                          help='one size, or MIN/OPT/MAX where the network leaves it open')
@@ -244,7 +244,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
 def _add_device(command: argparse.ArgumentParser) -> None:
     command.add_argument('--gpu', type=_gpu, default=0, metavar='N',
                          help='as CUDA counts (%(default)s)')
-    command.add_argument('--precision', choices=('auto', 'fp32', 'fp16', 'int8', 'mixed'),
+    command.add_argument('--precision', choices=PRECISION_CHOICES,
                          default='auto', help='of engine tensorrt (%(default)s is fp16)')
 
 

@@ -24,7 +24,7 @@ from ..bags.writer import BagWriter, topic_root
 from ..errors import BagError, EngineError, FrameError, ReplayError
 from ..frame import Segmentation, Wanted
 from ..model.card import load_card, ModelCard
-from ..pipeline import open_pipeline, Pipeline
+from ..pipeline import open_pipeline, Pipeline, segment_one
 from ..serving.stopping import StopSignals
 from ..stats import percentiles
 from ..untrusted.output_files import check_claim, claim_folder
@@ -106,8 +106,7 @@ def _one(recorded: Recorded, done: Replay, pipeline: Pipeline, writer: BagWriter
     where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
     try:
         frame = recorded.frame()
-        pipeline.submit([frame], wanted)
-        (answer,) = pipeline.collect()
+        answer = segment_one(pipeline, frame, wanted)
     except FrameError as error:
         done.bad.append(f'{where}: {error}')
         return done.bad[-1]

@@ -59,7 +59,7 @@ class HostPipeline:
         self._watch = AnswerWatch(card, self.signature, every=True)
         # one frame keeps every core busy: more at once, or in one batch, only make all late
         self.depth = self.batch = 1
-        self.gives_confidence = self.signature.output.kind != 'labels'
+        self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU reads them anywhere
         self._tensor = np.empty(image.shape(0), image.dtype)
         self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
@@ -71,7 +71,7 @@ class HostPipeline:
         :raises EngineError: when confidence is wanted of a model that gives none.
         """
         if wanted.confidence:
-            self._postprocess.check_confidence()
+            self.signature.output.check_confidence()
         self._batches.put(([self._decode(frame) for frame in frames], wanted))
 
     def collect(self) -> list[Segmentation]:

@@ -48,16 +48,6 @@ class Postprocess:
             threshold if output.kind == 'probability' else np.log(threshold / (1 - threshold)))
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
-    def check_confidence(self) -> None:
-        """Refuse to give a confidence that the network does not.
-
-        :raises EngineError: for label outputs.
-        """
-        if self._output.kind == 'labels':
-            raise EngineError(
-                f'output {self._output.name} holds class ids, which have no confidence; switch '
-                f'the confidence off, or export the model with its logits as output')
-
     def __call__(self, answer: npt.NDArray[Any], geometry: Geometry,
                  confidence: bool = False) -> Answer:
         """Label one image.
@@ -68,7 +58,7 @@ class Postprocess:
         grid = self._channels_first(answer)
         size = (geometry.rows.camera, geometry.cols.camera)
         if confidence:
-            self.check_confidence()
+            self._output.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
         labels = output(size, self._dtype)
         sure = output(size) if confidence else None

@@ -22,8 +22,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ..engines import ENGINES
-from ..pipeline import PRECISIONS
+from ..engines import ENGINES, PRECISION_CHOICES
 from .transport.choose import TRANSPORTS
 
 LIVE = 'takes effect at once'
@@ -107,7 +106,7 @@ SETTINGS = (
     Setting('engine', 'auto', 'What runs the network; auto takes the best that works here.',
             UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', 'What TensorRT computes in, auto being fp16; ONNX Runtime runs '
-            'the file as it is, which is auto.', UNCONFIGURED, choices=PRECISIONS),
+            'the file as it is, which is auto.', UNCONFIGURED, choices=PRECISION_CHOICES),
     Setting('gpu', 0, 'Index of the GPU, as CUDA counts; means nothing on the CPU.',
             UNCONFIGURED, high=63),
     Setting('networks', 1, 'Copies of the network at work at once on a GPU: more frames a second '

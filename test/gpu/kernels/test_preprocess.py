@@ -51,8 +51,9 @@ def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
     with device_arrays(memory) as arrays:
         shape = image.shape(len(frames))
         tensor = arrays.room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
-        launch = kernel.launch()
-        kernel.aim(launch, [(f, arrays.send(f.data[:f.size], offset)) for f in frames], tensor)
+        launch = kernel.make_launch()
+        images = [(f, arrays.send(f.data[:f.size], offset)) for f in frames]
+        kernel.set_parameters(launch, images, tensor)
         launch.enqueue(0)
         result = arrays.fetch(tensor, shape, dtype)
     kernel.close()
@@ -90,7 +91,7 @@ def exact(frame, card, net, dtype):
        offset=st.integers(0, 17), seed=st.integers(0, 999))
 def test_any_image_to_any_tensor(memory, encoding, resize, height, width, net, color, layout, pad,
                                  dtype, padding, offset, seed):
-    memory.enter()
+    memory.make_current()
     frame = random_frame(np.random.default_rng(seed), encoding, height, width, padding)
     card = card_of(color, resize, pad)
     (tensor,) = run(memory, card, [frame], net, layout, dtype, offset)

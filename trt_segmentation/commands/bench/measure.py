@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...frame import BYTES_PER_PIXEL, Frame, PLANE_ROWS, Wanted
 from ...memory import Allocate
-from ...pipeline import Pipeline
+from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
@@ -116,8 +116,7 @@ def _for(seconds: float, least: int) -> Iterator[float]:
 
 def _one(pipeline: Pipeline, frame: Frame, wanted: Wanted) -> tuple[float, dict[str, float]]:
     began = perf_counter()
-    pipeline.submit([frame], wanted)
-    (answer,) = pipeline.collect()
+    answer = segment_one(pipeline, frame, wanted)
     took = (perf_counter() - began) * 1e3
     answer.release()
     stages = {stage: ms for stage, ms in answer.timings.items() if stage != 'total'}

@@ -166,12 +166,12 @@ def _answers(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
     import numpy as np
 
     from ...frame import Frame
+    from ...pipeline import segment_one
     answers = []
     for scene in scenes:
         height, width = scene.image.shape[:2]
         data = np.ascontiguousarray(scene.image).reshape(-1)
-        pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
-        (answer,) = pipeline.collect()
+        answer = segment_one(pipeline, Frame(data, 'bgr8', height, width, 3 * width))
         answers.append(replace(answer, labels=answer.labels.copy()))
         answer.release()
     return answers
