@@ -23,13 +23,12 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
+from trt_segmentation.engines import ENGINES, PRECISION_CHOICES
 from trt_segmentation.ros.launch_arguments import camera_names, check_node_arguments
 
 SHARE = Path(__file__).resolve().parent.parent
 PROFILE = ('FASTDDS_DEFAULT_PROFILES_FILE',  # Fast DDS 3: Kilted and later
            'FASTRTPS_DEFAULT_PROFILES_FILE')  # Fast DDS 2: Humble, Jazzy
-PRECISIONS = ['auto', 'fp32', 'fp16', 'int8', 'mixed']
-ENGINES = ['auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu']
 STAYS_DOWN = (0, 2)
 """Exit codes of a node that was told to end, and of one that would not start again either."""
 AS_FILE = 'Not given: what params_file says.'
@@ -49,7 +48,7 @@ ARGUMENTS = [
         'engine', default_value='', choices=['', *ENGINES],
         description=f'What runs the network; auto takes the best that works here. {AS_FILE}'),
     DeclareLaunchArgument(
-        'precision', default_value='', choices=['', *PRECISIONS],
+        'precision', default_value='', choices=['', *PRECISION_CHOICES],
         description=f'What TensorRT computes in; auto is fp16. {AS_FILE}'),
     DeclareLaunchArgument(
         'gpu', default_value='', description=f'Index of the GPU, as CUDA counts. {AS_FILE}'),

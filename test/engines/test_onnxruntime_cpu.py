@@ -22,7 +22,7 @@ COLORS = cube_colors(5)
 
 
 def broken(path, change):
-    """A good network's file with one thing changed."""
+    """Write the file of a good network after one change."""
     model = onnx.load(color_classifier(path, COLORS))
     change(model)
     path.write_bytes(model.SerializeToString())
@@ -145,7 +145,7 @@ def test_identity(tmp_path, change, precision):
 
 
 def test_onnxruntime_writes_no_telemetry(tmp_path):
-    """It keeps an id of the machine in the user's cache folder where telemetry is on."""
+    """With telemetry, ONNX Runtime keeps an id of the machine in the user's cache folder."""
     path = color_classifier(tmp_path / 'net.onnx', COLORS)
     code = ('from pathlib import Path; from trt_segmentation.engines.onnxruntime_cpu import '
             f'open_session; open_session(Path({str(path)!r}), 1)')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is read out of TensorRT's own descriptions of an engine."""
+"""Read layers and memory from TensorRT's descriptions of an engine."""
 
 import json
 

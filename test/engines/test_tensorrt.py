@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""engines/tensorrt.py run whole, on a simulated TensorRT that computes on the CPU."""
+"""Run all of engines/tensorrt.py on a simulated TensorRT that computes on the CPU."""
 
 import ctypes
 from dataclasses import replace
@@ -23,7 +23,7 @@ SHAPES = ('64x96/64x96/128x192', '1/2/4')
 
 
 class Memory:
-    """Allocates aligned host memory and knows what has not been given back."""
+    """Allocates aligned host memory. ``blocks`` has the memory that is not freed yet."""
 
     def __init__(self):
         self.blocks = {}
@@ -40,7 +40,7 @@ class Memory:
 
 @pytest.fixture
 def trt():
-    """The package's TensorRT modules, bound to the simulation."""
+    """Import the package's TensorRT modules with the simulation."""
     with simulated_tensorrt.imported():
         from trt_segmentation.builder import build, open_engine
         from trt_segmentation.engines import tensorrt
@@ -77,7 +77,7 @@ def engine(trt, card, memory):
 
 
 def run(engine, memory, image):
-    """Network output for an image: (n, 3, 64, 96) float32, through addresses alone."""
+    """Return the network output for an image, (n, 3, 64, 96) float32."""
     tensor = memory.allocate(image.nbytes)
     ctypes.memmove(tensor, np.ascontiguousarray(image).ctypes.data, image.nbytes)
     shape = engine.output_shape(len(image))
@@ -143,9 +143,9 @@ def test_second_output_gets_memory_of_its_own(trt, tmp_path, card, memory):
     image = noise(1)
     np.testing.assert_allclose(run(engine, memory, image), expected(path, image), atol=1e-4)
     sizes = [len(block) - 256 for block in memory.blocks.values()]
-    assert sizes.count(CLASSES * 64 * 96 * 4) == 2      # the output here, aux in the engine
+    assert sizes.count(CLASSES * 64 * 96 * 4) == 2      # the test's output, and the engine's aux
     engine.close()
-    assert len(memory.blocks) == 2      # the test's own
+    assert len(memory.blocks) == 2      # the input and the output of the test
 
 
 def test_batch_outside_every_profile_names_them(engine):
@@ -226,12 +226,12 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
-    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))      # has none to keep
+    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # none to keep
 
 
 @pytest.fixture
 def rtx(card, memory, tmp_path, monkeypatch):
-    """Starts engines of a TensorRT-RTX on one cache; ``lines`` has what was logged."""
+    """Start engines of TensorRT-RTX with one cache; ``lines`` has the log lines."""
     monkeypatch.setattr(simulated_tensorrt, 'COMPILED', [])
     lines = []
     with simulated_tensorrt.imported(rtx=True):
@@ -253,7 +253,7 @@ def rtx(card, memory, tmp_path, monkeypatch):
 
 
 def run_all(rtx, *counts):
-    """Run a new engine on batches and close it; shapes that had to be compiled for."""
+    """Run a new engine on batches and close it. Return the batch sizes that it compiled for."""
     simulated_tensorrt.COMPILED.clear()
     engine = rtx.start()
     for count in counts:
@@ -270,12 +270,12 @@ def test_kernels_are_compiled_at_the_first_start_only(rtx):
     first = kept.stat()
     assert run_all(rtx, 1, 2) == []
     assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
-    assert run_all(rtx, 4, 2) == [4]        # what is new is added to what was known
+    assert run_all(rtx, 4, 2) == [4]        # new kernels are added to the kept ones
     assert run_all(rtx, 1, 2, 4) == []
 
 
 def test_kernels_are_kept_though_the_process_is_killed(rtx):
-    run(rtx.start(), rtx.memory, noise(1))      # and never closed
+    run(rtx.start(), rtx.memory, noise(1))      # the engine is never closed
     assert run_all(rtx, 1) == []
 
 

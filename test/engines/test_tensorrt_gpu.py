@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole GPU pipeline on a simulated TensorRT that computes on the GPU, against the host's."""
+"""Compare the GPU pipeline with the host's, on a simulated TensorRT that uses the GPU."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def on_gpu(monkeypatch):
 
 
 def frames(count, seed=0):
-    # at the network's size: a resize is exact on the GPU and rounded to uint8 on the host, and
-    # what that moves is test/gpu's matter
+    # Frames of the network's size, because the GPU and the host round a resize differently. The
+    # tests in test/gpu check resizes.
     rng = np.random.default_rng(seed)
     return [Frame(rng.integers(0, 256, 64 * 96 * 3, np.uint8), 'bgr8', 64, 96, 288)
             for _ in range(count)]
@@ -57,8 +57,8 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
             pipeline.submit(given)
             host.submit(given)
             for segmentation, expected in zip(pipeline.collect(), host.collect(), strict=True):
-                # sums in another order move a logit by 1e-5: pixels where two classes tie may
-                # flip, and noise has few of those
+                # Sums in another order change a logit by 1e-5. A pixel with two almost equal
+                # logits may get the other class. Noise has few such pixels.
                 assert np.mean(segmentation.labels != expected.labels) < 0.001
                 segmentation.release()
         assert pipeline.uses_graph == graph

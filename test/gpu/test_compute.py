@@ -13,7 +13,7 @@ from trt_segmentation.gpu.compute import cut_into_runs, run_sizes
 
 
 def engine(takes, batch=None):
-    """An engine of which only the batches it takes are known."""
+    """Make an engine that only says which batches it takes."""
     return SimpleNamespace(takes=takes, signature=SimpleNamespace(
         input=SimpleNamespace(batch=batch)))
 

@@ -43,13 +43,13 @@ def open_gpu(card, **settings):
 
 
 def blocks(rng, height, width, classes=8):
-    """A label map of large blocks, whose insides survive any resize."""
+    """Make a label map of large blocks. A resize changes only the borders of the blocks."""
     coarse = rng.integers(0, classes, (-(-height // 16), -(-width // 16)))
     return np.kron(coarse, np.ones((16, 16), int))[:height, :width]
 
 
 def segment(pipeline, frames, wanted=ALL):
-    """Submit, collect and copy: the arrays belong to the pipeline."""
+    """Submit, collect, and copy the arrays, because they belong to the pipeline."""
     pipeline.submit(frames, wanted)
     copies = []
     for segmentation in pipeline.collect():
@@ -68,10 +68,10 @@ def check_like_host(host, frames, results, wanted=ALL):
         assert (overlay is None) == (theirs.overlay is None)
         assert (confidence is None) == (theirs.confidence is None)
         if overlay is not None:
-            # the host's kernel decodes YUV in whole numbers
+            # the host decodes YUV with whole numbers
             assert (np.abs(overlay.astype(int) - theirs.overlay)[same] <= 1).all()
         if confidence is not None:
-            # the host rounds the resized image to whole levels
+            # the host rounds the resized image to whole levels of color
             assert (np.abs(confidence.astype(int) - theirs.confidence)[same] <= 24).mean() >= 0.99
 
 
@@ -128,7 +128,7 @@ def test_batches_of_cameras_of_different_size(tmp_path, memory):
         card = color_card(color_classifier(tmp_path / f'{batch}.onnx', PALETTE, height=48,
                                            width=64, batch=batch), PALETTE)
         host, pipeline = HostPipeline(card), open_gpu(card, max_batch=8)
-        assert pipeline.batch == (batch or 1)  # a session keeps to one
+        assert pipeline.batch == (batch or 1)  # an ONNX Runtime session takes only one size
         rng = np.random.default_rng(2)
         for count in (1, 4, 2, 20, 3, 7, 1):
             frames = [painted(blocks(rng, *rng.integers(40, 200, 2)), PALETTE)
@@ -181,7 +181,7 @@ def test_submit_and_collect_in_two_threads(pipeline):
 def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
     labels = blocks(np.random.default_rng(5), 96, 128)
     frame = painted(labels, PALETTE)
-    for _ in range(2):  # until every network has had a frame, and a slot its memory
+    for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
         ((expected, *_),) = segment(pipeline, [frame])
     buffer = pipeline.inputs.take(100)
     buffer.reallocate(frame.size + 57)
@@ -233,7 +233,7 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
         for frame in frames:
             segment(pipeline, [frame] * count, Wanted())
     said = [r.getMessage() for r in caplog.records]
-    assert 'CUDA graph' not in caplog.text  # two images are two runs of the graph of one
+    assert 'CUDA graph' not in caplog.text  # two images are two runs of a graph for one
     assert len([line for line in said if 'image 0 outputs' in line and 'grown from' in line]) == 2
     caplog.clear()
     for _ in range(6):
@@ -317,7 +317,7 @@ def test_without_a_graph_the_segmentations_are_the_same(card, pipeline):
 
 def test_what_cannot_be_captured_is_enqueued_and_said_once(card, memory, caplog):
     class Waits:
-        """Waits for the stream in every run, which no capture allows."""
+        """An engine that waits for its stream in every run. CUDA cannot capture this."""
 
         def __init__(self, *args):
             self._engine = open_cuda(*args)
@@ -352,8 +352,8 @@ def test_a_step_on_the_cpu_prevents_the_graph_and_nothing_else(tmp_path, memory,
     model = onnx.load(path)
     (output,) = model.graph.output
     model.graph.node[-1].output[0] = 'before'
-    # ONNX Runtime has no CUDA kernel for it, so that data goes to the host and back; it only
-    # rises, so that the largest logit stays the largest
+    # ONNX Runtime has no CUDA kernel for Sinh, so the data goes to the host and back. Sinh keeps
+    # the order of the logits.
     model.graph.node.append(onnx.helper.make_node('Sinh', ['before'], [output.name]))
     onnx.save(model, path)
     card = color_card(path, PALETTE)
@@ -457,7 +457,7 @@ def test_frames_decoded_on_the_cpu_are_no_longer_received_uncached(card, memory)
 def test_memory_allocated_here_is_read_without_a_copy_and_goes_back_by_itself(pipeline):
     labels = blocks(np.random.default_rng(14), 96, 128)
     frame = painted(labels, PALETTE)
-    for _ in range(2):  # until every network has had a frame, and a slot its memory
+    for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
         ((expected, *_),) = segment(pipeline, [frame])
     memory = pipeline.allocate(frame.size + 61)
     address = memory.address
@@ -473,7 +473,7 @@ def test_memory_allocated_here_is_read_without_a_copy_and_goes_back_by_itself(pi
     assert pipeline.memory.pinned_bytes == held
     assert lent.holders == 1
     del placed
-    for _ in range(pipeline.depth + 1):  # the slots have the frame until their next
+    for _ in range(pipeline.depth + 1):  # a slot holds a frame until its next batch
         segment(pipeline, [frame], Wanted())
     assert lent.holders == 0
 
@@ -523,7 +523,7 @@ frame = painted(np.full((40, 60), 3), palette)
 pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=GpuSettings(graph=False))
 pipeline.submit([frame])
 pipeline.collect()[0].release()
-# the next batch's kernels read and write where nothing is
+# the kernels of the next batch access an address without memory
 for slot in pipeline._ring.slots:
     for work in slot.works.values():
         work.key = None
@@ -552,7 +552,7 @@ for _ in range(2):
 
 
 def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
-    """In a process of its own, which has to end by itself and without a crash."""
+    """The error happens in another process, which must end by itself and without a crash."""
     script = tmp_path / 'sticky.py'
     script.write_text(STICKY)
     done = subprocess.run(
@@ -565,7 +565,7 @@ def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
 def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, caplog):
     path = color_classifier(tmp_path / 'm.onnx', PALETTE[:2], height=48, width=64, kind='sigmoid')
     model = onnx.load(path)
-    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not say it
+    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not show a sigmoid
     model.graph.node[-1].output[0] = 'score'
     for op, inputs, name in (('Neg', ['score'], 'minus'), ('Exp', ['minus'], 'power'),
                              ('Add', ['power', 'one'], 'sum'), ('Reciprocal', ['sum'], 'logits')):

@@ -116,8 +116,7 @@ class TensorRtEngine:
         self._allocate, self._free = allocate, free
         self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
         self._runtime: Any = trt.Runtime(self._log)
-        # The node must open its engine before it spins: TensorRT 10.3 holds Python's lock for the
-        # whole call.
+        # Call this before the node spins: TensorRT 10.3 holds Python's lock (GIL) all the time.
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
         if self._engine is None:
             raise EngineError(f'{LIBRARY} cannot load the plan: {self._log.take_reason()}')
@@ -183,8 +182,8 @@ class TensorRtEngine:
     def _context(self, count: int) -> Any:
         """Return the context for a batch size.
 
-        All contexts share one block of activations. They can, because their runs follow each
-        other on one stream.
+        All contexts share one block of activations, because their runs follow each other on one
+        stream.
         """
         if count in self._contexts:
             return self._contexts[count]

@@ -32,7 +32,9 @@ WARM_UP = 3
 
 
 class Compute:
-    """Prepares batches. One thread at a time, with the GPU's context current.
+    """Prepares batches.
+
+    Only one thread at a time may call the methods, with the GPU's context current.
 
     The network is captured into a CUDA graph once for every slot and run size, with the slot's own
     tensors. The kernels before and after the network are not in that graph, for two reasons. They

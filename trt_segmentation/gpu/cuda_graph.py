@@ -54,7 +54,7 @@ class Mark:
         return True
 
     def wait(self) -> None:
-        """Wait in the calling thread until the GPU reaches the mark. Other threads can run."""
+        """Wait until the GPU reaches the mark. Python's lock (GIL) is released meanwhile."""
         call(driver.cuEventSynchronize, self.event)
 
     def ms_since(self, earlier: Mark) -> float:

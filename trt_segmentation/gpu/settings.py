@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a GPU pipeline."""
+"""Settings of a GPU pipeline. This file imports without CUDA."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The slots of one pipeline, and who has each of them."""
+"""The slots of one pipeline: free, taken, pending or lent."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PATIENCE = 5.0
 class SlotRing:
     """Hands slots out and takes them back; any thread may call every method.
 
-    A slot is free, then taken by submit, then pending until collect, then lent until the last of
-    its segmentations is released, and then free again.
+    submit takes a free slot. The slot is pending until collect. Then the slot is lent until the
+    last of its segmentations is released. Then it is free again.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class SlotRing:
             self._changed.notify_all()
 
     def record_fatal_error(self, error: GpuError) -> None:
-        """From now on, refuse all work because of a sticky GPU error."""
+        """Record a sticky GPU error. The ring refuses all work from now on."""
         self._fatal_error = error
 
     def close(self) -> bool:
@@ -117,7 +117,7 @@ class SlotRing:
             return True
 
     def check_usable(self) -> None:
-        """Refuse to go on after the end.
+        """Refuse all work after the pipeline has ended.
 
         :raises EngineError: if the pipeline is closed, or a sticky GPU error ended it.
         """

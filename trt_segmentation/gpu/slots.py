@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Slots: memory for batches in flight. It is allocated once and used again and again."""
+"""Slots: memory for batches in flight, allocated once and used for many batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALIGNED = 256
 
 
 class Region:
-    """Memory on the GPU, or pinned on the host. It grows to its largest content.
+    """Memory on the GPU, or pinned memory on the host. It grows when its content grows.
 
     :param what: the content, for log messages.
     :param pinned: whether the memory is pinned on the host.
@@ -111,7 +111,7 @@ class Lane:
         self.upload = (self.image, address, read.size)
 
     def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
-        """Make room for the wanted outputs. All planes lie in one block, one behind the other.
+        """Make room for the wanted outputs. All outputs lie one behind the other in one block.
 
         One block needs only one download. Each copy costs about 10 µs besides its bytes.
 
@@ -196,6 +196,8 @@ class Slot:
     :param blocking: see :class:`.cuda_graph.Mark`, for the mark that ends the batch.
     :param engine: the network of the slot's batches.
     :param stream: the stream that the network was opened with.
+    :ivar uploading: the mark at the beginning of the upload.
+    :ivar done: the mark after the download, which ends the batch.
     :ivar count: images of the present batch.
     :ivar lent: segmentations of the batch that are not released yet.
     :ivar staged_ms: milliseconds that the frames took to get into pinned memory.
@@ -215,7 +217,7 @@ class Slot:
         self.works: dict[int, Work] = {}
         self.work: Work
         self.lanes: list[Lane] = []
-        self.begun, self.done = Mark(), Mark(blocking)
+        self.uploading, self.done = Mark(), Mark(blocking)
         self.count = 0
         self.lent = 0
         self.staged_ms = 0.0
@@ -244,7 +246,7 @@ class Slot:
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        self.begun.close()
+        self.uploading.close()
         self.done.close()
 
 

@@ -11,7 +11,9 @@ from .slots import Slot
 
 
 class Streams:
-    """The streams of one pipeline. One thread at a time, with the GPU's context current.
+    """The streams of one pipeline.
+
+    Only one thread at a time may call the methods, with the GPU's context current.
 
     ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
     network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
@@ -30,7 +32,7 @@ class Streams:
 
     def enqueue_upload(self, slot: Slot) -> None:
         """Enqueue the upload of a slot's frames."""
-        slot.begun.record(self.up)
+        slot.uploading.record(self.up)
         for lane in slot.lanes[:slot.count]:
             if lane.upload is not None:
                 call(driver.cuMemcpyHtoDAsync, *lane.upload, self.up)
@@ -80,8 +82,8 @@ class Streams:
 def stage_times(slot: Slot) -> dict[str, float]:
     """Return the milliseconds of each stage of a slot's finished batch."""
     runs = slot.work.runs
-    total = slot.done.ms_since(slot.begun)
-    stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.begun)}
+    total = slot.done.ms_since(slot.uploading)
+    stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}
     stages['preprocess'] = sum(run.preprocessed.ms_since(run.preprocessing) for run in runs)
     stages['inference'] = sum(run.inferred.ms_since(run.inferring) for run in runs)
     stages['postprocess'] = sum(run.postprocessed.ms_since(run.postprocessing) for run in runs)

@@ -24,7 +24,7 @@ from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess,
 GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
 NEAR = 1e-3
-"""Logits that differ by less may be ordered either way: float32 against float64."""
+"""The kernel (float32) and the oracle (float64) may order closer logits differently."""
 
 
 def card_of(classes, resize='stretch', threshold=0.5):
@@ -40,7 +40,7 @@ def camera_frame(rng, height, width, encoding='bgr8'):
 
 
 def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
-    """(labels, confidence or None, overlay) of every image, from poisoned memory."""
+    """Return (labels, confidence or None, overlay) of every image, from poisoned memory."""
     channels = {'nchw': 1, 'nhwc': 3}.get(layout)
     output = NetworkOutput('out', kind, layout, str(tensor.dtype),
                           tensor.shape[channels] if channels else 1)
@@ -68,7 +68,10 @@ def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
 
 
 def check_labels(labels, values, seen):
-    """≥ 99.9 % are the oracle's winner, the rest as good as tied with it, the unseen unlabelled.
+    """Check that 99.9 % of the labels are the oracle's.
+
+    The logits of the other labels must be almost as large as the oracle's. Pixels that the
+    network does not see must be unlabelled.
 
     :param values: (classes, height, width) float64 logits at camera size.
     """
@@ -134,7 +137,7 @@ def test_real_sizes_agree_with_the_host(current, camera, grid, dtype):
     host = HostPostprocess(output, 19, 0.5)(logits[0], fit('stretch', camera, net), True)
     differs = labels != host.labels
     assert differs.mean() <= 1e-3
-    # where they differ the two were nearly tied, so both are about as sure as each other
+    # labels differ only if two logits are almost equal, so the confidences are almost equal too
     assert (np.abs(confidence.astype(int) - host.confidence) <= 1).all()
     expected = blend(decode(frame).bgr(), labels, card.palette, 0.5)
     assert (np.abs(overlay.astype(int) - expected) <= 1).all()
@@ -176,7 +179,7 @@ def test_what_is_not_finite_is_read_as_the_host_reads_it(current, camera, dtype)
 def test_labels_of_the_network(memory, camera, net, grid, resize, layout, dtype, classes, seed):
     memory.make_current()
     rng = np.random.default_rng(seed)
-    # some are no class of the card
+    # some ids are no class of the card
     ids = rng.integers(-2 if np.dtype(dtype).kind in 'if' else 0, 120, (1, *grid)).astype(dtype)
     frame, card = camera_frame(rng, *camera), card_of(classes, resize)
     tensor = {'nchw': ids[:, None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
@@ -197,7 +200,7 @@ def test_one_channel_agrees_with_the_host(current, kind, layout, threshold):
     grid = rng.normal(0, 2, (1, 12, 14)).astype('float32')
     if kind == 'probability':
         grid = 1 / (1 + np.exp(-grid))
-        grid[0, 5, 5] = 1.01            # a bit beyond, as resizing within a network leaves it
+        grid[0, 5, 5] = 1.01            # a little above 1, as after a resize within a network
     grid[0, 3, 3] = np.nan
     tensor = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
     frame, card = camera_frame(rng, *camera), card_of(2, 'crop', threshold)

@@ -8,7 +8,7 @@
 // -D OUTPUT=float|half_bits|int|...: type of the network output's elements
 // -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
 //     PROBABILITIES are logits after a softmax; PROBABILITY is one channel after a sigmoid.
-// -D COL_STRIDE=n: elements from column to column, if this is known at compile time
+// -D COL_STRIDE=n: elements from column to column; without it the kernel reads a parameter
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether a confidence may be wanted
 // -D ROWS=n: rows of a thread   -D UNROLL=n: classes whose logits a thread loads at once
@@ -80,7 +80,7 @@ __device__ __forceinline__ float blend(float a, float b, float t)
     return fmaf(b, t, a * (1.0f - t));
 }
 
-// A position between two cell centres: the cell before it, the cell after it, and the fraction.
+// A position between two cell centres: the cells before and after it, and how far it lies between.
 struct Place {
     int low, high;
     float t;
@@ -160,8 +160,8 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
 }
 
 // The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
-// Multiplying by zero is cheaper than selecting two cells, because the multiplications overlap with
-// the comparisons of logits.
+// Multiplying by zero is cheaper than selecting two cells: the multiplications overlap with the
+// comparisons of logits.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell
@@ -311,8 +311,8 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// The cell whose label a pixel gets. Whole numbers, so that no rounding moves a pixel between two
-// cells.
+// Return the cell whose label a pixel gets. Whole numbers avoid rounding, which could move a pixel
+// to another cell.
 __device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
                                     int size)
 {

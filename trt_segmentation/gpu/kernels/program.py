@@ -63,7 +63,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
     :raises EngineError: with the compiler's log.
     """
     folder = folder or cache_folder()
-    text = '\0'.join([source(file), arch, str(driver_version()), str(IMAGES),
+    text = '\0'.join([source(file), arch, str(newest_cuda()), str(IMAGES),
                       *(f'{name}={value}' for name, value in sorted(defines.items()))])
     path = folder / f'{Path(file).stem}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.cubin'
     kept, _ = trusted(path)
@@ -85,7 +85,7 @@ def cache_folder() -> Path:
     return user_cache() / 'cubins'
 
 
-def driver_version() -> int:
+def newest_cuda() -> int:
     """Return the newest CUDA version that the driver knows; 13000 means 13.0."""
     return int(call(driver.cuDriverGetVersion))
 
