@@ -27,6 +27,7 @@ from report import FigureReport, run
 
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.settings import GpuSettings
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
@@ -113,15 +114,16 @@ def report_network(report: FigureReport, name: str, found: dict[str, dict[str, A
 
 def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) -> None:
     """Measure variants of the pipeline."""
-    variants: dict[str, dict[str, Any]] = {
-        'timed wait': {}, 'blocking': {'wait': 'block'}, 'spinning': {'wait': 'spin'},
-        'mapped memory': {'memory': 'mapped'}, 'write-combined input': {'write_combined': True},
-        'no graph': {'graph': False}, 'two networks': {'networks': 2},
-        'three networks': {'networks': 3}}
-    # the first network measured in a process is up to 7 % faster than later ones (LaunchGraph)
+    variants = {
+        'timed wait': GpuSettings(), 'blocking': GpuSettings(wait='block'),
+        'spinning': GpuSettings(wait='spin'), 'mapped memory': GpuSettings(memory='mapped'),
+        'write-combined input': GpuSettings(write_combined=True),
+        'no graph': GpuSettings(graph=False), 'two networks': GpuSettings(networks=2),
+        'three networks': GpuSettings(networks=3)}
+    # the first network measured in a process is up to 7 % faster than the later ones: LaunchGraph
     GpuPipeline(card, OnnxRuntimeCuda).close()
-    for variant, options in variants.items():
-        pipeline = GpuPipeline(card, OnnxRuntimeCuda, **options)
+    for variant, settings in variants.items():
+        pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=settings)
         frames = frames_in(pipeline, pictures(6))
         took, parts = latency(pipeline, frames, seconds)
         report.add(f'{name}: {variant}, p50', median(took), 'ms')
@@ -130,11 +132,11 @@ def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) 
             report.add(f'{name}: {variant}, {stage}', parts[stage], 'ms')
         report.add(f'{name}: {variant}', rate(pipeline, frames, seconds, pipeline.depth),
                    'frames/s')
-        if options.keys() <= {'wait'}:
+        if settings == GpuSettings(wait=settings.wait):
             share, late = core_share(pipeline, frames, seconds)
             report.add(f'{name}: {variant}, of a core at 30 Hz', share * 100, '%')
             report.add(f'{name}: {variant}, p50 at 30 Hz', late, 'ms')
-        if 'write_combined' in options:
+        if settings.write_combined:
             _, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
             report.add(f'{name}: {variant}, copy into it', parts['stage'], 'ms')
         pipeline.close()

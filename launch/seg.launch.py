@@ -26,9 +26,8 @@ from launch.launch_description_entity import LaunchDescriptionEntity
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from trt_segmentation.engines import ENGINES
+from trt_segmentation.engines import ENGINES, PRECISION_CHOICES
 from trt_segmentation.installed.files import PROFILES
-from trt_segmentation.pipeline import PRECISIONS
 from trt_segmentation.ros.launch_arguments import camera_names, check_node_arguments
 
 SHARE = Path(__file__).resolve().parent.parent
@@ -54,7 +53,7 @@ ARGUMENTS = [
         description='Library that runs the network. auto chooses the best one that works on this '
                     f'machine. {AS_FILE}'),
     DeclareLaunchArgument(
-        'precision', default_value='', choices=['', *PRECISIONS],
+        'precision', default_value='', choices=['', *PRECISION_CHOICES],
         description=f'Number format in which TensorRT computes. auto means fp16. {AS_FILE}'),
     DeclareLaunchArgument(
         'gpu', default_value='',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays on the GPU for tests: each exactly as large as what it holds, poisoned where written."""
+"""Arrays on the GPU for tests. Memory for outputs is poisoned before a kernel writes it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ POISON = 0xA5
 
 
 class DeviceArrays:
-    """Allocates on the current GPU and frees all at the end."""
+    """Allocates arrays on the current GPU, each of its exact size, and frees all of them."""
 
     def __init__(self, memory):
         self._memory = memory
         self._addresses = []
 
     def send(self, array, offset=0):
-        """Address of a copy of an array's bytes, that many bytes after an aligned one."""
+        """Copy an array to ``offset`` bytes after an aligned address; return its address."""
         data = np.ascontiguousarray(array).view(np.uint8).reshape(-1)
         address = self.room(data.nbytes + offset) + offset
         call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
         return address
 
     def room(self, nbytes):
-        """Address of poisoned memory."""
-        address = self._memory.on_device(nbytes)
+        """Allocate poisoned memory; return its address."""
+        address = self._memory.allocate_on_device(nbytes)
         self._addresses.append(address)
         call(driver.cuMemsetD8, address, POISON, nbytes)
         return address
 
     def fetch(self, address, shape, dtype):
-        """Wait for the GPU and copy an array back."""
+        """Wait for the GPU, and copy an array from it."""
         array = np.empty(shape, dtype)
         self._memory.synchronize()
         call(driver.cuMemcpyDtoH, array.ctypes.data, address, array.nbytes)

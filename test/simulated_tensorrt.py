@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stand-in for ``import tensorrt`` that runs networks with ONNX Runtime.
 
-TensorRT cannot run on any machine this project is tested on. This has the part of its API that
-the package uses, and test_simulated_tensorrt.py holds every class, method, argument and enum of
-it against the real ``tensorrt_rtx``. It reads and writes the addresses it is given, on the CPU or,
-with ``PROVIDER = 'cuda'``, on the GPU and the caller's stream, and refuses what TensorRT refuses:
-wrong shapes, missing addresses, too little memory, plans that are none.
+TensorRT cannot run on any machine on which this project is tested. This module has the part of
+TensorRT's API that the package uses. test_simulated_tensorrt.py compares each class, method,
+argument and enum with the real ``tensorrt_rtx``. The simulation reads and writes the given
+addresses on the CPU. With ``PROVIDER = 'cuda'`` it uses the GPU and the caller's stream. As
+TensorRT does, it refuses wrong shapes, missing addresses, too little memory and damaged plans.
 
-It is a TensorRT unless imported as a TensorRT-RTX, which has runtime configs and keeps the kernels
-it compiles in a runtime cache.
+The module simulates TensorRT, or TensorRT-RTX if it is imported so. TensorRT-RTX has runtime
+configs, and it keeps compiled kernels in a runtime cache.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ import onnxruntime
 __version__ = '10.13.0'
 PROVIDER = 'cpu'
 ACTIVATIONS = 4096
-"""Bytes of device memory every simulated engine asks for."""
+"""Bytes of GPU memory that every simulated engine needs."""
 
 ENVIRONMENT = 'GPU and driver of the test'
-"""What kernels are compiled for; a runtime cache of another is refused."""
+"""Kernels are compiled for this environment. A runtime cache of another one is refused."""
 
 COMPILED: list[tuple[int, ...]] = []
-"""Input shapes that kernels had to be compiled for, in order."""
+"""Input shapes for which kernels were compiled, in order."""
 
 _MAGIC = b'simulated plan\n'
 
@@ -56,11 +56,6 @@ class ILogger:
 
 
 class IProgressMonitor:
-    def __init__(self) -> None:
-        pass
-
-
-class IProfiler:
     def __init__(self) -> None:
         pass
 
@@ -447,8 +442,6 @@ class IExecutionContext:
                  kernels: IRuntimeCache | None = None) -> None:
         self.engine = engine
         self._kernels = kernels
-        self.profiler: IProfiler | None = None
-        self.enqueue_emits_profile = False
         self._managed = strategy is ExecutionContextAllocationStrategy.USER_MANAGED
         self._memory = 0
         self._profile = -1
@@ -479,13 +472,13 @@ class IExecutionContext:
     def infer_shapes(self) -> list[str]:
         missing = [n for n in self.engine._input_names if n not in self._shapes]
         if not missing:
-            # on the CPU, whatever the provider: only the shapes are wanted
+            # always on the CPU, because only the shapes are needed
             session = onnxruntime.InferenceSession(
                 self.engine._model.SerializeToString(), providers=['CPUExecutionProvider'])
             feeds = {n: np.zeros(self._shapes[n], _numpy(self.engine.get_tensor_dtype(n)))
                      for n in self.engine._input_names}
-            for output, answer in zip(session.get_outputs(), session.run(None, feeds)):
-                self._shapes[output.name] = Dims(answer.shape)
+            for output, values in zip(session.get_outputs(), session.run(None, feeds)):
+                self._shapes[output.name] = Dims(values.shape)
         return missing
 
     def get_tensor_shape(self, name: str) -> Dims:
@@ -506,9 +499,6 @@ class IExecutionContext:
         self._compile()
         session = self.engine._session(stream_handle)
         (self._run_cuda if PROVIDER == 'cuda' else self._run_cpu)(session)
-        if self.enqueue_emits_profile:
-            for node in self.engine._model.graph.node:
-                self.profiler.report_layer_time(node.name, 0.5)  # type: ignore[union-attr]
         return True
 
     def _compile(self) -> None:
@@ -527,8 +517,8 @@ class IExecutionContext:
 
     def _run_cpu(self, session: Any) -> None:
         feeds = {n: self._memory_of(n) for n in self.engine._input_names}
-        for output, answer in zip(session.get_outputs(), session.run(None, feeds)):
-            self._memory_of(output.name)[...] = answer
+        for output, values in zip(session.get_outputs(), session.run(None, feeds)):
+            self._memory_of(output.name)[...] = values
 
     def _run_cuda(self, session: Any) -> None:
         binding = session.io_binding()
@@ -548,9 +538,9 @@ LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.builder
 
 @contextmanager
 def imported(rtx: bool = False) -> Iterator[None]:
-    """Import the package's TensorRT modules anew with this in TensorRT's place, for a while.
+    """Import the package's TensorRT modules again, with this module in TensorRT's place.
 
-    :param rtx: whether it is a TensorRT-RTX, told as in reality by what the module has.
+    :param rtx: whether to simulate TensorRT-RTX. The package knows it by its attributes.
     """
     names = ('tensorrt', *LOADED_WITH_IT)
     before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
@@ -574,7 +564,7 @@ def imported(rtx: bool = False) -> Iterator[None]:
 
 
 def _forget_attributes() -> None:
-    # `from package import module` takes the package's attribute before it asks sys.modules
+    # `from package import module` first looks at the package's attribute, then at sys.modules
     for name in LOADED_WITH_IT:
         package, _, child = name.rpartition('.')
         if package in sys.modules and hasattr(sys.modules[package], child):

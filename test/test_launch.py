@@ -23,8 +23,7 @@ pytest.importorskip('launch_ros', reason='launch_ros comes with a ROS install')
 
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 
-from trt_segmentation.engines import ENGINES
-from trt_segmentation.pipeline import PRECISIONS
+from trt_segmentation.engines import ENGINES, PRECISION_CHOICES
 from trt_segmentation.street import CONDITIONS
 
 ROOT = Path(__file__).parents[1]
@@ -84,7 +83,7 @@ def test_every_argument_is_described_and_its_default_is_a_choice(
 
 def test_choices_are_the_codes() -> None:
     assert arguments(load('seg'))['engine'].choices == ['', *ENGINES]
-    assert arguments(load('seg'))['precision'].choices == ['', *PRECISIONS]
+    assert arguments(load('seg'))['precision'].choices == ['', *PRECISION_CHOICES]
     assert arguments(load('demo'))['condition'].choices == [*CONDITIONS, 'tour']
 
 

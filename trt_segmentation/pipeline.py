@@ -1,34 +1,33 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two calls every pipeline has, and which one to open."""
+"""The interface of every pipeline, and the choice of the pipeline to open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .engines import ENGINES, Identity
+from .engines import ENGINES, Identity, PRECISION_CHOICES
 from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
+from .gpu.settings import GpuSettings
 from .memory import Allocate
 from .model.card import ModelCard
 
-PRECISIONS = ('auto', 'fp32', 'fp16', 'int8', 'mixed')
-"""What a pipeline can be asked to compute in."""
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How TensorRT engines are built and kept; means nothing to other engines.
+    """How TensorRT engines are built and kept. Other engines ignore these settings.
 
-    :param cache: folder they are kept in; '' for trt_segmentation in the XDG cache folder.
-    :param workspace: bytes of scratch memory a layer may use.
-    :param level: 0 to 5; how long to look for fast kernels.
+    :param cache: folder of the built engines. Empty: trt_segmentation in the XDG cache folder.
+    :param workspace: bytes of scratch memory that a layer may use.
+    :param level: 0 to 5; at a higher level TensorRT searches longer for fast kernels.
     """
 
     cache: str = ''
@@ -37,98 +36,116 @@ class EngineSettings:
 
 
 class Pipeline(Protocol):
-    """Camera bytes in, segmentations out, in the order they went in.
+    """Turns camera bytes into segmentations. They come out in the order of the frames.
 
-    One thread calls :meth:`submit`, one (the same or another) calls :meth:`collect`.
+    One thread calls :meth:`submit`. One thread, the same or another, calls :meth:`collect`.
     """
 
     identity: Identity
     card: ModelCard
     alpha: float
-    """Weight of the class colours in the overlay, 0 to 1; may be set from any thread."""
+    """Weight of the class colours in the overlay, 0 to 1. Any thread may set it."""
     palette: npt.NDArray[np.uint8]
-    """(classes, 3) uint8 RGB, the overlay's colours; may be set from any thread."""
+    """(classes, 3) uint8 RGB, the colours of the overlay. Any thread may set it."""
 
     @property
     def depth(self) -> int:
-        """Batches worth having between submit and collect at once; 1 where nothing is gained."""
+        """Batches that should be between submit and collect at once; 1 if more gain nothing."""
 
     @property
     def batch(self) -> int:
-        """Frames of one batch that pay; 1 where a batch takes as long as its frames in turn."""
+        """The most frames that a batch should have; 1 if larger batches gain no time."""
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether Wanted.confidence may be asked for; not of a model that gives class ids."""
+        """Whether a confidence may be wanted. A model that gives class ids has none."""
 
     @property
     def allocate(self) -> Allocate | None:
-        """Memory that frames are read from without a copy; None where any memory will do.
+        """Allocates memory from which frames are read without a copy; None if any memory will do.
 
-        It has to be given up, with all that refers to it, before :meth:`close`.
+        The caller must drop this memory, and everything that refers to it, before :meth:`close`.
         """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
-        """Start a batch; the frames' bytes must stay as they are until it is collected.
+        """Start a batch. The bytes of the frames must not change until it is collected.
 
-        :raises FrameError: when a frame cannot be decoded here; nothing is pending then.
-        :raises EngineError: when the engine failed; nothing of the batch is pending then.
+        :raises FrameError: if a frame cannot be decoded here. Nothing is pending then.
+        :raises EngineError: if the engine failed. Nothing of the batch is pending then.
         """
 
     def collect(self) -> list[Segmentation]:
-        """Wait for the oldest batch and return its answers, one a frame, in order.
+        """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
-        :raises EngineError: when the engine failed on it; the batch is gone then.
+        :raises EngineError: if the engine failed on the batch. The batch is gone then.
         """
 
     def close(self) -> None:
         """Free everything; a second call does nothing."""
 
 
+def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> Segmentation:
+    """Submit one frame, and wait for its segmentation. No other batch may be pending.
+
+    :raises FrameError: if the frame cannot be decoded here.
+    :raises EngineError: if the engine failed.
+    """
+    pipeline.submit([frame], wanted)
+    (segmentation,) = pipeline.collect()
+    return segmentation
+
+
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = 1, max_batch: int = 1,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
-    """Open the pipeline an engine name asks for; ``auto`` takes the best that works here.
+    """Open the pipeline of an engine; ``auto`` takes the best engine that works here.
 
-    :param engine: one of :data:`.ENGINES`.
-    :param gpu: index of the GPU as CUDA counts; means nothing on the CPU.
-    :param precision: one of :data:`PRECISIONS`. TensorRT builds what is asked for, ``auto``
-        being fp16; ONNX Runtime runs the file as it is, which is ``auto`` there.
-    :param networks: copies of the network at work at once on a GPU, see
-        ``trt_segmentation.gpu.pipeline``; means nothing on the CPU.
-    :param max_batch: frames of one run of the network on a GPU at most, where its file leaves
-        the batch open.
-    :param log: told what takes long, such as building an engine.
-    :param settings: of TensorRT engines; those built before are found with the same ones only.
-    :raises EngineError: naming what was asked for, why it cannot be had and what can.
+    :param engine: one of :data:`.engines.ENGINES`.
+    :param gpu: index of the GPU in CUDA's order. The CPU ignores it.
+    :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
+        precision; ``auto`` is fp16. ONNX Runtime runs the ONNX file as it is, and takes only
+        ``auto``.
+    :param networks: copies of the network that run at once on a GPU; see
+        :class:`.gpu.settings.GpuSettings`. The CPU ignores it.
+    :param max_batch: the most frames in one run of the network on a GPU, if the ONNX file leaves
+        the batch size open.
+    :param log: called before work that takes long, such as building an engine.
+    :param settings: for TensorRT engines. An engine in the cache is used only if it was built with
+        the same settings.
+    :raises EngineError: names what was asked for, why it cannot be had, and what can be had.
     """
-    for what, value, known in (('engine', engine, ENGINES), ('precision', precision, PRECISIONS)):
+    for what, value, known in (('engine', engine, ENGINES),
+                               ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
+    gpu_settings = GpuSettings(networks=networks, max_batch=max_batch)
     openers: dict[str, Callable[[str], Pipeline]] = {
-        'tensorrt': lambda why: _tensorrt(card, gpu, precision, log, settings, {
-            'networks': networks, 'max_batch': max_batch, 'reason': why}),
-        'onnxruntime-cuda': lambda why: _onnxruntime_cuda(card, gpu, precision, {
-            'networks': networks, 'max_batch': max_batch, 'reason': why}),
-        'onnxruntime-cpu': lambda why: _onnxruntime_cpu(card, precision, why)}
-    if engine != 'auto':
-        return openers[engine]('asked for')
-    without: dict[str, list[str]] = {}
+        'tensorrt': lambda reason: _open_tensorrt(
+            card, gpu, precision, gpu_settings, settings, log, reason),
+        'onnxruntime-cuda': lambda reason: _open_onnxruntime_cuda(
+            card, gpu, precision, gpu_settings, reason),
+        'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(card, precision, reason)}
+    return openers[engine]('asked for') if engine != 'auto' else _open_first(openers)
+
+
+def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
+    """Open the first pipeline that works here; its reason names the engines that failed."""
+    failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
-        why = '; '.join(f'no {" and no ".join(names)}: {error}'
-                        for error, names in without.items()) or 'the first choice works'
+        reason = '; '.join(f'no {" and no ".join(names)}: {error}'
+                           for error, names in failed.items()) or 'the first choice works'
         try:
-            return opener(why)
+            return opener(reason)
         except EngineError as error:
-            if name == 'onnxruntime-cpu':  # the last: what it says is about the model
+            if name == 'onnxruntime-cpu':  # no engine is left, so the model is the cause
                 raise
-            without.setdefault(str(error), []).append(name)
+            failed.setdefault(str(error), []).append(name)
     raise AssertionError('the last opener returns or raises')
 
 
-def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: EngineSettings,
-              rest: dict[str, Any]) -> Pipeline:
+def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuSettings,
+                   settings: EngineSettings, log: Log, reason: str) -> Pipeline:
     try:
         from .builder.build import BuildOptions
         from .builder.cache import EngineCache
@@ -146,29 +163,30 @@ def _tensorrt(card: ModelCard, gpu: int, precision: str, log: Log, settings: Eng
         return GpuPipeline(
             card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, options, cache,
                                                         log),
-            gpu, **rest)
+            gpu, settings=gpu_settings, reason=reason)
     except (GraphError, CacheError) as error:
         raise EngineError(str(error)) from error
 
 
-def _onnxruntime_cuda(card: ModelCard, gpu: int, precision: str,
-                      rest: dict[str, Any]) -> Pipeline:
-    _as_the_file(precision)
+def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuSettings,
+                           reason: str) -> Pipeline:
+    _refuse_precision(precision)
     try:
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
-    return GpuPipeline(card, OnnxRuntimeCuda, gpu, **rest)
+    return GpuPipeline(card, OnnxRuntimeCuda, gpu, settings=gpu_settings, reason=reason)
 
 
-def _onnxruntime_cpu(card: ModelCard, precision: str, why: str) -> Pipeline:
-    _as_the_file(precision)
+def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipeline:
+    _refuse_precision(precision)
     from .host.pipeline import HostPipeline
-    return HostPipeline(card, reason=why)
+    return HostPipeline(card, reason=reason)
 
 
-def _as_the_file(precision: str) -> None:
+def _refuse_precision(precision: str) -> None:
+    """Refuse a precision for ONNX Runtime, which cannot change the precision of a file."""
     if precision != 'auto':
         raise EngineError(
             f'precision {precision} is for engine tensorrt; ONNX Runtime runs the file as it is: '

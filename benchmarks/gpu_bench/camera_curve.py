@@ -28,6 +28,7 @@ from trt_segmentation.engines.cuda_driver import call
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.gpu.allocator import GpuAllocator
 from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.settings import GpuSettings
 
 HZ = 30.0
 
@@ -37,7 +38,8 @@ def curve(folder: Path, name: str, at_once: int, seconds: float,
     """Throughput, what became of the frames of each number of cameras, and GPU memory."""
     memory = GpuAllocator()
     before, _ = call(driver.cuMemGetInfo)
-    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, networks=at_once)
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda,
+                           settings=GpuSettings(networks=at_once))
     frames = frames_in(pipeline, pictures(8))
     found: dict[str, Any] = {
         'rate': measure_throughput(pipeline, frames, OVERLAY, 1.0, lambda done: None),
@@ -48,7 +50,7 @@ def curve(folder: Path, name: str, at_once: int, seconds: float,
         found['cameras'].append({'count': count, 'p50': p50, 'p99': p99,
                                  'dropped': served.dropped, 'answered': served.segmented})
     after, _ = call(driver.cuMemGetInfo)
-    memory.enter()
+    memory.make_current()
     return {**found, 'device_bytes': before - after}
 
 

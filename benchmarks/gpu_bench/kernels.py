@@ -45,7 +45,7 @@ class KernelBench:
 
         from trt_segmentation.engines.cuda_driver import call
         data = np.ascontiguousarray(array)
-        address = self.memory.on_device(data.nbytes)
+        address = self.memory.allocate_on_device(data.nbytes)
         call(driver.cuMemcpyHtoD, address, data.ctypes.data, data.nbytes)
         return address
 
@@ -56,8 +56,9 @@ class KernelBench:
         size = 3 * ROWS * COLUMNS * np.dtype(dtype).itemsize
         launches = []
         for frame, address in zip(self.frames, self.images):
-            launch = kernel.launch()
-            kernel.aim(launch, [(frame, address)], self.memory.on_device(size))
+            launch = kernel.make_launch()
+            kernel.set_parameters(launch, [(frame, address)],
+                                  self.memory.allocate_on_device(size))
             launches.append(launch)
         return launches, self.frames[0].size + size
 
@@ -74,11 +75,12 @@ class KernelBench:
         logits = np.random.default_rng(0).normal(0, 3, shape).astype(dtype)
         launches = []
         for index, (frame, address) in enumerate(zip(self.frames, self.images)):
-            target = Target(frame, address, self.memory.on_device(pixels),
-                            self.memory.on_device(pixels) if confidence else 0,
-                            self.memory.on_device(3 * pixels) if overlay else 0)
-            launch = kernel.launch()
-            kernel.aim(launch, [target], self.send(np.roll(logits, index, axis=1)), shape, 0.5)
+            target = Target(frame, address, self.memory.allocate_on_device(pixels),
+                            self.memory.allocate_on_device(pixels) if confidence else 0,
+                            self.memory.allocate_on_device(3 * pixels) if overlay else 0)
+            launch = kernel.make_launch()
+            kernel.set_parameters(launch, [target], self.send(np.roll(logits, index, axis=1)),
+                                  shape, 0.5)
             launches.append(launch)
         moved = logits.nbytes + pixels * (1 + int(confidence)) + overlay * 6 * pixels
         return launches, moved

@@ -22,6 +22,7 @@ from trt_segmentation.gpu.cuda_graph import CudaGraph, Enqueues, Mark
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import ModelCard
+from trt_segmentation.pipeline import segment_one
 
 HEIGHT, WIDTH = 1080, 1920
 WARM_UP_S = 0.2
@@ -91,8 +92,8 @@ class Alone:
         self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute[0], **engine)
         image, output = self._engine.signature.input, self._engine.signature.output
         sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in (
-            (image.shape(1), image.dtype), (self._engine.answer_shape(1), output.dtype))]
-        tensor, logits = (self._memory.on_device(size) for size in sizes)
+            (image.shape(1), image.dtype), (self._engine.output_shape(1), output.dtype))]
+        tensor, logits = (self._memory.allocate_on_device(size) for size in sizes)
         noise = np.random.default_rng(0).normal(0, 1, image.shape(1)).astype(image.dtype)
         call(driver.cuMemcpyHtoD, tensor, noise.ctypes.data, noise.nbytes)
         self._run: Enqueues = self._engine.bind(1, tensor, logits)
@@ -107,7 +108,7 @@ class Alone:
     def fill_elsewhere(self, times: int) -> None:
         """Launch ``times`` fills of a little memory on another stream."""
         size = 2**20
-        address = self._memory.on_device(size)
+        address = self._memory.allocate_on_device(size)
         for _ in range(times):
             call(driver.cuMemsetD8Async, address, 0, size, self._streams.up)
         self._memory.synchronize()
@@ -118,7 +119,7 @@ class Alone:
     def once(self) -> None:
         """Run the network once and wait for the end."""
         self._enqueue()
-        self._done.enqueue(self._streams.compute[0])
+        self._done.record(self._streams.compute[0])
         self._done.wait()
 
     def latency(self, seconds: float) -> npt.NDArray[np.float64]:
@@ -134,7 +135,7 @@ class Alone:
             if count >= 4:
                 mark.wait()
             self._enqueue()
-            mark.enqueue(self._streams.compute[0])
+            mark.record(self._streams.compute[0])
             count += 1
         self._memory.synchronize()
         return count / (perf_counter() - began)
@@ -161,8 +162,7 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
         due = (len(took) + 1) / hz
         sleep(max(due - elapsed, 0))
         start = perf_counter()
-        pipeline.submit([frames[len(took) % len(frames)]], OVERLAY)
-        pipeline.collect()[0].release()
+        segment_one(pipeline, frames[len(took) % len(frames)], OVERLAY).release()
         took.append((perf_counter() - start) * 1e3)
     return (process_time() - used) / (perf_counter() - began), float(np.median(took))
 
@@ -173,8 +173,7 @@ def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
     stages: list[dict[str, float]] = []
 
     def once(i: int) -> None:
-        pipeline.submit([frames[i % len(frames)]], wanted)
-        (segmentation,) = pipeline.collect()
+        segmentation = segment_one(pipeline, frames[i % len(frames)], wanted)
         stages.append(segmentation.timings)
         segmentation.release()
 
@@ -201,16 +200,16 @@ def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: 
 
 def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
     """Measure the bytes per second that a copy on the GPU reads and writes."""
-    source, target = memory.on_device(nbytes), memory.on_device(nbytes)
+    source, target = memory.allocate_on_device(nbytes), memory.allocate_on_device(nbytes)
     began, ended = Mark(), Mark()
     best = 0.0
     for _ in range(6):
-        began.enqueue(0)
+        began.record(0)
         for _ in range(5):
             call(driver.cuMemcpyDtoDAsync, target, source, nbytes, 0)
-        ended.enqueue(0)
+        ended.record(0)
         ended.wait()
-        best = max(best, 5 * 2 * nbytes / (ended.since(began) / 1e3))
+        best = max(best, 5 * 2 * nbytes / (ended.ms_since(began) / 1e3))
     memory.free(source)
     memory.free(target)
     return best
@@ -223,10 +222,10 @@ def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> fl
     graph = CudaGraph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):
-        first.enqueue(stream)
+        first.record(stream)
         graph.enqueue(stream)
-        last.enqueue(stream)
+        last.record(stream)
         last.wait()
-        took.append(last.since(first) / (4 * len(steps)))
+        took.append(last.ms_since(first) / (4 * len(steps)))
     graph.close()
     return float(np.median(took))

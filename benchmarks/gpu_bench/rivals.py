@@ -38,6 +38,7 @@ from gpu_bench.measure import (
     WARM_UP_S,
     WIDTH,
 )
+from trt_segmentation.gpu.settings import GpuSettings
 
 Stages = dict[str, list[float]]
 
@@ -80,11 +81,12 @@ def article(folder: Path, name: str) -> Way:
     card, memory, streams = networks.card(folder, name), GpuAllocator(), Streams()
     engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
     image, stream = engine.signature.input, streams.compute[0]
-    shape = engine.answer_shape(1)
-    sizes = [int(np.prod(s)) * np.dtype(image.dtype).itemsize for s in (image.shape(1), shape)]
-    pinned = [memory.pinned(size) for size in sizes]
-    device = [memory.on_device(size) for size in sizes]
-    tensor = pinned[0].array.view(image.dtype).reshape(image.shape(1))
+    shape = engine.output_shape(1)
+    dtype = np.dtype(image.dtype)
+    sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
+    pinned = [memory.allocate_pinned(size) for size in sizes]
+    device = [memory.allocate_on_device(size) for size in sizes]
+    tensor = pinned[0].array.view(dtype).reshape(image.shape(1))
     logits = pinned[1].array.view(engine.signature.output.dtype).reshape(shape)
     run = engine.bind(1, *device)
     mean, std = (np.array(v, np.float32) for v in (card.input.mean, card.input.std))
@@ -162,31 +164,31 @@ def filled(folder: Path, name: str) -> Way:
     return Way(lambda i: network.once(), {}, network.rate)
 
 
-def ours(folder: Path, name: str, **options: Any) -> Way:
+def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings()) -> Way:
     """Run our pipeline on frames in its pinned memory."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     from trt_segmentation.gpu.pipeline import GpuPipeline
-    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, **options)
+    from trt_segmentation.pipeline import segment_one
+    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, settings=settings)
     frames = frames_in(pipeline, pictures(6))
     stages: Stages = {}
 
     def way(i: int) -> None:
-        pipeline.submit([frames[i % 6]], OVERLAY)
-        (segmentation,) = pipeline.collect()
+        segmentation = segment_one(pipeline, frames[i % 6], OVERLAY)
         for stage, ms in segmentation.timings.items():
             stages.setdefault(stage, []).append(ms)
         segmentation.release()
 
     def more(seconds: float) -> dict[str, float]:
         staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
-        return {'graphed': pipeline.graphed, 'from ordinary memory': float(np.median(staged)),
+        return {'graphed': pipeline.uses_graph, 'from ordinary memory': float(np.median(staged)),
                 'copy': parts['stage'], 'allocated': pipeline.memory.device_bytes}
     return Way(way, stages, lambda s: rate(pipeline, frames, s, pipeline.depth), more)
 
 
 def two(folder: Path, name: str) -> Way:
     """Run our pipeline with two copies of the network at the same time."""
-    return ours(folder, name, networks=2)
+    return ours(folder, name, GpuSettings(networks=2))
 
 
 WAYS = {'alone': alone, 'filled': filled, 'ours': ours, 'two': two, 'article': article,
@@ -207,7 +209,7 @@ def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]
              'stages': {stage: float(np.median(ms[-len(took):])) for stage, ms in stages.items()},
              **({'rate': together(seconds)} if together else {})}
     left, _ = call(driver.cuMemGetInfo)
-    memory.enter()
+    memory.make_current()
     return {**found, 'device_bytes': free - left, **more(seconds)}
 
 

@@ -22,7 +22,7 @@ COLORS = cube_colors(5)
 
 
 def broken(path, change):
-    """A good network's file with one thing changed."""
+    """Write the file of a good network after one change."""
     model = onnx.load(color_classifier(path, COLORS))
     change(model)
     path.write_bytes(model.SerializeToString())
@@ -128,10 +128,10 @@ def test_batches(tmp_path, batch, count):
     engine = OnnxRuntimeEngine(color_card(path, COLORS))
     images = np.random.default_rng(0).normal(size=(count, 3, 24, 32)).astype(np.float32)
     one = OnnxRuntimeEngine(color_card(color_classifier(tmp_path / 'o.onnx', COLORS), COLORS))
-    answers = engine.run(images)
-    assert answers.shape == (count, 5, 24, 32)
-    for image, answer in zip(images, answers):
-        assert np.allclose(one.run(image[None])[0], answer, atol=1e-4)
+    outputs = engine.run(images)
+    assert outputs.shape == (count, 5, 24, 32)
+    for image, output in zip(images, outputs):
+        assert np.allclose(one.run(image[None])[0], output, atol=1e-4)
 
 
 @pytest.mark.parametrize('change, precision', [(None, 'fp32'), (as_fp16, 'fp16')])
@@ -145,7 +145,7 @@ def test_identity(tmp_path, change, precision):
 
 
 def test_onnxruntime_writes_no_telemetry(tmp_path):
-    """It keeps an id of the machine in the user's cache folder where telemetry is on."""
+    """With telemetry, ONNX Runtime keeps an id of the machine in the user's cache folder."""
     path = color_classifier(tmp_path / 'net.onnx', COLORS)
     code = ('from pathlib import Path; from trt_segmentation.engines.onnxruntime_cpu import '
             f'open_session; open_session(Path({str(path)!r}), 1)')

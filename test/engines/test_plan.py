@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is read out of TensorRT's own descriptions of an engine."""
+"""Read layers and memory from TensorRT's descriptions of an engine."""
 
 import json
 
 import pytest
 
-from trt_segmentation.engines.gpu_identity import driver_branch
+from trt_segmentation.engines.nvidia_driver import driver_version
 from trt_segmentation.engines.plan import (
     count_precisions,
     from_json,
@@ -73,13 +73,14 @@ def test_memory_of_a_build_log():
     assert memory_from_log(lines) == {'weights': 58432, 'scratch': 22872064, 'activations': 10}
 
 
-@pytest.mark.parametrize('text,branch', [
+@pytest.mark.parametrize('text,version', [
     ('NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun Jul 27 2026\nGCC 13.2.0',
-     '580'),
-    ('NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release Build', '540'),
+     '580.65.06'),
+    ('NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release Build',
+     '540.4.0'),
     ('something else', '')])
-def test_driver_branch(tmp_path, text, branch):
+def test_driver_version(tmp_path, text, version):
     path = tmp_path / 'version'
     path.write_text(text)
-    assert driver_branch(path) == branch
-    assert driver_branch(tmp_path / 'missing') == ''
+    assert driver_version(path) == version
+    assert driver_version(tmp_path / 'missing') == ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole GPU pipeline on a simulated TensorRT that computes on the GPU, against the host's."""
+"""Compare the GPU pipeline with the host's, on a simulated TensorRT that uses the GPU."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def on_gpu(monkeypatch):
 
 
 def frames(count, seed=0):
-    # at the network's size: a resize is exact on the GPU and rounded to uint8 on the host, and
-    # what that moves is test/gpu's matter
+    # Frames of the network's size, because the GPU and the host round a resize differently. The
+    # tests in test/gpu check resizes.
     rng = np.random.default_rng(seed)
     return [Frame(rng.integers(0, 256, 64 * 96 * 3, np.uint8), 'bgr8', 64, 96, 288)
             for _ in range(count)]
@@ -41,6 +41,7 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     from trt_segmentation.builder.shapes import make_profile
     from trt_segmentation.engines.tensorrt import TensorRtEngine
     from trt_segmentation.gpu.pipeline import GpuPipeline
+    from trt_segmentation.gpu.settings import GpuSettings
     model = segmentation_networks.FAMILIES[family]()
     path = segmentation_networks.save(model, tmp_path / 'net.onnx')
     card = ModelCard(family, path, tuple('abcde'), spread_palette(5),
@@ -48,18 +49,19 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     plan, _ = build_plan(model, [make_profile(input_shapes(model), card.input, batch='1/2/4')])
     host = HostPipeline(card)
     pipeline = GpuPipeline(
-        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream), graph=graph)
+        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream),
+        settings=GpuSettings(graph=graph))
     try:
         for count in (1, 3, 1, 2):
             given = frames(count, count)
             pipeline.submit(given)
             host.submit(given)
-            for answer, expected in zip(pipeline.collect(), host.collect(), strict=True):
-                # sums in another order move a logit by 1e-5: pixels where two classes tie may
-                # flip, and noise has few of those
-                assert np.mean(answer.labels != expected.labels) < 0.001
-                answer.release()
-        assert pipeline.graphed == graph
+            for segmentation, expected in zip(pipeline.collect(), host.collect(), strict=True):
+                # Sums in another order change a logit by 1e-5. A pixel with two almost equal
+                # logits may get the other class. Noise has few such pixels.
+                assert np.mean(segmentation.labels != expected.labels) < 0.001
+                segmentation.release()
+        assert pipeline.uses_graph == graph
         assert pipeline.identity.engine == 'tensorrt'
     finally:
         pipeline.close()

@@ -13,7 +13,7 @@ settings.load_profile('default')
 
 @pytest.fixture(scope='session')
 def memory():
-    """GpuAllocator of GPU 0; a test that asks for it is skipped where there is none."""
+    """Give a GpuAllocator of GPU 0. Without a GPU, skip the test."""
     pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
     from trt_segmentation.errors import EngineError
     from trt_segmentation.gpu.allocator import GpuAllocator
@@ -27,18 +27,18 @@ def memory():
 
 @pytest.fixture
 def current(memory):
-    """The same, current in the test's thread, and nothing of the test left in it afterwards."""
-    memory.enter()
+    """Make the allocator's GPU current. Afterwards, check that the test freed its memory."""
+    memory.make_current()
     before = memory.device_bytes, memory.pinned_bytes
     yield memory
-    memory.enter()
+    memory.make_current()
     memory.synchronize()
     assert (memory.device_bytes, memory.pinned_bytes) == before
 
 
 @pytest.fixture
 def on_cuda(memory):
-    """ONNX Runtime can use GPU 0."""
+    """Skip the test if ONNX Runtime cannot use a GPU."""
     onnxruntime = pytest.importorskip('onnxruntime')
     if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
         pytest.skip('needs onnxruntime-gpu')

@@ -9,11 +9,11 @@ from trt_segmentation.errors import EngineError
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
 
-from trt_segmentation.gpu.compute import cut, run_sizes
+from trt_segmentation.gpu.compute import cut_into_runs, run_sizes
 
 
 def engine(takes, batch=None):
-    """An engine of which only the batches it takes are known."""
+    """Make an engine that only says which batches it takes."""
     return SimpleNamespace(takes=takes, signature=SimpleNamespace(
         input=SimpleNamespace(batch=batch)))
 
@@ -42,4 +42,4 @@ def test_a_network_of_too_many_images_is_refused_with_its_number():
     (1, [1], [1]), (3, [1], [1, 1, 1]), (7, [1, 2, 4], [4, 2, 1]), (20, [1, 2, 4, 8], [8, 8, 4]),
     (6, [1, 2, 4, 5], [5, 1]), (4, [3], [3, 3]), (1, [4, 8], [4]), (13, [4, 8], [8, 4, 4])])
 def test_batches_are_cut_into_runs(count, sizes, runs):
-    assert cut(count, sizes) == runs
+    assert cut_into_runs(count, sizes) == runs

@@ -23,8 +23,9 @@ pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-cor
 from cuda.bindings import driver
 
 from trt_segmentation.engines.cuda_driver import call
-from trt_segmentation.gpu import pipeline as gpu_pipeline
+from trt_segmentation.gpu import slot_ring
 from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.settings import GpuSettings
 from trt_segmentation.gpu.slots import ALIGNED, HEADROOM
 
 pytestmark = pytest.mark.usefixtures('on_cuda')
@@ -38,20 +39,24 @@ def open_cuda(card, gpu, stream):
     return OnnxRuntimeCuda(card, gpu, stream)
 
 
+def open_gpu(card, **settings):
+    return GpuPipeline(card, open_cuda, settings=GpuSettings(**settings))
+
+
 def blocks(rng, height, width, classes=8):
-    """A label map of large blocks, whose insides survive any resize."""
+    """Make a label map of large blocks. A resize changes only the borders of the blocks."""
     coarse = rng.integers(0, classes, (-(-height // 16), -(-width // 16)))
     return np.kron(coarse, np.ones((16, 16), int))[:height, :width]
 
 
-def answer_of(pipeline, frames, wanted=ALL):
-    """Submit, collect and copy: the arrays belong to the pipeline."""
+def segment(pipeline, frames, wanted=ALL):
+    """Submit, collect, and copy the arrays, because they belong to the pipeline."""
     pipeline.submit(frames, wanted)
     copies = []
-    for answer in pipeline.collect():
-        copies.append([None if a is None else a.copy()
-                       for a in (answer.labels, answer.overlay, answer.confidence)])
-        answer.release()
+    for segmentation in pipeline.collect():
+        arrays = segmentation.labels, segmentation.overlay, segmentation.confidence
+        copies.append([None if array is None else array.copy() for array in arrays])
+        segmentation.release()
     return copies
 
 
@@ -64,10 +69,10 @@ def check_like_host(host, frames, results, wanted=ALL):
         assert (overlay is None) == (theirs.overlay is None)
         assert (confidence is None) == (theirs.confidence is None)
         if overlay is not None:
-            # the host's kernel decodes YUV in whole numbers
+            # the host decodes YUV with whole numbers
             assert (np.abs(overlay.astype(int) - theirs.overlay)[same] <= 1).all()
         if confidence is not None:
-            # the host rounds the resized image to whole levels
+            # the host rounds the resized image to whole levels of color
             assert (np.abs(confidence.astype(int) - theirs.confidence)[same] <= 24).mean() >= 0.99
 
 
@@ -79,10 +84,10 @@ def card(tmp_path):
 
 @pytest.fixture(params=[1, 2], ids=['one network', 'two networks'])
 def pipeline(request, card, memory):
-    pipeline = GpuPipeline(card, open_cuda, networks=request.param)
+    pipeline = open_gpu(card, networks=request.param)
     yield pipeline
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 @pytest.mark.parametrize('memory_kind', ['pinned', 'mapped'])
@@ -90,7 +95,7 @@ def pipeline(request, card, memory):
 def test_every_encoding_as_the_host_does(tmp_path, memory, resize, memory_kind):
     card = color_card(color_classifier(tmp_path / 'colors.onnx', PALETTE, height=48, width=64),
                       PALETTE, resize=resize)
-    host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda, memory=memory_kind)
+    host, pipeline = HostPipeline(card), open_gpu(card, memory=memory_kind)
     rng = np.random.default_rng(0)
     for encoding in ('bgr8', 'rgb8', 'bgra8', 'mono8', 'uyvy', 'yuv422_yuy2', 'nv12', 'mono16',
                      'bayer_rggb8'):
@@ -103,14 +108,14 @@ def test_every_encoding_as_the_host_does(tmp_path, memory, resize, memory_kind):
         frame = Frame(np.ascontiguousarray(data[:rows, :step]).reshape(-1), encoding, 90, 130,
                       step)
         for wanted in (Wanted(), Wanted(overlay=True), ALL):
-            check_like_host(host, [frame], answer_of(pipeline, [frame], wanted), wanted)
+            check_like_host(host, [frame], segment(pipeline, [frame], wanted), wanted)
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 def test_known_labels_come_back(pipeline):
     labels = blocks(np.random.default_rng(1), 192, 256)
-    ((found, overlay, confidence),) = answer_of(pipeline, [painted(labels, PALETTE)])
+    ((found, overlay, confidence),) = segment(pipeline, [painted(labels, PALETTE)])
     inside = np.zeros(labels.shape, bool)
     for y, x in product(range(0, 192, 16), range(0, 256, 16)):
         inside[y + 7:y + 9, x + 7:x + 9] = True
@@ -123,31 +128,31 @@ def test_batches_of_cameras_of_different_size(tmp_path, memory):
     for batch in (None, 1, 3):
         card = color_card(color_classifier(tmp_path / f'{batch}.onnx', PALETTE, height=48,
                                            width=64, batch=batch), PALETTE)
-        host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda, max_batch=8)
-        assert pipeline.batch == (batch or 1)  # a session keeps to one
+        host, pipeline = HostPipeline(card), open_gpu(card, max_batch=8)
+        assert pipeline.batch == (batch or 1)  # an ONNX Runtime session takes only one size
         rng = np.random.default_rng(2)
         for count in (1, 4, 2, 20, 3, 7, 1):
             frames = [painted(blocks(rng, *rng.integers(40, 200, 2)), PALETTE)
                       for _ in range(count)]
-            check_like_host(host, frames, answer_of(pipeline, frames))
-        assert pipeline.graphed
+            check_like_host(host, frames, segment(pipeline, frames))
+        assert pipeline.uses_graph
         pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
-def test_the_answers_come_in_order_with_all_slots_in_flight(pipeline):
+def test_segmentations_come_in_order_with_all_slots_in_flight(pipeline):
     rng = np.random.default_rng(3)
     maps = [blocks(rng, 96, 128) for _ in range(12)]
-    expected = [answer_of(pipeline, [painted(labels, PALETTE)])[0][0] for labels in maps]
+    expected = [segment(pipeline, [painted(labels, PALETTE)])[0][0] for labels in maps]
     found, waiting = [], 0
     for labels in [*maps, None, None]:
         if labels is not None:
             pipeline.submit([painted(labels, PALETTE)])
             waiting += 1
         if waiting == 3 or labels is None:
-            (answer,) = pipeline.collect()
-            found.append(answer.labels.copy())
-            answer.release()
+            (segmentation,) = pipeline.collect()
+            found.append(segmentation.labels.copy())
+            segmentation.release()
             waiting -= 1
     assert len(found) == 12
     assert all((a == b).all() for a, b in zip(found, expected))
@@ -160,9 +165,9 @@ def test_submit_and_collect_in_two_threads(pipeline):
 
     def collect():
         for _ in frames:
-            (answer,) = pipeline.collect()
-            found.append((answer.frame, answer.labels[20, 30]))
-            answer.release()
+            (segmentation,) = pipeline.collect()
+            found.append((segmentation.frame, segmentation.labels[20, 30]))
+            segmentation.release()
 
     thread = threading.Thread(target=collect)
     thread.start()
@@ -177,8 +182,8 @@ def test_submit_and_collect_in_two_threads(pipeline):
 def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
     labels = blocks(np.random.default_rng(5), 96, 128)
     frame = painted(labels, PALETTE)
-    for _ in range(2):  # until every network has had a frame, and a slot its memory
-        ((expected, *_),) = answer_of(pipeline, [frame])
+    for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
+        ((expected, *_),) = segment(pipeline, [frame])
     buffer = pipeline.inputs.take(100)
     buffer.reallocate(frame.size + 57)
     buffer.array[57:57 + frame.size] = frame.data
@@ -186,18 +191,18 @@ def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
     placed = Frame(buffer.array[57:], 'bgr8', 96, 128, 384)
     pipeline.submit([placed], ALL)
     buffer.release()
-    assert pipeline.inputs.holding(buffer.address) is buffer
-    (answer,) = pipeline.collect()
-    assert pipeline.inputs.holding(buffer.address) is None
-    assert (answer.labels == expected).all()
+    assert pipeline.inputs.find_buffer(buffer.address) is buffer
+    (segmentation,) = pipeline.collect()
+    assert pipeline.inputs.find_buffer(buffer.address) is None
+    assert (segmentation.labels == expected).all()
     assert pipeline.memory.pinned_bytes == pinned
-    for array in (answer.labels, answer.overlay, answer.confidence):
+    for array in (segmentation.labels, segmentation.overlay, segmentation.confidence):
         assert array.ctypes.data % ALIGNED == 0
         before = np.ctypeslib.as_array((ctypes.c_uint8 * HEADROOM).from_address(
             array.ctypes.data - HEADROOM))
         before[:] = 7
-    assert (answer.labels == expected).all()
-    answer.release()
+    assert (segmentation.labels == expected).all()
+    segmentation.release()
 
 
 def test_palette_and_alpha_count_from_the_next_batch(card, pipeline):
@@ -206,17 +211,18 @@ def test_palette_and_alpha_count_from_the_next_batch(card, pipeline):
     for palette, alpha in [(PALETTE[::-1].copy(), 0.5), (PALETTE, 0.9), (PALETTE, 0.0)]:
         pipeline.palette = host.palette = palette
         pipeline.alpha = host.alpha = alpha
-        check_like_host(host, [frame], answer_of(pipeline, [frame]))
+        check_like_host(host, [frame], segment(pipeline, [frame]))
 
 
 def test_timings_name_every_stage(pipeline):
     pipeline.submit([painted(np.zeros((50, 50), int), PALETTE)])
-    (answer,) = pipeline.collect()
+    (segmentation,) = pipeline.collect()
     stages = ['stage', 'upload', 'preprocess', 'inference', 'postprocess', 'download', 'total']
-    assert list(answer.timings) == stages
-    assert all(ms >= 0 for ms in answer.timings.values())
-    assert sum(answer.timings[s] for s in stages[:-1]) <= answer.timings['total'] * 1.01 + 0.1
-    answer.release()
+    assert list(segmentation.timings) == stages
+    assert all(ms >= 0 for ms in segmentation.timings.values())
+    times = segmentation.timings
+    assert sum(times[stage] for stage in stages[:-1]) <= times['total'] * 1.01 + 0.1
+    segmentation.release()
 
 
 @pytest.mark.parametrize('pipeline', [1], indirect=True)
@@ -226,28 +232,28 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
     frames = [small, large, small]
     for count in (1, 2, 1):
         for frame in frames:
-            answer_of(pipeline, [frame] * count, Wanted())
+            segment(pipeline, [frame] * count, Wanted())
     said = [r.getMessage() for r in caplog.records]
-    assert 'CUDA graph' not in caplog.text  # two images are two runs of the graph of one
+    assert 'CUDA graph' not in caplog.text  # two images are two runs of a graph for one
     assert len([line for line in said if 'image 0 outputs' in line and 'grown from' in line]) == 2
     caplog.clear()
     for _ in range(6):
-        answer_of(pipeline, [frames[0]], Wanted())
+        segment(pipeline, [frames[0]], Wanted())
     quiet = caplog.text
     for _ in range(6):
-        answer_of(pipeline, [frames[0]], Wanted())
+        segment(pipeline, [frames[0]], Wanted())
     assert caplog.text == quiet
 
 
 def test_the_first_batch_finds_every_slot_ready(card, caplog):
     caplog.set_level(logging.INFO)
-    pipeline = GpuPipeline(card, open_cuda, max_batch=5)
+    pipeline = open_gpu(card, max_batch=5)
     try:
         assert len([r for r in caplog.records if 'CUDA graph' in r.getMessage()]) == 3
         caplog.clear()
         frame = painted(blocks(np.random.default_rng(10), 40, 60), PALETTE)
         for count in range(1, 8):
-            found = answer_of(pipeline, [frame] * count, Wanted())
+            found = segment(pipeline, [frame] * count, Wanted())
             assert len(found) == count
             assert all((labels == found[0][0]).all() for labels, *_ in found)
         assert 'CUDA graph' not in caplog.text
@@ -257,19 +263,19 @@ def test_the_first_batch_finds_every_slot_ready(card, caplog):
 
 @pytest.mark.parametrize('pipeline', [1], indirect=True)
 def test_a_submit_too_many_says_what_to_do(pipeline, monkeypatch):
-    monkeypatch.setattr(gpu_pipeline, 'PATIENCE', 0.05)
+    monkeypatch.setattr(slot_ring, 'PATIENCE', 0.05)
     frame = painted(np.zeros((20, 20), int), PALETTE)
     for _ in range(3):
         pipeline.submit([frame])
     with pytest.raises(EngineError, match=r'all 3 slots are taken: 3 wait for collect\(\), 0 '):
         pipeline.submit([frame])
-    answers = [pipeline.collect()[0] for _ in range(3)]
+    segmentations = [pipeline.collect()[0] for _ in range(3)]
     with pytest.raises(EngineError, match=r'0 wait for collect\(\), 3 for release\(\)'):
         pipeline.submit([frame])
-    for answer in answers:
-        answer.release()
-        answer.release()
-    assert len(answer_of(pipeline, [frame])) == 1
+    for segmentation in segmentations:
+        segmentation.release()
+        segmentation.release()
+    assert len(segment(pipeline, [frame])) == 1
 
 
 def test_bad_requests_leave_the_pipeline_working(card, pipeline):
@@ -283,36 +289,36 @@ def test_bad_requests_leave_the_pipeline_working(card, pipeline):
     except FrameError as error:
         assert 'bayer_rggb16' in str(error)
     for _ in range(5):
-        assert len(answer_of(pipeline, [frame])) == 1
+        assert len(segment(pipeline, [frame])) == 1
 
 
 def test_confidence_of_a_label_model_is_refused(tmp_path, memory):
     card = color_card(color_classifier(tmp_path / 'ids.onnx', PALETTE, kind='labels'), PALETTE,
                       output=OutputCard(kind='labels'))
-    pipeline = GpuPipeline(card, open_cuda)
+    pipeline = open_gpu(card)
     frame = painted(blocks(np.random.default_rng(8), 48, 64), PALETTE)
     with pytest.raises(EngineError, match='no confidence'):
         pipeline.submit([frame], ALL)
     host = HostPipeline(card)
-    check_like_host(host, [frame], answer_of(pipeline, [frame], Wanted(overlay=True)),
+    check_like_host(host, [frame], segment(pipeline, [frame], Wanted(overlay=True)),
                     Wanted(overlay=True))
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
-def test_without_a_graph_the_answers_are_the_same(card, pipeline):
-    plain = GpuPipeline(card, open_cuda, graph=False, wait='spin')
+def test_without_a_graph_the_segmentations_are_the_same(card, pipeline):
+    plain = open_gpu(card, graph=False, wait='spin')
     frame = painted(blocks(np.random.default_rng(9), 90, 120), PALETTE)
-    for ours, theirs in zip(answer_of(plain, [frame])[0], answer_of(pipeline, [frame])[0]):
+    for ours, theirs in zip(segment(plain, [frame])[0], segment(pipeline, [frame])[0]):
         assert (ours == theirs).all()
-    assert pipeline.graphed
-    assert not plain.graphed
+    assert pipeline.uses_graph
+    assert not plain.uses_graph
     plain.close()
 
 
 def test_what_cannot_be_captured_is_enqueued_and_said_once(card, memory, caplog):
     class Waits:
-        """Waits for the stream in every run, which no capture allows."""
+        """An engine that waits for its stream in every run. CUDA cannot capture this."""
 
         def __init__(self, *args):
             self._engine = open_cuda(*args)
@@ -334,32 +340,32 @@ def test_what_cannot_be_captured_is_enqueued_and_said_once(card, memory, caplog)
     host = HostPipeline(card)
     frame = painted(blocks(np.random.default_rng(10), 90, 120), PALETTE)
     for _ in range(4):
-        check_like_host(host, [frame], answer_of(pipeline, [frame]))
-    assert not pipeline.graphed
+        check_like_host(host, [frame], segment(pipeline, [frame]))
+    assert not pipeline.uses_graph
     said = [r for r in caplog.records if 'cannot be captured' in r.getMessage()]
     assert len(said) == 1
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 def test_a_step_on_the_cpu_prevents_the_graph_and_nothing_else(tmp_path, memory, caplog):
     path = color_classifier(tmp_path / 'colors.onnx', PALETTE, height=48, width=64)
     model = onnx.load(path)
-    (answer,) = model.graph.output
+    (output,) = model.graph.output
     model.graph.node[-1].output[0] = 'before'
-    # ONNX Runtime has no CUDA kernel for it, so that data goes to the host and back; it only
-    # rises, so that the largest logit stays the largest
-    model.graph.node.append(onnx.helper.make_node('Sinh', ['before'], [answer.name]))
+    # ONNX Runtime has no CUDA kernel for Sinh, so the data goes to the host and back. Sinh keeps
+    # the order of the logits.
+    model.graph.node.append(onnx.helper.make_node('Sinh', ['before'], [output.name]))
     onnx.save(model, path)
     card = color_card(path, PALETTE)
-    host, pipeline = HostPipeline(card), GpuPipeline(card, open_cuda)
-    assert not pipeline.graphed
+    host, pipeline = HostPipeline(card), open_gpu(card)
+    assert not pipeline.uses_graph
     frame = painted(blocks(np.random.default_rng(15), 90, 120), PALETTE)
     for _ in range(6):
-        check_like_host(host, [frame], answer_of(pipeline, [frame], Wanted()), Wanted())
+        check_like_host(host, [frame], segment(pipeline, [frame], Wanted()), Wanted())
     assert len([r for r in caplog.records if 'cannot be captured' in r.getMessage()]) == 1
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 def test_ten_thousand_frames_of_changing_size_leave_memory_flat(pipeline):
@@ -380,7 +386,7 @@ def test_ten_thousand_frames_of_changing_size_leave_memory_flat(pipeline):
 
 
 def test_two_pipelines_side_by_side(card, pipeline):
-    other = GpuPipeline(card, open_cuda)
+    other = open_gpu(card)
     frame = painted(blocks(np.random.default_rng(12), 60, 80), PALETTE)
     pipeline.submit([frame])
     other.submit([frame])
@@ -388,7 +394,7 @@ def test_two_pipelines_side_by_side(card, pipeline):
     assert (ours.labels == theirs.labels).all()
     other.close()
     other.close()
-    assert (answer_of(pipeline, [frame])[0][0] == ours.labels).all()
+    assert (segment(pipeline, [frame])[0][0] == ours.labels).all()
     with pytest.raises(EngineError, match='closed'):
         other.submit([frame])
 
@@ -401,40 +407,40 @@ def test_there_is_no_hundredth_gpu(card, memory):
 def test_out_of_memory_leaves_the_pipeline_working(card, pipeline, monkeypatch):
     small = painted(np.full((40, 60), 3), PALETTE)
     large = painted(np.full((400, 600), 3), PALETTE)
-    answer_of(pipeline, [small])
-    given = pipeline.memory.on_device
-    monkeypatch.setattr(pipeline.memory, 'on_device', lambda nbytes: given(2**50))
+    segment(pipeline, [small])
+    allocate = pipeline.memory.allocate_on_device
+    monkeypatch.setattr(pipeline.memory, 'allocate_on_device', lambda nbytes: allocate(2**50))
     with pytest.raises(EngineError, match='cuMemAlloc failed with CUDA_ERROR_OUT_OF_MEMORY'):
         pipeline.submit([large])
     monkeypatch.undo()
     for frame in (small, large):
-        assert (answer_of(pipeline, [frame])[0][0] == 3).all()
+        assert (segment(pipeline, [frame])[0][0] == 3).all()
     pipeline.close()
-    again = GpuPipeline(card, open_cuda)
-    assert (answer_of(again, [large])[0][0] == 3).all()
+    again = open_gpu(card)
+    assert (segment(again, [large])[0][0] == 3).all()
     again.close()
 
 
-def test_a_second_gpu_answers_as_the_first(card, pipeline):
+def test_a_second_gpu_segments_as_the_first(card, pipeline):
     if call(driver.cuDeviceGetCount) < 2:
         pytest.skip('needs two GPUs')
     other = GpuPipeline(card, open_cuda, gpu=1)
     frames = [painted(blocks(np.random.default_rng(i), 60, 80), PALETTE) for i in range(8)]
-    answers = []
+    are_equal = []
     for frame in frames:
         pipeline.submit([frame], ALL)
         other.submit([frame], ALL)
         pair = pipeline.collect()[0], other.collect()[0]
-        answers += [(pair[0].labels == pair[1].labels).all(),
-                    (pair[0].overlay == pair[1].overlay).all()]
-        for answer in pair:
-            answer.release()
-    assert answers == [True] * 16
+        are_equal += [(pair[0].labels == pair[1].labels).all(),
+                      (pair[0].overlay == pair[1].overlay).all()]
+        for segmentation in pair:
+            segmentation.release()
+    assert are_equal == [True] * 16
     other.close()
 
 
 def test_frames_decoded_on_the_cpu_are_no_longer_received_uncached(card, memory):
-    pipeline = GpuPipeline(card, open_cuda, write_combined=True)
+    pipeline = open_gpu(card, write_combined=True)
     for encoding, kept in (('bgr8', True), ('bayer_rggb8', False), ('bgr8', False)):
         buffer = pipeline.inputs.take(40 * 60 * 3)
         buffer.array[:40 * 60 * 3] = 90
@@ -446,30 +452,30 @@ def test_frames_decoded_on_the_cpu_are_no_longer_received_uncached(card, memory)
         assert fresh.block.write_combined == kept
         fresh.release()
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 def test_memory_allocated_here_is_read_without_a_copy_and_goes_back_by_itself(pipeline):
     labels = blocks(np.random.default_rng(14), 96, 128)
     frame = painted(labels, PALETTE)
-    for _ in range(2):  # until every network has had a frame, and a slot its memory
-        ((expected, *_),) = answer_of(pipeline, [frame])
+    for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
+        ((expected, *_),) = segment(pipeline, [frame])
     memory = pipeline.allocate(frame.size + 61)
     address = memory.address
     assert memory.view.ctypes.data == address and memory.nbytes >= frame.size + 61
     memory.view[61:61 + frame.size] = frame.data
     placed = Frame(memory.view[61:], 'bgr8', 96, 128, 384)
     del memory
-    lent = pipeline.inputs.holding(address)
+    lent = pipeline.inputs.find_buffer(address)
     held = pipeline.memory.pinned_bytes
     for _ in range(2 * pipeline.depth):
-        ((found, *_),) = answer_of(pipeline, [placed], Wanted())
+        ((found, *_),) = segment(pipeline, [placed], Wanted())
         assert (found == expected).all()
     assert pipeline.memory.pinned_bytes == held
     assert lent.holders == 1
     del placed
-    for _ in range(pipeline.depth + 1):  # the slots have the frame until their next
-        answer_of(pipeline, [frame], Wanted())
+    for _ in range(pipeline.depth + 1):  # a slot holds a frame until its next batch
+        segment(pipeline, [frame], Wanted())
     assert lent.holders == 0
 
 
@@ -477,26 +483,26 @@ def test_what_a_node_asks_of_it(request, pipeline):
     assert pipeline.depth == (3 if 'two networks' in request.node.name else 2)
     assert (pipeline.batch, pipeline.gives_confidence) == (1, True)
     pipeline.submit([painted(np.zeros((50, 50), int), PALETTE)])
-    (answer,) = pipeline.collect()
-    assert answer.headroom == HEADROOM
+    (segmentation,) = pipeline.collect()
+    assert segmentation.headroom == HEADROOM
 
 
 @pytest.mark.parametrize('wait', ['block', 'timed'])
-def test_every_wait_gives_the_answers(card, memory, wait):
-    pipeline = GpuPipeline(card, open_cuda, wait=wait)
+def test_every_wait_gives_the_segmentations(card, memory, wait):
+    pipeline = open_gpu(card, wait=wait)
     for label in np.random.default_rng(13).integers(0, 8, 50):
         side = 40 + 20 * int(label)
-        ((labels, *_),) = answer_of(pipeline, [painted(np.full((side, side), label), PALETTE)])
+        ((labels, *_),) = segment(pipeline, [painted(np.full((side, side), label), PALETTE)])
         assert (labels == label).all()
     pipeline.close()
-    memory.enter()
+    memory.make_current()
 
 
 def test_unknown_choices_are_refused(card, memory):
     with pytest.raises(EngineError, match="memory: 'paged'; expected one of auto, pinned"):
-        GpuPipeline(card, open_cuda, memory='paged')
+        open_gpu(card, memory='paged')
     with pytest.raises(EngineError, match="wait: 'forever'; expected one of timed, block, spin"):
-        GpuPipeline(card, open_cuda, wait='forever')
+        open_gpu(card, wait='forever')
 
 
 STICKY = """
@@ -507,21 +513,23 @@ import numpy as np
 
 sys.path[:0] = ['test', '.']
 from networks import color_card, cube_colors, painted
+from trt_segmentation.errors import EngineError
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.errors import EngineError
 from trt_segmentation.gpu.pipeline import GpuPipeline
+from trt_segmentation.gpu.settings import GpuSettings
 
 palette = cube_colors(8)
 card = color_card(Path(sys.argv[1]), palette)
 frame = painted(np.full((40, 60), 3), palette)
-pipeline = GpuPipeline(card, OnnxRuntimeCuda, graph=False)
+pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=GpuSettings(graph=False))
 pipeline.submit([frame])
 pipeline.collect()[0].release()
-# the next batch's kernels read and write where nothing is
-for slot in pipeline._slots:
+# the kernels of the next batch access an address without memory
+for slot in pipeline._ring.slots:
     for work in slot.works.values():
         work.key = None
-    slot.tensor.address = 64
+    slot.input.address = 64
 try:
     pipeline.submit([frame])
     pipeline.collect()
@@ -546,7 +554,7 @@ for _ in range(2):
 
 
 def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
-    """In a process of its own, which has to end by itself and without a crash."""
+    """The error happens in another process, which must end by itself and without a crash."""
     script = tmp_path / 'sticky.py'
     script.write_text(STICKY)
     done = subprocess.run(
@@ -559,7 +567,7 @@ def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
 def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, caplog):
     path = color_classifier(tmp_path / 'm.onnx', PALETTE[:2], height=48, width=64, kind='sigmoid')
     model = onnx.load(path)
-    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not say it
+    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not show a sigmoid
     model.graph.node[-1].output[0] = 'score'
     for op, inputs, name in (('Neg', ['score'], 'minus'), ('Exp', ['minus'], 'power'),
                              ('Add', ['power', 'one'], 'sum'), ('Reciprocal', ['sum'], 'logits')):
@@ -569,10 +577,10 @@ def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, cap
     path.write_bytes(model.SerializeToString())
     card = color_card(path, PALETTE[:2], output=OutputCard(kind='sigmoid'))
     frames = [painted(blocks(np.random.default_rng(0), 48, 64, 2), PALETTE[:2])]
-    pipeline = GpuPipeline(card, open_cuda)
+    pipeline = open_gpu(card)
     for _ in range(8):
-        answer_of(pipeline, frames)
+        segment(pipeline, frames)
     pipeline.close()
-    memory.enter()
+    memory.make_current()
     (line,) = [text for text in caplog.messages if 'between 0 and 1' in text]
     assert 'set output: kind: probability in the model card' in line

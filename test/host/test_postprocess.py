@@ -188,9 +188,9 @@ def test_integer_scores_as_logits():
 
 def test_labels_have_no_confidence():
     with pytest.raises(EngineError, match='out holds class ids, which have no confidence'):
-        post('labels').check_confidence()
-    post('logits').check_confidence()
-    post('sigmoid').check_confidence()
+        NetworkOutput('out', 'labels', 'nchw', 'uint8', 1).check_confidence()
+    NetworkOutput('out', 'logits', 'nchw', 'float32', 5).check_confidence()
+    NetworkOutput('out', 'sigmoid', 'nchw', 'float32', 1).check_confidence()
 
 
 @pytest.mark.parametrize('shape', [(4, 2, 2), (5, 0, 2), (2, 2)])

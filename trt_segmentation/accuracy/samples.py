@@ -18,7 +18,7 @@ from ..errors import EvaluationError, FrameError, LabelError, LabelValueError, P
 from ..frame import Frame
 from ..host.pictures import IMAGES, read_ids, read_picture
 from ..model.card import ModelCard
-from ..pipeline import Pipeline
+from ..pipeline import Pipeline, segment_one
 from ..untrusted.terminal_text import did_you_mean
 from .label_values import LabelValues
 from .metrics import confusion, Scores, size
@@ -76,8 +76,7 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
     :param image: (height, width, 3) uint8 BGR.
     :returns: (height, width) label map. It is a copy, so that the caller may keep it.
     """
-    pipeline.submit([make_frame(image)])
-    (segmentation,) = pipeline.collect()
+    segmentation = segment_one(pipeline, make_frame(image))
     labels: npt.NDArray[Any] = segmentation.labels.copy()
     segmentation.release()
     return labels

@@ -22,7 +22,6 @@ from ..errors import GraphError
 from .backbone import find_backbone, WEIGHTED
 from .graph import name_nodes, opset_version
 
-PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 6.1e-5
 _OPSET = 19

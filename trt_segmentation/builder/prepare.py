@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 
+from ..engines import PRECISIONS
 from ..errors import GraphError
 from ..model.card import ModelCard
 from ..untrusted.terminal_text import did_you_mean
@@ -21,7 +22,6 @@ from .precision import (
     convert_to_fp16,
     convert_to_int8,
     find_small_scales,
-    PRECISIONS,
     Split,
 )
 from .shapes import make_profile, Profile
@@ -31,7 +31,7 @@ from .shapes import make_profile, Profile
 class Recipe:
     """How the graph of an engine is prepared.
 
-    :param precision: one of :data:`.precision.PRECISIONS`.
+    :param precision: one of :data:`.engines.PRECISIONS`.
     :param sizes: image sizes for :func:`.shapes.parse_sizes`; empty for the sizes of the model
         and its card.
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for 1 to 8, or for the batch

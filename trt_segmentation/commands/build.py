@@ -24,7 +24,6 @@ from ..builder.feeds import choose_frames, Feeds
 from ..builder.frame_choice import write_contact_sheet, write_histogram
 from ..builder.graph import model_digest
 from ..builder.open_engine import build_graph, make_engine_key, write_plan
-from ..builder.precision import PRECISIONS
 from ..builder.prepare import (
     apply_precision,
     calibration_path,
@@ -33,6 +32,7 @@ from ..builder.prepare import (
     read_graph,
     Recipe,
 )
+from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
 from ..errors import EngineError, GraphError

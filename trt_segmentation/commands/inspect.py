@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import json
 from pathlib import Path
 
-from ..engines.onnxruntime_cpu import open_session, tensors
+from ..engines.onnxruntime_cpu import open_session, read_tensors
 from ..errors import EngineError, NotASegmentation
 from ..model.card import InputCard, OutputCard
 from ..model.output_kind import ONE_CHANNEL_KINDS
@@ -34,7 +34,7 @@ def inspect_model(path: Path) -> str:
         session = open_session(path)
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
-    inputs, outputs = tensors(session)
+    inputs, outputs = read_tensors(session)
     # one_line(), because a line break in the path would end the comment and change the card
     lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]

@@ -22,7 +22,7 @@ from ..bags.writer import BagWriter, topic_root
 from ..errors import BagError, EngineError, FrameError, ReplayError
 from ..frame import Segmentation, Wanted
 from ..model.card import load_card, ModelCard
-from ..pipeline import open_pipeline, Pipeline
+from ..pipeline import open_pipeline, Pipeline, segment_one
 from ..serving.stopping import StopSignals
 from ..stats import percentiles
 from ..untrusted.output_files import check_claim, claim_folder
@@ -121,8 +121,7 @@ class _Replay:
         where = f'frame {recorded.number} of {done.total} (stamp {stamp_text(recorded.stamp_ns)})'
         try:
             frame = recorded.frame()
-            self.pipeline.submit([frame], self.wanted)
-            (segmentation,) = self.pipeline.collect()
+            segmentation = segment_one(self.pipeline, frame, self.wanted)
         except FrameError as error:
             done.bad.append(f'{where}: {error}')
             return

@@ -1,25 +1,29 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inference engines: bytes in, enqueue, bytes out."""
+"""Inference engines: each runs a network on the CPU or on a GPU."""
 
 from dataclasses import dataclass
 
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
-"""Names of engines; auto takes the first of the others that works."""
+"""Engine names; ``auto`` takes the first of the others that works on this machine."""
+PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
+"""Precisions that a TensorRT plan can be built in; ``mixed``: INT8 backbone, FP16 head."""
+PRECISION_CHOICES = ('auto', *PRECISIONS)
+"""Precisions that a user can ask for; ``auto`` leaves the choice to the engine."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What answers: shown at start-up, in diagnostics and in every report.
+    """What runs the network. Start-up, diagnostics and every report show it.
 
     :param model: the card's name.
-    :param engine: one of :data:`ENGINES`, never auto.
+    :param engine: one of :data:`ENGINES`, never ``auto``.
     :param version: the engine library's version.
-    :param precision: fp32, fp16, int8 or mixed.
+    :param precision: one of :data:`PRECISIONS`.
     :param device: the CPU's or GPU's name.
-    :param reason: why this engine was taken.
-    :param cache: ``hit`` where the engine came from the cache, ``built`` where it was built now,
-        '' where there is nothing to build.
+    :param reason: why this engine was chosen.
+    :param cache: ``hit`` if the engine came from the cache, ``built`` if it was built now, empty
+        if there is nothing to build.
     """
 
     model: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls into the CUDA driver that say what failed."""
+"""Call the CUDA driver, and name the call that failed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from cuda.bindings import driver
 
 from ..errors import GpuError
 
-_PASSING = frozenset([
-    'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_NOT_READY',
-    'CUDA_ERROR_NO_DEVICE', 'CUDA_ERROR_INVALID_DEVICE', 'CUDA_ERROR_NOT_SUPPORTED',
-    'CUDA_ERROR_NOT_PERMITTED', 'CUDA_ERROR_NOT_FOUND', 'CUDA_ERROR_NO_BINARY_FOR_GPU',
-    'CUDA_ERROR_INVALID_IMAGE', 'CUDA_ERROR_INVALID_HANDLE', 'CUDA_ERROR_NOT_INITIALIZED'])
-
 
 def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function of :mod:`cuda.bindings.driver` and return what it gives beside its status.
+    """Call a function of :mod:`cuda.bindings.driver`.
 
-    :raises GpuError: naming the function, CUDA's error and its meaning.
+    :returns: the function's result without its status: None, one value, or a tuple.
+    :raises GpuError: if the status is an error; names the function, the error and its meaning.
     """
     status, *values = function(*args)
     if status != driver.CUresult.CUDA_SUCCESS:
@@ -32,3 +27,18 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     if len(values) == 1:
         return values[0]
     return tuple(values) if values else None
+
+
+def allocate(size: int) -> int:
+    """Allocate GPU memory on the calling thread's GPU.
+
+    :param size: in bytes.
+    :returns: the address of the first byte.
+    :raises GpuError: if the GPU has too little memory.
+    """
+    return int(call(driver.cuMemAlloc, size))
+
+
+def free(address: int) -> None:
+    """Free GPU memory that :func:`allocate` returned."""
+    call(driver.cuMemFree, address)

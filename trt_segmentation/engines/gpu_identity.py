@@ -1,19 +1,23 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a built engine depends on of the GPU it runs on."""
+"""The properties of a GPU and its driver that a plan depends on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-import re
 
 from ..errors import EngineError
+from .nvidia_driver import driver_version
 
 
 @dataclass(frozen=True)
 class GpuIdentity:
-    """What a plan depends on: the GPU's name, ``sm_NN``, and the driver's branch."""
+    """A plan fits only a GPU and driver with the same identity.
+
+    :param name: the GPU's name.
+    :param arch: the GPU's architecture, such as ``sm_89``.
+    :param driver: the driver's branch, such as ``580``; empty if the system does not report it.
+    """
 
     name: str
     arch: str
@@ -21,23 +25,15 @@ class GpuIdentity:
 
 
 def gpu_identity(index: int = 0) -> GpuIdentity:
-    """The GPU of an index as CUDA counts.
+    """Return the identity of a GPU.
 
-    :raises EngineError: where there is none.
+    :param index: index of the GPU in CUDA's order.
+    :raises EngineError: if there is no such GPU.
     """
     try:
         from cuda.core import Device
         device = Device(index)
         device.set_current()
-        return GpuIdentity(device.name, f'sm_{device.arch}', driver_branch())
-    except Exception as error:      # no library, no driver, no device: each its own type
+        return GpuIdentity(device.name, f'sm_{device.arch}', driver_version().partition('.')[0])
+    except Exception as error:      # a missing library, driver or GPU: each has its own error
         raise EngineError(f'no NVIDIA GPU can be used here: {error}') from error
-
-
-def driver_branch(path: Path = Path('/proc/driver/nvidia/version')) -> str:
-    """The driver's version up to the first point, or '' where the kernel does not tell."""
-    try:
-        found = re.search(r'\s(\d{3,})\.\d+', path.read_text('utf-8'))
-    except OSError:
-        return ''
-    return found[1] if found else ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels that TensorRT-RTX compiles at the first runs of a plan, kept for the next start."""
+"""Kernels that TensorRT-RTX compiles when a plan first runs; they are kept for the next start."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from typing import Any
 
 
 class KernelCache:
-    """TensorRT-RTX's runtime cache of one engine, filled from bytes and written back.
+    """TensorRT-RTX's runtime cache of one engine, read from bytes and written to bytes.
 
-    What it holds is machine code: the bytes have to come from a place that can be trusted. That
-    they are of this GPU, driver and version TensorRT-RTX checks itself.
+    The cache holds machine code, so the bytes must come from a trusted place. TensorRT-RTX itself
+    checks that they fit this GPU, driver and version.
 
-    :param load: gives what an earlier start kept, b'' where there is none.
-    :param keep: takes it for the next start.
+    :param load: returns the bytes that an earlier start kept, or b'' if there are none.
+    :param keep: stores the bytes for the next start.
     """
 
     def __init__(self, load: Callable[[], bytes], keep: Callable[[bytes], None]) -> None:
         self._load, self._keep = load, keep
         self._cache: Any = None
-        self._known = b''
+        self._kept = b''
         self._saved: set[int] = set()
 
     def attach(self, config: Any) -> bool:
-        """Give an IRuntimeConfig the cache; all contexts of an engine share it.
+        """Give the cache to an IRuntimeConfig. All contexts of an engine share one cache.
 
-        :returns: False where TensorRT-RTX refused what was kept, which is then compiled anew.
+        :returns: False if TensorRT-RTX refused the kept bytes. It then compiles the kernels again.
         """
-        fits = True
+        is_accepted = True
         if self._cache is None:
             self._cache = config.create_runtime_cache()
             data = self._load()
-            fits = not data or bool(self._cache.deserialize(data))
-            self._known = data if fits else b''
+            is_accepted = not data or bool(self._cache.deserialize(data))
+            self._kept = data if is_accepted else b''
         config.set_runtime_cache(self._cache)
-        return fits
+        return is_accepted
 
     def save(self, count: int) -> None:
-        """Keep the kernels after the first run of a batch size; later ones add none."""
+        """Keep the kernels after the first run of a batch size; later runs add no kernels."""
         if self._cache is None or count in self._saved:
             return
         self._saved.add(count)
         data = bytes(memoryview(self._cache.serialize()))
-        if data != self._known:
+        if data != self._kept:
             self._keep(data)
-            self._known = data
+            self._kept = data
 
     def close(self) -> None:
-        """Let go of it, after the contexts that use it."""
+        """Drop the runtime cache. Close the contexts that use it first."""
         self._cache = None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the NVIDIA driver says of itself and its GPUs, asked without any Python package."""
+"""Facts about the NVIDIA driver and its GPUs, read without any NVIDIA Python package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module are 
 
 @dataclass(frozen=True)
 class DriverGpu:
-    """One GPU: compute capability, bytes of memory, and whether that is the CPU's too."""
+    """One GPU, as the driver describes it.
+
+    :param capability: compute capability, such as (8, 9).
+    :param memory: in bytes.
+    :param integrated: whether the GPU and the CPU share one memory.
+    """
 
     name: str
     capability: tuple[int, int]
@@ -27,11 +32,12 @@ class DriverGpu:
 
 @dataclass(frozen=True)
 class Driver:
-    """What the driver says.
+    """The NVIDIA driver of this machine.
 
-    :param version: such as 580.65.06; '' where it is not told.
-    :param cuda: newest CUDA it can run, (0, 0) where there is no driver.
-    :param why_not: why it cannot be used; '' where it can.
+    :param version: such as 580.65.06; empty if the system does not report it.
+    :param cuda: the newest CUDA version that the driver can run; (0, 0) if there is no driver.
+    :param gpus: the GPUs, in CUDA's order.
+    :param why_not: why the driver cannot be used; empty if it can.
     """
 
     version: str
@@ -40,7 +46,7 @@ class Driver:
     why_not: str = ''
 
     def gpu_or_why_not(self, index: int) -> tuple[DriverGpu | None, str]:
-        """The GPU of an index, or why there is none."""
+        """Return the GPU with this index, or None and the reason why there is none."""
         if self.why_not:
             return None, self.why_not
         if not 0 <= index < len(self.gpus):
@@ -49,24 +55,33 @@ class Driver:
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver; takes part of a second where there is a GPU."""
-    version = _version()
+    """Ask the driver about itself and its GPUs. Takes part of a second if there is a GPU."""
+    version = driver_version()
     try:
         cuda = ctypes.CDLL(library)
     except OSError:
-        return Driver(version, (0, 0), (), _no_library())
+        return Driver(version, (0, 0), (), _why_no_library())
     if code := cuda.cuInit(0):
         return Driver(version, (0, 0), (), 'the NVIDIA driver does not start: '
                       + _REASONS.get(code, f'CUDA error {code}'))
     number, count = ctypes.c_int(), ctypes.c_int()
     cuda.cuDriverGetVersion(ctypes.byref(number))
     cuda.cuDeviceGetCount(ctypes.byref(count))
-    gpus = tuple(_gpu(cuda, index) for index in range(count.value))
+    gpus = tuple(_read_gpu(cuda, index) for index in range(count.value))
     return Driver(version, (number.value // 1000, number.value % 1000 // 10), gpus,
                   '' if gpus else 'the NVIDIA driver finds no GPU')
 
 
-def _gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
+def driver_version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
+    """Return the driver's version, such as 580.65.06; empty if the system does not report it."""
+    try:
+        found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
+    except OSError:
+        return ''
+    return found[1] if found else ''
+
+
+def _read_gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
     device, value, size = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
     name = ctypes.create_string_buffer(256)
     cuda.cuDeviceGet(ctypes.byref(device), index)
@@ -77,19 +92,11 @@ def _gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
         cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
         found.append(value.value)
     return DriverGpu(name.value.decode(errors='replace'), (found[0], found[1]), size.value,
-               bool(found[2]))
+                     bool(found[2]))
 
 
-def _version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
-    try:
-        found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
-    except OSError:
-        return ''
-    return found[1] if found else ''
-
-
-def _no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
-    """Whether a GPU waits for its driver, or there is none."""
+def _why_no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
+    """Say whether a GPU is there without a driver, or there is no GPU at all."""
     for device in devices.glob('*'):
         try:
             vendor = (device / 'vendor').read_text().strip()

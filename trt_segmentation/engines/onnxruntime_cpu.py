@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime: the engine that runs where there is no GPU."""
+"""ONNX Runtime on the CPU: the engine for machines without a GPU."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""ONNX Runtime's severity; below it are remarks about graph optimisation."""
+"""ONNX Runtime's log severity. Lower severities are remarks about graph optimisation."""
 
 
 class OnnxRuntimeEngine:
-    """A network on the CPU: a batch of tensors in, the answer's tensor out.
+    """A network on the CPU. It turns a batch of images into one output tensor.
 
-    One thread at a time calls :meth:`run`; several engines live side by side.
+    Only one thread at a time may call :meth:`run`. A process can have several engines.
 
-    :param reason: why this engine was taken, for :attr:`identity`.
-    :param threads: threads one run may use; 0 for one a core.
-    :raises EngineError: when the file is not there, is no ONNX, or does not fit the card.
+    :param reason: why this engine was chosen, for :attr:`identity`.
+    :param threads: the number of threads that one run may use; 0 for one thread a core.
+    :raises EngineError: if the file is missing, is no ONNX file, or does not fit the card.
     """
 
     signature: Signature
@@ -43,7 +43,7 @@ class OnnxRuntimeEngine:
         self._session = open_session(card.model, threads)
         try:
             self.signature = resolve_signature(
-                *tensors(self._session), card.input, card.output, len(card.classes),
+                *read_tensors(self._session), card.input, card.output, len(card.classes),
                 read_endings(card.model))
         except EngineError as error:
             raise EngineError(
@@ -54,32 +54,34 @@ class OnnxRuntimeEngine:
             summarise(card.model).precision, cpu_name(), reason)
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Answer a batch.
+        """Run the network on a batch of any size.
 
-        :param batch: C-contiguous, of ``signature.input.shape(n)`` and its dtype; n of any
-            size. Where the model's own batch is fixed it runs in parts, the last filled up.
-        :returns: (n, …) as ``signature.output`` describes, the caller's own.
-        :raises EngineError: with ONNX Runtime's words.
+        If the model has a fixed batch size, the network runs several times, and the last run is
+        filled up with copies of the last image.
+
+        :param batch: C-contiguous, with shape ``signature.input.shape(n)`` and the input's dtype.
+        :returns: (n, …) as ``signature.output`` describes. The caller owns the array.
+        :raises EngineError: with ONNX Runtime's message.
         """
         fixed = self.signature.input.batch
         if fixed is None or fixed == len(batch):
             return self._run(batch)
         filled = -len(batch) % fixed
         parts = np.concatenate([batch, np.repeat(batch[-1:], filled, axis=0)])
-        answers = [self._run(parts[i:i + fixed]) for i in range(0, len(parts), fixed)]
-        return np.concatenate(answers)[:len(batch)]
+        outputs = [self._run(parts[i:i + fixed]) for i in range(0, len(parts), fixed)]
+        return np.concatenate(outputs)[:len(batch)]
 
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         signature = self.signature
         if self._session is None:
             raise EngineError(f'{self._path.name} was closed')
         try:
-            (answer,) = self._session.run([signature.output.name], {signature.input.name: batch})
-        except Exception as error:  # ONNX Runtime raises pybind types without a public base
+            (output,) = self._session.run([signature.output.name], {signature.input.name: batch})
+        except Exception as error:  # ONNX Runtime's errors have no public base class
             raise EngineError(
                 f'{self._path.name} failed on input {"×".join(map(str, batch.shape))}: '
                 f'{useful_line(error)}') from error
-        array: npt.NDArray[Any] = answer
+        array: npt.NDArray[Any] = output
         return array
 
     def close(self) -> None:
@@ -90,8 +92,9 @@ class OnnxRuntimeEngine:
 def open_session(path: Path, threads: int = 0) -> Any:
     """Load an ONNX file for the CPU.
 
+    :param threads: the number of threads that one run may use; 0 for one thread a core.
     :returns: an ``onnxruntime.InferenceSession``.
-    :raises EngineError: saying what is wrong with the file and what to do.
+    :raises EngineError: if the file cannot be loaded; says what is wrong and what to do.
     """
     summary = summarise(path)
     options = onnxruntime.SessionOptions()
@@ -99,31 +102,32 @@ def open_session(path: Path, threads: int = 0) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # threads that wait by spinning take the cores from the cameras' and the middleware's, and
-    # from the postprocessing; frames are not answered sooner with it
+    # Spinning threads take the cores from the cameras, the middleware and the postprocessing.
+    # Frames do not get their result sooner with spinning.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
         return onnxruntime.InferenceSession(
             str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as error:  # ONNX Runtime raises pybind types without a public base
+    except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{path} cannot be loaded by ONNX Runtime {onnxruntime.__version__}: '
-            f'{useful_line(error)}. Export it again for what is named here, or copy a damaged '
-            f'file again; `trt_seg inspect {path}` says what is in it') from error
+            f'{useful_line(error)}. Export it again for this version, or copy a damaged file '
+            f'again; `trt_seg inspect {path}` says what is in it') from error
     finally:
-        del weights     # ONNX Runtime has copied what it needs
+        del weights     # ONNX Runtime has its own copy now
 
 
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
-    """Read the weights beside an ONNX file and hand them to ONNX Runtime.
+    """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
-    ONNX Runtime itself maps such files: if another program shortens one, even hours later, the
-    process ends (SIGBUS). A version without that call maps them.
+    Otherwise ONNX Runtime maps these files into memory. If another program shortens a mapped
+    file, even hours later, the process ends with SIGBUS. An older ONNX Runtime that cannot take
+    bytes still maps the files.
 
     :param options: an ``onnxruntime.SessionOptions``.
-    :returns: what was read; the caller keeps it until the session is made.
-    :raises EngineError: if a file has become shorter than its weights.
+    :returns: the bytes; the caller must keep them until the session exists.
+    :raises EngineError: if a file cannot be read, or has become shorter than its weights.
     """
     give = getattr(options, 'add_external_initializers_from_files_in_memory', None)
     if give is None or not summary.external:
@@ -137,15 +141,15 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
             raise EngineError(f'{path.parent / name} cannot be read: {error}') from error
         if len(read[-1]) < size:
             raise EngineError(f'{path.parent / name} has {len(read[-1]):,} bytes now, and {path} '
-                              f'needs {size:,}: it was shortened meanwhile; copy it again')
+                              f'needs {size:,}: another program shortened it; copy it again')
     give(list(summary.external), read, list(map(len, read)))
     return read
 
 
-def tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
-    """Inputs and outputs of a session."""
+def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the inputs and the outputs of a session."""
     def read(node: Any) -> Tensor:
-        # 'tensor(float)' and 'tensor(float16)'; an open side is None, a name or negative
+        # The type is 'tensor(float)' or the like. An open side is None, a name or negative.
         word = node.type.removeprefix('tensor(').removesuffix(')')
         dtype = {'float': 'float32', 'double': 'float64'}.get(word, word)
         return Tensor(node.name, dtype, tuple(
@@ -154,9 +158,9 @@ def tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def useful_line(error: Exception) -> str:
-    """What an ONNX Runtime exception says, without its status codes and source places."""
+    """Return the message of an ONNX Runtime error without status codes and source lines."""
     text = ' '.join(str(error).split())
-    # one status may wrap another; the innermost says what happened
+    # One status may wrap another. The innermost one names the cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)
@@ -164,7 +168,7 @@ def useful_line(error: Exception) -> str:
 
 
 def cpu_name() -> str:
-    """The processor's name as the operating system gives it."""
+    """Return the processor's name from the operating system."""
     try:
         for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
             key, _, value = line.partition(':')

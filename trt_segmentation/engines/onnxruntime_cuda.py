@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on an NVIDIA GPU: enqueues on the caller's stream, at the caller's addresses."""
+"""ONNX Runtime on an NVIDIA GPU, with the caller's stream and the caller's GPU memory."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from ..model.card import ModelCard
 from ..model.signature import resolve_signature, Signature
 from ..untrusted.onnx_file import summarise
 from ..untrusted.onnx_graph import read_endings
-from .onnxruntime_cpu import ERROR, give_weights, tensors, useful_line
+from .onnxruntime_cpu import ERROR, give_weights, read_tensors, useful_line
 
 log = logging.getLogger(__name__)
 
 PROVIDER = 'CUDAExecutionProvider'
 WARNING = 2
-"""ONNX Runtime's own default severity."""
+"""ONNX Runtime's default log severity."""
 OPTIONS = {
     'cudnn_conv_algo_search': 'HEURISTIC',
     'arena_extend_strategy': 'kSameAsRequested',
 }
-"""Provider options that measured best; benchmarks/ort_cuda_options.py tries the others."""
+"""The fastest provider options; benchmarks/ort_cuda_options.py measures the others."""
 
 
 class OnnxRuntimeCuda:
-    """A network on one GPU, as :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
+    """A network on one GPU; a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
-    :param gpu: index of the GPU as CUDA counts.
-    :param stream: the CUDA stream everything is enqueued on.
-    :param options: CUDA provider options that replace :data:`OPTIONS`.
-    :param own_graph: let ONNX Runtime capture and replay a CUDA graph of its own, which then
-        cannot be part of the pipeline's.
-    :raises EngineError: when the file does not fit the card, and when this ONNX Runtime cannot
-        use the GPU.
+    :param gpu: index of the GPU in CUDA's order.
+    :param stream: the CUDA stream that the network runs on.
+    :param options: CUDA provider options; they replace :data:`OPTIONS`.
+    :param own_graph: let ONNX Runtime capture and replay its own CUDA graph. The pipeline cannot
+        capture the network then.
+    :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
+        GPU.
     """
 
     name = 'onnxruntime-cuda'
@@ -53,29 +53,33 @@ class OnnxRuntimeCuda:
             **(OPTIONS if options is None else options), 'device_id': str(gpu),
             'user_compute_stream': str(stream), 'enable_cuda_graph': str(int(own_graph))})
         self.capturable = not own_graph
-        inputs, outputs = tensors(self._session)
+        inputs, outputs = read_tensors(self._session)
         self.signature: Signature = resolve_signature(
             inputs, outputs, card.input, card.output, len(card.classes),
             read_endings(card.model))
-        (self._answer,) = [t for t in outputs if t.name == self.signature.output.name]
+        (self._output,) = [t for t in outputs if t.name == self.signature.output.name]
         self.precision = summarise(card.model).precision
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._run_options = onnxruntime.RunOptions()
-        # without it every run ends with a wait for the stream
+        # Without this entry every run waits for the stream at its end.
         self._run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
 
     def takes(self, count: int) -> bool:
-        """Whether that is the file's batch; 1 where it leaves that open.
+        """Whether this is the batch size of the ONNX file, or 1 if the file leaves it open.
 
-        CUDA graphs of two batch sizes from one session crashed in the driver (LR-ASPP, 1 and 2),
-        most likely as a session plans its convolutions anew for another shape. Nor did batches
-        pay on one H200: two frames took 2.2 ms, one 0.96.
+        Other batch sizes are refused for two reasons. CUDA graphs of two batch sizes from one
+        session crashed in the driver (LR-ASPP, 1 and 2 images). The most likely cause is that a
+        session plans its convolutions again for another shape. And batches did not pay on one
+        H200: two frames took 2.2 ms, and one frame took 0.96 ms.
         """
         return count == (self.signature.input.batch or 1)
 
-    def answer_shape(self, count: int) -> tuple[int, ...]:
-        """Shape of the answer for a batch; runs the network once where the file leaves it open."""
-        sides = self._answer.shape
+    def output_shape(self, count: int) -> tuple[int, ...]:
+        """Return the output's shape for a batch.
+
+        The network runs once to find the shape if the file leaves it open.
+        """
+        sides = self._output.shape
         if None not in sides[1:]:
             return (count, *(side for side in sides[1:] if side is not None))
         if count not in self._shapes:
@@ -84,27 +88,28 @@ class OnnxRuntimeCuda:
             binding = self._session.io_binding()
             binding.bind_ortvalue_input(
                 image.name, onnxruntime.OrtValue.ortvalue_from_numpy(blank, 'cuda', self._gpu))
-            binding.bind_output(self._answer.name, 'cuda', self._gpu)
+            binding.bind_output(self._output.name, 'cuda', self._gpu)
             self._call(lambda: self._session.run_with_iobinding(binding))
             self._shapes[count] = tuple(binding.get_outputs()[0].shape())
         return self._shapes[count]
 
-    def bind(self, count: int, tensor: int, answer: int) -> OnnxRuntimeBinding:
-        """The network on a batch of ``count`` at fixed addresses."""
+    def bind(self, count: int, input_address: int, output_address: int) -> OnnxRuntimeBinding:
+        """Bind the network to a batch of ``count`` images at fixed GPU addresses."""
         image, output = self.signature.input, self.signature.output
         binding = self._session.io_binding()
         self._call(lambda: binding.bind_input(
-            image.name, 'cuda', self._gpu, np.dtype(image.dtype), image.shape(count), tensor))
+            image.name, 'cuda', self._gpu, np.dtype(image.dtype), image.shape(count),
+            input_address))
         self._call(lambda: binding.bind_output(
-            output.name, 'cuda', self._gpu, np.dtype(output.dtype), self.answer_shape(count),
-            answer))
+            output.name, 'cuda', self._gpu, np.dtype(output.dtype), self.output_shape(count),
+            output_address))
         return OnnxRuntimeBinding(lambda: self._call(
             lambda: self._session.run_with_iobinding(binding, self._run_options)))
 
     def _call(self, run: Any) -> None:
         try:
             run()
-        except Exception as error:  # ONNX Runtime raises pybind types without a public base
+        except Exception as error:  # ONNX Runtime's errors have no public base class
             raise EngineError(f'{self._path.name} failed: {useful_line(error)}') from error
 
     def close(self) -> None:
@@ -113,13 +118,13 @@ class OnnxRuntimeCuda:
 
 
 class OnnxRuntimeBinding:
-    """A network with its tensors; runs on the stream its engine was opened with."""
+    """A network with fixed tensors; it runs on the stream of its engine."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
 
     def enqueue(self, stream: int) -> None:
-        """Put one run on the engine's stream."""
+        """Put one run on the engine's stream. The argument is that stream."""
         self._run()
 
 
@@ -130,24 +135,24 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
             f'onnxruntime-gpu instead of onnxruntime, or use engine: onnxruntime-cpu')
     summary = summarise(card.model)
     if hasattr(onnxruntime, 'preload_dlls'):
-        # CUDA and cuDNN as Python packages are on no library path
+        # The CUDA and cuDNN of Python packages are on no library path.
         onnxruntime.preload_dlls(msvc=False)
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.log_severity_level = ERROR
     weights = give_weights(settings, card.model, summary)
-    # of every CUDA session it warns that no plugin offers CUDA, though its own provider does;
-    # that warning is the library's, not the session's, whose severity is set above
+    # For every CUDA session the library warns that no plugin offers CUDA, although its own
+    # provider does. The session's severity, set above, does not silence the library's warning.
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
             str(card.model), settings, providers=[(PROVIDER, dict(options))])
-    except Exception as error:  # ONNX Runtime raises pybind types without a public base
+    except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '
             f'{useful_line(error)}') from error
     finally:
-        del weights     # ONNX Runtime has copied what it needs
+        del weights     # ONNX Runtime has its own copy now
         onnxruntime.set_default_logger_severity(WARNING)
     if PROVIDER not in session.get_providers():
         raise EngineError(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A built engine as bytes, and what it consists of: layers, the precision each got, memory."""
+"""A built TensorRT engine as bytes, with facts about its layers, precisions and memory."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Plan(SignedFile):
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel of an engine, or one layer of a network not yet built.
+    """One kernel of a built engine, or one layer of a network that is not built yet.
 
-    :param inputs: types of its activations in: fp32, fp16, int8, ….
-    :param outputs: likewise out.
-    :param onnx: names of the ONNX nodes it stands for.
+    :param inputs: element types of the input activations: fp32, fp16, int8, ….
+    :param outputs: element types of the output activations.
+    :param onnx: names of the ONNX nodes that the layer computes.
     """
 
     name: str
@@ -41,51 +41,51 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """What it computes in: its narrowest float or int8 input; '' of shape arithmetic."""
+        """The narrowest float or int8 input type; empty for a layer that computes shapes."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
 def layers_from_log(text: str) -> list[Layer]:
-    """Layers of the listing TensorRT logs at the end of a build.
+    """Read the layers from the listing that TensorRT logs at the end of a build.
 
-    That is how a build without a GPU is inspected: reading a plan takes a driver.
+    A build without a GPU has no other source: a plan can be loaded only with a driver.
     """
-    return [_layer_of_line(line) for line in text.splitlines() if line.startswith('Name: ')]
+    return [_read_layer(line) for line in text.splitlines() if line.startswith('Name: ')]
 
 
 def layers_from_inspector(text: str) -> list[Layer]:
-    """Layers of the JSON that TensorRT's EngineInspector gives for a whole engine."""
+    """Read the layers from the JSON of TensorRT's EngineInspector for a whole engine."""
     found = []
     for layer in json.loads(text)['Layers']:
-        if isinstance(layer, str):      # the engine was built without detailed verbosity
+        if isinstance(layer, str):      # an engine built without detailed verbosity
             found.append(Layer(layer, '', (), ()))
             continue
-        inputs, outputs = (tuple(_type(t) for t in layer.get(side, []))
+        inputs, outputs = (tuple(_read_type(t) for t in layer.get(side, []))
                            for side in ('Inputs', 'Outputs'))
         found.append(Layer(layer['Name'], layer.get('LayerType', ''), inputs, outputs,
                            _onnx_names(layer.get('Metadata', ''))))
     return found
 
 
-def _layer_of_line(line: str) -> Layer:
+def _read_layer(line: str) -> Layer:
     name, kind = re.findall(r'Name: (.*?), LayerType: (.*?), Inputs:', line)[0]
     sides = re.findall(r'Inputs: (\[.*?\]), (?:Constants|Outputs): ', line)[:1]
     sides += re.findall(r'Outputs: (\[.*\]), TacticName', line)[:1]
-    inputs, outputs = (tuple(_name(t) for t in re.findall(r'Datatype: (\w+)', side))
+    inputs, outputs = (tuple(_short_name(t) for t in re.findall(r'Datatype: (\w+)', side))
                        for side in [*sides, '', ''][:2])
     return Layer(name, kind, inputs, outputs, _onnx_names(line))
 
 
-def _type(tensor: Mapping[str, Any]) -> str:
+def _read_type(tensor: Mapping[str, Any]) -> str:
     if 'Datatype' in tensor:
-        return _name(str(tensor['Datatype']))
-    # before TensorRT 10.14 the type is a word of a sentence such as
-    # 'Channel major FP16 format where C % 4 == 0'
+        return _short_name(str(tensor['Datatype']))
+    # Before TensorRT 10.14 the type is a word in a sentence, such as
+    # 'Channel major FP16 format where C % 4 == 0'.
     words = re.findall(r'\w+', str(tensor.get('Format/Datatype', '')).lower())
     return next((_NAMES[word] for word in words if word in _NAMES), '')
 
 
-def _name(datatype: str) -> str:
+def _short_name(datatype: str) -> str:
     return _NAMES.get(datatype.lower(), datatype.lower())
 
 
@@ -94,7 +94,7 @@ def _onnx_names(text: str) -> tuple[str, ...]:
 
 
 def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
-    """Bytes of weights, activations and scratch that a build's log tells."""
+    """Read the bytes of weights, activations and scratch memory from a build's log."""
     names = {'Total Weights Memory': 'weights', 'Total Activation Memory': 'activations',
              'Max Scratch Memory': 'scratch'}
     found = {}
@@ -105,16 +105,16 @@ def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
 
 
 def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
-    """How many layers compute in each precision; those that compute nothing are left out."""
+    """Count the layers of each precision. Layers without a precision are left out."""
     return dict(Counter(layer.precision for layer in layers if layer.precision).most_common())
 
 
 def to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Layers for a plan's sidecar; :func:`from_json` reads them back."""
+    """Return layers as JSON for a plan's sidecar file; :func:`from_json` reads them back."""
     return [asdict(layer) for layer in layers]
 
 
 def from_json(trees: Sequence[Mapping[str, Any]]) -> list[Layer]:
-    """Layers of a sidecar."""
+    """Return the layers that :func:`to_json` wrote."""
     return [Layer(t['name'], t['kind'], tuple(t['inputs']), tuple(t['outputs']),
                   tuple(t['onnx'])) for t in trees]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device memory and pinned host memory: one owner, one close."""
+"""GPU memory and pinned host memory of one pipeline, with one owner that frees all of it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from ..errors import EngineError, GpuError
 log = logging.getLogger(__name__)
 
 _lost: dict[int, str] = {}
-"""GPUs this process cannot use any more, and the error that was the end."""
+"""GPUs that this process can no longer use, each with the error that caused this."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """Host memory the GPU reaches by DMA, and kernels at ``mapped``; freed by its owner.
+    """A block of pinned host memory. The GPU copies it by DMA, and kernels can access it.
 
-    :param address: first byte.
-    :param mapped: the same byte as kernels address it.
-    :param write_combined: see :meth:`GpuAllocator.pinned`.
+    The :class:`GpuAllocator` that allocated the block frees it.
+
+    :param address: host address of the first byte.
+    :param mapped: address of the same byte for kernels.
+    :param nbytes: size of the block.
+    :param write_combined: see :meth:`GpuAllocator.allocate_pinned`.
     """
 
     address: int
@@ -40,19 +43,20 @@ class Pinned:
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(nbytes,) uint8 view; must not outlive the memory."""
+        """(nbytes,) uint8 view. It must not be used after the memory is freed."""
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
         array: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
         return array
 
 
 class GpuAllocator:
-    """Everything a pipeline has allocated, on one GPU and in host memory pinned for it.
+    """Allocates memory on one GPU, and pinned host memory for it, and frees all of it.
 
-    Any thread may call, once it has called :meth:`enter`.
+    Any thread may call the methods after it has called :meth:`make_current`.
 
-    :param gpu: index of the GPU as CUDA counts.
-    :raises EngineError: when there is no driver or no such GPU.
+    :param gpu: index of the GPU in CUDA's order.
+    :raises EngineError: if there is no driver or no such GPU, or if the GPU failed in this process
+        before.
     """
 
     def __init__(self, gpu: int = 0) -> None:
@@ -63,40 +67,41 @@ class GpuAllocator:
         self._lock = threading.Lock()
         self._pinned: dict[int, Pinned] = {}
         self._on_device: dict[int, int] = {}
-        self._closed = False
-        self.enter()
+        self._is_closed = False
+        self.make_current()
 
-    def enter(self) -> None:
-        """Make this GPU the calling thread's; costs about a microsecond."""
+    def make_current(self) -> None:
+        """Make this GPU current in the calling thread; takes about a microsecond."""
         call(driver.cuCtxSetCurrent, self._context)
 
     def synchronize(self) -> None:
-        """Wait until the GPU has done everything this process gave it."""
+        """Wait until the GPU has finished all work of this process."""
         call(driver.cuCtxSynchronize)
 
     @property
     def device_bytes(self) -> int:
-        """Bytes allocated here on the GPU."""
+        """Bytes of GPU memory that this object has allocated."""
         return sum(self._on_device.values())
 
     @property
     def pinned_bytes(self) -> int:
-        """Bytes allocated here in pinned host memory."""
+        """Bytes of pinned host memory that this object has allocated."""
         return sum(block.nbytes for block in self._pinned.values())
 
     @property
     def used_bytes(self) -> int:
-        """Bytes in use on the GPU, by every process there."""
-        self.enter()
+        """Bytes of GPU memory that all processes together use."""
+        self.make_current()
         free, total = call(driver.cuMemGetInfo)
         return int(total - free)
 
-    def pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
-        """Allocate pinned host memory that kernels reach too; its pages are touched already.
+    def allocate_pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
+        """Allocate pinned host memory, which kernels can access too. Its pages are in RAM already.
 
-        :param write_combined: bypass the CPU's caches: for memory the CPU only writes, in
-            order, as it reads it about a hundred times slower. Whether writing gets faster
-            depends on the machine; uploads measured no faster.
+        :param write_combined: bypass the CPU's caches. This is for memory that the CPU only
+            writes, in order: the CPU reads such memory about a hundred times slower. Whether
+            writes get faster depends on the machine. Uploads measured no faster.
+        :raises GpuError: if no more memory can be pinned.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
         if write_combined:
@@ -108,15 +113,22 @@ class GpuAllocator:
             self._pinned[address] = block
         return block
 
-    def on_device(self, nbytes: int) -> int:
-        """Allocate GPU memory; the address of its first byte, aligned to 256."""
+    def allocate_on_device(self, nbytes: int) -> int:
+        """Allocate GPU memory.
+
+        :returns: the address of the first byte, a multiple of 256.
+        :raises GpuError: if the GPU has too little memory.
+        """
         address = int(call(driver.cuMemAlloc, nbytes))
         with self._lock:
             self._on_device[address] = nbytes
         return address
 
     def free(self, block: Pinned | int) -> None:
-        """Free what :meth:`pinned` or :meth:`on_device` gave; the GPU must be done with it."""
+        """Free a block of pinned memory, or GPU memory by its address.
+
+        The GPU must be done with the memory.
+        """
         with self._lock:
             if isinstance(block, Pinned):
                 del self._pinned[block.address]
@@ -127,21 +139,21 @@ class GpuAllocator:
         else:
             call(driver.cuMemFree, block)
 
-    def lose(self, error: GpuError) -> None:
-        """Note a sticky error: from now on this process cannot use the GPU.
+    def mark_lost(self, error: GpuError) -> None:
+        """Record a sticky error: from now on this process cannot use the GPU.
 
-        CUDA has no way back within a process, as other libraries hold the broken context too;
-        nothing can be freed on it, and opening the GPU again says so.
+        CUDA cannot recover within a process, because other libraries hold the broken context too.
+        Nothing can be freed in this context. :func:`open_device` refuses the GPU from now on.
         """
         _lost.setdefault(self._index, str(error))
-        self._closed = True
+        self._is_closed = True
 
     def close(self) -> None:
-        """Free everything; a second call does nothing, nor one after :meth:`lose`."""
-        if self._closed:
+        """Free everything. A second call does nothing, and a call after :meth:`mark_lost` too."""
+        if self._is_closed:
             return
-        self._closed = True
-        self.enter()
+        self._is_closed = True
+        self.make_current()
         for pinned in list(self._pinned.values()):
             self.free(pinned)
         for address in list(self._on_device):
@@ -150,10 +162,11 @@ class GpuAllocator:
 
 
 def open_device(gpu: int) -> Device:
-    """The GPU of that index.
+    """Open a GPU.
 
-    :raises EngineError: saying whether it is the driver or the index that is missing, or that
-        the GPU failed in this process before.
+    :param gpu: index of the GPU in CUDA's order.
+    :raises EngineError: if there is no driver or no such GPU, or if the GPU failed in this process
+        before. The message says which.
     """
     if gpu in _lost:
         lost = EngineError(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels and the network of one model, made ready for a slot's batch."""
+"""The kernels and the network of one model, prepared for a slot's batch."""
 
 from __future__ import annotations
 
@@ -28,54 +28,56 @@ from .slots import Run, Slot, Work
 log = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Runs before a capture: engines allocate and pick algorithms in the first."""
+"""Runs before a capture. In their first runs engines allocate memory and pick algorithms."""
 
 
 class Compute:
-    """Prepares batches; one thread at a time, with the GPU's context current.
+    """Prepares batches.
 
-    The network is captured into a CUDA graph once for every slot and size of a run, at the slot's
-    own tensors. The kernels before and after it are not part of that graph: on streams of their
-    own they run beside the network of another frame, and a frame of another size or address
-    needs no new graph.
+    Only one thread at a time may call the methods, with the GPU's context current.
 
-    :param engine: any of the slots' networks, which are all alike.
+    The network is captured into a CUDA graph once for every slot and run size, with the slot's own
+    tensors. The kernels before and after the network are not in that graph, for two reasons. They
+    have their own streams, so they run at the same time as the network of another frame. And a
+    frame of another size or address needs no new graph.
+
+    :param engine: the network of any slot; all slots have the same network.
     :param down: the stream that postprocesses.
     :param graph: False to enqueue the network call by call.
-    :param max_batch: images of one run at most, where the network leaves that open.
-    :raises EngineError: when no run of it has few enough images.
+    :param max_batch: the most images in one run, if the network leaves the batch size open.
+    :raises EngineError: if every run of the network has more images than a launch has room for.
     """
 
     def __init__(self, memory: GpuAllocator, card: ModelCard, engine: DeviceEngine, down: int,
                  graph: bool = True, max_batch: int = 1) -> None:
         self.sizes = run_sizes(engine, max_batch)
         self._down = down
-        self._graph = graph and engine.capturable
+        self._uses_graph = graph and engine.capturable
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
         self._label_bytes = card.label_dtype.itemsize
-        self._palette = memory.on_device(4 * len(card.classes))
+        self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
         self._preprocess = Preprocess(card.input, image, arch)
         self._postprocess = Postprocess(card, image, output, self._palette, arch)
 
     @property
-    def graphed(self) -> bool:
-        """Whether the network runs as a graph."""
-        return self._graph
+    def uses_graph(self) -> bool:
+        """Whether the network runs as a CUDA graph."""
+        return self._uses_graph
 
     def prepare(self, slot: Slot, wanted: Wanted, palette: npt.NDArray[np.uint8],
                 alpha: float) -> None:
-        """Have a slot's work ready for the frames in its lanes."""
-        self._send(palette)
+        """Prepare a slot's work for the frames in its lanes."""
+        self._send_palette(palette)
         work = slot.works.get(slot.count)
         if work is None:
             work = slot.works[slot.count] = Work([
-                Run(self._preprocess.launch(), slot.engines[size],
-                    self._postprocess.launch(), size)
-                for size in cut(slot.count, self.sizes)])
+                Run(self._preprocess.make_launch(), slot.bindings[size],
+                    self._postprocess.make_launch(), size)
+                for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
-        targets = [Target(lane.read, lane.image, *lane.lay_out(wanted, self._label_bytes))
+        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes))
                    for lane in slot.lanes[:slot.count]]
         key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.frame.encoding,
                         t.frame.height, t.frame.width, t.frame.step) for t in targets])
@@ -84,87 +86,89 @@ class Compute:
         work.key = None
         for run in work.runs:
             some, targets = targets[:run.size], targets[run.size:]
-            self._preprocess.aim(run.before.launch, [(t.frame, t.image) for t in some],
-                                 slot.tensor.address)
-            run.shape = slot.engine.answer_shape(run.size)
-            self._postprocess.aim(run.after.launch, some, slot.answer.address, run.shape, alpha)
+            self._preprocess.set_parameters(
+                run.before.launch, [(t.frame, t.image) for t in some], slot.input.address)
+            run.shape = slot.engine.output_shape(run.size)
+            self._postprocess.set_parameters(
+                run.after.launch, some, slot.output.address, run.shape, alpha)
             run.before.update()
             run.after.update()
         work.key = key
 
     def warm_up(self, slot: Slot) -> None:
-        """Have a slot's network ready for every size of a run, before any frame comes."""
-        self._reserve(slot, self.sizes[-1])  # all have the tensors of the largest
+        """Prepare a slot's network for every run size, before the first frame comes."""
+        self._reserve_tensors(slot, self.sizes[-1])  # all sizes use the tensors of the largest
         for size in self.sizes:
-            slot.engines[size] = self._bound(slot, size)
+            slot.bindings[size] = self._bind_engine(slot, size)
 
-    def answer(self, slot: Slot) -> npt.NDArray[np.generic]:
-        """The network's answers to the images of a slot's last run, copied from the GPU.
+    def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
+        """Copy the network output of a slot's last run from the GPU.
 
-        To be called when the slot's batch is done, and before it is released.
+        Call this after the slot's batch is done and before the slot is free again.
         """
         *before, last = slot.work.runs
-        answer = np.empty(last.shape, slot.engine.signature.output.dtype)
-        call(driver.cuMemcpyDtoH, answer.ctypes.data, slot.answer.address, answer.nbytes)
-        # a run may have room for more images than there were
-        return answer[:slot.count - sum(run.size for run in before)]
+        output = np.empty(last.shape, slot.engine.signature.output.dtype)
+        call(driver.cuMemcpyDtoH, output.ctypes.data, slot.output.address, output.nbytes)
+        # the last run may have room for more images than the batch had
+        return output[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
-        """Unload the kernels; graphs are their slots'."""
+        """Unload the kernels. The slots own the graphs."""
         self._preprocess.close()
         self._postprocess.close()
 
-    def _send(self, palette: npt.NDArray[np.uint8]) -> None:
+    def _send_palette(self, palette: npt.NDArray[np.uint8]) -> None:
         if palette is self._palette_sent:
             return
         words = palette_words(palette)
-        # behind the kernels of the batches under way, which the old colours are for
+        # On this stream the copy comes after the kernels of earlier batches, which must still
+        # use the old colours.
         call(driver.cuMemcpyHtoDAsync, self._palette, words.ctypes.data, words.nbytes,
              self._down)
-        # the words are read when the copy runs
+        # `words` must stay alive until the copy has read it
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
 
-    def _bound(self, slot: Slot, batch: int) -> Enqueues:
-        """The engine on a slot's tensors, bound, warmed up and captured."""
-        engine = slot.engine.bind(batch, slot.tensor.address, slot.answer.address)
+    def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
+        """Bind the engine to a slot's tensors, warm it up, and capture it if possible."""
+        binding = slot.engine.bind(size, slot.input.address, slot.output.address)
         for _ in range(WARM_UP):
-            engine.enqueue(slot.stream)
+            binding.enqueue(slot.stream)
         call(driver.cuStreamSynchronize, slot.stream)
-        return self._captured(engine, slot, batch) if self._graph else engine
+        return self._capture(binding, slot, size) if self._uses_graph else binding
 
-    def _reserve(self, slot: Slot, batch: int) -> None:
+    def _reserve_tensors(self, slot: Slot, size: int) -> None:
         signature = slot.engine.signature
         for region, shape, dtype in (
-                (slot.tensor, signature.input.shape(batch), signature.input.dtype),
-                (slot.answer, slot.engine.answer_shape(batch), signature.output.dtype)):
+                (slot.input, signature.input.shape(size), signature.input.dtype),
+                (slot.output, slot.engine.output_shape(size), signature.output.dtype)):
             region.reserve(math.prod(shape) * np.dtype(dtype).itemsize)
 
-    def _captured(self, engine: Enqueues, slot: Slot, batch: int) -> Enqueues:
+    def _capture(self, binding: Enqueues, slot: Slot, size: int) -> Enqueues:
         name = f'{slot.engine.name} {slot.engine.version}'
         try:
-            graph = CudaGraph([engine], slot.stream)
+            graph = CudaGraph([binding], slot.stream)
         except EngineError as error:
             if isinstance(error, GpuError) and error.sticky:
                 raise
-            self._graph = False
+            self._uses_graph = False
             log.warning('%s cannot be captured into a CUDA graph, its work is enqueued call by '
                         'call: %s', name, error)
-            # the library keeps the error as its last one and reports it in the next run
+            # The library keeps this error as its last error and reports it in the next run.
             with suppress(EngineError):
-                engine.enqueue(slot.stream)
-            engine.enqueue(slot.stream)
-            return engine
-        log.info('slot %d: CUDA graph of %s for %d images a run', slot.number, name, batch)
+                binding.enqueue(slot.stream)
+            binding.enqueue(slot.stream)
+            return binding
+        log.info('slot %d: CUDA graph of %s for %d images a run', slot.number, name, size)
         return graph
 
 
 def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
-    """How many images a run of the network may have, ascending: powers of two, and the most.
+    """Return the numbers of images that a run may have, ascending: powers of two, and ``most``.
 
-    A network that takes none of those gets the smallest run it does take.
+    A network that takes none of these numbers gets the smallest run that it takes.
 
-    :raises EngineError: when that is more than a kernel launch has room for.
+    :raises EngineError: if the smallest run has more images than a kernel launch has room for.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
     if not possible:
@@ -176,10 +180,11 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
             if count <= most and (count == most or not count & (count - 1))] or possible[:1]
 
 
-def cut(count: int, sizes: Sequence[int]) -> list[int]:
-    """How many images each run of a batch has; only the last may have room for more.
+def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
+    """Return the size of each run of a batch. Only the last run may have room to spare.
 
-    :param sizes: what a run may have, ascending.
+    :param count: images of the batch.
+    :param sizes: the sizes that a run may have, ascending.
     """
     runs: list[int] = []
     while count > 0:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes onto a stream: marks, kernel launches, and an engine's work as a CUDA graph."""
+"""Work for a stream: marks, and kernels or a whole network as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -17,45 +17,48 @@ _NOT_READY = driver.CUresult.CUDA_ERROR_NOT_READY
 
 
 class Enqueues(Protocol):
-    """What puts its work on a stream and returns at once; an engine."""
+    """Work that can be put on a stream, such as a network with fixed tensors."""
 
     def enqueue(self, stream: int) -> None:
-        """Put the work on the stream; must neither wait nor allocate once it has run before."""
+        """Put the work on the stream and return at once.
+
+        From its second run on, this must neither wait nor allocate.
+        """
 
 
 class Mark:
-    """A point of a stream whose time can be read afterwards.
+    """A point on a stream: a CUDA event, whose time can be read afterwards.
 
-    :param blocking: whether :meth:`wait` gives the core away instead of spinning.
+    :param blocking: whether :meth:`wait` sleeps. False: it keeps its core busy.
     """
 
     def __init__(self, blocking: bool = True) -> None:
         flags = driver.CUevent_flags.CU_EVENT_BLOCKING_SYNC if blocking else 0
         self.event: Any = call(driver.cuEventCreate, int(flags))
 
-    def enqueue(self, stream: int) -> None:
-        """Reach this point when the stream's work so far is done."""
+    def record(self, stream: int) -> None:
+        """Put the mark on the stream. The GPU reaches it after the work enqueued before it."""
         call(driver.cuEventRecord, self.event, stream)
 
-    def hold(self, stream: int) -> None:
-        """Let the stream go on only when this point is reached."""
+    def block(self, stream: int) -> None:
+        """Let a stream wait until the GPU has reached this mark."""
         call(driver.cuStreamWaitEvent, stream, self.event, 0)
 
-    def reached(self) -> bool:
-        """Whether it is reached; does not wait."""
+    def is_reached(self) -> bool:
+        """Whether the GPU has reached the mark; does not wait."""
         (status,) = driver.cuEventQuery(self.event)
         if status == _NOT_READY:
             return False
         if status != driver.CUresult.CUDA_SUCCESS:
-            call(driver.cuEventQuery, self.event)  # once more, for its words
+            call(driver.cuEventQuery, self.event)  # the second query raises, with CUDA's message
         return True
 
     def wait(self) -> None:
-        """Wait in the calling thread, with Python's lock released."""
+        """Wait until the GPU reaches the mark. Python's lock (GIL) is released meanwhile."""
         call(driver.cuEventSynchronize, self.event)
 
-    def since(self, earlier: Mark) -> float:
-        """Milliseconds from another mark to this; both reached."""
+    def ms_since(self, earlier: Mark) -> float:
+        """Return the milliseconds from an earlier mark to this mark. Both must be reached."""
         return float(call(driver.cuEventElapsedTime, earlier.event, self.event))
 
     def close(self) -> None:
@@ -64,7 +67,7 @@ class Mark:
 
 
 class _Executable:
-    """A CUDA graph ready to launch; nothing before it is made and after it is closed."""
+    """A CUDA graph that is ready to launch. It holds nothing until a subclass makes the graph."""
 
     def __init__(self) -> None:
         self._exec: Any = None
@@ -78,7 +81,7 @@ class _Executable:
             raise
 
     def enqueue(self, stream: int) -> None:
-        """Launch on a stream."""
+        """Launch the graph on a stream."""
         call(driver.cuGraphLaunch, self._exec, stream)
 
     def close(self) -> None:
@@ -91,11 +94,11 @@ class _Executable:
 
 
 class CudaGraph(_Executable):
-    """Steps recorded instead of run, and from then on launched with one call.
+    """Steps that are captured instead of run. From then on one call launches all of them.
 
-    :param steps: in order; what an engine enqueues must be allowed in a capture.
-    :param stream: the one they are enqueued on here; as before afterwards.
-    :raises EngineError: when a step does what cannot be recorded.
+    :param steps: in their order. CUDA must allow a capture of everything that they enqueue.
+    :param stream: the stream of the capture. Its state is the same afterwards.
+    :raises EngineError: if a step cannot be captured.
     """
 
     def __init__(self, steps: Sequence[Enqueues], stream: int) -> None:
@@ -113,14 +116,14 @@ class CudaGraph(_Executable):
 
 
 class LaunchGraph(_Executable):
-    """One launch as a CUDA graph of its own.
+    """One kernel launch as a CUDA graph of its own.
 
-    Where a process launches five kernels by themselves beside the stream of a large graph, the
-    driver runs that graph, and every later one, up to 7 % slower from then on, as if each of
-    its kernels began 0.3 µs later. Launched as graphs they do not have that effect. The row 'after
-    60 fills on another stream' of benchmarks/gpu_pipeline.py measures it.
+    If a process launches five kernels directly, beside the stream of a large graph, the driver
+    runs that graph and every later graph up to 7 % slower from then on. Each kernel of these
+    graphs then seems to begin 0.3 µs later. Launches as graphs do not have this effect. The row
+    'after 60 fills on another stream' of benchmarks/gpu_pipeline.py measures the effect.
 
-    :param launch: what is launched, as it is at the last :meth:`update`.
+    :param launch: the launch. The graph has its parameters as of the last :meth:`update`.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -129,9 +132,9 @@ class LaunchGraph(_Executable):
         self._node: Any = None
 
     def update(self) -> None:
-        """Have the next :meth:`enqueue` launch what :attr:`launch` now says.
+        """Copy the parameters of :attr:`launch`; the next :meth:`enqueue` uses them.
 
-        What is enqueued already is not changed.
+        Launches that are enqueued already do not change.
         """
         launch, node = self.launch, driver.CUDA_KERNEL_NODE_PARAMS()
         node.func = launch.function

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a network has to do to run between the kernels."""
+"""What the GPU pipeline needs from an engine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .cuda_graph import Enqueues
 
 
 class DeviceEngine(Protocol):
-    """A network on a GPU that reads and writes where it is told and never waits.
+    """A network on a GPU. It reads and writes the caller's GPU memory, and never waits.
 
-    Called by one thread at a time, with the GPU's context current.
+    Only one thread at a time may call it, with the GPU's context current.
 
     :param name: one of :data:`trt_segmentation.engines.ENGINES`.
     :param version: the engine library's version.
-    :param precision: as :class:`trt_segmentation.engines.Identity`.
+    :param precision: one of :data:`trt_segmentation.engines.PRECISIONS`.
     """
 
     signature: Signature
@@ -29,24 +29,25 @@ class DeviceEngine(Protocol):
 
     @property
     def capturable(self) -> bool:
-        """Whether what it enqueues may be captured; False where it has a graph of its own."""
+        """Whether a CUDA graph can hold the network; False if it has its own graph."""
 
     def takes(self, count: int) -> bool:
-        """Whether a run may have that many images."""
+        """Whether a run may have ``count`` images."""
 
-    def answer_shape(self, count: int) -> tuple[int, ...]:
-        """Shape of the answer's tensor for a batch of ``count`` images."""
+    def output_shape(self, count: int) -> tuple[int, ...]:
+        """Return the output's shape for a batch of ``count`` images."""
 
-    def bind(self, count: int, tensor: int, answer: int) -> Enqueues:
-        """The network on a batch of ``count`` images at fixed addresses on the GPU.
+    def bind(self, count: int, input_address: int, output_address: int) -> Enqueues:
+        """Bind the network to a batch of ``count`` images at fixed GPU addresses.
 
-        What is returned runs on the stream the engine was opened with. Its first two runs may
-        allocate and wait; later ones must not. Any number may be bound, also of the same count
-        at other addresses; runs never overlap, so they may share everything but their tensors.
+        The binding runs on the stream that the engine was opened with. Its first two runs may
+        allocate and wait; later runs must not. There may be any number of bindings, also for the
+        same count at other addresses. Their runs never overlap, so bindings may share everything
+        but their tensors.
 
-        :param tensor: address of the input, of ``signature.input.shape(count)``.
-        :param answer: address of the output, of :meth:`answer_shape`.
-        :raises EngineError: when the network does not take that.
+        :param input_address: of a tensor with shape ``signature.input.shape(count)``.
+        :param output_address: of a tensor with the shape from :meth:`output_shape`.
+        :raises EngineError: if the network does not take this batch or these addresses.
         """
 
     def close(self) -> None:
@@ -54,4 +55,4 @@ class DeviceEngine(Protocol):
 
 
 OpenEngine = Callable[[ModelCard, int, int], DeviceEngine]
-"""(card, index of the GPU, stream) to an engine that enqueues on that stream."""
+"""Opens an engine from (card, index of the GPU, stream). The engine runs on that stream."""

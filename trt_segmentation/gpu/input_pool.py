@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pinned host memory that camera messages are received into."""
+"""Pinned host memory that receives camera messages."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class InputBuffer:
-    """One camera message in pinned memory, on loan from an :class:`InputPool`.
+    """Pinned memory for one camera message, lent by an :class:`InputPool`.
 
-    A frame whose data lies in :attr:`array`, at any offset, is uploaded from there without a
-    copy. Who took the buffer calls :meth:`release` when it has no more use for it, which may
-    be right after ``submit``: the pipeline holds what it reads until it has answered.
+    If the data of a frame lies in :attr:`array`, at any offset, the frame is uploaded from there
+    without a copy. The borrower must call :meth:`release` once. It may do so right after
+    ``submit``: the pipeline holds the buffer until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -33,71 +33,78 @@ class InputBuffer:
 
     @property
     def address(self) -> int:
-        """First byte."""
+        """Host address of the first byte."""
         return self.block.address
 
     @property
     def capacity(self) -> int:
-        """Bytes there are."""
+        """Size in bytes."""
         return self.block.nbytes
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(capacity,) uint8 view, until :meth:`reallocate` or the pipeline's close."""
+        """(capacity,) uint8 view, valid until :meth:`reallocate` or the pipeline's close."""
         return self.block.array
 
-    def holds(self, address: int) -> bool:
-        """Whether an address lies in it."""
+    def contains(self, address: int) -> bool:
+        """Whether an address lies in this buffer."""
         return self.block.address <= address < self.block.address + self.block.nbytes
 
     def reallocate(self, nbytes: int) -> None:
-        """Grow to at least that many bytes, elsewhere; what it held is kept.
+        """Move to a larger place, with room for this many bytes. The content is kept.
 
-        Only for who took it, before any frame in it was submitted.
+        Only the borrower may call this, and only before a frame in the buffer is submitted.
+
+        :raises ValueError: if the buffer has more than one holder.
         """
         self._pool.grow(self, nbytes)
 
-    def hold(self) -> None:
-        """Keep it from being lent again until one more :meth:`release`."""
-        self._pool.hold(self)
+    def add_holder(self) -> None:
+        """Keep the buffer lent until one more :meth:`release`."""
+        self._pool.add_holder(self)
 
     def release(self) -> None:
-        """Give it back; the memory stays and is lent again."""
-        self._pool.give_back(self)
+        """Give the buffer back. After the last holder's release the pool lends it again.
+
+        :raises ValueError: if the buffer has no holder.
+        """
+        self._pool.remove_holder(self)
 
 
 class LentMemory:
-    """A buffer of the pool as :class:`trt_segmentation.memory.Memory`.
+    """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
 
-    It goes back to the pool when nothing refers to its view any more.
+    The buffer goes back to the pool when nothing refers to its view any more.
     """
 
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
-        # the memory under every view, so that a view of the view keeps it too
+        # Every view, and every view of a view, keeps this block alive.
         weakref.finalize(block, buffer.release).atexit = False
         self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
 
 
 class InputPool:
-    """Lends pinned buffers and keeps them; grows visibly, never shrinks. Any thread may call.
+    """Lends pinned buffers. The pool logs each growth and never shrinks. Any thread may call.
 
-    :param write_combined: see :meth:`trt_segmentation.gpu.allocator.GpuAllocator.pinned`; until
-        :meth:`cache` is called.
+    :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`. It applies until
+        :meth:`stop_write_combining`.
     """
 
     def __init__(self, memory: GpuAllocator, write_combined: bool = False) -> None:
         self._memory = memory
         self._write_combined = write_combined
-        # a buffer may come back by the garbage collector, in the middle of anything here
+        # The garbage collector may give a buffer back while this thread has the lock.
         self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
     def take(self, nbytes: int) -> InputBuffer:
-        """Lend a buffer of at least that many bytes, the one given back last if it will do.
+        """Lend a buffer with at least this many bytes.
 
-        :raises GpuError: when no more memory can be pinned.
+        Of the fitting buffers, lend the one that was lent last.
+
+        :raises GpuError: if no more memory can be pinned.
         """
         with self._lock:
             free = [b for b in self._buffers if not b.holders]
@@ -118,30 +125,30 @@ class InputPool:
             return buffer
 
     def allocate(self, nbytes: int) -> LentMemory:
-        """As :meth:`take`, given back when nothing refers to the memory any more."""
+        """Lend a buffer until nothing refers to its view any more; see :meth:`take`."""
         return LentMemory(self.take(nbytes))
 
-    def cache(self) -> None:
-        """Lend ordinary pinned memory from now on, as the CPU has to read what comes."""
+    def stop_write_combining(self) -> None:
+        """Lend ordinary pinned memory from now on, because the CPU must read the frames."""
         with self._lock:
             if self._write_combined:
                 self._write_combined = False
                 log.info('input buffers are cached from now on: frames are decoded on the CPU')
 
-    def holding(self, address: int) -> InputBuffer | None:
-        """The lent buffer an address lies in, if any."""
+    def find_buffer(self, address: int) -> InputBuffer | None:
+        """Return the lent buffer that contains an address, or None."""
         with self._lock:
             for buffer in self._buffers:
-                if buffer.holders and buffer.holds(address):
+                if buffer.holders and buffer.contains(address):
                     return buffer
         return None
 
-    def hold(self, buffer: InputBuffer) -> None:
-        """See :meth:`InputBuffer.hold`."""
+    def add_holder(self, buffer: InputBuffer) -> None:
+        """See :meth:`InputBuffer.add_holder`."""
         with self._lock:
             buffer.holders += 1
 
-    def give_back(self, buffer: InputBuffer) -> None:
+    def remove_holder(self, buffer: InputBuffer) -> None:
         """See :meth:`InputBuffer.release`."""
         with self._lock:
             if not buffer.holders:
@@ -167,6 +174,7 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # whole megabytes, so that a message a few bytes longer needs no other memory
-        self._memory.enter()
-        return self._memory.pinned(-(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)
+        # Whole megabytes, so that a message that is a few bytes longer needs no new memory.
+        self._memory.make_current()
+        return self._memory.allocate_pinned(
+            -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

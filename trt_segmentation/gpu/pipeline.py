@@ -1,14 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline of one NVIDIA GPU: upload, compute and download of different frames at once."""
+"""The pipeline of one NVIDIA GPU: it uploads, computes and downloads different frames at once."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import logging
-import threading
 from time import perf_counter
 from typing import Protocol, TypeVar
 
@@ -16,307 +14,233 @@ import numpy as np
 import numpy.typing as npt
 
 from ..engines import Identity
-from ..errors import EngineError, GpuError
+from ..errors import GpuError
 from ..frame import Frame, Segmentation, Wanted
 from ..host.decode_raw import decode
-from ..host.postprocess import Postprocess as HostPostprocess
 from ..memory import Allocate
 from ..model.card import ModelCard
 from ..model.output_watch import NetworkOutputWatch
 from .allocator import GpuAllocator
 from .compute import Compute
-from .device_engine import OpenEngine
+from .device_engine import DeviceEngine, OpenEngine
 from .input_pool import InputPool
 from .kernels.image import KERNEL_ENCODINGS
+from .settings import GpuSettings
+from .slot_ring import SlotRing
 from .slots import HEADROOM, Lane, Slot, SlotSegmentation
-from .streams import Streams, timings
-from .wait import Wait, WAITS
+from .streams import stage_times, Streams
+from .wait import Wait
 
 log = logging.getLogger(__name__)
 
-MEMORIES = ('auto', 'pinned', 'mapped')
-PATIENCE = 5.0
-"""Seconds that submit waits for a slot to come back."""
 
-
-class _Owned(Protocol):
+class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-_Closes = TypeVar('_Closes', bound=_Owned)
+_Part = TypeVar('_Part', bound=_Closable)
 
 
 class GpuPipeline:
-    """Camera bytes in, segmentations in pinned memory out.
+    """Turns camera bytes into segmentations in pinned memory.
 
-    One thread calls :meth:`submit`, one (the same or another) :meth:`collect`; any thread
-    releases. :attr:`alpha` and :attr:`palette` may be set from any thread and count from the
-    next batch on.
+    One thread calls :meth:`submit`. One thread, the same or another, calls :meth:`collect`. Any
+    thread may release a segmentation. Any thread may set :attr:`alpha` and :attr:`palette`; a new
+    value applies from the next batch on.
 
-    :param open_engine: opens the network on (card, gpu, stream).
-    :param gpu: index of the GPU as CUDA counts.
-    :param memory: ``pinned`` copies between host and GPU memory, ``mapped`` lets the kernels
-        read and write host memory, ``auto`` takes mapped where both are one memory.
-    :param wait: for the GPU, one of :data:`trt_segmentation.gpu.wait.WAITS`.
-    :param slots: batches that may be between submit and release; 2 and one for every network
-        where not given.
-    :param networks: copies of the network that run at once, each on a stream of its own. A
-        small network leaves much of a large GPU idle: two finish more frames a second together,
-        each of them a little later.
-    :param max_batch: images of one run of the network at most, where its file leaves that open.
-        It is made ready for 1, 2, 4 and so on up to that, and a batch is cut into these.
-    :param graph: False to enqueue the network call by call instead of as a CUDA graph.
-    :param write_combined: of :attr:`inputs`, see
-        :meth:`trt_segmentation.gpu.allocator.GpuAllocator.pinned`.
-    :param reason: why this pipeline was taken, for :attr:`identity`.
-    :raises EngineError: when there is no GPU, or the network does not run on it.
+    :param open_engine: opens the network; called with the card, the GPU and a stream.
+    :param gpu: index of the GPU in CUDA's order.
+    :param reason: why this pipeline was chosen, for :attr:`identity`.
+    :raises EngineError: if there is no such GPU, or the network does not run on it.
     """
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
-                 memory: str = 'auto', wait: str = 'timed', slots: int | None = None,
-                 graph: bool = True, write_combined: bool = False, networks: int = 1,
-                 max_batch: int = 1, reason: str = '') -> None:
-        slots = slots or 2 + networks
-        for what, value, known in (('memory', memory, MEMORIES), ('wait', wait, WAITS)):
-            if value not in known:
-                raise EngineError(f'{what}: {value!r}; expected one of {", ".join(known)}')
+                 settings: GpuSettings = GpuSettings(), reason: str = '') -> None:
         self.card = card
         self.alpha = 0.5
         self.palette: npt.NDArray[np.uint8] = card.palette
-        self._changed = threading.Condition()
-        self._pending: deque[Slot | None] = deque()
-        self._dead: GpuError | None = None
+        self._ring = SlotRing()
         self._closing: list[Callable[[], None]] = []
-        self._closed = False
         self.memory = GpuAllocator(gpu)
-        device = self.memory.device
-        mapped = memory == 'mapped' or (memory == 'auto' and device.properties.integrated)
-        self.inputs = InputPool(self.memory, write_combined)
+        self.inputs = InputPool(self.memory, settings.write_combined)
         self.allocate: Allocate | None = self.inputs.allocate
-        # the answers of one batch are being read meanwhile
-        self.depth = max(slots - 1, 1)
-        self._wait = Wait(wait)
+        # One more slot is lent: its segmentations are being read.
+        self.depth = max(settings.slot_count - 1, 1)
+        self._wait = Wait(settings.wait)
         try:
-            self._streams = self._owned(Streams(networks))
-            engines = [self._owned(open_engine(card, gpu, stream))
+            self._streams = self._own(Streams(settings.networks))
+            engines = [self._own(open_engine(card, gpu, stream))
                        for stream in self._streams.compute]
-            engine = engines[0]
-            self._compute = self._owned(
-                Compute(self.memory, card, engine, self._streams.down, graph, max_batch))
-            self._slots = [
-                self._owned(Slot(self.memory, number, mapped, self._wait.blocking,
-                                 engines[number % networks],
-                                 self._streams.compute[number % networks]))
-                for number in range(slots)]
-            # now, not at the first frame: algorithms are picked and graphs captured for as long
-            # as a camera takes to send twenty
-            for slot in self._slots:
-                self._compute.warm_up(slot)
+            self._compute = self._own(
+                Compute(self.memory, card, engines[0], self._streams.down, settings.graph,
+                        settings.max_batch))
+            self._make_slots(engines, settings)
         except BaseException:
             self.close()
             raise
-        self._free = self._slots[::-1]
-        self._turn = 0
+        engine = engines[0]
         self.signature = engine.signature
         self.batch = self._compute.sizes[-1]
-        self.gives_confidence = engine.signature.output.kind != 'labels'
-        self._checks = HostPostprocess(
-            self.signature.output, len(card.classes), card.output.threshold)
+        self.gives_confidence = engine.signature.output.has_confidence
         self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
-                                 device.name, reason)
+                                 self.memory.device.name, reason)
 
     @property
-    def graphed(self) -> bool:
-        """Whether the network runs as a CUDA graph; known once a batch went through."""
-        return self._compute.graphed
+    def uses_graph(self) -> bool:
+        """Whether the network runs as a CUDA graph."""
+        return self._compute.uses_graph
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
-        """Start a batch; frames may differ in size and encoding.
+        """Start a batch. The frames may differ in size and encoding.
 
-        A frame in a buffer of :attr:`inputs` is read from there; any other is copied into one,
-        and may change as soon as this returns.
+        A frame in a buffer of :attr:`inputs` is read from that buffer. Any other frame is copied
+        into a buffer first, so its bytes may change as soon as this returns.
 
-        :raises FrameError: when an encoding cannot be decoded here.
-        :raises EngineError: when confidence is wanted of a model that gives none, when no slot
-            comes back in time, and when the GPU failed; nothing of the batch is pending then.
+        :raises FrameError: if a frame has an encoding that cannot be decoded here.
+        :raises EngineError: if confidence is wanted but the model gives none, if no slot becomes
+            free in time, or if the GPU failed. Nothing of the batch is pending then.
         """
         if wanted.confidence:
-            self._checks.check_confidence()
+            self.signature.output.check_confidence()
         if not frames:
-            self._queue(None)
+            self._ring.append_pending(None)
             return
-        slot = self._take_slot()
+        slot = self._ring.take()
         try:
-            with self._watched():
+            with self._use_gpu():
                 self._start(slot, frames, wanted)
         except BaseException:
             self._abandon(slot)
             raise
-        self._queue(slot)
+        self._ring.append_pending(slot)
 
     def collect(self) -> list[Segmentation]:
-        """Wait for the oldest batch; waits for one to be submitted where there is none.
+        """Wait for the oldest batch. If no batch is pending, wait until one is submitted.
 
-        ``timings`` in milliseconds, of the whole batch: ``stage`` (copy into pinned memory,
-        by the submitting thread), ``upload``, ``preprocess``, ``inference``, ``postprocess``
-        and ``download`` by the GPU's clock, and ``total``: ``stage`` and all from the
-        beginning of the upload to the end of the download.
+        ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
+        by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
+        ``download`` are measured with the GPU's clock. ``total`` is ``stage`` plus the time from
+        the beginning of the upload to the end of the download.
 
-        :raises EngineError: when the GPU failed on it; the batch is gone then.
+        :raises EngineError: if the GPU failed on the batch. The batch is gone then.
         """
-        slot = self._next()
+        slot = self._ring.lend_next()
         if slot is None:
             return []
         try:
-            slot.lent = slot.count
-            # made while the GPU works: they only say where the outputs will be
-            answers = [self._answer(slot, lane) for lane in slot.lanes[:slot.count]]
-            with self._watched():
-                self._wait.wait(slot.done, slot.began)
-                taken = timings(slot)
-                if not self._watch.is_done:    # the first batches only: a copy of megabytes
-                    self._watch.check(self._compute.answer(slot))
+            # The segmentations only say where the outputs will be, so they are made while the
+            # GPU works.
+            segmentations = [self._segmentation(slot, lane) for lane in slot.lanes[:slot.count]]
+            with self._use_gpu():
+                self._wait.wait_for(slot.done, slot.began)
+                times = stage_times(slot)
+                if not self._watch.is_done:    # only the first batches: the copy has megabytes
+                    self._watch.check(self._compute.copy_network_output(slot))
         except BaseException:
             self._abandon(slot)
             raise
-        self._wait.learn((taken['total'] - taken['stage']) / 1e3)
-        for answer in answers:
-            answer.timings = dict(taken)
-        slot.let_go()
-        return answers
+        self._wait.add_duration((times['total'] - times['stage']) / 1e3)
+        for segmentation in segmentations:
+            segmentation.timings = dict(times)
+        slot.release_inputs()
+        return segmentations
 
     def close(self) -> None:
-        """Free everything; a second call does nothing. No array of an answer outlives it."""
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = True
-            self._changed.notify_all()
-        if self._dead is not None:
-            return  # nothing can be freed any more
-        self.memory.enter()
+        """Free everything; a second call does nothing. No array of a segmentation outlives it."""
+        if not self._ring.close():
+            return
+        if self._ring.fatal_error is not None:
+            return  # CUDA frees nothing after a sticky error
+        self.memory.make_current()
         try:
             for close in [self.memory.synchronize, *reversed(self._closing), self.memory.close]:
                 close()
         except GpuError as error:
             log.error('closing the GPU pipeline of %s: %s', self.card.name, error)
             if error.sticky:
-                self.memory.lose(error)
+                self.memory.mark_lost(error)
 
-    def _owned(self, thing: _Closes) -> _Closes:
-        self._closing.append(thing.close)
-        return thing
+    def _own(self, part: _Part) -> _Part:
+        """Close a part when the pipeline closes, later parts first."""
+        self._closing.append(part.close)
+        return part
+
+    def _make_slots(self, engines: Sequence[DeviceEngine], settings: GpuSettings) -> None:
+        streams, networks = self._streams.compute, settings.networks
+        is_mapped = settings.memory == 'mapped' or (
+            settings.memory == 'auto' and self.memory.device.properties.integrated)
+        slots = [self._own(Slot(self.memory, number, is_mapped, self._wait.is_blocking,
+                                engines[number % networks], streams[number % networks]))
+                 for number in range(settings.slot_count)]
+        # Engines pick algorithms, and graphs are captured. A camera sends 20 frames in that time,
+        # so the slots are warmed up here and not at the first frame.
+        for slot in slots:
+            self._compute.warm_up(slot)
+        self._ring.fill(slots, streams)
 
     def _start(self, slot: Slot, frames: Sequence[Frame], wanted: Wanted) -> None:
         began = perf_counter()
-        for lane, frame in zip(slot.grow(len(frames)), frames):
+        for lane, frame in zip(slot.use_lanes(len(frames)), frames):
             self._stage(lane, frame)
         slot.began = perf_counter()
         slot.staged_ms = (slot.began - began) * 1e3
-        self._streams.begin(slot)
-        # the rest is made ready while the frames go up
+        self._streams.enqueue_upload(slot)
+        # the other work is prepared during the upload
         self._compute.prepare(slot, wanted, self.palette, self.alpha)
-        self._streams.run(slot)
-        self._streams.end(slot)
+        self._streams.enqueue_runs(slot)
+        self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
-        """Have a frame in pinned memory, decoded where the kernels cannot."""
+        """Put a frame into pinned memory; decode it first if the kernels cannot read it."""
         read = frame
         if frame.encoding not in KERNEL_ENCODINGS:
-            if self.inputs.holding(frame.data.ctypes.data) is not None:
-                self.inputs.cache()
+            if self.inputs.find_buffer(frame.data.ctypes.data) is not None:
+                self.inputs.stop_write_combining()
             pixels = decode(frame)
             data = np.ascontiguousarray(pixels.array).reshape(-1)
             encoding = {'bgr': 'bgr8', 'rgb': 'rgb8', 'gray': 'mono8'}[pixels.order]
             read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height)
         address = read.data.ctypes.data
-        buffer = self.inputs.holding(address)
+        buffer = self.inputs.find_buffer(address)
         if buffer is None:
             buffer = self.inputs.take(read.size)
             address = buffer.address
             np.copyto(buffer.array[:read.size], read.data[:read.size])
         else:
-            buffer.hold()
-        lane.place(frame, read, address, buffer)
+            buffer.add_holder()
+        lane.place_frame(frame, read, address, buffer)
 
-    def _answer(self, slot: Slot, lane: Lane) -> Segmentation:
+    def _segmentation(self, slot: Slot, lane: Lane) -> Segmentation:
         frame = lane.frame
         size = (frame.height, frame.width)
-        labels = lane.array('labels', self.card.label_dtype, *size)
+        labels = lane.output_array('labels', self.card.label_dtype, *size)
         assert labels is not None
         return SlotSegmentation(
-            frame, labels, lane.array('overlay', np.uint8, *size, 3),
-            lane.array('confidence', np.uint8, *size), headroom=HEADROOM,
-            give_back=lambda: self._released(slot))
-
-    def _take_slot(self) -> Slot:
-        with self._changed:
-            self._alive()
-            if not self._changed.wait_for(lambda: self._free or self._closed, PATIENCE):
-                raise EngineError(
-                    f'all {len(self._slots)} slots are taken: {len(self._pending)} wait for '
-                    f'collect(), {len(self._slots) - len(self._pending)} for release() of their '
-                    f'answers. Collect and release, or open the pipeline with more slots')
-            self._alive()
-            # networks take turns; of a network's slots the one given back last, whose memory is
-            # allocated
-            stream = self._streams.compute[self._turn % len(self._streams.compute)]
-            self._turn += 1
-            slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
-            self._free.remove(slot)
-            return slot
-
-    def _queue(self, slot: Slot | None) -> None:
-        with self._changed:
-            self._pending.append(slot)
-            self._changed.notify_all()
-
-    def _next(self) -> Slot | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._closed)
-            self._alive()
-            return self._pending.popleft()
-
-    def _released(self, slot: Slot) -> None:
-        with self._changed:
-            slot.lent -= 1
-            if not slot.lent:
-                self._free.append(slot)
-                self._changed.notify_all()
+            frame, labels, lane.output_array('overlay', np.uint8, *size, 3),
+            lane.output_array('confidence', np.uint8, *size), headroom=HEADROOM,
+            give_back=lambda: self._ring.release_one(slot))
 
     def _abandon(self, slot: Slot) -> None:
-        """Take a slot back whose batch failed, once nothing of it runs any more."""
-        if self._dead is None:
+        """Wait until the GPU is done with a failed batch, and make its slot free."""
+        if self._ring.fatal_error is None:
             try:
-                with self._watched():
+                with self._use_gpu():
                     self._streams.drain()
             except GpuError as error:
                 log.debug('after a failed batch: %s', error)
-        slot.let_go()
-        with self._changed:
-            self._free.append(slot)
-            self._changed.notify_all()
-
-    def _alive(self) -> None:
-        if self._closed:
-            raise EngineError('the pipeline is closed; open a new one')
-        if self._dead is not None:
-            error = EngineError(
-                f'the pipeline ended with an error of the GPU ({self._dead}); this process '
-                f'cannot use that GPU again, restart it')
-            error.sticky = True
-            raise error from self._dead
+        slot.release_inputs()
+        self._ring.put_back(slot)
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Work with the GPU current in this thread; an error it does not get over ends all."""
+    def _use_gpu(self) -> Iterator[None]:
+        """Make the GPU current in this thread; a sticky error ends the whole pipeline."""
         try:
-            self.memory.enter()
+            self.memory.make_current()
             yield
         except GpuError as error:
-            if error.sticky and self._dead is None:
-                self._dead = error
-                self.memory.lose(error)
+            if error.sticky and self._ring.fatal_error is None:
+                self._ring.record_fatal_error(error)
+                self.memory.mark_lost(error)
                 log.error('the GPU pipeline of %s ended: %s', self.card.name, error)
             raise

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ring of slots: memory for what is in flight, allocated once and used again."""
+"""Slots: memory for batches in flight, allocated once and used for many batches."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
 import math
@@ -22,14 +23,18 @@ from .kernels.launch import Launch
 log = logging.getLogger(__name__)
 
 HEADROOM = 4096
-"""Bytes of the same pinned memory before every output array, for a message's header."""
+"""Bytes of pinned memory before every output array, for the header of a message."""
 
 ALIGNED = 256
-"""Bytes at whose multiples outputs begin on the GPU."""
+"""Every output begins at a multiple of this many bytes, on the GPU and in pinned memory."""
 
 
 class Region:
-    """GpuAllocator that is as large as the largest thing it had to hold, on the GPU or pinned."""
+    """Memory on the GPU, or pinned memory on the host. It grows when its content grows.
+
+    :param what: the content, for log messages.
+    :param pinned: whether the memory is pinned on the host.
+    """
 
     def __init__(self, memory: GpuAllocator, what: str, pinned: bool) -> None:
         self._memory = memory
@@ -40,28 +45,28 @@ class Region:
         self.capacity = 0
 
     def reserve(self, nbytes: int) -> None:
-        """Have room for that many bytes; what was there is lost when it has to grow.
+        """Make room for this many bytes. If the region must grow, its content is lost.
 
-        The GPU must be done with it. An address once given stays until the region grows.
+        The GPU must be done with the region. The address stays the same until the region grows.
         """
         if nbytes <= self.capacity:
             return
         if self.capacity:
             self._memory.free(self.block or self.address)
-        grown, self.capacity = self.capacity, 0
+        grown_from, self.capacity = self.capacity, 0
         if self._pinned:
-            self.block = self._memory.pinned(nbytes)
+            self.block = self._memory.allocate_pinned(nbytes)
             self.address = self.block.mapped
         else:
-            self.address = self._memory.on_device(nbytes)
+            self.address = self._memory.allocate_on_device(nbytes)
         self.capacity = nbytes
         log.info('%s: %d bytes %s%s', self._what, nbytes,
                  'pinned' if self._pinned else 'on the GPU',
-                 f', grown from {grown}' if grown else '')
+                 f', grown from {grown_from}' if grown_from else '')
 
 
 class Outputs(NamedTuple):
-    """Where kernels write the outputs of one image; 0 where not wanted."""
+    """The addresses of one image's outputs, for kernels; 0 for an output that is not wanted."""
 
     labels: int
     confidence: int = 0
@@ -69,12 +74,12 @@ class Outputs(NamedTuple):
 
 
 class Lane:
-    """One image's place in a slot: the camera image on the GPU, and its outputs.
+    """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
-    :attr:`upload` is (GPU address, host address, bytes), :attr:`download` (host address, GPU
-    address, bytes); None where kernels reach the host's memory themselves.
+    :attr:`upload` is (GPU address, host address, bytes), and :attr:`download` is (host address,
+    GPU address, bytes). Both are None if the kernels read and write host memory.
 
-    :param mapped: kernels read the image and write the outputs in host memory.
+    :param mapped: whether the kernels read and write host memory.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool) -> None:
@@ -89,12 +94,13 @@ class Lane:
         self.upload: tuple[int, int, int] | None = None
         self.download: tuple[int, int, int] | None = None
 
-    def place(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
-        """Take a frame; :attr:`image` is then where kernels read it.
+    def place_frame(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
+        """Take a frame. Afterwards :attr:`image` is the address that the kernels read.
 
-        :param frame: as it came.
-        :param read: what the kernels read: the frame, or what it was decoded to.
-        :param address: host address of its first byte, in the buffer.
+        :param frame: the frame from the camera.
+        :param read: the frame that the kernels read: the same frame, or the decoded one.
+        :param address: host address of the first byte of ``read``.
+        :param buffer: the buffer that contains the address.
         """
         self.frame, self.read, self.buffer = frame, read, buffer
         if self._image is None:
@@ -104,10 +110,12 @@ class Lane:
         self.image = self._image.address
         self.upload = (self.image, address, read.size)
 
-    def lay_out(self, wanted: Wanted, label_bytes: int) -> Outputs:
-        """Make room for what is wanted of the frame, one plane behind the other in one block.
+    def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
+        """Make room for the wanted outputs. All outputs lie one behind the other in one block.
 
-        One block is one download; each copy costs about 10 µs beside its bytes.
+        One block needs only one download. Each copy costs about 10 µs besides its bytes.
+
+        :param label_bytes: bytes of one label.
         """
         pixels = self.frame.height * self.frame.width
         sizes = {'labels': pixels * label_bytes, 'overlay': 3 * pixels * wanted.overlay,
@@ -122,7 +130,7 @@ class Lane:
         base = self._host.address
         assert self._host.block is not None
         if self._device is not None:
-            # the same layout without the first plane's headroom
+            # the GPU has the same layout, without the headroom of the first plane
             self._device.reserve(end - HEADROOM)
             base = self._device.address - HEADROOM
             self.download = (self._host.block.address + HEADROOM, self._device.address,
@@ -130,8 +138,11 @@ class Lane:
         return Outputs(*(base + self._planes[name] if name in self._planes else 0
                          for name in Outputs._fields))
 
-    def array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
-        """A plane as an array that starts HEADROOM bytes into its own memory, if wanted."""
+    def output_array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
+        """Return an output as an array in pinned memory; None if the output is not wanted.
+
+        :data:`HEADROOM` bytes of the same memory lie before the array.
+        """
         if name not in self._planes:
             return None
         assert self._host.block is not None
@@ -143,23 +154,23 @@ class Lane:
 
 
 class Run:
-    """One run of the network with its kernels, and marks around each.
+    """One run of the network with its two kernels, and a mark before and after each of them.
 
-    :param before: preprocesses.
-    :param after: postprocesses.
-    :param size: images there is room for.
-    :ivar shape: of the answer's tensor; set by who prepares the run.
+    :param before: the launch that preprocesses.
+    :param after: the launch that postprocesses.
+    :param size: the number of images that the run has room for.
+    :ivar shape: shape of the output tensor; set while the run is prepared.
     """
 
     def __init__(self, before: Launch, engine: Enqueues, after: Launch, size: int) -> None:
         self.size = size
         self.shape: tuple[int, ...] = ()
         self.before, self.engine, self.after = LaunchGraph(before), engine, LaunchGraph(after)
-        self.preparing, self.prepared, self.inferring, self.inferred, self.answering, \
-            self.answered = self._marks = [Mark() for _ in range(6)]
+        self.preprocessing, self.preprocessed, self.inferring, self.inferred, \
+            self.postprocessing, self.postprocessed = self._marks = [Mark() for _ in range(6)]
 
     def close(self) -> None:
-        """Free marks and launches; the engine is its owner's."""
+        """Free the marks and launches. The slot owns the engine."""
         for mark in self._marks:
             mark.close()
         self.before.close()
@@ -170,7 +181,7 @@ class Run:
 class Work:
     """What a slot does for one batch size.
 
-    :param key: what the launches were last aimed at.
+    :param key: identifies the parameters that the launches have now.
     """
 
     runs: list[Run]
@@ -180,11 +191,17 @@ class Work:
 class Slot:
     """One batch in flight: its images, tensors, outputs, marks and engine bindings.
 
-    :param number: for messages.
-    :param blocking: whether waiting for the last mark gives the core away.
+    :param number: for log messages.
     :param mapped: see :class:`Lane`.
-    :param engine: the network its batches go through.
-    :param stream: the one that network was opened with.
+    :param blocking: see :class:`.cuda_graph.Mark`, for the mark that ends the batch.
+    :param engine: the network of the slot's batches.
+    :param stream: the stream that the network was opened with.
+    :ivar uploading: the mark at the beginning of the upload.
+    :ivar done: the mark after the download, which ends the batch.
+    :ivar count: images of the present batch.
+    :ivar lent: segmentations of the batch that are not released yet.
+    :ivar staged_ms: milliseconds that the frames took to get into pinned memory.
+    :ivar began: perf_counter() at the time when the GPU got the batch.
     """
 
     def __init__(self, memory: GpuAllocator, number: int, mapped: bool, blocking: bool,
@@ -194,54 +211,54 @@ class Slot:
         self.stream = stream
         self._memory = memory
         self._mapped = mapped
-        self.tensor = Region(memory, f'slot {number} input tensor', pinned=False)
-        self.answer = Region(memory, f'slot {number} output tensor', pinned=False)
-        self.engines: dict[int, Enqueues] = {}
+        self.input = Region(memory, f'slot {number} input tensor', pinned=False)
+        self.output = Region(memory, f'slot {number} output tensor', pinned=False)
+        self.bindings: dict[int, Enqueues] = {}
         self.works: dict[int, Work] = {}
         self.work: Work
         self.lanes: list[Lane] = []
-        self.begun, self.done = Mark(), Mark(blocking)
+        self.uploading, self.done = Mark(), Mark(blocking)
         self.count = 0
         self.lent = 0
         self.staged_ms = 0.0
         self.began = 0.0
 
-    def grow(self, count: int) -> list[Lane]:
-        """The first ``count`` lanes, made where there are not so many yet."""
+    def use_lanes(self, count: int) -> list[Lane]:
+        """Begin a batch of ``count`` images. Return its lanes; missing lanes are made."""
         while len(self.lanes) < count:
             name = f'slot {self.number} image {len(self.lanes)}'
             self.lanes.append(Lane(self._memory, name, self._mapped))
         self.count = count
         return self.lanes[:count]
 
-    def let_go(self) -> None:
-        """Let the frames' buffers be lent again."""
+    def release_inputs(self) -> None:
+        """Release the buffers of the batch's frames."""
         for lane in self.lanes:
             if lane.buffer is not None:
                 lane.buffer.release()
                 lane.buffer = None
 
     def close(self) -> None:
-        """Free graphs and marks; the GPU must be done with them, and memory is its owner's."""
+        """Free graphs and marks. The GPU must be done with them. The allocator frees memory."""
         for work in self.works.values():
             for run in work.runs:
                 run.close()
-        for engine in self.engines.values():
-            if isinstance(engine, CudaGraph):
-                engine.close()
-        self.begun.close()
+        for binding in self.bindings.values():
+            if isinstance(binding, CudaGraph):
+                binding.close()
+        self.uploading.close()
         self.done.close()
 
 
 @dataclass
 class SlotSegmentation(Segmentation):
-    """An answer in a slot's pinned memory.
+    """A segmentation in a slot's pinned memory.
 
-    Every array has :data:`HEADROOM` writable bytes before it, so that a message can be put
-    together around it and published from where it is.
+    Every array has :data:`HEADROOM` writable bytes before it. So a message can be put together
+    around the array, and published without a copy.
     """
 
-    give_back: Any = field(default=None, repr=False)
+    give_back: Callable[[], None] | None = field(default=None, repr=False)
 
     def release(self) -> None:
         """Give the arrays back to the pipeline; a second call does nothing."""

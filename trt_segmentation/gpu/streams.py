@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Streams, so that upload, inference and download of different frames run at once."""
+"""CUDA streams, so that the GPU uploads, computes and downloads different frames at once."""
 
 from __future__ import annotations
 
@@ -11,80 +11,82 @@ from .slots import Slot
 
 
 class Streams:
-    """The streams of one pipeline; one thread at a time, with the GPU's context current.
+    """The streams of one pipeline.
 
-    ``up`` copies frames to the GPU and preprocesses them, each of ``compute`` runs a network and
-    nothing else, ``down`` postprocesses and copies the outputs to the host. So the network of
-    one frame runs beside the kernels of the next and of the last.
+    Only one thread at a time may call the methods, with the GPU's context current.
 
-    :param networks: how many run at once, each on a stream of its own.
+    ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
+    network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
+    network of one frame runs at the same time as the kernels of the frames before and after it.
+
+    :param networks: the number of networks; each has its own stream.
     """
 
     def __init__(self, networks: int = 1) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
-        # the network is what frames queue for: its blocks go before those of the kernels
+        # Frames queue for the network, so its blocks run before the blocks of the kernels.
         self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
             for priority in (lowest, lowest, *[highest] * networks)]
 
-    def begin(self, slot: Slot) -> None:
+    def enqueue_upload(self, slot: Slot) -> None:
         """Enqueue the upload of a slot's frames."""
-        slot.begun.enqueue(self.up)
+        slot.uploading.record(self.up)
         for lane in slot.lanes[:slot.count]:
             if lane.upload is not None:
                 call(driver.cuMemcpyHtoDAsync, *lane.upload, self.up)
 
-    def run(self, slot: Slot) -> None:
-        """Enqueue preprocessing, network and postprocessing.
+    def enqueue_runs(self, slot: Slot) -> None:
+        """Enqueue a slot's preprocessing, network and postprocessing.
 
-        Runs of one batch have one input and one output tensor, so that each waits for the run
-        before it to be done with them.
+        The runs of one batch share one input tensor and one output tensor. So each run waits until
+        the run before it no longer uses them.
         """
         before = None
         for run in slot.work.runs:
             if before is not None:
-                before.inferred.hold(self.up)
-                before.answered.hold(slot.stream)
-            run.preparing.enqueue(self.up)
+                before.inferred.block(self.up)
+                before.postprocessed.block(slot.stream)
+            run.preprocessing.record(self.up)
             run.before.enqueue(self.up)
-            run.prepared.enqueue(self.up)
-            run.prepared.hold(slot.stream)
-            run.inferring.enqueue(slot.stream)
+            run.preprocessed.record(self.up)
+            run.preprocessed.block(slot.stream)
+            run.inferring.record(slot.stream)
             run.engine.enqueue(slot.stream)
-            run.inferred.enqueue(slot.stream)
-            run.inferred.hold(self.down)
-            run.answering.enqueue(self.down)
+            run.inferred.record(slot.stream)
+            run.inferred.block(self.down)
+            run.postprocessing.record(self.down)
             run.after.enqueue(self.down)
-            run.answered.enqueue(self.down)
+            run.postprocessed.record(self.down)
             before = run
 
-    def end(self, slot: Slot) -> None:
-        """Enqueue the download of a slot's outputs, and the mark that all is done."""
+    def enqueue_download(self, slot: Slot) -> None:
+        """Enqueue the download of a slot's outputs, and then the mark that ends the batch."""
         for lane in slot.lanes[:slot.count]:
             if lane.download is not None:
                 call(driver.cuMemcpyDtoHAsync, *lane.download, self.down)
-        slot.done.enqueue(self.down)
+        slot.done.record(self.down)
 
     def drain(self) -> None:
-        """Wait until everything enqueued is done."""
+        """Wait until all enqueued work is done."""
         for stream in self._all:
             call(driver.cuStreamSynchronize, stream)
 
     def close(self) -> None:
-        """Free the streams, whatever they are still doing."""
+        """Free the streams, even if they still have work."""
         for stream in self._all:
             driver.cuStreamDestroy(stream)
 
 
-def timings(slot: Slot) -> dict[str, float]:
-    """Milliseconds by stage of a slot's finished batch."""
+def stage_times(slot: Slot) -> dict[str, float]:
+    """Return the milliseconds of each stage of a slot's finished batch."""
     runs = slot.work.runs
-    total = slot.done.since(slot.begun)
-    stages = {'stage': slot.staged_ms, 'upload': runs[0].preparing.since(slot.begun)}
-    stages['preprocess'] = sum(run.prepared.since(run.preparing) for run in runs)
-    stages['inference'] = sum(run.inferred.since(run.inferring) for run in runs)
-    stages['postprocess'] = sum(run.answered.since(run.answering) for run in runs)
-    stages['download'] = slot.done.since(runs[-1].answered)
+    total = slot.done.ms_since(slot.uploading)
+    stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}
+    stages['preprocess'] = sum(run.preprocessed.ms_since(run.preprocessing) for run in runs)
+    stages['inference'] = sum(run.inferred.ms_since(run.inferring) for run in runs)
+    stages['postprocess'] = sum(run.postprocessed.ms_since(run.postprocessing) for run in runs)
+    stages['download'] = slot.done.ms_since(runs[-1].postprocessed)
     stages['total'] = slot.staged_ms + total
     return stages

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for the GPU: how soon a thread is back, and what that costs its core."""
+"""Ways to wait for the GPU: each trades a quick return against the use of a core."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from time import perf_counter, sleep
 
 from .cuda_graph import Mark
 
-WAITS = ('timed', 'block', 'spin')
 LEAD_S = 0.25e-3
-"""How long before the expected end polling begins: sleeping overshoots by about 0.1 ms."""
+"""Seconds before the expected end at which polling begins: a sleep takes about 0.1 ms too long."""
 POLL_S = 0.5e-3
-"""Longest polling of one wait; later than that, the thread sleeps until the interrupt."""
+"""The longest polling of one wait, in seconds. After that the thread sleeps."""
 
 
 class Wait:
-    """How one pipeline waits; called by the collecting thread alone.
+    """How one pipeline waits for the GPU. Only the collecting thread calls it.
 
-    ``block`` sleeps until the GPU's interrupt, ``spin`` keeps the core busy all along, and
-    ``timed`` sleeps for as long as the fastest of the last batches took, all but
-    :data:`LEAD_S`, then polls for at most :data:`POLL_S`: nearly as soon as spinning, for a
-    part of a core. benchmarks/gpu_pipeline.py measures all three.
+    ``block`` sleeps until the GPU's interrupt. ``spin`` keeps the core busy the whole time.
+    ``timed`` expects the duration of the fastest of the last 8 batches. It sleeps until
+    :data:`LEAD_S` before that time, and then polls for at most :data:`POLL_S`. It returns nearly
+    as soon as ``spin`` and uses a part of a core. benchmarks/gpu_pipeline.py measures all three.
+
+    :param kind: one of :data:`.settings.WAITS`.
     """
 
     def __init__(self, kind: str) -> None:
-        self.blocking = kind != 'spin'
-        self._timed = kind == 'timed'
+        self.is_blocking = kind != 'spin'
+        self._is_timed = kind == 'timed'
         self._recent: deque[float] = deque(maxlen=8)
 
-    def wait(self, done: Mark, began: float) -> None:
-        """Return when the mark is reached.
+    def wait_for(self, done: Mark, began: float) -> None:
+        """Return when the GPU has reached the mark.
 
-        :param began: perf_counter() when the batch was given to the GPU.
+        :param began: perf_counter() at the time when the GPU got the batch.
         """
-        if self._timed and self._recent and self._poll(done, began + min(self._recent)):
+        if self._is_timed and self._recent and self._poll(done, began + min(self._recent)):
             return
         done.wait()
 
-    def learn(self, seconds: float) -> None:
-        """Tell how long the GPU had a batch."""
+    def add_duration(self, seconds: float) -> None:
+        """Record how long the GPU took for a batch."""
         self._recent.append(seconds)
 
     def _poll(self, done: Mark, expected: float) -> bool:
@@ -48,7 +49,7 @@ class Wait:
         if early > 0:
             sleep(early)
         last = perf_counter() + POLL_S
-        while not done.reached():
+        while not done.is_reached():
             if perf_counter() > last:
                 return False
         return True

@@ -73,7 +73,7 @@ class HostPipeline:
         :raises EngineError: if confidence is wanted but the model gives none.
         """
         if wanted.confidence:
-            self._postprocess.check_confidence()
+            self.signature.output.check_confidence()
         self._batches.put(([self._decode(frame) for frame in frames], wanted))
 
     def collect(self) -> list[Segmentation]:

@@ -77,7 +77,7 @@ class Postprocess:
         grid = self._channels_first(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
         if confidence:
-            self.check_confidence()
+            self._output.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
         labels = allocate_output(size, self._dtype)
         certainty = allocate_output(size) if confidence else None

@@ -41,6 +41,21 @@ class NetworkOutput:
     dtype: str
     channels: int
 
+    @property
+    def has_confidence(self) -> bool:
+        """Whether a confidence can be computed. Class ids have none."""
+        return self.kind != 'labels'
+
+    def check_confidence(self) -> None:
+        """Refuse to give a confidence if there is none.
+
+        :raises EngineError: if the output holds class ids.
+        """
+        if not self.has_confidence:
+            raise EngineError(
+                f'output {self.name} holds class ids, which have no confidence; switch the '
+                f'confidence off, or export the model with its logits as output')
+
 
 def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: int | None,
                         image: ImageInput, reasons: list[str], endings: Mapping[str, Ending]

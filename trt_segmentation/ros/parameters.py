@@ -21,8 +21,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ..engines import ENGINES
-from ..pipeline import PRECISIONS
+from ..engines import ENGINES, PRECISION_CHOICES
 from ..untrusted.terminal_text import did_you_mean
 from .transport.choose import TRANSPORTS
 
@@ -109,7 +108,7 @@ SETTINGS = (
             'works on this machine.', UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. ONNX '
             'Runtime accepts only auto, because it runs the file as it is.', UNCONFIGURED,
-            choices=PRECISIONS),
+            choices=PRECISION_CHOICES),
     Setting('gpu', 0, 'Index of the GPU in the order of CUDA. Has no effect on the CPU.',
             UNCONFIGURED, high=63),
     Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '

@@ -24,7 +24,7 @@ from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess,
 GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
 NEAR = 1e-3
-"""Logits that differ by less may be ordered either way: float32 against float64."""
+"""The kernel (float32) and the oracle (float64) may order closer logits differently."""
 
 
 def card_of(classes, resize='stretch', threshold=0.5):
@@ -39,11 +39,11 @@ def camera_frame(rng, height, width, encoding='bgr8'):
     return Frame(data, encoding, height, width, width * channels)
 
 
-def run(memory, card, answer, layout, kind, frames, net, alpha=0.5):
-    """(labels, confidence or None, overlay) of every image, from poisoned memory."""
+def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
+    """Return (labels, confidence or None, overlay) of every image, from poisoned memory."""
     channels = {'nchw': 1, 'nhwc': 3}.get(layout)
-    output = NetworkOutput('out', kind, layout, str(answer.dtype),
-                          answer.shape[channels] if channels else 1)
+    output = NetworkOutput('out', kind, layout, str(tensor.dtype),
+                          tensor.shape[channels] if channels else 1)
     confidence = kind != 'labels'
     results = []
     with device_arrays(memory) as arrays:
@@ -54,8 +54,8 @@ def run(memory, card, answer, layout, kind, frames, net, alpha=0.5):
                           arrays.room(f.height * f.width * card.label_dtype.itemsize),
                           arrays.room(f.height * f.width) if confidence else 0,
                           arrays.room(f.height * f.width * 3)) for f in frames]
-        launch = kernel.launch()
-        kernel.aim(launch, targets, arrays.send(answer), answer.shape, alpha)
+        launch = kernel.make_launch()
+        kernel.set_parameters(launch, targets, arrays.send(tensor), tensor.shape, alpha)
         launch.enqueue(0)
         for target in targets:
             size = target.frame.height, target.frame.width
@@ -68,7 +68,10 @@ def run(memory, card, answer, layout, kind, frames, net, alpha=0.5):
 
 
 def check_labels(labels, values, seen):
-    """≥ 99.9 % are the oracle's winner, the rest as good as tied with it, the unseen unlabelled.
+    """Check that 99.9 % of the labels are the oracle's.
+
+    The logits of the other labels must be almost as large as the oracle's. Pixels that the
+    network does not see must be unlabelled.
 
     :param values: (classes, height, width) float64 logits at camera size.
     """
@@ -95,12 +98,12 @@ def check_rest(card, frame, labels, confidence, overlay, values, seen, alpha=0.5
        dtype=st.sampled_from(['float32', 'float16']),
        classes=st.sampled_from([1, 2, 3, 19, 255, 256, 300]), seed=st.integers(0, 999))
 def test_any_logits_at_any_size(memory, camera, net, grid, resize, layout, dtype, classes, seed):
-    memory.enter()
+    memory.make_current()
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 4, (1, classes, *grid)).astype(dtype)
     frame, card = camera_frame(rng, *camera), card_of(classes, resize)
-    answer = logits if layout == 'nchw' else np.moveaxis(logits, 1, -1)
-    ((labels, confidence, overlay),) = run(memory, card, answer, layout, 'logits', [frame], net)
+    tensor = logits if layout == 'nchw' else np.moveaxis(logits, 1, -1)
+    ((labels, confidence, overlay),) = run(memory, card, tensor, layout, 'logits', [frame], net)
     values, seen = oracle.upsample(logits[0], resize, camera, net)
     check_labels(labels, values, seen)
     check_rest(card, frame, labels, confidence, overlay, values, seen)
@@ -113,9 +116,9 @@ def test_cameras_of_a_batch_do_not_touch_each_other(current, encoding, layout):
     frames = [camera_frame(rng, *size, encoding)
               for size in [(30, 44), (1, 2), (77, 12), (5, 130), (31, 46)]]
     logits = rng.normal(0, 3, (len(frames), 7, 9, 13)).astype('float16')
-    answer = logits if layout == 'nchw' else np.moveaxis(logits, 1, -1)
+    tensor = logits if layout == 'nchw' else np.moveaxis(logits, 1, -1)
     card = card_of(7, 'letterbox')
-    results = run(current, card, answer, layout, 'logits', frames, net, alpha=0.3)
+    results = run(current, card, tensor, layout, 'logits', frames, net, alpha=0.3)
     for frame, grid, (labels, confidence, overlay) in zip(frames, logits, results):
         values, seen = oracle.upsample(grid, 'letterbox', (frame.height, frame.width), net)
         check_labels(labels, values, seen)
@@ -134,7 +137,7 @@ def test_real_sizes_agree_with_the_host(current, camera, grid, dtype):
     host = HostPostprocess(output, 19, 0.5)(logits[0], fit('stretch', camera, net), True)
     differs = labels != host.labels
     assert differs.mean() <= 1e-3
-    # where they differ the two were nearly tied, so both are about as sure as each other
+    # labels differ only if two logits are almost equal, so the confidences are almost equal too
     assert (np.abs(confidence.astype(int) - host.confidence) <= 1).all()
     expected = blend(decode(frame).bgr(), labels, card.palette, 0.5)
     assert (np.abs(overlay.astype(int) - expected) <= 1).all()
@@ -174,13 +177,13 @@ def test_what_is_not_finite_is_read_as_the_host_reads_it(current, camera, dtype)
        dtype=st.sampled_from(['uint8', 'int8', 'int32', 'int64', 'float32', 'uint16']),
        classes=st.sampled_from([3, 100, 300]), seed=st.integers(0, 999))
 def test_labels_of_the_network(memory, camera, net, grid, resize, layout, dtype, classes, seed):
-    memory.enter()
+    memory.make_current()
     rng = np.random.default_rng(seed)
-    # some are no class of the card
+    # some ids are no class of the card
     ids = rng.integers(-2 if np.dtype(dtype).kind in 'if' else 0, 120, (1, *grid)).astype(dtype)
     frame, card = camera_frame(rng, *camera), card_of(classes, resize)
-    answer = {'nchw': ids[:, None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
-    ((labels, _, overlay),) = run(memory, card, answer, layout, 'labels', [frame], net)
+    tensor = {'nchw': ids[:, None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
+    ((labels, _, overlay),) = run(memory, card, tensor, layout, 'labels', [frame], net)
     expected, seen = oracle.nearest(ids[0].astype(np.int64), resize, camera, net)
     none = UNLABELLED[card.label_dtype]
     expected = np.where(seen & (expected >= 0) & (expected < classes), expected, none)
@@ -197,13 +200,13 @@ def test_one_channel_agrees_with_the_host(current, kind, layout, threshold):
     grid = rng.normal(0, 2, (1, 12, 14)).astype('float32')
     if kind == 'probability':
         grid = 1 / (1 + np.exp(-grid))
-        grid[0, 5, 5] = 1.01            # a bit beyond, as resizing within a network leaves it
+        grid[0, 5, 5] = 1.01            # a little above 1, as after a resize within a network
     grid[0, 3, 3] = np.nan
-    answer = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
+    tensor = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
     frame, card = camera_frame(rng, *camera), card_of(2, 'crop', threshold)
-    ((labels, confidence, _),) = run(current, card, answer, layout, kind, [frame], net)
+    ((labels, confidence, _),) = run(current, card, tensor, layout, kind, [frame], net)
     output = NetworkOutput('out', kind, layout, 'float32', 1)
-    host = HostPostprocess(output, 2, threshold)(answer[0], fit('crop', camera, net), True)
+    host = HostPostprocess(output, 2, threshold)(tensor[0], fit('crop', camera, net), True)
     assert (labels != host.labels).sum() <= 2
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()
 
@@ -216,11 +219,11 @@ def test_probabilities_agree_with_the_host(current, camera, dtype, layout):
     grid = np.exp(rng.normal(0, 3, (1, 6, 12, 14)))
     grid = (grid / grid.sum(axis=1, keepdims=True)).astype(dtype)
     grid[0, :, 3, 3] = np.nan
-    answer = grid if layout == 'nchw' else np.ascontiguousarray(np.moveaxis(grid, 1, -1))
+    tensor = grid if layout == 'nchw' else np.ascontiguousarray(np.moveaxis(grid, 1, -1))
     frame, card = camera_frame(rng, *camera), card_of(6, 'letterbox')
     ((labels, confidence, _),) = run(
-        current, card, answer, layout, 'probabilities', [frame], net)
+        current, card, tensor, layout, 'probabilities', [frame], net)
     output = NetworkOutput('out', 'probabilities', layout, dtype, 6)
-    host = HostPostprocess(output, 6, 0.5)(answer[0], fit('letterbox', camera, net), True)
+    host = HostPostprocess(output, 6, 0.5)(tensor[0], fit('letterbox', camera, net), True)
     assert (labels != host.labels).mean() <= 1e-3
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()

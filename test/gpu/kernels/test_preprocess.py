@@ -27,7 +27,7 @@ GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
 MEAN, STD = (0.3, 0.5, 0.7), (0.2, 0.25, 0.5)
 HALF = 2e-3
-"""Relative tolerance of float16 tensors, beside one level of 255 for all."""
+"""Relative tolerance of float16 tensors; all tensors may differ by one level of 255 too."""
 
 
 def random_frame(rng, encoding, height, width, padding=0):
@@ -45,15 +45,16 @@ def card_of(color, resize, pad=114):
 
 
 def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
-    """The tensor of a batch, as the kernel writes it into poison; every element is written."""
+    """Return the tensor that the kernel writes into poisoned memory for a batch."""
     channels = 1 if card.color == 'gray' else 3
     image = ImageInput('image', layout, dtype, channels, net[0], net[1], None)
     kernel = Preprocess(card, image, f'sm_{memory.device.arch}')
     with device_arrays(memory) as arrays:
         shape = image.shape(len(frames))
         tensor = arrays.room(int(np.prod(shape)) * np.dtype(dtype).itemsize)
-        launch = kernel.launch()
-        kernel.aim(launch, [(f, arrays.send(f.data[:f.size], offset)) for f in frames], tensor)
+        launch = kernel.make_launch()
+        images = [(f, arrays.send(f.data[:f.size], offset)) for f in frames]
+        kernel.set_parameters(launch, images, tensor)
         launch.enqueue(0)
         result = arrays.fetch(tensor, shape, dtype)
     kernel.close()
@@ -61,7 +62,7 @@ def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
 
 
 def check(tensor, expected, card, layout, dtype):
-    """One image's tensor is within one level of 255, and half precision's own error."""
+    """Check that a tensor differs by at most one level of 255 and the error of float16."""
     tensor = tensor.astype(np.float64)
     if layout == 'nhwc':
         tensor = np.moveaxis(tensor, -1, 0)
@@ -91,7 +92,7 @@ def exact(frame, card, net, dtype):
        offset=st.integers(0, 17), seed=st.integers(0, 999))
 def test_any_image_to_any_tensor(memory, encoding, resize, height, width, net, color, layout, pad,
                                  dtype, padding, offset, seed):
-    memory.enter()
+    memory.make_current()
     frame = random_frame(np.random.default_rng(seed), encoding, height, width, padding)
     card = card_of(color, resize, pad)
     (tensor,) = run(memory, card, [frame], net, layout, dtype, offset)
@@ -108,7 +109,7 @@ def test_every_encoding_with_every_policy(current, encoding, resize):
 
 
 def matrix(axis, area):
-    """(net, camera) float64 weights as oracle.resize_matrix, by arrays instead of fractions."""
+    """Return oracle.resize_matrix, (net, camera) float64, computed faster with arrays."""
     at = np.arange(axis.net)[:, None] - axis.offset
     cell = np.arange(axis.camera)
     ratio = axis.camera / axis.new

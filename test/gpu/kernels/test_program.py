@@ -31,7 +31,7 @@ FRAME_SIZE, MIN_STACK_SIZE = 0x11, 0x12
 
 
 def sections(elf):
-    """(name, bytes) of every section of a 64-bit little-endian ELF file."""
+    """Return (name, bytes) of every section of a 64-bit little-endian ELF file."""
     table, = struct.unpack_from('<Q', elf, 0x28)
     size, count, names = struct.unpack_from('<HHH', elf, 0x3A)
     headers = [struct.unpack_from('<II8x8xQQ', elf, table + i * size) for i in range(count)]
@@ -41,14 +41,14 @@ def sections(elf):
 
 
 def local_bytes(cubin):
-    """The most local memory (stack and spills) that any function of a cubin takes a thread."""
+    """Return the bytes of local memory (stack and spills) that a thread of a cubin needs."""
     found = []
     (info,) = [data for name, data in sections(cubin) if name == '.nv.info']
     at = 0
     while at < len(info):
         form, attribute, size = struct.unpack_from('<BBH', info, at)
         at += 4
-        if form != 4:  # what follows is in the size field itself
+        if form != 4:  # the size field itself holds the value
             continue
         if attribute in (FRAME_SIZE, MIN_STACK_SIZE):
             found.append(struct.unpack_from('<II', info, at)[1])
@@ -95,8 +95,8 @@ def test_every_variant_of_preprocess_compiles():
 def test_every_variant_of_postprocess_compiles(kind):
     for classes, layout, dtype in product([2, 300], ['nchw', 'nhwc'], postprocess._TYPES):
         card = ModelCard('m', None, ('a',) * classes, spread_palette(classes), InputCard())
-        # 64-bit division, which label outputs have, is a call that saves a register or two, and
-        # the way for logits that are not finite may
+        # Label outputs need a 64-bit division. It is a function call and saves a register or two.
+        # The code for logits that are not finite may also do so.
         compile_clean('postprocess.cu', 'sm_90', postprocess.defines(
             card, NetworkOutput('out', kind, layout, dtype, classes),
             dtype == 'float32' and kind != 'labels'), limit=32 if kind == 'labels' else 8)
@@ -109,7 +109,7 @@ def test_a_compile_error_shows_the_log(monkeypatch):
 
 
 def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monkeypatch):
-    monkeypatch.setattr(program, 'driver_version', lambda: 13000)
+    monkeypatch.setattr(program, 'newest_cuda', lambda: 13000)
     compiled = []
     monkeypatch.setattr(
         program, 'compile_cubin', lambda *args: (compiled.append(args), b'cubin')[1])
@@ -120,7 +120,7 @@ def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monk
     assert len(compiled) == 1
     program.cached_cubin('preprocess.cu', 'sm_87', {'OUT': 16}, folder)
     program.cached_cubin('preprocess.cu', 'sm_90', {'OUT': 32}, folder)
-    monkeypatch.setattr(program, 'driver_version', lambda: 13010)
+    monkeypatch.setattr(program, 'newest_cuda', lambda: 13010)
     program.cached_cubin(*arguments, folder)
     monkeypatch.setattr(program, 'source', lambda file: 'another text')
     program.cached_cubin(*arguments, folder)
@@ -128,14 +128,14 @@ def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monk
     assert sorted(path.suffix for path in folder.iterdir()) == \
         ['.TAG'] + ['.cubin'] * 5 + ['.json'] * 5
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for path in folder.glob('*.cubin'):         # cut off, or written by somebody else
+    for path in folder.glob('*.cubin'):         # cut off, or written by another program
         path.write_bytes(b'cub')
     assert program.cached_cubin(*arguments, folder) == b'cubin'
     assert len(compiled) == 6
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(program, 'driver_version', lambda: 13000)
+    monkeypatch.setattr(program, 'newest_cuda', lambda: 13000)
     monkeypatch.setattr(program, 'compile_cubin', lambda *args: b'cubin')
     (tmp_path / 'file').write_text('in the way')
     assert program.cached_cubin('preprocess.cu', 'sm_90', {}, tmp_path / 'file') == b'cubin'

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...frame import BYTES_PER_PIXEL, Frame, PLANE_ROWS, Wanted
 from ...memory import Allocate
-from ...pipeline import Pipeline
+from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
@@ -119,8 +119,7 @@ def _repeat_for(seconds: float, least: int) -> Iterator[float]:
 def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
                 ) -> tuple[float, dict[str, float]]:
     began = perf_counter()
-    pipeline.submit([frame], wanted)
-    (segmentation,) = pipeline.collect()
+    segmentation = segment_one(pipeline, frame, wanted)
     took = (perf_counter() - began) * 1e3
     segmentation.release()
     stages = {stage: ms for stage, ms in segmentation.timings.items() if stage != 'total'}

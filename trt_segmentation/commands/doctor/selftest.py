@@ -170,12 +170,13 @@ def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
     import numpy as np
 
     from ...frame import Frame
+    from ...pipeline import segment_one
     found = []
     for scene in scenes:
         height, width = scene.image.shape[:2]
         data = np.ascontiguousarray(scene.image).reshape(-1)
-        pipeline.submit([Frame(data, 'bgr8', height, width, 3 * width)])
-        (segmentation,) = pipeline.collect()
+        segmentation = segment_one(
+            pipeline, Frame(data, 'bgr8', height, width, 3 * width))
         found.append(replace(segmentation, labels=segmentation.labels.copy()))
         segmentation.release()
     return found

@@ -1,27 +1,27 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A camera image in memory, and how a pixel of it becomes red, green and blue.
-// Both kernels are compiled with this text in front of them.
+// A camera image in memory, and how to turn one of its pixels into red, green and blue.
+// Both kernel files are compiled with this text in front of them.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 
-// Mirrored by gpu/image.py, which says what encoding has which numbers.
+// image.py mirrors this structure, and has the numbers of each encoding.
 struct Image {
     const u8* data;       // first byte of the first row, at any alignment
-    long long chroma;     // bytes from data to the first U, V pair
+    long long chroma;     // bytes from data to the first pair of U and V
     int height;
     int width;
-    int step;             // bytes from row to row, of both planes
-    int yuv;              // 0: the pixel holds its R, G, B; 1: Y, with U and V shared
-    int stride;           // bytes from pixel to pixel (of Y, where yuv)
-    int at0, at1, at2;    // byte of R, G, B in the pixel; or of Y in it and U, V in the pair
-    int chroma_stride;    // bytes from one U, V pair to the next
-    int chroma_shift;     // 1 where two rows share a pair, 0 where each has its own
+    int step;             // bytes from row to row, in both planes
+    int yuv;              // 0: a pixel has its own R, G, B; 1: it has Y and shares U and V
+    int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
+    int at0, at1, at2;    // index of R, G, B in a pixel; for yuv, of Y in a pixel, U, V in a pair
+    int chroma_stride;    // bytes from one pair of U and V to the next
+    int chroma_shift;     // 1: two rows share a pair; 0: each row has its own pairs
 };
-static_assert(sizeof(Image) == 56, "gpu/image.py mirrors this");
+static_assert(sizeof(Image) == 56, "image.py mirrors this");
 
 struct Color {
     float r, g, b;        // 0 to 255
@@ -32,7 +32,7 @@ __device__ __forceinline__ float clip255(float value)
     return fminf(fmaxf(value, 0.0f), 255.0f);
 }
 
-// ITU-R BT.601, limited range; not rounded, so that a resize rounds once.
+// ITU-R BT.601, limited range. The result is not rounded, so that a resize rounds only once.
 __device__ __forceinline__ Color yuv_color(int y, int u, int v)
 {
     const float luma = 255.0f / 219.0f * max(y - 16, 0);

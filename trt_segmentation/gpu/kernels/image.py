@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernels are told about a camera image; mirrors image.cuh."""
+"""Describe a camera image to the kernels; this file mirrors image.cuh."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class Image(ctypes.Structure):
         ('chroma_stride', ctypes.c_int), ('chroma_shift', ctypes.c_int)]
 
 
-# encoding: (bytes a pixel, byte of R, G and B in it)
+# encoding: (bytes of a pixel, index of R, G and B in them)
 _PACKED = {
     'bgr8': (3, 2, 1, 0), '8UC3': (3, 2, 1, 0), 'rgb8': (3, 0, 1, 2),
     'bgra8': (4, 2, 1, 0), '8UC4': (4, 2, 1, 0), 'rgba8': (4, 0, 1, 2),
     'mono8': (1, 0, 0, 0), '8UC1': (1, 0, 0, 0)}
-# encoding: (byte of Y in two bytes, byte of U and V in four)
+# encoding: (index of Y in its 2 bytes, index of U and V in the 4 bytes of two pixels)
 _INTERLEAVED = {
     'uyvy': (1, 0, 2), 'yuv422': (1, 0, 2), 'yuyv': (0, 1, 3), 'yuv422_yuy2': (0, 1, 3)}
-# encoding: byte of U and V in the second plane's pairs
+# encoding: index of U and V in a pair of the second plane
 _PLANAR = {'nv12': (0, 1), 'nv21': (1, 0)}
 
 KERNEL_ENCODINGS = frozenset([*_PACKED, *_INTERLEAVED, *_PLANAR])
-"""Encodings the kernels read; others are decoded on the host first."""
+"""Encodings that the kernels can read. The host decodes other encodings first."""
 
 
-def describe(frame: Frame, address: int) -> Image:
-    """Describe a frame of one of :data:`KERNEL_ENCODINGS`.
+def describe_frame(frame: Frame, address: int) -> Image:
+    """Describe a frame with one of :data:`KERNEL_ENCODINGS`.
 
-    :param address: of its first byte, as kernels see it; any alignment.
+    :param address: address of the frame's first byte for kernels; it needs no alignment.
     """
     image = Image(data=address, height=frame.height, width=frame.width, step=frame.step)
     if frame.encoding in _PACKED:

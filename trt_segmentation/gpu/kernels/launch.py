@@ -13,9 +13,9 @@ from ...engines.cuda_driver import call
 
 
 class Launch:
-    """One kernel launch whose parameters are a structure in host memory.
+    """One kernel launch. Its parameters are one structure in host memory.
 
-    :param params: read by :meth:`enqueue`, and may change as soon as it returns.
+    :param params: the structure. :meth:`enqueue` copies it, so it may change afterwards.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:
@@ -26,10 +26,10 @@ class Launch:
 
     @property
     def pointers(self) -> int:
-        """Address of the array of pointers to the kernel's parameters."""
+        """Host address of the array of pointers to the kernel's parameters."""
         return ctypes.addressof(self._pointers)
 
     def enqueue(self, stream: int) -> None:
-        """Launch on a stream."""
+        """Launch the kernel on a stream."""
         call(driver.cuLaunchKernel, self.function, *self.grid, *self.block, 0, stream,
              self.pointers, 0)

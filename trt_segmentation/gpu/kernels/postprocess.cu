@@ -1,15 +1,17 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The network's answer to label map, confidence and overlay at camera size, in one pass.
-// A thread has four camera pixels of each of ROWS rows, so that it stores words and shares logits
-// between neighbours; blockIdx.z is the image of the batch.
+// Turn the network output into label map, confidence and overlay of camera size, in one pass.
+// A thread computes four camera pixels in each of ROWS rows. So it can store whole words, and
+// neighbouring pixels share logits. blockIdx.z is the image of the batch.
 //
-// -D ANSWER=float | ANSWER=half_bits | ANSWER=int ...   -D KIND=LOGITS|SIGMOID|LABELS|
-//     PROBABILITIES|PROBABILITY: as LOGITS and SIGMOID, after a softmax or sigmoid already
-// -D COL_STRIDE=n: elements from column to column where that is known, so that it costs nothing
-// -D LABEL=u8|u16   -D CONFIDENCE=0|1   -D CLASSES=n
-// -D ROWS=n   -D UNROLL=n: classes whose logits are loaded at once
+// -D OUTPUT=float|half_bits|int|...: type of the network output's elements
+// -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
+//     PROBABILITIES are logits after a softmax; PROBABILITY is one channel after a sigmoid.
+// -D COL_STRIDE=n: elements from column to column; without it the kernel reads a parameter
+// -D LABEL=u8|u16: type of the label map   -D CLASSES=n
+// -D CONFIDENCE=0|1: whether a confidence may be wanted
+// -D ROWS=n: rows of a thread   -D UNROLL=n: classes whose logits a thread loads at once
 
 #define LOGITS 0
 #define SIGMOID 1
@@ -18,32 +20,32 @@
 #define PROBABILITY 4
 struct half_bits { u16 bits; };
 
-// Mirrored by gpu/postprocess.py. Positions are in cells of the answer's grid.
+// postprocess.py mirrors both structures. Positions are in cells of the network output's grid.
 struct View {
     Image image;
     LABEL* labels;
-    u8* confidence;               // null where not wanted
-    u8* overlay;                  // BGR; null where not wanted
+    u8* confidence;               // null: not wanted
+    u8* overlay;                  // BGR; null: not wanted
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // camera pixels the network sees
+    int row_from, row_to;         // first and last + 1 camera pixel that the network sees
     int col_from, col_to;
-    int row_new, row_place;       // network pixels the camera's rows are resized to; before them
-    int col_new, col_place;
+    int row_new, row_place;       // network pixels: rows of the resized image; rows before it
+    int col_new, col_place;       // the same for columns
 };
 struct Postprocess {
-    const ANSWER* answer;
-    long long image_stride;       // elements
+    const OUTPUT* output;
+    long long image_stride;       // elements from image to image
     int class_stride, row_stride, col_stride;
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
-    float alpha;                  // share of the palette's colour in the overlay
-    float threshold;              // value from which a pixel of one channel is class 1
-    int net_height, net_width;    // of the network's input
+    float alpha;                  // weight of the palette's colour in the overlay
+    float threshold;              // one channel: from this value on a pixel has class 1
+    int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
 static_assert(sizeof(View) == 128 && sizeof(Postprocess) == 64 + IMAGES * 128,
-              "gpu/postprocess.py mirrors these");
+              "postprocess.py mirrors these");
 
 #ifndef COL_STRIDE
 #define COL_STRIDE p.col_stride
@@ -51,34 +53,34 @@ static_assert(sizeof(View) == 128 && sizeof(Postprocess) == 64 + IMAGES * 128,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Columns and rows of the answer that a thread's pixels touch, where the answer is coarser.
+// Columns and rows of logits that the pixels of a thread use, if the logits are coarser.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
-__device__ __forceinline__ float number(float value) { return value; }
-__device__ __forceinline__ float number(half_bits value)
+__device__ __forceinline__ float to_float(float value) { return value; }
+__device__ __forceinline__ float to_float(half_bits value)
 {
     float wide;
     asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(value.bits));
     return wide;
 }
 template <class T>
-__device__ __forceinline__ float number(T value) { return float(value); }
+__device__ __forceinline__ float to_float(T value) { return float(value); }
 
-// As number(), with the host's stand-ins for what is not finite: NaN never wins.
+// Replace infinities and NaN as the host does, so that NaN never wins.
 template <class T>
-__device__ __forceinline__ float finite(T value)
+__device__ __forceinline__ float to_finite(T value)
 {
-    return fminf(fmaxf(number(value), -1e30f), 1e30f);
+    return fminf(fmaxf(to_float(value), -1e30f), 1e30f);
 }
 
-// Between two neighbours. Written so that a result is not finite whenever one of them is not.
+// Interpolate between two neighbours. If one of them is not finite, the result is not finite.
 __device__ __forceinline__ float blend(float a, float b, float t)
 {
     return fmaf(b, t, a * (1.0f - t));
 }
 
-// Where a position lies between cell centres.
+// A position between two cell centres: the cells before and after it, and how far it lies between.
 struct Place {
     int low, high;
     float t;
@@ -92,20 +94,20 @@ struct Place {
     }
 };
 
-// A pixel whose best logit is below had no number within reach in any class.
-constexpr float NOBODY = -1e20f;
+// If a pixel's best logit is below this, no class had a finite logit near the pixel.
+constexpr float NO_NUMBER = -1e20f;
 
-// Whether the confidence is a softmax over the logits.
+// Whether the confidence is computed with a softmax over the logits.
 #define SUMS (CONFIDENCE && KIND == LOGITS)
 
-// The largest logit so far; of equal ones the first.
+// The largest logit so far and its class. Of equal logits the first one wins.
 struct Winner {
     float best;
     int id;
 #if SUMS
-    float sum;                    // of exp(logit - best)
+    float sum;                    // sum of exp(logit - best)
 #endif
-    __device__ __forceinline__ void start()
+    __device__ __forceinline__ void reset()
     {
         best = -3e38f;
         id = 0;
@@ -113,7 +115,7 @@ struct Winner {
         sum = 0;
 #endif
     }
-    __device__ __forceinline__ void meet(float logit, int other)
+    __device__ __forceinline__ void offer(float logit, int other)
     {
 #if SUMS
         const float gap = logit - best;
@@ -127,7 +129,7 @@ struct Winner {
     }
 };
 
-struct Answer {
+struct Result {
     int id[PIXELS];
     float probability[PIXELS];
 };
@@ -143,29 +145,30 @@ __device__ __forceinline__ Place col_place(const Postprocess& p, const View& vie
 }
 
 #if KIND == LOGITS || KIND == PROBABILITIES
-__device__ __forceinline__ void finish(const Winner* winner, Answer& answer)
+__device__ __forceinline__ void finish(const Winner* winner, Result& result)
 {
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
-        const bool somebody = winner[j].best >= NOBODY;
-        answer.id[j] = somebody ? winner[j].id : UNLABELLED;
+        const bool has_number = winner[j].best >= NO_NUMBER;
+        result.id[j] = has_number ? winner[j].id : UNLABELLED;
 #if SUMS
-        answer.probability[j] = somebody ? 1.0f / winner[j].sum : 0.0f;
+        result.probability[j] = has_number ? 1.0f / winner[j].sum : 0.0f;
 #elif CONFIDENCE
-        answer.probability[j] = __saturatef(winner[j].best);
+        result.probability[j] = __saturatef(winner[j].best);
 #endif
     }
 }
 
-// What each of COUNT positions takes of CELLS cells in a row, most of it nothing. Multiplying by
-// nothing is cheaper than choosing: it runs beside the comparisons instead of before them.
+// The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
+// Multiplying by zero is cheaper than selecting two cells: the multiplications overlap with the
+// comparisons of logits.
 template <int COUNT, int CELLS>
-struct Shares {
+struct Weights {
     int base;                     // the first cell
-    float of[COUNT][CELLS];
-    bool fits;                    // no position reaches beyond the cells
+    float at[COUNT][CELLS];
+    bool fits;                    // whether every position lies within the cells
 
-    __device__ __forceinline__ Shares(const Place* place, int size)
+    __device__ __forceinline__ Weights(const Place* place, int size)
     {
         base = min(place[0].low, size - CELLS);
         fits = base >= 0 && place[COUNT - 1].high - base < CELLS;
@@ -174,33 +177,33 @@ struct Shares {
 #pragma unroll
             for (int k = 0; k < CELLS; k++) {
                 const int cell = base + k;
-                of[i][k] = cell == place[i].low ? 1.0f - place[i].t
+                at[i][k] = cell == place[i].low ? 1.0f - place[i].t
                     : cell == place[i].high ? place[i].t : 0.0f;
             }
     }
 };
 
 template <int CELLS>
-__device__ __forceinline__ float mixed(const float* values, const float* shares)
+__device__ __forceinline__ float weighted_sum(const float* values, const float* weights)
 {
-    float sum = values[0] * shares[0];
+    float sum = values[0] * weights[0];
 #pragma unroll
     for (int k = 1; k < CELLS; k++)
-        sum = fmaf(values[k], shares[k], sum);
+        sum = fmaf(values[k], weights[k], sum);
     return sum;
 }
 
-// Pixels that share LINES x COLUMNS logits of a class. False where one was not finite; the
-// winners mean nothing then.
+// Find the winners of pixels that share LINES x COLUMNS logits of each class. Returns false if a
+// logit was not finite; the winners are invalid then.
 __device__ __forceinline__ bool argmax_shared(
-    const Postprocess& p, const ANSWER* answer, const Shares<ROWS, LINES>& rows,
-    const Shares<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
+    const Postprocess& p, const OUTPUT* output, const Weights<ROWS, LINES>& rows,
+    const Weights<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
 {
-    const ANSWER* line[LINES];
+    const OUTPUT* line[LINES];
 #pragma unroll
     for (int i = 0; i < LINES; i++)
-        line[i] = answer + (rows.base + i) * p.row_stride + cols.base * COL_STRIDE;
-    float zero = 0;  // NaN once a logit is not finite, as even nothing of it is not nothing
+        line[i] = output + (rows.base + i) * p.row_stride + cols.base * COL_STRIDE;
+    float zero = 0;  // becomes NaN if a logit is not finite, because zero times NaN is NaN
 #pragma unroll UNROLL
     for (int c = 0; c < CLASSES; c++) {
         float column[COLUMNS][LINES];
@@ -208,7 +211,7 @@ __device__ __forceinline__ bool argmax_shared(
         for (int i = 0; i < LINES; i++) {
 #pragma unroll
             for (int k = 0; k < COLUMNS; k++)
-                column[k][i] = number(line[i][k * COL_STRIDE]);
+                column[k][i] = to_float(line[i][k * COL_STRIDE]);
             line[i] += p.class_stride;
         }
 #pragma unroll
@@ -216,11 +219,11 @@ __device__ __forceinline__ bool argmax_shared(
             float v[COLUMNS];
 #pragma unroll
             for (int k = 0; k < COLUMNS; k++)
-                v[k] = mixed<LINES>(column[k], rows.of[r]);
+                v[k] = weighted_sum<LINES>(column[k], rows.at[r]);
 #pragma unroll
             for (int j = 0; j < PIXELS; j++) {
-                const float logit = mixed<COLUMNS>(v, cols.of[j]);
-                winner[r][j].meet(logit, c);
+                const float logit = weighted_sum<COLUMNS>(v, cols.at[j]);
+                winner[r][j].offer(logit, c);
                 if (r == 0 && j == 0)
                     zero = fmaf(logit, 0.0f, zero);
             }
@@ -229,21 +232,22 @@ __device__ __forceinline__ bool argmax_shared(
     return zero == 0;
 }
 
-__device__ __forceinline__ void argmax_apart(const Postprocess& p, const ANSWER* answer,
+// Find the winners of pixels that share no logits. The logits may be infinite or NaN.
+__device__ __forceinline__ void argmax_each(const Postprocess& p, const OUTPUT* output,
                                           const Place& row, const View& view, int x,
                                           Winner (&winner)[PIXELS])
 {
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
         const Place col = col_place(p, view, x + j);
-        const ANSWER* upper = answer + row.low * p.row_stride;
-        const ANSWER* lower = answer + row.high * p.row_stride;
+        const OUTPUT* upper = output + row.low * p.row_stride;
+        const OUTPUT* lower = output + row.high * p.row_stride;
         const int left = col.low * COL_STRIDE, right = col.high * COL_STRIDE;
-        winner[j].start();
+        winner[j].reset();
 #pragma unroll 2
         for (int c = 0; c < CLASSES; c++) {
-            winner[j].meet(blend(blend(finite(upper[left]), finite(lower[left]), row.t),
-                                 blend(finite(upper[right]), finite(lower[right]), row.t),
+            winner[j].offer(blend(blend(to_finite(upper[left]), to_finite(lower[left]), row.t),
+                                 blend(to_finite(upper[right]), to_finite(lower[right]), row.t),
                                  col.t), c);
             upper += p.class_stride;
             lower += p.class_stride;
@@ -251,10 +255,10 @@ __device__ __forceinline__ void argmax_apart(const Postprocess& p, const ANSWER*
     }
 }
 
-__device__ __forceinline__ void answers_at(const Postprocess& p, const View& view, int x, int y,
-                                           Answer (&answer)[ROWS])
+__device__ __forceinline__ void results_at(const Postprocess& p, const View& view, int x, int y,
+                                           Result (&result)[ROWS])
 {
-    const ANSWER* first = p.answer + blockIdx.z * p.image_stride;
+    const OUTPUT* first = p.output + blockIdx.z * p.image_stride;
     Place row[ROWS], col[PIXELS];
     Winner winner[ROWS][PIXELS];
 #pragma unroll
@@ -265,48 +269,50 @@ __device__ __forceinline__ void answers_at(const Postprocess& p, const View& vie
         row[r] = row_place(p, view, y + r);
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
-            winner[r][j].start();
+            winner[r][j].reset();
     }
-    const Shares<ROWS, LINES> rows(row, p.height);
-    const Shares<PIXELS, COLUMNS> cols(col, p.width);
+    const Weights<ROWS, LINES> rows(row, p.height);
+    const Weights<PIXELS, COLUMNS> cols(col, p.width);
     const bool good = rows.fits && cols.fits && argmax_shared(p, first, rows, cols, winner);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
         if (!good)
-            argmax_apart(p, first, row_place(p, view, y + r), view, x, winner[r]);
-        finish(winner[r], answer[r]);
+            argmax_each(p, first, row_place(p, view, y + r), view, x, winner[r]);
+        finish(winner[r], result[r]);
     }
 }
 
 #elif KIND == SIGMOID || KIND == PROBABILITY
-__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+__device__ __forceinline__ Result result_at(const Postprocess& p, const View& view, int x, int y)
 {
-    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride;
+    const OUTPUT* output = p.output + blockIdx.z * p.image_stride;
     const Place row = row_place(p, view, y);
-    const ANSWER* upper = answer + row.low * p.row_stride;
-    const ANSWER* lower = answer + row.high * p.row_stride;
-    Answer result;
+    const OUTPUT* upper = output + row.low * p.row_stride;
+    const OUTPUT* lower = output + row.high * p.row_stride;
+    Result result;
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
         const Place col = col_place(p, view, x + j);
         const int left = col.low * p.col_stride, right = col.high * p.col_stride;
-        const float logit = blend(blend(finite(upper[left]), finite(lower[left]), row.t),
-                                  blend(finite(upper[right]), finite(lower[right]), row.t), col.t);
-        const bool one = logit >= p.threshold;
-        const bool somebody = logit >= NOBODY;
-        result.id[j] = somebody ? one : UNLABELLED;
+        const float logit = blend(blend(to_finite(upper[left]), to_finite(lower[left]), row.t),
+                                  blend(to_finite(upper[right]), to_finite(lower[right]), row.t),
+                                  col.t);
+        const bool is_one = logit >= p.threshold;
+        const bool has_number = logit >= NO_NUMBER;
+        result.id[j] = has_number ? is_one : UNLABELLED;
 #if KIND == PROBABILITY
-        const float sure = __saturatef(one ? logit : 1.0f - logit);
+        const float probability = __saturatef(is_one ? logit : 1.0f - logit);
 #else
-        const float sure = 1.0f / (1.0f + __expf(one ? -logit : logit));
+        const float probability = 1.0f / (1.0f + __expf(is_one ? -logit : logit));
 #endif
-        result.probability[j] = somebody ? sure : 0.0f;
+        result.probability[j] = has_number ? probability : 0.0f;
     }
     return result;
 }
 
 #else
-// In whole numbers, so that no rounding decides which cell's label a pixel on the border has.
+// Return the cell whose label a pixel gets. Whole numbers avoid rounding, which could move a pixel
+// to another cell.
 __device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
                                     int size)
 {
@@ -314,17 +320,17 @@ __device__ __forceinline__ int cell(int pixel, int resized, int camera, int plac
     return min(max(int(over * size / (2LL * camera * net)), 0), size - 1);
 }
 
-__device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& view, int x, int y)
+__device__ __forceinline__ Result result_at(const Postprocess& p, const View& view, int x, int y)
 {
-    const ANSWER* answer = p.answer + blockIdx.z * p.image_stride
+    const OUTPUT* output = p.output + blockIdx.z * p.image_stride
         + (long long)p.row_stride * cell(y, view.row_new, view.image.height, view.row_place,
                                          p.net_height, p.height);
-    Answer result;
+    Result result;
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
         const int col = cell(x + j, view.col_new, view.image.width, view.col_place, p.net_width,
                              p.width);
-        const long long id = number(answer[col * p.col_stride]);
+        const long long id = to_float(output[col * p.col_stride]);
         result.id[j] = id >= 0 && id < CLASSES ? int(id) : int(UNLABELLED);
         result.probability[j] = 0;
     }
@@ -333,12 +339,12 @@ __device__ __forceinline__ Answer answer_at(const Postprocess& p, const View& vi
 #endif
 
 #if KIND != LOGITS && KIND != PROBABILITIES
-__device__ __forceinline__ void answers_at(const Postprocess& p, const View& view, int x, int y,
-                                           Answer (&answer)[ROWS])
+__device__ __forceinline__ void results_at(const Postprocess& p, const View& view, int x, int y,
+                                           Result (&result)[ROWS])
 {
 #pragma unroll
     for (int r = 0; r < ROWS; r++)
-        answer[r] = answer_at(p, view, x, y + r);
+        result[r] = result_at(p, view, x, y + r);
 }
 #endif
 
@@ -366,7 +372,7 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// WORDS 4-byte words, or what of their bytes there is where a row does not start at a word.
+// Store WORDS 4-byte words. If rows do not begin at words, store the first `count` bytes singly.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {
@@ -384,7 +390,7 @@ __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int c
 }
 
 __device__ __forceinline__ void write(const Postprocess& p, const View& view, int x, int y,
-                                      const Answer& answer)
+                                      const Result& result)
 {
     const int width = view.image.width;
     const bool whole = width % PIXELS == 0;
@@ -393,20 +399,20 @@ __device__ __forceinline__ void write(const Postprocess& p, const View& view, in
     u8 bytes[PIXELS * 3];
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
-        bytes[j * sizeof(LABEL)] = answer.id[j];
+        bytes[j * sizeof(LABEL)] = result.id[j];
         if (sizeof(LABEL) == 2)
-            bytes[j * 2 + 1] = answer.id[j] >> 8;
+            bytes[j * 2 + 1] = result.id[j] >> 8;
     }
     store<sizeof(LABEL)>(reinterpret_cast<u8*>(view.labels + at), bytes, whole,
                          count * sizeof(LABEL));
     if (CONFIDENCE && view.confidence) {
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
-            bytes[j] = __float2int_rn(answer.probability[j] * 255.0f);
+            bytes[j] = __float2int_rn(result.probability[j] * 255.0f);
         store<1>(view.confidence + at, bytes, whole, count);
     }
     if (view.overlay) {
-        paint(p, view, x, y, count, answer.id, bytes);
+        paint(p, view, x, y, count, result.id, bytes);
         store<3>(view.overlay + at * 3, bytes, whole, count * 3);
     }
 }
@@ -419,21 +425,21 @@ extern "C" __global__ void __launch_bounds__(128) postprocess(
     const int y = (blockIdx.y * blockDim.y + threadIdx.y) * ROWS;
     if (x >= view.image.width || y >= view.image.height)
         return;
-    Answer answer[ROWS];
+    Result result[ROWS];
     const bool seen = y + ROWS > view.row_from && y < view.row_to && x < view.col_to
         && x + PIXELS > view.col_from;
     if (seen)
-        answers_at(p, view, x, y, answer);
+        results_at(p, view, x, y, result);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
             if (!seen || y + r < view.row_from || y + r >= view.row_to
                 || x + j < view.col_from || x + j >= view.col_to) {
-                answer[r].id[j] = UNLABELLED;
-                answer[r].probability[j] = 0;
+                result[r].id[j] = UNLABELLED;
+                result[r].probability[j] = 0;
             }
         if (y + r < view.image.height)
-            write(p, view, x, y + r, answer[r]);
+            write(p, view, x, y + r, result[r]);
     }
 }

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network's answer in GPU memory to camera-size outputs; the kernel is postprocess.cu."""
+"""Turn the network output into outputs of camera size, with the kernel in postprocess.cu."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ...frame import Frame
 from ...model.card import ModelCard
 from ...model.geometry import fit
 from ...model.signature import ImageInput, NetworkOutput
-from .image import describe, Image
+from .image import describe_frame, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Camera pixels of a row that one thread has; postprocess.cu's own constant."""
+"""Camera pixels in a row that one thread computes; postprocess.cu has the same constant."""
 ROWS = 1
-"""Rows of camera pixels that one thread has."""
+"""Rows of camera pixels that one thread computes."""
 UNROLL = 4
-"""Classes whose logits it loads at once."""
+"""Classes whose logits a thread loads at once."""
 BLOCK = (32, 2, 1)
 
 _TYPES = {
@@ -34,7 +34,7 @@ _TYPES = {
     'uint32': 'u32', 'int32': 'int', 'uint64': 'unsigned long long', 'int64': 'long long'}
 
 
-class _AnswerViewParams(ctypes.Structure):
+class _PostprocessView(ctypes.Structure):
     _fields_ = [
         ('image', Image), ('labels', ctypes.c_uint64), ('confidence', ctypes.c_uint64),
         ('overlay', ctypes.c_uint64),
@@ -48,20 +48,23 @@ class _AnswerViewParams(ctypes.Structure):
 
 class _PostprocessParams(ctypes.Structure):
     _fields_ = [
-        ('answer', ctypes.c_uint64), ('image_stride', ctypes.c_int64),
+        ('output', ctypes.c_uint64), ('image_stride', ctypes.c_int64),
         ('class_stride', ctypes.c_int), ('row_stride', ctypes.c_int),
         ('col_stride', ctypes.c_int), ('height', ctypes.c_int),
         ('width', ctypes.c_int), ('palette', ctypes.c_uint64), ('alpha', ctypes.c_float),
         ('threshold', ctypes.c_float), ('net_height', ctypes.c_int), ('net_width', ctypes.c_int),
-        ('views', _AnswerViewParams * IMAGES)]
+        ('views', _PostprocessView * IMAGES)]
 
 
 @dataclass(frozen=True)
 class Target:
-    """One camera image and where its outputs go, as kernels see the addresses.
+    """One camera image and the memory for its outputs. All addresses are for kernels.
 
-    :param confidence: 0 where not wanted.
-    :param overlay: 0 where not wanted.
+    :param frame: describes the camera image.
+    :param image: address of the camera image's first byte.
+    :param labels: address of the label map.
+    :param confidence: address of the confidence; 0 if it is not wanted.
+    :param overlay: address of the overlay; 0 if it is not wanted.
     """
 
     frame: Frame
@@ -72,19 +75,21 @@ class Target:
 
 
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
-    """Macros that make postprocess.cu read this output."""
+    """Return the macros with which postprocess.cu reads this network output."""
     macros: dict[str, str | int] = {
-        'ANSWER': _TYPES[output.dtype], 'KIND': output.kind.upper(),
+        'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.upper(),
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
         'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
     return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
 
 
 class Postprocess:
-    """The kernels of one network output, on the GPU current in the calling thread.
+    """The kernels for one network output, loaded on the GPU that is current in this thread.
 
-    :param palette: address on the GPU of :func:`palette_words`.
-    :param arch: that GPU's, as ``sm_90``.
+    One kernel computes no confidence. The other is loaded when a confidence is first wanted.
+
+    :param palette: GPU address of :func:`palette_words`.
+    :param arch: the GPU's architecture, such as ``sm_90``.
     """
 
     def __init__(self, card: ModelCard, image: ImageInput, output: NetworkOutput, palette: int,
@@ -95,17 +100,17 @@ class Postprocess:
         self._palette = palette
         self._arch = arch
         self._kernels: dict[bool, Kernel] = {}
-        self._kernel(False)
+        self._load_kernel(False)
 
-    def _kernel(self, confidence: bool) -> Kernel:
+    def _load_kernel(self, confidence: bool) -> Kernel:
         if confidence not in self._kernels:
             macros = defines(self._card, self._output, confidence)
             self._kernels[confidence] = Kernel(
                 cached_cubin('postprocess.cu', self._arch, macros), 'postprocess')
         return self._kernels[confidence]
 
-    def launch(self) -> Launch:
-        """A launch to be filled by :meth:`aim`."""
+    def make_launch(self) -> Launch:
+        """Make a launch. :meth:`set_parameters` must complete it."""
         threshold = self._card.output.threshold
         launch = Launch(_PostprocessParams(
             palette=self._palette,
@@ -115,17 +120,18 @@ class Postprocess:
         launch.block = BLOCK
         return launch
 
-    def aim(self, launch: Launch, targets: Sequence[Target], answer: int,
-            shape: Sequence[int], alpha: float) -> None:
-        """Set what a launch reads and writes.
+    def set_parameters(self, launch: Launch, targets: Sequence[Target], output: int,
+                       shape: Sequence[int], alpha: float) -> None:
+        """Set the network output that a launch reads, and the memory that it writes.
 
-        :param targets: one an image; at most :data:`IMAGES`; all want the same outputs.
-        :param answer: address of the first image's part of the output tensor.
-        :param shape: of the output tensor.
-        :param alpha: the overlay's share of palette colour, 0 to 1.
+        :param targets: one for each image, and at most :data:`.program.IMAGES`. All of them must
+            want the same outputs.
+        :param output: GPU address of the first image's part of the output tensor.
+        :param shape: shape of the output tensor.
+        :param alpha: weight of the palette's colour in the overlay, 0 to 1.
         """
         params = launch.params
-        params.answer, params.alpha = answer, alpha
+        params.output, params.alpha = output, alpha
         params.image_stride = math.prod(shape[1:])
         params.class_stride, params.row_stride, params.col_stride, height, width = _strides(
             self._output.layout, shape)
@@ -133,7 +139,7 @@ class Postprocess:
         for view, target in zip(params.views, targets):
             frame = target.frame
             geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net)
-            view.image = describe(frame, target.image)
+            view.image = describe_frame(frame, target.image)
             view.labels, view.confidence = target.labels, target.confidence
             view.overlay = target.overlay
             view.row_scale, view.row_offset = geometry.rows.grid(height)
@@ -142,7 +148,7 @@ class Postprocess:
             view.col_from, view.col_to = geometry.cols.visible
             view.row_new, view.row_place = geometry.rows.new, geometry.rows.offset
             view.col_new, view.col_place = geometry.cols.new, geometry.cols.offset
-        launch.function = self._kernel(any(t.confidence for t in targets)).function
+        launch.function = self._load_kernel(any(t.confidence for t in targets)).function
         launch.grid = (-(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0])),
                        -(-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
                        len(targets))
@@ -154,7 +160,7 @@ class Postprocess:
 
 
 def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int]:
-    """Elements from class to class, row to row, column to column; rows; columns."""
+    """Return the elements from one class, row and column to the next; then rows and columns."""
     if layout == 'nchw':
         _, _, height, width = shape
         return height * width, width, 1, height, width
@@ -166,7 +172,11 @@ def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int
 
 
 def palette_words(palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(n, 4) uint8 as the kernel reads it: B, G, R, 0 for every class of an (n, 3) RGB palette."""
+    """Return a palette as the kernel reads it.
+
+    :param palette: (classes, 3) uint8 RGB.
+    :returns: (classes, 4) uint8: B, G, R and 0.
+    """
     words = np.zeros((len(palette), 4), np.uint8)
     words[:, :3] = palette[:, ::-1]
     return words

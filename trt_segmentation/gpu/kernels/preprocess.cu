@@ -1,35 +1,35 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Camera bytes to the network's tensor in one pass: convert, resize, pad, reorder, normalise.
-// One thread a network pixel; blockIdx.z is the image of the batch.
+// Turn camera bytes into the network's input tensor in one pass: convert, resize, pad, reorder and
+// normalise. One thread computes one network pixel; blockIdx.z is the image of the batch.
 //
 // -D OUT=32|16|8 (float, half, u8)   -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
 
-// Mirrored by gpu/preprocess.py.
+// preprocess.py mirrors both structures.
 struct View {
     Image image;
-    int rows, cols;             // network pixels the whole camera image is resized to
-    int top, left;              // network pixels before its first; negative where cropped
-    float row_scale, col_scale; // camera pixels a network pixel
-    int row_area, col_area;     // 1: average what the pixel covers; 0: interpolate
+    int rows, cols;             // size of the whole resized camera image, in network pixels
+    int top, left;              // network pixels before the camera image; negative: cropped
+    float row_scale, col_scale; // camera pixels in a network pixel
+    int row_area, col_area;     // 1: average the covered camera pixels; 0: interpolate
 };
 struct Preprocess {
     void* tensor;
     int height, width;
-    int swap;                   // 1: B, G, R order
+    int swap;                   // 1: the tensor's channels are B, G, R
     float gain[3], bias[3];     // value = color * gain + bias
-    float pad;                  // color outside the camera image
+    float pad;                  // color of network pixels outside the camera image
     View views[IMAGES];
 };
 static_assert(sizeof(View) == 88 && sizeof(Preprocess) == 48 + IMAGES * 88,
-              "gpu/preprocess.py mirrors these");
+              "preprocess.py mirrors these");
 
-// The camera pixels one network pixel is made of, along one axis.
+// The camera pixels that one network pixel is computed from, along one axis.
 struct Taps {
     int first, count;
-    float from, to;             // what they cover, where they are averaged
-    float blend;                // weight of the second, where they are interpolated
+    float from, to;             // averaging: the interval that the network pixel covers
+    float blend;                // averaging: weight of a whole pixel; else: of the second pixel
 
     __device__ __forceinline__ Taps(int position, float scale, bool area, int size)
     {

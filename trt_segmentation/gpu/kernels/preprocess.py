@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera images in GPU memory to the network's input tensor; the kernel is preprocess.cu."""
+"""Turn camera images into the network's input tensor, with the kernel in preprocess.cu."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ...frame import Frame
 from ...model.card import InputCard
 from ...model.geometry import Axis, fit
 from ...model.signature import ImageInput
-from .image import describe, Image
+from .image import describe_frame, Image
 from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 AREA_FROM = 2
-"""Shrinking by more than this averages what a network pixel covers, on each axis by itself."""
+"""On an axis that shrinks by more than this factor, the kernel averages the covered pixels."""
 
 BLOCK = (32, 8, 1)
 
 
-class _ViewParams(ctypes.Structure):
+class _PreprocessView(ctypes.Structure):
     _fields_ = [
         ('image', Image),
         ('rows', ctypes.c_int), ('cols', ctypes.c_int),
@@ -36,19 +36,19 @@ class _PreprocessParams(ctypes.Structure):
     _fields_ = [
         ('tensor', ctypes.c_uint64), ('height', ctypes.c_int), ('width', ctypes.c_int),
         ('swap', ctypes.c_int), ('gain', ctypes.c_float * 3), ('bias', ctypes.c_float * 3),
-        ('pad', ctypes.c_float), ('views', _ViewParams * IMAGES)]
+        ('pad', ctypes.c_float), ('views', _PreprocessView * IMAGES)]
 
 
 def defines(image: ImageInput) -> dict[str, str | int]:
-    """Macros that make preprocess.cu write this input."""
+    """Return the macros with which preprocess.cu writes this input."""
     return {'OUT': np.dtype(image.dtype).itemsize * 8, 'CHANNELS': image.channels,
             'CHANNELS_LAST': int(image.layout == 'nhwc')}
 
 
 class Preprocess:
-    """The kernel of one network input, on the GPU current in the calling thread.
+    """The kernel for one network input, loaded on the GPU that is current in this thread.
 
-    :param arch: that GPU's, as ``sm_90``.
+    :param arch: the GPU's architecture, such as ``sm_90``.
     """
 
     def __init__(self, card: InputCard, image: ImageInput, arch: str) -> None:
@@ -56,8 +56,8 @@ class Preprocess:
         self._image = image
         self._kernel = Kernel(cached_cubin('preprocess.cu', arch, defines(image)), 'preprocess')
 
-    def launch(self) -> Launch:
-        """A launch to be filled by :meth:`aim`."""
+    def make_launch(self) -> Launch:
+        """Make a launch. :meth:`set_parameters` must complete it."""
         card, image = self._card, self._image
         params = _PreprocessParams(height=image.height, width=image.width,
                                    swap=int(card.color == 'bgr'), pad=card.pad)
@@ -72,19 +72,20 @@ class Preprocess:
         launch.block = BLOCK
         return launch
 
-    def aim(self, launch: Launch, images: Sequence[tuple[Frame, int]], tensor: int) -> None:
-        """Set what a launch reads and writes.
+    def set_parameters(self, launch: Launch, images: Sequence[tuple[Frame, int]],
+                       tensor: int) -> None:
+        """Set the images that a launch reads and the tensor that it writes.
 
-        :param images: frames of the encodings the kernels read, each with the address of its
-            first byte as kernels see it; at most :data:`IMAGES`.
-        :param tensor: address of the first image's part of the input tensor.
+        :param images: at most :data:`.program.IMAGES` frames, each with the address of its first
+            byte for kernels. Their encodings must be in :data:`.image.KERNEL_ENCODINGS`.
+        :param tensor: GPU address of the first image's part of the input tensor.
         """
         params = launch.params
         params.tensor = tensor
         for view, (frame, address) in zip(params.views, images):
             geometry = fit(self._card.resize, (frame.height, frame.width),
                            (self._image.height, self._image.width))
-            view.image = describe(frame, address)
+            view.image = describe_frame(frame, address)
             rows, cols = geometry.rows, geometry.cols
             view.rows, view.top = rows.new, rows.offset
             view.cols, view.left = cols.new, cols.offset

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA C++ of this package to machine code for the GPU found, kept on disk."""
+"""Compile this package's CUDA C++ for the GPU of this machine, and keep the result on disk."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ...untrusted.signed_files import load_signed, make_private_folder, SignedFi
 log = logging.getLogger(__name__)
 
 IMAGES = 16
-"""Images one launch takes: their descriptions are kernel parameters, of which there are 4 KB."""
+"""The most images of one launch. Kernel parameters describe them, and may have only 4 KB."""
 
 
 def source(file: str) -> str:
-    """Text of a kernel file, that of image.cuh before it."""
+    """Return the text of image.cuh followed by the text of a kernel file."""
     folder = Path(__file__).parent
     return '\n'.join(
         f'#line 1 "{name}"\n' + (folder / name).read_text(encoding='utf-8')
@@ -33,12 +33,12 @@ def source(file: str) -> str:
 
 
 def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> bytes:
-    """Compile a kernel file with NVRTC; needs no GPU.
+    """Compile a kernel file with NVRTC. This needs no GPU.
 
-    :param file: its name in this folder.
-    :param arch: as ``sm_90``.
-    :param defines: preprocessor macros; the file's head lists them.
-    :returns: the cubin.
+    :param file: the file's name in this folder.
+    :param arch: the GPU's architecture, such as ``sm_90``.
+    :param defines: preprocessor macros. The comment at the top of the file lists them.
+    :returns: the cubin: machine code for this architecture.
     :raises EngineError: with the compiler's log.
     """
     options = ProgramOptions(
@@ -46,7 +46,7 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
         define_macro=[(name, str(value)) for name, value in {**defines, 'IMAGES': IMAGES}.items()])
     try:
         code = Program(source(file), 'c++', options).compile('cubin')
-    except Exception as error:  # NVRTC's own, or the loader's where NVRTC is not installed
+    except Exception as error:  # NVRTC's error, or the loader's if there is no NVRTC
         raise EngineError(
             f'{file} cannot be compiled for {arch}: {error}. NVRTC has to be of the CUDA version '
             f'the driver knows (pip install nvidia-cuda-nvrtc)') from error
@@ -55,14 +55,16 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
 
 def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
                  folder: Path | None = None) -> bytes:
-    """As :func:`compile_cubin`, from disk where the same text was compiled before.
+    """Return a cubin from disk; compile it if there is none of the same text.
 
-    A cubin is code, so it is read as plans are: only where it is this user's and unchanged.
+    A cubin is machine code. As with plans, a file is used only if it belongs to this user and is
+    unchanged.
 
-    :param folder: where cubins are kept; under the user's cache folder by default.
+    :param folder: the folder of the cubins. None: a folder in the user's cache folder.
+    :raises EngineError: with the compiler's log.
     """
     folder = folder or cache_folder()
-    text = '\0'.join([source(file), arch, str(driver_version()), str(IMAGES),
+    text = '\0'.join([source(file), arch, str(newest_cuda()), str(IMAGES),
                       *(f'{name}={value}' for name, value in sorted(defines.items()))])
     path = folder / f'{Path(file).stem}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.cubin'
     kept, _ = load_signed(path)
@@ -80,20 +82,20 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
 
 
 def cache_folder() -> Path:
-    """Where cubins are kept: readable by this user alone, as they are code."""
+    """Return the folder of the cubins. Only this user can read it, because cubins are code."""
     return user_cache_folder() / 'cubins'
 
 
-def driver_version() -> int:
-    """The newest CUDA the installed driver knows, as 13000."""
+def newest_cuda() -> int:
+    """Return the newest CUDA version that the driver knows; 13000 means 13.0."""
     return int(call(driver.cuDriverGetVersion))
 
 
 class Kernel:
-    """One kernel loaded on the calling thread's GPU.
+    """One kernel, loaded on the calling thread's GPU.
 
     :param cubin: from :func:`cached_cubin` for this GPU.
-    :raises EngineError: naming the driver call that failed.
+    :raises GpuError: names the driver call that failed.
     """
 
     def __init__(self, cubin: bytes, name: str) -> None:
@@ -101,7 +103,7 @@ class Kernel:
         self.function: Any = call(driver.cuModuleGetFunction, self._module, name.encode())
 
     def close(self) -> None:
-        """Unload; the GPU must be done with it."""
+        """Unload the kernel; a second call does nothing. The GPU must be done with it."""
         if self._module is not None:
             call(driver.cuModuleUnload, self._module)
             self._module = None

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A TensorRT execution context with fixed tensor addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+class TensorRtBinding:
+    """A network with fixed tensors; made by :meth:`.tensorrt.TensorRtEngine.bind`.
+
+    Bindings of one batch size share a context, so each run sets its own addresses first.
+
+    :param context: an ``IExecutionContext``.
+    :param addresses: the GPU address of each tensor, by the tensor's name.
+    :param check: raises an EngineError with TensorRT's message if its first argument is False;
+        its second argument says what was tried.
+    :param after_run: called after each run.
+    """
+
+    def __init__(self, context: Any, addresses: Mapping[str, int],
+                 check: Callable[[bool, str], None], after_run: Callable[[], None]) -> None:
+        self._context = context
+        self._addresses = addresses
+        self._check = check
+        self._after_run = after_run
+
+    def set_addresses(self) -> None:
+        """Give this binding's addresses to the context.
+
+        :raises EngineError: if TensorRT refuses an address.
+        """
+        for name, address in self._addresses.items():
+            self._check(self._context.set_tensor_address(name, address),
+                        f'address {address:#x} of {name} is refused')
+
+    def enqueue(self, stream: int) -> None:
+        """Put one run of the network on the stream that its engine was opened with.
+
+        :raises EngineError: with TensorRT's message.
+        """
+        self.set_addresses()
+        self._check(self._context.execute_async_v3(stream), 'inference failed')
+        self._after_run()

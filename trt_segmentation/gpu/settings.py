@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a GPU pipeline. This file imports without CUDA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import EngineError
+
+MEMORIES = ('auto', 'pinned', 'mapped')
+"""How frames and outputs move between host and GPU; see :class:`GpuSettings`."""
+WAITS = ('timed', 'block', 'spin')
+"""How :meth:`.pipeline.GpuPipeline.collect` waits for the GPU; see :class:`.wait.Wait`."""
+
+
+@dataclass(frozen=True)
+class GpuSettings:
+    """How a GPU pipeline uses memory, threads and streams.
+
+    :param memory: one of :data:`MEMORIES`. ``pinned`` copies between host and GPU memory.
+        ``mapped`` lets the kernels read and write host memory. ``auto`` takes ``mapped`` if the
+        GPU shares the host's memory, and ``pinned`` otherwise.
+    :param wait: one of :data:`WAITS`.
+    :param slots: batches that may be between submit and release at once. None: one for each
+        network, and two more.
+    :param networks: copies of the network that run at once, each on its own stream. A small
+        network leaves much of a large GPU idle. Two copies finish more frames a second, but each
+        frame takes a little longer.
+    :param max_batch: the most images in one run of the network, if its file leaves the batch
+        size open. The network is prepared for 1, 2, 4 and so on, up to this number; a batch is
+        cut into runs of these sizes.
+    :param graph: whether the network runs as a CUDA graph. False: enqueue it call by call.
+    :param write_combined: whether input buffers bypass the CPU's caches; see
+        :meth:`.allocator.GpuAllocator.allocate_pinned`.
+    :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
+    """
+
+    memory: str = 'auto'
+    wait: str = 'timed'
+    slots: int | None = None
+    networks: int = 1
+    max_batch: int = 1
+    graph: bool = True
+    write_combined: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse unknown values."""
+        for what, value, known in (('memory', self.memory, MEMORIES), ('wait', self.wait, WAITS)):
+            if value not in known:
+                raise EngineError(f'{what}: {value!r}; expected one of {", ".join(known)}')
+
+    @property
+    def slot_count(self) -> int:
+        """The number of slots: ``slots``, or its default."""
+        return self.slots or 2 + self.networks

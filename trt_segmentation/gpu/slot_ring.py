@@ -1,0 +1,131 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The slots of one pipeline: free, taken, pending or lent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+import threading
+
+from ..errors import EngineError, GpuError
+from .slots import Slot
+
+PATIENCE = 5.0
+"""Seconds that :meth:`SlotRing.take` waits for a free slot."""
+
+
+class SlotRing:
+    """Hands slots out and takes them back; any thread may call every method.
+
+    submit takes a free slot. The slot is pending until collect. Then the slot is lent until the
+    last of its segmentations is released. Then it is free again.
+    """
+
+    def __init__(self) -> None:
+        self.slots: Sequence[Slot] = ()
+        self._streams: Sequence[int] = ()
+        self._turn = 0
+        self._changed = threading.Condition()
+        self._free: list[Slot] = []
+        self._pending: deque[Slot | None] = deque()
+        self._is_closed = False
+        self._fatal_error: GpuError | None = None
+
+    @property
+    def fatal_error(self) -> GpuError | None:
+        """The sticky GPU error that ended the pipeline, if there was one."""
+        return self._fatal_error
+
+    def fill(self, slots: Sequence[Slot], streams: Sequence[int]) -> None:
+        """Put the slots into the ring, once and before any other call but :meth:`close`.
+
+        :param streams: the stream of each network. The networks take turns in this order.
+        """
+        self.slots, self._streams = slots, streams
+        self._free = list(reversed(slots))
+
+    def take(self) -> Slot:
+        """Wait for a free slot and take it.
+
+        :raises EngineError: if no slot becomes free in :data:`PATIENCE` seconds, or if the
+            pipeline has ended.
+        """
+        with self._changed:
+            self.check_usable()
+            if not self._changed.wait_for(lambda: self._free or self._is_closed, PATIENCE):
+                raise EngineError(
+                    f'all {len(self.slots)} slots are taken: {len(self._pending)} wait for '
+                    f'collect(), {len(self.slots) - len(self._pending)} for release() of their '
+                    f'segmentations. Collect and release, or open the pipeline with more slots')
+            self.check_usable()
+            # The networks take turns. Of this network's slots, take the most recently freed one:
+            # its memory is allocated.
+            stream = self._streams[self._turn % len(self._streams)]
+            self._turn += 1
+            slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
+            self._free.remove(slot)
+            return slot
+
+    def append_pending(self, slot: Slot | None) -> None:
+        """Append a submitted batch to the pending ones; None stands for an empty batch."""
+        with self._changed:
+            self._pending.append(slot)
+            self._changed.notify_all()
+
+    def lend_next(self) -> Slot | None:
+        """Wait for the oldest pending batch; count each of its images as lent.
+
+        :returns: the batch's slot, or None for an empty batch.
+        :raises EngineError: if the pipeline has ended.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._is_closed)
+            self.check_usable()
+            slot = self._pending.popleft()
+            if slot is not None:
+                slot.lent = slot.count
+            return slot
+
+    def release_one(self, slot: Slot) -> None:
+        """Take one lent segmentation back. After the last one the slot is free."""
+        with self._changed:
+            slot.lent -= 1
+            if not slot.lent:
+                self.put_back(slot)
+
+    def put_back(self, slot: Slot) -> None:
+        """Make a slot free again. The GPU must be done with the slot."""
+        with self._changed:
+            self._free.append(slot)
+            self._changed.notify_all()
+
+    def record_fatal_error(self, error: GpuError) -> None:
+        """Record a sticky GPU error. The ring refuses all work from now on."""
+        self._fatal_error = error
+
+    def close(self) -> bool:
+        """Wake all waiting threads and refuse all work from now on.
+
+        :returns: False if the ring was closed before.
+        """
+        with self._changed:
+            if self._is_closed:
+                return False
+            self._is_closed = True
+            self._changed.notify_all()
+            return True
+
+    def check_usable(self) -> None:
+        """Refuse all work after the pipeline has ended.
+
+        :raises EngineError: if the pipeline is closed, or a sticky GPU error ended it.
+        """
+        if self._is_closed:
+            raise EngineError('the pipeline is closed; open a new one')
+        if self._fatal_error is not None:
+            error = EngineError(
+                f'the pipeline ended with an error of the GPU ({self._fatal_error}); this process '
+                f'cannot use that GPU again, restart it')
+            error.sticky = True
+            raise error from self._fatal_error
