@@ -109,6 +109,7 @@ def publish(case: Case) -> None:
 
 def receive(case: Case) -> dict[str, Any]:
     """Be the receiver of a case, and its publisher too where that is in the same process."""
+    from image_sink import ImageSink
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -129,11 +130,8 @@ def receive(case: Case) -> dict[str, Any]:
         got[int(frame.data[0])] = (now - frame.stamp_ns) / 1e6
         taken.release()
 
-    def dropped(reason: str, text: str) -> None:
-        raise RuntimeError(f'{reason}: {text}')
-
     transport = choose_transport(case.transport)
-    subscription = transport.subscribe(node, 'image', NEWEST, take, dropped)
+    subscription = transport.subscribe(node, 'image', NEWEST, ImageSink(take))
     with publishing(case, node, executor) as send:
         latencies = [ping(number, send, executor, got)
                      for number in range(WARM_UP + case.messages)]

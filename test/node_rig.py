@@ -143,12 +143,12 @@ class Rig:
 
     def wanted(self) -> Wanted:
         """What the node would have computed for a frame of its first camera."""
-        return self.node._supervisor.worker._wanted(self.node.cameras[0])
+        return self.node._supervisor.worker._settings.schedule_outputs(self.node.cameras[0])
 
     def snapshot(self, camera: str | None = None) -> Any:
         """Counts of the node, or of one of its cameras."""
         stats = self.node.stats if camera is None else self.node._camera_stats[camera]
-        found = stats.snapshot(self.node._forward.seconds())
+        found = stats.snapshot(self.node._forward_clock.seconds())
         assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
         assert found.in_flight >= 0
         return found

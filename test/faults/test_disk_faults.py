@@ -70,7 +70,7 @@ def test_frames_are_answered_with_one_warning(
     (told,) = [line for line in capfd.readouterr().err.splitlines() if 'frame_log' in line]
     assert f'cannot write {path}: No space left on device.' in told
     assert node.start()  # and it is tried again
-    assert node._frame_log.on
+    assert node._frame_log.is_open
 
 
 def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> None:
@@ -78,11 +78,11 @@ def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> N
     log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
     fill_disk(log)
     file = log._file
-    assert log.on and file
+    assert log.is_open and file
     for number in range(3):
-        log.answered('', number, {'total': 1.0})
-        log.dropped('', number, 'superseded')
-    assert not log.on and file.closed
+        log.log_segmentation('', number, {'total': 1.0})
+        log.log_drop('', number, 'superseded')
+    assert not log.is_open and file.closed
     log.close()
     assert len(told) == 1
 
@@ -92,7 +92,7 @@ def test_an_error_that_comes_with_closing_is_told(
     """As network file systems have it, which write late."""
     told: list[str] = []
     log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
-    log.answered('front', 7, {'total': 1.0})
+    log.log_segmentation('front', 7, {'total': 1.0})
     file = log._file
     assert file
     close = file.close
@@ -120,7 +120,7 @@ def keep(path: Path, *stamps: int) -> None:
     """Write a frame log with a line for each stamp."""
     log = FrameLog(str(path), pytest.fail)
     for stamp in stamps:
-        log.dropped('', stamp, 'superseded')
+        log.log_drop('', stamp, 'superseded')
     log.close()
 
 

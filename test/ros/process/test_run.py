@@ -27,8 +27,8 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.waitable import NumberOfEntities, Waitable
 
-from trt_segmentation.ros.guarded import Guarded
-from trt_segmentation.ros.process import run
+from trt_segmentation.ros.process.guarded import Guarded
+from trt_segmentation.ros.process.run import run
 
 
 class Program(Guarded, Node):

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable
 import sys
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from builtin_interfaces.msg import Time
 import numpy as np
@@ -26,32 +26,8 @@ TAKEN = {'raw': Image, 'compressed': CompressedImage}
 """Message type by image transport."""
 
 
-class Taken(Protocol):
-    """An image as the transport delivered it, not yet looked at."""
-
-    @property
-    def arrived(self) -> float:
-        """time.monotonic() when it was taken."""
-
-    @property
-    def header(self) -> Header:
-        """The header, to be copied verbatim to every answer.
-
-        :raises FrameError: when the message has none that can be read.
-        """
-
-    def frame(self, camera: str = '') -> Frame:
-        """The image, decoded where it was compressed; its bytes live as long as this.
-
-        :raises FrameError: when it cannot be an image; says which number is wrong.
-        """
-
-    def release(self) -> None:
-        """Give its memory back; nothing made of it may be read any more. Twice does nothing."""
-
-
 class TakenImage:
-    """A serialized image message; a :class:`Taken`.
+    """A serialized image message; an :class:`.IncomingImage`.
 
     Whoever has it may read it in any thread, one at a time, until :meth:`release`. After that
     its memory may hold another message, so nothing made of :meth:`frame` may be read any more.
@@ -69,19 +45,25 @@ class TakenImage:
         self._release = release
 
     @property
+    def stamp_ns(self) -> int:
+        """See :attr:`.IncomingImage.stamp_ns`."""
+        sec, nanosec, _ = parse_header(self._held())
+        return sec * 1_000_000_000 + nanosec
+
+    @property
     def header(self) -> Header:
-        """See :attr:`Taken.header`."""
+        """See :attr:`.IncomingImage.header`."""
         sec, nanosec, frame_id = parse_header(self._held())
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """View of a raw image, or a decoded copy of a compressed one; see :meth:`Taken.frame`."""
+        """See :meth:`.IncomingImage.frame`: a view of a raw image, a copy of a compressed one."""
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
 
     def release(self) -> None:
-        """See :meth:`Taken.release`."""
+        """See :meth:`.IncomingImage.release`."""
         # an executor may refer to this for long after; not to the memory, though
         release, self._release, self._message = self._release, None, None
         if release is not None:
