@@ -146,7 +146,7 @@ PROCESS = """
 import sys
 import trt_segmentation.ros.node as node
 from faults.faulty import Faults, FaultyPipeline
-from trt_segmentation.gpu.driver import GpuError
+from trt_segmentation.errors import GpuError
 error = GpuError('cuEventSynchronize failed with CUDA_ERROR_ECC_UNCORRECTABLE: simulated',
                  'CUDA_ERROR_ECC_UNCORRECTABLE')
 faults = Faults([None] * 5, error)

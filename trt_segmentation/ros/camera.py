@@ -76,7 +76,7 @@ class Camera:
 
     @property
     def images_are_numbered(self) -> bool:
-        """Whether the numbers of the images show which images never came."""
+        """Whether missing images can be counted by the numbers of the images that came."""
         return self._image is None or self._image.numbered
 
     def subscribe(self, image_transport: str, sink: FrameSink) -> None:

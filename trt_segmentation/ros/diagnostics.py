@@ -58,7 +58,7 @@ class CameraReport:
     :param stamps_are_foreign: whether the stamps and the node's clock share no time base.
     :param loss: what to do about images that were lost lately; empty if none was lost.
     :param loss_is_reported: whether the middleware reports lost messages.
-    :param images_are_numbered: whether the numbers of the images show which images never came.
+    :param images_are_numbered: whether the images have numbers, which show missing images.
     :param bad_infos: camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: camera_info messages that the middleware lost.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that take effect at once, as the worker of one pipeline needs them."""
+"""The parameters that take effect at once, for the worker of one pipeline."""
 
 from __future__ import annotations
 

@@ -35,10 +35,13 @@ from .process.run import run
 from .transport.choose import choose_transport, Transport
 
 FINISH_SECONDS = 30.0
-"""Time that the frames at work have when the node is deactivated; after it the engine hangs."""
+"""Longest time for the frames at work when the node is deactivated.
+
+After this time the engine counts as hanging.
+"""
 
 STOP_SECONDS = 1.5
-"""Time that the frames at work have when the node shuts down."""
+"""Longest time for the frames at work when the node shuts down."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
@@ -56,7 +59,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """What configure does now; empty if it does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # kept over cleanup, as the node's own are
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps the counts
         self.transport: Transport | None = None
         # Reopen with the same engine: auto might take another engine, which is far slower.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open(
@@ -190,7 +193,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return TransitionCallbackReturn.SUCCESS
 
     def _open(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters ask for; not in the executor's thread."""
+        """Open the pipeline that the parameters ask for. Runs in a thread of its own."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),

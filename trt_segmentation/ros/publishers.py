@@ -53,7 +53,7 @@ class Publishers:
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
-            self.close()  # nobody else can close the publishers made so far
+            self.close()  # no other object knows the publishers made so far
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -69,7 +69,7 @@ class Publishers:
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         """Decide what to compute for the next frame: only what has a subscriber.
 
-        An overlay that is returned as wanted counts for ``overlay_rate``.
+        Each overlay that this asks for counts for ``overlay_rate``.
 
         :param confidence: whether confidence is published at all.
         :param overlay_rate: most overlays per second; 0 for an overlay of every frame.

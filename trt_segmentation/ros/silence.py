@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why no image comes, as far as the ROS graph shows it."""
+"""Finds out from the ROS graph why no image comes."""
 
 from __future__ import annotations
 

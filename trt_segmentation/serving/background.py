@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work that takes minutes, such as building an engine, in a process that must keep answering."""
+"""Does work that takes minutes in a thread, so that the process can still answer requests."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Image = TypeVar('Image', bound=HasArrivalTime)
 
 
 class NewestFrames(Generic[Camera, Image]):
-    """Holds at most one frame per camera: a newer frame replaces one that nobody fetched yet.
+    """Holds at most one frame per camera: a newer frame replaces a frame that still waits.
 
     A camera begins to wait with its first frame that is not fetched. The camera that has waited
     longest is served first, so that a fast camera cannot starve a slow one. Safe from any thread.
@@ -50,7 +50,7 @@ class NewestFrames(Generic[Camera, Image]):
 
     @property
     def is_paused(self) -> bool:
-        """Whether :meth:`fetch` returns no frame now, even if some wait."""
+        """Whether :meth:`fetch` returns no frame now, even if frames wait."""
         return self._closed or time.monotonic() < self._paused_until
 
     def pause(self, seconds: float) -> None:
@@ -83,7 +83,7 @@ class NewestFrames(Generic[Camera, Image]):
             self._changed.wait(pause if self._frames else None)
 
     def close(self) -> list[tuple[Camera, Image]]:
-        """Let :meth:`fetch` return [] from now on; returns the frames that nobody fetched."""
+        """Let :meth:`fetch` return [] from now on; returns the frames that still wait."""
         with self._changed:
             frames, self._frames = list(self._frames.items()), {}
             self._closed = True

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the worker needs from its surroundings, as Protocols, so that this room needs no ROS."""
+"""Protocols of the objects that the worker uses: images, cameras, clock and settings.
+
+With them, this room needs no ROS.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..memory import Memory
 
 
 class IncomingImage(Hashable, Protocol):
-    """A camera image as the transport delivered it. The receiver must call :meth:`release`.
+    """A camera image that the transport delivered. The receiver must call :meth:`release`.
 
     Any thread may use the image, but only one thread at a time.
     """
@@ -54,7 +57,7 @@ class FrameSink(Protocol):
         """Images that the sink may hold at once."""
 
     def offer(self, image: IncomingImage) -> None:
-        """Take an image. The sink owns the image from now on and releases it."""
+        """Take an image. The sink owns the image from then on, and must release it."""
 
     def not_taken(self, reason: str, text: str) -> None:
         """Count an image that was delivered but could not be taken.
@@ -71,7 +74,7 @@ class FrameSink(Protocol):
 
 
 class ServedCamera(Hashable, Protocol):
-    """One camera, as the worker and the supervisor use it. Every method says its thread."""
+    """A camera of the node. Each method names the thread that calls it."""
 
     name: str
     """First part of the camera's topics; empty for the only camera of a node."""
@@ -84,7 +87,11 @@ class ServedCamera(Hashable, Protocol):
         """Take images into newly allocated memory; no image may be held. Executor's thread."""
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame; in the worker's thread."""
+        """Decide what to compute for the next frame; in the worker's thread.
+
+        :param confidence: whether confidence is published at all.
+        :param overlay_rate: most overlays per second; 0 for an overlay of every frame.
+        """
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """Publish a segmentation with the header of its image; in the worker's thread."""

@@ -13,7 +13,7 @@ from .engine_state import EngineState, EngineStatus
 from .stopping import start_unstoppable
 
 FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
-"""Wait before the third try in a row, and the longest wait."""
+"""Wait after the second failure in a row, and the longest wait."""
 
 REOPEN_AFTER = 5
 """After this many failures in a row, every further try is with a reopened pipeline."""
@@ -65,39 +65,39 @@ class EngineHealth:
             self._escalate(error, EngineState.REOPENING if is_hopeless else EngineState.FAILING)
 
     def note_error(self, error: Exception) -> None:
-        """Report an error that no failure is counted for."""
+        """Change to FAILING without counting a failure."""
         with self._lock:
             self._escalate(error, EngineState.FAILING)
 
     def require_reopening(self, error: Exception) -> None:
-        """Let the pipeline be reopened, however few failures there were."""
+        """Change to REOPENING without counting a failure."""
         with self._lock:
             self._escalate(error, EngineState.REOPENING)
 
     def note_lost(self, reason: str) -> None:
-        """Note that only a new process can use the engine; the first reason is kept."""
+        """Change to LOST. The first reason is kept."""
         with self._lock:
             self._change_to(EngineState.LOST, reason)
 
     def reset_failures(self) -> None:
-        """Count from 0 again, as a batch succeeded. Does nothing while reopening."""
+        """Count from 0 again, because a batch succeeded. Does nothing in REOPENING."""
         with self._lock:
             if self._status.state is not EngineState.REOPENING:
                 self._failures = 0
 
     def clear_error(self) -> None:
-        """Say that the engine runs. Does nothing while reopening or after a loss."""
+        """Change to RUNNING. Does nothing in REOPENING and in LOST."""
         with self._lock:
             self._change_to(EngineState.RUNNING)
 
     def note_reopened(self) -> None:
-        """Say that a new pipeline is open; the old error stands until the first segmentation."""
+        """Change to FAILING, because a new pipeline is open but has computed nothing yet."""
         with self._lock:
             if self._status.state is EngineState.REOPENING:
                 self._status = EngineStatus(EngineState.FAILING, self._status.reason)
 
     def start_afresh(self) -> None:
-        """Forget the error but not the number of failures; for a worker that starts."""
+        """Change to RUNNING when a worker starts. The number of failures is kept."""
         with self._lock:
             if self._status.state is not EngineState.LOST:
                 self._status = EngineStatus()
@@ -139,7 +139,7 @@ class Reopening:
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The new pipeline, which the caller then owns; None as long as there is none."""
+        """The new pipeline, which the caller owns; None if there is none yet."""
         with self._lock:
             return self._pipeline
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a process ends: between two frames, on a signal, with which exit code."""
+"""How a process ends: its signals, its exit codes, and its threads that cannot be stopped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the pipeline of a node at work: watches the engine and reopens it if it keeps failing."""
+"""Keeps the pipeline of a node running: watches the engine and reopens it if it keeps failing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Supervisor:
         self.worker: Worker | None = None
         self.health = EngineHealth()
         self.must_end_process = False
-        """Whether the engine is lost and the log says so; then only a new process can go on."""
+        """Whether this process must end because the engine is lost; the log says so already."""
         self._make_worker = make_worker
         self._reopen_like = reopen
         self._logger = logger
@@ -83,7 +83,7 @@ class Supervisor:
 
     @property
     def status(self) -> EngineStatus:
-        """What the engine does; RUNNING also if the node is not active."""
+        """What the engine does now. The state is RUNNING if the node is not active."""
         status, failures = self.health.status, self.health.failures
         if status.state is EngineState.LOST:
             return status
@@ -115,11 +115,14 @@ class Supervisor:
             self.worker.end()
 
     def sink(self, camera: ServedCamera) -> CameraSink:
-        """Return what takes a camera's images; call after :meth:`start`."""
+        """Return the sink of a camera's images. Call this after :meth:`start`."""
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images: the pipeline's own memory if it has some and is open."""
+        """Return memory for images; the pipeline's own memory if the open pipeline has some.
+
+        :raises EngineError: if the pipeline cannot allocate the memory.
+        """
         pipeline = self.pipeline
         if self._reopening or pipeline is None or pipeline.allocate is None:
             return PageMemory(nbytes)
@@ -131,7 +134,7 @@ class Supervisor:
             raise
 
     def tick(self) -> None:
-        """Reopen the pipeline, or resume with a new one, if it is time to."""
+        """Reopen the pipeline if the engine failed too often, or resume with the new pipeline."""
         state = self.health.status.state
         if state is EngineState.LOST:
             self._announce_loss('the GPU')
@@ -150,7 +153,7 @@ class Supervisor:
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if it did not finish its frames in time.
 
-        In that case the worker and the pipeline are kept, and nobody may close the pipeline.
+        In that case the worker and the pipeline are kept. The pipeline must not be closed then.
 
         :param timeout: seconds.
         :param hurry: see :meth:`.Worker.stop`.
@@ -177,7 +180,7 @@ class Supervisor:
         self._was_failing = False
 
     def _reopen(self) -> None:
-        """Close the pipeline, which nobody uses any more, and open another one."""
+        """Close the pipeline and open a new one. No thread uses the pipeline at this point."""
         assert self.pipeline is not None
         old = self.pipeline
         self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
@@ -199,7 +202,7 @@ class Supervisor:
             camera.reallocate()
 
     def _announce_loss(self, what: str) -> None:
-        """Log the loss once, and take no frames any more."""
+        """Log the loss once. No frames are taken any more."""
         if self.worker:
             self.worker.end()
         if self.must_end_process:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The threads between the newest frames and the publishers; here a frame's error is caught."""
+"""The threads that take the newest frames through the pipeline and publish the segmentations.
+
+The errors of a frame are caught here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,8 @@ class _Job:
 class Worker:
     """Runs the pipeline on the newest frames and publishes; counts every frame exactly once.
 
-    One thread forms batches and submits them, as many at once as the pipeline can use. Another
-    thread collects and publishes. So the engine computes one batch while another is published.
+    One thread forms batches and submits them. Another thread collects and publishes. Therefore
+    the engine can compute one batch during the publishing of another batch.
 
     :param cameras: number of cameras; a batch holds at most one frame of each.
     :param settings: asked before every batch and every frame.
@@ -99,7 +102,7 @@ class Worker:
         self._warn(camera.name, reason, TransportError(text))
 
     def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Take no frame any more. Returns at once: whether all frames at work are finished.
+        """Take no frame any more. Returns at once, with whether all frames at work are finished.
 
         :param reason: why the waiting frames are dropped.
         """
@@ -159,15 +162,16 @@ class Worker:
                 self._submit([job for job in jobs if job.wanted == wanted])
 
     def _wait_for_room(self) -> None:
-        """Wait until the pipeline can take a batch; the later a frame is fetched, the newer.
+        """Wait until the pipeline can take a batch.
 
-        The room stays free, because only this thread takes it.
+        Frames are fetched only then, so that they are as new as possible. The room stays free,
+        because only this thread takes it.
         """
         self._room.acquire()
         self._room.release()
 
     def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
-        """Read a frame. Returns None if it is bad; the frames of other cameras go on."""
+        """Read a frame. Returns None if the frame is bad; the other cameras are not affected."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()

@@ -524,7 +524,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from trt_segmentation.ros.transport import choose_transport
+from trt_segmentation.ros.transport.choose import choose_transport
 rclpy.init()
 node = Node('other', start_parameter_services=False)
 publisher = node.create_publisher(Image, sys.argv[1], QoSProfile(depth=10))

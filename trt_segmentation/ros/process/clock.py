@@ -29,8 +29,8 @@ def check_time(stamp: Time) -> str:
 class ForwardClock:
     """Seconds on a ROS clock that never go back; any thread.
 
-    If the ROS clock jumps back, for example because a bag loops, the seconds go on from where
-    they were. If simulated time stands still or has never come, the steady clock drives the
+    If the ROS clock jumps back, for example because a bag loops, the seconds go on from their
+    last value. If simulated time stands still or has never come, the steady clock drives the
     seconds. Otherwise the frames of the last seconds would be counted, and kept, for ever.
     """
 
@@ -42,7 +42,7 @@ class ForwardClock:
         self._stands = self._asked = time.monotonic()
 
     def seconds(self) -> float:
-        """Return the seconds since some start, at the rate of the ROS clock while that runs."""
+        """Return the seconds since some start; they have the rate of the ROS clock if it runs."""
         with self._lock:
             now, steady = self._clock.now().nanoseconds / 1e9, time.monotonic()
             if now != self._now:

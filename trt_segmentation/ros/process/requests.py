@@ -87,7 +87,7 @@ def _check_transition(node: Any, handle: Handler) -> Handler:
     def answer(request: Any, response: Any) -> Any:
         machine, wanted = node._state_machine, request.transition
         state, label = machine.current_state
-        # no transition may start during another one: it would decide how the other one ends
+        # a transition that starts during another one would decide how the other one ends
         known = machine.available_transitions if state in PRIMARY else []
         if any(wanted.label == own[1] if wanted.label else wanted.id == own[0] for own in known):
             return handle(request, response)
@@ -124,7 +124,7 @@ def _set_all_parameters(handle: Handler, errors: MishapCounter) -> Handler:
 
 
 def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResult],
-            errors: MishapCounter) -> SetParametersResult:
+                errors: MishapCounter) -> SetParametersResult:
     """Set parameters, or return a refusal with the reason."""
     for parameter in parameters:
         if parameter.value.type not in TYPES:
