@@ -41,7 +41,8 @@ class CameraWatch:
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
-            camera.name, camera.topic, publishers, self._read_silence(camera, snapshot), snapshot,
+            name=camera.name, topic=camera.topic, publishers=publishers,
+            silence=self._read_silence(camera, snapshot), snapshot=snapshot,
             dropped_before=last.snapshot.dropped if last else {},
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
             loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,

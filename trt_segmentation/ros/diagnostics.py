@@ -22,7 +22,7 @@ Findings = list[tuple[bytes, str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of p95 latency and age in milliseconds."""
+    """Thresholds of p95 latency and age in milliseconds. Each has the name of its parameter."""
 
     latency_warn_ms: float
     latency_error_ms: float

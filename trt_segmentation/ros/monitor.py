@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,9 +22,6 @@ from .diagnostics import Limits, Mishaps, NodeReport, tasks
 from .process.mishap_counter import MishapCounter
 from .transport.choose import Transport
 from .transport.qos import ANSWERS, overridable
-
-LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
-"""Parameters of :class:`.Limits`, in the order of its fields."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Monitor:
         return NodeReport(
             node=self._node.get_name(), state=state.lifecycle, trouble=state.trouble,
             snapshot=self._stats.snapshot(seconds),
-            limits=Limits(*(self._value(name) for name in LIMITS)),
+            limits=Limits(**{field.name: self._value(field.name) for field in fields(Limits)}),
             cameras=tuple(self._watches[camera.name].read(camera, camera.stats.snapshot(seconds))
                           for camera in state.cameras),
             engine_error=state.engine.reason, progress=state.progress, clock_stands=clock_stands,

@@ -62,11 +62,11 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps the counts
         self.transport: Transport | None = None
         # Reopen with the same engine: auto might take another engine, which is far slower.
-        self._supervisor = Supervisor(self._make_worker, lambda old: self._open(
+        self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
         parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
-                           self._refuse)
+                           self._check_value)
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
@@ -119,10 +119,10 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
-                lambda: self._open(card, self.value('engine')), self.monitor.publish,
+                lambda: self._open_pipeline(card, self.value('engine')), self.monitor.publish,
                 self.value('diagnostics_period'), lambda: answer_requests(self, self.errors))
             for parameter in MODEL_DEPENDENT:
-                if reason := self._refuse(parameter, self.value(parameter)):
+                if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
@@ -133,9 +133,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                     clock=self._forward_clock, warn=self._warn))
         except (ModelCardError, EngineError, TransportError, FrameLogError,
                 Interrupted) as error:
-            return self._fail('configure', str(error))
+            return self._report_failure('configure', str(error))
         except Exception as error:  # rclpy would hide it
-            return self._fail('configure', f'{type(error).__name__}: {error}')
+            return self._report_failure('configure', f'{type(error).__name__}: {error}')
         finally:
             self.progress = ''
         self.trouble = ''
@@ -155,8 +155,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             for camera in self.cameras:
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
         except Exception as error:  # for example an impossible qos_overrides value
-            self._finish()
-            return self._fail('activate', f'{type(error).__name__}: {error}')
+            self._stop_worker_or_give_up()
+            return self._report_failure('activate', f'{type(error).__name__}: {error}')
         self.trouble = ''
         enabled = super().on_activate(state)
         for camera in self.cameras:
@@ -169,30 +169,30 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
         FAILURE if the engine does not finish them. Then the process ends.
         """
-        if not self._finish():
+        if not self._stop_worker_or_give_up():
             return TransitionCallbackReturn.FAILURE
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close the pipeline and remove the topics."""
-        self._free()
+        self._close_all()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Do what is left of deactivate and cleanup."""
-        ended = self._halt(STOP_SECONDS)
+        ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
         if ended:  # otherwise the pipeline is in use, and the process ends soon
-            self._free()
+            self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured, so that configure can be tried again."""
-        if self._finish():
-            self._free()
+        if self._stop_worker_or_give_up():
+            self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
-    def _open(self, card: ModelCard, engine: str) -> Pipeline:
+    def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
         """Open the pipeline that the parameters ask for. Runs in a thread of its own."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
@@ -219,19 +219,19 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.progress = line
         self.get_logger().info(line)
 
-    def _refuse(self, name: str, value: Any) -> str:
+    def _check_value(self, name: str, value: Any) -> str:
         """Return why the open model rules a value out; empty if it does not."""
         pipeline = self._pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 
-    def _finish(self) -> bool:
-        """Halt as :meth:`_halt` does; if the engine hangs, let the process end."""
-        ended = self._halt(FINISH_SECONDS, STOP_REQUESTED.is_set)
+    def _stop_worker_or_give_up(self) -> bool:
+        """Stop the worker; if the engine hangs, let the process end."""
+        ended = self._stop_worker(FINISH_SECONDS, STOP_REQUESTED.is_set)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
-    def _halt(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+    def _stop_worker(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Unsubscribe and end the worker. Returns False if its frames were not finished in time.
 
         :param timeout: seconds.
@@ -247,7 +247,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.get_logger().info(name + summary(counts))
         return ended
 
-    def _free(self) -> None:
+    def _close_all(self) -> None:
         """Close everything that configure opened; a second call does nothing."""
         for camera in self.cameras:
             camera.close()
@@ -257,14 +257,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.transport, self.progress = None, ''
         give_back_freed_memory()
 
-    def _fail(self, transition: str, reason: str) -> TransitionCallbackReturn:
+    def _report_failure(self, transition: str, reason: str) -> TransitionCallbackReturn:
         """Note and log why a transition failed."""
         self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
             f'{self.trouble}. Put it right, then: ros2 lifecycle set '
             f'{self.get_fully_qualified_name()} {transition}')
         if transition == 'configure':
-            self._free()
+            self._close_all()
         return TransitionCallbackReturn.FAILURE
 
 

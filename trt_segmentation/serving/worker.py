@@ -84,11 +84,11 @@ class Worker:
 
     @property
     def busy_since(self) -> float:
-        """time.monotonic() when the running call of the pipeline began; 0 if it is idle."""
+        """time.monotonic() when the running call of the pipeline began; 0 if no call runs."""
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
-        """Take an image and drop the camera's waiting one; in the executor's thread."""
+        """Take an image; drop the camera's waiting image, if any. In the executor's thread."""
         camera.count_frame_in(self._clock.seconds(), image.arrived)
         if (older := self._newest.put(camera, image)) is not None:
             self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
@@ -102,13 +102,13 @@ class Worker:
         self._warn(camera.name, reason, TransportError(text))
 
     def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Take no frame any more. Returns at once, with whether all frames at work are finished.
+        """Take no frame any more. Returns False if some frames are still at work; does not wait.
 
         :param reason: why the waiting frames are dropped.
         """
         for camera, image in self._newest.close():
             self._drop(camera, image, reason)
-        return self._is_finished()
+        return self._drop_left_behind()
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Finish the frames at work and end. Returns False if that was not done in time.
@@ -124,10 +124,10 @@ class Worker:
         for thread in self._threads:
             if thread.is_alive():
                 leave_running(thread)
-        return self._is_finished()
+        return self._drop_left_behind()
 
-    def _is_finished(self) -> bool:
-        """Whether both threads have ended; the frames that they left behind are dropped here."""
+    def _drop_left_behind(self) -> bool:
+        """Drop the frames that ended threads left behind. Returns False if a thread still runs."""
         if any(thread.is_alive() for thread in self._threads):
             return False
         for image, camera in list(self._at_work.items()):

@@ -24,7 +24,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Return the memory that a network freed to the system; otherwise some is kept for long."""
+    """Give the system the memory that a network freed; otherwise malloc keeps some of it."""
     if trim := _libc('malloc_trim'):
         trim(0)
 

@@ -73,8 +73,8 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     if not _shut_down(executor, node):
         code = code or BROKEN
     if code or has_unstoppable_work():
-        # A library still works in this process, or it would tidy up a GPU that is lost. Python's
-        # own end would free what the library uses.
+        # Do not let Python end the process: that would free objects that a library still uses, or
+        # it would let the library clean up a GPU that is lost.
         del node, executor
         gc.collect()  # the rest of the node holds shared memory, which would stay behind
         sys.stdout.flush()
