@@ -24,6 +24,8 @@ import threading
 import time
 from typing import Any
 
+from image_sink import ImageSink
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -63,7 +65,7 @@ class PacedCameras:
         self._memory = ArrayMemory(self._picture, 512)
         self._subscriptions = [self._transport.subscribe(
             node, f'{name}/segmentation/label_map', NEWEST,
-            partial(self._arrived, name), _never) for name in names]
+            ImageSink(partial(self._arrived, name))) for name in names]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
@@ -104,13 +106,8 @@ class PacedCameras:
             due += 1.0 / FPS / len(names)
 
     def _arrived(self, name: str, taken: Any) -> None:
-        from trt_segmentation.ros.transport.messages import stamp_ns
-        self.ms[name].append((time.time_ns() - stamp_ns(taken.header)) / 1e6)
+        self.ms[name].append((time.time_ns() - taken.stamp_ns) / 1e6)
         taken.release()
-
-
-def _never(reason: str, text: str) -> None:
-    raise RuntimeError(f'{reason}: {text}')
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from image_sink import ImageSink
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -33,7 +34,7 @@ from trt_segmentation.commands.demo.node_process import (
     running,
 )
 from trt_segmentation.ros.transport.choose import choose_transport
-from trt_segmentation.ros.transport.messages import stamp_ns, Taken
+from trt_segmentation.ros.transport.messages import TakenImage
 from trt_segmentation.ros.transport.qos import RELIABLE
 
 NODE = 'trt_segmentation'
@@ -156,7 +157,7 @@ class Subscriber:
         transport = choose_transport('direct')
         topics = {'label_map': self._arrived,
                   **({'overlay': lambda taken: taken.release()} if overlay else {})}
-        self._images = [transport.subscribe(node, f'/{NODE}/{topic}', RELIABLE, take, _lost)
+        self._images = [transport.subscribe(node, f'/{NODE}/{topic}', RELIABLE, ImageSink(take))
                         for topic, take in topics.items()]
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
 
@@ -165,9 +166,9 @@ class Subscriber:
         for subscription in self._images:
             subscription.close()
 
-    def _arrived(self, label_map: Taken) -> None:
+    def _arrived(self, label_map: TakenImage) -> None:
         now = time.time_ns()
-        self.received.append((stamp_ns(label_map.header), now))
+        self.received.append((label_map.stamp_ns, now))
         label_map.release()
 
     def _diagnosed(self, message: DiagnosticArray) -> None:
@@ -193,10 +194,6 @@ def receive(path: Path, overlay: bool) -> None:
     executor.shutdown()
     node.destroy_node()
     rclpy.shutdown()
-
-
-def _lost(reason: str, text: str) -> None:
-    raise SystemExit(f'the subscriber could not take an image: {reason}: {text}')
 
 
 if __name__ == '__main__':

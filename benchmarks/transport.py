@@ -112,6 +112,7 @@ def publish(case: Case) -> None:
 
 def receive(case: Case) -> dict[str, Any]:
     """Measure a case; the main function of a receiver, which may also have the publisher."""
+    from image_sink import ImageSink
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
@@ -133,11 +134,8 @@ def receive(case: Case) -> dict[str, Any]:
         got[int(frame.data[0])] = (now - frame.stamp_ns) / 1e6
         taken.release()
 
-    def dropped(reason: str, text: str) -> None:
-        raise RuntimeError(f'{reason}: {text}')
-
     transport = choose_transport(case.transport)
-    subscription = transport.subscribe(node, 'image', NEWEST, take, dropped)
+    subscription = transport.subscribe(node, 'image', NEWEST, ImageSink(take))
     with publishing(case, node, executor) as send:
         latencies = [ping(number, send, executor, got)
                      for number in range(WARM_UP + case.messages)]

@@ -146,12 +146,12 @@ class Rig:
         """Return the outputs that the node wants for a frame of its first camera."""
         worker = self.node._supervisor.worker
         assert worker
-        return worker._wanted(self.node.cameras[0])
+        return worker._settings.schedule_outputs(self.node.cameras[0])
 
     def snapshot(self, camera: str | None = None) -> Any:
         """Return the counts of the node or of one camera; check that they add up."""
         stats = self.node.stats if camera is None else self.node._camera_stats[camera]
-        found = stats.snapshot(self.node._forward.seconds())
+        found = stats.snapshot(self.node._forward_clock.seconds())
         assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
         assert found.in_flight >= 0
         return found

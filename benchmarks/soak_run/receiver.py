@@ -11,13 +11,14 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from image_sink import ImageSink
 import numpy as np
 import numpy.typing as npt
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from trt_segmentation.ros.transport.choose import choose_transport
-from trt_segmentation.ros.transport.messages import Taken
+from trt_segmentation.ros.transport.messages import TakenImage
 from trt_segmentation.ros.transport.qos import NEWEST, RELIABLE
 
 EVERY = 50
@@ -68,12 +69,12 @@ class Receiver:
         self._executor.add_node(node)
         transport = choose_transport()
         self._subscriptions = [transport.subscribe(
-            node, f'{name}/segmentation/label_map', RELIABLE, partial(self._arrived, index, name),
-            _lost) for index, name in enumerate(names)]
+            node, f'{name}/segmentation/label_map', RELIABLE,
+            ImageSink(partial(self._arrived, index, name))) for index, name in enumerate(names)]
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnosed, 10)
         self._subscriptions.append(transport.subscribe(
-            node, f'{names[0]}/segmentation/overlay', NEWEST, lambda taken: taken.release(),
-            _lost))
+            node, f'{names[0]}/segmentation/overlay', NEWEST,
+            ImageSink(lambda taken: taken.release())))
 
     def is_connected(self) -> bool:
         """Return whether the node publishes all topics and has sent diagnostics."""
@@ -96,7 +97,7 @@ class Receiver:
             subscription.close()
         self._executor.shutdown()
 
-    def _arrived(self, index: int, name: str, taken: Taken) -> None:
+    def _arrived(self, index: int, name: str, taken: TakenImage) -> None:
         now = time.time_ns()
         frame = taken.frame(name)
         camera, picture = frame.frame_id.split(':')
@@ -120,7 +121,3 @@ class Receiver:
                 self.counts = Counts(int(values['frames_in']), int(values['frames_out']), drops)
                 self.identity |= {k: v for k, v in values.items() if k == 'transport'}
                 self.reports += 1
-
-
-def _lost(reason: str, text: str) -> None:
-    raise RuntimeError(f'a label map could not be taken: {reason}: {text}')

@@ -202,17 +202,14 @@ def _diagnostics() -> list[str]:
     """Return the tables of every key, from a report that has every key."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
-    from trt_segmentation.ros.transport import direct_subscription
     from trt_segmentation.ros.transport.choose import Transport
-    from trt_segmentation.serving import worker
+    from trt_segmentation.serving import drop_reasons
     from trt_segmentation.stats import Snapshot
-    reasons = [value for module in (worker, direct_subscription)
-               for name, value in vars(module).items()
-               if name.isupper() and isinstance(value, str)]
+    reasons = [value for name, value in vars(drop_reasons).items() if name.isupper()]
     same('reasons', reasons, REASONS)
     snapshot = Snapshot(9, 1, dict.fromkeys(reasons, 1), 1.0, 1.0,
                         dict.fromkeys(STAGES, PERCENTILES))
-    camera = CameraReport('NAME', '/image', 1, '', snapshot, foreign_stamps=True)
+    camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True)
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'),

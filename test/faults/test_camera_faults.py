@@ -17,7 +17,7 @@ from faults.processes import kill, running
 from node_rig import NODE
 from sensor_msgs.msg import Image
 
-from trt_segmentation.serving.supervisor import buffers
+from trt_segmentation.serving.supervisor import buffers_per_camera
 
 MAPS = f'{NODE}/label_map'
 
@@ -86,8 +86,8 @@ def test_a_camera_ten_times_too_fast_is_answered_with_its_newest_images(make_rig
         images.publish(numbered_image(sent))
         sent += 1
         rig.until(lambda: rig.snapshot().frames_in == sent)
-        assert rig.snapshot().in_flight <= buffers(rig.pipeline)
-        if sent % 10 == 0:  # one batch for ten images, without a clock
+        assert rig.snapshot().in_flight <= buffers_per_camera(rig.pipeline)
+        if sent % 10 == 0:  # the engine is slow by the camera's count, not by a clock
             rig.pipeline.gate.set()
             answered = rig.snapshot().frames_out
             rig.until(lambda: rig.snapshot().frames_out > answered)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,9 @@ from faults.numbered import numbered_image
 from node_rig import camera_image, NODE
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
-
-from trt_segmentation.errors import FrameLogError
-from trt_segmentation.serving.frame_log import FrameLog
+from serving.full_disk import fill_disk
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
-
-
-def fill_disk(log: FrameLog) -> None:
-    """Let every later write to the log fail with "No space left on device"."""
-    assert log._file
-    full = os.open('/dev/full', os.O_WRONLY)
-    os.dup2(full, log._file.fileno())
-    os.close(full)
 
 
 def first_line(rig: Any, images: Any, what: str) -> int:
@@ -69,116 +58,8 @@ def test_frames_are_answered_with_one_warning(
     # /rosout may still have lines of earlier nodes with the same name, so read stderr
     (told,) = [line for line in capfd.readouterr().err.splitlines() if 'frame_log' in line]
     assert f'cannot write {path}: No space left on device.' in told
-    assert node.start()  # the node opens the log again
-    assert node._frame_log.on
-
-
-def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> None:
-    told: list[str] = []
-    log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
-    fill_disk(log)
-    file = log._file
-    assert log.on and file
-    for number in range(3):
-        log.answered('', number, {'total': 1.0})
-        log.dropped('', number, 'superseded')
-    assert not log.on and file.closed
-    log.close()
-    assert len(told) == 1
-
-
-def test_an_error_that_comes_with_closing_is_told(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Network file systems may report a failed write only when the file is closed."""
-    told: list[str] = []
-    log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
-    log.answered('front', 7, {'total': 1.0})
-    file = log._file
-    assert file
-    close = file.close
-
-    def fails() -> None:
-        close()
-        raise OSError(122, os.strerror(122))
-
-    monkeypatch.setattr(file, 'close', fails)
-    log.close()
-    log.close()
-    (text,) = told
-    assert f'cannot write {tmp_path / "frames.jsonl"}: Disk quota exceeded.' in text
-    _, line = (tmp_path / 'frames.jsonl').read_text().splitlines()
-    assert json.loads(line)['stamp_ns'] == 7
-
-
-def written(path: Path) -> list[Any]:
-    """Return 'opened' or the stamp of a frame for each line of a frame log."""
-    return ['opened' if 'opened_ns' in entry else entry['stamp_ns']
-            for entry in map(json.loads, path.read_text().splitlines())]
-
-
-def keep(path: Path, *stamps: int) -> None:
-    """Write a frame log with a line for each stamp."""
-    log = FrameLog(str(path), pytest.fail)
-    for stamp in stamps:
-        log.dropped('', stamp, 'superseded')
-    log.close()
-
-
-def test_a_frame_log_starts_a_new_file_and_goes_on_in_one_of_its_own(tmp_path: Path) -> None:
-    path = tmp_path / 'frames.jsonl'
-    keep(path, 1, 2)
-    assert written(path) == ['opened', 1, 2]
-    keep(path, 3)
-    assert written(path) == ['opened', 1, 2, 'opened', 3]
-
-
-def test_a_frame_log_that_a_killed_process_left_goes_on_in_a_new_line(tmp_path: Path) -> None:
-    path = tmp_path / 'frames.jsonl'
-    keep(path, 1)
-    with path.open('a') as file:
-        file.write('{"stamp_ns": 2, "do')
-    keep(path, 3)
-    lines = path.read_text().splitlines()
-    assert lines[2] == '{"stamp_ns": 2, "do' and len(lines) == 5
-    assert json.loads(lines[4])['stamp_ns'] == 3
-
-
-@pytest.mark.parametrize('what', ['words', 'empty', 'fifo', 'link', 'dangling link', 'folder',
-                                  'device'])
-def test_what_is_no_frame_log_is_refused_and_left_as_it_is(tmp_path: Path, what: str) -> None:
-    path, other = tmp_path / 'frames.jsonl', tmp_path / 'diary'
-    other.write_text('dear diary\n')
-    if what in ('words', 'empty'):
-        path.write_text('dear diary\n' if what == 'words' else '')
-    elif what == 'fifo':
-        os.mkfifo(path)  # without a reader, opening a FIFO for writing blocks
-    elif what in ('link', 'dangling link'):
-        path.symlink_to(other if what == 'link' else tmp_path / 'absent')
-    elif what == 'folder':
-        path.mkdir()
-    else:
-        path = Path('/dev/null')
-    before = path.lstat()
-    with pytest.raises(FrameLogError, match=f'cannot use {path}: .*; name a new file'):
-        FrameLog(str(path), pytest.fail)
-    assert path.lstat().st_mtime_ns == before.st_mtime_ns
-    assert other.read_text() == 'dear diary\n' and not (tmp_path / 'absent').exists()
-
-
-@pytest.mark.parametrize(('place', 'words'), [
-    ('absent/frames.jsonl', 'No such file'), ('nul\0', 'null byte')])
-def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, place: str, words: str) -> None:
-    with pytest.raises(FrameLogError, match=f'frame_log: cannot open .*{words}'):
-        FrameLog(f'{tmp_path}/{place}', pytest.fail)
-
-
-def test_a_frame_log_may_go_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
-    """Standard output stays open when the log is closed."""
-    keep(Path('/dev/stdout'), 1)
-    print('still open', flush=True)
-    opened, line, last = capfd.readouterr().out.splitlines()
-    assert 'opened_ns' in json.loads(opened) and json.loads(line)['stamp_ns'] == 1
-    assert last == 'still open'
+    assert node.start()  # and it is tried again
+    assert node._frame_log.is_open
 
 
 def test_a_frame_log_that_is_refused_fails_configure_in_one_line(

@@ -23,7 +23,7 @@ from trt_segmentation.errors import EngineError
 from trt_segmentation.ros import node
 from trt_segmentation.ros.camera import Camera
 from trt_segmentation.serving import recovery, supervisor
-from trt_segmentation.serving.stopping import UNENDING
+from trt_segmentation.serving.stopping import has_unstoppable_work
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 OK, ERROR = b'\0', b'\2'
@@ -65,18 +65,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, 'MOST_SECONDS', 0.05)
 
 
-def test_the_wait_doubles_from_the_second_failure_on_up_to_five_seconds() -> None:
-    backoff = recovery.BackOff()
-    waits = [backoff.seconds]
-    for _ in range(9):
-        backoff.failed()
-        waits.append(backoff.seconds)
-    assert waits == pytest.approx([0, 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5])
-    assert backoff.hopeless
-    backoff.worked()
-    assert (backoff.seconds, backoff.hopeless) == (0, False)
-
-
 def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait is an hour, and the test ends it. Newer frames replace older ones meanwhile."""
@@ -94,7 +82,7 @@ def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
     waiting = rig.snapshot()
     assert waiting.dropped == {'engine error': 2, 'engine down': 2}
     assert (waiting.in_flight, len(rig.faults.tried)) == (1, 2)
-    rig.node._supervisor.worker._newest.hold(0.0)
+    rig.node._supervisor.worker._newest.pause(0.0)
     rig.until(lambda: maps)
     assert check_label_maps(maps) == [4]
 
@@ -173,7 +161,7 @@ def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_eve
     rig.until(lambda: watching.engine_task().level == OK)
     told = [line.msg for line in log]
     rig.until(lambda: 'the engine answers again' in [line.msg for line in log])
-    assert [text for text in told if 'failed 5 times in a row and is opened anew' in text]
+    assert [text for text in told if 'failed 5 times in a row and is reopened' in text]
     wait_for_counts(rig)
 
 
@@ -244,7 +232,7 @@ def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
     rig.faults.errors += [EngineError('boom')] * 5
     watching.send_until(lambda: rig.pipelines[1:])
     rig.pipelines[1].gate.clear()
-    watching.send_until(lambda: rig.node._supervisor.worker.began)
+    watching.send_until(lambda: rig.node._supervisor.worker.busy_since)
     for _ in range(3):
         rig.node._supervisor.tick()
     rig.pipelines[1].gate.set()
@@ -267,7 +255,7 @@ def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
     for failures in range(1, 5):
         rig.faults.errors.append(EngineError('boom'))
         watching.send()
-        rig.until(lambda: rig.node._supervisor.backoff.failures == failures)  # noqa: B023
+        rig.until(lambda: rig.node._supervisor.health.failures == failures)  # noqa: B023
     rig.pipeline.gate.clear()
     rig.faults.errors += [EngineError('boom'), None]
     for count in (5, 6):
@@ -286,13 +274,13 @@ def test_what_nobody_thought_of_ends_no_thread_for_good(
     watching = Watching(make_rig())
     rig = watching.rig
     errors = [ZeroDivisionError('nobody thought of it')]
-    answered = Camera.answered
+    count_frame_out = Camera.count_frame_out
 
     def fails_once(*arguments: Any) -> None:
         if errors:
             raise errors.pop()
-        answered(*arguments)
-    monkeypatch.setattr(Camera, 'answered', fails_once)
+        count_frame_out(*arguments)
+    monkeypatch.setattr(Camera, 'count_frame_out', fails_once)
     watching.send_until(lambda: len(watching.maps) > 3)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
     assert 'ZeroDivisionError: nobody' in capfd.readouterr().err
@@ -307,7 +295,7 @@ def test_a_new_engine_does_not_answer_again(
     rig = watching.rig
     rig.faults.errors.append(EngineError('out of luck'))
     watching.send()
-    rig.until(lambda: rig.node._supervisor.backoff.failures)
+    rig.until(lambda: rig.node._supervisor.health.failures)
     rig.node._supervisor.tick()
     for transition in ('deactivate', 'cleanup', 'configure', 'activate'):
         assert getattr(rig.node, f'trigger_{transition}')() == SUCCESS
@@ -344,7 +332,7 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     rig = watching.rig
     rig.pipeline.gate.clear()
     watching.send()
-    rig.until(lambda: rig.node._supervisor.worker.began)
+    rig.until(lambda: rig.node._supervisor.worker.busy_since)
     assert rig.node.exit_code is None
     assert rig.node.trigger_deactivate() == FAILURE
     assert rig.node.exit_code == 75 and rig.node.state == 'active'
@@ -353,8 +341,8 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     assert 'the engine is lost to this process' in capfd.readouterr().err
     rig.node.stop()
     assert rig.pipeline.closed == 0
-    # the process does not wait for threads of this name when it ends
-    assert [thread for thread in threading.enumerate() if thread.name == UNENDING]
+    # the process ends without waiting for them
+    assert has_unstoppable_work()
     rig.pipeline.gate.set()
 
 
@@ -363,9 +351,9 @@ def test_a_process_that_is_told_to_end_does_not_wait_for_a_hung_engine(
     watching = Watching(make_rig())
     rig = watching.rig
     rig.pipeline.gate.clear()
-    watching.send_until(lambda: rig.node._supervisor.worker.began)
+    watching.send_until(lambda: rig.node._supervisor.worker.busy_since)
     told = threading.Event()
-    monkeypatch.setattr(node, 'TOLD', told)
+    monkeypatch.setattr(node, 'STOP_REQUESTED', told)
     told.set()
     assert rig.node.trigger_deactivate() == FAILURE
     assert rig.node.exit_code is None and rig.pipeline.closed == 0

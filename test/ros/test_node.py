@@ -245,7 +245,7 @@ def test_label_info_names_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishers, 'LabelInfo', SimpleNamespace)
     monkeypatch.setattr(publishers, 'VisionClass', SimpleNamespace)
     card = ModelCard('two', Path('two.onnx'), ('road', 'sky'), np.zeros((2, 3), np.uint8))
-    got = publishers.label_info('header', card)
+    got = publishers.label_info_message('header', card)
     assert [(item.class_id, item.class_name) for item in got.class_map] == [
         (0, 'road'), (1, 'sky')]
     assert (got.header, got.threshold) == ('header', 0.5)

@@ -21,7 +21,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from trt_segmentation.engines import Identity
-from trt_segmentation.ros import monitor
+from trt_segmentation.ros import camera_watch
 from trt_segmentation.ros.diagnostics import (
     camera,
     CameraReport,
@@ -30,7 +30,7 @@ from trt_segmentation.ros.diagnostics import (
     NodeReport,
     pipeline,
 )
-from trt_segmentation.ros.loss import loss
+from trt_segmentation.ros.loss import describe_loss
 from trt_segmentation.ros.process import clock as forward
 from trt_segmentation.ros.process.clock import ForwardClock
 from trt_segmentation.stats import Snapshot
@@ -109,8 +109,8 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
     ('rmw_cyclonedds_cpp', {}, 'by rmw_cyclonedds_cpp; enlarge its buffers'),
 ])
 def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str) -> None:
-    assert text in loss('/image', 2, rmw, environment)
-    assert loss('/image', 1, rmw, environment).startswith(
+    assert text in describe_loss('/image', 2, rmw, environment)
+    assert describe_loss('/image', 1, rmw, environment).startswith(
         '1 image on /image lost in the last 10 s')
 
 
@@ -121,7 +121,7 @@ def test_a_loss_is_over_when_none_came_for_a_while(
         '--ros-args', '-p', 'diagnostics_period:=60.0', '-p', 'stale_after:=3600.0'])
     reports = rig.hear(DiagnosticArray, '/diagnostics')
     now, logged = 100.0, []
-    monkeypatch.setattr(rig.node._forward, 'seconds', lambda: now)
+    monkeypatch.setattr(rig.node._forward_clock, 'seconds', lambda: now)
     assert rig.node.start()
     monkeypatch.setattr(rig.node.monitor._node, 'get_logger', lambda: SimpleNamespace(
         warning=logged.append))
@@ -239,7 +239,7 @@ def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
     rig = make_rig(parameter_overrides=[
         Parameter('stale_after', value=100.0), Parameter('diagnostics_period', value=60.0)])
     reports, later = rig.hear(DiagnosticArray, '/diagnostics'), 0.0
-    monkeypatch.setattr(monitor, 'time', SimpleNamespace(
+    monkeypatch.setattr(camera_watch, 'time', SimpleNamespace(
         monotonic=lambda: time.monotonic() + later))
 
     def reported() -> tuple[bytes, bool]:

@@ -353,7 +353,7 @@ def test_a_long_configure_reports_progress_and_ends_when_told(
     rig = make_rig(start=False, cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
     reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
     told, built = threading.Event(), threading.Event()
-    monkeypatch.setattr(opening, 'TOLD', told)
+    monkeypatch.setattr(opening, 'STOP_REQUESTED', told)
 
     def build(card: ModelCard, engine: str, log: Any, **options: Any) -> Any:
         log('building, 10 of 100 layers')

@@ -21,7 +21,7 @@ from trt_segmentation.host.output_arrays import allocate_output, HEADROOM
 from trt_segmentation.memory import ArrayMemory, PageMemory
 from trt_segmentation.ros.transport import choose as transport
 from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
-from trt_segmentation.serving.supervisor import buffers
+from trt_segmentation.serving.supervisor import buffers_per_camera
 
 
 def asked(name: str) -> list[str]:
@@ -67,7 +67,7 @@ def free(rig: Any) -> int:
 def test_every_frame_gives_its_buffer_back_however_it_ends(make_rig: Any) -> None:
     rig = make_rig(cli_args=asked('direct'))
     speaker = rig.speaker(Image)
-    every = buffers(rig.pipeline) + 1
+    every = buffers_per_camera(rig.pipeline) + 1
     assert free(rig) == every
     speaker.publish(camera_image(1))  # answered
     rig.until(lambda: rig.snapshot().frames_out == 1)

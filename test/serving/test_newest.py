@@ -9,10 +9,6 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
-pytest.importorskip('rclpy')
-
 from trt_segmentation.serving.newest import NewestFrames
 
 
@@ -77,14 +73,14 @@ def test_closed_it_gives_nothing_more() -> None:
 
 def test_held_frames_are_fetched_when_that_is_over_and_the_newest_only() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
-    newest.hold(0.2)
+    newest.pause(0.2)
     until = time.monotonic() + 0.2
     first = frame('1')
     newest.put('a', first)
-    assert newest.held and newest.put('a', frame('2')) is first
+    assert newest.is_paused and newest.put('a', frame('2')) is first
     assert names(newest.fetch()) == ['2'] and time.monotonic() >= until - 0.01
-    assert not newest.held
-    newest.hold(3600.0)
+    assert not newest.is_paused
+    newest.pause(3600.0)
     newest.put('a', frame('3'))
     assert names([(taken[0], taken[1]) for taken in newest.close()]) == ['3']
-    assert newest.held and newest.fetch() == []
+    assert newest.is_paused and newest.fetch() == []

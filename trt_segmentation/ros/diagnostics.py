@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What /diagnostics says: a task is a function of what was measured to one DiagnosticStatus."""
+"""The content of /diagnostics: each task turns a report of the node into a DiagnosticStatus."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
+from ..serving.drop_reasons import BAD_FRAME, TAKE_ERROR
 from ..stats import Snapshot
 from .loss import NOT_NUMBERED, UNKNOWN
 from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
-"""What is wrong, with how bad it is."""
+"""Levels and texts of what is wrong."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of p95 latency and age in milliseconds."""
+    """Thresholds of p95 latency and age in milliseconds. Each has the name of its parameter."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -31,7 +32,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """What went wrong and was survived: since the start, since the last report, and the newest."""
+    """Problems of one kind that the node survived.
+
+    :param count: problems since the start.
+    :param new: problems since the last report.
+    :param newest: the newest problem in words.
+    """
 
     count: int = 0
     new: int = 0
@@ -42,19 +48,19 @@ class Mishaps:
 class CameraReport:
     """One camera at one moment.
 
-    :param name: '' for the only one of a node.
-    :param topic: the image topic; '' where not subscribed.
-    :param publishers: publishers of that topic.
-    :param silence: why no image comes; '' where one came lately.
-    :param loss: what to do about images lost lately; '' if none was.
-    :param loss_is_reported: whether the middleware reports lost messages.
+    :param name: empty for the only camera of a node.
+    :param topic: the image topic; empty if the node is not subscribed.
+    :param publishers: number of publishers of the image topic.
+    :param silence: why no image comes; empty if an image came lately.
     :param snapshot: counts and latencies of this camera.
     :param dropped_before: drops by reason at the last report.
-    :param frame_error: text of the newest bad frame.
-    :param images_are_numbered: whether images that never came are known by number.
-    :param foreign_stamps: whether its stamps and the node's clock share no time base.
+    :param frame_error: text of the newest frame that was bad or not taken.
+    :param stamps_are_foreign: whether the stamps and the node's clock share no time base.
+    :param loss: what to do about images that were lost lately; empty if none was lost.
+    :param loss_is_reported: whether the middleware reports lost messages.
+    :param images_are_numbered: whether the images have numbers, which show missing images.
     :param bad_infos: camera_info messages that could not be read.
-    :param bad_infos_before: those at the last report.
+    :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: camera_info messages that the middleware lost.
     :param info_error: text of the newest bad camera_info.
     """
@@ -66,7 +72,7 @@ class CameraReport:
     snapshot: Snapshot
     dropped_before: Mapping[str, int] = field(default_factory=dict)
     frame_error: str = ''
-    foreign_stamps: bool = False
+    stamps_are_foreign: bool = False
     loss: str = ''
     loss_is_reported: bool = True
     images_are_numbered: bool = True
@@ -78,17 +84,18 @@ class CameraReport:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """Everything the tasks judge, at one moment.
+    """Everything that the tasks report, at one moment.
 
-    :param node: the node's name, first part of every task's name.
+    :param node: the node's name, which is the first part of every task's name.
     :param state: lifecycle state, such as active.
-    :param trouble: why the node could not configure or activate; '' where it could.
-    :param snapshot: counts and latencies of all cameras.
-    :param engine_error: the newest batch's, '' after an answer.
-    :param progress: what configure is at; '' where it is not at work.
-    :param clock_stands: whether use_sim_time is set and /clock never came.
-    :param transport: how images travel; None where unconfigured.
-    :param errors: exceptions caught in the executor's thread.
+    :param trouble: why the node could not configure or activate; empty if it could.
+    :param snapshot: counts and latencies of all cameras together.
+    :param engine_error: why the engine computes nothing; empty if it does.
+    :param progress: what configure does now; empty if it does not run.
+    :param clock_stands: whether use_sim_time is set and /clock has never come.
+    :param transport: how images travel; None if the node is unconfigured.
+    :param identity: what computes the segmentations; None if the node is unconfigured.
+    :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.
     """
 
@@ -108,28 +115,28 @@ class NodeReport:
 
 
 def tasks(report: NodeReport) -> list[DiagnosticStatus]:
-    """Every task's status, in the order they are published."""
+    """Return the status of every task, in the order of the message."""
     return [pipeline(report), engine(report),
             *(camera(report, one) for one in report.cameras)]
 
 
 def pipeline(report: NodeReport) -> DiagnosticStatus:
-    """Frames, rates, drops and latency of all cameras together."""
+    """Return frames, rates, drops and latency of all cameras together."""
     values: dict[str, object] = {'state': report.state, 'cameras': len(report.cameras)}
     if report.transport:
         values |= {'transport': report.transport.name,
                    'transport_reason': report.transport.reason}
-    values |= _lost(report.snapshot, report.cameras)
+    values |= _loss_values(report.snapshot, report.cameras)
     values['executor_errors'] = report.errors.count
     if report.errors.count:
         values['executor_error'] = report.errors.newest
     values['clock_messages_ignored'] = report.bad_clocks.count
-    return _status(report, 'pipeline', _pipeline_findings(report) + _survived(report),
-                   {**values, **_counted(report.snapshot)})
+    return _status(report, 'pipeline', _pipeline_findings(report) + _mishap_findings(report),
+                   {**values, **_count_values(report.snapshot)})
 
 
 def engine(report: NodeReport) -> DiagnosticStatus:
-    """What answers, and whether it does."""
+    """Return which engine computes the segmentations, and whether it works."""
     findings: Findings = []
     if report.trouble:
         findings.append((ERROR, report.trouble))
@@ -146,32 +153,32 @@ def engine(report: NodeReport) -> DiagnosticStatus:
 
 
 def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
-    """Frames, rates, drops, latency and age of one camera."""
+    """Return frames, rates, drops, latency and age of one camera."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
-              **_lost(one.snapshot, (one,)), **_counted(one.snapshot),
+              **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
               'camera_info_bad': one.bad_infos,
               'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
-    if one.foreign_stamps:
+    if one.stamps_are_foreign:
         values['age'] = "not measured: image stamps and the node's clock share no time base"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
 
 
 def summary(snapshot: Snapshot) -> str:
-    """What went through since the start, in one line."""
+    """Return one line about the frames since the start."""
     reasons = ', '.join(f'{count} {reason}' for reason, count in snapshot.dropped.items())
     return (f'{snapshot.frames_in} frames in, {snapshot.frames_out} out, '
             f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else '')
             + (f'; {snapshot.lost} more lost on the way' if snapshot.lost else ''))
 
 
-def _lost(snapshot: Snapshot, cameras: Iterable[CameraReport]) -> dict[str, object]:
+def _loss_values(snapshot: Snapshot, cameras: Iterable[CameraReport]) -> dict[str, object]:
     reported = all(one.loss_is_reported for one in cameras)
     numbered = all(one.images_are_numbered for one in cameras)
     return {'frames_lost': snapshot.lost if reported else UNKNOWN,
             'frames_skipped': snapshot.skipped if numbered else NOT_NUMBERED}
 
 
-def _counted(snapshot: Snapshot) -> dict[str, object]:
+def _count_values(snapshot: Snapshot) -> dict[str, object]:
     values: dict[str, object] = {
         'frames_in': snapshot.frames_in, 'frames_out': snapshot.frames_out,
         'frames_dropped': snapshot.frames_dropped}
@@ -192,10 +199,10 @@ def _pipeline_findings(report: NodeReport) -> Findings:
         return found or [(OK, f'{report.state}; not taking images')]
     if report.clock_stands:
         found.append((WARN, 'use_sim_time is true, and /clock has not started'))
-    return found + _slow(report.snapshot, report.limits)
+    return found + _latency_findings(report.snapshot, report.limits)
 
 
-def _survived(report: NodeReport) -> Findings:
+def _mishap_findings(report: NodeReport) -> Findings:
     return [(WARN, f'{mishaps.new} {what} since the last report, the newest: {mishaps.newest}')
             for mishaps, what in ((report.errors, 'errors caught'),
                                   (report.bad_clocks, 'messages of /clock ignored'))
@@ -209,15 +216,15 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
-    for reason, what in (('bad frame', 'bad frames'), ('take error', 'frames not taken')):
+    for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not taken')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:
             found.append((WARN, f'{new} {what} since the last report, the newest: '
                                 f'{one.frame_error}'))
-    return found + _slow(one.snapshot, report.limits)
+    return found + _latency_findings(one.snapshot, report.limits)
 
 
-def _slow(snapshot: Snapshot, limits: Limits) -> Findings:
+def _latency_findings(snapshot: Snapshot, limits: Limits) -> Findings:
     found: Findings = []
     for stage, text, warn, error in (
             ('total', 'latency', limits.latency_warn_ms, limits.latency_error_ms),

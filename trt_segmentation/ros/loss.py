@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that the middleware lost: how many, and what to do about it."""
+"""Images that the middleware lost: what to tell the user about them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ..installed.files import profile_export, PROFILES
 from ..stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
-"""In place of a count of lost images."""
+"""Stands in diagnostics instead of the count of lost images."""
 
 NOT_NUMBERED = 'unknown: only the direct transport over a middleware that numbers messages tells'
-"""In place of a count of skipped images."""
+"""Stands in diagnostics instead of the count of skipped images."""
 
 
-def loss(topic: str, count: int, rmw: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Say in one line that images are lost, and what to set.
+def describe_loss(topic: str, count: int, rmw: str,
+                  environment: Mapping[str, str] = os.environ) -> str:
+    """Return one line that says that images were lost, and what to set.
 
     :param topic: full name of the image topic.
     :param count: images lost in the last :data:`~..stats.WINDOW` seconds.

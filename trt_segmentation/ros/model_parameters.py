@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which parameter values suit the model that is open."""
+"""Parameter values that depend on the open model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ..model.card import ModelCard
 from ..pipeline import Pipeline
 
 MODEL_DEPENDENT = ('confidence', 'palette')
+"""Parameters whose valid values depend on the model."""
 
 
-def unfit(name: str, value: Any, pipeline: Pipeline) -> str:
-    """Why a parameter cannot have a value with this pipeline; '' where it can.
+def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
+    """Return why a parameter cannot have a value with this pipeline; empty if it can.
 
-    :param name: of any parameter; only :data:`MODEL_DEPENDENT` are ever refused.
+    :param name: any parameter; only those of :data:`MODEL_DEPENDENT` are ever refused.
     """
     model, classes = pipeline.card.name, len(pipeline.card.classes)
     if name == 'confidence' and value and not pipeline.gives_confidence:
@@ -32,7 +33,10 @@ def unfit(name: str, value: Any, pipeline: Pipeline) -> str:
 
 
 def overlay_palette(colors: Sequence[str], card: ModelCard) -> npt.NDArray[np.uint8]:
-    """(classes, 3) uint8 RGB of #rrggbb strings; the card's own where there are none."""
+    """Return the overlay's colours, (classes, 3) uint8 RGB.
+
+    :param colors: #rrggbb strings, one for each class; empty for the card's own colours.
+    """
     if not colors:
         return card.palette
     return np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)

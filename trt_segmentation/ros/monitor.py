@@ -1,143 +1,108 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches the node: /diagnostics once a period, and a warning when a camera falls silent."""
+"""Watches the node and publishes /diagnostics once per period."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import time
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
-from rclpy.utilities import get_rmw_implementation_identifier
 
 from ..engines import Identity
-from ..stats import Snapshot, Stats
+from ..serving.engine_state import EngineStatus
+from ..serving.protocols import ServingClock
+from ..stats import Stats
 from .camera import Camera
-from .diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
-from .loss import loss
-from .parameters import START_PERIODS
-from .process.clock import ForwardClock
-from .process.tally import Tally
-from .silence import silence
+from .camera_watch import CameraWatch
+from .diagnostics import Limits, Mishaps, NodeReport, tasks
+from .process.mishap_counter import MishapCounter
 from .transport.choose import Transport
 from .transport.qos import overridable, RELIABLE
 
-LIMITS = ('latency_warn_ms', 'latency_error_ms', 'age_warn_ms', 'age_error_ms')
 
+@dataclass(frozen=True)
+class NodeState:
+    """The node at one moment.
 
-class Watched(Protocol):
-    """What the monitor asks the node."""
+    :param lifecycle: name of the lifecycle state, such as active.
+    :param trouble: why the last configure or activate failed; empty if it succeeded.
+    :param progress: what configure does now; empty if it does not run.
+    :param transport: how images travel; None if the node is unconfigured.
+    :param identity: what computes the segmentations; None if the node is unconfigured.
+    """
 
+    lifecycle: str
     trouble: str
     progress: str
-    state: str
-    engine_error: str
+    engine: EngineStatus
     transport: Transport | None
     identity: Identity | None
     cameras: Sequence[Camera]
-    errors: Tally
-    bad_clocks: Tally
 
 
 class Monitor:
-    """Publishes every task's status by a timer; in the executor's thread.
+    """Publishes the status of every task by a timer; in the executor's thread.
 
-    :param value: current value of a parameter.
+    :param node: has the publisher, the timer and the log.
+    :param read_state: returns the node's present state.
+    :param value: returns the current value of a parameter.
+    :param stats: counts of all cameras together.
+    :param clock: the clock that ``stats`` are counted by.
+    :param errors: exceptions of callbacks.
+    :param bad_clocks: messages of /clock that were ignored.
     """
 
-    def __init__(self, node: LifecycleNode, watched: Watched, value: Callable[[str], Any],
-                 stats: Stats, clock: ForwardClock) -> None:
+    def __init__(self, *, node: LifecycleNode, read_state: Callable[[], NodeState],
+                 value: Callable[[str], Any], stats: Stats, clock: ServingClock,
+                 errors: MishapCounter, bad_clocks: MishapCounter) -> None:
         self._node = node
-        self._watched = watched
+        self._read_state = read_state
         self._value = value
         self._stats = stats
         self._clock = clock
-        self._dropped: dict[str, dict[str, int]] = {}
-        self._bad_infos: dict[str, int] = {}
-        self._tallied: dict[str, int] = {}
-        self._told: dict[str, tuple[float, bool]] = {}
-        self._advertised: dict[str, float] = {}
-        """time.monotonic() when each camera's topic was first seen to have a publisher."""
-        self._losing: set[str] = set()
+        self._errors, self._errors_before = errors, 0
+        self._bad_clocks, self._bad_clocks_before = bad_clocks, 0
+        self._watches: dict[str, CameraWatch] = {}
         with overridable(node, '/diagnostics', RELIABLE) as (qos, options):
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """What timers go by, so that they go on while sim time stands."""
+        """The clock of the node's timers, which go on even if simulated time stands still."""
         node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish(self) -> None:
-        """Publish now; the last report before the end, and while configure is at work."""
-        watched = self._watched
+        """Publish a report now, and log the warnings that are new in it."""
+        state = self._read_state()
         now = self._node.get_clock().now()
-        report = NodeReport(
-            node=self._node.get_name(), state=watched.state, trouble=watched.trouble,
-            snapshot=self._stats.snapshot(self._clock.seconds()),
-            limits=Limits(*(self._value(name) for name in LIMITS)),
-            cameras=tuple(self._camera(camera) for camera in watched.cameras),
-            engine_error=watched.engine_error, progress=watched.progress,
-            clock_stands=not now.nanoseconds, transport=watched.transport,
-            identity=watched.identity,
-            errors=self._mishaps('errors', watched.errors),
-            bad_clocks=self._mishaps('bad_clocks', watched.bad_clocks))
+        for camera in state.cameras:
+            self._watches.setdefault(camera.name, CameraWatch(self._node, self._value))
+        report = self._read(state, not now.nanoseconds)
         message = DiagnosticArray(status=tasks(report))
         message.header.stamp = now.to_msg()
         self._publisher.publish(message)
+        self._errors_before = report.errors.count
+        self._bad_clocks_before = report.bad_clocks.count
+        for camera, camera_report in zip(state.cameras, report.cameras, strict=True):
+            self._watches[camera.name].remember(camera, camera_report)
 
-    def _mishaps(self, kind: str, tally: Tally) -> Mishaps:
-        before, self._tallied[kind] = self._tallied.get(kind, 0), tally.count
-        return Mishaps(tally.count, tally.count - before, tally.newest)
+    def _read(self, state: NodeState, clock_stands: bool) -> NodeReport:
+        """Return the report to publish; this changes nothing."""
+        seconds = self._clock.seconds()
+        return NodeReport(
+            node=self._node.get_name(), state=state.lifecycle, trouble=state.trouble,
+            snapshot=self._stats.snapshot(seconds),
+            limits=Limits(**{field.name: self._value(field.name) for field in fields(Limits)}),
+            cameras=tuple(self._watches[camera.name].read(camera, camera.stats.snapshot(seconds))
+                          for camera in state.cameras),
+            engine_error=state.engine.reason, progress=state.progress, clock_stands=clock_stands,
+            transport=state.transport, identity=state.identity,
+            errors=_mishaps_since(self._errors, self._errors_before),
+            bad_clocks=_mishaps_since(self._bad_clocks, self._bad_clocks_before))
 
-    def _camera(self, camera: Camera) -> CameraReport:
-        snapshot = camera.stats.snapshot(self._clock.seconds())
-        before, self._dropped[camera.name] = \
-            self._dropped.get(camera.name, {}), dict(snapshot.dropped)
-        # a camera made anew by configure counts from 0 again
-        infos_before = min(self._bad_infos.get(camera.name, 0), camera.bad_infos)
-        self._bad_infos[camera.name] = camera.bad_infos
-        publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
-        return CameraReport(
-            camera.name, camera.topic, publishers, self._silence(camera, publishers), snapshot,
-            before, camera.frame_error, camera.foreign_stamps, self._loss(camera, snapshot),
-            camera.loss_is_reported, camera.images_are_numbered, camera.bad_infos, infos_before,
-            camera.lost_infos, camera.info_error)
 
-    def _loss(self, camera: Camera, snapshot: Snapshot) -> str:
-        """What to do about images lost lately; logged when a camera begins to lose some."""
-        if not camera.topic or not snapshot.lost_lately:
-            self._losing.discard(camera.name)
-            return ''
-        text = loss(camera.topic, snapshot.lost_lately, get_rmw_implementation_identifier())
-        if camera.name not in self._losing:
-            self._losing.add(camera.name)
-            self._node.get_logger().warning(text)
-        return text
-
-    def _silence(self, camera: Camera, publishers: int) -> str:
-        """Why a camera is silent, logged once a silence and once more where the reason changes."""
-        now = time.monotonic()
-        came = camera.stats.snapshot(self._clock.seconds()).frames_in > 0
-        starting = not came and self._is_starting(camera, publishers, now)
-        seconds = now - camera.last_image
-        if not camera.topic or seconds < self._value('stale_after'):
-            return ''
-        text = silence(self._node, camera.topic, self._value('image_transport'), seconds, came)
-        key = (camera.last_image, publishers > 0)
-        if not starting and self._told.get(camera.name) != key:
-            self._told[camera.name] = key
-            self._node.get_logger().warning(text)
-        return text
-
-    def _is_starting(self, camera: Camera, publishers: int, now: float) -> bool:
-        """Whether the first image of a camera may still come, so that the log does not warn yet.
-
-        A camera driver takes seconds to advertise its topic; its first image comes a little later.
-        """
-        stale_after: float = self._value('stale_after')
-        if not publishers:
-            self._advertised.pop(camera.name, None)
-            return now - camera.last_image < START_PERIODS * stale_after
-        return now - self._advertised.setdefault(camera.name, now) < stale_after
+def _mishaps_since(counter: MishapCounter, before: int) -> Mishaps:
+    return Mishaps(counter.count, counter.count - before, counter.newest)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes for every frame, and the class names once."""
+"""Publishers of one camera's segmentations, and of the class names."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .transport.qos import LATCHED, overridable, publisher_events, RELIABLE
 
 try:
     from vision_msgs.msg import LabelInfo, VisionClass
-except ImportError:  # not every ROS install has it
+except ImportError:  # not every ROS installation has vision_msgs
     LabelInfo = VisionClass = None
 
 IMAGES = ('label_map', 'overlay', 'confidence')
-"""Topics of images the node publishes, below its prefix."""
+"""Topics of the images that the node publishes, below a camera's prefix."""
 
 
 class Publishers:
     """One camera's lifecycle publishers.
 
-    Made in configure and closed in cleanup; :meth:`wanted` and :meth:`publish` may each be
-    called from one other thread between activate and deactivate.
+    Made in configure and closed in cleanup. Between activate and deactivate,
+    :meth:`schedule_outputs` and :meth:`publish` may each be called from one other thread.
 
-    :param prefix: what their topics are under, such as ``~``.
+    :param prefix: first part of the topics, such as ``~``.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, card: ModelCard,
@@ -46,14 +46,14 @@ class Publishers:
         self._overlay_due = 0.0
         self._all: list[Any] = []
         try:
-            images = [self._publisher(Image, name) for name in IMAGES]
+            images = [self._make_publisher(Image, name) for name in IMAGES]
             self._label_map, self._overlay, self._confidence = images
             self._images: dict[Any, ImagePublisher] = {
                 publisher: transport.publisher(publisher) for publisher in images}
-            self._camera_info = self._publisher(CameraInfo, 'camera_info')
-            self._label_info = LabelInfo and self._publisher(LabelInfo, 'label_info', LATCHED)
-        except Exception:  # an impossible qos_overrides value, say
-            self.close()  # nobody else has the others
+            self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
+            self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
+        except Exception:  # for example an impossible qos_overrides value
+            self.close()  # no other object knows the publishers made so far
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -62,59 +62,73 @@ class Publishers:
 
     @property
     def label_map(self) -> str:
-        """Full name of the label maps' topic."""
+        """Full name of the topic of the label maps."""
         name: str = self._node.resolve_topic_name(f'{self._prefix}/label_map')
         return name
 
-    def wanted(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """What to compute: what has a subscriber, and confidence only where asked for.
+    def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
+        """Decide what to compute for the next frame: only what has a subscriber.
 
-        :param overlay_rate: overlays a second at most; 0 for one a frame.
+        Each overlay that this asks for counts for ``overlay_rate``.
+
+        :param confidence: whether confidence is published at all.
+        :param overlay_rate: most overlays per second; 0 for an overlay of every frame.
         """
+        has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
-            overlay=self._overlay.get_subscription_count() > 0 and self._due(overlay_rate),
+            overlay=has_subscriber and self._claim_overlay(overlay_rate),
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
-    def announce(self) -> None:
-        """Publish the class names; those who subscribe later get them too."""
+    def announce_classes(self) -> None:
+        """Publish the class names; later subscribers get them too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._label_info.publish(label_info(header, self._card))
+            self._label_info.publish(label_info_message(header, self._card))
 
-    def publish(self, answer: Segmentation, header: Header, info: CameraInfo | None) -> None:
-        """Publish one answer with its image's header; the label map goes first."""
-        self._image(self._label_map, answer, header, self._card.label_encoding, answer.labels)
+    def publish(self, segmentation: Segmentation, header: object,
+                info: CameraInfo | None) -> None:
+        """Publish one segmentation; the label map goes first.
+
+        :param header: the std_msgs/Header of the image.
+        :param info: the newest camera_info; None if none came.
+        """
+        self._publish_image(self._label_map, segmentation, header, self._card.label_encoding,
+                            segmentation.labels)
         if info is not None:
             info = copy(info)
             info.header = header
             self._camera_info.publish(info)
-        if answer.confidence is not None:
-            self._image(self._confidence, answer, header, 'mono8', answer.confidence)
-        if answer.overlay is not None:
-            self._image(self._overlay, answer, header, 'bgr8', answer.overlay)
+        if segmentation.confidence is not None:
+            self._publish_image(self._confidence, segmentation, header, 'mono8',
+                                segmentation.confidence)
+        if segmentation.overlay is not None:
+            self._publish_image(self._overlay, segmentation, header, 'bgr8',
+                                segmentation.overlay)
 
     def close(self) -> None:
-        """Take the topics away."""
+        """Remove the topics."""
         for publisher in self._all:
             self._node.destroy_lifecycle_publisher(publisher)
         self._all.clear()
 
-    def _image(self, publisher: Any, answer: Segmentation, header: Header, encoding: str,
-               pixels: npt.NDArray[Any]) -> None:
-        memory = ArrayMemory(pixels, answer.headroom) if answer.headroom else None
+    def _publish_image(self, publisher: Any, segmentation: Segmentation, header: object,
+                       encoding: str, pixels: npt.NDArray[Any]) -> None:
+        headroom = segmentation.headroom
+        memory = ArrayMemory(pixels, headroom) if headroom else None
         self._images[publisher].publish(header, encoding, pixels, memory)
 
-    def _due(self, rate: float) -> bool:
+    def _claim_overlay(self, rate: float) -> bool:
+        """Return whether an overlay is due, and if so set when the next one is due."""
         now, due = time.monotonic(), self._overlay_due
         if not rate:
             return True
         if now < due:
             return False
-        # counted from when it was due, else a camera's jitter makes the rate a lower one
+        # Count from the due time, not from now: the camera's jitter would lower the rate.
         self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
         return True
 
-    def _publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
+    def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         name = f'{self._prefix}/{topic}'
         with overridable(self._node, name, qos) as (own, options):
             publisher = self._node.create_lifecycle_publisher(
@@ -125,8 +139,8 @@ class Publishers:
         return publisher
 
 
-def label_info(header: Header, card: ModelCard) -> Any:
-    """vision_msgs/LabelInfo of a card: every class id with its name."""
+def label_info_message(header: Header, card: ModelCard) -> Any:
+    """Return the vision_msgs/LabelInfo of a card: every class id with its name."""
     return LabelInfo(
         header=header, threshold=card.output.threshold,
         class_map=[VisionClass(class_id=index, class_name=name)

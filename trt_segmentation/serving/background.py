@@ -1,32 +1,31 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work that takes minutes, such as building an engine, in a process that has to stay alive."""
+"""Does work that takes minutes in a thread, so that the process can still answer requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-import threading
 import time
 from typing import TypeVar
 
 from ..errors import Interrupted
-from .stopping import TOLD, UNENDING
+from .stopping import start_unstoppable, STOP_REQUESTED
 
-ASK_SECONDS = 0.1
-"""How often it is looked whether the process is to end."""
+POLL_SECONDS = 0.1
+"""How often the waiting thread checks whether the process must end."""
 
 T = TypeVar('T')
 
 
-def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float,
-                  serve: Callable[[], None] = lambda: None) -> T:
-    """Do work in a thread of its own and wait for it, unless the process is told to end.
+def run_interruptibly(work: Callable[[], T], tick: Callable[[], None], period: float,
+                      serve: Callable[[], None] = lambda: None) -> T:
+    """Do work in a new thread and wait for its result.
 
-    :param tick: called in this thread every ``period`` seconds meanwhile.
-    :param serve: called in this thread every :data:`ASK_SECONDS` meanwhile.
-    :raises Interrupted: on SIGINT or SIGTERM. The work goes on and ends with the process, which
-        does not wait for it: no library here can be told to stop.
+    :param tick: called in the waiting thread every ``period`` seconds.
+    :param serve: called in the waiting thread every :data:`POLL_SECONDS`.
+    :raises Interrupted: on SIGINT or SIGTERM. The work then goes on until the process ends,
+        because the libraries used here cannot be interrupted. The process does not wait for it.
     """
     result: Future[T] = Future()
 
@@ -36,10 +35,10 @@ def interruptible(work: Callable[[], T], tick: Callable[[], None], period: float
         except BaseException as error:
             result.set_exception(error)
 
-    threading.Thread(target=run, name=UNENDING, daemon=True).start()
+    start_unstoppable(run)
     due = time.monotonic() + period
-    while not wait([result], ASK_SECONDS).done:
-        if TOLD.is_set():
+    while not wait([result], POLL_SECONDS).done:
+        if STOP_REQUESTED.is_set():
             raise Interrupted('the process was told to end')
         serve()
         if time.monotonic() >= due:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that fails: how long to wait before the next try, and the pipeline opened anew."""
+"""How the node recovers from a failing engine: count failures, wait, reopen the pipeline."""
 
 from __future__ import annotations
 
@@ -9,73 +9,142 @@ import threading
 
 from ..errors import EngineError
 from ..pipeline import Pipeline
-from .stopping import UNENDING
+from .engine_state import EngineState, EngineStatus
+from .stopping import start_unstoppable
 
 FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
+"""Wait after the second failure in a row, and the longest wait."""
+
 REOPEN_AFTER = 5
-"""Failures in a row after which every further try is with a pipeline opened anew."""
+"""After this many failures in a row, every further try is with a reopened pipeline."""
 
 
-class BackOff:
-    """Counts failures in a row and says how long to wait for the next try; any thread.
+def describe_error(error: Exception) -> str:
+    """Return an error as one line; the class name is included unless it is an EngineError."""
+    return str(error) if isinstance(error, EngineError) else f'{type(error).__name__}: {error}'
 
-    The first costs no wait: most errors are of one frame, and the next is another one.
+
+class EngineHealth:
+    """Counts failures in a row and keeps the engine's state; any thread.
+
+    LOST is final. REOPENING ends only by :meth:`note_reopened` or :meth:`start_afresh`, so that
+    a segmentation that comes after the last failure does not hide the failure.
     """
 
     def __init__(self) -> None:
-        self.failures = 0
-
-    def failed(self) -> None:
-        """Count a failure."""
-        self.failures += 1
-
-    def worked(self) -> None:
-        """Forget them."""
-        self.failures = 0
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._status = EngineStatus()
 
     @property
-    def seconds(self) -> float:
-        """From the newest failure to the next try: 0, 0.1, 0.2 and so on up to 5."""
-        if self.failures < 2:
+    def status(self) -> EngineStatus:
+        """The state, and the newest error behind it."""
+        return self._status
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return self._failures
+
+    @property
+    def wait_seconds(self) -> float:
+        """Seconds to wait after the newest failure: 0, 0.1, 0.2, 0.4 and so on, up to 5.
+
+        There is no wait after the first failure: most errors come from one bad frame.
+        """
+        if self._failures < 2:
             return 0.0
-        return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self.failures - 2, 16))
+        return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 2, 16))
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether a pipeline that failed so often is to be opened anew."""
-        return self.failures >= REOPEN_AFTER
+    def count_failure(self, error: Exception) -> None:
+        """Count a failed batch or a failed opening; reopen the pipeline if there are many."""
+        with self._lock:
+            self._failures += 1
+            is_hopeless = (self._failures >= REOPEN_AFTER
+                           or self._status.state is EngineState.REOPENING)
+            self._escalate(error, EngineState.REOPENING if is_hopeless else EngineState.FAILING)
+
+    def note_error(self, error: Exception) -> None:
+        """Change to FAILING without counting a failure."""
+        with self._lock:
+            self._escalate(error, EngineState.FAILING)
+
+    def require_reopening(self, error: Exception) -> None:
+        """Change to REOPENING without counting a failure."""
+        with self._lock:
+            self._escalate(error, EngineState.REOPENING)
+
+    def note_lost(self, reason: str) -> None:
+        """Change to LOST. The first reason is kept."""
+        with self._lock:
+            self._change_to(EngineState.LOST, reason)
+
+    def reset_failures(self) -> None:
+        """Count from 0 again, because a batch succeeded. Does nothing in REOPENING."""
+        with self._lock:
+            if self._status.state is not EngineState.REOPENING:
+                self._failures = 0
+
+    def clear_error(self) -> None:
+        """Change to RUNNING. Does nothing in REOPENING and in LOST."""
+        with self._lock:
+            self._change_to(EngineState.RUNNING)
+
+    def note_reopened(self) -> None:
+        """Change to FAILING, because a new pipeline is open but has computed nothing yet."""
+        with self._lock:
+            if self._status.state is EngineState.REOPENING:
+                self._status = EngineStatus(EngineState.FAILING, self._status.reason)
+
+    def start_afresh(self) -> None:
+        """Change to RUNNING when a worker starts. The number of failures is kept."""
+        with self._lock:
+            if self._status.state is not EngineState.LOST:
+                self._status = EngineStatus()
+
+    def _escalate(self, error: Exception, state: EngineState) -> None:
+        sticky = isinstance(error, EngineError) and error.sticky
+        self._change_to(EngineState.LOST if sticky else state, describe_error(error))
+
+    def _change_to(self, state: EngineState, reason: str = '') -> None:
+        """Change the state, unless the present state rules that out."""
+        present = self._status.state
+        is_milder = state in (EngineState.RUNNING, EngineState.FAILING)
+        if present is EngineState.LOST or (present is EngineState.REOPENING and is_milder):
+            return
+        self._status = EngineStatus(state, reason)
 
 
 class Reopening:
-    """Closes a pipeline and opens another in its place, until that succeeds or is given up.
+    """Closes a pipeline and opens a new one, again and again until that succeeds.
 
-    The work is done by a thread that nobody has to wait for: opening may take minutes, and no
-    library can be told to stop. Everything here may be called from any thread.
+    A thread of its own does the work. Nobody has to wait for that thread: opening may take
+    minutes, and the libraries cannot be interrupted. Every method may be called from any thread.
 
-    :param old: nothing may refer to its memory any more.
-    :param backoff: asked before every try, and told of those that fail.
-    :param failed: told why a try failed; not after :meth:`give_up`.
+    :param old: the pipeline to close; nothing may refer to its memory any more.
+    :param open_pipeline: opens the new pipeline; called in the thread of this object.
+    :param health: counts the attempts that fail and gives the wait before the next attempt.
+        After a sticky error the attempts end.
     """
 
-    def __init__(self, old: Pipeline, open_: Callable[[], Pipeline], backoff: BackOff,
-                 failed: Callable[[Exception], None]) -> None:
+    def __init__(self, old: Pipeline, open_pipeline: Callable[[], Pipeline],
+                 health: EngineHealth) -> None:
         self._old = old
-        self._open = open_
-        self._backoff = backoff
-        self._failed = failed
+        self._open_pipeline = open_pipeline
+        self._health = health
         self._lock = threading.Lock()
         self._given_up = threading.Event()
         self._pipeline: Pipeline | None = None
-        threading.Thread(target=self._run, name=UNENDING, daemon=True).start()
+        start_unstoppable(self._run)
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The new pipeline, the caller's own; None while there is none."""
+        """The new pipeline, which the caller owns; None if there is none yet."""
         with self._lock:
             return self._pipeline
 
     def give_up(self) -> None:
-        """Let the thread end; a pipeline it opens nevertheless is closed by it."""
+        """End the attempts. If the thread still opens a pipeline, the thread closes it too."""
         with self._lock:
             self._given_up.set()
             pipeline, self._pipeline = self._pipeline, None
@@ -85,17 +154,16 @@ class Reopening:
     def _run(self) -> None:
         try:
             self._old.close()
-        except Exception as error:  # it is broken, which is why another one is opened
-            self._failed(error)
-        while not self._given_up.wait(self._backoff.seconds):
+        except Exception as error:  # a broken pipeline may also fail to close
+            self._health.require_reopening(error)
+        while not self._given_up.wait(self._health.wait_seconds):
             try:
-                pipeline = self._open()
+                pipeline = self._open_pipeline()
             except Exception as error:
                 if self._given_up.is_set():
                     return
-                self._backoff.failed()
-                self._failed(error)
-                if isinstance(error, EngineError) and error.sticky:
+                self._health.count_failure(error)
+                if self._health.status.state is EngineState.LOST:
                     return
             else:
                 with self._lock:

@@ -1,41 +1,75 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ending a run between two frames instead of within one."""
+"""How a process ends: its signals, its exit codes, and its threads that cannot be stopped."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import signal
 import threading
 from types import FrameType
+from weakref import WeakSet
 
-TOLD = threading.Event()
-"""Set once SIGINT or SIGTERM came to a process of :func:`run`."""
+STOP_REQUESTED = threading.Event()
+"""Set when SIGINT or SIGTERM comes, after :func:`request_stop_on_signals`."""
 
 GPU_LOST = 75
-"""Exit code of a process whose GPU only another process can use: EX_TEMPFAIL of sysexits.h."""
+"""Exit code if only a new process can use the GPU: EX_TEMPFAIL of sysexits.h."""
 
 BROKEN = 70
-"""Exit code of a process in which nothing works any more: EX_SOFTWARE of sysexits.h."""
+"""Exit code if nothing works in this process any more: EX_SOFTWARE of sysexits.h."""
 
-UNENDING = 'work that cannot be stopped'
-"""Name of daemon threads that the process is not to wait for."""
+_unstoppable: WeakSet[threading.Thread] = WeakSet()
+_lock = threading.Lock()
+
+
+def request_stop_on_signals() -> None:
+    """Let SIGINT and SIGTERM set :data:`STOP_REQUESTED`; call in the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: STOP_REQUESTED.set())
+
+
+def leave_running(thread: threading.Thread) -> None:
+    """Note that a daemon thread cannot be stopped; any thread may call this.
+
+    Such a thread is inside a library that cannot be interrupted.
+    """
+    with _lock:
+        _unstoppable.add(thread)
+
+
+def start_unstoppable(work: Callable[[], None]) -> None:
+    """Start work in a daemon thread that the process does not wait for."""
+    thread = threading.Thread(target=work, daemon=True)
+    leave_running(thread)
+    thread.start()
+
+
+def has_unstoppable_work() -> bool:
+    """Whether a thread that cannot be stopped still runs.
+
+    Then the process must end with os._exit: Python's own end would free what the thread uses.
+    """
+    with _lock:
+        return any(thread.is_alive() for thread in _unstoppable)
 
 
 class StopSignals:
-    """Turns the first Ctrl-C (or SIGTERM, SIGHUP) into a wish, so that no message is cut in two.
+    """Holds back the first Ctrl-C (or SIGTERM, SIGHUP), so that no message is cut in two.
 
-    The second acts as ever. Outside the main thread, where Python takes no signals, it does
-    nothing.
+    The caller asks :attr:`caught` between two messages. A second signal acts as usual. In
+    another thread than the main thread this does nothing, because Python takes no signals there.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
+        """Number of the signal that came; None if no signal came."""
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is not signal.SIG_IGN:     # as nohup sets it
+                if signal.getsignal(number) is not signal.SIG_IGN:     # nohup ignores SIGHUP
                     self._before[number] = signal.signal(number, self._catch)
         return self
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps a pipeline at work: watches its engine and opens it anew where that fails and fails."""
+"""Keeps the pipeline of a node running: watches the engine and reopens it if it keeps failing."""
 
 from __future__ import annotations
 
@@ -11,88 +11,118 @@ from typing import Any
 from ..errors import EngineError
 from ..memory import Memory, PageMemory
 from ..pipeline import Pipeline
-from ..ros.camera import Camera
-from ..ros.transport.messages import Taken
-from .recovery import BackOff, Reopening
+from .engine_state import EngineState, EngineStatus
+from .protocols import IncomingImage, ServedCamera
+from .recovery import EngineHealth, Reopening
 from .worker import Worker
 
 TICK_SECONDS = 0.1
-"""How often :meth:`Supervisor.tick` is to be called."""
+"""How often :meth:`Supervisor.tick` must be called."""
 
 STALLED_SECONDS = 10.0
-"""How long a batch may take before diagnostics say that the engine does not answer."""
+"""After this many seconds of one batch, diagnostics say that the engine does not answer."""
 
 
-def buffers(pipeline: Pipeline) -> int:
-    """Images of one camera that are held at once: one waits, one is opened, others in flight."""
+def buffers_per_camera(pipeline: Pipeline) -> int:
+    """Return how many images of one camera are held at once.
+
+    One image waits, one is decoded, and the others are in flight.
+    """
     return 2 + pipeline.depth
 
 
-class Supervisor:
-    """The pipeline of a node from configure to cleanup, and its worker while active.
+class CameraSink:
+    """The :class:`.FrameSink` of one camera: it hands every image to the present worker.
 
-    In the executor's thread, but for :attr:`engine_error` and :meth:`allocate`, which are any
-    thread's. While the pipeline is being opened anew the old one, closed, stands in its place,
-    and a worker that has ended counts the frames that come.
+    Made by :meth:`Supervisor.sink`, while the pipeline is open.
+    """
+
+    def __init__(self, supervisor: Supervisor, camera: ServedCamera) -> None:
+        assert supervisor.pipeline is not None
+        self.buffers = buffers_per_camera(supervisor.pipeline)
+        self.allocate: Callable[[int], Memory] = supervisor.allocate
+        self._supervisor = supervisor
+        self._camera = camera
+
+    def offer(self, image: IncomingImage) -> None:
+        """See :meth:`.Worker.offer`."""
+        assert self._supervisor.worker is not None
+        self._supervisor.worker.offer(self._camera, image)
+
+    def not_taken(self, reason: str, text: str) -> None:
+        """See :meth:`.Worker.not_taken`."""
+        assert self._supervisor.worker is not None
+        self._supervisor.worker.not_taken(self._camera, reason, text)
+
+
+class Supervisor:
+    """Owns the pipeline of a node from configure to cleanup, and its worker while active.
+
+    Everything here runs in the executor's thread. Only :attr:`status` and :meth:`allocate` may
+    be used from any thread. While the pipeline is being reopened, :attr:`pipeline` is the old
+    one, which is closed; a worker that has ended counts the frames that come.
 
     :param make_worker: makes the worker of a pipeline.
-    :param open_again: opens a pipeline like the one given; in a thread of its own.
-    :param logger: the node's.
+    :param reopen: opens a pipeline like the given one; called in another thread.
+    :param logger: the node's logger.
     """
 
     def __init__(self, make_worker: Callable[[Pipeline], Worker],
-                 open_again: Callable[[Pipeline], Pipeline], logger: Any) -> None:
+                 reopen: Callable[[Pipeline], Pipeline], logger: Any) -> None:
         self.pipeline: Pipeline | None = None
         self.worker: Worker | None = None
-        self.backoff = BackOff()
-        self.lost = ''
-        """Why this process cannot use its GPU or its engine any more; '' where it can."""
+        self.health = EngineHealth()
+        self.must_end_process = False
+        """Whether this process must end because the engine is lost; the log says so already."""
         self._make_worker = make_worker
-        self._open_again = open_again
+        self._reopen_like = reopen
         self._logger = logger
-        self._cameras: Sequence[Camera] = ()
+        self._cameras: Sequence[ServedCamera] = ()
         self._reopening: Reopening | None = None
-        self._failed_before = False
-        self._error = ''
-        self._end = ''  # set in any thread, where no worker is told
+        self._was_failing = False
 
     @property
-    def engine_error(self) -> str:
-        """Why there is no answer; '' while there are some, or nothing to answer."""
-        worker, failures = self.worker, self.backoff.failures
-        if self.lost or worker is None:
-            return self.lost
-        if self._reopening:
-            return (f'opening the engine anew after {failures} failures in a row, the newest: '
-                    f'{self._error}')
-        if worker.engine_error:
-            return worker.engine_error + (
-                f' ({failures} failures in a row)' if failures > 1 else '')
-        began = worker.began
-        waited = time.monotonic() - began if began else 0.0
-        return (f'the engine has not answered for {waited:.0f} s; if it never does, restart the '
-                'process') if waited > STALLED_SECONDS else ''
+    def status(self) -> EngineStatus:
+        """What the engine does now. The state is RUNNING if the node is not active."""
+        status, failures = self.health.status, self.health.failures
+        if status.state is EngineState.LOST:
+            return status
+        if self.worker is None:
+            return EngineStatus()
+        if status.state is EngineState.REOPENING:
+            return EngineStatus(status.state, (
+                f'reopening the engine after {failures} failures in a row; the newest error: '
+                f'{status.reason}'))
+        if status.state is EngineState.FAILING:
+            row = f' ({failures} failures in a row)' if failures > 1 else ''
+            return EngineStatus(status.state, status.reason + row)
+        since = self.worker.busy_since
+        waited = time.monotonic() - since if since else 0.0
+        if waited <= STALLED_SECONDS:
+            return status
+        return EngineStatus(EngineState.STALLED, (
+            f'the engine has not answered for {waited:.0f} s; if it never does, restart the '
+            'process'))
 
-    def start(self, cameras: Sequence[Camera]) -> None:
-        """Start a worker; cameras may be subscribed then."""
+    def start(self, cameras: Sequence[ServedCamera]) -> None:
+        """Start a worker. Cameras may be subscribed afterwards."""
         assert self.pipeline is not None
         self._cameras = cameras
+        if self._reopening is None:
+            self.health.start_afresh()
         self.worker = self._make_worker(self.pipeline)
         if self._reopening:
             self.worker.end()
 
-    def offer(self, camera: Camera, taken: Taken) -> None:
-        """See :meth:`Worker.offer`."""
-        assert self.worker is not None
-        self.worker.offer(camera, taken)
-
-    def not_taken(self, camera: Camera, reason: str, text: str) -> None:
-        """See :meth:`Worker.not_taken`."""
-        assert self.worker is not None
-        self.worker.not_taken(camera, reason, text)
+    def sink(self, camera: ServedCamera) -> CameraSink:
+        """Return the sink of a camera's images. Call this after :meth:`start`."""
+        return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Memory to take images into: the pipeline's own where it has some and is open."""
+        """Return memory for images; the pipeline's own memory if the open pipeline has some.
+
+        :raises EngineError: if the pipeline cannot allocate the memory.
+        """
         pipeline = self.pipeline
         if self._reopening or pipeline is None or pipeline.allocate is None:
             return PageMemory(nbytes)
@@ -100,89 +130,85 @@ class Supervisor:
             return pipeline.allocate(nbytes)
         except EngineError as error:
             if error.sticky:
-                self._end = str(error)
+                self.health.note_lost(str(error))
             raise
 
     def tick(self) -> None:
-        """Look after the pipeline; to be called every :data:`TICK_SECONDS` or so."""
-        worker = self.worker
-        if end := self._end or (worker and worker.lost):
-            self._lose(end)
-        elif worker is None:
+        """Reopen the pipeline if the engine failed too often, or resume with the new pipeline."""
+        state = self.health.status.state
+        if state is EngineState.LOST:
+            self._announce_loss('the GPU')
+        elif self.worker is None:
             return
         elif self._reopening is None:
-            if worker.broken and worker.end():
-                self._reopen(worker)
+            if state is EngineState.REOPENING and self.worker.end():
+                self._reopen()
         elif pipeline := self._reopening.pipeline:
             self._resume(pipeline)
-        failed = self.backoff.failures > 0
-        if self._failed_before and not failed:
+        is_failing = self.health.failures > 0
+        if self._was_failing and not is_failing:
             self._logger.info('the engine answers again')
-        self._failed_before = failed
+        self._was_failing = is_failing
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """End the worker; False where it is still at a frame after so many seconds.
+        """End the worker. Returns False if it did not finish its frames in time.
 
-        It is kept then, and so is the pipeline, which nobody may close.
+        In that case the worker and the pipeline are kept. The pipeline must not be closed then.
 
-        :param hurry: see :meth:`Worker.stop`.
+        :param timeout: seconds.
+        :param hurry: see :meth:`.Worker.stop`.
         """
         if self.worker and not self.worker.stop(timeout, hurry):
             return False
         self.worker = None
         return True
 
-    def hung(self, seconds: float) -> None:
-        """Give the process up, as :meth:`stop` was to no avail for so many seconds."""
-        self._lose(f'it has not finished its frames for {seconds:g} s', 'the engine')
+    def give_up(self, seconds: float) -> None:
+        """Let the process end, because :meth:`stop` timed out after so many seconds."""
+        self.health.note_lost(f'it has not finished its frames for {seconds:g} s')
+        self._announce_loss('the engine')
 
     def close(self) -> None:
-        """Close the pipeline; one that is being opened anew is closed as soon as it is there."""
+        """Close the pipeline. A pipeline that is being opened is closed once it is open."""
         if self._reopening:
             self._reopening.give_up()
         if self.pipeline:
             self.pipeline.close()
         self.pipeline = self._reopening = None
-        self.backoff.worked()
-        self._failed_before = False
+        self.health.start_afresh()
+        self.health.reset_failures()
+        self._was_failing = False
 
-    def _reopen(self, worker: Worker) -> None:
-        """Close the pipeline, which nobody uses any more, and open another one."""
+    def _reopen(self) -> None:
+        """Close the pipeline and open a new one. No thread uses the pipeline at this point."""
         assert self.pipeline is not None
-        old, self._error = self.pipeline, worker.broken
-        self._logger.warning(f'the engine failed {self.backoff.failures} times in a row and is '
-                             f'opened anew; the newest error: {self._error}')
-        # now, so that nothing refers to the pipeline's memory when it is closed; what comes
-        # meanwhile is taken into other memory
-        self._renew()
-        self._reopening = Reopening(
-            old, lambda: self._open_again(old), self.backoff, self._reopening_failed)
+        old = self.pipeline
+        self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
+                             f'reopened; the newest error: {self.health.status.reason}')
+        # Nothing may refer to the pipeline's memory when the pipeline is closed. Images that come
+        # in the meantime are taken into ordinary memory.
+        self._reallocate()
+        self._reopening = Reopening(old, lambda: self._reopen_like(old), self.health)
 
     def _resume(self, pipeline: Pipeline) -> None:
-        self._logger.info('the engine was opened anew')
+        self._logger.info('the engine was reopened')
         self.pipeline, self._reopening = pipeline, None
-        self._renew()
+        self._reallocate()
+        self.health.note_reopened()
         self.worker = self._make_worker(pipeline)
-        self.worker.engine_error = self._error  # until it has answered
 
-    def _renew(self) -> None:
+    def _reallocate(self) -> None:
         for camera in self._cameras:
-            camera.renew()
+            camera.reallocate()
 
-    def _reopening_failed(self, error: Exception) -> None:
-        """Told in the thread that opens."""
-        self._error = f'{type(error).__name__}: {error}'
-        if isinstance(error, EngineError):
-            self._error = str(error)
-            if error.sticky:
-                self._end = self._error
-
-    def _lose(self, error: str, what: str = 'the GPU') -> None:
+    def _announce_loss(self, what: str) -> None:
+        """Log the loss once. No frames are taken any more."""
         if self.worker:
             self.worker.end()
-        if self.lost:
+        if self.must_end_process:
             return
-        self.lost = error
+        self.must_end_process = True
         self._logger.fatal(
-            f'{what} is lost to this process: {error}. Only a new process can use it again '
-            '(this one ends with exit code 75, and seg.launch.py starts another)')
+            f'{what} is lost to this process: {self.health.status.reason}. Only a new process '
+            'can use it again (this one ends with exit code 75, and seg.launch.py starts '
+            'another)')

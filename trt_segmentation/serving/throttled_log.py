@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Warnings that come with every frame, logged now and then."""
+"""A log for errors that may come with every frame: it limits how often each is logged."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from traceback import format_exception
 from typing import Any
 
-from .worker import INTERNAL_ERROR
+from .drop_reasons import INTERNAL_ERROR
 
 
 class ThrottledLog:
-    """Logs an error, at most one of its kind and camera in a while; any thread.
+    """Logs each kind of error of each camera at most once in a period; any thread.
 
-    :param logger: the node's.
-    :param period: asked every time: the least seconds between two.
+    :param logger: the node's logger.
+    :param period: returns the least seconds between two lines; called for every error.
     """
 
     def __init__(self, logger: Any, period: Callable[[], float]) -> None:
@@ -25,16 +25,16 @@ class ThrottledLog:
         self._last: dict[tuple[str, str], float] = {}
 
     def __call__(self, camera: str, kind: str, error: Exception) -> None:
-        """Log it, or not.
+        """Log an error, unless one of its kind was logged less than a period ago.
 
-        :param camera: '' where it has no name.
+        :param camera: the camera's name; empty if it has none.
         """
         now = time.monotonic()
         if now - self._last.get((camera, kind), -1e9) < self._period():
             return
         self._last[camera, kind] = now
         where = f'camera {camera}: ' if camera else ''
-        if kind == INTERNAL_ERROR:  # nobody foresaw it, so where it came from is the news
+        if kind == INTERNAL_ERROR:  # a bug: the traceback shows where it is
             self._logger.error(f'{where}{kind}: {"".join(format_exception(error))}')
         else:
             self._logger.warning(f'{where}{kind}: {error}')

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The threads between newest frames and publishers, and where a frame's error is caught."""
+"""The threads that take the newest frames through the pipeline and publish the segmentations.
+
+The errors of a frame are caught here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -11,47 +14,34 @@ from queue import SimpleQueue
 import threading
 import time
 
-from std_msgs.msg import Header
-
 from ..errors import EngineError, FrameError, TransportError
 from ..frame import Frame, Segmentation, Wanted
 from ..pipeline import Pipeline
-from ..ros.camera import Camera
-from ..ros.process.clock import ForwardClock
-from ..ros.transport.messages import stamp_ns, Taken
-from . import stopping
-from .background import ASK_SECONDS
+from .background import POLL_SECONDS
+from .drop_reasons import (
+    BAD_FRAME,
+    DEACTIVATED,
+    ENGINE_DOWN,
+    ENGINE_ERROR,
+    INTERNAL_ERROR,
+    SUPERSEDED,
+)
+from .engine_state import EngineState
 from .frame_log import FrameLog
+from .image_age import measure_age_ms
 from .newest import NewestFrames
-from .recovery import BackOff
-
-BAD_FRAME = 'bad frame'
-ENGINE_ERROR = 'engine error'
-INTERNAL_ERROR = 'internal error'
-SUPERSEDED = 'superseded'
-ENGINE_DOWN = 'engine down'
-DEACTIVATED = 'deactivated'
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How many frames go into one batch.
-
-    :param most: frames in a batch.
-    :param patience: seconds that the first waits for others.
-    """
-
-    most: int
-    patience: float
+from .protocols import IncomingImage, LiveSettings, ServedCamera, ServingClock
+from .recovery import EngineHealth
+from .stopping import leave_running
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One frame on its way through; times are time.monotonic()."""
+    """One frame at work; ``fetched`` and ``opened`` are time.monotonic()."""
 
-    camera: Camera
-    taken: Taken
-    header: Header
+    camera: ServedCamera
+    image: IncomingImage
+    header: object
     frame: Frame
     wanted: Wanted
     fetched: float
@@ -59,41 +49,32 @@ class _Job:
 
 
 class Worker:
-    """Runs the pipeline on the newest frames and publishes; counts every frame taken once.
+    """Runs the pipeline on the newest frames and publishes; counts every frame exactly once.
 
-    One thread forms batches and submits them, as many at once as the pipeline can use; another
-    collects and publishes. So the engine works on the next batch while one is published.
+    One thread forms batches and submits them. Another thread collects and publishes. Therefore
+    the engine can compute one batch during the publishing of another batch.
 
-    :param cameras: whose frames will be offered.
-    :param batching: asked before every batch.
-    :param wanted: asked before every frame what to compute.
+    :param cameras: number of cameras; a batch holds at most one frame of each.
+    :param settings: asked before every batch and every frame.
     :param warn: takes a camera's name, the kind of a problem and its exception.
-    :param backoff: told of every batch the engine failed on or answered.
+    :param health: told of every batch that the engine failed on or computed.
     """
 
-    def __init__(self, pipeline: Pipeline, cameras: int, batching: Callable[[], Batching],
-                 wanted: Callable[[Camera], Wanted], clock: ForwardClock,
-                 warn: Callable[[str, str, Exception], None], log: FrameLog,
-                 backoff: BackOff) -> None:
-        self.engine_error = ''
-        """The newest batch's engine or internal error, '' after an answer; any thread reads."""
-        self.lost = ''
-        """The error that was the end of the GPU for this process; '' where none was."""
-        self.broken = ''
-        """The error from which on no frame is taken, and the pipeline has to be opened anew."""
-        self._submitting = self._collecting = 0.0
+    def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
+                 clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
+                 health: EngineHealth) -> None:
+        self._submitting = self._collecting = 0.0  # time.monotonic() of the call; 0 if idle
         self._pipeline = pipeline
         self._cameras = cameras
-        self._batching = batching
-        self._wanted = wanted
+        self._settings = settings
         self._clock = clock
         self._warn = warn
         self._log = log
-        self._backoff = backoff
-        self._newest: NewestFrames[Camera, Taken] = NewestFrames()
+        self._health = health
+        self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
-        self._at_work: dict[Taken, Camera] = {}  # fetched, and not yet answered or dropped
+        self._at_work: dict[IncomingImage, ServedCamera] = {}  # fetched; not published or dropped
         self._threads = [
             threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
                              daemon=True)
@@ -102,58 +83,66 @@ class Worker:
             thread.start()
 
     @property
-    def began(self) -> float:
-        """time.monotonic() when the engine was given what it is at; 0 where that is nothing."""
+    def busy_since(self) -> float:
+        """time.monotonic() when the running call of the pipeline began; 0 if no call runs."""
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
-    def offer(self, camera: Camera, taken: Taken) -> None:
-        """Take a frame in and drop the one that waits; in the executor's thread."""
-        camera.came(self._clock.seconds())
-        if (older := self._newest.put(camera, taken)) is not None:
-            self._drop(camera, older, ENGINE_DOWN if self._newest.held else SUPERSEDED)
+    def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
+        """Take an image; drop the camera's waiting image, if any. In the executor's thread."""
+        camera.count_frame_in(self._clock.seconds(), image.arrived)
+        if (older := self._newest.put(camera, image)) is not None:
+            self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
 
-    def not_taken(self, camera: Camera, reason: str, text: str) -> None:
-        """Count a frame that was delivered and could not be taken; in the executor's thread."""
-        camera.came(self._clock.seconds())
-        camera.dropped(reason)
-        self._log.dropped(camera.name, None, reason)
+    def not_taken(self, camera: ServedCamera, reason: str, text: str) -> None:
+        """Count an image that could not be taken; in the executor's thread."""
+        camera.count_frame_in(self._clock.seconds(), time.monotonic())
+        camera.frame_error = text
+        camera.count_frame_dropped(reason)
+        self._log.log_drop(camera.name, None, reason)
         self._warn(camera.name, reason, TransportError(text))
 
     def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Take no frame any more; whether those at work are finished. Waits for nothing."""
-        for camera, taken in self._newest.close():
-            self._drop(camera, taken, reason)
-        return self._finished()
+        """Take no frame any more. Returns False if some frames are still at work; does not wait.
+
+        :param reason: why the waiting frames are dropped.
+        """
+        for camera, image in self._newest.close():
+            self._drop(camera, image, reason)
+        return self._drop_left_behind()
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Finish the frames at work and end; False where that took longer than the timeout.
+        """Finish the frames at work and end. Returns False if that was not done in time.
 
-        :param hurry: asked all the while; True ends the wait.
+        :param timeout: seconds.
+        :param hurry: asked again and again; True ends the wait.
         """
         self.end(DEACTIVATED)
         until = time.monotonic() + timeout
         for thread in self._threads:
             while thread.is_alive() and (left := until - time.monotonic()) > 0 and not hurry():
-                thread.join(min(left, ASK_SECONDS))
+                thread.join(min(left, POLL_SECONDS))
         for thread in self._threads:
             if thread.is_alive():
-                thread.name = stopping.UNENDING
-        return self._finished()
+                leave_running(thread)
+        return self._drop_left_behind()
 
-    def _finished(self) -> bool:
-        """Whether both threads have ended. Frames that one left behind by failing are counted."""
+    def _drop_left_behind(self) -> bool:
+        """Drop the frames that ended threads left behind. Returns False if a thread still runs."""
         if any(thread.is_alive() for thread in self._threads):
             return False
-        for taken, camera in list(self._at_work.items()):
-            self._drop(camera, taken, INTERNAL_ERROR)
+        for image, camera in list(self._at_work.items()):
+            self._drop(camera, image, INTERNAL_ERROR)
         return True
 
     def _run(self, work: Callable[[], None]) -> None:
-        """Do the work of a thread; what nobody thought of ends both, so that others take over."""
+        """Do the work of a thread.
+
+        An unexpected exception stops both threads; the supervisor then reopens the engine.
+        """
         try:
             work()
         except Exception as error:
-            self.engine_error = self.broken = f'{type(error).__name__}: {error}'
+            self._health.require_reopening(error)
             self._warn('', INTERNAL_ERROR, error)
             self.end()
             self._submitted.put([])
@@ -161,26 +150,35 @@ class Worker:
 
     def _submit_batches(self) -> None:
         while True:
-            with self._room:  # only wait for it: a frame fetched later is a newer one
-                pass
-            batching = self._batching()
-            batch = self._newest.fetch(min(batching.most, self._cameras), batching.patience)
+            self._wait_for_room()
+            limits = self._settings.batch_limits()
+            batch = self._newest.fetch(min(limits.most, self._cameras), limits.patience)
             if not batch:
                 self._submitted.put([])
                 return
-            self._at_work.update((taken, camera) for camera, taken in batch)
-            jobs = [job for camera, taken in batch if (job := self._open(camera, taken))]
+            self._at_work.update((image, camera) for camera, image in batch)
+            jobs = [job for camera, image in batch if (job := self._open(camera, image))]
             for wanted in dict.fromkeys(job.wanted for job in jobs):
                 self._submit([job for job in jobs if job.wanted == wanted])
 
-    def _open(self, camera: Camera, taken: Taken) -> _Job | None:
-        """Look at a frame; None where it is bad, which is its camera's affair alone."""
+    def _wait_for_room(self) -> None:
+        """Wait until the pipeline can take a batch.
+
+        Frames are fetched only then, so that they are as new as possible. The room stays free,
+        because only this thread takes it.
+        """
+        self._room.acquire()
+        self._room.release()
+
+    def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
+        """Read a frame. Returns None if the frame is bad; the other cameras are not affected."""
         fetched = time.monotonic()
         try:
-            return _Job(camera, taken, taken.header, taken.frame(camera.name),
-                        self._wanted(camera), fetched, time.monotonic())
-        except Exception as error:  # the node lives on whatever a frame did
-            self._failed(camera, taken, error)
+            self._settings.apply_colours()
+            return _Job(camera, image, image.header, image.frame(camera.name),
+                        self._settings.schedule_outputs(camera), fetched, time.monotonic())
+        except Exception as error:  # no frame may end the node
+            self._fail(camera, image, error)
             return None
 
     def _submit(self, jobs: list[_Job]) -> None:
@@ -192,10 +190,10 @@ class Worker:
             self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
-                for job in jobs:  # whose frame it was, and the others get their answer
+                for job in jobs:  # find the bad frame; the other frames are still segmented
                     self._submit([job])
             else:
-                self._batch_failed(jobs, error)
+                self._fail_batch(jobs, error)
         else:
             self._submitting = 0.0
             self._submitted.put(jobs)
@@ -204,81 +202,74 @@ class Worker:
         while jobs := self._submitted.get():
             self._collecting = time.monotonic()
             try:
-                answers = self._pipeline.collect()
+                segmentations = self._pipeline.collect()
             except Exception as error:
-                self._batch_failed(jobs, error)
+                self._fail_batch(jobs, error)
                 continue
             else:
                 for job in jobs:
-                    job.taken.release()  # so that its memory takes another while it is published
+                    job.image.release()  # its memory can take another image during publishing
             finally:
                 self._collecting = 0.0
                 self._room.release()
-            if not self.broken:
-                self._backoff.worked()
+            self._health.reset_failures()
             collected = time.monotonic()
-            for job, answer in zip(jobs, answers, strict=True):
-                self._finish(job, answer, collected)
+            for job, segmentation in zip(jobs, segmentations, strict=True):
+                self._finish(job, segmentation, collected)
 
-    def _finish(self, job: _Job, answer: Segmentation, collected: float) -> None:
-        """Publish and count an answer."""
-        stamp = stamp_ns(job.header)
-        age = self._clock.age_ms(stamp)
-        job.camera.foreign_stamps = age is None
+    def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
+        """Publish and count a segmentation; ``collected`` is time.monotonic()."""
+        age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
+        job.camera.stamps_are_foreign = age is None
         try:
-            job.camera.publish(answer, job.header)
+            job.camera.publish(segmentation, job.header)
         except Exception as error:
-            self._failed(job.camera, job.taken, error, stamp)
+            self._fail(job.camera, job.image, error, job.frame.stamp_ns)
             return
         finally:
-            answer.release()
+            segmentation.release()
         now = time.monotonic()
-        seconds = {'wait': job.fetched - job.taken.arrived, 'decode': job.opened - job.fetched,
-                   'publish': now - collected, 'total': now - job.taken.arrived}
-        timings = {**answer.timings, **{stage: s * 1e3 for stage, s in seconds.items()},
+        seconds = {'wait': job.fetched - job.image.arrived, 'decode': job.opened - job.fetched,
+                   'publish': now - collected, 'total': now - job.image.arrived}
+        timings = {**segmentation.timings, **{stage: s * 1e3 for stage, s in seconds.items()},
                    **({} if age is None else {'age': age})}
-        if not self.broken:
-            self.engine_error = ''
-        job.camera.answered(self._clock.seconds(), timings)
-        self._at_work.pop(job.taken)
-        self._log.answered(job.camera.name, stamp, timings)
+        self._health.clear_error()
+        job.camera.count_frame_out(self._clock.seconds(), timings)
+        self._at_work.pop(job.image)
+        self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
-    def _batch_failed(self, jobs: list[_Job], error: Exception) -> None:
-        """Count and report a batch without answers, and wait before the next one or end."""
+    def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
+        """Drop a batch that failed, and wait before the next batch or take no more."""
         if not isinstance(error, FrameError):
-            self._backoff.failed()
-            self._newest.hold(self._backoff.seconds)
-            if isinstance(error, EngineError) and error.sticky:
-                self.lost = self.lost or str(error)
-            if self._backoff.hopeless:
-                self.broken = self.broken or str(error)
-            if self.lost or self.broken:
+            self._health.count_failure(error)
+            self._newest.pause(self._health.wait_seconds)
+            if self._health.status.state in (EngineState.REOPENING, EngineState.LOST):
                 self.end()
         for job in jobs:
-            self._failed(job.camera, job.taken, error)
+            self._fail(job.camera, job.image, error)
 
-    def _failed(self, camera: Camera, taken: Taken, error: Exception,
-                stamp: int | None = None) -> None:
-        """Count and report the one error of a frame."""
+    def _fail(self, camera: ServedCamera, image: IncomingImage, error: Exception,
+              stamp_ns: int | None = None) -> None:
+        """Drop a frame because of an error, and report the error."""
         if isinstance(error, FrameError):
             camera.frame_error, reason = str(error), BAD_FRAME
-        elif isinstance(error, EngineError):
-            self.engine_error, reason = str(error), ENGINE_ERROR
         else:
-            self.engine_error, reason = f'{type(error).__name__}: {error}', INTERNAL_ERROR
-        self._drop(camera, taken, reason, stamp)
-        if not self.lost:  # that is said once, by whoever ends the process
+            self._health.note_error(error)
+            reason = ENGINE_ERROR if isinstance(error, EngineError) else INTERNAL_ERROR
+        self._drop(camera, image, reason, stamp_ns)
+        if self._health.status.state is not EngineState.LOST:  # the supervisor reports a loss
             self._warn(camera.name, reason, error)
 
-    def _drop(self, camera: Camera, taken: Taken, reason: str, stamp: int | None = None) -> None:
-        """Count a frame without an answer and give its memory back.
+    def _drop(self, camera: ServedCamera, image: IncomingImage, reason: str,
+              stamp_ns: int | None = None) -> None:
+        """Count a frame without a segmentation and release its memory.
 
-        :param stamp: where the frame was released already.
+        :param stamp_ns: the image's stamp, needed if the image is released already.
         """
-        if self._log.on and stamp is None:
-            with suppress(FrameError):  # no header to read it from
-                stamp = stamp_ns(taken.header)
-        taken.release()
-        self._at_work.pop(taken, None)
-        camera.dropped(reason)
-        self._log.dropped(camera.name, stamp, reason)
+        if self._log.is_open and stamp_ns is None:
+            with suppress(FrameError):  # the header may be unreadable
+                stamp_ns = image.stamp_ns
+        image.release()
+        self._at_work.pop(image, None)
+        camera.count_frame_dropped(reason)
+        self._log.log_drop(camera.name, stamp_ns, reason)

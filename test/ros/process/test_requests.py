@@ -22,8 +22,8 @@ from rcl_interfaces.srv import (
     ListParameters,
 )
 
+from trt_segmentation.ros.process.mishap_counter import LONGEST, MishapCounter
 from trt_segmentation.ros.process.requests import guard_services
-from trt_segmentation.ros.process.tally import LONGEST, Tally
 
 
 @pytest.fixture
@@ -139,11 +139,12 @@ def pairs(report: DiagnosticArray) -> dict[str, str]:
     return {pair.key: pair.value for pair in report.status[0].values}
 
 
-def test_a_tally_logs_now_and_then_and_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mishap_counter_logs_now_and_then_and_counts_each_time(
+        monkeypatch: pytest.MonkeyPatch) -> None:
     seconds, lines = 0.0, list[str]()
     now = SimpleNamespace(monotonic=lambda: seconds)
-    monkeypatch.setattr('trt_segmentation.ros.process.tally.time', now)
-    tally = Tally(lines.append)
+    monkeypatch.setattr('trt_segmentation.ros.process.mishap_counter.time', now)
+    counter = MishapCounter(lines.append)
     for seconds in (0.0, 1.0, 4.9, 5.0, 9.0):
-        tally.add(f'at {seconds}')
-    assert lines == ['at 0.0', 'at 5.0'] and (tally.count, tally.newest) == (5, 'at 9.0')
+        counter.add(f'at {seconds}')
+    assert lines == ['at 0.0', 'at 5.0'] and (counter.count, counter.newest) == (5, 'at 9.0')

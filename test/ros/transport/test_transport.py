@@ -34,19 +34,16 @@ from std_msgs.msg import Header
 
 from trt_segmentation.errors import FrameError, TransportError
 from trt_segmentation.frame import Frame
-from trt_segmentation.memory import Memory, PageMemory
+from trt_segmentation.memory import Allocate, Memory, PageMemory
 from trt_segmentation.ros.transport import choose as transport_module
 from trt_segmentation.ros.transport import librcl as librcl_module
 from trt_segmentation.ros.transport.cdr import HEAD_ROOM
 from trt_segmentation.ros.transport.choose import choose_transport, Transport
 from trt_segmentation.ros.transport.direct_publisher import DirectPublisher
-from trt_segmentation.ros.transport.direct_subscription import (
-    DirectSubscription,
-    NO_BUFFER,
-    TAKE_ERROR,
-)
+from trt_segmentation.ros.transport.direct_subscription import DirectSubscription
 from trt_segmentation.ros.transport.librcl import Librcl
 from trt_segmentation.ros.transport.qos import SubscriptionEvents
+from trt_segmentation.serving.drop_reasons import NO_BUFFER, TAKE_ERROR
 
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 TYPED = choose_transport('typed')
@@ -100,12 +97,15 @@ def direct() -> Transport:
 class Got:
     """Copies of the images that a subscription delivered, and the messages that it dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, offer: Callable[[Any], None] | None = None,
+                 allocate: Allocate = PageMemory, buffers: int = 4) -> None:
+        self.offer = offer or self.copy
+        self.allocate, self.buffers = allocate, buffers
         self.images: list[tuple[Header, Frame, bytes]] = []
         self.broken: list[str] = []
         self.dropped: list[tuple[str, str]] = []
 
-    def take(self, taken: Any) -> None:
+    def copy(self, taken: Any) -> None:
         try:
             frame = taken.frame('front')
             self.images.append((taken.header, frame, frame.data.tobytes()))
@@ -115,7 +115,7 @@ class Got:
             if hasattr(taken, 'release'):
                 taken.release()
 
-    def drop(self, reason: str, text: str) -> None:
+    def not_taken(self, reason: str, text: str) -> None:
         self.dropped.append((reason, text))
 
 
@@ -138,7 +138,7 @@ def in_slot(pixels: np.ndarray, offset: int = HEAD_ROOM) -> tuple[np.ndarray, Pa
 
 
 def subscribed(ros: Ros, transport: Transport, got: Got, **options: Any) -> Any:
-    return transport.subscribe(ros.node, ros.topic, QOS, got.take, got.drop, **options)
+    return transport.subscribe(ros.node, ros.topic, QOS, got, **options)
 
 
 def matched(ros: Ros, publisher: Any, count: int = 1) -> None:
@@ -211,8 +211,8 @@ def test_memory_that_cannot_grow_costs_one_message(ros: Ros, direct: Transport) 
             raise MemoryError(f'{nbytes} bytes of pinned memory are not to be had')
         return PageMemory(nbytes)
 
-    got = Got()
-    subscription = subscribed(ros, direct, got, allocate=allocate, buffers=1)
+    got = Got(allocate=allocate, buffers=1)
+    subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = direct.publisher(publisher)
     matched(ros, publisher)
@@ -238,8 +238,8 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
             raise KeyboardInterrupt
         return PageMemory(nbytes)
 
-    got = Got()
-    subscription = subscribed(ros, direct, got, allocate=allocate, buffers=1)
+    got = Got(allocate=allocate, buffers=1)
+    subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = direct.publisher(publisher)
     matched(ros, publisher)
@@ -247,7 +247,7 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
     def take() -> bool:
         found = subscription.take_data()
         if found:
-            found()
+            got.offer(found)
         return bool(found)
 
     sender.publish(header(1), 'bgr8', picture(4, 4))
@@ -265,8 +265,8 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
 def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
     """New images come into other buffers. If all are held, they are dropped and counted."""
     held: list[Any] = []
-    got = Got()
-    subscription = direct.subscribe(ros.node, ros.topic, QOS, held.append, got.drop, buffers=3)
+    got = Got(held.append, buffers=3)
+    subscription = subscribed(ros, direct, got)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = direct.publisher(publisher)
     matched(ros, publisher)
@@ -335,8 +335,7 @@ def test_memory_stays_where_it_is(ros: Ros, direct: Transport) -> None:
         count += taken.frame().height == 600
         taken.release()
 
-    subscription = direct.subscribe(
-        ros.node, ros.topic, QOS, take, lambda *_: None, allocate=allocate, buffers=2)
+    subscription = subscribed(ros, direct, Got(take, allocate=allocate, buffers=2))
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = DirectPublisher(publisher, direct.librcl, allocate)
     matched(ros, publisher)
@@ -363,8 +362,8 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
         return memory
 
     def cycle() -> DirectSubscription:
-        got = Got()
-        subscription = subscribed(ros, direct, got, allocate=allocate)
+        got = Got(allocate=allocate)
+        subscription = subscribed(ros, direct, got)
         matched(ros, publisher)
         sender.publish(header(1), 'bgr8', picture(20, 20))
         ros.until(lambda: len(got.images) == 1)
@@ -406,7 +405,7 @@ def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
         stamps.append(taken.header.stamp.sec)
         taken.release()
 
-    subscription = direct.subscribe(ros.node, ros.topic, newest, take, lambda *_: None,
+    subscription = direct.subscribe(ros.node, ros.topic, newest, Got(take),
                                     skipped=skipped.append)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     sender = direct.publisher(publisher)
@@ -439,15 +438,16 @@ def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport
 
 def test_a_message_that_could_not_be_taken_is_not_skipped_too(
         ros: Ros, direct: Transport) -> None:
-    """The message is reported to ``dropped``, so it must not be counted anywhere else."""
-    got, skipped = Got(), []
+    """It is told to ``dropped``, and so in no other count."""
+    skipped: list[int] = []
 
     def allocate(nbytes: int) -> Memory:
         if nbytes > 1000:
             raise MemoryError('no more')
         return PageMemory(nbytes)
 
-    subscription = subscribed(ros, direct, got, allocate=allocate, skipped=skipped.append)
+    got = Got(allocate=allocate)
+    subscription = subscribed(ros, direct, got, skipped=skipped.append)
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     matched(ros, publisher)
     for number, height in enumerate((4, 100, 100, 4), 1):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A node that lives on whatever its services and the clock's topic bring."""
+"""A base class for nodes that survive whatever arrives at their services and on /clock."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 from rclpy.time_source import CLOCK_TOPIC
 
-from .clock import unusable
+from .clock import check_time
+from .mishap_counter import MishapCounter
 from .requests import guard_services
-from .tally import Tally
 
 
 class Guarded:
-    """First base of a node's class, before rclpy's own."""
+    """The first base of a node's class; rclpy's own node class comes second."""
 
     get_logger: Callable[[], Any]
-    """The Node's."""
+    """See Node."""
 
     def __init__(self, *names: Any, **options: Any) -> None:
-        self.errors = Tally(lambda text: self.get_logger().error(text))
-        """Exceptions caught in the executor's thread, which nobody foresaw."""
-        self.bad_clocks = Tally(lambda text: self.get_logger().warning(text))
+        self.errors = MishapCounter(lambda text: self.get_logger().error(text))
+        """Unexpected exceptions that were caught in the executor's thread."""
+        self.bad_clocks = MishapCounter(lambda text: self.get_logger().warning(text))
         """Messages of /clock that were ignored."""
         super().__init__(*names, **options)
         guard_services(self, self.errors)
 
     def create_subscription(self, kind: Any, topic: str, callback: Callable[[Any], Any],
                             *arguments: Any, **options: Any) -> Any:
-        """See Node; rclpy subscribes to /clock through it, at start-up or at any later time."""
+        """See Node. rclpy itself uses this to subscribe to /clock, at any time."""
         if topic == CLOCK_TOPIC:
-            callback = self._usable_times(callback)
-        return super().create_subscription(  # type: ignore[misc]  # a Node is beside it
+            callback = self._only_valid_times(callback)
+        return super().create_subscription(  # type: ignore[misc]  # the second base is a Node
             kind, topic, callback, *arguments, **options)
 
-    def _usable_times(self, hear: Callable[[Any], Any]) -> Callable[[Any], None]:
-        def checked(message: Any) -> None:
-            if reason := unusable(message.clock):
+    def _only_valid_times(self, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def check(message: Any) -> None:
+            if reason := check_time(message.clock):
                 self.bad_clocks.add(f'a message of /clock was ignored: {reason}')
             else:
-                hear(message)
-        return checked
+                callback(message)
+        return check

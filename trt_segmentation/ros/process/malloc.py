@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What glibc's malloc does with large blocks that were freed; nothing where it is not glibc."""
+"""Controls what glibc's malloc does with freed memory; has no effect with other C libraries."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 32 << 20
-"""Bytes that malloc may keep instead of giving them back; it takes no larger threshold."""
+"""Largest block in bytes that malloc keeps; glibc accepts no larger threshold."""
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep freed blocks for the next time; False where it cannot be told.
+    """Let this process keep freed blocks for later use. Returns False if that is not possible.
 
-    Most of what a typed image costs is the kernel clearing fresh pages for it, every time, and
-    the arrays of the host pipeline are no different.
+    Most of the cost of a typed image is that the kernel clears fresh pages for every image. The
+    same is true for the arrays of the host pipeline.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
@@ -24,12 +24,13 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Return to the system what a network has freed; without it some of it stays for long."""
+    """Give the system the memory that a network freed; otherwise malloc keeps some of it."""
     if trim := _libc('malloc_trim'):
         trim(0)
 
 
 def _libc(name: str) -> Any:
+    """Return a function of the C library; None if there is no such function."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):

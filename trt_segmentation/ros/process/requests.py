@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of strangers: every one is answered, and none ends the process."""
+"""Service requests of other processes: each is answered, and none can end this process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from .tally import clipped, Tally
+from .mishap_counter import clip, MishapCounter
 
 QUEUED = 10
-"""Requests a service of ROS 2 keeps while nobody takes them."""
+"""Requests that a ROS 2 service keeps until they are taken."""
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
@@ -25,32 +25,33 @@ PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
 TYPES = {kind.value for kind in Parameter.Type}
 
 Handler = Callable[[Any, Any], Any]
-"""A service's callback: takes request and response, returns the response."""
+"""The callback of a service: it takes request and response and returns the response."""
 
 
-def guard_services(node: Node, errors: Tally) -> None:
-    """Make every service the node has answer every request.
+def guard_services(node: Node, errors: MishapCounter) -> None:
+    """Make every service of the node answer every request.
 
-    rclpy lets an exception of a service's callback out of the executor, and the client gets no
-    answer. Here the client gets an answer that says no, and the exception is counted.
+    In rclpy, an exception of a service's callback leaves the executor, and the client gets no
+    answer. With this guard the client gets an answer that says no, and the exception is counted.
 
-    :param errors: where exceptions are counted that no check here expects.
+    :param errors: counts the unexpected exceptions.
     """
     for service in node.services:
         handle = service.callback
         if service.srv_type is ChangeState:
-            handle = _valid_transitions(node, handle)
+            handle = _check_transition(node, handle)
         elif service.srv_type is SetParameters:
-            handle = _each_parameter(handle, errors)
+            handle = _set_each_parameter(handle, errors)
         elif service.srv_type is SetParametersAtomically:
-            handle = _all_parameters(handle, errors)
-        service.callback = _always_answered(handle, errors, service.srv_name)
+            handle = _set_all_parameters(handle, errors)
+        service.callback = _answer_always(handle, errors, service.srv_name)
 
 
-def answer_requests(node: Node, errors: Tally) -> None:
-    """Answer the requests that wait; for work that keeps the executor's thread for minutes.
+def answer_requests(node: Node, errors: MishapCounter) -> None:
+    """Answer the requests that wait.
 
-    To be called in that thread, every now and then.
+    Work that keeps the executor's thread for minutes must call this again and again in that
+    thread.
     """
     for service in node.services:
         try:
@@ -63,33 +64,34 @@ def answer_requests(node: Node, errors: Tally) -> None:
                 service.send_response(
                     service.callback(request, service.srv_type.Response()), header)
         except Exception as error:
-            errors.caught(f'service {service.srv_name}', error)
+            errors.add_exception(f'service {service.srv_name}', error)
 
 
-def _always_answered(handle: Handler, errors: Tally, name: str) -> Handler:
+def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler:
+    """Answer even if the callback raises."""
     def answer(request: Any, response: Any) -> Any:
         try:
             return handle(request, response)
         except Exception as error:
-            errors.caught(f'service {name}', error)
-            return type(response)()  # the first one may be half filled
+            errors.add_exception(f'service {name}', error)
+            return type(response)()  # the given response may be half filled
     return answer
 
 
-def _valid_transitions(node: Any, handle: Handler) -> Handler:
-    """Refuse transitions the present state does not have, by which rclpy raises (issue #1209).
+def _check_transition(node: Any, handle: Handler) -> Handler:
+    """Refuse transitions that the present state does not have.
 
-    As in rclcpp, a label counts more than the id beside it: ``ros2 service call`` sends id 0
-    where only a label was given.
+    rclpy raises on them (issue #1209). As in rclcpp, a label counts more than the id beside it:
+    ``ros2 service call`` sends id 0 if only a label was given.
     """
     def answer(request: Any, response: Any) -> Any:
         machine, wanted = node._state_machine, request.transition
         state, label = machine.current_state
-        # while a transition runs, the state machine would take its outcome from a stranger, too
+        # a transition that starts during another one would decide how the other one ends
         known = machine.available_transitions if state in PRIMARY else []
         if any(wanted.label == own[1] if wanted.label else wanted.id == own[0] for own in known):
             return handle(request, response)
-        asked = repr(clipped(wanted.label)) if wanted.label else f'id {wanted.id}'
+        asked = repr(clip(wanted.label)) if wanted.label else f'id {wanted.id}'
         valid = ', '.join(f'{own[1]} (id {own[0]})' for own in known) or 'none'
         node.get_logger().warning(
             f'change_state: there is no transition {asked} in state {label}; valid: {valid}',
@@ -99,40 +101,41 @@ def _valid_transitions(node: Any, handle: Handler) -> Handler:
     return answer
 
 
-def _each_parameter(handle: Handler, errors: Tally) -> Handler:
-    """Set parameters one by one, so that a broken one does not keep the others from it."""
+def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
+    """Set parameters one by one, so that a broken parameter does not stop the others."""
     def answer(request: Any, response: Any) -> Any:
         for parameter in request.parameters:
-            def one(parameter: Any = parameter) -> SetParametersResult:
+            def set_one(parameter: Any = parameter) -> SetParametersResult:
                 (result,) = handle(SetParameters.Request(parameters=[parameter]),
                                    SetParameters.Response()).results
                 return result
-            response.results.append(_result([parameter], one, errors))
+            response.results.append(_try_to_set([parameter], set_one, errors))
         return response
     return answer
 
 
-def _all_parameters(handle: Handler, errors: Tally) -> Handler:
+def _set_all_parameters(handle: Handler, errors: MishapCounter) -> Handler:
+    """Set either all parameters or none."""
     def answer(request: Any, response: Any) -> Any:
-        response.result = _result(
+        response.result = _try_to_set(
             request.parameters, lambda: handle(request, response).result, errors)
         return response
     return answer
 
 
-def _result(parameters: list[Any], set_them: Callable[[], SetParametersResult],
-            errors: Tally) -> SetParametersResult:
-    """Set parameters; a refusal with the reason where they cannot be."""
+def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResult],
+                errors: MishapCounter) -> SetParametersResult:
+    """Set parameters, or return a refusal with the reason."""
     for parameter in parameters:
         if parameter.value.type not in TYPES:
             return SetParametersResult(successful=False, reason=(
-                f'{clipped(parameter.name)}: value.type is {parameter.value.type}; expected '
+                f'{clip(parameter.name)}: value.type is {parameter.value.type}; expected '
                 f'{min(TYPES)} to {max(TYPES)}, see rcl_interfaces/msg/ParameterType'))
     try:
         result = set_them()
     except Exception as error:
-        errors.caught('setting a parameter', error)
+        errors.add_exception('setting a parameter', error)
         return SetParametersResult(
-            successful=False, reason=clipped(f'{type(error).__name__}: {error}'))
-    result.reason = clipped(result.reason)
+            successful=False, reason=clip(f'{type(error).__name__}: {error}'))
+    result.reason = clip(result.reason)
     return result

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What ``seg_node --help`` and ``street_camera --help`` print; needs no ROS."""
+"""The text of ``seg_node --help`` and ``street_camera --help``; needs no ROS."""
 
 from __future__ import annotations
 
@@ -19,27 +19,30 @@ EXAMPLES = {
 
 
 class Described(Protocol):
-    """A parameter, as trt_segmentation.ros.parameters has it."""
+    """A parameter, such as a Setting of trt_segmentation.ros.parameters."""
 
     @property
     def name(self) -> str:
-        """As ``-p`` takes it."""
+        """Name for ``-p``."""
 
     @property
     def description(self) -> str:
-        """What it does, in one or two sentences."""
+        """One or two sentences about the parameter."""
 
     @property
     def yaml(self) -> str:
-        """The default as YAML writes it."""
+        """The default in YAML."""
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The only values; empty if any will do."""
+        """The only valid values; empty if any value is valid."""
 
 
 def own_arguments(arguments: Sequence[str]) -> list[str]:
-    """Those that are not ROS's, which stand between ``--ros-args`` and ``--`` or the end."""
+    """Return the arguments that are not for ROS.
+
+    The arguments for ROS stand between ``--ros-args`` and ``--`` or the end.
+    """
     own, ros = [], False
     for argument in arguments:
         if argument == '--ros-args':
@@ -52,12 +55,12 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def help_text(executable: str, settings: Iterable[Described] | None) -> str:
-    """Everything a user needs to start a node by hand.
+    """Return everything that a user needs to start a node by hand.
 
-    :param settings: its parameters; None if they cannot be read, since ROS is missing.
+    :param settings: the node's parameters; None if ROS is missing, so they cannot be read.
     """
     lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
-             *_wrapped(ABOUT[executable]), '', 'ROS arguments:',
+             *_wrap(ABOUT[executable]), '', 'ROS arguments:',
              '  -p NAME:=VALUE        set a parameter',
              '  --params-file FILE    set the parameters of a YAML file',
              '  -r FROM:=TO           rename a topic, or the node: -r __node:=front',
@@ -69,7 +72,7 @@ def help_text(executable: str, settings: Iterable[Described] | None) -> str:
     for setting in settings or ():
         words = f' One of {", ".join(setting.choices)}.' if setting.choices else ''
         lines += [f'  {setting.name}:={setting.yaml}',
-                  *_wrapped(setting.description + words, '      ')]
+                  *_wrap(setting.description + words, '      ')]
     lines += ['', 'exit codes:', '  0    stopped by Ctrl-C or SIGTERM'
               + (', or all frames sent' if executable == 'street_camera' else ''),
               '  2    could not start; the last line of the log says why']
@@ -79,12 +82,12 @@ def help_text(executable: str, settings: Iterable[Described] | None) -> str:
 
 
 def refusal(executable: str, argument: str) -> str:
-    """Say what is wrong with an argument that is neither ROS's nor ours."""
+    """Return one line about an argument that neither ROS nor the executable knows."""
     example = argument if ':=' in argument else 'NAME:=VALUE'
     return (f'{executable}: error: unknown argument {argument!r}. A parameter is set with '
             f'{executable} --ros-args -p {example}. See {executable} --help')
 
 
-def _wrapped(text: str, indent: str = '') -> list[str]:
+def _wrap(text: str, indent: str = '') -> list[str]:
     return fill(text, 90, initial_indent=indent, subsequent_indent=indent,
                 break_on_hyphens=False).splitlines()

@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from ...errors import TransportError
 from ...memory import Allocate, Memory, PageMemory
+from ...serving.protocols import FrameSink
 from .direct_publisher import DirectPublisher
 from .direct_subscription import DirectSubscription
 from .librcl import Librcl
@@ -61,11 +62,10 @@ class TypedSubscription:
     numbered = False  # rclpy reports the number of a message, but not its publisher
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
-                 callback: Callable[[TakenImage], None], image_transport: str = 'raw',
-                 **options: Any) -> None:
+                 sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
         self._node = node
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic, lambda message: callback(
+            TAKEN[image_transport], topic, lambda message: sink.offer(
                 TakenImage(np.frombuffer(message, np.uint8), image_transport)),
             qos, raw=True, **options)
 
@@ -107,24 +107,14 @@ class Transport:
         """Return name and reason for the log."""
         return f'{self.name} ({self.reason})'
 
-    def subscribe(self, node: Node, topic: str, qos: QoSProfile,
-                  callback: Callable[[TakenImage], None],
-                  dropped: Callable[[str, str], None], *,
+    def subscribe(self, node: Node, topic: str, qos: QoSProfile, sink: FrameSink, *,
                   skipped: Callable[[int], None] = lambda count: None,
-                  image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
-                  **options: Any) -> ImageSubscription:
-        """Subscribe to images.
-
-        The parameters are those of :class:`DirectSubscription`. ``allocate`` is used only for
-        raw images. Compressed images come into ordinary memory, because they are decoded into
-        other memory anyway.
-        """
+                  image_transport: str = 'raw', **options: Any) -> ImageSubscription:
+        """Subscribe to images; the parameters are those of :class:`DirectSubscription`."""
         if self.librcl is None:
-            return TypedSubscription(node, topic, qos, callback, image_transport, **options)
-        return DirectSubscription(
-            node, topic, qos, self.librcl, callback, dropped, skipped=skipped,
-            image_transport=image_transport, buffers=buffers,
-            allocate=allocate if image_transport == 'raw' else PageMemory, **options)
+            return TypedSubscription(node, topic, qos, sink, image_transport, **options)
+        return DirectSubscription(node, topic, qos, self.librcl, sink, skipped=skipped,
+                                  image_transport=image_transport, **options)
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
@@ -17,11 +18,18 @@ from rclpy.waitable import NumberOfEntities, Waitable
 
 from ...errors import TransportError
 from ...memory import Allocate, PageMemory
+from ...serving.drop_reasons import NO_BUFFER, TAKE_ERROR
+from ...serving.protocols import FrameSink
 from .librcl import Librcl, MessageBuffer
 from .messages import TAKEN, TakenImage
 
-NO_BUFFER = 'no free buffer'
-TAKE_ERROR = 'take error'
+
+@dataclass(frozen=True)
+class _NotTaken:
+    """A message that was delivered but could not be taken."""
+
+    reason: str
+    text: str
 
 
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
@@ -47,38 +55,34 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     Create, close and run a subscription in the executor's thread.
 
-    :param callback: called with every image that was taken. The receiver owns the image and must
-        call release().
-    :param dropped: called with a reason and a text for every message that is lost here. The
-        reason is :data:`NO_BUFFER` or :data:`TAKE_ERROR`.
+    :param sink: gets every image, owns the image and must release it; is told of every message
+        that could not be taken. ``sink.buffers`` images may be held at once, not counting the
+        image that is being taken. ``sink.allocate`` gives memory for raw images. Compressed
+        images come into ordinary memory, because they are decoded into other memory anyway.
     :param skipped: called with the number of messages that never came, found by gaps in the
         numbers that a publisher gives its messages.
     :param image_transport: raw or compressed.
-    :param buffers: images that may be held at once, in addition to the one that is being taken.
-    :param allocate: allocates the memory of the images.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
     """
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile, librcl: Librcl,
-                 callback: Callable[[TakenImage], None], dropped: Callable[[str, str], None],
-                 *, skipped: Callable[[int], None] = lambda count: None,
-                 image_transport: str = 'raw', buffers: int = 4, allocate: Allocate = PageMemory,
+                 sink: FrameSink, *, skipped: Callable[[int], None] = lambda count: None,
+                 image_transport: str = 'raw',
                  callback_group: CallbackGroup | None = None, **options: Any) -> None:
         super().__init__(callback_group or node.default_callback_group)
         self._node = node
         self._librcl = librcl
         self._image_transport = image_transport
-        self._allocate = allocate
-        self._callback = callback
-        self._dropped = dropped
+        self._sink = sink
+        self._allocate: Allocate = sink.allocate if image_transport == 'raw' else PageMemory
         self._skipped = skipped
         self._newest = (b'', 0)  # publisher and number of the last message taken
         self.numbered = True
         # One buffer more than may be held. If all are held, a message still has to be taken into
         # the extra buffer and dropped: a wait set does not wait while a message is ready.
-        self._free = deque(MessageBuffer(allocate) for _ in range(buffers + 1))
-        self._held = f'all {buffers} buffers are held; is an image not released?'
+        self._free = deque(MessageBuffer(self._allocate) for _ in range(sink.buffers + 1))
+        self._held = f'all {sink.buffers} buffers are held; is an image not released?'
         self._index: int | None = None
         self.subscription = node.create_subscription(
             TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
@@ -119,8 +123,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         """Return whether a message is ready."""
         return self._index is not None and bool(wait_set.is_ready('subscription', self._index))
 
-    def take_data(self) -> Callable[[], None] | None:
-        """Take a message; returns the function to call for it, or None."""
+    def take_data(self) -> TakenImage | _NotTaken | None:
+        """Take a message; return None if there is none."""
         buffer = self._free.pop()  # the last one used, which is still in the CPU caches
         kept = False
         try:
@@ -130,18 +134,15 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
                 return None
             self._count_skipped(buffer)
             if not self._free:  # only this thread removes buffers
-                return lambda: self._dropped(NO_BUFFER, self._held)
+                return _NotTaken(NO_BUFFER, self._held)
             kept = True
-            image = TakenImage(
-                message, self._image_transport, lambda: self._free.append(buffer))
-            return lambda: self._callback(image)
+            return TakenImage(message, self._image_transport, lambda: self._free.append(buffer))
         except rclpy_c.InvalidHandle:  # closed between the wait and the take
             return None
         except TransportError as error:
             publisher, number = self._newest
             self._newest = publisher, number + 1  # it came, so it is not skipped
-            text = str(error)
-            return lambda: self._dropped(TAKE_ERROR, text)
+            return _NotTaken(TAKE_ERROR, str(error))
         finally:
             if not kept:
                 self._free.append(buffer)
@@ -156,7 +157,9 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         if publisher == buffer.publisher and number > before + 1:
             self._skipped(number - before - 1)
 
-    async def execute(self, taken_data: Callable[[], None] | None) -> None:
-        """Call the function that :meth:`take_data` returned."""
-        if taken_data is not None:
-            taken_data()
+    async def execute(self, taken: TakenImage | _NotTaken | None) -> None:
+        """Give the image to the sink, or report to the sink that it could not be taken."""
+        if isinstance(taken, TakenImage):
+            self._sink.offer(taken)
+        elif taken is not None:
+            self._sink.not_taken(taken.reason, taken.text)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable
 import sys
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from builtin_interfaces.msg import Time
 import numpy as np
@@ -26,34 +26,8 @@ TAKEN = {'raw': Image, 'compressed': CompressedImage}
 """Message type by image transport."""
 
 
-class Taken(Protocol):
-    """An image as the transport delivered it, not yet parsed."""
-
-    @property
-    def arrived(self) -> float:
-        """time.monotonic() at the moment when the image was taken."""
-
-    @property
-    def header(self) -> Header:
-        """The header. It is copied unchanged to every published result.
-
-        :raises FrameError: if the message has no valid header.
-        """
-
-    def frame(self, camera: str = '') -> Frame:
-        """Return the image, decoded if it was compressed.
-
-        A raw image is a view of the message, so it is valid only until :meth:`release`.
-
-        :raises FrameError: if the message is not a valid image; says which number is wrong.
-        """
-
-    def release(self) -> None:
-        """Give the memory back; nobody may read the frame then. A second call does nothing."""
-
-
 class TakenImage:
-    """A serialized image message; a :class:`Taken`.
+    """A serialized image message; an :class:`.IncomingImage`.
 
     The receiver owns the image and must call :meth:`release`. Any thread may read the image, but
     only one at a time. After the release, the memory may hold another message, so nobody may
@@ -72,19 +46,25 @@ class TakenImage:
         self._release = release
 
     @property
+    def stamp_ns(self) -> int:
+        """See :attr:`.IncomingImage.stamp_ns`."""
+        sec, nanosec, _ = parse_header(self._held())
+        return sec * 1_000_000_000 + nanosec
+
+    @property
     def header(self) -> Header:
-        """See :attr:`Taken.header`."""
+        """See :attr:`.IncomingImage.header`."""
         sec, nanosec, frame_id = parse_header(self._held())
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """Return a view of a raw image, or a decoded copy of a compressed one."""
+        """See :meth:`.IncomingImage.frame`: a view of a raw image, a copy of a compressed one."""
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
 
     def release(self) -> None:
-        """See :meth:`Taken.release`."""
+        """See :meth:`.IncomingImage.release`."""
         # An executor may keep this object for long, so drop the reference to the memory now.
         release, self._release, self._message = self._release, None, None
         if release is not None:

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A sink for the subscriptions of a benchmark, which must take every image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trt_segmentation.memory import Memory, PageMemory
+
+
+class ImageSink:
+    """Gives every image to a function, in the executor's thread.
+
+    :param take: owns the image and must release it.
+    """
+
+    buffers = 4
+
+    def __init__(self, take: Callable[[Any], None]) -> None:
+        self.offer = take
+
+    def not_taken(self, reason: str, text: str) -> None:
+        """End the benchmark: its figures would lack an image."""
+        raise RuntimeError(f'an image came and could not be taken: {reason}: {text}')
+
+    def allocate(self, nbytes: int) -> Memory:
+        """Return ordinary memory."""
+        return PageMemory(nbytes)

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Watches one camera: a report for diagnostics, and a warning in the log for each new problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from ..stats import Snapshot
+from .camera import Camera
+from .diagnostics import CameraReport
+from .loss import describe_loss
+from .parameters import START_PERIODS
+from .silence import describe_silence
+
+
+class CameraWatch:
+    """Watches the camera of one name, also over several configures; in the executor's thread.
+
+    :param value: returns the current value of a parameter.
+    """
+
+    def __init__(self, node: Node, value: Callable[[str], Any]) -> None:
+        self._node = node
+        self._value = value
+        self._last: CameraReport | None = None
+        self._publishers_since: float | None = None  # time.monotonic()
+        self._warned_silence: tuple[float, bool] | None = None
+        self._warned_loss = False
+
+    def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
+        """Return a report on the camera; this changes nothing.
+
+        :param snapshot: the camera's counts.
+        """
+        last = self._last
+        publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
+        return CameraReport(
+            name=camera.name, topic=camera.topic, publishers=publishers,
+            silence=self._read_silence(camera, snapshot), snapshot=snapshot,
+            dropped_before=last.snapshot.dropped if last else {},
+            frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
+            loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
+            images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
+            # a camera that was configured again counts from 0 again
+            bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
+            lost_infos=camera.lost_infos, info_error=camera.info_error)
+
+    def remember(self, camera: Camera, report: CameraReport) -> None:
+        """Log what is new in a published report, and compare the next report with it."""
+        now = time.monotonic()
+        if not report.publishers:
+            self._publishers_since = None
+        elif self._publishers_since is None:
+            self._publishers_since = now
+        self._warn_of_silence(camera, report, now)
+        if report.loss and not self._warned_loss:
+            self._node.get_logger().warning(report.loss)
+        self._warned_loss = bool(report.loss)
+        self._last = report
+
+    def _warn_of_silence(self, camera: Camera, report: CameraReport, now: float) -> None:
+        """Log a silence once, and once more if its reason changes."""
+        silence = (camera.last_image, report.publishers > 0)
+        if not report.silence or silence == self._warned_silence:
+            return
+        if report.snapshot.frames_in or not self._is_starting(camera, now):
+            self._warned_silence = silence
+            self._node.get_logger().warning(report.silence)
+
+    def _is_starting(self, camera: Camera, now: float) -> bool:
+        """Whether the first image may still come, so that the log does not warn yet.
+
+        A camera driver takes seconds to advertise its topic, and a little longer to publish.
+        """
+        stale_after: float = self._value('stale_after')
+        if self._publishers_since is None:
+            return now - camera.last_image < START_PERIODS * stale_after
+        return now - self._publishers_since < stale_after
+
+    def _read_silence(self, camera: Camera, snapshot: Snapshot) -> str:
+        seconds = time.monotonic() - camera.last_image
+        if not camera.topic or seconds < self._value('stale_after'):
+            return ''
+        return describe_silence(self._node, camera.topic, self._value('image_transport'), seconds,
+                                snapshot.frames_in > 0)
+
+    def _read_loss(self, camera: Camera, snapshot: Snapshot) -> str:
+        if not camera.topic or not snapshot.lost_lately:
+            return ''
+        return describe_loss(camera.topic, snapshot.lost_lately,
+                             get_rmw_implementation_identifier())

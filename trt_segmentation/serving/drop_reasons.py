@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a frame gets no segmentation. Each text is a key of the counts and of the frame log."""
+
+SUPERSEDED = 'superseded'
+"""A newer frame of the same camera came while this frame waited."""
+
+BAD_FRAME = 'bad frame'
+"""The message does not hold an image that can be read."""
+
+ENGINE_ERROR = 'engine error'
+"""The engine failed on the frame's batch."""
+
+ENGINE_DOWN = 'engine down'
+"""The engine is waiting after a failure, is being reopened, or is lost."""
+
+INTERNAL_ERROR = 'internal error'
+"""An unexpected exception, which is a bug."""
+
+DEACTIVATED = 'deactivated'
+"""The frame still waited when the node was deactivated."""
+
+NO_BUFFER = 'no free buffer'
+"""Every buffer of the camera's subscription held a frame."""
+
+TAKE_ERROR = 'take error'
+"""The middleware could not hand the message over."""

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The age of an image: the time from its stamp until its segmentation is published."""
+
+from __future__ import annotations
+
+FOREIGN_SECONDS = 3600.0
+"""A stamp that differs this much from the clock belongs to another time base."""
+
+AHEAD_SECONDS = 1.0
+"""A stamp of the clock's own time base is never this far in the future."""
+
+
+def measure_age_ms(stamp_ns: int, now_ns: int) -> float | None:
+    """Return the milliseconds from a stamp to now.
+
+    :param now_ns: the node's clock; 0 if no time has come yet.
+    :returns: None if the stamp and the clock share no time base.
+    """
+    age = (now_ns - stamp_ns) / 1e9
+    return age * 1e3 if now_ns and -AHEAD_SECONDS < age < FOREIGN_SECONDS else None
