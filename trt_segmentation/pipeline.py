@@ -107,7 +107,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         precision; ``auto`` is fp16. ONNX Runtime runs the ONNX file as it is, and takes only
         ``auto``.
     :param networks: copies of the network that run at once on a GPU; see
-        :class:`.gpu.settings.GpuSettings`. The CPU ignores it.
+        ``GpuSettings`` in ``gpu/settings.py``. The CPU ignores it.
     :param max_batch: the most frames in one run of the network on a GPU, if the ONNX file leaves
         the batch size open.
     :param log: called before work that takes long, such as building an engine.

@@ -81,8 +81,7 @@ def article(folder: Path, name: str) -> Way:
     card, memory, streams = networks.card(folder, name), GpuAllocator(), Streams()
     engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
     image, stream = engine.signature.input, streams.compute[0]
-    shape = engine.output_shape(1)
-    dtype = np.dtype(image.dtype)
+    shape, dtype = engine.output_shape(1), np.dtype(image.dtype)
     sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
     pinned = [memory.allocate_pinned(size) for size in sizes]
     device = [memory.allocate_on_device(size) for size in sizes]
