@@ -149,7 +149,7 @@ def test_answers_with_headroom_are_published_from_where_they_are(
     real = DirectPublisher.publish
     monkeypatch.setattr(DirectPublisher, 'publish',
                         lambda *arguments: found.append(real(*arguments)))
-    answer = rig.pipeline._answer
+    answer = rig.pipeline._segment
 
     def with_headroom(frame: Any, wanted: Any) -> Any:
         got = answer(frame, wanted)
@@ -158,7 +158,7 @@ def test_answers_with_headroom_are_published_from_where_they_are(
         got.labels, got.headroom = labels, headroom
         return got
 
-    rig.pipeline._answer = with_headroom
+    rig.pipeline._segment = with_headroom
     maps, sent = rig.hear(Image, f'{NODE}/label_map'), camera_image()
     sent.header.frame_id = frame_id
     rig.speaker(Image).publish(sent)

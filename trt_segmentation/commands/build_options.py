@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
+from ..engines import PRECISIONS
 from ..errors import GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_command
 from .arguments.values import byte_count, count, fraction
@@ -31,7 +32,7 @@ class BuildCommandOptions:
     :param hold_out_labels: folder of label maps for each of ``hold_out``; ``-`` for none.
     :param ignore: values of these label maps to leave out.
     :param label_map: class ids of the values of these label maps, see
-        :func:`.label_values.load_map`.
+        :func:`.label_values.load_value_map`.
     :param hold_out_frames: frames of each of ``hold_out``.
     :param compare: report every precision, not only the precision that is built.
     :param max_miou_drop: largest accepted loss against FP32; None for no limit.
@@ -156,7 +157,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache: the engine_cache of a node '
                         '(~/.cache/trt_segmentation)')
-    parser.add_argument('--precision', choices=('fp32', 'fp16', 'int8', 'mixed'),
+    parser.add_argument('--precision', choices=PRECISIONS,
                         help='mixed means an INT8 backbone and an FP16 head (%(default)s)')
     parser.add_argument('--shapes', metavar='HxW',
                         help='input size; or MIN/OPT/MAX if the network leaves the size open')

@@ -8,16 +8,19 @@ import argparse
 from collections.abc import Callable
 from dataclasses import fields, MISSING
 from pathlib import Path
-from typing import Any, TYPE_CHECKING, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
-from ...engines import ENGINES
+from ...engines import ENGINES, PRECISION_CHOICES
 from .values import gpu_index, label_range
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
-    Options = TypeVar('Options', bound=DataclassInstance)
+class _Dataclass(Protocol):
+    """Any dataclass, for mypy."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Options = TypeVar('Options', bound=_Dataclass)
 Arguments: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
@@ -53,7 +56,7 @@ def add_model(arguments: Arguments) -> None:
 def add_device(arguments: Arguments) -> None:
     """Add --gpu and --precision."""
     add_gpu(arguments)
-    arguments.add_argument('--precision', choices=('auto', 'fp32', 'fp16', 'int8', 'mixed'),
+    arguments.add_argument('--precision', choices=PRECISION_CHOICES,
                            help='precision of engine tensorrt; auto means fp16 (%(default)s)')
 
 
