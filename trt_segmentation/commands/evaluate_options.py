@@ -24,7 +24,7 @@ class EvaluateOptions:
     :param labels: folder of label maps with the file names of the images.
     :param ignore: values of the label maps to leave out.
     :param label_map: class ids of the values of the label maps, see
-        :func:`.label_values.load_map`.
+        :func:`.label_values.load_value_map`.
     :param json: file for the scores; None for no file.
     """
 
