@@ -128,3 +128,30 @@ def test_a_pipeline_that_is_opened_after_giving_up_is_closed() -> None:
     go_on.set()
     until(lambda: new.closed)
     assert reopening.pipeline is None
+
+
+def test_an_unexpected_error_counts_as_a_failure_so_that_the_wait_grows() -> None:
+    health = EngineHealth()
+    for _ in range(3):
+        health.require_reopening(RuntimeError('a bug'))
+    assert (health.failures, health.wait_seconds) == (3, pytest.approx(0.2))
+
+
+def test_a_reopening_that_was_given_up_changes_the_health_of_the_next_pipeline_no_more() -> None:
+    """The old pipeline fails to close only after the node was cleaned up."""
+    health, closing, let_close = EngineHealth(), threading.Event(), threading.Event()
+
+    class Old:
+        def close(self) -> None:
+            closing.set()
+            let_close.wait()
+            raise EngineError('it does not close')
+
+    reopening = Reopening(Old(), pytest.fail, health)
+    closing.wait()
+    reopening.give_up()
+    let_close.set()
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread():
+            thread.join(10)
+    assert health.failures == 0 and health.status.state is EngineState.RUNNING

@@ -56,7 +56,7 @@ def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, tim
 
 def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(),
                 options: BuildOptions = BuildOptions(), cache: EngineCache | None = None,
-                log: Log = lambda line: None, progress: Progress | None = None,
+                log: Log = lambda line: None,
                 identity: Callable[[int], GpuIdentity] = gpu_identity,
                 load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
                 ) -> TensorRtEngine:
@@ -76,14 +76,12 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     calibration = load_card_calibration(card) if recipe.needs_calibration else None
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
 
+    built: list[Plan] = []
+
     def build() -> Plan:
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
-        for finding in graph.findings:
-            log(str(finding))
-        plan, timing = build_graph(graph, recipe, options, plans.timing(key), progress)
-        if timing:
-            plans.keep_timing(key, timing)
-        return plan
+        built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
+        return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
         # a new kernel cache for each attempt: kernels of a plan that failed are not used again
@@ -91,7 +89,19 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         return load(plan, kernels) if load else TensorRtEngine(
             plan, card, gpu, stream, warn=log, kernels=kernels)
 
-    return plans.get(key, build, load_plan)
+    engine = plans.get(key, build, load_plan)
+    engine.cache = 'built' if built else 'hit'
+    return engine
+
+
+def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildOptions,
+                           key: EngineKey, plans: EngineCache, log: Log) -> Plan:
+    for finding in graph.findings:
+        log(str(finding))
+    plan, timing = build_graph(graph, recipe, options, plans.timing(key))
+    if timing:
+        plans.keep_timing(key, timing)
+    return plan
 
 
 def write_plan(plan: Plan, path: Path) -> None:

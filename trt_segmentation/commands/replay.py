@@ -31,6 +31,9 @@ from .replay_options import ReplayOptions
 
 ShowSegmentation = Callable[[Segmentation], None]
 
+BAG_FILES = ('metadata.yaml', '*.mcap')
+"""The files in a bag that this command writes."""
+
 
 @dataclass
 class ReplayResult:
@@ -90,8 +93,9 @@ class _Replay:
         try:
             self._segment_all(done, stop, step, bars.print_line)
         except (BagError, EngineError) as error:
-            raise type(error)(f'{error}. {self.writer.path} holds the {done.segmented} results '
-                              'before it') from error
+            kind = BagError if isinstance(error, BagError) else EngineError
+            raise kind(f'{error}. {self.writer.path} holds the {done.segmented} results '
+                       'before it') from error
         if self.expectation and not done.difference:
             done.agreement = self.expectation.summary()
             done.difference = None if done.stopped_by else self.expectation.describe_missing()
@@ -212,12 +216,14 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
         raise ReplayError(f'--out {out} is a link; name the folder itself')
     if out.exists() and not overwrite:
         raise ReplayError(f'{out} exists already; give another folder, or --overwrite')
-    check_claim(out, '--out')
+    if os.path.realpath(out) == os.getcwd():
+        raise ReplayError(f'--out {out} is the current folder; name a new folder')
+    check_claim(out, '--out', BAG_FILES)
 
 
 def _make_room(out: Path) -> None:
     """Empty a bag of ours and delete its folder, because the writer makes a new folder."""
-    claim_folder(out, '--out')
+    claim_folder(out, '--out', BAG_FILES)
     try:
         out.rmdir()
     except OSError as error:

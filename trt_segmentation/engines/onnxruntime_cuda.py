@@ -59,6 +59,7 @@ class OnnxRuntimeCuda:
             read_endings(card.model))
         (self._output,) = [t for t in outputs if t.name == self.signature.output.name]
         self.precision = summarise(card.model).precision
+        self.cache = ''
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._run_options = onnxruntime.RunOptions()
         # Without this entry every run waits for the stream at its end.

@@ -109,6 +109,7 @@ class TensorRtEngine:
                  warn: Callable[[str], None] = lambda line: None,
                  kernels: KernelCache | None = None) -> None:
         self.precision = str(plan.about.get('precision', 'fp32'))
+        self.cache = ''
         self._stream = stream
         if allocate is None or free is None:
             from . import cuda_driver

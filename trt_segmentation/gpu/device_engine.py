@@ -20,12 +20,15 @@ class DeviceEngine(Protocol):
     :param name: one of :data:`trt_segmentation.engines.ENGINES`.
     :param version: the engine library's version.
     :param precision: one of :data:`trt_segmentation.engines.PRECISIONS`.
+    :param cache: ``hit`` if the engine came from the cache, ``built`` if it was built now; empty
+        if the engine needs no build.
     """
 
     signature: Signature
     name: str
     version: str
     precision: str
+    cache: str
 
     @property
     def capturable(self) -> bool:

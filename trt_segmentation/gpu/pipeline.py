@@ -84,7 +84,7 @@ class GpuPipeline:
         self.gives_confidence = engine.signature.output.has_confidence
         self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
-                                 self.memory.device.name, reason)
+                                 self.memory.device.name, reason, engine.cache)
 
     @property
     def uses_graph(self) -> bool:
@@ -152,14 +152,15 @@ class GpuPipeline:
             return
         if self._ring.fatal_error is not None:
             return  # CUDA frees nothing after a sticky error
-        self.memory.make_current()
-        try:
-            for close in [self.memory.synchronize, *reversed(self._closing), self.memory.close]:
+        for close in [self.memory.make_current, self.memory.synchronize,
+                      *reversed(self._closing), self.memory.close]:
+            try:
                 close()
-        except GpuError as error:
-            log.error('closing the GPU pipeline of %s: %s', self.card.name, error)
-            if error.sticky:
-                self.memory.mark_lost(error)
+            except GpuError as error:
+                log.error('closing the GPU pipeline of %s: %s', self.card.name, error)
+                if error.sticky:
+                    self.memory.mark_lost(error)
+                    return
 
     def _own(self, part: _Part) -> _Part:
         """Close a part when the pipeline closes, later parts first."""

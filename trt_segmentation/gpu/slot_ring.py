@@ -37,6 +37,10 @@ class SlotRing:
         """The sticky GPU error that ended the pipeline, if there was one."""
         return self._fatal_error
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._is_closed or self._fatal_error is not None
+
     def fill(self, slots: Sequence[Slot], streams: Sequence[int]) -> None:
         """Put the slots into the ring, once and before any other call but :meth:`close`.
 
@@ -53,7 +57,7 @@ class SlotRing:
         """
         with self._changed:
             self.check_usable()
-            if not self._changed.wait_for(lambda: self._free or self._is_closed, PATIENCE):
+            if not self._changed.wait_for(lambda: self._free or self._has_ended, PATIENCE):
                 raise EngineError(
                     f'all {len(self.slots)} slots are taken: {len(self._pending)} wait for '
                     f'collect(), {len(self.slots) - len(self._pending)} for release() of their '
@@ -80,7 +84,7 @@ class SlotRing:
         :raises EngineError: if the pipeline has ended.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._is_closed)
+            self._changed.wait_for(lambda: self._pending or self._has_ended)
             self.check_usable()
             slot = self._pending.popleft()
             if slot is not None:
@@ -102,7 +106,9 @@ class SlotRing:
 
     def record_fatal_error(self, error: GpuError) -> None:
         """Record a sticky GPU error. The ring refuses all work from now on."""
-        self._fatal_error = error
+        with self._changed:
+            self._fatal_error = error
+            self._changed.notify_all()
 
     def close(self) -> bool:
         """Wake all waiting threads and refuse all work from now on.

@@ -246,6 +246,11 @@ class Slot:
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
+        # A binding holds its engine's context, and with it the weights. The closed pipeline is
+        # still referred to while a new one is opened; both networks might not fit the GPU.
+        self.bindings.clear()
+        self.works.clear()
+        vars(self).pop('work', None)
         self.uploading.close()
         self.done.close()
 

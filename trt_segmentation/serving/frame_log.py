@@ -14,6 +14,7 @@ import time
 from typing import IO
 
 from ..errors import FrameLogError
+from ..untrusted import output_files
 from ..untrusted.regular_file import expand_home
 
 MARKER = b'{"trt_segmentation_frame_log": 1'
@@ -53,7 +54,8 @@ class FrameLog:
             # line buffered, so that a killed process leaves whole lines
             self._file = open(_open(path), 'a', buffering=1, encoding='utf-8')  # noqa: SIM115
             self._path = path
-            self._write_line(f'{MARKER.decode()}, "opened_ns": {time.time_ns()}}}')
+            self._write_line(f'{MARKER.decode()}, "{output_files.KEY}": "{output_files.MARKER}", '
+                             f'"opened_ns": {time.time_ns()}}}')
 
     @property
     def is_open(self) -> bool:

@@ -70,8 +70,9 @@ class EngineHealth:
             self._escalate(error, EngineState.FAILING)
 
     def require_reopening(self, error: Exception) -> None:
-        """Change to REOPENING without counting a failure."""
+        """Count a failure after which only a reopened pipeline can go on; change to REOPENING."""
         with self._lock:
+            self._failures += 1
             self._escalate(error, EngineState.REOPENING)
 
     def note_lost(self, reason: str) -> None:
@@ -151,18 +152,22 @@ class Reopening:
         if pipeline:
             pipeline.close()
 
+    def _tell(self, count: Callable[[Exception], None], error: Exception) -> None:
+        """Count an error, unless the attempts were given up: the health is another pipeline's."""
+        with self._lock:
+            if not self._given_up.is_set():
+                count(error)
+
     def _run(self) -> None:
         try:
             self._old.close()
         except Exception as error:  # a broken pipeline may also fail to close
-            self._health.require_reopening(error)
+            self._tell(self._health.require_reopening, error)
         while not self._given_up.wait(self._health.wait_seconds):
             try:
                 pipeline = self._open_pipeline()
             except Exception as error:
-                if self._given_up.is_set():
-                    return
-                self._health.count_failure(error)
+                self._tell(self._health.count_failure, error)
                 if self._health.status.state is EngineState.LOST:
                     return
             else:

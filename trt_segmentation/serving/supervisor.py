@@ -84,10 +84,10 @@ class Supervisor:
     @property
     def status(self) -> EngineStatus:
         """What the engine does now. The state is RUNNING if the node is not active."""
-        status, failures = self.health.status, self.health.failures
+        status, failures, worker = self.health.status, self.health.failures, self.worker
         if status.state is EngineState.LOST:
             return status
-        if self.worker is None:
+        if worker is None:
             return EngineStatus()
         if status.state is EngineState.REOPENING:
             return EngineStatus(status.state, (
@@ -96,7 +96,7 @@ class Supervisor:
         if status.state is EngineState.FAILING:
             row = f' ({failures} failures in a row)' if failures > 1 else ''
             return EngineStatus(status.state, status.reason + row)
-        since = self.worker.busy_since
+        since = worker.busy_since
         waited = time.monotonic() - since if since else 0.0
         if waited <= STALLED_SECONDS:
             return status

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from io import BytesIO
 import json
 import os
@@ -84,8 +85,9 @@ def check_file(path: Path, option: str) -> None:
     if status is not None:
         if stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode):
             return
-        if stat.S_ISDIR(status.st_mode):
-            raise OutputError(f'{what} is a folder; name a file')
+        if not stat.S_ISREG(status.st_mode):
+            kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'not a file'
+            raise OutputError(f'{what} is {kind}; name a file')
         if not (status.st_size == 0 or is_ours(path.resolve())):
             raise OutputError(f'{what} is there already and was not written by trt_seg; name '
                               'another file, or remove it yourself')
@@ -144,41 +146,55 @@ def make_folder(path: Path, option: str = '') -> None:
         raise OutputError(f'{option} {path} cannot be made: {error.strerror}'.strip()) from error
 
 
-def check_claim(path: Path, option: str, may_be_empty: Collection[str] = ()) -> list[Path]:
-    """Refuse a folder that holds a file which this package did not write.
+def check_claim(path: Path, option: str, names: Collection[str],
+                may_be_empty: Collection[str] = ()) -> list[Path]:
+    """Refuse a folder that holds anything but the files of an earlier run of the same command.
 
+    :param names: patterns of the files and folders that the command writes, relative to the
+        folder, such as ``bag/*.mcap``. A ``*`` matches within one name.
     :param may_be_empty: names of log files that may be empty. A process that is stopped early
         leaves a log without the marker.
     :returns: the files and folders in the folder, each folder after its content; empty if the
         folder does not exist.
-    :raises OutputError: if there is a file of the user; names the first one.
+    :raises OutputError: if the folder holds a file of the user, or a result of another command.
+        The message names the first one.
     """
     check_folder(path, option)
     found = _list_content(path) if path.is_dir() else []
-    files = [p for p in found if p.is_symlink() or not p.is_dir()]
-    filled = {p.parent for p in files}
     for entry in found:
-        ours = entry in filled if entry not in files else is_ours(entry) or (
-            entry.name in may_be_empty and not entry.is_symlink() and not entry.stat().st_size)
-        if not ours:
-            raise OutputError(f'{option} {path} holds {entry.relative_to(path)}, which was not '
-                              'written by trt_seg; name another folder, or remove it yourself'
-                              .strip())
+        name = entry.relative_to(path)
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        is_empty_log = entry.name in may_be_empty and not entry.is_symlink() \
+            and not entry.stat().st_size
+        if not (is_folder or is_ours(entry) or is_empty_log):
+            reason = 'was not written by trt_seg'
+        elif not any(_matches(name, pattern) for pattern in names):
+            reason = 'this command does not write'
+        else:
+            continue
+        raise OutputError(f'{option} {path} holds {name}, which {reason}; name another folder, or '
+                          'remove it yourself'.strip())
     return found
 
 
-def claim_folder(path: Path, option: str, may_be_empty: Collection[str] = ()) -> None:
-    """Make a folder, or delete the content of a folder that only this package wrote to.
+def claim_folder(path: Path, option: str, names: Collection[str],
+                 may_be_empty: Collection[str] = ()) -> None:
+    """Make a folder, or delete in it the files of an earlier run of the same command.
 
-    :param may_be_empty: as in :func:`check_claim`.
-    :raises OutputError: if the folder holds a file of the user. Nothing is deleted then.
+    :param names: as in :func:`check_claim`; ``may_be_empty`` too.
+    :raises OutputError: if the folder holds anything else. Nothing is deleted then.
     """
-    for entry in check_claim(path, option, may_be_empty):
+    for entry in check_claim(path, option, names, may_be_empty):
         if entry.is_dir() and not entry.is_symlink():
             entry.rmdir()
         else:
             entry.unlink()
     make_folder(path, option)
+
+
+def _matches(name: Path, pattern: str) -> bool:
+    parts = pattern.split('/')
+    return len(parts) == len(name.parts) and all(map(fnmatchcase, name.parts, parts))
 
 
 @contextmanager
@@ -247,7 +263,7 @@ def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
 
     :raises OutputError: as :func:`write_file`.
     """
-    kind = path.suffix[1:] or 'png'
+    kind = path.suffix[1:].lower() or 'png'
     data = BytesIO()
     figure.savefig(data, format=kind, dpi=dpi or figure.dpi)
     (write_png if kind == 'png' else write_file)(path, data.getvalue())

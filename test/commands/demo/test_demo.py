@@ -21,7 +21,7 @@ import pytest
 
 from trt_segmentation.bags.reader import BagReader
 from trt_segmentation.commands.demo.options import DemoOptions
-from trt_segmentation.commands.demo.run import run_demo
+from trt_segmentation.commands.demo.run import FILES, run_demo
 from trt_segmentation.errors import OutputError
 from trt_segmentation.street import CLASSES
 from trt_segmentation.untrusted.output_files import claim_folder
@@ -181,7 +181,9 @@ def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
 
 
 def test_an_earlier_demo_is_replaced(demo, tmp_path):
-    shutil.copytree(demo, tmp_path / 'again')
-    (tmp_path / 'again' / 'node.jsonl').write_bytes(b'')        # its node was stopped early
-    claim_folder(tmp_path / 'again', '--out', ('node.jsonl',))
-    assert list((tmp_path / 'again').iterdir()) == []
+    for is_complete in (True, False):
+        shutil.copytree(demo, tmp_path / 'again', dirs_exist_ok=True)
+        if not is_complete:
+            (tmp_path / 'again' / 'node.jsonl').write_bytes(b'')    # the node was stopped early
+        claim_folder(tmp_path / 'again', '--out', FILES, ('node.jsonl',))
+        assert list((tmp_path / 'again').iterdir()) == []

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ...ros.recorder import Recorder
     from ...view.message_tap import MessageTap
 
+FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png', 'latency.png',
+         'camera.jsonl', 'node.jsonl', 'camera.log', 'node.log', '*.rrd')
+"""What the demo writes into its folder. A folder with anything else is not replaced."""
+
 START_SECONDS = 60.0
 """Longest time until the processes find each other; it includes drawing the street."""
 
@@ -54,7 +58,7 @@ def run_demo(options: DemoOptions) -> int:
         check_view(options.view, options.save_view)
     # Without ROS this import fails. It comes before the files of an earlier demo are deleted.
     from ...ros import recorder  # noqa: F401
-    claim_folder(out, '--out', may_be_empty=('camera.jsonl', 'node.jsonl'))
+    claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
     with ending_on_signals(), ProgressBars() as bars:
         with _open_tap(card, options) as tap:

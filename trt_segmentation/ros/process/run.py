@@ -99,7 +99,7 @@ def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
 def _spin(executor: SingleThreadedExecutor, node: Any,
           ended: Callable[[Any], int | None]) -> int | None:
     """Run callbacks until the process must end. Returns the exit code; None after a signal."""
-    row = 0
+    row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:
             executor.spin_once(timeout_sec=0.1)  # a signal does not wake a wait set
@@ -116,7 +116,7 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
             _release_entities(node)
             if row > 1:
                 STOP_REQUESTED.wait(PAUSE)
-    return None if STOP_REQUESTED.is_set() else code
+    return code
 
 
 def _release_entities(node: Any) -> None:

@@ -125,7 +125,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def take_data(self) -> TakenImage | _NotTaken | None:
         """Take a message; return None if there is none."""
-        buffer = self._free.pop()  # the last one used, which is still in the CPU caches
+        free = self._free  # renew() replaces the queue: an old buffer must not come into the new
+        buffer = free.pop()  # the last one used, which is still in the CPU caches
         kept = False
         try:
             with self.subscription.handle:
@@ -136,7 +137,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             if not self._free:  # only this thread removes buffers
                 return _NotTaken(NO_BUFFER, self._held)
             kept = True
-            return TakenImage(message, self._image_transport, lambda: self._free.append(buffer))
+            return TakenImage(message, self._image_transport, lambda: free.append(buffer))
         except rclpy_c.InvalidHandle:  # closed between the wait and the take
             return None
         except TransportError as error:
@@ -145,7 +146,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             return _NotTaken(TAKE_ERROR, str(error))
         finally:
             if not kept:
-                self._free.append(buffer)
+                free.append(buffer)
 
     def _count_skipped(self, buffer: MessageBuffer) -> None:
         """Report messages that never came: they were lost, or a newer one replaced them."""

@@ -1,0 +1,34 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a closed slot still refers to; needs no GPU."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
+
+from trt_segmentation.errors import EngineError, GpuError
+from trt_segmentation.gpu.slot_ring import SlotRing
+from trt_segmentation.gpu.slots import Slot
+
+
+def test_a_closed_slot_lets_the_network_go():
+    """The closed pipeline is still referred to while the node opens another one."""
+    slot: Any = Slot.__new__(Slot)
+    mark = SimpleNamespace(close=lambda: None)
+    slot.bindings, slot.works, slot.work = {1: object()}, {}, object()
+    slot.uploading = slot.done = mark
+    slot.close()
+    assert not slot.bindings and not hasattr(slot, 'work')
+
+
+def test_a_fatal_error_wakes_a_thread_that_waits_for_a_batch():
+    from concurrent.futures import ThreadPoolExecutor
+    ring = SlotRing()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(ring.lend_next)
+        ring.record_fatal_error(GpuError('the GPU is gone', 'CUDA_ERROR_ECC_UNCORRECTABLE'))
+        with pytest.raises(EngineError, match='the GPU is gone'):
+            waiting.result(timeout=30)
