@@ -220,7 +220,7 @@ def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, 
     monkeypatch.setattr('trt_segmentation.gpu.pipeline.GpuPipeline', gpu_pipeline)
     monkeypatch.setattr('trt_segmentation.builder.open_engine.open_engine', partial(
         open_engine, identity=lambda index: gpu,
-        load=lambda plan, kernels: plan))  # type: ignore[return-value]
+        load=lambda plan, kernels: SimpleNamespace(data=plan.data)))  # type: ignore[return-value]
     lines = []
     for level in (1, 2):
         open_pipeline(load_card(card), 'tensorrt', log=lines.append,
@@ -251,7 +251,7 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     # as trt_segmentation.pipeline opens it
     plan: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
                             log=pytest.fail,
-                            load=lambda plan, kernels: plan)  # type: ignore[return-value]
+                            load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
     assert len(plan.data) > 10_000
     assert cli.main(['cache', 'list']) == 0
     listed = capsys.readouterr().out

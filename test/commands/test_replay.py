@@ -412,7 +412,7 @@ def test_a_bag_that_breaks_off_keeps_what_came_before(tmp_path, card, capsys):
     _, second, _ = (m.start() for m in re.finditer(re.escape(b'\x28\xb5\x2f\xfd'), data))
     (bag / 'in.mcap').write_bytes(data[:second] + bytes(4) + data[second + 4:])
     assert run(bag, tmp_path / 'out', card, '--no-overlay') == 2
-    assert re.search('in cannot be read as a bag: .*out holds the 1 results before it',
+    assert re.search('in cannot be read as a bag: .*out holds the 1 results that came before',
                      capsys.readouterr().err)
     (answer,) = read(tmp_path / 'out')
     assert answer.stamp_ns == FIRST
@@ -466,7 +466,8 @@ def test_an_engine_that_fails_is_named_with_its_frame(tmp_path, card, capsys, in
     interpose(fail)
     assert run(replayed[0], tmp_path / 'out', card) == 2
     assert re.search(r'trt_seg: error: frame 3 of 5 \(stamp 1700000000\.200000000\): out of '
-                     r'memory\. .*out holds the 2 results before it', capsys.readouterr().err)
+                     r'memory\. .*out holds the 2 results that came before',
+                     capsys.readouterr().err)
     assert len(read(tmp_path / 'out')) == 2
 
 

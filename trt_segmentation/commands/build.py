@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg build``: calibrate, measure what a precision costs, build and write the plan."""
+"""``trt_seg build``: calibrate, measure the accuracy of a precision, build and write a plan."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def run_build(options: BuildCommandOptions) -> int:
     """Build with progress bars, write the report and the plan, and print a summary.
 
     :returns: the exit code, 0.
-    :raises GraphError: if the network, an option or the accuracy is refused. No plan is written
-        then.
-    :raises EngineError: with the message of TensorRT.
+    :raises GraphError: if the network or an option is refused, or if the accuracy loss is above
+        the limit. In these cases no plan is written.
+    :raises EngineError: if TensorRT cannot build the plan, or if there is no GPU and no ``out``.
     """
     options.check()
     card = load_card(options.model)
@@ -78,10 +78,10 @@ def run_build(options: BuildCommandOptions) -> int:
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
-    """Return what the graph must become.
+    """Return the recipe: precision, input shapes and batch size of the graph to build.
 
-    The nodes that stay FP16 are in the calibration, not in the recipe, because a node reads the
-    calibration too.
+    The calibration lists the nodes that stay FP16. The recipe does not list them, because a
+    running ROS node reads the same calibration.
     """
     return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify)
 
@@ -91,9 +91,11 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 
 
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
-    """Refuse output files that cannot be written, or that belong to the user, before the work.
+    """Refuse output files that cannot be written, or that another program wrote.
 
-    :raises OutputError: raise_output_errors the file.
+    This check runs before the long work.
+
+    :raises OutputError: if a file is refused; the message names the file.
     """
     if options.precision != 'fp32':
         names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
@@ -104,7 +106,7 @@ def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
 
 
 def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
-    """Return the GPU that a plan in the cache is built for; None with --out.
+    """Return the GPU for which a plan in the cache is built; None if --out is given.
 
     :raises EngineError: if there is no GPU.
     """
@@ -120,11 +122,11 @@ def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     bars: ProgressBars) -> tuple[Calibration | None, PreparedGraph]:
-    """Return the calibration and the graph in its precision.
+    """Return the calibration, and the graph in the precision of the options.
 
-    Write the accuracy report; write neither ranges nor a plan.
+    This function writes the accuracy report. It does not write the ranges or the plan.
 
-    :raises GraphError: if the loss of accuracy is above the limit.
+    :raises GraphError: if the accuracy loss is above the limit.
     """
     recipe = _recipe(options)
     feeds = _choose_frames(options, card, bars) if options.calibrate else None
@@ -154,7 +156,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
-    """Choose the frames to calibrate on, and write pictures of the choice."""
+    """Choose the frames for the calibration, and write pictures that show the choice."""
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)
@@ -169,7 +171,7 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure ranges, or read the ranges measured before; None if the precision needs none."""
+    """Measure ranges or read earlier ranges; return None if the precision needs no ranges."""
     if not _recipe(options).needs_calibration:
         return None
     if feeds is None:
@@ -187,7 +189,7 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
 
 def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feeds | None,
            bars: ProgressBars) -> list[Sample]:
-    """Return the images to measure accuracy on."""
+    """Return the images on which the accuracy is measured."""
     count = options.hold_out_frames
     if options.hold_out:
         values = read_label_values(options.ignore, options.label_map)
@@ -204,7 +206,7 @@ def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feed
 
 def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
             calibration: Calibration | None, bars: ProgressBars) -> dict[str, onnx.ModelProto]:
-    """Return the models to compare with FP32, by precision."""
+    """Return the models that are compared with FP32; the key is the precision."""
     models = {options.precision: given.model}
     for name in PRECISIONS[1:] if options.compare else ():
         recipe = replace(_recipe(options), precision=name)
@@ -220,7 +222,7 @@ def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedG
 def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
                     calibration: Calibration | None, identity: GpuIdentity, cache: EngineCache,
                     bars: ProgressBars) -> Plan:
-    """Return the plan from the cache; build the plan first if the cache does not have it."""
+    """Return the plan from the cache. If the cache has no such plan, build the plan first."""
     recipe, build_options = _recipe(options), _build_options(options)
     key = make_engine_key(card, recipe, build_options, calibration, identity)
 
@@ -237,7 +239,7 @@ def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: Prepar
 
 
 def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
-    # a card may have any name, such as /etc/x
+    # A card may have any name, such as /etc/x.
     name = card.name.replace('/', '_')
     return options.report or Path(f'{name}-{options.precision}-report')
 

@@ -19,28 +19,33 @@ from .arguments.values import byte_count, count, fraction
 class BuildCommandOptions:
     """Every option of ``trt_seg build``.
 
-    :param model: model card, or the name of an installed card.
-    :param shapes: with ``batch``, ``precision`` and ``simplify``, see :class:`.Recipe`.
-    :param workspace: bytes; with ``level`` and ``arch``, see :class:`.BuildOptions`.
-    :param keep_fp16: patterns of nodes that stay FP16.
-    :param calibrate: recordings to measure ranges on; () for the ranges measured before.
-    :param topic: image topic of the bags; None for the only one.
-    :param frames: how many frames of the recordings to calibrate on.
+    :param model: path of a model card, or the name of an installed card.
+    :param shapes: input sizes. :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and
+        ``simplify``.
+    :param workspace: scratch memory of a layer, in bytes. :class:`.BuildOptions` explains
+        ``workspace``, ``level`` and ``arch``.
+    :param keep_fp16: name patterns of the nodes that stay FP16.
+    :param calibrate: recordings on which ranges are measured; () uses the ranges of an earlier
+        build.
+    :param topic: image topic of the bags; None if each bag has only one image topic.
+    :param frames: number of frames that are chosen for the calibration.
     :param method: how ranges are computed: entropy, minmax or percentile.
-    :param hold_out: recordings to measure accuracy on. () means the frames that calibration left
-        out or, without calibration, street scenes.
-    :param hold_out_labels: folder of label maps for each of ``hold_out``; ``-`` for none.
-    :param ignore: values of these label maps to leave out.
-    :param label_map: class ids of the values of these label maps, see
+    :param hold_out: recordings on which accuracy is measured. () means the frames that
+        calibration did not use or, without calibration, street scenes.
+    :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
+        a recording has no label maps.
+    :param ignore: values in ``hold_out_labels`` that are not scored.
+    :param label_map: class id of each value in ``hold_out_labels``; see
         :func:`.label_values.load_value_map`.
-    :param hold_out_frames: frames of each of ``hold_out``.
-    :param compare: report every precision, not only the precision that is built.
-    :param max_miou_drop: largest accepted loss against FP32; None for no limit.
-    :param search: put layers back to FP16 until the loss is below ``max_miou_drop``.
-    :param report: folder for figures and numbers; None for the usual folder.
-    :param out: plan to write; None for the cache. A node with the same workspace and level finds
-        the plan in the cache.
-    :param gpu: index of the GPU.
+    :param hold_out_frames: number of frames of each recording of ``hold_out``.
+    :param compare: whether the report has every precision, or only the precision that is built.
+    :param max_miou_drop: largest accepted loss of mean IoU against FP32, 0 to 1; None for no
+        limit.
+    :param search: change layers from INT8 back to FP16 until the loss is below ``max_miou_drop``.
+    :param report: folder for the pictures and numbers of the report; None for the usual folder.
+    :param out: file for the plan; None writes the plan to the cache. A ROS node with the same
+        workspace and level finds the plan in the cache.
+    :param gpu: index of the GPU, as CUDA counts.
     :param cache: folder of the cache; empty for the usual folder.
     """
 
@@ -73,17 +78,18 @@ class BuildCommandOptions:
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
 
-        Also refuse an ``out`` that cannot be written, or that exists and is no plan of ours.
+        Also refuse an ``out`` that cannot be written, or an existing file that is no plan of
+        this package.
 
-        :raises GraphError: raise_output_errors the options.
-        :raises OutputError: raise_output_errors the file.
+        :raises GraphError: if options contradict each other; the message names the options.
+        :raises OutputError: if ``out`` cannot be written; the message names the file.
         """
         self._check_calibration()
         self._check_accuracy()
         self._check_destination()
 
     def _changed(self, *names: str) -> list[str]:
-        """Names of the options that have another value than the default."""
+        """Return the names of the options that have another value than the default."""
         default = BuildCommandOptions(self.model)
         return [name for name in names if getattr(self, name) != getattr(default, name)]
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class CacheOptions:
     """Options of ``trt_seg cache``.
 
-    :param action: list, verify or clear.
-    :param folder: folder of the cache; None for the folder that nodes use.
+    :param action: what the command does: list, verify or clear.
+    :param folder: folder of the cache; None for the folder that a ROS node uses by default.
     """
 
     action: str
@@ -44,7 +44,7 @@ def run_cache(options: CacheOptions) -> int:
     """List, verify or clear the cache.
 
     :returns: 1 if ``verify`` found an engine that would not be loaded, else 0.
-    :raises CacheError: if the folder belongs to another user, or ``folder`` holds no cache.
+    :raises CacheError: if the folder belongs to another user or holds no cache.
     :raises NotADirectoryError: if ``folder`` is a file.
     """
     from ..builder.cache import cache_folder, EngineCache

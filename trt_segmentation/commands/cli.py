@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg``: the commands for a terminal; they need no ROS, except the demo."""
+"""``trt_seg``: the commands for a terminal. Only the demo needs ROS."""
 
 from __future__ import annotations
 
 # A command imports its libraries when it runs. So --help is quick, and a missing library stops
-# only the commands that need it.
+# only the commands that need this library.
 import argparse
 from collections.abc import Sequence
 import sys
@@ -22,11 +22,11 @@ from .doctor import options as doctor_options
 
 COMMANDS = (inspect_options, build_options, cache, replay_options, evaluate_options,
             demo_options, bench_options, doctor_options)
-"""Modules of the commands, in the order of --help. Each has ``add_command``."""
+"""Modules of the commands, in the order of --help. Each module has ``add_command``."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; see :func:`.set_command` for what it parses to."""
+    """Return the parser of all commands; :func:`.set_command` explains its result."""
     top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
     top.add_argument('--version', action=VersionAction, nargs=0, dest=argparse.SUPPRESS,
                      default=argparse.SUPPRESS, help='print the version')
@@ -39,8 +39,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    :returns: the exit code: 0; 1 if a check failed; 2 if the command failed; 128 + signal if a
-        signal stopped the command.
+    :param argv: arguments after the program's name; None for those of this process.
+    :returns: the exit code. 0 means success, 1 that a check failed, 2 that the command failed,
+        and 128 + signal that a signal stopped the command.
     """
     return on_any_terminal(lambda: _run(argv))
 

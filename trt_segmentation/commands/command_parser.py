@@ -15,7 +15,7 @@ from .arguments.values import number
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser that prints one line on stderr and exits with 2 if arguments are wrong."""
+    """An ArgumentParser that reports wrong arguments in one line on stderr and exits with 2."""
 
     def parse_known_args(  # type: ignore[override]
             self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
@@ -33,8 +33,8 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}{stop} See {self.prog} --help\n')
 
     def _refuse_unknown_options(self, given: Sequence[str]) -> None:
-        # This check runs before argparse's own. argparse would first report that a required option
-        # is missing, although the user only misspelt it.
+        # This check runs before the checks of argparse. If the user misspelt a required option,
+        # argparse would report that the option is missing.
         known = list(self._option_string_actions)
         for word in given:
             option = word.partition('=')[0]

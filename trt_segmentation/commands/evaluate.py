@@ -32,7 +32,7 @@ from ..view.progress import ProgressBars
 from .evaluate_options import EvaluateOptions
 
 SCENES = 100
-"""Street scenes of each condition, unless the user gives a number."""
+"""Number of street scenes of each condition, if the user gives no number."""
 
 SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
 """Samples, the number of samples, and their name on the progress bar."""
@@ -42,8 +42,10 @@ def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model with a progress bar, print a table and write the JSON file.
 
     :returns: the exit code, 0.
-    :raises EvaluationError, LabelValueError, ModelCardError, EngineError, OutputError: see the
-        functions called here. The JSON path is checked before anything is scored.
+    :raises EvaluationError, LabelValueError: if an option, an image or a label map is refused.
+    :raises ModelCardError, EngineError: if the model cannot be opened.
+    :raises OutputError: if the JSON file cannot be written. The path is checked before the model
+        is scored.
     """
     options.check()
     if options.json:
@@ -66,7 +68,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
 
 
 def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSource]:
-    """Return the samples to score, by the name of their column."""
+    """Return the samples to score; the key is the name of the column in the table."""
     images, labels = options.images, options.labels
     if images and labels:
         values = read_label_values(options.ignore, options.label_map)

@@ -16,14 +16,15 @@ from .arguments.values import count
 class EvaluateOptions:
     """Every option of ``trt_seg eval``.
 
-    :param model: model card, or the name of an installed card.
-    :param engine: with ``gpu`` and ``precision``, see :func:`.open_pipeline`.
-    :param street: street scenes of each condition; None for the usual number.
-    :param condition: conditions of the street scenes; () for all.
-    :param images: folder of images to score instead of street scenes, with ``labels``.
-    :param labels: folder of label maps with the file names of the images.
-    :param ignore: values of the label maps to leave out.
-    :param label_map: class ids of the values of the label maps, see
+    :param model: path of a model card, or the name of an installed card.
+    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
+        ``precision``.
+    :param street: number of street scenes of each condition; None for the usual number.
+    :param condition: conditions of the street scenes; () for all conditions.
+    :param images: folder of images; None to score street scenes. ``images`` needs ``labels``.
+    :param labels: folder of label maps that have the same file names as the images.
+    :param ignore: values of the label maps that are not scored.
+    :param label_map: class id of each value of the label maps; see
         :func:`.label_values.load_value_map`.
     :param json: file for the scores; None for no file.
     """
@@ -43,7 +44,7 @@ class EvaluateOptions:
     def check(self) -> None:
         """Refuse options that contradict each other.
 
-        :raises EvaluationError: naming the options.
+        :raises EvaluationError: if options contradict each other; the message names the options.
         """
         if (self.images is None) != (self.labels is None):
             raise EvaluationError('--images and --labels go together; give both')

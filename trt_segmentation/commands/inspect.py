@@ -18,16 +18,17 @@ from ..untrusted.onnx_graph import Ending, read_endings
 from ..untrusted.terminal_text import one_line, printable
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
-"""Installed cards, by the number of their classes."""
+"""Names of the installed class lists; the key is the number of classes."""
 HEIGHT, WIDTH = 512, 1024
-"""Input size to suggest if a network leaves the size open, in pixels."""
+"""Suggested input size in pixels, for a network that leaves the size open."""
 
 
 def inspect_model(path: Path) -> str:
     """Return the text of ``trt_seg inspect`` for an ONNX file.
 
-    :raises NotASegmentation: if no card can be written for it.
-    :raises EngineError: if the file cannot be loaded; the message has all that could be read.
+    :raises NotASegmentation: if the file holds no segmentation network, so no card fits.
+    :raises EngineError: if ONNX Runtime cannot load the file; the message lists all that could be
+        read.
     """
     facts = _facts(summarise(path))
     try:
@@ -35,7 +36,8 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = read_tensors(session)
-    # one_line(), because a line break in the path would end the comment and change the card
+    # one_line() is needed, because a line break in the path would end the comment and change
+    # the card.
     lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
@@ -50,7 +52,7 @@ def inspect_model(path: Path) -> str:
               'because', *(f'  {reason}' for reason in signature.reasons)]
     lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
               'and correct what the network does not say:']
-    # The description is comments, so that the whole output is a card and can go into a file.
+    # The description is written as comments. So the whole output is a valid card.
     return '\n'.join([_commented(lines), '', card_text(path, signature, inputs)])
 
 
@@ -105,7 +107,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
 
 
 def _quoted(text: str) -> str:
-    # every JSON string is a YAML string too
+    # Every JSON string is a YAML string too.
     return printable(json.dumps(text, ensure_ascii=False))
 
 
@@ -120,7 +122,7 @@ def _classes(signature: Signature) -> list[str]:
 
 
 def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[str]:
-    """Return the start of a card for the user to complete; empty if no card can work."""
+    """Return the start of a card that the user completes; empty if no card can work."""
     names = [tensor.name for tensor in outputs if len(tensor.shape) in (3, 4)]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
         return []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg inspect``: its options, and the choice between a network and a plan."""
+"""Options of ``trt_seg inspect``, and the choice between a network and a plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .arguments.options import Commands, set_command
 
 @dataclass(frozen=True)
 class InspectOptions:
-    """Options of ``trt_seg inspect``; ``file`` is an ONNX network or a plan."""
+    """Options of ``trt_seg inspect``.
+
+    :param file: path of an ONNX network or of a plan.
+    """
 
     file: Path
 
@@ -35,7 +38,8 @@ def run_inspect(options: InspectOptions) -> int:
     """Print the description of a network or of a plan.
 
     :returns: the exit code, 0.
-    :raises NotASegmentation: after the description was printed.
+    :raises NotASegmentation: if the network is no segmentation network. The description is
+        printed before.
     :raises IsADirectoryError: if the file is a folder.
     :raises CacheError, EngineError: if the file cannot be read.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a plan: its layers with the precision they really have, memory, inputs, outputs."""
+"""Describe a plan: layers, the precision that each layer really has, memory and tensors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file is a plan, not a network; its name or its sidecar decides."""
+    """Return whether a file is a plan. The suffix decides, or the sidecar beside the file."""
     if path.suffix in SUFFIXES:
         return True
-    # is_file() comes first, because a folder such as . or / has no name for a sidecar
+    # is_file() comes first, because no sidecar path can be made from a folder such as . or /.
     return path.suffix != '.onnx' and path.is_file() and sidecar_path(path).is_file()
 
 
 def inspect_plan(path: Path) -> str:
-    """Return the text of ``trt_seg inspect`` for a plan; needs neither TensorRT nor a GPU.
+    """Return the text of ``trt_seg inspect`` for a plan.
 
-    :raises CacheError: if the file is no plan of ours, or was changed after it was built.
+    This function needs no TensorRT and no GPU.
+
+    :raises CacheError: if this package did not write the plan, or if the file was changed later.
     """
     plan = load_signed_plan(path)
     try:

@@ -42,12 +42,12 @@ class ReplayResult:
     :param total: number of frames on the topic.
     :param segmented: number of frames segmented and written.
     :param bad: one line for each frame that could not be read.
-    :param agreement: how well the label maps agree with the expected ones; None if nothing was
-        compared.
+    :param agreement: a sentence that says how well the label maps agree with the expected label
+        maps; None if nothing was compared.
     :param difference: the first difference from the expected label maps; None if there is none.
     :param stopped_by: number of the signal that stopped the replay early.
-    :param seconds: time from the first frame to the last.
-    :param latency_ms: milliseconds by stage, one number for each frame.
+    :param seconds: seconds from the first frame to the last frame.
+    :param latency_ms: for each stage, a list with the milliseconds of every segmented frame.
     """
 
     total: int
@@ -61,7 +61,7 @@ class ReplayResult:
 
     @property
     def exit_code(self) -> int:
-        """0 if every frame was segmented as expected, else 1; 128 + signal after a signal."""
+        """0 if every frame was segmented as expected; 128 + signal after a signal; else 1."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.bad or self.difference else 0
@@ -69,7 +69,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Replay:
-    """One replay: reads a topic of a bag, segments its frames and writes the results."""
+    """One replay reads a topic of a bag, segments the frames and writes the results."""
 
     bag: BagReader
     topic: str
@@ -82,11 +82,13 @@ class _Replay:
     def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
         """Segment every frame once, in order, and copy the camera infos.
 
-        A frame that cannot be read is noted and skipped. The replay ends at the first difference
-        from the expected label maps, and after a signal.
+        A frame that cannot be read is skipped, and :attr:`ReplayResult.bad` gets a line. The
+        replay ends at the first difference from the expected label maps, and after a signal.
 
-        :raises EngineError: raise_output_errors the frame; the results before it are written.
-        :raises BagError: if the rest of the bag is unreadable; the results before are written.
+        :raises EngineError: if the engine fails at a frame; the message names the frame. The
+            results of all earlier frames are written.
+        :raises BagError: if the bag cannot be read beyond some frame. The results of all earlier
+            frames are written.
         """
         done = ReplayResult(self.bag.image_topics()[self.topic])
         step = bars.add_bar(self.topic, done.total)
@@ -95,7 +97,7 @@ class _Replay:
         except (BagError, EngineError) as error:
             kind = BagError if isinstance(error, BagError) else EngineError
             raise kind(f'{error}. {self.writer.path} holds the {done.segmented} results '
-                       'before it') from error
+                       'that came before this error') from error
         if self.expectation and not done.difference:
             done.agreement = self.expectation.summary()
             done.difference = None if done.stopped_by else self.expectation.describe_missing()
@@ -147,8 +149,10 @@ def run_replay(options: ReplayOptions) -> int:
     """Replay a bag with a progress bar, and print a table at the end.
 
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
-    :raises ReplayError, ViewError, BagError, ModelCardError, EngineError, FileNotFoundError:
-        before anything is written; but BagError and EngineError also during the replay.
+    :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
+        path is wrong. Nothing is written then.
+    :raises BagError, EngineError: if the bag cannot be read or the engine fails, before or during
+        the replay.
     """
     root = topic_root(options.namespace)
     options.check()
@@ -177,7 +181,7 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Open the bag to compare with; yield None if there is none."""
+    """Open the bag with the expected label maps; yield None if the user gave no such bag."""
     if not options.expect:
         yield None
         return
@@ -202,9 +206,10 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists, unless it may be replaced and is a bag of ours.
+    """Refuse an output folder that exists, except a bag of this package with ``overwrite``.
 
-    :raises ReplayError, OutputError: with the reason.
+    :param sources: bags that the replay reads; ``out`` must not contain these bags.
+    :raises ReplayError, OutputError: if the folder is refused; the message gives the reason.
     """
     for source in sources:
         # realpath() and not resolve(), because resolve() fails on links that form a circle
@@ -213,7 +218,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
             raise ReplayError(f'--out {out} holds {source}, which is read here; '
                               'give another folder')
     if out.is_symlink():
-        raise ReplayError(f'--out {out} is a link; name the folder itself')
+        raise ReplayError(f'--out {out} is a link; give the folder that the link points to')
     if out.exists() and not overwrite:
         raise ReplayError(f'{out} exists already; give another folder, or --overwrite')
     if os.path.realpath(out) == os.getcwd():
@@ -222,7 +227,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Empty a bag of ours and delete its folder, because the writer makes a new folder."""
+    """Delete an earlier bag of this package, because the writer makes a new folder."""
     claim_folder(out, '--out', BAG_FILES)
     try:
         out.rmdir()
@@ -232,7 +237,7 @@ def _make_room(out: Path) -> None:
 
 
 def print_result(done: ReplayResult, out: Path, engine: str) -> None:
-    """Print the counts, the latencies, and all that went wrong."""
+    """Print the counts, the latencies, and every error and difference."""
     console = Console()
     table = Table('stage', 'p50 ms', 'p95 ms', 'p99 ms', title=f'latency on {engine}')
     for stage, values in done.latency_ms.items():

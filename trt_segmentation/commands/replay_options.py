@@ -17,17 +17,20 @@ from .arguments.values import fraction
 class ReplayOptions:
     """Every option of ``trt_seg replay``.
 
-    :param bag: bag to read; ``image_topic`` is None for its only image topic.
-    :param out: bag to write; ``overwrite`` lets it replace a bag of ours.
-    :param namespace: namespace of the topics written, see :class:`.BagWriter`.
-    :param model: model card, or the name of an installed card.
-    :param engine: with ``gpu`` and ``precision``, see :func:`.open_pipeline`.
-    :param overlay: write overlays too.
-    :param png: write label maps as PNG.
-    :param view: show the result in Rerun; ``save_view`` is an .rrd file to write.
-    :param expect: bag whose label maps are compared with the new ones; None to compare nothing.
-        ``expect_topic``, ``min_agreement`` and ``allow_missing`` are those of
-        :class:`.Expectation`.
+    :param bag: path of the bag to read.
+    :param image_topic: topic of the images; None if the bag has only one image topic.
+    :param out: folder of the bag to write.
+    :param overwrite: whether the new bag may replace an earlier bag of this package.
+    :param namespace: namespace of the topics that are written; see :class:`.BagWriter`.
+    :param model: path of a model card, or the name of an installed card.
+    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
+        ``precision``.
+    :param overlay: whether overlays are written too.
+    :param png: whether label maps are written as PNG.
+    :param view: whether the result is shown in Rerun.
+    :param save_view: .rrd file to write; None for no file.
+    :param expect: bag with the expected label maps; None to compare nothing.
+        :class:`.Expectation` explains ``expect_topic``, ``min_agreement`` and ``allow_missing``.
     """
 
     bag: Path
@@ -51,7 +54,7 @@ class ReplayOptions:
     def check(self) -> None:
         """Refuse options of a comparison if no bag to compare with is given.
 
-        :raises ReplayError: naming the option.
+        :raises ReplayError: if such an option is given; the message names the option.
         """
         for option, given in (('--expect-topic', self.expect_topic),
                               ('--allow-missing', self.allow_missing),

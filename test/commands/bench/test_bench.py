@@ -285,7 +285,7 @@ def test_what_else_differs_is_said(run):
     assert 'the other abacus' in text
     assert 'numpy' in text and '(the other 0.1)' in text
     assert 'size 70x50 (the other 1x1)' in text
-    assert '1 figures are in one run only: inference p50.' in text
+    assert '1 values are in one run only: inference p50.' in text
     console = Console(record=True, width=120, file=StringIO())
     console.print(compare_table(run, other))
     table = console.export_text()
@@ -504,7 +504,7 @@ def test_a_wrong_camera_is_said_before_the_model_is_opened(card, tmp_path, monke
 def test_doubts_are_what_was_measured():
     assert bench._cautions(0.0, 1.0) == []
     busy, slower = bench._cautions(2.0, 1.5)
-    assert '2.0 processes wanted each core' in busy and '1.50 times as long' in slower
+    assert '2.0 processes per core' in busy and '1.50 times as long' in slower
 
 
 def test_the_commit_is_this_repositorys_or_what_the_environment_says(monkeypatch, tmp_path):

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the command lines of several commands share."""
+"""Options and values that several commands share."""

@@ -27,13 +27,15 @@ Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 def set_command(parser: argparse.ArgumentParser, options: type[Options],
                 run: Callable[[Options], int]) -> None:
-    """Let a parser make a command's options: ``parsed.run_command(parsed)`` runs the command.
+    """Connect a parser with a command: ``parsed.run_command(parsed)`` runs the command.
 
     Call this function after all arguments were added. The fields of the dataclass have the
     names of the arguments, and their defaults become the defaults of the arguments.
 
-    :param options: frozen dataclass. A field gets a tuple if the argument gives a list.
-    :param run: does the work and returns the exit code.
+    :param parser: parser of the command.
+    :param options: frozen dataclass of the options. If an argument gives a list, the field gets a
+        tuple.
+    :param run: function that does the work of the command and returns the exit code.
     """
     names = [field.name for field in fields(options)]
 

@@ -9,7 +9,7 @@ import re
 
 
 def number(text: str) -> float:
-    """Convert a number; return NaN for any other text, because NaN lies in no range."""
+    """Convert a number. Any other text becomes NaN, because NaN lies in no range."""
     try:
         return float(text)
     except ValueError:
@@ -19,7 +19,8 @@ def number(text: str) -> float:
 def whole_number(text: str, least: int) -> int:
     """Convert a whole number of at most nine digits.
 
-    :raises ArgumentTypeError: if the text is no whole number, or less than ``least``.
+    :param least: smallest accepted number.
+    :raises ArgumentTypeError: if the text is no whole number, or the number is below ``least``.
     """
     if not re.fullmatch(r'[0-9]{1,9}', text) or int(text) < least:
         raise ArgumentTypeError(f'{text} is not a whole number of {least} or more')
@@ -32,7 +33,10 @@ def count(text: str) -> int:
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Convert numbers of 1 or more with commas between them; sorted, each once."""
+    """Convert numbers of 1 or more with commas between them.
+
+    :returns: the numbers in ascending order, without duplicates.
+    """
     return tuple(sorted({count(part) for part in text.split(',')}))
 
 
@@ -42,7 +46,7 @@ def gpu_index(text: str) -> int:
 
 
 def byte_count(text: str) -> int:
-    """Convert a number of bytes; the suffix K, M or G means KiB, MiB or GiB.
+    """Convert a number of bytes. The suffix K, M or G means KiB, MiB or GiB.
 
     :raises ArgumentTypeError: if the text is anything else.
     """
@@ -76,7 +80,7 @@ def positive(text: str) -> float:
 def label_range(text: str) -> range:
     """Convert a value of a label map such as 11, or a range such as 0-6.
 
-    :raises ArgumentTypeError: if the text is neither, or a value is above 65535.
+    :raises ArgumentTypeError: if the text is no value and no range, or a value is above 65535.
     """
     first, dash, last = text.partition('-')
     last = last if dash else first

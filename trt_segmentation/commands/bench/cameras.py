@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Serve cameras at their own rate with one pipeline, as the node does."""
+"""Segment the images of several simulated cameras with one pipeline, as the node does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ _LEAD = 0.05
 
 @dataclass(frozen=True)
 class DueFrame:
-    """A frame of a camera; ``arrived`` is its due time, in seconds of time.monotonic()."""
+    """A frame that a simulated camera sends.
+
+    :param frame: the image.
+    :param arrived: value of time.monotonic() at the moment when the frame is due.
+    """
 
     frame: Frame
     arrived: float
@@ -34,10 +38,11 @@ class CameraCounts:
     """The frames of some cameras: offered = segmented + dropped.
 
     :param cameras: number of cameras.
-    :param offered: frames that the cameras sent.
-    :param dropped: frames that a newer frame of the same camera replaced.
-    :param seconds: time during which frames came; longer if the last result came later.
-    :param latency_ms: milliseconds of every segmented frame, from its due time to its result.
+    :param offered: number of frames that the cameras sent.
+    :param dropped: number of frames that a newer frame of the same camera replaced.
+    :param seconds: seconds from the first frame to the end of sending, or to the last result if
+        that result came later.
+    :param latency_ms: for every segmented frame, the milliseconds from due time to result.
     """
 
     cameras: int
@@ -56,14 +61,14 @@ def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, s
                   fps: float) -> CameraCounts:
     """Let cameras send frames for some time, and segment as many frames as possible.
 
-    The policy and the two threads are those of the node, without receiving and publishing. The
-    newest frame of each camera waits. A newer frame replaces it, and the older frame is dropped.
-    Waiting frames go through the network in batches of at most ``pipeline.batch``. The cameras
-    send at different moments.
+    This works as in the node, with the same two threads, but without receiving and publishing. The
+    newest frame of each camera waits. If a newer frame of that camera comes, the waiting frame is
+    dropped. Waiting frames go through the network in batches of at most ``pipeline.batch``. The
+    cameras send at different moments.
 
     :param frames: one frame for each camera, which sends that frame again and again.
     :param seconds: how long the cameras send.
-    :param fps: frames a second of each camera.
+    :param fps: frames per second of each camera.
     :raises EngineError: if the engine failed.
     """
     return _CameraRun(pipeline, frames, wanted).run(seconds, fps)
@@ -93,24 +98,25 @@ class _CameraRun:
                     sleep(max(when - monotonic(), 0.0))
                     due = DueFrame(self._frames[camera], when)
                     displaced = self._newest.put(camera, due)
-                    if displaced is due:  # put() gives a frame back after close(): a thread failed
+                    # put() returns its own frame after close(), which a failed thread calls
+                    if displaced is due:
                         break
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
                 else:
-                    sleep(1 / fps)  # the last frames may wait as long as all others
+                    sleep(1 / fps)  # the last frames may wait as long as earlier frames
             finally:
                 left = self._newest.close()
         for future in work:
             future.result()
-        self._served.offered -= len(left)  # still waiting when the time was over
+        self._served.offered -= len(left)  # these frames still waited at the end
         self._served.seconds = max(seconds, self._ended - start)
         return self._served
 
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # wait for room first, so that the fetched frames are the newest
+                with self._room:  # wait for a free place, and fetch the newest frames then
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:
@@ -133,4 +139,4 @@ class _CameraRun:
                     segmentation.release()
         finally:
             self._newest.close()
-            self._room.release()  # wake the other thread if it waits for room
+            self._room.release()  # wake the other thread if that thread waits for a free place

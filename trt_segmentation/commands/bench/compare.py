@@ -21,7 +21,13 @@ SAME = 0.05
 
 @dataclass(frozen=True)
 class FigureChange:
-    """One figure of both runs: its value in this run and in the other run."""
+    """A measured value of this run beside the value of the other run.
+
+    :param name: what was measured.
+    :param unit: unit of both values.
+    :param here: value of this run.
+    :param other: value of the other run.
+    """
 
     name: str
     unit: str
@@ -30,33 +36,36 @@ class FigureChange:
 
     @property
     def ratio(self) -> float | None:
-        """This run divided by the other run; None if the other value alone is 0."""
+        """Value of this run divided by the value of the other run.
+
+        The ratio is None if only the other value is 0.
+        """
         if self.here == self.other:
             return 1.0
         return self.here / self.other if self.other else None
 
     @property
     def word(self) -> str:
-        """The text better, worse or same."""
+        """Judgement of the change: ``better``, ``worse`` or ``same``."""
         if abs(self.here - self.other) <= SAME * abs(self.other):
             return 'same'
         return 'better' if (self.here > self.other) == (self.unit in HIGHER) else 'worse'
 
     @property
     def text(self) -> str:
-        """The ratio as text; empty if there is none."""
+        """The ratio as text; empty if the ratio is None."""
         return '' if self.ratio is None else f'{self.ratio:.2f}'
 
 
 def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
-    """Return the figures that both runs have in the same unit, in the order of this run."""
+    """Return the values that both runs have in the same unit, in the order of this run."""
     found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
     return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
             for row in run['rows'] if (row['name'], row['unit']) in found]
 
 
 def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Return other reasons why the figures may differ, in sentences; [] if there are none."""
+    """Return sentences with other reasons why the values may differ; [] without such reasons."""
     found = [f'Not the same {what}: {run[what] or "unknown"}; the other '
              f'{other[what] or "unknown"}.'
              for what in ('machine', 'commit') if run[what] != other[what]]
@@ -69,14 +78,14 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
             found.append(f'Not the same {what}: {", ".join(changed)}.')
     alone = {row['name'] for row in run['rows']} ^ {row['name'] for row in other['rows']}
     if alone:
-        found.append(f'{len(alone)} figures are in one run only: {", ".join(sorted(alone)[:4])}'
+        found.append(f'{len(alone)} values are in one run only: {", ".join(sorted(alone)[:4])}'
                      + (', …' if len(alone) > 4 else '') + '.')
     return [*found, *(f'Of the other run: {text}' for text in other['cautions'])]
 
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
     """Return a table of the differences for a terminal."""
-    # Names are put into a Text, because rich reads brackets as markup.
+    # Names become Text objects, because rich reads brackets in a plain string as markup.
     table = Table(title=Text(f'{title(run)}\nagainst {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a pipeline: milliseconds of a frame, frames a second, and memory."""
+"""Measure a pipeline: milliseconds per frame, frames per second, and memory."""
 
 from __future__ import annotations
 
@@ -22,30 +22,33 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of street scenes that frames are made of; two frames in a row always differ."""
+"""Number of street scenes from which frames are made. Two frames in a row always differ."""
 
 WARM_UP = 0.5
-"""Seconds during which frames are not counted."""
+"""Seconds at the start during which frames are not counted."""
 
 LEAST = 20
-"""Smallest number of frames to measure, however long they take."""
+"""Smallest number of measured frames, even if these frames take longer than the given time."""
 
 OUTSIDE = 'outside the stages'
-"""Name of the time that belongs to no stage of a frame: Python, queues and waiting."""
+"""Name of the part of a frame's time that belongs to no stage: Python, queues and waiting."""
 
 _HEADER = 61
-"""Bytes before the pixels. A message has its header there, so pixels start unaligned."""
+"""Bytes before the pixels. A ROS message starts with a header, so its pixels are unaligned."""
 
 Tick = Callable[[float], None]
-"""Called about once a second with the seconds measured; never while the clock runs."""
+"""Function called about once a second, with the measured seconds as its argument.
+
+No frame is timed during the call.
+"""
 
 
 @dataclass
 class Latency:
     """Milliseconds of each frame, in order.
 
-    :param total: wall-clock time from the call of submit to the return of collect.
-    :param stages: times of the pipeline by stage, without its total; and :data:`OUTSIDE`.
+    :param total: for each frame, the time from the call of submit() to the return of collect().
+    :param stages: for each stage of the pipeline and for :data:`OUTSIDE`, the time of each frame.
     """
 
     total: list[float] = field(default_factory=list)
@@ -53,7 +56,10 @@ class Latency:
 
     @property
     def drift(self) -> float:
-        """Median of the last third divided by that of the first; above 1 if it became slower."""
+        """Median of the last third of the frames, divided by the median of the first third.
+
+        A value above 1 means that frames became slower.
+        """
         third = max(len(self.total) // 3, 1)
         return float(np.median(self.total[-third:]) / np.median(self.total[:third]))
 
@@ -62,17 +68,21 @@ def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
     """Make frames of a size and encoding.
 
-    The bytes are those of street scenes. In bgr8 the pictures are correct; in other encodings
-    they are stripes. The work of the pipeline does not depend on the picture.
+    The bytes come from street scenes. With bgr8 the frames show the scenes. With other encodings
+    the frames show stripes. The work of the pipeline does not depend on the picture.
 
-    :param width: width and ``height`` of the images, in pixels.
-    :param allocate: memory of the pipeline, which the frames then use; None for other memory.
+    :param count: number of frames.
+    :param width: width of the images in pixels.
+    :param height: height of the images in pixels.
+    :param allocate: function of the pipeline that gives memory for the frames; None for ordinary
+        memory.
     :raises FrameError: if a frame cannot have this size and encoding.
     """
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
     times, per = PLANE_ROWS.get(encoding, (1, 1))
     size = max(step * (height * times // per), 1)
-    empty = np.broadcast_to(np.uint8(0), size)  # refuse before memory is allocated
+    # Frame() refuses wrong sizes here, before memory is allocated.
+    empty = np.broadcast_to(np.uint8(0), size)
     Frame(empty, encoding, height, width, step)
     drive = Drive(seed=0)
     pictures = [cv2.resize(drive.frame(30 * i).image, (width, height)).reshape(-1)
@@ -91,7 +101,10 @@ def _copy_to(data: npt.NDArray[np.uint8], allocate: Allocate | None) -> npt.NDAr
 
 def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, seconds: float,
                     tick: Tick) -> Latency:
-    """Submit one frame at a time; submit the next frame after the result was released."""
+    """Measure the latency with one frame at a time in the pipeline.
+
+    The next frame is submitted after the result of the frame before was released.
+    """
     found, source = Latency(), cycle(frames)
     for _ in _repeat_for(WARM_UP, least=2):
         _time_frame(pipeline, next(source), wanted)
@@ -109,7 +122,7 @@ def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
 
 
 def _repeat_for(seconds: float, least: int) -> Iterator[float]:
-    """Yield the seconds elapsed, for ``seconds`` and at least ``least`` times."""
+    """Yield the elapsed seconds again and again, for ``seconds`` and at least ``least`` times."""
     began, count = perf_counter(), 0
     while (elapsed := perf_counter() - began) < seconds or count < least:
         yield elapsed
@@ -128,10 +141,10 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Return frames a second with as many batches in flight as the pipeline can use.
+    """Return frames per second, with as many batches in the pipeline as it can hold.
 
-    The time is measured in pieces of about a second. Filling and emptying the pipeline are not
-    counted.
+    The measurement consists of pieces of about a second. The times in which the pipeline is
+    filled and emptied are not counted.
     """
     pieces = ceil(seconds)
     count, took, source = 0, 0.0, cycle(frames)
@@ -144,7 +157,7 @@ def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Want
 
 def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
                    seconds: float) -> tuple[int, float]:
-    """Return the frames collected after the first batch, and the seconds they took."""
+    """Return the number of frames collected after the first batch, and the seconds for these."""
     def submit() -> None:
         pipeline.submit(list(islice(source, pipeline.batch)), wanted)
 
@@ -168,13 +181,16 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """Return MiB by kind: memory of this process, if /proc has it, and memory of the GPU."""
+    """Return the memory in MiB, by kind: memory of this process, and memory of the GPU.
+
+    The memory of this process is left out on a system without /proc/self/statm.
+    """
     found = {}
     statm = Path('/proc/self/statm')
     if statm.exists():
         pages = int(statm.read_text(encoding='ascii').split()[1])
         found['this process'] = pages * os.sysconf('SC_PAGE_SIZE') / 2**20
-    gpu = getattr(pipeline, 'memory', None)  # only the GPU pipeline has this
+    gpu = getattr(pipeline, 'memory', None)  # only the GPU pipeline has this attribute
     if gpu is not None:
         found['GPU, every process'] = gpu.used_bytes / 2**20
         found['GPU, ours beside the network'] = gpu.device_bytes / 2**20

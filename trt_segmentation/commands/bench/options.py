@@ -16,18 +16,18 @@ from ..arguments.values import count, counts, image_size, positive
 class BenchOptions:
     """Every option of ``trt_seg bench``.
 
-    :param model: model card, or the name of an installed card.
-    :param engine: with ``gpu``, ``precision``, ``networks`` and ``max_batch``, see
-        :func:`.open_pipeline`.
+    :param model: path of a model card, or the name of an installed card.
+    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu``,
+        ``precision``, ``networks`` and ``max_batch``.
     :param size: width and height of the images, in pixels.
-    :param encoding: encoding of the images, as sensor_msgs names it.
-    :param cameras: numbers of cameras to measure; None for the usual ones.
-    :param seconds: length of each measurement; None for the usual length.
-    :param quick: measure less by default.
-    :param fps: frames a second of each camera.
-    :param overlay: compute the overlay too.
+    :param encoding: encoding of the images; the names are those of sensor_msgs.
+    :param cameras: numbers of cameras to measure; None for the usual numbers.
+    :param seconds: length of each measurement in seconds; None for the usual length.
+    :param quick: whether the usual length is shorter, and the usual numbers of cameras are fewer.
+    :param fps: frames per second of each camera.
+    :param overlay: whether the overlay is computed too.
     :param out: folder for bench.json and bench.html.
-    :param json: second file for the figures; None for none.
+    :param json: second file with the content of bench.json; None for no second file.
     :param compare: bench.json of another run; None to compare nothing.
     """
 
@@ -50,12 +50,12 @@ class BenchOptions:
 
     @property
     def camera_counts(self) -> tuple[int, ...]:
-        """Numbers of cameras to measure, each by itself."""
+        """Numbers of cameras; each number is measured separately."""
         return self.cameras or ((1, 4) if self.quick else (1, 2, 4, 8))
 
     @property
     def measured_seconds(self) -> float:
-        """Length of each measurement."""
+        """Length of each measurement in seconds."""
         return self.seconds or (1.0 if self.quick else 10.0)
 
 

@@ -23,9 +23,11 @@ TEMPLATE = Path(__file__).with_name('page.html')
 
 
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
-    """Write the page with its scripts and figures, so that it opens without a network.
+    """Write one HTML file that holds its scripts and plots, so it opens without a network.
 
-    :param other: another run to draw behind this run; None for none.
+    :param run: content of bench.json of this run.
+    :param other: content of bench.json of another run, drawn beside this run; None to draw only
+        this run.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
@@ -41,9 +43,9 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
 
 
 def _script_json(tree: Any) -> str:
-    """Return JSON that is safe in a script element, whatever its texts are.
+    """Return JSON that is safe in a script element, even with hostile texts.
 
-    Browsers look for ``</script>`` and ``<!--`` in scripts too. So every ``<`` is escaped.
+    Browsers look for ``</script>`` and ``<!--`` inside scripts too. So every ``<`` is escaped.
     """
     return json.dumps(tree).replace('<', '\\u003c')
 
@@ -74,7 +76,7 @@ def _tiles(run: dict[str, Any]) -> str:
 
 
 def _sentences(run: dict[str, Any]) -> Iterable[str]:
-    """Yield sentences that explain the figures."""
+    """Yield sentences that explain the measured values."""
     found, stages = values(run), run['stages_ms']
     p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
     result = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
@@ -104,7 +106,7 @@ def _cautions(texts: list[str]) -> str:
 
 
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """Return the table of figures; with another run, only the figures that both have."""
+    """Return the table of all values; with another run, only the values that both runs have."""
     if other is None:
         head: tuple[str, ...] = ('', 'value', 'unit')
         lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the plots of a run of ``trt_seg bench``.
 
-The page gives text and grid their colours, for a light and a dark background. Plotly reads labels
-as HTML, with links. So names from a file are escaped.
+page.html sets the colours of text and grid, for a light and a dark background. Plotly reads labels
+as HTML, with links. So names that come from a file are escaped.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from .measure import OUTSIDE
 from .schema import number, values
 
 HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
-"""Colours of this run, the other run and anything else; readable on black and on white."""
+"""Colours of this run, of the other run and of all other parts.
+
+The colours are readable on black and on white.
+"""
 
 HEIGHT = 340
 LINE = 24
-"""Height of a legend line in pixels; in a narrow column each name has its own line."""
+"""Height of a legend line in pixels. In a narrow column each name has a separate line."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
-"""Largest number of bars of a histogram; below it, twice the root of the number of frames."""
+"""Largest number of bars of a histogram.
+
+A run with few frames gets fewer bars: twice the square root of the number of frames.
+"""
 
 TAIL = 1.5
 """Latencies above this multiple of p99 share the last bar, so that the other bars stay wide."""
@@ -83,7 +89,7 @@ def _axis(update: Callable[..., Any], title: str, **options: Any) -> None:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage; a stage begins at the end of the stage before it."""
+    """Draw the median time of each stage. A bar begins where the bar of the stage before ends."""
     figure = _figure(HEIGHT, barmode='group')
     for found, color in ((run, HERE), (other, OTHER)):
         if not found:
@@ -103,7 +109,7 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def rate_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the frames a second that cameras offered, and those that were segmented."""
+    """Draw the frames per second that the cameras sent, and the segmented frames per second."""
     figure = _cameras_figure('frames a second', run, other)
     fps = run['setting'].get('fps', 0)
     _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered', 'top')
@@ -124,7 +130,7 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """Return each run with its colour and the end of its curve names."""
+    """Return each run, the colour of the run, and the text that ends the names of its curves."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -139,9 +145,10 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a line over the number of cameras; a line of this run has its name at its end.
+    """Add a curve over the number of cameras. A curve of this run is labelled at its end.
 
-    :param side: side of the line for the name, top or bottom, so that names do not overlap.
+    :param side: ``top`` or ``bottom``: on this side of the curve stands the name, so that names
+        do not overlap.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
@@ -154,7 +161,7 @@ def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], floa
 
 
 def memory_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw MiB after each measurement; the other run has dotted lines."""
+    """Draw the memory in MiB after each measurement. The lines of the other run are dotted."""
     legend = LINE * max(len(next(iter(run['memory_mib'].values()), ())), 1)
     figure = _figure(HEIGHT + legend)
     phases_of: dict[str, int] = {}
@@ -172,7 +179,7 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    # the two runs may have different numbers of cameras
+    # The two runs may have different numbers of cameras.
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
                         categoryarray=sorted(phases_of, key=phases_of.__getitem__))
     figure.update_layout(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collect figures, with the machine, the versions and the commit that were measured."""
+"""Collect measured numbers, with the machine, the versions and the commit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure.
+    """One measured number.
 
-    :param bar: the promised limit; empty if there is none.
-    :param holds: whether the value keeps the limit; None if there is no limit.
+    :param name: what was measured.
+    :param value: the number, in ``unit``.
+    :param unit: unit of the number; empty for a count.
+    :param bar: limit that the project promises, as text; empty without a limit.
+    :param holds: whether the value is within the limit; None without a limit.
     """
 
     name: str
@@ -39,14 +42,14 @@ class Figure:
 
 @dataclass
 class FigureReport:
-    """The figures of one run."""
+    """The measured numbers of one run."""
 
     title: str
     rows: list[Figure] = field(default_factory=list)
 
     def add(self, name: str, value: float, unit: str, bar: str = '',
             holds: bool | None = None) -> None:
-        """Add a figure.
+        """Add a measured number.
 
         :raises ValueError: if only one of ``bar`` and ``holds`` is given.
         """
@@ -56,8 +59,8 @@ class FigureReport:
                                 holds if holds is None else bool(holds)))
 
     def table(self) -> Table:
-        """Return the figures as a table for a terminal."""
-        table = Table(title=Text(self.title))     # a Text, because rich reads brackets as markup
+        """Return the numbers as a table for a terminal."""
+        table = Table(title=Text(self.title))     # rich reads brackets in a plain string as markup
         barred = any(row.bar for row in self.rows)
         for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
             table.add_column(column, justify='right' if column == 'value' else 'left')
@@ -67,13 +70,13 @@ class FigureReport:
         return table
 
     def tree(self) -> dict[str, Any]:
-        """Return the figures with machine, versions and commit, for JSON."""
+        """Return the numbers with machine, versions and commit, for JSON."""
         return {'machine': machine(), 'versions': versions(), 'commit': commit(),
                 'rows': [asdict(row) for row in self.rows]}
 
 
 def machine() -> str:
-    """Describe this machine: CPU, cores, system and, if there is one, GPU and driver."""
+    """Describe this machine: CPU, cores, system, and the GPUs with their driver."""
     from ...engines.onnxruntime_cpu import cpu_name
     driver = ask_driver()
     gpus = [gpu.name for gpu in driver.gpus] + [f'driver {driver.version}'] * bool(driver.gpus)
@@ -82,7 +85,7 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of every library that can change a figure."""
+    """Return the versions of Python and of every library that can change the numbers."""
     found = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
@@ -93,12 +96,12 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the measured commit, with ``+`` if the package has changes; empty if unknown.
+    """Return the git commit, with ``+`` if the package has changes; empty if it is unknown.
 
     If the files came without their git history, the variable BENCH_COMMIT gives the commit.
     """
     package = Path(__file__).parents[2]
-    # an installed package may lie inside a repository of another project
+    # An installed package may lie inside the repository of another project.
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:

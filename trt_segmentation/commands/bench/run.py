@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: measure a model here, write figures and a page, compare two runs."""
+"""``trt_seg bench``: measure a model, write the numbers and a page, compare two runs."""
 
 from __future__ import annotations
 
@@ -38,23 +38,24 @@ from .report import Figure, FigureReport
 from .schema import FORMAT, read_run, title
 
 SAMPLES = 2000
-"""Largest number of latencies kept for the page, taken evenly from all latencies."""
+"""Largest number of latencies that bench.json keeps, chosen evenly from all latencies."""
 
 DRIFT = 1.1
 """The report warns if frames become slower by more than this factor within a run."""
 
 BUSY = 0.5
-"""The report warns if the load average divided by the number of cores is above this."""
+"""The report warns if the load average divided by the number of cores is above this value."""
 
 
 def run_bench(options: BenchOptions) -> int:
-    """Measure with progress bars, write the figures and the page, and print a table.
+    """Measure with progress bars, write the numbers and the page, and print a table.
 
     :returns: the exit code, 0.
-    :raises BenchError: before anything is measured, if the other run cannot be compared.
-    :raises OutputError: before anything is measured, if a file cannot be written or would replace
-        a file of the user.
-    :raises FrameError, ModelCardError, EngineError: see the functions called here.
+    :raises BenchError: if the other run cannot be compared. Nothing is measured then.
+    :raises OutputError: if a file cannot be written, or would replace a file that this command
+        did not write. Nothing is measured then.
+    :raises FrameError: if images cannot have the given size and encoding.
+    :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.
     """
     other = read_run(options.compare) if options.compare else None
     check_folder(options.out, '--out', ['bench.json', 'bench.html'])
@@ -81,7 +82,7 @@ def _measure(options: BenchOptions) -> dict[str, Any]:
     """Return all that bench.json holds."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     card = load_card(options.model)
-    # refuse wrong images before the model is opened
+    # This call refuses a wrong size or encoding before the model is opened.
     camera_frames(1, *options.size, options.encoding, None)
     with ProgressBars(live=False) as bars:
         began = perf_counter()
@@ -185,10 +186,10 @@ def _thin_out(values: Sequence[float]) -> list[float]:
 
 
 def _cautions(load: float, drift: float) -> list[str]:
-    """Return sentences about conditions that make the figures doubtful."""
+    """Return sentences about conditions that make the numbers less reliable."""
     found = []
     if load > BUSY:
-        found.append(f'The machine was busy at the start: {load:.1f} processes wanted each core.')
+        found.append(f'The machine was busy at the start: {load:.1f} processes per core.')
     if drift > DRIFT:
         found.append(f'The last third of the frames took {drift:.2f} times as long as the '
                      'first: the machine became hot or busy.')

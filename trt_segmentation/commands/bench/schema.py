@@ -17,23 +17,27 @@ FORMAT = 'trt_segmentation bench 1'
 NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
           'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
           'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
-"""Keys of a run and their types. latency_ms holds numbers, and rows holds figures."""
+"""Keys of bench.json and the types of their values.
+
+``latency_ms`` holds numbers, and ``rows`` holds a dictionary for each measured number.
+"""
 
 NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 MAX_FILE = 16 << 20
-"""Largest size of a file in bytes; a run has a few hundred thousand."""
+"""Largest accepted size of bench.json in bytes. A usual file has a few hundred thousand."""
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """Read the figures of another run.
+    """Read bench.json of another run.
 
-    :raises BenchError: if the file cannot be read, or this program cannot have written it.
+    :raises BenchError: if the file cannot be read, or if ``trt_seg bench`` cannot have written
+        such a file.
     """
     try:
         run = json.loads(read_regular(path, MAX_FILE))
-    # RecursionError: lists nested too deeply
+    # json raises RecursionError if lists are nested too deeply.
     except (ValueError, RecursionError) as error:
         raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
     except OSError as error:
@@ -75,7 +79,7 @@ def _wrong(run: dict[str, Any]) -> str:
 
 
 def _unprintable(value: Any) -> str:
-    """Describe the first text in a tree that would confuse a terminal; empty if none does."""
+    """Describe the first text with an unprintable character; return '' if all are printable."""
     if isinstance(value, str):
         bad = unprintable(value)
         return f'the text {short(value)} has the character {bad}' if bad else ''
@@ -85,7 +89,7 @@ def _unprintable(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    """Return whether a value is a figure: a number of 0 or more that fits into a float."""
+    """Return whether a value is a finite number of 0 or more that fits into a float."""
     return (isinstance(value, (int, float)) and not isinstance(value, bool)
             and 0 <= value <= sys.float_info.max)
 
@@ -96,17 +100,17 @@ def _short(value: Any) -> str:
 
 
 def values(run: dict[str, Any]) -> dict[str, float]:
-    """Return the values of the figures, by name."""
+    """Return the measured numbers by name."""
     return {row['name']: row['value'] for row in run['rows']}
 
 
 def title(run: dict[str, Any]) -> str:
-    """Describe in one line what was measured."""
+    """Return a line that tells what was measured."""
     setting = run['setting']
     return (f'{setting.get("model")}, {setting.get("engine")} {setting.get("precision")}, '
             f'{setting.get("size")} {setting.get("encoding")}')
 
 
 def number(value: float) -> str:
-    """Return a figure as text with three digits, or more if they come before the point."""
+    """Return a number as text with three digits; numbers of 1000 or more keep all whole digits."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

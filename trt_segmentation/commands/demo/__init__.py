@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg demo``: camera, node and recorder on this machine, with a report."""
+"""``trt_seg demo``: run camera, node and recorder on this machine and write a report."""

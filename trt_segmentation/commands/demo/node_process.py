@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run nodes in separate processes, hidden from other machines and other ROS systems."""
+"""Run ROS nodes in separate processes that other machines and ROS systems cannot see."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Any
 from ...installed.files import PROFILES, share_path
 
 END_SECONDS = 10.0
-"""Seconds that a process has to end after SIGINT; then it is killed."""
+"""Seconds that a process has to end after SIGINT. After this time the process is killed."""
 
 
 def keep_to_this_machine() -> None:
-    """Set a random ROS domain and the DDS profile, unless the user has set them."""
+    """Set a random ROS domain and the DDS profile. Variables that the user has set stay."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in PROFILES:
@@ -35,10 +35,10 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP (the terminal was closed) into SystemExit in the block.
+    """Raise SystemExit in the block after SIGTERM or SIGHUP (the terminal was closed).
 
     So processes that :func:`running` started end too. The exit code is 128 + signal. A signal that
-    is ignored, for example by nohup, stays ignored. Main thread only.
+    is ignored, for example by nohup, stays ignored. Use this in the main thread only.
     """
     def end(number: int, _: FrameType | None) -> None:
         for other in before:        # a terminal and its shell may each send a signal
@@ -58,12 +58,13 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process for the time of the block, then stop it if it still runs.
+    """Run a process during the block. At the end of the block, stop the process.
 
     The process gets SIGINT, as from Ctrl-C. If it does not end within :data:`END_SECONDS`, it is
     killed.
 
-    :param options: options of subprocess.Popen.
+    :param command: program and arguments.
+    :param options: keyword arguments of subprocess.Popen.
     """
     process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
     try:

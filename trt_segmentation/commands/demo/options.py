@@ -15,12 +15,12 @@ from ..arguments.values import positive
 class DemoOptions:
     """Every option of ``trt_seg demo``.
 
-    :param seconds: length of the drive; above 0.
+    :param seconds: length of the drive in seconds, above 0.
     :param out: folder for report.json, montage.png, latency.png and bag/.
-    :param model: model card, or the name of an installed card.
-    :param engine: see :func:`.open_pipeline`.
-    :param view: show the result in Rerun while the demo runs; ``save_view`` is an .rrd file
-        to write.
+    :param model: path of a model card, or the name of an installed card.
+    :param engine: inference engine; see :func:`.open_pipeline`.
+    :param view: whether the result is shown in Rerun while the demo runs.
+    :param save_view: .rrd file to write; None for no file.
     """
 
     seconds: float = 10.0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read the bag and the logs of a demo back, score the label maps and report the figures."""
+"""Read the bag and the logs of a demo, score the label maps and report the numbers."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ from ...view.progress import ProgressBars
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
           f'{NODE}/overlay/compressed': 'overlay'}
-"""Topics that the recorder writes and the report reads, with what they carry."""
+"""Topics that the recorder writes and the report reads, with the content of each topic."""
 FPS = 10.0
 SEED = 7
 
 
 @dataclass(frozen=True)
 class LiveRun:
-    """What the recorder knows after a drive.
+    """The data that the recorder has after a drive.
 
-    :param diagnostics: the last diagnostics of the node.
-    :param arrived: arrival time of each label map by its stamp, both in nanoseconds.
+    :param diagnostics: last diagnostics of the node: for each status, the values by key.
+    :param arrived: arrival time of each label map, by the stamp of the label map. Both times are
+        in nanoseconds.
     """
 
     diagnostics: Mapping[str, Mapping[str, str]]
@@ -47,7 +48,12 @@ class LiveRun:
 
 @dataclass(frozen=True)
 class SentFrame:
-    """A frame that the camera published; ``frame`` is its number in the drive."""
+    """A frame that the camera published.
+
+    :param frame: number of the frame in the drive.
+    :param condition: day, night, rain or snow.
+    :param stamp_ns: stamp of the image in nanoseconds.
+    """
 
     frame: int
     condition: str
@@ -56,7 +62,9 @@ class SentFrame:
 
 def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars
                 ) -> tuple[dict[str, Any], list[MontageRow], dict[str, list[float]]]:
-    """Read bag and logs; return the report, the montage rows and milliseconds by stage.
+    """Read the bag and the logs of a drive.
+
+    :returns: the report, the rows of the montage, and the milliseconds of each frame by stage.
 
     :raises DemoError: if no frame was recorded with its label map and overlay.
     """
@@ -92,7 +100,7 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, count: int) -> Scores:
-    """Compare every recorded label map with the truth of its scene."""
+    """Compare every recorded label map with the true classes of its scene."""
     matrix = np.zeros((len(CLASSES), len(CLASSES) + 1), np.int64)
     drive, images = Drive(SEED, fps=FPS), 0
     with BagReader(bag) as reader:
@@ -106,7 +114,7 @@ def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, count: 
 
 def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool
                   ) -> list[MontageRow]:
-    """Return one frame of each condition, from those recorded with label map and overlay."""
+    """Return one montage row for each condition. The frame has a label map and an overlay."""
     shown = _choose_stamps(bag, sent)
     pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
     with BagReader(bag) as reader:

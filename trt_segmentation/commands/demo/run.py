@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the whole chain on one machine: a drawn street camera, the node and a recorder.
 
-Camera and node each run in a separate process; the recorder runs in this process.
+Camera and node each run in a separate process. The recorder runs in this process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png',
 """What the demo writes into its folder. A folder with anything else is not replaced."""
 
 START_SECONDS = 60.0
-"""Longest time until the processes find each other; it includes drawing the street."""
+"""Most seconds until the processes find each other. The camera draws the street in this time."""
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -45,9 +45,9 @@ def run_demo(options: DemoOptions) -> int:
     earlier demo wrote is replaced.
 
     :returns: the exit code, 0.
-    :raises DemoError: if a process failed; its log is in the output folder.
-    :raises ViewError: before anything starts, if there can be no view.
-    :raises OutputError: before anything starts, if the folder holds files that no demo wrote.
+    :raises DemoError: if a process failed; the log of the process is in the output folder.
+    :raises ViewError: if a view was requested and cannot be opened.
+    :raises OutputError: if the folder holds files that no demo wrote. No process is started then.
     """
     out = options.out
     card = load_card(options.model)
@@ -56,7 +56,7 @@ def run_demo(options: DemoOptions) -> int:
     if options.view or options.save_view:
         from ...view.rerun_view import check_view
         check_view(options.view, options.save_view)
-    # Without ROS this import fails. It comes before the files of an earlier demo are deleted.
+    # Without ROS this import fails. So it stands before the files of an earlier demo are deleted.
     from ...ros import recorder  # noqa: F401
     claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
@@ -73,7 +73,7 @@ def run_demo(options: DemoOptions) -> int:
 
 @contextmanager
 def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | None]:
-    """Open the view; yield what shows the messages of the recorder, or None without a view."""
+    """Open the view. Yield a tap that shows the recorder's messages, or None without a view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -115,7 +115,7 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
                 if node_process.poll() is not None:
                     raise run.describe_end('node')
         node_process.send_signal(signal.SIGINT)
-        # While it ends, the node sends its last diagnostics: the counts of all frames.
+        # While the node ends, it sends its last diagnostics, which count all frames.
         last = time.monotonic() + 1.0
         while node_process.poll() is None or time.monotonic() < last:
             spin(0.05)
@@ -147,8 +147,8 @@ class _DemoRun:
     def wait_until(self, is_done: Callable[[], bool]) -> None:
         """Spin until a condition is true.
 
-        :raises DemoError: if a process ends or reports an error first, or nothing happens in
-            time.
+        :raises DemoError: if a process ends, if the node reports an error, or if the condition is
+            not true within :data:`START_SECONDS`.
         """
         end = time.monotonic() + START_SECONDS
         while not is_done():
@@ -164,7 +164,7 @@ class _DemoRun:
                     f'{self.out / "node.log"} and {self.out / "camera.log"}')
 
     def describe_end(self, name: str) -> DemoError:
-        """Make an error that says how a process ended, with the end of its log."""
+        """Return an error with the exit code of a process and the last lines of its log."""
         log = self.out / f'{name}.log'
         lines = log.read_text(encoding='utf-8', errors='replace').strip().splitlines()[1:]
         return DemoError(f'the {name} ended with exit code {self.processes[name].returncode}; '
