@@ -161,7 +161,7 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path):
 
 def test_a_bag_with_no_image_topic(tmp_path):
     path = write_bag(tmp_path / 'bag', [Message('/camera_info', CAMERA_INFO, 1, camera_info(1))])
-    with BagReader(path) as bag, pytest.raises(BagError, match=r'has no topic with messages of type'):
+    with BagReader(path) as bag, pytest.raises(BagError, match='has no topic with messages of'):
         bag.image_topic()
 
 
