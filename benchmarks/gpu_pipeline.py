@@ -31,7 +31,7 @@ from trt_segmentation.gpu.settings import GpuSettings
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
-"""The network whose figures have a limit."""
+"""The network whose results have a limit."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
@@ -120,7 +120,7 @@ def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) 
         'write-combined input': GpuSettings(write_combined=True),
         'no graph': GpuSettings(graph=False), 'two networks': GpuSettings(networks=2),
         'three networks': GpuSettings(networks=3)}
-    # the first network measured in a process is up to 7 % faster than the later ones: LaunchGraph
+    # The first network of a process is up to 7 % faster than later networks, in LaunchGraph.
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, settings in variants.items():
         pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=settings)
@@ -152,7 +152,7 @@ def script(name: str, *arguments: str) -> str:
 
 
 def bound(main: bool, sign: str, bar: float, holds: bool) -> tuple[str, bool | None]:
-    """Return the limit of a row and whether it holds; without a limit return ('', None)."""
+    """Return the limit of a row, and whether the row meets it; ('', None) without a limit."""
     return (f'{sign} {bar:.4g}', holds) if main else ('', None)
 
 

@@ -133,7 +133,8 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
 
     :param classes: number of classes of the model.
     :param values: how values in the label maps become class ids.
-    :raises EvaluationError: if a file has no partner or cannot be used. The message names the file.
+    :raises EvaluationError: if a file has no partner or cannot be used. The message names that
+        file.
     """
     pairs = pair_files(images, labels)
     try:

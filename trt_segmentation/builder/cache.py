@@ -212,7 +212,7 @@ class EngineCache:
         try:
             store_signed(path, signed, key)
         except OSError as error:
-            self._log(f'{path} could not be written, so the next start builds it again: {error}')
+            self._log(f'{path} could not be kept, the next start builds again: {error}')
 
     def _drop_oldest(self, newest: Path) -> None:
         entries = [entry for entry in self.entries() if entry.path != newest]

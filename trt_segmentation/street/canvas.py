@@ -46,7 +46,9 @@ def ramp(gain: float, offset: Colour) -> Bytes:
 
 
 class Texture:
-    """A (H, W, 4) uint8 picture, opacity last, with smaller copies of the same picture.
+    """A (H, W, 4) uint8 picture with smaller copies of the same picture.
+
+    The fourth channel is the opacity.
 
     :param solid: whether every texel is opaque.
     """
@@ -155,7 +157,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        first = rows * columns < int(size[0]) * int(size[1])  # look up in the smaller picture
+        first = rows * columns < int(size[0]) * int(size[1])  # positions in the smaller picture
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
             flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

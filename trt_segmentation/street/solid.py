@@ -40,7 +40,7 @@ class Solid:
         """Add a convex (N, 3) polygon.
 
         :param points: counter-clockwise, seen from outside.
-        :param glow: least brightness, for a lamp that is lit.
+        :param glow: smallest brightness, for a lamp that is lit.
         :param fine: whether the polygon is left out when the vehicle is small.
         :param lamp: 1 for a lamp, which may have a halo.
         """
@@ -104,7 +104,7 @@ class Mesh:
 
     :param vertices: (V, 3) corners of all polygons.
     :param bounds: P + 1 indices; polygon i has the vertices from bounds[i] to bounds[i + 1].
-    :param anchors: (P, 3) one corner of each polygon; all other fields have P entries too.
+    :param anchors: (P, 3) one corner of each polygon. The remaining fields also have P entries.
     :param part: whether a polygon belongs to the front part.
     """
 
