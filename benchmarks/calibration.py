@@ -45,7 +45,13 @@ Numbers = npt.NDArray[np.float64]
 
 
 class Size(NamedTuple):
-    """The amount of work; ``scenes`` is the number of scenes of each condition."""
+    """How much to measure.
+
+    :param methods: calibration methods.
+    :param draws: how often each set of frames is drawn.
+    :param frames: number of frames in a set.
+    :param scenes: number of scenes of each condition to measure on.
+    """
 
     methods: tuple[str, ...]
     draws: int
@@ -62,7 +68,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
-    # use processes, because most of a calibration is NumPy in one thread
+    # Processes are used, because most of a calibration is NumPy in one thread.
     with ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:
         running = {(draw, name): pool.submit(calibrated_on, draw, name, size)
                    for draw in range(size.draws) for name in SETS}

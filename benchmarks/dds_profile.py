@@ -80,7 +80,7 @@ def publish(reliability: str, frames: int) -> None:
         publisher.publish(message)
         due += 1 / RATE
         time.sleep(max(0.0, due - time.monotonic()))
-    time.sleep(1.0)  # so that reliable publishers can send lost images again
+    time.sleep(1.0)  # in this second a reliable publisher can send lost images again
     end.publish(Empty())
     time.sleep(0.5)
 

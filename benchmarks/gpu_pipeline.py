@@ -35,7 +35,7 @@ MAIN = 'lraspp-fp16'
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure all networks and kernels; the rows of a network begin with its name."""
+    """Measure all networks and kernels. The rows of a network begin with its name."""
     need_gpu()
     names = [MAIN] if quick else [MAIN, 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32']
     with TemporaryDirectory() as folder:
@@ -60,7 +60,8 @@ def rounds_of(name: str, quick: bool) -> dict[str, int]:
         return {'alone': 1, 'ours': 1, 'article': 1}
     if name == MAIN:
         return {'alone': 3, 'filled': 1, 'ours': 3, 'two': 1, 'article': 1, 'pytorch': 3}
-    # most of the time of `article` is not in the network, so one large network is enough
+    # The network needs only a small part of the time of `article`, so one large network is
+    # enough.
     return {'alone': 1, 'ours': 1, 'pytorch': 1,
             **({} if name == 'deeplabv3-fp32' else {'article': 1})}
 

@@ -28,7 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Change one option at a time; measure CUDA graphs only on the first network."""
+    """Change one option at a time. CUDA graphs are measured only on the first network."""
     need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:

@@ -46,7 +46,7 @@ COLD = 5
 
 @dataclass(frozen=True)
 class LabelMapLatency:
-    """Latency of one label map in milliseconds; the three parts add up to ``whole``.
+    """Latency of one label map in milliseconds. The three parts add up to ``whole``.
 
     :param whole: from the image's stamp, which is the time when the camera sent the image, until
         the label map arrives.
@@ -185,7 +185,7 @@ def receive(path: Path, overlay: bool) -> None:
     told: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: told.append(1))
     rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    # every other entity of a node would slow down its executor
+    # Every further entity of the node, such as a service, would slow down its executor.
     node = rclpy.create_node('segmentation_subscriber', start_parameter_services=False)
     subscriber = Subscriber(node, overlay)
     executor = SingleThreadedExecutor()

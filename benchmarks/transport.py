@@ -106,7 +106,7 @@ def publish(case: Case) -> None:
     print('matched', flush=True)
     for line in sys.stdin:
         send(int(line))
-    node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
+    node.destroy_node()  # otherwise its 64 MB of shared memory stay in /dev/shm
     rclpy.shutdown()
 
 

@@ -78,7 +78,7 @@ class EngineCache:
     else can write it, and its size and hash match its sidecar. Otherwise the plan is built
     again.
 
-    :param folder: see :func:`cache_folder`; created with mode 0700.
+    :param folder: see :func:`cache_folder`. It is created with mode 0700 if it does not exist.
     :param limit: bytes of plans to keep. The least recently used plans are deleted above this
         limit.
     :param log: receives one line for each slow operation and for each problem.
@@ -168,7 +168,7 @@ class EngineCache:
         return _read_trusted(_kernels_of(self._path(key)))
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
-        """Store the kernels beside their plan; they are deleted together with the plan."""
+        """Store the kernels beside their plan. The cache deletes them together with the plan."""
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
@@ -204,7 +204,7 @@ class EngineCache:
         found, why = load_signed(path)
         if found is None:
             return None, why
-        with suppress(OSError):     # the time only decides which plan is deleted first
+        with suppress(OSError):     # the time of use only decides which plan is deleted first
             os.utime(path)
         return Plan(found.data, found.about), ''
 
@@ -231,7 +231,7 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # one lock for all keys: two builds on one GPU would distort each other's timings
+        # All keys share one lock: two builds on one GPU would distort each other's timings.
         lock = FileLock(str(self.folder / 'build.lock'), mode=0o600)
         try:
             lock.acquire(timeout=0)

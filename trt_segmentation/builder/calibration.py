@@ -34,7 +34,7 @@ EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
 """ONNX Runtime's default, 99.999, ignores only very few values of each frame."""
 
 MAX_FILE = 64 << 20
-"""Bytes that a file of ranges may have; one activation takes about 100 bytes."""
+"""Bytes that a file of ranges may have. One activation needs about 100 bytes."""
 Tensor = npt.NDArray[Any]
 
 
@@ -160,7 +160,7 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
             str(path), kinds, str(Path(scratch) / 'augmented.onnx'), METHODS[method],
             extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # one tensor at a time, since the calibrator keeps all activations of one call
+            # Each call gets one tensor, because the calibrator keeps all activations of a call.
             calibrator.collect_data(_OneFrameReader({name: tensor}))
             progress(done)
         measured = calibrator.compute_data()

@@ -83,7 +83,7 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
 
 
 def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
-    """Number of each frame's group; the groups are numbered from dark to bright."""
+    """Number of each frame's group. The groups are numbered from dark to bright."""
     points = light.astype(np.float32)
     count = min(MAX_GROUPS, len(np.unique(points, axis=0)))
     if count == 1:

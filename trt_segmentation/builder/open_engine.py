@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the TensorRT engine of a model card; build its plan first if the cache has none."""
+"""Open the TensorRT engine of a model card. If the cache has no plan, build the plan first."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, tim
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
     """Build the plan of a graph that already has its precision.
 
-    :param timing: as in :func:`.build.build_plan`, like ``progress`` and the returned values.
+    ``options``, ``timing``, ``progress`` and the returned values are those of
+    :func:`.build.build_plan`.
+
+    :param graph: the network in the precision of the recipe.
+    :param recipe: gives the precision, which the plan stores as a fact about itself.
     """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)
@@ -63,10 +67,11 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 identity: Callable[[int], GpuIdentity] = gpu_identity,
                 load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
                 ) -> TensorRtEngine:
-    """Load the engine of a card; build its plan first if the cache has none.
+    """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order; its CUDA context must be current.
-    :param stream: see :class:`TensorRtEngine`.
+    :param stream: handle of the CUDA stream that the engine runs on, see
+        :class:`TensorRtEngine`.
     :param recipe: how the graph is prepared.
     :param options: settings of the TensorRT builder.
     :param cache: where plans are kept; None for the cache in the default folder.

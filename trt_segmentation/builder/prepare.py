@@ -78,7 +78,7 @@ class PreparedGraph:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether any side of the input is dynamic; the engine then needs the profile."""
+        """Whether a side of the input is dynamic. The engine then needs the profile."""
         return any(isinstance(side, str) for shape in input_shapes(self.model).values()
                    for side in shape)
 

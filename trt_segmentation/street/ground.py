@@ -150,7 +150,7 @@ class Ground:
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
-        """Return the outlines of a solid line; crossings interrupt the line."""
+        """Return the outlines of a solid line. Crossings interrupt the line."""
         outlines: list[Floats] = []
         run: list[float] = []
         for s in [*near.tolist(), None]:
@@ -213,7 +213,7 @@ class Ground:
         return rough
 
     def haze(self, view: SceneView) -> None:
-        """Add haze to the ground; the haze grows with the distance."""
+        """Add haze to the ground. The haze grows with the distance."""
         camera = view.camera
         start = max(int(camera.horizon), 0)
         depths = [FAR, 160, 110, 80, 60, 45, 34, 26, 20, 15, 11]

@@ -93,7 +93,7 @@ class Look:
                 for a, b, c in zip(colour, self.tint, self.haze)]
 
     def shades(self, colours: Floats, depth: float, lambert: Floats, glow: Floats) -> Floats:
-        """Return (N, 3) colours under this light; ``glow`` (N,) is the least brightness."""
+        """Return (N, 3) colours under this light. ``glow`` (N,) is the smallest brightness."""
         share = self.clear(depth)
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)
                  + self.sun * np.maximum(lambert, 0.0))

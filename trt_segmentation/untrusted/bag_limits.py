@@ -22,7 +22,7 @@ from rosbags.rosbag2 import reader, storage_mcap
 from ..errors import BagLimitError
 
 ROSBAGS = 'rosbags>=0.11,<0.12'
-"""The minor version whose internals this module replaces; also in setup.py and requirements.in."""
+"""This module changes internals of this version. setup.py and requirements.in name it too."""
 MAX_MESSAGE = 1 << 30
 """Bytes of one unpacked message or chunk of messages. A 16384×16384 bgr8 image has 0.8e9 bytes."""
 MAX_METADATA = 8 << 20
@@ -112,7 +112,7 @@ def _refuse_size(size: int) -> None:
 
 
 class _Zstd:
-    """The zstd module with limits; rosbags uses it for bags compressed by message or by file."""
+    """The zstd module with limits. rosbags uses it for bags compressed by message or by file."""
 
     decompress = staticmethod(_zstd)
 

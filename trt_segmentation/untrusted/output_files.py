@@ -52,7 +52,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes before the summary of an MCAP file; rosbag2 keeps its metadata there."""
+    """Return the bytes before the summary of an MCAP file. They hold the metadata of rosbag2."""
     if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
         return b''
     file.seek(-_MCAP_END, os.SEEK_END)

@@ -10,9 +10,9 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Fields that are read of one file. Networks have tens of thousands; a million take a second."""
+"""Fields of one file that are read. A network has 10,000s; a million fields need a second."""
 LONGEST_NAME = 2000
-"""Bytes of a name. Exporters write names of about a hundred bytes."""
+"""Largest number of bytes of a name. Exporters write names of about 100 bytes."""
 
 
 class Fields:
