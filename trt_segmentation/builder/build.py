@@ -66,23 +66,18 @@ def supports_operator(operator: str) -> bool:
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
                options: BuildOptions = BuildOptions(), timing: bytes = b'',
                progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build a plan from a graph. This call blocks for minutes.
-
-    TensorRT-RTX needs no GPU for a build.
+    """Build a plan from a graph. This takes minutes. TensorRT-RTX needs no GPU for a build.
 
     :param model: the graph. The data types in the graph set the precision of every layer.
     :param profiles: for each profile, the range of sizes of every input; empty if the graph
         fixes all sizes.
-    :param options: settings of the TensorRT builder.
-    :param timing: timing cache that an earlier build returned, which makes this build faster.
-        Empty to build without a timing cache.
+    :param timing: timing cache of an earlier build, which makes this build faster, or empty.
     :param progress: called on the thread that builds. If it raises an exception, the build
         stops and this function raises the same exception.
     :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
         which has no timing caches.
-    :raises EngineError: if TensorRT cannot read the graph or cannot build the plan. The message
-        contains TensorRT's own message. If known, it also names the ONNX node and says what to
-        do.
+    :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
+        message, and names the ONNX node if it is known.
     """
     started = time.monotonic()
     log = BuildLog()

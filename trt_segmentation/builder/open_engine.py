@@ -70,18 +70,14 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order; its CUDA context must be current.
-    :param stream: handle of the CUDA stream that the engine runs on, see
-        :class:`TensorRtEngine`.
-    :param recipe: how the graph is prepared.
-    :param options: settings of the TensorRT builder.
+    :param stream: the CUDA stream that the engine runs on.
     :param cache: where plans are kept; None for the cache in the default folder.
     :param log: receives one line for each slow operation and for each problem.
     :param progress: see :func:`.build.build_plan`.
     :param identity: returns the name, compute capability and driver of a GPU.
     :param load: makes an engine from a plan and from the kernels that are kept with the plan;
         None for a :class:`TensorRtEngine` on ``stream``.
-    :raises EngineError: if TensorRT cannot build or load the plan. The message contains
-        TensorRT's own message.
+    :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
     """
     plans = cache or EngineCache(log=log)
