@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of the demo model on street scenes whose seeds no training used."""
+"""Accuracy of the demo model on street scenes that training did not use."""
 
 from __future__ import annotations
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accuracy of INT8 calibrated on daylight frames only, compared with frames of all conditions.
 
-This tests the claim that ranges measured in daylight spoil thin structures in the dark, above all
-lane markings. Both sets have the same number of frames; only the conditions differ. Each set is
-drawn several times, because two draws differ by as much as the expected effect. The two sets of a
-draw show the same streets. Every calibration method is tested, because the method decides how
-much the light matters. Spread is the standard deviation over the draws.
+This tests a claim: ranges measured in daylight make the labels of thin structures in the dark
+worse, above all those of lane markings. The set of daylight frames and the set of frames of all
+conditions have the same size. Each set is drawn several times, because two draws differ by as much
+as the expected effect. The two sets of a draw show the same streets. Every calibration method is
+tested, because the method decides how much the light matters. Spread is the standard deviation
+over the draws.
 """
 
 from __future__ import annotations
@@ -38,13 +39,19 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""Frames of all conditions must win this much mean IoU at night, averaged over the draws."""
+"""Mean IoU at night must be higher by this much with frames of all conditions (mean of draws)."""
 
 Numbers = npt.NDArray[np.float64]
 
 
 class Size(NamedTuple):
-    """The amount of work; ``scenes`` is the number of scenes of each condition."""
+    """How much to measure.
+
+    :param methods: calibration methods.
+    :param draws: how often each set of frames is drawn.
+    :param frames: number of frames in a set.
+    :param scenes: number of scenes of each condition to measure on.
+    """
 
     methods: tuple[str, ...]
     draws: int
@@ -61,7 +68,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
-    # use processes, because most of a calibration is NumPy in one thread
+    # Processes are used, because most of a calibration is NumPy in one thread.
     with ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:
         running = {(draw, name): pool.submit(calibrated_on, draw, name, size)
                    for draw in range(size.draws) for name in SETS}
@@ -126,7 +133,7 @@ def add_rows(report: FigureReport, size: Size, measures: list[str], values: Valu
 
 
 def draw_figure(size: Size, measures: list[str], values: Values) -> None:
-    """Plot the loss of each calibration against FP32, with one plot for each measure."""
+    """Plot the accuracy loss of each calibration against FP32, one plot for each measure."""
     from matplotlib.figure import Figure
     figure = Figure(figsize=(14, 4), layout='constrained')
     colors = dict(zip(size.methods, ('tab:red', 'tab:blue', 'tab:green')))

@@ -34,7 +34,7 @@ FPS = 10.0
 WIDTH, HEIGHT = 640, 480
 WARM_UP = 2.0
 FAIR = 0.7
-"""The least served camera must get at least this fraction of what the most served one gets."""
+"""Smallest allowed ratio of label maps: camera with the fewest to camera with the most."""
 
 
 class PacedCameras:
@@ -75,7 +75,7 @@ class PacedCameras:
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def start(self) -> None:
-        """Start to send; :meth:`stop` ends it."""
+        """Start to send images. Call :meth:`stop` to end."""
         self._thread.start()
 
     def reset(self) -> None:
@@ -128,7 +128,7 @@ def segmentation_node(names: list[str], parameters: dict[str, object]) -> Iterat
 
 def run_case(count: int, seconds: float, parameters: dict[str, object]
              ) -> PacedCameras:
-    """Run ``count`` cameras for some seconds; the result has the counts and latencies."""
+    """Run ``count`` cameras for some seconds, and return them with their counts and latencies."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""1080p images that reach another process with Fast DDS: default, LARGE_DATA, our profile."""
+"""How many 1080p images reach another process with Fast DDS, with three settings.
+
+The settings are the default, LARGE_DATA, and the profile of this package (``ours``).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def between_processes(extra: dict[str, str], reliability: str, frames: int) -> int:
-    """Publish in one process and count in another; return the number of arrived images."""
+    """Publish in one process, count in another, and return the number of arrived images."""
     environment = {name: value for name, value in os.environ.items() if name not in ALL}
     environment |= {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
                     'ROS_DOMAIN_ID': str(random.randint(1, 100)), **extra}
@@ -77,7 +80,7 @@ def publish(reliability: str, frames: int) -> None:
         publisher.publish(message)
         due += 1 / RATE
         time.sleep(max(0.0, due - time.monotonic()))
-    time.sleep(1.0)  # so that reliable publishers can send lost images again
+    time.sleep(1.0)  # in this second a reliable publisher can send lost images again
     end.publish(Empty())
     time.sleep(0.5)
 

@@ -18,7 +18,7 @@ FULL = {1: (1, 2, 4, 8, 12, 16, 24), 2: (8, 16, 24, 32)}
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """A curve over the number of cameras by networks at once, each in a process of its own."""
+    """Measure every number of cameras. Each number of networks at once has its own process."""
     need_gpu()
     with TemporaryDirectory() as folder:
         script('networks.py', folder, NAME)

@@ -31,11 +31,11 @@ from trt_segmentation.gpu.settings import GpuSettings
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
-"""The network whose figures have a limit."""
+"""The network whose results have a limit."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure all networks and kernels; the rows of a network begin with its name."""
+    """Measure all networks and kernels. The rows of a network begin with its name."""
     need_gpu()
     names = [MAIN] if quick else [MAIN, 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32']
     with TemporaryDirectory() as folder:
@@ -60,7 +60,8 @@ def rounds_of(name: str, quick: bool) -> dict[str, int]:
         return {'alone': 1, 'ours': 1, 'article': 1}
     if name == MAIN:
         return {'alone': 3, 'filled': 1, 'ours': 3, 'two': 1, 'article': 1, 'pytorch': 3}
-    # most of the time of `article` is not in the network, so one large network is enough
+    # The network needs only a small part of the time of `article`, so one large network is
+    # enough.
     return {'alone': 1, 'ours': 1, 'pytorch': 1,
             **({} if name == 'deeplabv3-fp32' else {'article': 1})}
 
@@ -120,7 +121,7 @@ def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) 
         'write-combined input': GpuSettings(write_combined=True),
         'no graph': GpuSettings(graph=False), 'two networks': GpuSettings(networks=2),
         'three networks': GpuSettings(networks=3)}
-    # the first network measured in a process is up to 7 % faster than the later ones: LaunchGraph
+    # The first network of a process is up to 7 % faster than later networks, in LaunchGraph.
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, settings in variants.items():
         pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=settings)
@@ -152,7 +153,7 @@ def script(name: str, *arguments: str) -> str:
 
 
 def bound(main: bool, sign: str, bar: float, holds: bool) -> tuple[str, bool | None]:
-    """Return the limit of a row and whether it holds; without a limit return ('', None)."""
+    """Return the limit of a row, and whether the row meets it; ('', None) without a limit."""
     return (f'{sign} {bar:.4g}', holds) if main else ('', None)
 
 

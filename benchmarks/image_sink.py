@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sink for the subscriptions of a benchmark, which must take every image."""
+"""A sink for the subscriptions of a benchmark. A benchmark must receive every image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from trt_segmentation.memory import Memory, PageMemory
 
 
 class ImageSink:
-    """Gives every image to a function, in the executor's thread.
+    """Calls a function with every image, in the executor's thread.
 
-    :param take: owns the image and must release it.
+    :param take: receives each image, and must release the image.
     """
 
     buffers = 4
@@ -22,7 +22,7 @@ class ImageSink:
         self.offer = take
 
     def not_taken(self, reason: str, text: str) -> None:
-        """End the benchmark: its figures would lack an image."""
+        """End the benchmark, because its results would lack an image."""
         raise RuntimeError(f'an image came and could not be taken: {reason}: {text}')
 
     def allocate(self, nbytes: int) -> Memory:

@@ -28,12 +28,12 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Change one option at a time; measure CUDA graphs only on the first network."""
+    """Change one option at a time. CUDA graphs are measured only on the first network."""
     need_gpu()
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:
         script('networks.py', folder, *names)
-        # the first network measured in a process is up to 7 % faster than later ones
+        # The first network of a process is up to 7 % faster than later networks.
         Alone(networks.card(Path(folder), names[0])).close()
         for name in names:
             for choice, changed in CHOICES.items():

@@ -42,7 +42,7 @@ from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
-"""Mean IoU that each precision may lose against FP32."""
+"""Largest accuracy loss of each precision: how much lower its mean IoU may be than FP32's."""
 
 FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
 
@@ -80,7 +80,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def scenes(count: int) -> Iterator[Sample]:
-    """Give so many scenes of every condition, the same seeds under each."""
+    """Yield ``count`` scenes of every condition. All conditions have the same seeds."""
     for condition in street.CONDITIONS:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             scene = street.scene(seed, condition)

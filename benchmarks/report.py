@@ -19,8 +19,13 @@ __all__ = ['FigureReport', 'run']
 
 def run(title: str, measure: Callable[[FigureReport, bool], None],
         options: Sequence[argparse.ArgumentParser] = ()) -> None:
-    """Parse ``--quick`` and ``--json FILE``, measure, print the table, and write the file.
+    """Run a benchmark: parse its options, measure, print the table, and write the JSON file.
 
+    Every benchmark has the options ``--quick`` and ``--json FILE``.
+
+    :param title: title of the table.
+    :param measure: adds the rows to the report. The second argument is whether ``--quick`` was
+        given.
     :param options: parsers of further options of the benchmark, made with ``add_help=False``.
     """
     parser = argparse.ArgumentParser(description=title, parents=options)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latency from a camera process through the node to a subscriber process at 1080p.
 
-In the rows 'typed' camera and node use Python messages; in the rows 'direct' they do not. The
-subscriber always uses the direct transport, because its own time is not of interest. The parts of
+In the rows 'typed', the camera and the node use Python messages. In the rows 'direct', they use
+the direct transport. The subscriber always uses the direct transport, so that its own time is
+small. The parts of
 the latency are measured on the same frames. The medians of the parts do not add up to the median
 of the whole.
 """
@@ -45,13 +46,16 @@ COLD = 5
 
 @dataclass(frozen=True)
 class LabelMapLatency:
-    """Latency of one label map in milliseconds; the three parts add up to ``whole``.
+    """Latency of one label map in milliseconds. The three parts add up to ``whole``.
 
-    :param whole: from the image's stamp, which is its time of sending, to the label map's arrival.
-    :param to_node: from the stamp until the node has taken the image.
-    :param in_node: from taking the image until the node starts to publish the segmentation.
-    :param to_subscriber: from then until the subscriber has taken the label map.
-    :param total: the ``total`` of the node: from taking the image until all is published.
+    :param whole: from the image's stamp, which is the time when the camera sent the image, until
+        the label map arrives.
+    :param to_node: from the stamp until the node has received the image.
+    :param in_node: from receiving the image until the node starts to publish the segmentation.
+    :param to_subscriber: from the start of publishing until the subscriber has received the label
+        map.
+    :param total: the ``total`` of the node: from receiving the image until the whole segmentation
+        is published.
     """
 
     whole: float
@@ -66,7 +70,7 @@ PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure latency and losses of each transport, without and with an overlay."""
+    """Measure the latency and the lost images of each transport, without and with an overlay."""
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
     for transport in ('typed', 'direct'):
         for overlay in ((False,) if quick else (False, True)):
@@ -110,7 +114,7 @@ def _has_gpu() -> bool:
 
 def _drive(transport: str, overlay: bool, frames: int, fps: float
            ) -> tuple[list[LabelMapLatency], str, int]:
-    """Run the processes; return the latencies, the engine and the number of sent frames."""
+    """Run the processes, and return the latencies, the engine and the number of sent frames."""
     with tempfile.TemporaryDirectory() as folder:
         log, arrivals, frame_log = (
             Path(folder, name) for name in ('camera.jsonl', 'arrivals.json', 'frames.jsonl'))
@@ -177,11 +181,11 @@ class Subscriber:
 
 
 def receive(path: Path, overlay: bool) -> None:
-    """Subscribe until SIGINT and write the result; the main function of the subscriber."""
+    """Subscribe until SIGINT and write the result. This is the subscriber's main function."""
     told: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: told.append(1))
     rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    # every other entity of a node would slow down its executor
+    # Every further entity of the node, such as a service, would slow down its executor.
     node = rclpy.create_node('segmentation_subscriber', start_parameter_services=False)
     subscriber = Subscriber(node, overlay)
     executor = SingleThreadedExecutor()

@@ -48,7 +48,7 @@ POINTS = 400
 
 def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
          ) -> tuple[Soaked, dict[str, Any]]:
-    """Find the rate, run the soak, end the node; return the data and the setting."""
+    """Find the rate, run the soak test, end the node, and return the data and the settings."""
     rig.connect()
     names = len(pictures.files)
     hz = args.rate or highest_rate(rig, names, say)
@@ -86,7 +86,7 @@ def series(items: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Run everything and print the table; return the content of the JSON file."""
+    """Run all processes, print the table, and return the content of the JSON file."""
     names = [f'camera{index}' for index in range(args.cameras)]
     parameters: dict[str, object] = {
         'cameras': f'[{", ".join(names)}]', 'engine': args.engine, 'gpu': args.gpu,
@@ -150,7 +150,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure or redraw; write the files that the options name."""
+    """Measure, or read an earlier result, and write the files that the options name."""
     args = arguments()
     for option, path in (('--json', args.json), ('--figure', args.figure)):
         if path:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Latency of an image from publisher to receiver: direct transport against typed messages.
+"""Latency of an image from publisher to receiver, with direct transport and typed messages.
 
 Each case runs in new processes. The rounds alternate between the cases, so that other work of the
 machine affects all cases alike. The time starts when the pixels are in an array of the publisher
@@ -96,7 +96,7 @@ def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
 
 
 def publish(case: Case) -> None:
-    """Publish one image for every line of standard input; the main function of a publisher."""
+    """Publish one image for every line of standard input. A publisher process runs this."""
     import rclpy
     rclpy.init()
     node = rclpy.create_node('benchmark_publisher')
@@ -106,12 +106,12 @@ def publish(case: Case) -> None:
     print('matched', flush=True)
     for line in sys.stdin:
         send(int(line))
-    node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
+    node.destroy_node()  # otherwise its 64 MB of shared memory stay in /dev/shm
     rclpy.shutdown()
 
 
 def receive(case: Case) -> dict[str, Any]:
-    """Measure a case; the main function of a receiver, which may also have the publisher."""
+    """Measure a case. A receiver process runs this. The process may also contain the publisher."""
     from image_sink import ImageSink
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -148,7 +148,7 @@ def receive(case: Case) -> dict[str, Any]:
 
 @contextmanager
 def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int], object]]:
-    """Start the publisher of a case, wait until it is matched, yield a function that sends."""
+    """Start the publisher of a case, wait for its match, and yield a function that sends."""
     if case.publisher == 'process':
         with subprocess.Popen(
                 [sys.executable, __file__, '--publish', json.dumps(asdict(case))],
@@ -170,7 +170,7 @@ def publishing(case: Case, node: Any, executor: Any) -> Iterator[Callable[[int],
 
 def ping(number: int, send: Callable[[int], object], executor: Any,
          got: dict[int, float]) -> float | None:
-    """Send one image and wait for it; return its latency, or None if it was lost."""
+    """Send one image, wait for its arrival, and return its latency; None if it was lost."""
     time.sleep(PAUSE)
     got.clear()
     send(number)
@@ -181,7 +181,7 @@ def ping(number: int, send: Callable[[int], object], executor: Any,
 
 
 def cases(quick: bool) -> list[Case]:
-    """List the cases of a run; typed and direct of each kind are neighbours."""
+    """List all cases. The typed case and the direct case of a kind come one after the other."""
     messages = 12 if quick else 40
     two = (HD,) if quick else SIZES
     kinds = [Case(*size, '', messages=messages) for size in SIZES]
@@ -194,7 +194,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment with a random domain on this machine and our Fast DDS profile."""
+    """Return an environment with a random ROS domain and this package's Fast DDS profile."""
     profile = str(ROOT / 'config' / 'fastdds.xml')
     if not Path(profile).is_file():
         raise FileNotFoundError(profile)
@@ -214,7 +214,7 @@ def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
 
 
 def measure(report: Any, quick: bool) -> None:
-    """Run every case; report the medians and the ratios of typed to direct."""
+    """Run every case, and report the medians and the ratios of typed to direct."""
     env = environment()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}

@@ -161,7 +161,7 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path):
 
 def test_a_bag_with_no_image_topic(tmp_path):
     path = write_bag(tmp_path / 'bag', [Message('/camera_info', CAMERA_INFO, 1, camera_info(1))])
-    with BagReader(path) as bag, pytest.raises(BagError, match=r'0 image topics; one of'):
+    with BagReader(path) as bag, pytest.raises(BagError, match='has no topic with messages of'):
         bag.image_topic()
 
 
@@ -397,7 +397,7 @@ def test_an_index_that_promises_more_is_an_error(tmp_path):
     with BagReader(path) as bag:
         messages = bag.messages([TOPIC])
         assert [next(messages).number for _ in range(3)] == [1, 2, 3]
-        with pytest.raises(BagError, match=r'5 messages on /camera/image_raw.*3 could be read'):
+        with pytest.raises(BagError, match=r'5 messages on /camera/image_raw, but 3 could be'):
             next(messages)
 
 

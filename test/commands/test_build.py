@@ -108,7 +108,7 @@ def test_a_build_that_loses_too_much_is_refused_and_leaves_nothing(tmp_path, car
                      images, '--method', 'minmax', '--hold-out', images,
                      '--max-miou-drop', '0']) == 2
     said = capsys.readouterr().err
-    assert 'int8 loses 0.' in said and 'of --max-miou-drop' in said
+    assert 'int8 changes the label of ' in said and '--max-miou-drop allows 0.00%' in said
     assert not (tmp_path / 'net.plan').exists()
     assert not (tmp_path / 'net.scales.json').exists()
     assert (tmp_path / 'net-int8-report' / 'differences.png').is_file()

@@ -233,7 +233,7 @@ def test_a_replay_is_equal_to_itself(tmp_path, card, first, second, capsys):
     text = capsys.readouterr().out
     assert 'DIFFERENT' not in text
     assert ('/segmentation/label_map' in text and
-            ': 4 frames compared, 12,288 of 12,288 pixels equal; every frame is equal\n' in text)
+            ': 4 frames, 12,288 of 12,288 pixels equal; every frame is equal\n' in text)
 
 
 def test_what_agreed_is_told_with_the_worst_frame(tmp_path, card, capsys):
@@ -244,9 +244,9 @@ def test_what_agreed_is_told_with_the_worst_frame(tmp_path, card, capsys):
     expect = expected_bag(tmp_path / 'expect', truths[:3])
     assert run(bag, tmp_path / 'out', card, '--expect', expect, '--min-agreement', '0.99',
                '--allow-missing') == 0
-    assert (f'as expected by {expect} {LABEL_MAP}: 3 frames compared, 9,207 of 9,216 pixels '
-            f'equal; worst frame: stamp 1700000000.200000000, {1 - 6 / 3072:.7f} equal; frames '
-            f'without a label map there: 1\n') in capsys.readouterr().out
+    assert (f'compared with {expect} {LABEL_MAP}: 3 frames, 9,207 of 9,216 pixels equal; worst '
+            f'frame: stamp 1700000000.200000000, {1 - 6 / 3072:.7f} of its pixels equal; frames '
+            f'without an expected label map: 1\n') in capsys.readouterr().out
 
 
 def test_the_first_difference_is_named_and_ends_the_replay(tmp_path, card, capsys):
@@ -295,7 +295,7 @@ def test_an_expected_frame_that_does_not_come_is_a_difference(tmp_path, card, ca
     text = capsys.readouterr().out
     assert 'there was no frame for 2 of the label maps of' in text
     assert 'as expected' not in text
-    assert 'the first with stamp 1700000000.300000000' in text
+    assert 'The first of these label maps has stamp 1700000000.300000000' in text
 
 
 def test_bags_with_no_frame_in_common_are_different(tmp_path, card, capsys):
@@ -337,7 +337,7 @@ def test_an_expected_map_that_is_none_is_a_difference(tmp_path, card, capsys, re
     expect = write_bag(tmp_path / 'expect', [
         Message(LABEL_MAP, m.msgtype, m.log_time_ns, m.data) for m in read(replayed[0], TOPIC)])
     assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
-    assert re.search(r'frame 1 of 5 .*cannot be read: it is bgr8', capsys.readouterr().out)
+    assert re.search(r'frame 1 of 5 .*cannot be read: the image is bgr8', capsys.readouterr().out)
 
 
 def test_the_expected_topic_is_found_or_given(tmp_path, card, capsys, replayed):
@@ -346,7 +346,7 @@ def test_the_expected_topic_is_found_or_given(tmp_path, card, capsys, replayed):
     assert run(replayed[0], tmp_path / 'a', card, '--expect', expect) == 0
     expect = expected_bag(tmp_path / 'odd', truths, topic='/masks')
     assert run(replayed[0], tmp_path / 'b', card, '--expect', expect) == 2
-    assert 'has 0 label map topics; choose one with --expect-topic. Image topics: /masks' in \
+    assert 'has no label map topic; give a topic with --expect-topic. Image topics: /masks' in \
         capsys.readouterr().err
     assert not (tmp_path / 'b').exists()
     assert run(replayed[0], tmp_path / 'b', card, '--expect', expect,
@@ -485,7 +485,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     text = capsys.readouterr().out
     assert f'stopped by {number.name}; ' in text
     assert 'is closed and holds the first 3 results' in text
-    assert ': 3 frames compared, 9,216 of 9,216 pixels equal' in text
+    assert ': 3 frames, 9,216 of 9,216 pixels equal' in text
     assert 'DIFFERENT' not in text
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
         FIRST + i * 100_000_000 for i in range(3)]

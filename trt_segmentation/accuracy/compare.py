@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare precisions of one network: agreement with FP32 and, if there is truth, mean IoU."""
+"""Compare precisions of one network with FP32, and with the truth if the truth is known.
+
+Truth is the correct class id of every pixel.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from .samples import label_image, Sample
 
 REFERENCE = 'fp32'
 EXAMPLES = 6
-"""Samples with the largest differences that are kept for the report."""
+"""Number of samples that the report shows: the samples with the largest differences."""
 BOUNDARY = 0.005
 """Width of a class boundary, as a fraction of the image diagonal."""
 
@@ -32,8 +35,8 @@ class Totals:
     :param matrix: (classes, classes + 1) int64, confusion with the truth.
     :param boundary: (2, classes) int64, intersections and unions of the class boundaries.
     :param images: number of samples.
-    :param same: pixels with the same label as in FP32.
-    :param pixels: all pixels.
+    :param same: number of pixels with the same label as in FP32.
+    :param pixels: number of all pixels.
     """
 
     matrix: Counts
@@ -43,7 +46,10 @@ class Totals:
     pixels: int = 0
 
     def add(self, other: Totals) -> None:
-        """Add the counts of other samples."""
+        """Add the sums over other samples.
+
+        :param other: sums over the samples of the same or another condition.
+        """
         self.matrix += other.matrix
         self.boundary += other.boundary
         self.images += other.images
@@ -53,8 +59,10 @@ class Totals:
 
 @dataclass(frozen=True)
 class Difference:
-    """A sample that a precision labels differently from FP32.
+    """A sample whose label map in one precision differs from its label map in FP32.
 
+    :param sample: the image that was labelled.
+    :param precision: name of the precision.
     :param reference: (height, width) label map of FP32.
     :param labels: (height, width) label map of the precision.
     :param fraction: fraction of the pixels that differ, 0 to 1.
@@ -71,8 +79,8 @@ class Difference:
 class Accuracy:
     """The comparison of several precisions of one network on the same samples.
 
-    The methods take a condition, or None for all conditions together. NaN means that a figure
-    is unknown.
+    The argument ``condition`` of the methods is the name of a condition, or None for all
+    conditions together. A result of NaN means that the value is unknown.
 
     :param classes: names of the classes.
     :param by_condition: counts for each precision and condition.
@@ -120,13 +128,17 @@ class Accuracy:
         return totals.same / totals.pixels
 
     def loss(self, precision: str) -> float:
-        """Mean IoU lost to FP32 or, without truth, fraction of pixels whose label changed."""
+        """Accuracy loss of a precision against FP32.
+
+        :returns: how much lower the mean IoU is than in FP32. If no sample has truth, the
+            fraction of the pixels whose label differs from FP32, 0 to 1.
+        """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All figures for JSON, by precision and condition; the key '' is all conditions."""
+        """All results for JSON, by precision and condition; the key '' means all conditions."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -148,7 +160,9 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
                        ) -> Accuracy:
     """Segment every sample in every precision.
 
-    :param models: ONNX file for each precision; :data:`REFERENCE` must be one of them.
+    :param card: the model. Its ONNX file is replaced by each file of ``models``.
+    :param models: ONNX file of each precision, by name. The name :data:`REFERENCE` must be there.
+    :param samples: the images to segment.
     :param open_pipeline: opens the pipeline of a card. The default opens the host pipeline,
         which runs on the CPU.
     :raises EngineError: if a model does not run.
@@ -187,7 +201,7 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the largest differences, at most one of each sample."""
+    """Keep the samples with the largest differences, each in its worst precision only."""
     best = {kept.sample.name: kept for kept in accuracy.differences}
     rival = best.get(difference.sample.name)
     if rival is None or rival.fraction < difference.fraction:

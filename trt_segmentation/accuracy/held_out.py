@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that were held out from calibration, to measure what a precision costs."""
+"""Images that calibration does not use. They measure the accuracy loss of a precision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .recordings import open_recordings
 from .samples import draw_street_samples, pair_files, read_folder_samples, Sample
 
 NO_LABELS = '-'
-"""In ``--hold-out-labels``, takes the place of the folder of a source without label maps."""
+"""This text in ``--hold-out-labels`` means that a source has no folder of label maps."""
 
 
 def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
@@ -29,16 +29,18 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
                   topic: str | None = None) -> list[Sample]:
     """Read images from each source, spread evenly over the source.
 
-    In the report each source is one condition. Of ``street``, each condition is one.
+    In the report, each source is one condition. The source ``street`` has several conditions,
+    such as ``night``.
 
+    :param card: the model that is measured; gives the class ids.
     :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
-        the card has all their classes.
-    :param labels: for each source its folder of label maps, or ``-`` for none. Empty if no
-        source has any.
+        the card has all classes of the scenes.
+    :param labels: for each source its folder of label maps, or ``-`` if it has no label maps.
+        Empty if no source has label maps.
     :param values: how values in the label maps become class ids.
-    :param count: images from each source, at most.
-    :param topic: image topic of the bags; None to take the only one.
-    :raises GraphError: if a source cannot be read, or has labels but is not a folder.
+    :param count: number of images from each source, at most.
+    :param topic: image topic of the bags; None if each bag has only one image topic.
+    :raises GraphError: if a source cannot be read, or has label maps but is not a folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []
@@ -67,6 +69,8 @@ def _name_conditions(sources: Sequence[str]) -> list[str]:
 def read_left_out(feeds: Feeds, count: int = 48) -> list[Sample]:
     """Read frames that calibration did not choose, spread evenly over the recording.
 
+    :param feeds: the recording, and the frames that calibration chose.
+    :param count: number of frames to read, at most.
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
@@ -74,9 +78,10 @@ def read_left_out(feeds: Feeds, count: int = 48) -> list[Sample]:
 
 
 def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
-    """Draw street scenes that neither training nor calibration has seen.
+    """Draw street scenes that neither training nor calibration uses.
 
-    Each condition has the same number of scenes, so that there may be a few more than ``count``.
+    Each condition has the same number of scenes. ``count`` is therefore rounded up to a multiple
+    of the number of conditions.
     """
     for condition in CONDITIONS:
         yield from draw_street_samples(card, -(-count // len(CONDITIONS)), condition,
@@ -101,5 +106,5 @@ def _read_unlabelled(source: Iterable[NamedFrame], positions: npt.NDArray[np.int
 
 
 def _spread_evenly(total: int, count: int) -> npt.NDArray[np.intp]:
-    """Positions of ``count`` of ``total`` things, spread evenly from the first to the last."""
+    """Return ``count`` of ``total`` positions, spread evenly from the first to the last."""
     return np.unique(np.linspace(0, total - 1, min(total, count)).round().astype(np.intp))

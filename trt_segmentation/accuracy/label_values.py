@@ -20,7 +20,7 @@ from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""In a value map, takes the place of a class id if pixels of that value are left out."""
+"""In a value map, this word instead of a class id leaves out the pixels with that value."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
@@ -31,9 +31,9 @@ class LabelValues:
     The value 255 (65535 in 16-bit label maps) means unlabelled, unless ``mapped`` contains it.
 
     :param left_out: ranges of values in the label maps whose pixels are left out.
-    :param mapped: class id for each value, or None to leave its pixels out. Empty if the values
-        are class ids already.
-    :param source: name of the value map, for messages.
+    :param mapped: class id for each value, or None to leave out the pixels with that value. Empty
+        if the values are class ids already.
+    :param source: name of the value map. Error messages contain this name.
     """
 
     left_out: tuple[range, ...] = ()
@@ -46,7 +46,8 @@ class LabelValues:
         :param truth: (height, width) uint8 or uint16.
         :param classes: number of classes of the model.
         :returns: (height, width); uint8 for up to 255 classes, else uint16.
-        :raises LabelValueError: if values are no class; names the values and their pixels.
+        :raises LabelValueError: if a value is no class. The message lists such values and how many
+            pixels have them.
         """
         ids = self._lookup_table(truth.dtype, classes)[truth]
         if (ids == _UNKNOWN).any():
@@ -60,9 +61,10 @@ class LabelValues:
 
         The values of all label maps are counted together.
 
+        :param paths: files of the label maps.
         :param read: reads the label map of a file.
         :param classes: number of classes of the model.
-        :raises LabelValueError: if values are no class, or if no pixel is labelled.
+        :raises LabelValueError: if a value is no class, or if no pixel is labelled.
         """
         counts: dict[np.dtype[Any], npt.NDArray[np.int64]] = {}
         files = 0
@@ -123,7 +125,8 @@ def load_value_map(text: str) -> dict[int, int | None]:
 
     :param text: path of the file, or name of an installed value map.
     :returns: class id for each value; None for ``ignore``.
-    :raises LabelValueError: if the map cannot be used; names the file and the entry.
+    :raises LabelValueError: if the value map cannot be used. The message names the file and the
+        entry.
     """
     path = _find_map(text)
     try:
@@ -143,7 +146,10 @@ def load_value_map(text: str) -> dict[int, int | None]:
 def read_label_values(left_out: Iterable[range], map_name: str | None) -> LabelValues:
     """Read the options ``--ignore`` and ``--map``.
 
-    :raises LabelValueError: as :func:`load_value_map`.
+    :param left_out: ranges of values whose pixels are left out.
+    :param map_name: path or name of a value map, see :func:`load_value_map`; None if the values
+        are class ids already.
+    :raises LabelValueError: if the value map cannot be used.
     """
     mapped = load_value_map(map_name) if map_name else {}
     return LabelValues(tuple(left_out), mapped, map_name or '')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the accuracy that a precision loses within a limit, or refuse the build."""
+"""Refuse a build if its precision loses too much accuracy, or keep more layers FP16."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
     """Compare networks with the FP32 network of the card.
 
-    :param models: network for each precision.
+    :param models: the networks to compare, by name of their precision.
+    :param samples: the images to compare the network outputs on, with or without label maps.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
@@ -36,33 +37,41 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
 def refuse_loss(accuracy: Accuracy, precision: str, limit: float) -> None:
     """Raise an error if a precision loses more accuracy than the limit.
 
-    :raises GraphError: with the loss and the limit.
+    :param limit: mean IoU that may be lost. Without label maps, the fraction of pixels that may
+        change their label, 0 to 1.
+    :raises GraphError: if the accuracy loss is above the limit. The message gives the accuracy
+        loss and the limit.
     """
     loss = accuracy.loss(precision)
     if loss > limit:
-        what = 'mean IoU' if accuracy.has_truth() else 'of the pixels change their label'
-        raise GraphError(f'{precision} loses {loss:.4f} ({what}), more than the {limit:.4f} of '
-                         f'--max-miou-drop; calibrate on more varied frames, use --search to find '
-                         f'the sensitive layers, or build fp16')
+        what = (f'{precision} loses {loss:.4f} of mean IoU; --max-miou-drop allows {limit:.4f}'
+                if accuracy.has_truth() else
+                f'{precision} changes the label of {loss:.2%} of the pixels; --max-miou-drop '
+                f'allows {limit:.2%}')
+        raise GraphError(f'{what}. Calibrate on more varied frames, use --search to find the '
+                         f'sensitive layers, or build fp16')
 
 
 def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibration: Calibration,
                    tensors: Sequence[Tensor], samples: Sequence[Sample], limit: float,
                    progress: Callable[[int], None] = lambda done: None) -> Calibration:
-    """Find the layers that must stay FP16 so that the loss of accuracy is within a limit.
+    """Find the layers that must stay FP16 so that the accuracy loss is within a limit.
 
-    :param graph: FP32.
+    :param graph: the network in FP32.
+    :param recipe: gives the precision, which is int8 or mixed.
     :param tensors: a few network inputs. The layers are ranked by how much INT8 changes the
         network output for these inputs.
-    :param samples: held-out images to measure the loss on, with or without truth.
-    :param limit: mean IoU that may be lost; without truth, fraction of pixels that may change.
-    :param progress: called after each ranked layer with the number of layers ranked.
-    :returns: the calibration, with the names of these layers added to ``keep_fp16``.
-    :raises GraphError: if no set of layers keeps the loss within the limit.
+    :param samples: held-out images to measure the accuracy loss on, with or without label maps.
+    :param limit: as in :func:`refuse_loss`.
+    :param progress: called after each ranked layer with the number of layers ranked so far.
+    :returns: the calibration, with the names of the layers that were found added to
+        ``keep_fp16``.
+    :raises GraphError: if the precision has no INT8 layers, or if the accuracy loss is above the
+        limit even with a single INT8 layer.
     """
     split = apply_precision(graph, recipe, calibration).split
     if split is None:
-        raise GraphError(f'{recipe.precision} has no INT8 layers to search among')
+        raise GraphError(f'{recipe.precision} has no INT8 layers, so --search has nothing to do')
     (name,) = graph.profile
     errors = measure_layer_errors(graph.model, calibration.ranges, split.int8,
                                   [{name: tensor} for tensor in tensors], progress)

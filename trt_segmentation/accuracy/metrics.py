@@ -65,7 +65,7 @@ class Scores:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Fraction of the labelled pixels that are right; NaN if no pixel is labelled."""
+        """Fraction of the labelled pixels with the true class; NaN if no pixel is labelled."""
         return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
@@ -80,15 +80,17 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
 
     The method is that of Cheng et al., "Boundary IoU", CVPR 2021. The boundary of a class
     consists of its pixels that have a pixel of another class at most ``distance`` rows and
-    columns away. Truth and prediction each have their own boundary. Large areas therefore
-    cannot hide bad outlines. One detail differs from the paper: the border of the image and
-    unlabelled truth are not boundaries.
+    columns away. Truth and prediction each have their own boundary. Only pixels near
+    boundaries count, so that bad outlines of large areas lower the boundary IoU too. One detail
+    differs from the paper: the border of the image and unlabelled truth are not boundaries.
 
-    :param truth: as in :func:`confusion`.
-    :param distance: pixels, at least 1. Cheng et al. use 2 % of the image diagonal.
-    :returns: (2, count) int64: pixels of the intersection and of the union, for each class. Sum
-        them over images, then divide.
-    :raises LabelError: as in :func:`confusion`.
+    :param truth: as in :func:`confusion`, like ``labels`` and ``count``.
+    :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
+        diagonal.
+    :returns: (2, count) int64: number of pixels of the intersection and of the union, for each
+        class. For the boundary IoU of several images, add up their counts, then divide the
+        intersection by the union.
+    :raises LabelError: if the sizes differ, or if the truth holds an id that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)
     ignored = ~seen
@@ -110,7 +112,7 @@ def divide(part: npt.ArrayLike, whole: npt.ArrayLike) -> Ratios:
 
 
 def mean_known(values: Ratios) -> float:
-    """Mean of the values that are not NaN; NaN if all values are."""
+    """Mean of the values that are not NaN; NaN if every value is NaN."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float('nan')
 

@@ -17,21 +17,22 @@ from ..untrusted.regular_file import expand_home
 from .samples import make_frame
 
 STREET_SEED = 2_000_000
-"""Seed of the first scene to calibrate on; training and evaluation use only smaller seeds."""
+"""Seed of the first scene to calibrate on. Training and evaluation use only smaller seeds."""
 
 
 @dataclass(frozen=True)
 class Bag:
     """The frames of one image topic in a bag.
 
-    :param topic: None to take the only image topic of the bag.
+    :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
+    :param topic: name of the image topic; None if the bag has only one image topic.
     """
 
     path: Path
     topic: str | None = None
 
     def __iter__(self) -> Iterator[NamedFrame]:
-        """Yield the frames in recorded order.
+        """Yield the frames in the order of their log times.
 
         :raises BagError: if the bag or the topic cannot be read.
         :raises FrameError: if a message is not an image.
@@ -65,7 +66,8 @@ class Street:
     """Drawn street scenes.
 
     :param count: number of scenes.
-    :param conditions: conditions of the scenes; they take turns.
+    :param conditions: conditions of the scenes, one after the other and then again from the
+        first.
     :param first_seed: seed of the first scene; each later scene has the next seed.
     """
 
@@ -97,9 +99,10 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
                     scenes: int = Street.count) -> JoinedRecordings:
     """Open bags, folders of images and ``street``, to be read one after the other.
 
-    :param topic: image topic of the bags; None to take the only one.
+    :param names: each is the path of a bag or of a folder of images, or ``street``.
+    :param topic: image topic of the bags; None if each bag has only one image topic.
     :param scenes: number of scenes of ``street``.
-    :raises GraphError: if a name is none of these, or a folder has no images.
+    :raises GraphError: if a name is neither a bag, nor a folder of images, nor ``street``.
     """
     sources: list[Bag | Folder | Street] = []
     for name in names:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report what each precision costs, as tables, JSON and pictures."""
+"""Report the accuracy of each precision as tables, JSON and pictures."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from .compare import Accuracy, Difference, REFERENCE
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
     """Write accuracy.json and differences.png, and print the tables.
 
+    :param folder: folder to write the files to; made if it does not exist.
+    :param console: where the tables are printed.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')
@@ -44,7 +46,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
 def tabulate_conditions(accuracy: Accuracy) -> Table:
     """Make a table with a row for each precision and condition."""
     table = Table(title='accuracy')
-    # on a narrow terminal names are folded and numbers stay whole
+    # On a narrow terminal, names are broken into several lines, but numbers are not.
     for name in ('precision', 'condition'):
         table.add_column(name, overflow='fold')
     for figure in ('images', 'as fp32', 'mean\nIoU', 'boundary\nIoU'):
@@ -65,14 +67,14 @@ def tabulate_conditions(accuracy: Accuracy) -> Table:
 def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
     """Make a table with a row for each class and a column for each precision.
 
-    :param condition: None for all conditions together.
+    :param condition: name of a condition; None for all conditions together.
     """
     table = Table('IoU', *accuracy.precisions,
                   title='accuracy by class' + (f', {condition}' if condition else ''))
     columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
-            # a Text, because rich reads brackets in a plain string as markup
+            # This is a Text, because rich reads brackets in a plain string as markup.
             table.add_row(Text(name), *map(_cell, row))
     return table
 
@@ -82,10 +84,10 @@ def _cell(value: float) -> str:
 
 
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
-    """Write a PNG of the samples that precisions label most differently.
+    """Write a PNG of the samples whose label maps differ most from FP32.
 
     Each row shows one sample: the image, the labels in FP32, the labels in the other precision,
-    and in white the pixels that differ.
+    and the pixels that differ, in white.
 
     :param height: height of a row, in pixels.
     :raises OutputError: if the file cannot be written.

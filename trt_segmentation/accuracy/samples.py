@@ -24,7 +24,7 @@ from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
 FIRST_SEED = 1_000_000
-"""Seed of the first street scene to measure on; training uses only smaller seeds."""
+"""Seed of the first street scene to measure on. Training uses only smaller seeds."""
 
 SCENE_SIZE = (1280, 720)
 """Width and height of the street scenes, in pixels."""
@@ -34,12 +34,12 @@ SCENE_SIZE = (1280, 720)
 class Sample:
     """One image to measure a network on.
 
-    :param name: says where the image comes from, for messages and reports.
+    :param name: says where the image comes from. Messages and reports contain this name.
     :param image: (height, width, 3) uint8 BGR.
     :param truth: (height, width) uint8 or uint16, the true class id of each pixel in the card's
         order of classes; None if unknown.
     :param condition: part of the report that the sample belongs to, such as ``night``; empty if
-        none.
+        the sample belongs to no part.
     """
 
     name: str
@@ -51,9 +51,10 @@ class Sample:
 def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
     """Segment every sample and score all samples together.
 
+    :param pipeline: a pipeline with no other images in it.
     :param samples: samples with truth.
-    :raises EvaluationError: if the truth of a sample does not fit its image or the model's
-        classes; names the sample.
+    :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
+        the model's classes. The message names the sample.
     :raises EngineError: if the engine fails.
     """
     classes = pipeline.card.classes
@@ -71,8 +72,9 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
 
 
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Run one image through a pipeline that is otherwise idle.
+    """Return the label map of one image.
 
+    :param pipeline: a pipeline with no other images in it.
     :param image: (height, width, 3) uint8 BGR.
     :returns: (height, width) label map. It is a copy, so that the caller may keep it.
     """
@@ -83,20 +85,26 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 
 
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
-    """Make a ``bgr8`` frame of an image, (height, width, 3) uint8 BGR."""
+    """Make a ``bgr8`` frame of an image.
+
+    :param image: (height, width, 3) uint8 BGR. The frame uses its memory if the rows are
+        contiguous.
+    """
     height, width = image.shape[:2]
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
 
 
 def draw_street_samples(card: ModelCard, count: int, condition: str,
                         needs_truth: bool = True) -> Iterator[Sample]:
-    """Draw street scenes that no training has seen.
+    """Draw street scenes that training does not use.
 
-    The truth is in the card's class ids. If the card lacks classes of the scenes, there is no
-    truth.
+    The truth is in the card's class ids. If the card lacks classes of the scenes, the samples
+    have no truth.
 
-    :param needs_truth: whether to raise an error if there is no truth.
-    :raises EvaluationError: if the condition is unknown, or if there is no truth.
+    :param count: number of scenes.
+    :param condition: one of :data:`.street.CONDITIONS`.
+    :param needs_truth: whether to raise an error if the samples have no truth.
+    :raises EvaluationError: if the condition is unknown, or if truth is needed but missing.
     """
     if condition not in street.CONDITIONS:
         near = did_you_mean(condition, street.CONDITIONS)
@@ -120,12 +128,13 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
     """Read the images of one folder and the label maps of another, in the order of their names.
 
     An image and its label map have the same file stem. A label map is a PNG: grey with 8 or 16
-    bits, or with a colour table as in Pascal VOC. The call itself checks all label maps. Each
-    image is checked when the iterator comes to its sample.
+    bits, or with a colour table as in Pascal VOC. This call checks the values of all
+    label maps. Each image is checked when the iterator yields its sample.
 
     :param classes: number of classes of the model.
     :param values: how values in the label maps become class ids.
-    :raises EvaluationError: if a file has no partner or cannot be used; names the file.
+    :raises EvaluationError: if a file has no partner or cannot be used. The message names that
+        file.
     """
     pairs = pair_files(images, labels)
     try:
@@ -153,7 +162,8 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Pair each image of one folder with the label map of the same stem in another folder.
 
     :returns: pairs of an image and its label map, in the order of their names.
-    :raises EvaluationError: if a file has no partner; names the first one and the nearest name.
+    :raises EvaluationError: if a file has no partner. The message names the first such file, and
+        the file with the most similar name.
     """
     for folder in (images, labels):
         if not folder.is_dir():

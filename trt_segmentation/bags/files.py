@@ -23,7 +23,7 @@ _ADVICE = {
     'Unsupported chunk compression': _CONVERT,
     'Profile is not ros2': 'only recordings of ROS 2 can be read',
 }
-"""What to do, by a part of the rosbags message, about a bag that is not damaged."""
+"""Advice about bags that are not damaged: a part of the rosbags message -> what to do."""
 
 
 def check_files(path: Path) -> None:
@@ -31,7 +31,8 @@ def check_files(path: Path) -> None:
 
     :param path: expected to be a rosbag2 folder, or a bare .mcap or .db3 file.
     :raises FileNotFoundError: if the path does not exist.
-    :raises BagError: if the path is refused. Names the file, says what it is and what to do.
+    :raises BagError: if the path is refused. The message names the file, and says what the file
+        is and what to do.
     """
     try:
         if not path.exists():
@@ -50,7 +51,8 @@ def bag_error(path: Path, error: Exception) -> BagError:
 
     The error advises a repair only if the bag can be damaged.
 
-    :param error: the exception that the library raised. Its parsers raise many types.
+    :param path: the bag.
+    :param error: the exception that the library raised. The library raises many types.
     """
     text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
     advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)

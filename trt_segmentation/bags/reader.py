@@ -33,7 +33,7 @@ LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 def _typestore() -> Typestore:
     """Return a fixed set of message types, so that the definitions in a bag are never used.
 
-    rosbags makes Python code from the definitions in a bag and would execute that code. Image,
+    From the definitions in a bag, rosbags would make Python code and execute that code. Image,
     CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
@@ -49,7 +49,10 @@ unpack_within_limits()
 
 
 def stamp_text(stamp_ns: int | None) -> str:
-    """Return a stamp as ROS tools write it: seconds with nine decimals."""
+    """Return a stamp as text in seconds with nine decimals, as ROS tools write stamps.
+
+    :param stamp_ns: the stamp in nanoseconds; None gives ``unreadable``.
+    """
     if stamp_ns is None:
         return 'unreadable'
     whole, nano = divmod(stamp_ns, 1_000_000_000)
@@ -61,8 +64,9 @@ class Recorded:
     """One message of a bag, not yet decoded.
 
     :param number: number of the message among the messages of its topic, from 1.
-    :param log_time_ns: time at which the message was recorded.
-    :param data: the message in CDR, with its encapsulation header.
+    :param log_time_ns: time at which the message was recorded, in nanoseconds since 1970.
+    :param data: the message in CDR, which is the binary format of ROS 2 messages. The first four
+        bytes are the CDR encapsulation header.
     """
 
     topic: str
@@ -73,16 +77,19 @@ class Recorded:
 
     @property
     def stamp_ns(self) -> int | None:
-        """Header stamp; None if the message is too short to have one."""
+        """Header stamp in nanoseconds; None if the message is too short to have a stamp."""
         if len(self.data) < 12:
             return None
         sec, nanosec = struct.unpack_from('<iI' if self.data[1] & 1 else '>iI', self.data, 4)
         return int(sec) * 1_000_000_000 + int(nanosec)
 
     def frame(self) -> Frame:
-        """Decode an image message. Nobody else owns or changes the memory of its pixels.
+        """Decode an image message.
 
-        :raises FrameError: if the message is not a valid image; says what is wrong.
+        The frame may keep the pixels for as long as it needs them. No other object changes them.
+
+        :raises FrameError: if the message is not a valid image. The error message says what is
+            wrong.
         """
         message = self._decode()
         stamp_ns = self.stamp_ns
@@ -94,13 +101,14 @@ class Recorded:
                      message.step, bool(message.is_bigendian), stamp_ns, frame_id)
 
     def labels(self) -> npt.NDArray[Any]:
-        """Decode a label map message: (height, width) uint8 or uint16.
+        """Decode a label map message.
 
+        :returns: a new array (height, width), uint8 or uint16, in the byte order of this machine.
         :raises FrameError: if the message is not a label map.
         """
         frame = self.frame()
         if frame.encoding not in ('mono8', 'mono16'):
-            raise FrameError(f'it is {frame.encoding}; a label map is mono8 or mono16')
+            raise FrameError(f'the image is {frame.encoding}; a label map is mono8 or mono16')
         order = '>' if frame.is_bigendian else '<'
         dtype = np.dtype(np.uint8 if frame.encoding == 'mono8' else f'{order}u2')
         rows = np.ndarray((frame.height, frame.width), dtype, frame.data,
@@ -117,8 +125,9 @@ class Recorded:
 class BagReader:
     """Reads a rosbag2 folder, or a bare .mcap or .db3 file.
 
-    Use a reader in one thread, and close it.
+    Use a reader in one thread only. Close the reader at the end.
 
+    :param path: the folder or the file.
     :raises FileNotFoundError: if the path does not exist.
     :raises BagError: if the path is not a bag, or the bag is broken.
     """
@@ -151,7 +160,9 @@ class BagReader:
     def image_topic(self, asked: str | None = None) -> str:
         """Return the image topic that was asked for, or the only image topic.
 
-        :raises BagError: if there is no such topic with images, or more than one; lists them.
+        :param asked: name of a topic; None for the only image topic.
+        :raises BagError: if the bag has no images on the topic, or if no topic was asked for and
+            the bag has no image topic or several. The message lists the image topics.
         """
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
@@ -159,26 +170,29 @@ class BagReader:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         if asked is None and len(topics) != 1:
-            raise BagError(f'{self.path} has {len(topics)} image topics; '
-                           + (f'choose one with --image-topic: {listed}' if topics else
-                              'one of sensor_msgs/msg/Image or CompressedImage is needed'))
+            raise BagError(f'{self.path} has ' + (
+                f'{len(topics)} image topics; choose one with --image-topic: {listed}' if topics
+                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage'))
         topic = asked or next(iter(topics))
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic beside an image topic; None if the bag has none."""
+        """Return the camera_info topic in the namespace of an image topic.
+
+        :returns: the name of the topic; None if the bag has no such topic.
+        """
         raw = image_topic.removesuffix('/compressed')
         beside = raw.rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
-        """Yield every message of some topics in the order in which they were recorded.
+        """Yield every message of the given topics in the order of their log times.
 
-        :raises BagError: if the bag ends too early or cannot be read. Also raised after the last
-            message if the bag had more or fewer messages than its index says.
+        :raises BagError: if the bag ends too early or cannot be read. The error is also raised
+            after the last message if the bag has more or fewer messages than its index promises.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
@@ -199,8 +213,8 @@ class BagReader:
                            log_time, data)
         for topic, found in seen.items():
             if found != (promised := self._count(topic)):
-                raise BagError(f'{self.path}: {promised} messages on {topic} according to its '
-                               f'index, but {found} could be read; run `ros2 bag reindex`')
+                raise BagError(f'The index of {self.path} promises {promised} messages on '
+                               f'{topic}, but {found} could be read; run `ros2 bag reindex`')
 
     def _count(self, topic: str) -> int:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)

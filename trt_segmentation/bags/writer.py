@@ -33,14 +33,17 @@ _FOREVER = QosTime(9223372036, 854775807)
 
 
 class BagWriter:
-    """Writes segmentations to an MCAP bag. Use a writer in one thread, and always close it.
+    """Writes segmentations to an MCAP bag.
+
+    Use a writer in one thread only, and in a ``with`` block, which closes the bag.
 
     Every message gets the log time and the header of the image that it was computed from.
 
     :param path: folder to make; it must not exist.
+    :param card: the model; gives the class names and the encoding of the label maps.
     :param namespace: namespace of the topics ``label_map``, ``overlay``, ``camera_info`` and
-        ``label_info``. With ``png``, the first is ``label_map/compressed``, as image_transport
-        names it.
+        ``label_info``. With ``png``, the topic of the label maps is ``label_map/compressed``, as
+        image_transport names it.
     :param overlay: whether overlays will be written.
     :param camera_info: whether camera infos will be written.
     :param png: write label maps as PNG, which is lossless and much smaller.
@@ -55,8 +58,8 @@ class BagWriter:
         self._label_info_written = False
         root = topic_root(namespace)
         try:
-            # Format 8 instead of 9: it writes QoS as numbers. Humble reads only numbers; later
-            # distributions read both forms.
+            # Format 8 writes QoS as numbers, format 9 as names. ROS 2 Humble reads only numbers;
+            # later distributions read numbers and names.
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
             write_marker(self._writer)
             self._writer.open()
@@ -83,7 +86,8 @@ class BagWriter:
         The writer keeps no reference to the arrays.
 
         :param log_time_ns: log time of the image that the segmentation was computed from.
-        :raises OutputError: if the disk is full, for example; names the bag.
+        :raises OutputError: if the bag cannot be written, for example because the disk is full.
+            The message names the bag.
         """
         header = self._header(segmentation.frame.stamp_ns, segmentation.frame.frame_id)
         self._write_label_info(log_time_ns, header)
@@ -150,8 +154,9 @@ def write_marker(writer: Writer) -> None:
 def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
     """Add a topic to an open bag, with the QoS that the node offers (reliable).
 
-    :param latched: use transient local with a depth of 1, so that subscribers that come later
-        get the last message too.
+    :param writer: a writer that is open.
+    :param latched: whether the QoS is transient local with a depth of 1. A subscriber that comes
+        later then also gets the last message.
     """
     qos = Qos(
         QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,

@@ -12,7 +12,7 @@ from onnx import helper
 from ..errors import GraphError
 
 WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
-"""Operators that INT8 arithmetic makes faster."""
+"""Operators with weights. INT8 arithmetic makes them faster."""
 
 UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
 DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')
@@ -25,18 +25,20 @@ Readers = Mapping[str, Sequence[onnx.NodeProto]]
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    First the decoder is set aside. The decoder begins at the first upsampling that no later
-    node downsamples again. HRNet, for example, upsamples between its branches and downsamples
-    again; those nodes are not a decoder. A network without upsampling has no decoder.
+    The decoder is found first. The decoder begins at the first upsampling node whose output is
+    not downsampled again later. HRNet, for example, upsamples between its parallel paths and
+    later downsamples again, so those nodes are not a decoder. A network without upsampling has
+    no decoder.
 
-    Of the remaining nodes, the backbone is every node that a residual sum depends on. If the
-    network has no residual sums, the last node with weights before the decoder takes their
-    place. The backbone also includes the chain of nodes that follows the last sum, up to the
-    point where the head branches off. All other nodes belong to the head, for example the
-    projection of low-level features.
+    The backbone ends at residual sums. A residual sum is an Add of two computed tensors, before
+    the decoder. If the network has no residual sum, the backbone ends at the last node with
+    weights before the decoder. Every node that such an end depends on belongs to the backbone.
+    The backbone also includes some nodes after an end, see :func:`_find_end_of_chain`. All other
+    nodes belong to the head, for example the projection of low-level features.
 
-    :returns: names of the backbone's nodes, and a sentence that names the last of them.
-    :raises GraphError: if the network has neither residual sums nor upsampling.
+    :returns: names of the backbone's nodes, and a phrase that names the nodes at its ends.
+    :raises GraphError: if no node before the decoder has weights, or if the network has neither
+        residual sums nor upsampling.
     """
     nodes = [node for node in model.graph.node if node.op_type != 'Shape']
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -49,13 +51,13 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
             and all(i in made_by and made_by[i].name in reached for i in node.input)]
     weighted = [node for node in before if node.op_type in WEIGHTED]
     if not weighted or not (decoder or sums):
-        raise GraphError('the backbone cannot be told from the head: the network has no residual '
-                         'sums and no upsampling. Build int8 and name the nodes of the head with '
-                         '--keep-fp16')
+        raise GraphError('cannot find where the backbone ends. The network needs a node with '
+                         'weights before the decoder, and a residual sum (Add) or an upsampling '
+                         'node. Build int8 and name the nodes of the head with --keep-fp16')
     backbone: set[str] = set()
     ends = []
     for last in reversed(sums or weighted[-1:]):
-        if last.name not in backbone:       # the end of a branch: no later sum depends on it
+        if last.name not in backbone:       # no later sum depends on this sum
             end = _find_end_of_chain(last, readers, decoder)
             ends.append(end.name)
             backbone |= _find_dependencies(end, made_by)
@@ -72,7 +74,7 @@ def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
                              constants: Collection[str]) -> set[str]:
-    """Names of the nodes that compute on pixels; nodes that only compute on shapes are not."""
+    """Names of the nodes that compute on pixels, without nodes that only compute on shapes."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -84,7 +86,7 @@ def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodePr
 
 def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
                   readers: Readers) -> set[str]:
-    """Names of the nodes from the first upsampling that no later node downsamples again."""
+    """Names of upsampling nodes without later downsampling, and of all nodes after them."""
     downsampled: set[str] = set()
     for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]
@@ -120,8 +122,9 @@ def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
     """Follow a chain of nodes, each with one reader, to the last node of the backbone.
 
-    If the chain comes to a branch, the backbone ends there. Otherwise the backbone ends before
-    the first node of the chain that has weights.
+    If several nodes read the output of a node of the chain, the backbone ends at that node.
+    Otherwise the chain ends at the decoder or at an output, and the backbone ends before the
+    first node of the chain that has weights.
     """
     end, chain = node, node
     while True:

@@ -39,9 +39,9 @@ class BuildOptions:
     :param workspace: the most scratch memory that a layer may use, in bytes.
     :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
     :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
-    :param arch: compute capability to build for, such as ``sm_89``; TensorRT-RTX only. Empty
-        for the GPU of this machine. Without a GPU, TensorRT-RTX then builds for every compute
-        capability that it supports.
+    :param arch: compute capability to build for, such as ``sm_89``. Only TensorRT-RTX accepts
+        one. Empty for the GPU of this machine. If this machine has no GPU, an empty text makes
+        TensorRT-RTX build for every compute capability that it supports.
     """
 
     workspace: int = 1 << 30
@@ -66,18 +66,18 @@ def supports_operator(operator: str) -> bool:
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
                options: BuildOptions = BuildOptions(), timing: bytes = b'',
                progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build a plan from a graph. Blocks for minutes; TensorRT-RTX needs no GPU for a build.
+    """Build a plan from a graph. This takes minutes. TensorRT-RTX needs no GPU for a build.
 
-    :param model: the graph; its types set the precision of every layer.
+    :param model: the graph. The data types in the graph set the precision of every layer.
     :param profiles: for each profile, the range of sizes of every input; empty if the graph
         fixes all sizes.
-    :param timing: timing cache that an earlier build returned; it makes this build faster.
-        Empty to build without.
+    :param timing: timing cache of an earlier build, which makes this build faster, or empty.
     :param progress: called on the thread that builds. If it raises an exception, the build
         stops and this function raises the same exception.
-    :returns: the plan and the timing cache. The timing cache is empty for TensorRT-RTX, which
-        has none.
-    :raises EngineError: with TensorRT's message, the ONNX node and what to do.
+    :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
+        which has no timing caches.
+    :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
+        message, and names the ONNX node if it is known.
     """
     started = time.monotonic()
     log = BuildLog()
@@ -199,8 +199,8 @@ def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: 
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return {
         'library': LIBRARY, 'seconds': round(seconds, 3),
-        # if TensorRT lists no built layers, the parsed layers have the same types, because the
-        # network is strongly typed
+        # If TensorRT lists no built layers, the parsed layers are listed. Their types are the
+        # same, because the network is strongly typed.
         'layers_are': 'built' if built else 'as parsed', 'layers': to_json(built or layers),
         'memory': memory_from_log(log.lines),
         'inputs': [_describe_tensor(t) for t in tensors],
@@ -215,7 +215,7 @@ def _describe_tensor(tensor: trt.ITensor) -> dict[str, Any]:
 
 
 def _explain_failure(log: BuildLog, options: BuildOptions) -> str:
-    """Text of the error; it proposes a workspace if TensorRT ran out of scratch memory."""
+    """Return the text of an error. If scratch memory was too small, the text proposes a size."""
     reasons = '\n'.join(log.errors) or 'TensorRT gave no reason'
     text = f'{LIBRARY} could not build the engine: {reasons}'
     if not any(_WORKSPACE.search(line) for line in log.errors):
@@ -223,7 +223,7 @@ def _explain_failure(log: BuildLog, options: BuildOptions) -> str:
     requested = [int(n) for line in log.lines
                  for n in re.findall(r'requested (?:size of |amount of memory )?(\d+)', line)]
     proposed = max([2 * options.workspace, *requested])
-    # round up to a power of two that people write, from 256 MB up
+    # round up to a power of two of at least 256 MB, a size that a user would choose
     proposed = max(1 << (proposed - 1).bit_length(), 256 << 20)
     return (f'{text}\nA workspace of {_format_size(options.workspace)} was not enough; try '
             f'--workspace {_format_size(proposed)}, which is workspace_mib {proposed >> 20} of a '
@@ -240,7 +240,7 @@ def _format_size(count: int) -> str:
 class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
-    An exception of the callback must not unwind through TensorRT's C++ frames. The monitor
+    An exception of the callback must not pass through TensorRT's C++ code. The monitor
     therefore stores the exception, and :func:`build_plan` raises it once TensorRT has returned.
     """
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep built plans on disk, find them by all that went into them, and load only our own."""
+"""Keep plans on disk, and load only plans that this package wrote.
+
+A plan is found by an :class:`.engine_key.EngineKey`: everything that the plan depends on.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from ..untrusted.signed_files import (
 from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Bytes of plans to keep; above it, the least recently used plans are deleted."""
+"""Bytes of plans to keep. Above this limit, the least recently used plans are deleted."""
 
 Loaded = TypeVar('Loaded')
 
@@ -41,7 +44,8 @@ Loaded = TypeVar('Loaded')
 class Entry:
     """One plan on disk.
 
-    :param size: bytes.
+    :param path: the file of the plan.
+    :param size: size of the plan in bytes.
     :param used: time of the last use, in seconds since the epoch.
     :param key: fields of the :class:`EngineKey`; empty if the sidecar cannot be read.
     """
@@ -53,7 +57,9 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """Folder that a parameter names, or trt_segmentation in the XDG cache folder if empty.
+    """Return the cache folder that a parameter names.
+
+    :param parameter: path of the folder; empty for ``trt_segmentation`` in the XDG cache folder.
 
     :raises CacheError: if the parameter names the home folder of a user that does not exist.
     """
@@ -66,14 +72,15 @@ def cache_folder(parameter: str | Path = '') -> Path:
 
 
 class EngineCache:
-    """Plans in one folder of this user, safe against other processes and other users.
+    """Plans in one folder of this user. Other users and processes cannot damage the cache.
 
     A plan contains machine code. The cache loads a plan only if this user owns the file, nobody
     else can write it, and its size and hash match its sidecar. Otherwise the plan is built
     again.
 
-    :param folder: see :func:`cache_folder`; created with mode 0700.
-    :param limit: bytes of plans to keep.
+    :param folder: see :func:`cache_folder`. It is created with mode 0700 if it does not exist.
+    :param limit: bytes of plans to keep. The least recently used plans are deleted above this
+        limit.
     :param log: receives one line for each slow operation and for each problem.
     :raises CacheError: if the folder cannot be created or belongs to another user.
     """
@@ -88,13 +95,15 @@ class EngineCache:
             load: Callable[[Plan], Loaded]) -> Loaded:
         """Load the plan of a key, and build the plan first if no trusted one exists.
 
-        If several processes ask at once, one builds and the others wait. If ``load`` refuses a
-        cached plan, for example after an update of the driver or of TensorRT, the plan is built
-        once more. If ``load`` refuses a plan that was just built, its error is passed on.
+        If several processes need the same plan at once, one process builds it and the others
+        wait. If ``load`` refuses a cached plan, for example after an update of the driver or of
+        TensorRT, the plan is built once more. If ``load`` refuses a plan that was just built,
+        the EngineError of ``load`` reaches the caller.
 
-        :param load: turns a plan into an engine; raises EngineError to refuse the plan.
+        :param build: builds the plan of the key.
+        :param load: turns a plan into an engine. It raises EngineError to refuse the plan.
         :returns: the result of ``load``.
-        :raises EngineError: from ``build`` or from the last ``load``.
+        :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
         plan, _ = self._find(key)
         is_new = False
@@ -122,19 +131,19 @@ class EngineCache:
                 if not is_cache_file(path):
                     continue
                 status = path.lstat()
-            except OSError:     # another process just deleted the plan, or the disk is gone
+            except OSError:     # another process deleted the plan, or the disk was removed
                 continue
             found.append(Entry(path, status.st_size, status.st_mtime, _key_of(path)))
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """All plans, each with the reason why it would not be loaded; empty if it would be."""
+        """All plans, each with the reason why it cannot be loaded; empty if it can be loaded."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
         """Delete all plans, timing caches, kernels and measured ranges.
 
-        Files with other names do not belong to the cache and stay.
+        Files with other names do not belong to the cache. They are not deleted.
 
         :returns: bytes freed.
         """
@@ -147,7 +156,7 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """Timing cache for a key's GPU and TensorRT; empty if no trusted one exists."""
+        """Timing cache for a key's GPU and TensorRT; empty if no trusted timing cache exists."""
         return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
@@ -155,15 +164,15 @@ class EngineCache:
         self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
 
     def kernels(self, key: EngineKey) -> bytes:
-        """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted ones exist."""
+        """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted kernels exist."""
         return _read_trusted(_kernels_of(self._path(key)))
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
-        """Store the kernels beside their plan; they are deleted together with the plan."""
+        """Store the kernels beside their plan. The cache deletes them together with the plan."""
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
-        """Build the plan, or take the one that another process built meanwhile.
+        """Build the plan, or load the plan that another process has built in the meantime.
 
         :returns: the plan, and whether this process built it.
         """
@@ -195,7 +204,7 @@ class EngineCache:
         found, why = load_signed(path)
         if found is None:
             return None, why
-        with suppress(OSError):     # the time only decides which plan is deleted first
+        with suppress(OSError):     # the time of use only decides which plan is deleted first
             os.utime(path)
         return Plan(found.data, found.about), ''
 
@@ -222,7 +231,7 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # one lock for all keys: two builds on one GPU would distort each other's timings
+        # All keys share one lock: two builds on one GPU would distort each other's timings.
         lock = FileLock(str(self.folder / 'build.lock'), mode=0o600)
         try:
             lock.acquire(timeout=0)

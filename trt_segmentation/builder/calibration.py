@@ -31,10 +31,10 @@ from .precision import activations_read_by, quantisable_nodes, Ranges
 METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
            'percentile': CalibrationMethod.Percentile}
 EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
-"""ONNX Runtime's default of 99.999 cuts off only a handful of pixels of each frame."""
+"""ONNX Runtime's default, 99.999, ignores only very few values of each frame."""
 
 MAX_FILE = 64 << 20
-"""Bytes that a file of ranges may have; one activation takes about 100 bytes."""
+"""Bytes that a file of ranges may have. One activation needs about 100 bytes."""
 Tensor = npt.NDArray[Any]
 
 
@@ -44,7 +44,7 @@ class Calibration:
 
     :param ranges: smallest and largest value of each activation, by tensor name.
     :param method: a key of :data:`METHODS`.
-    :param data: digest of the input tensors.
+    :param data: digest of the input tensors that the network ran on.
     :param frames: number of input tensors.
     :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
     :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
@@ -59,14 +59,15 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """Digest for an engine key; equal ranges give the same digest, however measured."""
+        """Digest for an engine key. It depends only on the ranges and on ``keep_fp16``."""
         text = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write the calibration as JSON. The robot needs this file beside the ONNX file.
 
-        :raises OutputError: if the file cannot be written, or exists and is not ours.
+        :raises OutputError: if the file cannot be written, or exists but was not written by this
+            package.
         """
         write_json(path, asdict(self))
 
@@ -74,7 +75,7 @@ class Calibration:
 def load_calibration(path: Path) -> Calibration:
     """Read a file that :meth:`Calibration.save` wrote.
 
-    :raises GraphError: if the file is missing or is not a calibration; names the file.
+    :raises GraphError: if the file is missing or is not a calibration. The message names the file.
     """
     try:
         tree = json.loads(read_regular(path, MAX_FILE))
@@ -108,12 +109,14 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     """Measure the range of every activation that may become INT8.
 
     :param model: simplified FP32 network with one input.
-    :param feeds: returns the input tensors, the same ones at each call. They are read once to
-        compute their digest, and once more unless ``folder`` holds an earlier measurement.
-    :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` cut off rare
-        extremes, so that the INT8 steps between the other values are finer.
-    :param folder: where measurements are kept. It must be a folder that only this user can
-        write, see :func:`.untrusted.signed_files.make_private_folder`.
+    :param feeds: returns the input tensors, the same tensors at each call. It is called once to
+        compute the digest of the tensors. It is called a second time for the measurement, unless
+        ``folder`` holds an earlier measurement.
+    :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` ignore rare
+        extreme values, so that the INT8 steps between the other values are smaller.
+    :param folder: where measurements are kept; None to keep no measurement. Only this user may
+        be able to write to the folder, see
+        :func:`.untrusted.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured.
     :raises GraphError: if there are no frames, or the method is unknown.
     """
@@ -138,8 +141,11 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
                    ) -> dict[str, tuple[float, float]]:
     """Run the network on every tensor and measure the ranges of its activations.
 
-    Only the activations of one tensor are in memory at a time.
+    Only the activations of one input tensor are in memory at a time.
 
+    :param model: simplified FP32 network with one input.
+    :param tensors: the input tensors.
+    :param method: a key of :data:`METHODS`.
     :param progress: called after each tensor with the number of tensors measured.
     :returns: smallest and largest value of each activation, by tensor name.
     """
@@ -154,7 +160,7 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
             str(path), kinds, str(Path(scratch) / 'augmented.onnx'), METHODS[method],
             extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # one tensor at a time, since the calibrator keeps all activations of one call
+            # Each call gets one tensor, because the calibrator keeps all activations of a call.
             calibrator.collect_data(_OneFrameReader({name: tensor}))
             progress(done)
         measured = calibrator.compute_data()

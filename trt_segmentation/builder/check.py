@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check an ONNX network for everything that makes an engine fail or misbehave."""
+"""Check an ONNX network for everything that makes an engine fail or give wrong results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finding:
 
     :param level: ``error`` stops a build; ``warning`` may cost speed or accuracy.
     :param where: name of the node or tensor; empty for the whole file.
-    :param text: the problem and its remedy.
+    :param text: what the problem is, and what to do.
     """
 
     level: str
@@ -45,10 +45,10 @@ class Finding:
 def check_model(model: onnx.ModelProto,
                 supports_operator: Callable[[str], bool] = lambda operator: True
                 ) -> list[Finding]:
-    """Find everything that makes a segmentation network fail or misbehave as an engine.
+    """Find everything that makes the engine of a network fail or give wrong results.
 
     :param supports_operator: whether the parser that will read the network supports an operator.
-    :returns: findings, errors first.
+    :returns: findings. The errors come before the warnings.
     """
     found = [*_check_file(model), *_check_inputs(model), *_check_weights(model)]
     for node in model.graph.node:
@@ -59,7 +59,7 @@ def check_model(model: onnx.ModelProto,
 def refuse_errors(findings: list[Finding]) -> None:
     """Raise an exception if any finding is an error.
 
-    :raises GraphError: with all errors, one on each line.
+    :raises GraphError: if there is an error. The message lists all errors, one on each line.
     """
     errors = [str(finding) for finding in findings if finding.level == 'error']
     if errors:

@@ -14,7 +14,7 @@ from ..untrusted.signed_files import SCHEMA
 
 @dataclass(frozen=True)
 class EngineKey:
-    """Everything that a plan depends on. Plans with equal keys are interchangeable.
+    """Everything that a plan depends on. Plans with equal keys can replace each other.
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
     :param precision: fp32, fp16, int8 or mixed.
@@ -25,10 +25,10 @@ class EngineKey:
     :param backend: ``tensorrt`` or ``tensorrt_rtx``.
     :param version: version of the backend.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
-    :param arch: compute capability such as ``sm_87``; empty in the same case.
-    :param driver: driver branch, which is the driver version up to the first point; empty in the
-        same case.
-    :param schema: version of this key's meaning.
+    :param arch: compute capability such as ``sm_87``; empty if ``gpu`` is empty.
+    :param driver: driver branch, which is the driver version up to the first point; empty if
+        ``gpu`` is empty.
+    :param schema: version of the meaning of this key's fields.
     """
 
     model: str
@@ -46,12 +46,12 @@ class EngineKey:
 
     @property
     def digest(self) -> str:
-        """40 hex digits; the name of the plan's file."""
+        """40 hex digits: the name of the plan's file."""
         return _digest(asdict(self))
 
     @property
     def timing(self) -> str:
-        """40 hex digits; the name of the timing cache's file, which all models on a GPU share."""
+        """40 hex digits: the name of the timing cache's file, which all models on a GPU share."""
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 
 

@@ -25,10 +25,12 @@ NamedFrame = tuple[str, Frame]
 
 @dataclass(frozen=True)
 class Feeds:
-    """The frames chosen from a recording, as input tensors. Can be read any number of times.
+    """The frames chosen from a recording, as input tensors.
+
+    Each call reads the tensors once more from the recording.
 
     :param card: the model; its input section says how frames are preprocessed.
-    :param source: frames of the recording, the same ones at each iteration.
+    :param source: frames of the recording, the same frames at each iteration.
     :param choice: positions of the chosen frames in ``source``.
     """
 
@@ -53,8 +55,8 @@ class Feeds:
 def choose_frames(card: ModelCard, source: Iterable[NamedFrame], count: int = 300) -> Feeds:
     """Read every frame of a recording and choose the frames to calibrate on.
 
-    :param source: frames of the recording, the same ones at each iteration.
-    :param count: frames to choose.
+    :param source: frames of the recording, the same frames at each iteration.
+    :param count: number of frames to choose; all frames if the recording has fewer.
     :raises GraphError: if the recording has no frames.
     """
     frames = [extract_features(name, decode(frame).bgr()) for name, frame in source]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..untrusted.output_files import write_figure, write_image
 
 MAX_GROUPS = 8
-"""Kinds of light that frames are divided into, at most."""
+"""Largest number of groups of similar light that frames are divided into."""
 THUMBNAIL = (160, 90)
 """Width and height of a thumbnail, in pixels."""
 Image = npt.NDArray[np.uint8]
@@ -24,7 +24,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """The light of a frame, and a thumbnail.
+    """The light of a frame, and a small picture of the frame.
 
     :param name: says where the frame comes from, such as ``drive.mcap 12.300``.
     :param light: (3,) float64, each 0 to 1: mean of lightness, spread of lightness, and mean of
@@ -69,21 +69,21 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     evenly over time. Ten seconds of tunnel in an hour of sunlight therefore count as much as
     the sunlight. The first 300 frames would not show the tunnel at all.
 
-    :param frames: in order of time, at least one.
-    :param count: frames to choose; all frames if there are fewer.
+    :param frames: features of all frames, in the order of time; at least one frame.
+    :param count: number of frames to choose; all frames if there are fewer.
     """
     group = _group_by_light(np.stack([frame.light for frame in frames]))
     chosen = []
     for index, share in enumerate(_deal_out(np.bincount(group), count)):
         members = np.flatnonzero(group == index)
-        # the middle of each of `share` equal stretches
+        # the group is cut into `share` equal parts; the frame in the middle of each part
         chosen.append(members[((np.arange(share) + 0.5) * len(members) / share).astype(int)]
                       if share else members[:0])
     return FrameChoice(frames, group, np.sort(np.concatenate(chosen)))
 
 
 def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
-    """Number of each frame's group; the groups are numbered from dark to bright."""
+    """Number of each frame's group. The groups are numbered from dark to bright."""
     points = light.astype(np.float32)
     count = min(MAX_GROUPS, len(np.unique(points, axis=0)))
     if count == 1:
@@ -99,7 +99,7 @@ def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Deal ``count`` frames out evenly to groups, to no group more than its size."""
+    """Divide ``count`` frames evenly among groups. No group gets more frames than its size."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:

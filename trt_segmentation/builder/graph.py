@@ -21,8 +21,8 @@ from ..untrusted.regular_file import open_regular, read_pieces
 def load_model(path: Path) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a unique name.
 
-    :raises GraphError: if the file is missing, hostile, not ONNX, or against the ONNX
-        specification.
+    :raises GraphError: if the file is missing, is not ONNX, is refused by
+        :func:`.onnx_file.summarise`, or violates the ONNX specification.
     """
     _summarise_file(path)
     try:
@@ -46,7 +46,7 @@ def _summarise_file(path: Path) -> OnnxSummary:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Give nodes without a unique name the name ``<operator>_<position>``."""
+    """Name every node ``<operator>_<position>`` that has no name or a name used before."""
     seen: set[str] = set()
     for index, node in enumerate(model.graph.node):
         if not node.name or node.name in seen:
@@ -57,7 +57,7 @@ def name_nodes(model: onnx.ModelProto) -> None:
 def model_digest(path: Path) -> str:
     """SHA-256 of an ONNX file and of all its external files, as hex digits.
 
-    :raises GraphError: as :func:`load_model`.
+    :raises GraphError: if a file cannot be read or is not ONNX.
     """
     digest = hashlib.sha256()
     external = _summarise_file(path).external
@@ -84,7 +84,7 @@ def opset_version(model: onnx.ModelProto) -> int:
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
-    """Shapes of the inputs that are not weights; a dynamic side is its name, or ``?``."""
+    """Shapes of the inputs that are not weights. A dynamic side is given as its name or ``?``."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {value.name: tuple(
         dim.dim_value if dim.HasField('dim_value') and dim.dim_value > 0 else dim.dim_param or '?'
@@ -96,8 +96,9 @@ def simplify_model(model: onnx.ModelProto,
                    shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     """Fold constants and fuse redundant nodes, and check that the network output stays the same.
 
-    :param shapes: a full shape for every input, at which the outputs are compared.
-    :returns: a new model; fused nodes have new names.
+    :param shapes: for every input a shape without dynamic sides. Both models run on inputs of
+        these shapes, and their outputs are compared.
+    :returns: a new model. Fused nodes have new names.
     :raises GraphError: if the network output changed.
     """
     from onnxslim import slim
@@ -139,7 +140,8 @@ def run_model(model: onnx.ModelProto,
     ONNX Runtime applies only basic optimisations: it fuses no operators.
 
     :param feeds: array for each input, by name.
-    :raises GraphError: with ONNX Runtime's message.
+    :raises GraphError: if ONNX Runtime cannot run the model. The message contains the message of
+        ONNX Runtime.
     """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

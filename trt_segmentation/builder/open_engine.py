@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the TensorRT engine of a model card; build its plan first if the cache has none."""
+"""Open the TensorRT engine of a model card. If the cache has no plan, build the plan first."""
 
 from __future__ import annotations
 
@@ -45,7 +45,14 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build the plan of a graph whose precision is set already; see :func:`.build.build_plan`."""
+    """Build the plan of a graph that already has its precision.
+
+    ``options``, ``timing``, ``progress`` and the returned values are those of
+    :func:`.build.build_plan`.
+
+    :param graph: the network in the precision of the recipe.
+    :param recipe: gives the precision, which the plan stores as a fact about itself.
+    """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)
     about = {**plan.about, 'precision': recipe.precision}
@@ -60,16 +67,17 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 identity: Callable[[int], GpuIdentity] = gpu_identity,
                 load: Callable[[Plan, KernelCache], TensorRtEngine] | None = None
                 ) -> TensorRtEngine:
-    """Load the engine of a card; build its plan first if the cache has none.
+    """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
     :param gpu: index of the GPU in CUDA's order; its CUDA context must be current.
-    :param stream: see :class:`TensorRtEngine`.
-    :param cache: None for the cache in the usual folder.
+    :param stream: the CUDA stream that the engine runs on.
+    :param cache: where plans are kept; None for the cache in the default folder.
     :param log: receives one line for each slow operation and for each problem.
-    :param identity: returns name, architecture and driver of a GPU.
+    :param progress: see :func:`.build.build_plan`.
+    :param identity: returns the name, compute capability and driver of a GPU.
     :param load: makes an engine from a plan and from the kernels that are kept with the plan;
         None for a :class:`TensorRtEngine` on ``stream``.
-    :raises EngineError: with TensorRT's message.
+    :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
     """
     plans = cache or EngineCache(log=log)
@@ -84,7 +92,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
-        # a new kernel cache for each attempt: kernels of a plan that failed are not used again
+        # Each attempt gets a new kernel cache, because the kernels of a plan that could not be
+        # loaded must not be used again.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
             plan, card, gpu, stream, warn=log, kernels=kernels)
@@ -107,7 +116,7 @@ def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildO
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan and its sidecar to a path that the user chose.
 
-    :raises OutputError: if either file cannot be written; names the plan.
+    :raises OutputError: if the plan or its sidecar cannot be written. The message names the plan.
     """
     with raise_output_errors(path, '--out'):
         store_signed(path, plan, {})

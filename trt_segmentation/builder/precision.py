@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write a precision into a graph: FP16, INT8, or an INT8 backbone with an FP16 head."""
+"""Convert a graph to a precision: FP16, INT8, or an INT8 backbone with an FP16 head."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Split:
 
 
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that gain from INT8.
+    """Names of the nodes that INT8 makes faster.
 
-    These are nodes with constant weights, and Add nodes that sum two activations.
+    Such nodes are nodes with constant weights, and Add nodes that sum two activations.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
@@ -64,10 +64,11 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str,
                       keep_fp16: Sequence[str] = ()) -> Split:
     """Choose the nodes that become INT8.
 
-    :param precision: ``int8`` takes every node that can be INT8; ``mixed`` takes only those of
-        the backbone.
+    :param precision: ``int8`` chooses every node that can be INT8. ``mixed`` chooses only the
+        nodes of the backbone that can be INT8.
     :param keep_fp16: patterns (with ``*`` and ``?``) of the names of nodes that stay FP16.
-    :raises GraphError: if a pattern matches no node, or if no node is left for INT8.
+    :raises GraphError: if a pattern matches no node, or if no INT8 node remains. For ``mixed``,
+        also if :func:`.backbone.find_backbone` raises it.
     """
     names = quantisable_nodes(model)
     if precision == 'mixed':
@@ -90,7 +91,7 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str,
 
 
 def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert a model to opset 19, unless its opset is that new already.
+    """Convert a model to opset 19. A model with a newer opset is returned as it is.
 
     :raises GraphError: if ONNX cannot convert the model.
     """
@@ -105,7 +106,7 @@ def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert every layer to FP16; inputs and outputs keep their types.
+    """Convert every layer to FP16. The inputs and outputs of the network keep their types.
 
     :returns: a new model.
     :raises GraphError: if a weight is too large for FP16.
@@ -118,8 +119,8 @@ def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
                                  f'is {FP16_MAX:.0f}; build fp32')
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    # the default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
-    # node, that would declare the output as FP32 while its data is FP16
+    # The default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
+    # node, the output would then be declared as FP32 while its data is FP16.
     converted = convert_float_to_float16(
         copy, keep_io_types=True, max_finite_val=FP16_MAX,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'])
@@ -166,7 +167,7 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
-    """Names of the activations that some nodes read; these must be calibrated."""
+    """Names of the activations that the given nodes read. Each needs a calibrated range."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return list(dict.fromkeys(
         name for node in model.graph.node if node.name in nodes

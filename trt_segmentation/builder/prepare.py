@@ -64,11 +64,11 @@ class Recipe:
 class PreparedGraph:
     """A network that was read and checked.
 
-    :param model: FP32 from :func:`read_graph`; in its final precision from
-        :func:`apply_precision`.
-    :param profile: range of sizes of the input.
-    :param findings: warnings only; an error was raised already.
-    :param split: which nodes are INT8; None if none are.
+    :param model: the network. :func:`read_graph` returns it in FP32, and
+        :func:`apply_precision` in its final precision.
+    :param profile: range of sizes of the input, by name of the input.
+    :param findings: the warnings about the network. A network with errors is never prepared.
+    :param split: which nodes are INT8; None if no node is INT8.
     """
 
     model: onnx.ModelProto
@@ -78,7 +78,7 @@ class PreparedGraph:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether any side of the input is dynamic; the engine then needs the profile."""
+        """Whether a side of the input is dynamic. The engine then needs the profile."""
         return any(isinstance(side, str) for shape in input_shapes(self.model).values()
                    for side in shape)
 
@@ -89,7 +89,8 @@ def read_graph(card: ModelCard, recipe: Recipe,
     """Load, check and simplify the FP32 network of a card.
 
     :param supports_operator: whether the parser that will read the network supports an operator.
-    :raises GraphError: if the network cannot be used; names the node and what to do.
+    :raises GraphError: if the network cannot be used. The message names the node and
+        says what to do.
     """
     model = load_model(card.model)
     findings = check_model(model, supports_operator)
@@ -104,11 +105,11 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
                     calibration: Calibration | None = None) -> PreparedGraph:
     """Convert a graph to the precision of a recipe.
 
-    :param graph: FP32.
-    :param calibration: required for int8 and mixed. Nodes that it lists as too sensitive stay
-        FP16.
+    :param graph: the network in FP32.
+    :param calibration: ranges of the activations, which int8 and mixed need. Nodes that match
+        the calibration's ``keep_fp16`` stay FP16.
     :returns: a new graph, or ``graph`` for fp32.
-    :raises GraphError: if the calibration is missing, or a node cannot have that precision.
+    :raises GraphError: if the calibration is missing, or if the network cannot be converted.
     """
     if recipe.precision == 'fp32':
         return graph
@@ -136,7 +137,7 @@ def calibration_path(card: ModelCard) -> Path:
 def load_card_calibration(card: ModelCard) -> Calibration:
     """Load the calibrated ranges of a card.
 
-    :raises GraphError: if there are none, or if they were measured on another network.
+    :raises GraphError: if there are no ranges, or if they were measured on another network.
     """
     path = calibration_path(card)
     found = load_calibration(path)

@@ -25,8 +25,9 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     """Measure how much the network output changes if a single node is INT8.
 
     :param model: simplified FP32 network.
-    :param nodes: names of the nodes to measure, one after the other.
-    :param feeds: a few network inputs to measure on.
+    :param ranges: ranges of all activations that the nodes read.
+    :param nodes: names of the nodes. Each is measured alone, while all other nodes stay FP32.
+    :param feeds: a few network inputs to measure on: arrays by name of the input.
     :param progress: called after each node with the number of nodes measured.
     :returns: relative RMS error of the network output for each node, the largest first.
     """
@@ -42,19 +43,20 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
 
 def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                         errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
-    """Move the most sensitive layers to FP16, as few as keep the loss within a limit.
+    """Move the most sensitive layers to FP16, so that the accuracy loss is within a limit.
 
-    The function finds the number of layers by bisection. It therefore calls ``loss`` about
-    log2(layers) times.
+    The function moves as few layers as possible. It finds their number by bisection, so that it
+    calls ``loss`` only about log2(layers) times.
 
     :param model: simplified FP32 network.
     :param split: the INT8 layers to start from.
-    :param errors: from :func:`measure_layer_errors`, the largest error first.
-    :param loss: returns the accuracy that a network loses to FP32, such as mean IoU on held-out
-        images.
-    :param limit: the largest loss allowed.
+    :param ranges: ranges of all activations that the INT8 layers read.
+    :param errors: error of each layer from :func:`measure_layer_errors`, the largest first.
+    :param loss: returns the accuracy loss of a network: how much less mean IoU on held-out
+        images it has than the FP32 network, for example.
+    :param limit: the largest accuracy loss allowed, in the unit of ``loss``.
     :returns: the split with the remaining INT8 layers.
-    :raises GraphError: if the loss is above the limit even with a single INT8 layer.
+    :raises GraphError: if the accuracy loss is above the limit even with a single INT8 layer.
     """
     candidates = [name for name in errors if name in set(split.int8)]
 

@@ -16,7 +16,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Profile:
-    """The smallest, usual and largest shape of an input. TensorRT tunes for the usual shape.
+    """The smallest, usual and largest shape of an input.
+
+    The engine accepts shapes from the smallest to the largest, and is fastest at the usual shape.
 
     :raises GraphError: if the shapes are not in ascending order in every axis.
     """
@@ -26,7 +28,7 @@ class Profile:
     largest: Shape
 
     def __post_init__(self) -> None:
-        """Refuse early what TensorRT would refuse later with a less clear message."""
+        """Refuse shapes that are not in ascending order. TensorRT's own message is less clear."""
         for axis, sides in enumerate(zip(self.smallest, self.usual, self.largest)):
             if not 0 < sides[0] <= sides[1] <= sides[2]:
                 raise GraphError(f'axis {axis} of the profile is {"/".join(map(str, sides))}; '
@@ -34,7 +36,7 @@ class Profile:
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
-        """All three shapes, the smallest first."""
+        """The smallest, usual and largest shape."""
         return self.smallest, self.usual, self.largest
 
 
@@ -81,7 +83,8 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
     :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes, or for
         :data:`OPEN_BATCH`.
     :returns: the profile, by name of the input.
-    :raises GraphError: if nothing gives the size of a side, or if a size contradicts the graph.
+    :raises GraphError: if the size of a side is not known, or if a requested size differs from a
+        size that the graph fixes.
     """
     ((name, shape),) = inputs.items()
     rows, cols = (1, 2) if shape[1] not in (1, 3) and shape[3] in (1, 3) else (2, 3)

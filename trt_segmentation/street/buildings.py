@@ -108,7 +108,7 @@ class Facade:
 
 def _fill_box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
               ) -> None:
-    """Fill a box of an opaque picture; the part outside the picture is ignored."""
+    """Fill a box in an opaque picture. The part of the box outside the picture is ignored."""
     rows = slice(max(int(y0), 0), max(int(y1), 0))
     columns = slice(max(int(x0), 0), max(int(x1), 0))
     picture[rows, columns, :3] = np.clip(colour, 0, 255)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.6
-"""Metres. Nothing that is closer to the camera is projected."""
+"""Metres from the camera. Points that are closer are not projected."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class PinholeCamera:
         return self.flatten(turned), turned[:, 2]
 
     def outline(self, points: Floats) -> Floats:
-        """Project an (N, 3) polygon without its part behind the camera; may return no point."""
+        """Project the part of an (N, 3) polygon before the camera. The result may be empty."""
         return self.flatten(clip(self.turn(points)))
 
     def row(self, depth: float) -> float:
@@ -100,7 +100,7 @@ class PinholeCamera:
 
 
 def clip(turned: Floats) -> Floats:
-    """Cut an (N, 3) polygon in camera axes at the near plane; return (M, 3), M may be 0."""
+    """Cut an (N, 3) polygon in camera axes at the near plane. The result may have no points."""
     inside = turned[:, 2] >= NEAR
     if inside.all():
         return turned

@@ -37,7 +37,7 @@ def to_fixed_point(points: Floats) -> npt.NDArray[np.int32]:
 
 
 def ramp(gain: float, offset: Colour) -> Bytes:
-    """Return a look-up table: colour * gain + offset; the fourth channel stays as it is."""
+    """Return a look-up table: colour * gain + offset. The fourth channel does not change."""
     table = np.empty((256, 4), np.float32)
     table[:, :3] = _LEVELS * gain + np.asarray(offset, np.float32)
     table[:, 3:] = _LEVELS
@@ -46,7 +46,9 @@ def ramp(gain: float, offset: Colour) -> Bytes:
 
 
 class Texture:
-    """A (H, W, 4) uint8 picture, opacity last, with smaller copies of the same picture.
+    """A (H, W, 4) uint8 picture with smaller copies of the same picture.
+
+    The fourth channel is the opacity.
 
     :param solid: whether every texel is opaque.
     """
@@ -115,7 +117,7 @@ class Canvas:
                     colour, label)
 
     def strokes(self, lines: Floats, wide: Floats, colours: list[Colour], label: int) -> None:
-        """Fill bands along (N, 2, 2) lines in this order; ``wide`` holds (N,) widths in pixels."""
+        """Fill bands along (N, 2, 2) lines in order. ``wide`` holds (N,) widths in pixels."""
         along = lines[:, 1] - lines[:, 0]
         length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
         reach = np.maximum(wide - 1.0, 0.0) / 2 / length
@@ -155,7 +157,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        first = rows * columns < int(size[0]) * int(size[1])  # look up in the smaller picture
+        first = rows * columns < int(size[0]) * int(size[1])  # use the table on the smaller one
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
             flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -48,8 +48,8 @@ class Drive:
     Several threads may call :meth:`frame`.
 
     :param fps: frames per second of the camera.
-    :raises ValueError: for an unknown condition, a negative seed, a size below 64 pixels or a
-        rate that is not positive.
+    :raises ValueError: if the condition is unknown, the seed is negative, a size is below 64
+        pixels, or the rate is not positive.
     """
 
     def __init__(self, seed: int, condition: str = 'day', width: int = 1280, height: int = 720,
@@ -133,7 +133,7 @@ class Drive:
         self._horizon.draw(view)
 
     def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
-        """Return the things in reach with their places, the farthest first."""
+        """Return the things that are near enough to draw, with their places, farthest first."""
         found = []
         for thing in self._layout.things:
             s, t = thing.place(view.time, view.s)
@@ -168,7 +168,7 @@ class Drive:
 def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 720) -> Scene:
     """Draw one image: a random moment of a random drive.
 
-    :raises ValueError: for the same arguments as :class:`Drive`.
+    :raises ValueError: if :class:`Drive` raises it.
     """
     drive = Drive(seed, condition, width, height)
     rng = np.random.Generator(np.random.PCG64([seed, 4]))
@@ -176,7 +176,7 @@ def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 72
 
 
 def _check_arguments(seed: int, condition: str, width: int, height: int, fps: float) -> None:
-    """Raise ValueError for the first argument that is out of range."""
+    """Raise a ValueError if an argument is out of range. The message names the argument."""
     if seed < 0:
         raise ValueError(f'seed is {seed}; expected 0 or more')
     if condition not in CONDITIONS:

@@ -54,7 +54,7 @@ class Ground:
         self._paint(view)
 
     def _verges(self, view: SceneView) -> None:
-        """Fill the whole ground with grass; the road is drawn over it."""
+        """Fill the whole ground with grass. The road is drawn over the grass later."""
         top = int(max(view.camera.horizon, 0))
         canvas = view.canvas
         cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
@@ -87,7 +87,7 @@ class Ground:
                           max(1, round(2 * view.camera.zoom)))
 
     def _streets(self, view: SceneView) -> None:
-        """Draw the side streets that open into this one."""
+        """Draw the side streets that join this street."""
         lap = np.floor((view.s - 20) / view.road.period)
         for place, width, sign in self._plan.junctions:
             side = self._plan.sides[int(sign > 0)]
@@ -110,7 +110,7 @@ class Ground:
                 view.canvas.fill([view.camera.outline(corners)], colour, label)
 
     def _tracks(self, view: SceneView, steps: Floats) -> None:
-        """Draw the tracks of tyres on the road: dark lines, and darker ones in snow."""
+        """Draw the tracks of tyres on the road: dark lines, which are darker in snow."""
         shade = 0.86 if self._look.is_snow else 0.95
         colour = [part * shade for part in view.look.road]
         near = steps[steps < view.s + 90]
@@ -150,7 +150,7 @@ class Ground:
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
-        """Return the outlines of a solid line; crossings interrupt the line."""
+        """Return the outlines of a solid line. Crossings interrupt the line."""
         outlines: list[Floats] = []
         run: list[float] = []
         for s in [*near.tolist(), None]:
@@ -196,7 +196,7 @@ class Ground:
         if top >= canvas.height:
             return np.zeros((0, canvas.width), np.uint8)
         matrix = camera.ground(_TEXELS, 512.0)
-        # Half the size is enough here and takes a quarter of the time.
+        # Half the size is enough for the grain and needs a quarter of the time.
         matrix = matrix @ np.array([[2, 0, 0.5], [0, 2, top + 0.5], [0, 0, 1.0]])
         size = (canvas.width, canvas.height - top)
         half = cv2.warpPerspective(
@@ -213,7 +213,7 @@ class Ground:
         return rough
 
     def haze(self, view: SceneView) -> None:
-        """Add haze to the ground; the haze grows with the distance."""
+        """Add haze to the ground. The haze grows with the distance."""
         camera = view.camera
         start = max(int(camera.horizon), 0)
         depths = [FAR, 160, 110, 80, 60, 45, 34, 26, 20, 15, 11]

@@ -26,8 +26,8 @@ _ROOFS: tuple[Colour, ...] = ((60, 74, 150), (70, 72, 80), (50, 60, 96), (100, 9
 class Side:
     """One side of the street.
 
-    ``edge``, ``verge``, ``walk`` and ``front`` are distances from the centre line in metres: where
-    the carriageway, the verge, the pavement and the front gardens end.
+    ``edge``, ``verge``, ``walk`` and ``front`` are distances from the centre line in metres. At
+    these distances the carriageway, the verge, the pavement and the front gardens end.
 
     :param sign: -1 for the right side, 1 for the left side.
     :param parking: whether cars park between the lanes and the edge.
@@ -50,7 +50,8 @@ class StreetPlan:
     :param mark: width of a marking in metres.
     :param junctions: (distance along the road, width, side) of each side street, in metres.
     :param crossings: distances along the road in metres.
-    :param dash: length of a dash, and metres from one dash to the next.
+    :param dash: length of a dash in metres, and metres from the start of a dash to the start of
+        the next dash.
     """
 
     lane: float
@@ -247,7 +248,7 @@ class Layout:
                     s += body.length / 2 + 9 + rng.exponential(35)
 
     def _is_clear(self, sign: float, start: float, end: float) -> bool:
-        """Whether a car may park here: there is no side street and no crossing."""
+        """Whether a car may park at this place: no side street and no crossing is there."""
         return self.is_free(sign, start, end) and not any(
             start - 2 < s < end + 2 for s in self.plan.crossings)
 

@@ -20,9 +20,10 @@ CONDITIONS: tuple[str, ...] = ('day', 'night', 'rain', 'snow')
 class Look:
     """Light and palette of one drive. Colours are blue, green, red, 0 to 255.
 
-    :param reach: distance in metres that sets the haze; the haze is thinner for a larger reach.
+    :param reach: distance in metres that sets the haze. A larger value makes the haze thinner.
     :param facade: brightness of house fronts without sun.
-    :param azimuth: direction of the sun in radians, world axes; ``elevation`` likewise.
+    :param azimuth: direction of the sun in radians, in world axes.
+    :param elevation: height of the sun above the horizon in radians.
     """
 
     condition: str
@@ -65,14 +66,14 @@ class Look:
             math.sin(self.elevation)])
 
     def clear(self, depth: float) -> float:
-        """Return the share of its own colour that a thing keeps at this depth in metres."""
+        """Return how much of its own colour a thing keeps at this depth in metres, 0 to 1."""
         return max(math.exp(-depth / self.reach), 0.4)
 
     def light(self, lambert: float, depth: float) -> float:
         """Return the brightness of a surface.
 
         :param lambert: cosine between the normal of the surface and the sun.
-        :param depth: distance in metres; headlights light what is near.
+        :param depth: distance in metres. Headlights make near surfaces brighter.
         """
         return (self.ambient + self.sun * max(lambert, 0.0)
                 + self.headlight * math.exp(-depth / 16.0))
@@ -85,14 +86,14 @@ class Look:
         return light * share, [part * (1 - share) for part in self.haze]
 
     def shade(self, colour: Colour, depth: float, lambert: float = 0.5) -> list[float]:
-        """Return a colour under this light and haze."""
+        """Return a colour as it looks under this light and haze."""
         share = self.clear(depth)
         light = self.light(lambert, depth) * share
         return [min(a * light * b + c * (1 - share), 255.0)
                 for a, b, c in zip(colour, self.tint, self.haze)]
 
     def shades(self, colours: Floats, depth: float, lambert: Floats, glow: Floats) -> Floats:
-        """Return (N, 3) colours under this light; ``glow`` (N,) is the least brightness."""
+        """Return (N, 3) colours under this light. ``glow`` (N,) is the smallest brightness."""
         share = self.clear(depth)
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)
                  + self.sun * np.maximum(lambert, 0.0))

@@ -32,7 +32,7 @@ class Solid:
         self.fine: list[bool] = []
         self.lamp: list[int] = []
         self.part: list[bool] = []
-        # Whether the polygons added next belong to the front part, such as a cab.
+        # Whether the next polygons belong to the front part of the vehicle, such as a cab.
         self.ahead = False
 
     def add(self, points: Floats, colour: Colour, glow: float = 0.0, fine: bool = False,
@@ -40,7 +40,7 @@ class Solid:
         """Add a convex (N, 3) polygon.
 
         :param points: counter-clockwise, seen from outside.
-        :param glow: least brightness, for a lamp that is lit.
+        :param glow: smallest brightness, for a lamp that is lit.
         :param fine: whether the polygon is left out when the vehicle is small.
         :param lamp: 1 for a lamp, which may have a halo.
         """
@@ -52,7 +52,7 @@ class Solid:
         self.part.append(self.ahead)
 
     def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
-        """Add a box that may be narrower at the top; return front, rear, left and right quads."""
+        """Add a box, perhaps narrower at the top. Return front, rear, left and right quads."""
         def ring(level: _Level) -> Floats:
             x0, x1, half, z = level
             return np.array([(x1, -half, z), (x1, half, z), (x0, half, z), (x0, -half, z)])
@@ -65,7 +65,7 @@ class Solid:
 
     def panel(self, face: Floats, x0: float, x1: float, y0: float, y1: float, colour: Colour,
               glow: float = 0.0, fine: bool = True, lamp: int = 0) -> None:
-        """Add a rectangle on a face; x and y run from 0 to 1 over the face."""
+        """Add a rectangle on a face. On the face, x and y go from 0 to 1."""
         def at(x: float, y: float) -> Floats:
             low = face[0] + x * (face[1] - face[0])
             high = face[3] + x * (face[2] - face[3])
@@ -104,7 +104,7 @@ class Mesh:
 
     :param vertices: (V, 3) corners of all polygons.
     :param bounds: P + 1 indices; polygon i has the vertices from bounds[i] to bounds[i + 1].
-    :param anchors: (P, 3) one corner of each polygon; all other fields have P entries too.
+    :param anchors: (P, 3) one corner of each polygon. The remaining fields also have P entries.
     :param part: whether a polygon belongs to the front part.
     """
 

@@ -159,7 +159,7 @@ def make_bus(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
 
 
 def make_vehicle(rng: np.random.Generator, night: bool, snow: bool) -> Mesh:
-    """Make a vehicle of a random kind; most are cars."""
+    """Make a vehicle of a random kind. Most vehicles are cars."""
     kind = rng.random()
     make = (make_car if kind < 0.72 else make_van if kind < 0.86 else
             make_truck if kind < 0.93 else make_bus)

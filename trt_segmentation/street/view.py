@@ -21,7 +21,8 @@ class SceneView:
 
     :param s: distance of the camera along the road in metres.
     :param time: seconds since the start of the drive.
-    :param lamps: (pixel, radius, colour) of each lit lamp; a thing that draws a lamp adds it.
+    :param lamps: (pixel, radius, colour) of each lit lamp. A thing that draws a lamp adds the
+        lamp to this list.
     """
 
     camera: PinholeCamera
@@ -108,7 +109,8 @@ def draw_wall(view: SceneView, texture: Texture | None, ends: Floats, low: float
 
     :param texture: picture of the wall; None to fill the wall with ``colour``.
     :param ends: (2, 3) ground points, the left end first as the camera sees the wall.
-    :param low: height of the lower edge in metres; ``high`` of the upper edge.
+    :param low: height of the lower edge in metres.
+    :param high: height of the upper edge in metres.
     :param facade: whether the light is that of a house front.
     """
     camera = view.camera

@@ -34,7 +34,7 @@ class Weather:
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
     def reflect(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
-        """Reflect the scene in the wet road; changes the image in place."""
+        """Reflect the scene in the wet road. This changes the image in place."""
         top = round(camera.horizon)
         height, width = truth.shape
         if not 8 < top < height - 8:
@@ -86,12 +86,12 @@ class Weather:
 
 
 def _make_noise(rng: np.random.Generator) -> Bytes:
-    """Make a (256, 256, 3) uint8 tile of sensor noise around 128."""
+    """Make a (256, 256, 3) uint8 tile of sensor noise with a mean of about 128."""
     return np.clip(rng.normal(128, 42, (256, 256, 3)), 0, 255).astype(np.uint8)
 
 
 def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling rain on black; each side is a quarter larger than the image."""
+    """Draw falling rain on black. Each side of the result is a quarter longer than the image."""
     shape = (height + height // 4, width + width // 4, 3)
     streaks = np.zeros(shape, np.uint8)
     lean = rng.uniform(-0.18, 0.18)
@@ -106,7 +106,7 @@ def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
 
 
 def _draw_snow(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling snow on black; each side is a quarter larger than the image."""
+    """Draw falling snow on black. Each side of the result is a quarter longer than the image."""
     shape = (height + height // 4, width + width // 4, 3)
     flakes = np.zeros(shape, np.uint8)
     zoom = width / 1280

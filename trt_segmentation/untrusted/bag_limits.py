@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Limits for untrusted bags: how much is unpacked, and that only plain tables are read."""
+"""Limits for untrusted bags.
+
+Only a limited number of bytes is unpacked, and only plain tables of a database are read.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,18 @@ from rosbags.rosbag2 import reader, storage_mcap
 from ..errors import BagLimitError
 
 ROSBAGS = 'rosbags>=0.11,<0.12'
-"""The minor version whose internals this module replaces; also in setup.py and requirements.in."""
+"""This module changes internals of this version. setup.py and requirements.in name it too."""
 MAX_MESSAGE = 1 << 30
-"""Bytes of one unpacked message or chunk of messages. A 16384×16384 bgr8 image has 0.8e9."""
+"""Bytes of one unpacked message or chunk of messages. A 16384×16384 bgr8 image has 0.8e9 bytes."""
 MAX_METADATA = 8 << 20
-"""Bytes of metadata.yaml. One day, recorded in files of one minute, takes half a megabyte."""
+"""Bytes of metadata.yaml. A recording of one day in files of one minute needs 0.5e6 bytes."""
 SPARE_DISK = 1 << 30
 """Bytes that have to stay free in the temporary folder when a bag is unpacked there."""
 _PIECE = 1 << 20
 
 
 def unpack_within_limits() -> None:
-    """Make rosbags unpack through the functions of this module, because it has no limits itself.
+    """Make rosbags call the functions of this module to unpack, because rosbags has no limits.
 
     A few bytes of zstd or lz4 can unpack to any number of bytes. rosbags compares the size with
     the size that a chunk declares, but only after it has unpacked the chunk.
@@ -109,7 +112,7 @@ def _refuse_size(size: int) -> None:
 
 
 class _Zstd:
-    """The zstd module with limits; rosbags uses it for bags compressed by message or by file."""
+    """The zstd module with limits. rosbags uses it for bags compressed by message or by file."""
 
     decompress = staticmethod(_zstd)
 
@@ -124,8 +127,8 @@ class _Zstd:
         def read_within_limits(size: int = -1) -> Any:
             if shutil.disk_usage(tempfile.gettempdir()).free < SPARE_DISK:
                 raise BagLimitError(
-                    f'unpacked, it does not fit into {tempfile.gettempdir()}; set TMPDIR to a '
-                    f'folder on a larger disk, or unpack it with `zstd -d` first')
+                    f'the unpacked bag does not fit into {tempfile.gettempdir()}; set TMPDIR to a '
+                    f'folder on a larger disk, or unpack the bag with `zstd -d` first')
             return read(size)
 
         file.read = read_within_limits

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of an open file, read in pieces when a reader asks for them."""
+"""The bytes of an open file. Each piece is read from the disk when a reader needs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SMALL = 65536
 
 
 class FileView:
-    """Part of a file, with the length, items and slices of a memoryview.
+    """Part of a file. Its length, items and slices work as those of a memoryview.
 
     A memory mapping would kill the process (SIGBUS) if another program shortened the file in
     the meantime. This class raises an error for such a file.
@@ -42,7 +42,7 @@ class FileView:
     def __getitem__(self, at: int | slice) -> int | Bytes:
         """Return one byte, or a slice: a memoryview if the slice is small, else a FileView.
 
-        :raises OSError: if another program shortened the file after the view was made.
+        :raises OSError: if another program has shortened the file since the view was made.
         """
         if isinstance(at, slice):
             first, after, _ = at.indices(len(self))

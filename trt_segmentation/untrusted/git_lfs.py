@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Git LFS pointers: short text files in the place of files that were not downloaded yet."""
+"""Git LFS pointers: short text files that stand for files that were not downloaded yet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file and decides whether it may be loaded; needs no onnx package."""
+"""Summarises an ONNX file and decides whether the file may be loaded.
+
+This module does not import the onnx package.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from .regular_file import open_regular, size_changed, size_of
 MAX_FILE = 2**31 - 1
 """Bytes that one protobuf message may have. Larger networks keep their weights in other files."""
 DEEPEST = 64
-"""Levels of nested messages; a graph inside a node takes three. protobuf itself allows 100."""
+"""Levels of nested messages. A graph inside a node adds three. protobuf itself allows 100."""
 
 # Field numbers of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 INNER = {
@@ -46,12 +49,13 @@ FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 class OnnxSummary:
     """Facts about an ONNX file.
 
-    :param opset: version of the standard operator set; 0 if the file names none.
+    :param ir_version: version of the ONNX format; 0 if the file does not name one.
+    :param opset: version of the standard operator set; 0 if the file does not name one.
     :param producer: program and version that wrote the file; empty if unknown.
     :param operators: number of uses of each operator.
-    :param parameters: count of the weights (single numbers), by ONNX's number of their type.
-    :param external: names of the other files that hold weights, with the bytes that are needed
-        of each, counted from the start of that file.
+    :param parameters: count of the weights (single numbers), by ONNX's id of their data type.
+    :param external: the other files that hold weights. The key is the name of a file, the value
+        is how many bytes the file must have.
     """
 
     ir_version: int = 0
@@ -81,13 +85,13 @@ class OnnxSummary:
 
 
 def summarise(path: Path) -> OnnxSummary:
-    """Read the summary of an ONNX file; refuse a file that no exporter writes.
+    """Read the summary of an ONNX file. Refuse a file that no exporter writes.
 
     Call this before any library opens the file. A library allocates as much memory as the file
-    declares, and reads the files that it names. This function skips the weights.
+    declares, and opens every file that the ONNX file names. This function skips the weights.
 
-    :raises EngineError: if the file is not an ONNX file, declares false sizes, takes weights
-        from outside its folder, or has names that cannot be printed.
+    :raises EngineError: if the file is not an ONNX file, declares wrong sizes, reads weights
+        from outside its folder, or contains names that cannot be printed.
     """
     # For a name that is too long, os.path.isfile returns False but Path.is_file raises.
     if not os.path.isfile(path):
@@ -121,7 +125,7 @@ def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
 
 
 class _Walk:
-    """Walks through the messages of one file, once."""
+    """Reads all messages of one file once, and fills the summary."""
 
     def __init__(self, folder: Path) -> None:
         self.summary = OnnxSummary()

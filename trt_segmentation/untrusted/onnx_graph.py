@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds out from an ONNX graph what each output of a network holds; needs no onnx package."""
+"""Finds what each output of an ONNX network holds.
+
+This module does not import the onnx package.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ PASSES_ON = frozenset([
     'Cast', 'CastLike', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Resize',
     'Upsample', 'Identity', 'Slice', 'Gather', 'Split', 'Dropout', 'DepthToSpace', 'Expand',
     'Tile', 'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear'])
-"""Operators that keep the meaning of values: a probability stays one, and so does a class id."""
+"""Operators that keep the meaning of values. A probability stays a probability, for example."""
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
@@ -31,12 +34,12 @@ SAME_CHANNELS = frozenset([
     'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear', 'Sigmoid',
     'HardSigmoid', 'Softmax', 'LogSoftmax', 'Clip', 'Relu', 'LeakyRelu', 'PRelu', 'Add', 'Sub',
     'Mul', 'Div', 'BatchNormalization', 'InstanceNormalization', 'ArgMax', 'TopK'])
-"""Operators whose output has the channels of the first input. For ArgMax and TopK, these are the
-classes that the operator chooses from."""
+"""Operators whose output has as many channels as the first input. For ArgMax and TopK, the
+channels are the classes that the operator chooses from."""
 MOST_OUTPUTS = 32
 """A network with more outputs is not examined, because it is not a segmentation network."""
 MOST_STEPS = 200
-"""Operators that are followed back from one output."""
+"""Largest number of operators that are examined on the way back from one output."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,11 @@ class Ending:
 
     :param operator: the operator that computes the values, such as Sigmoid.
     :param values: ``probability`` (0 to 1), ``labels`` (class ids), ``scores`` (any number), or
-        empty if the graph does not tell.
-    :param channels: channels of the output. For labels: the classes that they are chosen from.
-        None if unknown.
+        empty if unknown.
+    :param channels: number of channels of the output. For labels: number of classes that the
+        labels are chosen from. None if unknown.
     :param channels_last: whether the graph moves the channels to the last axis.
-    :param nodes: operators that are needed to compute this output; 0 if not counted.
+    :param nodes: number of operators that compute this output; 0 if not counted.
     """
 
     operator: str = ''
@@ -63,7 +66,8 @@ def read_endings(path: Path) -> dict[str, Ending]:
     """Read how each output of a network is computed.
 
     :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted.
-    :returns: an ending by output name; empty if there is no such file or it is not ONNX.
+    :returns: the ending of each output, by name; empty if there is no such file, if the file is
+        not ONNX, or if it has more than :data:`MOST_OUTPUTS` outputs.
     """
     if not path.is_file():
         return {}
@@ -116,7 +120,7 @@ class _Graph:
                     self.outputs.append(_first_text(_group_fields(view).get(1, [])))
 
     def find_ending(self, output: str) -> Ending:
-        """Follow the graph back from an output."""
+        """Follow the graph from an output back to the operator that computes its values."""
         operator, values = self._find_values(output, MOST_STEPS)
         return Ending(operator, values, self._count_channels(output, MOST_STEPS),
                       self._is_channels_last(output), self._count_nodes(output))
@@ -199,7 +203,7 @@ class _Graph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Return the fields of a stored tensor by field number; empty if it is not stored."""
+        """Return the fields of a stored tensor by field number; empty if it is not in the file."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
@@ -274,7 +278,7 @@ def _first_int(values: list[int | Bytes], default: int) -> int:
 
 
 def _read_float(values: list[int | Bytes]) -> float | None:
-    """Return the float32 of a field; None unless the field holds exactly one."""
+    """Return the float32 of a field; None if the field does not hold exactly one float32."""
     view = values[0] if len(values) == 1 else 0
     if isinstance(view, int) or len(view) != 4:
         return None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the size that a tensor of an ONNX file declares with the data that it has."""
+"""Compares the size that a tensor of an ONNX file declares with the size of its data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .protobuf import Fields, read_name, read_packed
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Fields other than raw_data that hold a tensor's data; one field per group of types."""
+"""Fields other than raw_data that hold a tensor's data: one field for each group of types."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
-"""Bits of one number, by ONNX's number of its type."""
+"""Bits of one weight, by ONNX's id of its data type."""
 MOST_AXES = 32
 
 
@@ -29,11 +29,13 @@ MOST_AXES = 32
 class StoredTensor:
     """A tensor as the file stores it.
 
-    :param kind: ONNX's number of the tensor's type.
-    :param raw: bytes of raw_data.
-    :param typed: bytes in the other fields for data; every string counts as at least one.
+    :param kind: ONNX's id of the tensor's data type.
+    :param dims: size of each axis.
+    :param raw: number of bytes in raw_data.
+    :param typed: number of bytes in the other fields for data. Every string counts as at least
+        one byte.
     :param elsewhere: whether the file says that the data is in another file.
-    :param external: entries of external_data.
+    :param external: entries of external_data, which say where in another file the data is.
     """
 
     name: str = ''
@@ -56,14 +58,14 @@ class StoredTensor:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the data has to have, computed from shape and type."""
+        """Number of bytes that the data must have, computed from shape and data type."""
         return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
 
     def check_declaration(self, folder: Path) -> None:
         """Refuse a tensor that has less data than it declares.
 
         :param folder: folder of the ONNX file.
-        :raises EngineError: if there is less data, or the data is outside the folder.
+        :raises EngineError: if the tensor has less data, or if the data is outside the folder.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):
@@ -72,7 +74,7 @@ class StoredTensor:
         needed = self.nbytes
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
-        # An int64 takes 8 bytes in raw_data, but as little as 1 byte (a varint) in other fields.
+        # An int64 has 8 bytes in raw_data. In other fields it is a varint of 1 to 10 bytes.
         elif needed > (self.raw or 8 * self.typed):
             raise EngineError(f'weight {self.name!r} declares {shape}, {needed:,} bytes, but the '
                               f'file holds {self.raw or self.typed:,} of them; copy or export it '
@@ -116,7 +118,7 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
             elif number == DATA_LOCATION:
                 tensor.elsewhere = value != 0
             elif number in DATA:
-                tensor.typed += 1       # a repeated field that is not packed
+                tensor.typed += 1       # This is a repeated field that is not packed.
         elif number == NAME:
             tensor.name = read_name(value)
         elif number == RAW_DATA:

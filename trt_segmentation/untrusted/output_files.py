@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKER = 'trt_segmentation 5d1f0c6e-8b7a-4c39-9e42-7a60d3b815f4'
-"""Text in every file that this package writes. No other file holds this number by chance."""
+"""Text in every file that this package writes. No other file contains this text by chance."""
 KEY = 'written_by'
 """Key of the marker in JSON, in YAML and in the text chunk of a PNG."""
 HEAD = 512
@@ -53,7 +53,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes before the summary of an MCAP file; rosbag2 keeps its metadata there."""
+    """Return the bytes before the summary of an MCAP file. They hold the metadata of rosbag2."""
     if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
         return b''
     file.seek(-_MCAP_END, os.SEEK_END)
@@ -67,10 +67,12 @@ def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
 def check_file(path: Path, option: str) -> None:
     """Refuse an output file that cannot be written, or that would replace a file of the user.
 
-    Call this before the work; it changes nothing. Terminals, pipes and empty files are accepted.
+    Call this before the work. The call changes nothing. Terminals, pipes and empty files are
+    accepted.
 
-    :param option: the option that names the file, such as ``--json``; starts the message.
-    :raises OutputError: if the file is refused; names the file.
+    :param option: the option that names the file, such as ``--json``. Error messages start with
+        the option; it may be empty.
+    :raises OutputError: if the file is refused. The message names the file.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -101,9 +103,11 @@ def check_file(path: Path, option: str) -> None:
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     """Refuse an output folder that cannot be written to. The folder need not exist yet.
 
-    :param names: files that will be written to the folder. Each of them has to be absent, or
-        written by this package.
-    :raises OutputError: if the folder or a file is refused; names it.
+    :param option: as in :func:`check_file`.
+    :param names: names of the files that will be written to the folder. A file of such a name
+        must not exist yet, or must be written by this package.
+    :raises OutputError: if the folder or a file is refused. The message names the folder or the
+        file.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -126,7 +130,7 @@ def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
 
     Use this for files that cannot hold a marker, such as a network.
 
-    :raises OutputError: if the folder is refused; names the folder or the file.
+    :raises OutputError: if the folder is refused. The message names the folder or the file.
     """
     check_folder(folder, option)
     for name in names:
@@ -138,7 +142,7 @@ def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
 def make_folder(path: Path, option: str = '') -> None:
     """Make a folder and the folders above it. A folder that exists stays as it is.
 
-    :raises OutputError: if the folder cannot be made; names the folder.
+    :raises OutputError: if the folder cannot be made. The message names the folder.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -199,9 +203,10 @@ def _matches(name: Path, pattern: str) -> bool:
 
 @contextmanager
 def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
-    """Raise an OutputError that names the file if the block raises an OSError, such as disk full.
+    """Replace an OSError of the ``with`` block, such as disk full, by an OutputError.
 
-    :raises OutputError: instead of any OSError.
+    :param path: the file that the block writes. The message names this file.
+    :raises OutputError: if the block raises an OSError.
     """
     try:
         yield
@@ -213,10 +218,11 @@ def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes, option: str = '') -> None:
-    """Write a file whole or not at all.
+    """Write a complete file, or leave the old file as it is.
 
     :param data: bytes of the file, with the marker in the first :data:`HEAD` bytes.
-    :raises OutputError: if no space is left, or if there is a file of the user; names the file.
+    :raises OutputError: if the disk is full, or if the path is a file of the user. The message
+        names the file.
     """
     check_file(path, option)
     with raise_output_errors(path, option):
@@ -227,18 +233,18 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
 
 
 def write_json(path: Path, tree: Mapping[str, Any], option: str = '') -> None:
-    """Write a mapping as JSON. The marker comes first.
+    """Write a mapping as JSON. The marker is the first entry.
 
-    :raises OutputError: as :func:`write_file`.
+    :raises OutputError: if :func:`write_file` raises it.
     """
     text = json.dumps({KEY: MARKER, **tree}, indent=1) + '\n'
     write_file(path, text.encode(), option)
 
 
 def write_png(path: Path, png: bytes, option: str = '') -> None:
-    """Write an encoded PNG. The marker is a text chunk after the header.
+    """Write an encoded PNG. The marker is added as a text chunk after the header.
 
-    :raises OutputError: as :func:`write_file`.
+    :raises OutputError: if :func:`write_file` raises it.
     """
     text = b'tEXt' + KEY.encode() + b'\0' + MARKER.encode()
     chunk = (len(text) - 4).to_bytes(4, 'big') + text + zlib.crc32(text).to_bytes(4, 'big')
@@ -249,7 +255,7 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
     """Write a picture as a PNG that holds the marker.
 
     :param image: (height, width, 3) uint8 BGR, or (height, width) uint8.
-    :raises OutputError: as :func:`write_file`.
+    :raises OutputError: if OpenCV cannot encode the picture, or if :func:`write_file` raises it.
     """
     import cv2
     fine, png = cv2.imencode('.png', image)
@@ -259,9 +265,12 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
-    """Write a figure in the format that the path ends in. Only a PNG gets the marker.
+    """Write a figure in the format that the ending of the path names.
 
-    :raises OutputError: as :func:`write_file`.
+    Only a PNG gets the marker.
+
+    :param dpi: pixels per inch; None for the value of the figure.
+    :raises OutputError: if :func:`write_file` raises it.
     """
     kind = path.suffix[1:].lower() or 'png'
     data = BytesIO()
@@ -279,7 +288,7 @@ def _list_content(folder: Path) -> list[Path]:
 
 
 def _check_writable(folder: Path, what: str) -> None:
-    """Refuse a folder in which no file can be made. Only a temporary file tests this."""
+    """Refuse a folder in which no file can be made. To find out, make a temporary file."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

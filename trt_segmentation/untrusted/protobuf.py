@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads protobuf messages of untrusted files: fields in order, with no copy of their bytes."""
+"""Reads the fields of protobuf messages in untrusted files. The bytes are not copied."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Fields that are read of one file. Networks have tens of thousands; a million take a second."""
+"""Fields of one file that are read. A network has 10,000s; a million fields need a second."""
 LONGEST_NAME = 2000
-"""Bytes of a name. Exporters write names of about a hundred bytes."""
+"""Largest number of bytes of a name. Exporters write names of about 100 bytes."""
 
 
 class Fields:
@@ -22,10 +22,12 @@ class Fields:
         self._count = 0
 
     def read(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
-        """Yield the fields of a message: field number, and a whole number or a view of bytes.
+        """Yield the number and the value of every field of a message, in order.
+
+        A value is an integer, or a view of the bytes of the field.
 
         :raises ValueError: if the bytes are not a protobuf message, or if the file has more than
-            :data:`MAX_FIELDS`.
+            :data:`MAX_FIELDS` fields.
         """
         at = 0
         while at < len(view):
@@ -66,9 +68,9 @@ def read_name(view: Bytes) -> str:
 
 
 def read_packed(view: Bytes) -> Iterator[int]:
-    """Yield the whole numbers of a packed repeated field.
+    """Yield the integers of a packed repeated field.
 
-    :raises ValueError: as :func:`read_varint`.
+    :raises ValueError: if an integer does not end within 10 bytes or within the view.
     """
     at = 0
     while at < len(view):
@@ -77,7 +79,9 @@ def read_packed(view: Bytes) -> Iterator[int]:
 
 
 def read_varint(view: Bytes, at: int) -> tuple[int, int]:
-    """Return a number of up to 64 bits, and the offset after its last byte.
+    """Return an integer of up to 64 bits, and the offset after its last byte.
+
+    :param at: offset of the first byte of the integer.
 
     :raises ValueError: if the number does not end within 10 bytes or within the view.
     """

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads untrusted files within bounds, and writes this package's files whole or not at all."""
+"""Reads untrusted files up to a size limit, and writes this package's files.
+
+A file is written completely, or the old file stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,9 @@ def size_of(file: BinaryIO) -> int:
 def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
     """Return all bytes of a file that was just opened.
 
-    :param most: bytes that the file may have.
+    :param most: largest number of bytes that the file may have.
     :param name: name of the file in error messages.
-    :raises ValueError: if the file has more bytes.
+    :raises ValueError: if the file has more than ``most`` bytes.
     :raises OSError: if reading gave more or fewer bytes than the size of the file.
     """
     size = size_of(file)
@@ -76,8 +79,10 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
 def read_regular(path: Path, most: int) -> bytes:
     """Return all bytes of a regular file.
 
-    :raises OSError: as :func:`open_regular` and :func:`read_whole`.
-    :raises ValueError: as :func:`read_whole`.
+    :param most: largest number of bytes that the file may have.
+    :raises OSError: if the file cannot be opened, is not a regular file, or changes its size
+        while it is read.
+    :raises ValueError: if the file has more than ``most`` bytes.
     """
     with open_regular(path) as file:
         return read_whole(file, most)
@@ -107,11 +112,13 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file so that a reader sees all old bytes or all new bytes, never a part.
 
     The bytes go to a new part file in the same folder. The part file is then renamed to ``path``.
-    Nobody can guess the name of the part file, and no file may exist there, so nobody can plant
-    a link. A link at ``path`` is replaced; the file that the link points to does not change.
+    The name of the part file is random, and no file of that name may exist. Another user can
+    therefore not put a link there. A link at ``path`` is replaced. The file that the link points
+    to does not change.
 
-    :param mode: permission bits; the bits of the umask are removed, as ``open`` does.
-    :raises OSError: if the disk does not take the bytes. The old file is then still there.
+    :param mode: permission bits of the new file. The bits of the umask are removed, as ``open``
+        does.
+    :raises OSError: if the bytes cannot be written. The old file then stays as it is.
     """
     part = path.with_name(f'.{secrets.token_hex(16)}{PART}')
     # tempfile.mkstemp does not help here: it always makes files of mode 0600. Correcting the mode

@@ -19,16 +19,16 @@ from .output_files import is_ours, KEY, MARKER
 from .regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 
 SCHEMA = 1
-"""Increased when the meaning of a key or of a sidecar changes. Older files are then not loaded."""
+"""Version of keys and sidecars. Files of another version are not loaded."""
 
 MAX_FILE = 16 << 30
 """Bytes of a signed file that are read at most."""
 MAX_SIDECAR = 64 << 20
-"""Bytes of a sidecar that are read at most; one layer of a plan takes a few hundred."""
+"""Bytes of a sidecar that are read at most. One layer of a plan needs a few hundred bytes."""
 _PRIVATE = 0o600
 """Permission bits of stored files: only their owner can load them."""
 _ABANDONED_AFTER = 3600.0
-"""Seconds. No process is still writing a part file that is this old."""
+"""Seconds after which a part file is deleted. No process writes a file for so long."""
 
 _TAG = 'CACHEDIR.TAG'
 """File that marks a folder as a cache, as the Cache Directory Tagging specification says."""
@@ -39,7 +39,11 @@ _CACHE_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)
 
 @dataclass(frozen=True)
 class SignedFile:
-    """The bytes of a signed file, and facts about them (``about`` can be written as JSON)."""
+    """The bytes of a signed file, and facts about them.
+
+    :param data: all bytes of the file.
+    :param about: facts about the file, which can be written as JSON.
+    """
 
     data: bytes
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -51,10 +55,11 @@ def sidecar_path(path: Path) -> Path:
 
 
 def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
-    """Write a file and its sidecar, each of them whole or not at all.
+    """Write a file and its sidecar.
 
-    :param key: what the file was made from; stored in the sidecar, can be written as JSON.
-    :raises OSError: if the disk does not take the files.
+    :param key: what the file was made from. The sidecar stores the key, so the key must contain
+        only values that JSON can hold.
+    :raises OSError: if a file cannot be written.
     """
     declared = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,
                 'about': signed.about, 'sha256': hashlib.sha256(signed.data).hexdigest()}
@@ -63,7 +68,7 @@ def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None
 
 
 def load_signed(path: Path) -> tuple[SignedFile | None, str]:
-    """Read a file and its sidecar once, and check the bytes that were read.
+    """Read a file and its sidecar, and check that their bytes fit together.
 
     :returns: the file and an empty string, or None and the reason why it is not trusted.
     """
@@ -80,15 +85,16 @@ def load_signed(path: Path) -> tuple[SignedFile | None, str]:
     except FileNotFoundError as error:
         return None, ('there is none yet' if Path(error.filename) == path else
                       f'{sidecar_path(path).name} is missing')
-    # json raises a RecursionError for a sidecar of nothing but brackets
+    # json raises a RecursionError if a sidecar contains very many nested brackets.
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f'it cannot be trusted: {type(error).__name__}: {str(error)[:300]}'
 
 
 def load_signed_plan(path: Path) -> SignedFile:
-    """Read a plan and its sidecar from any place that a user put them.
+    """Read a plan and its sidecar from a path that the user chose.
 
-    :raises CacheError: if this package did not write the plan, or if it was changed since.
+    :raises CacheError: if there is no plan, if this package did not write the plan, or if the
+        plan was changed later.
     """
     if not path.exists():
         raise CacheError(f'there is no plan {path}; `trt_seg build --out` writes one')
@@ -110,15 +116,15 @@ def make_private_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # One handle for all checks: between two uses of the name, somebody could put another
-        # folder or a link in its place.
+        # All checks use one handle. Between two uses of the name, somebody could replace the
+        # folder by another folder or a link.
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
                                  f'it cannot be trusted; name another cache folder')
-            # List the names first and write the tag after that: nothing else is written to the
-            # folder before the tag is there.
+            # The names are listed before the tag is written. No other file is written to the
+            # folder before the tag.
             names = sorted(name for name in os.listdir(handle)
                            if name != _TAG and not re.fullmatch(PART_NAME, name))
             if not is_ours(folder / _TAG):
@@ -137,12 +143,12 @@ def make_private_folder(folder: Path) -> Path:
 
 
 def is_cache_file(path: Path) -> bool:
-    """Return whether a path is a file or link with a name that only a cache gives: a digest."""
+    """Return whether a path is a file or link whose name is a digest, as only a cache names it."""
     return bool(_CACHE_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
 
 
 def delete_unfinished(folder: Path) -> None:
-    """Delete part files that a process left because it was killed while it wrote.
+    """Delete old part files. A process leaves a part file if it is killed while it writes.
 
     :raises OSError: if the folder cannot be read or written.
     """
@@ -152,12 +158,12 @@ def delete_unfinished(folder: Path) -> None:
 
 
 def _read_private(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file that belongs to this user and only they can write.
+    """Return the bytes of a regular file that only this user owns and can write.
 
-    :param most: bytes that the file may have.
+    :param most: largest number of bytes that the file may have.
     :raises OSError: if the file is not a regular file, or changes while it is read.
-    :raises PermissionError: if the file belongs to another user, or others can write it.
-    :raises ValueError: if the file has more bytes.
+    :raises PermissionError: if the file belongs to another user, or another user can write it.
+    :raises ValueError: if the file has more than ``most`` bytes.
     """
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())

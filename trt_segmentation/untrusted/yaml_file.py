@@ -14,11 +14,11 @@ from .regular_file import read_regular
 from .terminal_text import one_line, short
 
 MAX_BYTES = 1 << 20
-"""Bytes of a file. A card with 65534 classes fits."""
+"""Largest number of bytes of a file. A card with 65534 classes has fewer."""
 MAX_DEPTH = 6
-"""Levels of nested lists and mappings. A card has three."""
+"""Largest number of levels of nested lists and mappings. A card has three levels."""
 MAX_SCALAR = 1000
-"""Characters of one value."""
+"""Largest number of characters of one value."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -34,7 +34,7 @@ class _PlainLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping. PyYAML alone would silently use the last of two equal keys.
 
-        :raises ValueError: if a key is there twice.
+        :raises ValueError: if a mapping has a key twice.
         """
         seen = set()
         for key, _ in node.value:
@@ -62,8 +62,8 @@ def read_yaml(path: Path) -> Any:
     and tags can create other objects.
 
     :raises OSError: if the file cannot be read, or is not a regular file.
-    :raises ValueError: if the file is not YAML, is longer or deeper than a card, is not in
-        UTF-8, or has a key twice. The message is one printable line.
+    :raises ValueError: if the file is not YAML, is larger or more deeply nested than any card, is
+        not in UTF-8, or has a key twice. The message is one printable line.
     """
     data = read_regular(path, MAX_BYTES)
     try:
