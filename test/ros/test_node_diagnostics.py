@@ -105,7 +105,7 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
 @pytest.mark.parametrize(('rmw', 'environment', 'text'), [
     ('rmw_fastrtps_cpp', {}, 'Start the camera and this node with this profile, after: export FASTDDS'),
     ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/a.xml'},
-     'This node has one (FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml), so start the camera with it'),
+     'This node uses FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml, so start the camera with it'),
     ('rmw_cyclonedds_cpp', {}, 'by rmw_cyclonedds_cpp; enlarge its buffers'),
 ])
 def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str) -> None:

@@ -129,7 +129,8 @@ SETTINGS = (
                                    'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Most frames, at most one per camera, that go through the network at '
             'once. 0 means the batch size of the model file, or 1 if the file has no fixed size. '
-            'On a GPU, a batch is split if it is larger than max_batch was in configure.', high=64),
+            'On a GPU, a batch is split if it is larger than max_batch was in configure.',
+            high=64),
     Setting('batch_wait_ms', 0.0, 'Milliseconds that a frame waits for frames of other cameras. '
             'With 0, a batch holds the frames that wait when the engine becomes free.',
             high=1000.0),
@@ -146,7 +147,8 @@ SETTINGS = (
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
             'shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
-            'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
+            'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'),
+            most=65535),
     Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
             high=1000.0),
     Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '
