@@ -198,7 +198,7 @@ def _pipeline_findings(report: NodeReport) -> Findings:
         return [(ERROR, f'{report.state}: {report.trouble}')]
     found: Findings = [(ERROR, report.engine_error)] if report.engine_error else []
     if report.state != 'active':
-        return found or [(OK, f'{report.state}; not taking images')]
+        return found or [(OK, f'{report.state}; not receiving images')]
     if report.clock_stands:
         found.append((WARN, 'use_sim_time is true, and /clock has not started'))
     return found + _latency_findings(report.snapshot, report.limits)
@@ -213,12 +213,12 @@ def _mishap_findings(report: NodeReport) -> Findings:
 
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
-        return [(OK, f'{report.state}; not taking images')]
+        return [(OK, f'{report.state}; not receiving images')]
     found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
-    for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not taken')):
+    for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:
             found.append((WARN, f'{new} {what} since the last report, the newest: '

@@ -54,9 +54,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def __init__(self, name: str = 'trt_segmentation', **options: Any) -> None:
         super().__init__(name, **options)
         self.trouble = ''
-        """Why the last configure or activate failed; empty if it succeeded."""
+        """Why the last configure or activate failed. Empty if it succeeded."""
         self.progress = ''
-        """What configure does now; empty if it does not run."""
+        """What configure does now. Empty if configure does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name, kept in cleanup

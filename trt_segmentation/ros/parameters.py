@@ -30,8 +30,8 @@ UNCONFIGURED = 'can change only while the node is unconfigured'
 NEVER = 'can be set only at start-up'
 
 START_PERIODS = 5
-"""The log waits this many times ``stale_after`` for a camera that has not advertised its topic
-yet, because camera drivers take seconds to start."""
+"""If no camera has advertised the topic yet, the log waits ``stale_after`` times this number,
+because camera drivers need seconds to start."""
 
 LONGEST_TEXT = 4096
 """Largest number of characters in a string, which is also the longest path on Linux."""
@@ -210,7 +210,7 @@ def _refuse_deletion(node: Node, change: Parameter) -> str:
     """
     # At start-up, an empty list in a YAML file has no type either.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
-    return 'cannot be deleted; set [] for the default' if deletes else ''
+    return 'cannot be deleted; set it to [] for the default' if deletes else ''
 
 
 def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:

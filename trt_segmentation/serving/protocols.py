@@ -79,7 +79,7 @@ class ServedCamera(Hashable, Protocol):
     """A camera of the node. Each method names the thread that calls it."""
 
     name: str
-    """First part of the camera's topics; empty for the only camera of a node."""
+    """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
     """What was wrong with the newest bad or undelivered frame. Any thread may set this."""
     stamps_are_foreign: bool

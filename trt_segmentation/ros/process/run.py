@@ -54,7 +54,6 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
     :param make: makes the node, after ROS was started.
     :param begin: called once with the node, before the first callback.
-    :param args: command line arguments. None means those of the process.
     :param ended: called again and again with the node. Returns the exit code if the process must
         end, and None otherwise.
     :returns: the exit code. This is 2 if a start-up parameter was refused or ROS does not start,

@@ -44,7 +44,7 @@ class _CdrReader:
         if size > self.message.size - start:
             raise FrameError(
                 f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; the message is incomplete or not a CDR message of this type')
+                f'{self.message.size}; it is incomplete, or is not a CDR message of this type')
         self.offset = start + size
         return start
 
@@ -101,7 +101,7 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     ignored, because some middleware delivers more bytes than were sent.
 
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
-    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
+    :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
     reader = _open(message)
     sec, nanosec, frame_id = _read_header(reader)
@@ -125,7 +125,7 @@ def parse_compressed(message: npt.NDArray[np.uint8]
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
     :returns: data, format, stamp in nanoseconds, and frame_id. The data is an (n,) uint8 view of
         ``message``.
-    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
+    :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
     reader = _open(message)
     sec, nanosec, frame_id = _read_header(reader)

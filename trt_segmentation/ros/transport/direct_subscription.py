@@ -39,7 +39,7 @@ class _NotTaken:
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
     """Lets QoS events run, but never the subscription itself.
 
-    An executor would take a Python message from the subscription. rclpy asks the callback group
+    An executor would read a Python message from the subscription. rclpy asks the callback group
     what may run, so the executor does not wait for the subscription and gets no message from it.
     The events of the subscription still work as usual.
     """
@@ -50,8 +50,8 @@ class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
 
 
 def _never(message: Any) -> None:
-    raise AssertionError('the executor ran a subscription that only DirectSubscription takes '
-                         'from')
+    raise AssertionError('the executor ran a subscription that only DirectSubscription may '
+                         'read')
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
@@ -60,9 +60,9 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     Create, close and run a subscription in the executor's thread.
 
     :param sink: gets every image. It then owns the image and must release it. It also gets a
-        report of every message that could not be received. The sink may hold ``sink.buffers`` images at
-        the same time, without the image that is being received. ``sink.allocate`` gives memory
-        for raw images. Compressed images are received into ordinary memory, because they are
+        report of every message that could not be received. The sink may hold ``sink.buffers``
+        images at the same time, without the image that is being received. ``sink.allocate`` gives
+        memory for raw images. Compressed images are received into ordinary memory, because they are
         decoded into other memory anyway.
     :param skipped: called with the number of messages that never came. Gaps in the numbers that a
         publisher gives its messages show this.

@@ -202,7 +202,7 @@ class Librcl:
             raise TransportError(
                 f'a message did not fit in its buffer of {buffer.capacity} bytes, which could '
                 f'not grow: {type(error).__name__}: {error}') from error
-        raise TransportError(f'could not take a message: {reason}')
+        raise TransportError(f'could not receive a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
         """Publish a serialized message. After the call, its memory may be overwritten.
