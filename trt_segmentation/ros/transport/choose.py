@@ -128,7 +128,7 @@ def choose_transport(asked: str = 'auto') -> Transport:
     """Choose a transport. ``auto`` means direct if librcl can be called here, else typed.
 
     :param asked: one of :data:`TRANSPORTS`.
-    :raises TransportError: if the name is unknown, or if ``asked`` is direct and direct does not work.
+    :raises TransportError: if the name is unknown, or if it is direct and direct does not work.
     """
     if asked not in TRANSPORTS:
         raise TransportError(f'transport {asked!r}; expected one of {", ".join(TRANSPORTS)}')

@@ -62,8 +62,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     :param sink: gets every image. It then owns the image and must release it. It also gets a
         report of every message that could not be received. The sink may hold ``sink.buffers``
         images at the same time, without the image that is being received. ``sink.allocate`` gives
-        memory for raw images. Compressed images are received into ordinary memory, because they are
-        decoded into other memory anyway.
+        memory for raw images. Compressed images are received into ordinary memory, because they
+        are decoded into other memory anyway.
     :param skipped: called with the number of messages that never came. Gaps in the numbers that a
         publisher gives its messages show this.
     :param image_transport: raw or compressed.
