@@ -81,7 +81,7 @@ def test_pinned_memory_that_is_refused_costs_frames_until_it_is_had(make_rig: An
         rig.until(lambda number=number: rig.snapshot().dropped == {'take error': number + 1})
     camera = report(rig, reports)[2]
     assert camera.level == WARN and 'cuMemHostAlloc failed with CUDA_ERROR_OUT' in camera.message
-    assert '3 frames not taken since the last report' in camera.message
+    assert '3 frames not received since the last report' in camera.message
     rig.faults.lending = None
     images.publish(numbered_image(3))
     rig.until(lambda: maps)

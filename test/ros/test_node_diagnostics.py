@@ -62,7 +62,7 @@ SLOW = [
 
 @pytest.mark.parametrize(('changes', 'level', 'text'), [
     ({}, OK, 'running'),
-    ({'state': 'inactive'}, OK, 'inactive; not taking images'),
+    ({'state': 'inactive'}, OK, 'inactive; not receiving images'),
     ({'trouble': 'cannot configure: no card'}, ERROR, 'cannot configure: no card'),
     ({'engine_error': 'boom'}, ERROR, 'boom'),
     ({'clock_stands': True}, WARN, 'use_sim_time is true, and /clock has not started'),
@@ -89,7 +89,7 @@ BAD_4 = Snapshot(9, 5, {'bad frame': 4}, 1, 1)
      '3 bad frames since the last report, the newest: step is 1'),
     ({'snapshot': BAD_4, 'dropped_before': {'bad frame': 4}}, OK, 'running'),
     ({'snapshot': LOST_2, 'frame_error': 'no memory'}, WARN,
-     '2 frames not taken since the last report, the newest: no memory'),
+     '2 frames not received since the last report, the newest: no memory'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
 def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
@@ -99,13 +99,13 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
     assert (status.name, status.level) == ('n: camera front', level)
     assert text in status.message
     assert camera(report(state='inactive'), CameraReport(**plain)).message \
-        == 'inactive; not taking images'
+        == 'inactive; not receiving images'
 
 
 @pytest.mark.parametrize(('rmw', 'environment', 'text'), [
-    ('rmw_fastrtps_cpp', {}, 'Start both the camera and this node with it, after: export FASTDDS'),
+    ('rmw_fastrtps_cpp', {}, 'Start the camera and this node with this profile, after: export'),
     ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/a.xml'},
-     'This node has one (FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml), so start the camera with it'),
+     'This node uses FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml, so start the camera with it'),
     ('rmw_cyclonedds_cpp', {}, 'by rmw_cyclonedds_cpp; enlarge its buffers'),
 ])
 def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str) -> None:

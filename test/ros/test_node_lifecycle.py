@@ -124,7 +124,7 @@ def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
     rig.until(future.done)
     (result,) = future.result().results
     assert not result.successful
-    assert result.reason == f'{name}: cannot be deleted; set [] for the default'
+    assert result.reason == f'{name}: cannot be deleted; set it to [] for the default'
     for value in (['#123456'] if name == 'palette' else ['front'], []):
         assert set_parameter(rig, name, value).successful
     assert rig.node.start()
@@ -368,7 +368,7 @@ def test_a_long_configure_reports_progress_and_ends_when_told(
     built.set()
     assert rig.node.state == 'unconfigured' and 'the process was told to end' in rig.node.trouble
     rig.until(lambda: [r for r in reports if r.status[1].message == 'building, 10 of 100 layers'
-                       and r.status[0].message == 'configuring; not taking images'])
+                       and r.status[0].message == 'configuring; not receiving images'])
     rig.until(lambda: [line for line in log if line.msg == 'building, 10 of 100 layers'])
 
 

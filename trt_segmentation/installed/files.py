@@ -13,23 +13,25 @@ PACKAGE = 'trt_segmentation'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 """Environment variables that hold the path of Fast DDS's XML profile.
 
-Fast DDS 3 (ROS 2 Kilted and later) reads the first, Fast DDS 2 (Humble, Jazzy) the second.
+Fast DDS 3 (ROS 2 Kilted and later) reads the first variable. Fast DDS 2 (Humble,
+Jazzy) reads the second variable.
 """
 
 
 def share_path(*parts: str) -> Path:
     """Return the path of a file or folder that this package ships beside its code.
 
-    The source tree comes first (an editable install). The folders of colcon (AMENT_PREFIX_PATH)
-    come next, and then the folders of pip (the prefix of this environment).
+    This looks first in the source tree (an editable install), then in the folders of colcon
+    (AMENT_PREFIX_PATH), and then in the folders of pip (the prefix of this environment).
 
-    :raises FileNotFoundError: if the file is in none of these places; lists all of them.
+    :param parts: parts of the path below the share folder of this package.
+    :raises FileNotFoundError: if the file is in none of these folders. The message lists them.
     """
     source = Path(__file__).resolve().parents[2]
     roots = [source] if (source / 'package.xml').is_file() else []
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    # A wheel's data files are under sys.prefix. `pip --user` and `pip --target` put them
-    # elsewhere, but always two to four folders above the package.
+    # A wheel's data files are under sys.prefix. `pip --user` and `pip --target` put the
+    # files elsewhere, but always two to four folders above the package.
     prefixes += [sys.prefix, *map(str, Path(__file__).resolve().parents[3:7])]
     roots += [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
     for root in roots:

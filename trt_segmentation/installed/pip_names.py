@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names on PyPI of the packages that this package imports, and how to install them."""
+"""Names on PyPI of the packages that this package imports, and commands to install them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ on PyPI."""
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
               'ros-jazzy-lifecycle-msgs')
-"""ROS 2 from PyPI: everything that the node needs. Message packages have other names on PyPI."""
+"""The parts of ROS 2 on PyPI that the node needs, by their names on PyPI."""
 
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
                  'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}

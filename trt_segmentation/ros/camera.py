@@ -31,12 +31,14 @@ class Camera:
     Made in configure and closed in cleanup. Everything runs in the executor's thread, unless a
     docstring names another thread.
 
-    :param name: first part of its topics; empty for the only camera of a node, whose topics are
-        ``image`` and ``~/``.
+    :param node: makes and destroys the publishers and subscriptions.
+    :param name: first part of the camera's topics. Empty for the only camera of a node, whose
+        topics are ``image`` and ``~/``.
+    :param card: gives the class names and the encoding of the label map.
     :param stats: counts of this camera.
     :param node_stats: counts of all cameras of the node together.
-    :param clock: the clock that frames are counted by.
-    :param warn: takes the camera's name, the kind of a problem and its exception.
+    :param clock: gives the time of each count.
+    :param warn: called with the camera's name, the kind of a problem and its exception.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
@@ -45,19 +47,19 @@ class Camera:
         self.name = name
         self.stats = stats
         self.topic = ''
-        """Full name of the image topic; empty while not subscribed."""
+        """Full name of the image topic. Empty while the camera is not subscribed."""
         self.info: CameraInfo | None = None
         """The newest camera_info. It is replaced but never changed, so any thread may read it."""
         self.frame_error = ''
-        """What was wrong with the newest frame that was bad or not taken; empty if none was."""
+        """What was wrong with the newest bad or undelivered frame. Empty if there was none."""
         self.stamps_are_foreign = False
-        """Whether the newest stamp and the node's clock share no time base."""
+        """Whether the newest stamp and the node's clock have different time bases."""
         self.last_image = 0.0
-        """time.monotonic() of the newest image, or of subscribing if no image came yet."""
+        """time.monotonic() when the newest image came, or when the camera subscribed."""
         self.loss_is_reported = True
         """Whether the middleware reports lost images."""
         self.bad_infos = self.lost_infos = 0
-        """camera_info messages that could not be read, and those that the middleware lost."""
+        """Numbers of camera_info messages: unreadable messages, and messages that were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
         self._node = node
@@ -71,21 +73,21 @@ class Camera:
 
     @property
     def label_map(self) -> str:
-        """Full name of the topic of its label maps."""
+        """Full name of the topic of the camera's label maps."""
         return self._outputs.label_map
 
     @property
     def images_are_numbered(self) -> bool:
-        """Whether missing images can be counted by the numbers of the images that came."""
+        """Whether the images have numbers, so that missing images can be counted."""
         return self._image is None or self._image.numbered
 
     def subscribe(self, image_transport: str, sink: FrameSink) -> None:
-        """Take images from now on.
+        """Receive images from now on.
 
         :param image_transport: raw or compressed.
-        :param sink: takes the images and gives the memory for them.
+        :param sink: receives the images and allocates the memory for them.
         """
-        self.info = None  # its publisher may be gone, and the next image may have another size
+        self.info = None  # the publisher may have stopped, and the image size may change
         topic = image_topic(self._node, self.name, image_transport)
         events = self._events(topic, self._count_lost_images)
         with overridable(self._node, topic, NEWEST) as (qos, options):
@@ -106,12 +108,12 @@ class Camera:
         self._outputs.announce_classes()
 
     def reallocate(self) -> None:
-        """Take images into newly allocated memory from now on; no image may be held."""
+        """Use newly allocated memory for images from now on. Nobody may hold an image then."""
         if self._image:
             self._image.renew()
 
     def unsubscribe(self) -> None:
-        """Stop taking images; a second call does nothing."""
+        """Stop receiving images. A second call does nothing."""
         if self._image:
             self._image.close()
         if self._info_subscription:
@@ -125,11 +127,11 @@ class Camera:
         self._outputs.close()
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame; in the worker's thread."""
+        """Decide what to compute for the next frame. Call this in the worker's thread."""
         return self._outputs.schedule_outputs(confidence, overlay_rate)
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
-        """Publish a segmentation; in the worker's thread.
+        """Publish a segmentation. Call this in the worker's thread.
 
         :param header: the std_msgs/Header of the image.
         """
@@ -142,12 +144,12 @@ class Camera:
         self._node_stats.count_frame_in(now)
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a published segmentation; any thread."""
+        """Count a published segmentation. Any thread may call this."""
         self.stats.count_frame_out(now, timings)
         self._node_stats.count_frame_out(now, timings)
 
     def count_frame_dropped(self, reason: str) -> None:
-        """Count a frame that gets no segmentation; any thread."""
+        """Count a frame that gets no segmentation. Any thread may call this."""
         self.stats.count_drop(reason)
         self._node_stats.count_drop(reason)
 
@@ -183,7 +185,7 @@ class Camera:
 
 
 def image_topic(node: Node, camera: str, image_transport: str) -> str:
-    """Return the topic to subscribe to for images; rclpy applies remappings to it.
+    """Return the topic to subscribe to for images. rclpy applies remappings to this topic.
 
     The name follows the convention of image_transport: ``image``, or ``image/compressed``.
     Therefore it is enough to remap ``image``, whatever the transport is.
@@ -197,9 +199,10 @@ def image_topic(node: Node, camera: str, image_transport: str) -> str:
 
 
 def camera_info_topic(node: Node, image: str, camera: str = '') -> str:
-    """Return the topic to subscribe to for camera_info; rclpy applies remappings to it.
+    """Return the topic to subscribe to for camera_info. rclpy applies remappings to this topic.
 
-    If ``camera_info`` is not remapped, the topic is beside the image, as with image_transport.
+    If ``camera_info`` is not remapped, the topic is in the namespace of the image, as
+    with image_transport.
     Therefore it is enough to remap ``image``.
 
     :param image: full name of the image's topic, without the part that image_transport adds.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches one camera: a report for diagnostics, and a warning in the log for each new problem."""
+"""Watches one camera. Gives a report for diagnostics, and logs a warning for each new problem."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ from .silence import describe_silence
 
 
 class CameraWatch:
-    """Watches the camera of one name, also over several configures; in the executor's thread.
+    """Watches the camera of one name, also if the node is configured again.
 
-    :param value: returns the current value of a parameter.
+    All methods run in the executor's thread.
+
+    :param node: gives the ROS graph and the log.
+    :param value: returns the current value of the parameter that it is called with.
     """
 
     def __init__(self, node: Node, value: Callable[[str], Any]) -> None:
         self._node = node
         self._value = value
         self._last: CameraReport | None = None
-        self._publishers_since: float | None = None  # time.monotonic()
+        self._publishers_since: float | None = None  # time.monotonic() when seen first
         self._warned_silence: tuple[float, bool] | None = None
         self._warned_loss = False
 
     def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera; this changes nothing.
+        """Return a report on the camera. This changes nothing.
 
         :param snapshot: the camera's counts.
         """
@@ -52,7 +55,7 @@ class CameraWatch:
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log what is new in a published report, and compare the next report with it."""
+        """Log what is new in a published report, and keep the report for the next comparison."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None
@@ -65,7 +68,7 @@ class CameraWatch:
         self._last = report
 
     def _warn_of_silence(self, camera: Camera, report: CameraReport, now: float) -> None:
-        """Log a silence once, and once more if its reason changes."""
+        """Log once that no image comes, and once more if the reason changes."""
         silence = (camera.last_image, report.publishers > 0)
         if not report.silence or silence == self._warned_silence:
             return

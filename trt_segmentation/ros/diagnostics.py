@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The content of /diagnostics: each task turns a report of the node into a DiagnosticStatus."""
+"""The content of /diagnostics. Each task makes a DiagnosticStatus from a report of the node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
-"""Levels and texts of what is wrong."""
+"""One level and one text for each problem."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that the node survived.
+    """Problems of one kind that did not end the node.
 
-    :param count: problems since the start.
-    :param new: problems since the last report.
-    :param newest: the newest problem in words.
+    :param count: number of problems since the start.
+    :param new: number of problems since the last report.
+    :param newest: description of the newest problem. Empty if there was no problem.
     """
 
     count: int = 0
@@ -48,21 +48,21 @@ class Mishaps:
 class CameraReport:
     """One camera at one moment.
 
-    :param name: empty for the only camera of a node.
-    :param topic: the image topic; empty if the node is not subscribed.
+    :param name: the camera's name. Empty for the only camera of a node.
+    :param topic: the image topic. Empty if the node is not subscribed.
     :param publishers: number of publishers of the image topic.
-    :param silence: why no image comes; empty if an image came lately.
+    :param silence: why no image comes. Empty if an image came recently.
     :param snapshot: counts and latencies of this camera.
-    :param dropped_before: drops by reason at the last report.
-    :param frame_error: text of the newest frame that was bad or not taken.
-    :param stamps_are_foreign: whether the stamps and the node's clock share no time base.
-    :param loss: what to do about images that were lost lately; empty if none was lost.
+    :param dropped_before: number of dropped frames by reason, at the last report.
+    :param frame_error: what was wrong with the newest bad or undelivered frame.
+    :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
+    :param loss: what to do about images that were lost recently. Empty if no image was lost.
     :param loss_is_reported: whether the middleware reports lost messages.
     :param images_are_numbered: whether the images have numbers, which show missing images.
-    :param bad_infos: camera_info messages that could not be read.
+    :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
-    :param lost_infos: camera_info messages that the middleware lost.
-    :param info_error: text of the newest bad camera_info.
+    :param lost_infos: number of camera_info messages that the middleware lost.
+    :param info_error: what was wrong with the newest bad camera_info.
     """
 
     name: str
@@ -88,13 +88,15 @@ class NodeReport:
 
     :param node: the node's name, which is the first part of every task's name.
     :param state: lifecycle state, such as active.
-    :param trouble: why the node could not configure or activate; empty if it could.
+    :param trouble: why the last configure or activate failed. Empty if it succeeded.
     :param snapshot: counts and latencies of all cameras together.
-    :param engine_error: why the engine computes nothing; empty if it does.
-    :param progress: what configure does now; empty if it does not run.
-    :param clock_stands: whether use_sim_time is set and /clock has never come.
-    :param transport: how images travel; None if the node is unconfigured.
-    :param identity: what computes the segmentations; None if the node is unconfigured.
+    :param limits: thresholds for latency and age.
+    :param cameras: one report for each camera.
+    :param engine_error: why the engine does not compute. Empty if the engine computes.
+    :param progress: what configure does now. Empty if configure does not run.
+    :param clock_stands: whether use_sim_time is set and no message of /clock has come.
+    :param transport: how images travel. None if the node is unconfigured.
+    :param identity: what computes the segmentations. None if the node is unconfigured.
     :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.
     """
@@ -121,7 +123,7 @@ def tasks(report: NodeReport) -> list[DiagnosticStatus]:
 
 
 def pipeline(report: NodeReport) -> DiagnosticStatus:
-    """Return frames, rates, drops and latency of all cameras together."""
+    """Return the status of all cameras together: frames, rates, drops and latency."""
     values: dict[str, object] = {'state': report.state, 'cameras': len(report.cameras)}
     if report.transport:
         values |= {'transport': report.transport.name,
@@ -136,7 +138,7 @@ def pipeline(report: NodeReport) -> DiagnosticStatus:
 
 
 def engine(report: NodeReport) -> DiagnosticStatus:
-    """Return which engine computes the segmentations, and whether it works."""
+    """Return the status of the engine: its name, its version and its problems."""
     findings: Findings = []
     if report.trouble:
         findings.append((ERROR, report.trouble))
@@ -153,7 +155,7 @@ def engine(report: NodeReport) -> DiagnosticStatus:
 
 
 def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
-    """Return frames, rates, drops, latency and age of one camera."""
+    """Return the status of one camera: frames, rates, drops, latency and age."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
               **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
               'camera_info_bad': one.bad_infos,
@@ -196,7 +198,7 @@ def _pipeline_findings(report: NodeReport) -> Findings:
         return [(ERROR, f'{report.state}: {report.trouble}')]
     found: Findings = [(ERROR, report.engine_error)] if report.engine_error else []
     if report.state != 'active':
-        return found or [(OK, f'{report.state}; not taking images')]
+        return found or [(OK, f'{report.state}; not receiving images')]
     if report.clock_stands:
         found.append((WARN, 'use_sim_time is true, and /clock has not started'))
     return found + _latency_findings(report.snapshot, report.limits)
@@ -211,12 +213,12 @@ def _mishap_findings(report: NodeReport) -> Findings:
 
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
-        return [(OK, f'{report.state}; not taking images')]
+        return [(OK, f'{report.state}; not receiving images')]
     found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
-    for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not taken')):
+    for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:
             found.append((WARN, f'{new} {what} since the last report, the newest: '

@@ -25,15 +25,16 @@ from .parameters import find_refusal, Setting
 
 
 def camera_names(cameras: str) -> list[str]:
-    """Return the names between the commas of the argument ``cameras``; skip empty names."""
+    """Return the names in the comma-separated argument ``cameras``. Empty names are skipped."""
     return [name for text in cameras.split(',') if (name := text.strip())]
 
 
 def check_node_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments of seg.launch.py.
 
-    :param given: text by argument name; empty if the user did not give the argument.
-    :raises LaunchArgumentError: for the first argument that cannot be used.
+    :param given: text of each argument, by its name. Empty if the user did not give the argument.
+    :raises LaunchArgumentError: if an argument cannot be used. The message names the first such
+        argument.
     """
     names = camera_names(given['cameras'])
     reasons = {
@@ -51,8 +52,9 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
 def check_street_camera_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments that demo.launch.py has in addition to those of seg.launch.py.
 
-    :param given: text by argument name.
-    :raises LaunchArgumentError: for the first argument that cannot be used.
+    :param given: text of each argument, by its name.
+    :raises LaunchArgumentError: if an argument cannot be used. The message names the first such
+        argument.
     """
     settings = street_camera.SETTINGS
     others = len(camera_names(given['cameras'])[1:])
@@ -75,9 +77,9 @@ def _setting(settings: tuple[Setting, ...], name: str) -> Setting:
 
 
 def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
-    """Return why a text is not a number in a setting's range; empty if it is one.
+    """Return why a text is not a number in a setting's range. Empty if the number is in range.
 
-    :param reserve: distance that the number has to keep from the setting's largest value.
+    :param reserve: the number must be at most the setting's largest value minus this.
     """
     whole = isinstance(setting.default, int)
     try:
@@ -113,7 +115,7 @@ def _refuse_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return ROS's message about a name, without the drawing and the line of C source in it."""
+    """Return ROS's message about a name, without its marker line and its line of C source."""
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 

@@ -14,9 +14,10 @@ from .model_parameters import overlay_palette
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node; asked in the worker's thread.
+    """The :class:`.LiveSettings` of a node. The worker uses this in its own thread.
 
-    :param value: returns the current value of a parameter.
+    :param value: returns the current value of the parameter that it is called with.
+    :param pipeline: gets the overlay's colours. It also gives the default batch size.
     """
 
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
@@ -30,7 +31,7 @@ class LiveParameters:
                            self._value('batch_wait_ms') / 1e3)
 
     def apply_colours(self) -> None:
-        """Give the pipeline the overlay's weight, and its palette if that has changed."""
+        """Give the pipeline the weight of the colours, and the palette if the palette changed."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
             self._pipeline.palette = overlay_palette(colors, self._pipeline.card)

@@ -18,9 +18,11 @@ MODEL_DEPENDENT = ('confidence', 'palette')
 
 
 def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
-    """Return why a parameter cannot have a value with this pipeline; empty if it can.
+    """Return why a parameter cannot have a value with this pipeline. Empty if it can.
 
-    :param name: any parameter; only those of :data:`MODEL_DEPENDENT` are ever refused.
+    :param name: name of any parameter. Only parameters in :data:`MODEL_DEPENDENT` are refused.
+    :param value: the new value.
+    :param pipeline: the open pipeline, which knows the model.
     """
     model, classes = pipeline.card.name, len(pipeline.card.classes)
     if name == 'confidence' and value and not pipeline.gives_confidence:
@@ -28,14 +30,15 @@ def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
                 'export the model with its logits as output')
     if name == 'palette' and value and len(value) != classes:
         return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
-                "each, or [] for the card's own")
+                "for each class, or [] for the card's colours")
     return ''
 
 
 def overlay_palette(colors: Sequence[str], card: ModelCard) -> npt.NDArray[np.uint8]:
     """Return the overlay's colours, (classes, 3) uint8 RGB.
 
-    :param colors: #rrggbb strings, one for each class; empty for the card's own colours.
+    :param colors: #rrggbb strings, one for each class. Empty for the colours of the card.
+    :param card: gives the default colours.
     """
     if not colors:
         return card.palette

@@ -29,10 +29,12 @@ class NodeState:
     """The node at one moment.
 
     :param lifecycle: name of the lifecycle state, such as active.
-    :param trouble: why the last configure or activate failed; empty if it succeeded.
-    :param progress: what configure does now; empty if it does not run.
-    :param transport: how images travel; None if the node is unconfigured.
-    :param identity: what computes the segmentations; None if the node is unconfigured.
+    :param trouble: why the last configure or activate failed. Empty if it succeeded.
+    :param progress: what configure does now. Empty if configure does not run.
+    :param engine: state of the engine and the reason for it.
+    :param transport: how images travel. None if the node is unconfigured.
+    :param identity: what computes the segmentations. None if the node is unconfigured.
+    :param cameras: the cameras that configure made. Empty if the node is unconfigured.
     """
 
     lifecycle: str
@@ -45,15 +47,15 @@ class NodeState:
 
 
 class Monitor:
-    """Publishes the status of every task by a timer; in the executor's thread.
+    """Publishes the status of every task once per period. It runs in the executor's thread.
 
-    :param node: has the publisher, the timer and the log.
+    :param node: owns the publisher, the timer and the log.
     :param read_state: returns the node's present state.
-    :param value: returns the current value of a parameter.
+    :param value: returns the current value of the parameter that it is called with.
     :param stats: counts of all cameras together.
-    :param clock: the clock that ``stats`` are counted by.
-    :param errors: exceptions of callbacks.
-    :param bad_clocks: messages of /clock that were ignored.
+    :param clock: the clock whose time is stored in ``stats``.
+    :param errors: counts the exceptions of callbacks.
+    :param bad_clocks: counts the messages of /clock that were ignored.
     """
 
     def __init__(self, *, node: LifecycleNode, read_state: Callable[[], NodeState],
@@ -71,7 +73,7 @@ class Monitor:
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """The clock of the node's timers, which go on even if simulated time stands still."""
+        """The clock of the node's timers. The timers go on even if simulated time does not."""
         node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish(self) -> None:
@@ -90,7 +92,7 @@ class Monitor:
             self._watches[camera.name].remember(camera, camera_report)
 
     def _read(self, state: NodeState, clock_stands: bool) -> NodeReport:
-        """Return the report to publish; this changes nothing."""
+        """Return the report to publish. This changes nothing."""
         seconds = self._clock.seconds()
         return NodeReport(
             node=self._node.get_name(), state=state.lifecycle, trouble=state.trouble,

@@ -35,33 +35,33 @@ from .process.run import run
 from .transport.choose import choose_transport, Transport
 
 FINISH_SECONDS = 30.0
-"""Longest time for the frames at work when the node is deactivated.
+"""Seconds that deactivate waits for the fetched frames to be published.
 
-After this time the engine counts as hanging.
+After this time the node treats the engine as hanging.
 """
 
 STOP_SECONDS = 1.5
-"""Longest time for the frames at work when the node shuts down."""
+"""Seconds that shutdown waits for the fetched frames to be published."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
-    """Takes images in the executor's thread; a worker's threads segment and publish them.
+    """Receives images in the executor's thread. A worker's threads segment and publish them.
 
     configure opens the pipeline and makes the publishers. activate starts the worker and
-    subscribes. deactivate ends both. cleanup closes the pipeline.
+    subscribes. deactivate unsubscribes and ends the worker. cleanup closes the pipeline.
     """
 
     def __init__(self, name: str = 'trt_segmentation', **options: Any) -> None:
         super().__init__(name, **options)
         self.trouble = ''
-        """Why the last configure or activate failed; empty if it succeeded."""
+        """Why the last configure or activate failed. Empty if it succeeded."""
         self.progress = ''
-        """What configure does now; empty if it does not run."""
+        """What configure does now. Empty if configure does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps the counts
+        self._camera_stats: dict[str, Stats] = {}  # by camera name, kept in cleanup
         self.transport: Transport | None = None
-        # Reopen with the same engine: auto might take another engine, which is far slower.
+        # Reopen with the same engine: auto might choose another engine, which is slower.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
@@ -76,7 +76,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the current value of a parameter; a list if it has several values."""
+        """Return the current value of a parameter. cameras and palette always give a list."""
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette') else list(value or [])
 
@@ -88,7 +88,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code if the process must end now; None if it may go on."""
+        """The exit code if the process must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
 
     @property
@@ -96,7 +96,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return self._supervisor.pipeline
 
     def start(self) -> bool:
-        """Configure and activate. Returns False if either failed; the log says why."""
+        """Configure and activate. Returns False if one of them failed. The log says why."""
         success = TransitionCallbackReturn.SUCCESS
         return bool(self.trigger_configure() == success
                     and self.trigger_activate() == success)
@@ -107,14 +107,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.start()
 
     def stop(self) -> None:
-        """Go to finalized from any state; a second call does nothing."""
+        """Go to finalized from any state. A second call does nothing."""
         if self.state in ('unconfigured', 'inactive', 'active'):
             self.trigger_shutdown()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the model card and the pipeline.
 
-        On FAILURE, log and diagnostics give the reason.
+        If this returns FAILURE, the log and /diagnostics give the reason.
         """
         try:
             card = load_card(self.value('model'))
@@ -134,7 +134,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         except (ModelCardError, EngineError, TransportError, FrameLogError,
                 Interrupted) as error:
             return self._report_failure('configure', str(error))
-        except Exception as error:  # rclpy would hide it
+        except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', f'{type(error).__name__}: {error}')
         finally:
             self.progress = ''
@@ -145,12 +145,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             f'{identity.precision}, {identity.device} ({identity.reason}); transport '
             f'{self.transport}')
         if self.transport.name == 'typed' or pipeline.allocate is None:
-            keep_freed_memory()  # both allocate large arrays for every frame
+            keep_freed_memory()  # such nodes allocate large arrays per frame
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
-        self._supervisor.start(self.cameras)  # before an image can come
+        self._supervisor.start(self.cameras)  # before the first image can arrive
         try:
             for camera in self.cameras:
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
@@ -165,9 +165,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking images; the frames at work are still published.
+        """Stop receiving images. The frames that were fetched already are still published.
 
-        FAILURE if the engine does not finish them. Then the process ends.
+        Returns FAILURE if the engine does not finish these frames. Then the process ends.
         """
         if not self._stop_worker_or_give_up():
             return TransitionCallbackReturn.FAILURE
@@ -179,7 +179,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Do what is left of deactivate and cleanup."""
+        """Unsubscribe, end the worker and close the pipeline, as far as they still exist."""
         ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
         if ended:  # otherwise the pipeline is in use, and the process ends soon
@@ -193,7 +193,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return TransitionCallbackReturn.SUCCESS
 
     def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters ask for. Runs in a thread of its own."""
+        """Open the pipeline that the parameters describe. Not called in the executor's thread."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
@@ -220,22 +220,22 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.get_logger().info(line)
 
     def _check_value(self, name: str, value: Any) -> str:
-        """Return why the open model rules a value out; empty if it does not."""
+        """Return why the open model does not allow a value. Empty if it allows the value."""
         pipeline = self._pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:
-        """Stop the worker; if the engine hangs, let the process end."""
+        """Stop the worker. If the engine hangs, let the process end."""
         ended = self._stop_worker(FINISH_SECONDS, STOP_REQUESTED.is_set)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
     def _stop_worker(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Unsubscribe and end the worker. Returns False if its frames were not finished in time.
+        """Unsubscribe and end the worker. Returns False if the worker did not end in time.
 
-        :param timeout: seconds.
-        :param hurry: asked again and again; True ends the wait.
+        :param timeout: longest wait in seconds.
+        :param hurry: called again and again during the wait. If it returns True, the wait ends.
         """
         for camera in self.cameras:
             camera.unsubscribe()
@@ -248,7 +248,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return ended
 
     def _close_all(self) -> None:
-        """Close everything that configure opened; a second call does nothing."""
+        """Close everything that configure opened. A second call does nothing."""
         for camera in self.cameras:
             camera.close()
         self.cameras.clear()
@@ -261,7 +261,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """Note and log why a transition failed."""
         self.trouble = f'cannot {transition}: {reason}'
         self.get_logger().error(
-            f'{self.trouble}. Put it right, then: ros2 lifecycle set '
+            f'{self.trouble}. Correct this, then run: ros2 lifecycle set '
             f'{self.get_fully_qualified_name()} {transition}')
         if transition == 'configure':
             self._close_all()

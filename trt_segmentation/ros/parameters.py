@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the segmentation node: this table declares, checks and documents them."""
+"""The parameters of the segmentation node. One table declares, checks and documents them."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ UNCONFIGURED = 'can change only while the node is unconfigured'
 NEVER = 'can be set only at start-up'
 
 START_PERIODS = 5
-"""The log waits this many times ``stale_after`` for a camera that has not advertised its topic
-yet, because camera drivers take seconds to start."""
+"""If no camera has advertised the topic yet, the log waits ``stale_after`` times this number,
+because camera drivers need seconds to start."""
 
 LONGEST_TEXT = 4096
-"""Characters that a string may have. The longest path on Linux has as many."""
+"""Largest number of characters in a string, which is also the longest path on Linux."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """One parameter of a node.
 
-    :param change: when it may change: :data:`LIVE`, :data:`UNCONFIGURED` or :data:`NEVER`.
-    :param low: least value of a number.
-    :param high: largest value of a number.
-    :param choices: the allowed values of a string; empty if every string is allowed.
-    :param pattern: regular expression for every item of a list of strings, and its meaning in
+    :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
+        :data:`NEVER`.
+    :param low: smallest value, if the parameter is a number.
+    :param high: largest value, if the parameter is a number.
+    :param choices: the allowed values of a string. Empty if every string is allowed.
+    :param pattern: regular expression that every item of a list must match, and its meaning in
         words.
-    :param most: largest number of items in a list.
+    :param most: largest number of items, if the parameter is a list.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Setting:
 
     @property
     def span(self) -> str:
-        """The range of a number in words; empty if the parameter is not a number."""
+        """The range of a number in words. Empty if the parameter is not a number."""
         number = isinstance(self.default, (int, float)) and not isinstance(self.default, bool)
         return f'{self.low:g} to {self.high:g}' if number else ''
 
@@ -104,17 +105,17 @@ class Setting:
 SETTINGS = (
     Setting('model', 'street', 'Model card: an installed name, or the path of a .yaml file.',
             UNCONFIGURED),
-    Setting('engine', 'auto', 'Library that runs the network. auto chooses the best one that '
-            'works on this machine.', UNCONFIGURED, choices=ENGINES),
+    Setting('engine', 'auto', 'Library that runs the network. auto chooses the best '
+            'library that works on this machine.', UNCONFIGURED, choices=ENGINES),
     Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. ONNX '
             'Runtime accepts only auto, because it runs the file as it is.', UNCONFIGURED,
             choices=PRECISION_CHOICES),
     Setting('gpu', 0, 'Index of the GPU in the order of CUDA. Has no effect on the CPU.',
             UNCONFIGURED, high=63),
     Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
-            'copy leaves the GPU partly idle, two process more frames per second, but they need '
+            'copy leaves the GPU partly idle, two copies process more frames per second, but need '
             'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
-    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty: trt_segmentation in '
+    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, trt_segmentation in '
             '$XDG_CACHE_HOME, or in ~/.cache if XDG_CACHE_HOME is not set.', UNCONFIGURED),
     Setting('workspace_mib', 1024, 'Scratch memory in MiB that TensorRT may use for one layer. '
             'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
@@ -122,16 +123,18 @@ SETTINGS = (
             'the engine. Changing this rebuilds the engine.', UNCONFIGURED, high=5),
     Setting('cameras', (), 'Names of the cameras. The node subscribes to CAMERA/image and '
             'publishes CAMERA/segmentation/label_map and the other results. If empty, there is '
-            'one camera: the node subscribes to image and publishes ~/label_map and the others.',
+            'one camera: the node subscribes to image and publishes ~/label_map and the other '
+            'results.',
             UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                                    'a topic name such as front or front/left'), most=64),
-    Setting('max_batch', 0, 'Most frames, each of another camera, that go through the network at '
-            'once. 0 means the batch size of the model file, or 1 if the file leaves it open. On '
-            'a GPU, a larger batch than the node was configured with is split.', high=64),
+    Setting('max_batch', 0, 'Most frames, at most one per camera, that go through the network at '
+            'once. 0 means the batch size of the model file, or 1 if the file has no fixed size. '
+            'On a GPU, a batch is split if it is larger than max_batch was in configure.',
+            high=64),
     Setting('batch_wait_ms', 0.0, 'Milliseconds that a frame waits for frames of other cameras. '
             'With 0, a batch holds the frames that wait when the engine becomes free.',
             high=1000.0),
-    Setting('transport', 'auto', 'How images travel. direct takes and publishes them without '
+    Setting('transport', 'auto', 'How images travel. direct receives and publishes them without '
             'Python messages. typed uses Python messages, as rclpy usually does. auto is direct '
             'if direct works on this machine.', UNCONFIGURED, choices=TRANSPORTS),
     Setting('image_transport', 'raw', 'raw subscribes to IMAGE. compressed subscribes to '
@@ -141,10 +144,11 @@ SETTINGS = (
     Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '
             'timings, or the reason why the frame was dropped. The file may be new, an earlier '
             'frame log (the node appends to it), /dev/stdout or /dev/stderr.', UNCONFIGURED),
-    Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image, 1 '
-            'only the colours.', high=1.0),
-    Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the colours '
-            'of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
+    Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
+            'shows only the colours.', high=1.0),
+    Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
+            'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'),
+            most=65535),
     Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
             high=1000.0),
     Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '
@@ -157,7 +161,7 @@ SETTINGS = (
             f'The log waits {START_PERIODS} times as long for a topic that nobody has published '
             'yet.', low=0.1, high=3600.0),
     Setting('latency_warn_ms', 200.0, 'Diagnostics WARN if the p95 latency is above this. Latency '
-            'is the time from taking an image until its results are published.', high=60000.0),
+            'is the time from receiving an image until its results are published.', high=60000.0),
     Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR if the p95 latency is above this.',
             high=60000.0),
     Setting('age_warn_ms', 500.0, 'Diagnostics WARN if the p95 age is above this. Age is the time '
@@ -173,15 +177,16 @@ def declare(node: Node, settings: Iterable[Setting],
             refuse: Callable[[str, Any], str] = lambda name, value: '') -> None:
     """Declare parameters on a node, and check every value now and at every later change.
 
-    :param configured: called at every change; returns whether the node is configured.
+    :param configured: called at every change. Returns whether the node is configured.
     :param refuse: called with every name and value that the table allows. Returns the reason why
         the value cannot be used, or an empty string.
-    :raises rclpy.exceptions.ParameterException: if a start-up value is refused; says why.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The message gives
+        the reason.
     """
     by_name = {setting.name: setting for setting in settings}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
-        # rclpy has checked type, range and read_only already
+        # rclpy has already checked type, range and read_only
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)
@@ -199,19 +204,19 @@ def declare(node: Node, settings: Iterable[Setting],
 
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
-    """Return why a change is refused that deletes a parameter; empty if it deletes none.
+    """Return why a deletion of a parameter is refused. Empty if the change deletes no parameter.
 
-    rclpy allows deleting a parameter if its type is dynamic.
+    rclpy allows the deletion of a parameter if its type is dynamic.
     """
     # At start-up, an empty list in a YAML file has no type either.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
-    return 'cannot be deleted; set [] for the default' if deletes else ''
+    return 'cannot be deleted; set it to [] for the default' if deletes else ''
 
 
 def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
-    """Return why a parameter cannot have a value; empty if the value is accepted.
+    """Return why a parameter cannot have a value. Empty if the value is accepted.
 
-    rclpy checks the types and the ranges of numbers.
+    This does not check types and ranges of numbers, because rclpy checks them.
     """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'

@@ -35,7 +35,10 @@ class Publishers:
     Made in configure and closed in cleanup. Between activate and deactivate,
     :meth:`schedule_outputs` and :meth:`publish` may each be called from one other thread.
 
+    :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
+    :param card: gives the class names and the encoding of the label map.
+    :param transport: how images are published.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, card: ModelCard,
@@ -57,7 +60,7 @@ class Publishers:
             raise
         if LabelInfo is None:
             node.get_logger().info(
-                'label_info is not published, as vision_msgs is not installed; with it: '
+                'label_info is not published, because vision_msgs is not installed. To install: '
                 'sudo apt install ros-$ROS_DISTRO-vision-msgs', once=True)
 
     @property
@@ -67,12 +70,12 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame: only what has a subscriber.
+        """Decide what to compute for the next frame. Only images with a subscriber are computed.
 
-        Each overlay that this asks for counts for ``overlay_rate``.
+        Every overlay that this method requests is counted for ``overlay_rate``.
 
-        :param confidence: whether confidence is published at all.
-        :param overlay_rate: most overlays per second; 0 for an overlay of every frame.
+        :param confidence: whether the node publishes confidence images at all.
+        :param overlay_rate: most overlays per second. 0 means an overlay of every frame.
         """
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
@@ -80,17 +83,18 @@ class Publishers:
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce_classes(self) -> None:
-        """Publish the class names; later subscribers get them too."""
+        """Publish the class names. Later subscribers get the class names too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._label_info.publish(label_info_message(header, self._card))
 
     def publish(self, segmentation: Segmentation, header: object,
                 info: CameraInfo | None) -> None:
-        """Publish one segmentation; the label map goes first.
+        """Publish one segmentation. The label map is published first.
 
+        :param segmentation: its memory may be reused after this call.
         :param header: the std_msgs/Header of the image.
-        :param info: the newest camera_info; None if none came.
+        :param info: the newest camera_info. None if no camera_info came.
         """
         self._publish_image(self._label_map, segmentation, header, self._card.label_encoding,
                             segmentation.labels)
@@ -118,13 +122,13 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due, and if so set when the next one is due."""
+        """Return whether an overlay is due. If so, set when the next overlay is due."""
         now, due = time.monotonic(), self._overlay_due
         if not rate:
             return True
         if now < due:
             return False
-        # Count from the due time, not from now: the camera's jitter would lower the rate.
+        # Count from the due time. If it counted from now, jitter would lower the rate.
         self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
         return True
 
@@ -140,7 +144,7 @@ class Publishers:
 
 
 def label_info_message(header: Header, card: ModelCard) -> Any:
-    """Return the vision_msgs/LabelInfo of a card: every class id with its name."""
+    """Return the vision_msgs/LabelInfo of a card, with the name of every class id."""
     return LabelInfo(
         header=header, threshold=card.output.threshold,
         class_map=[VisionClass(class_id=index, class_name=name)

@@ -29,19 +29,19 @@ from ..untrusted.output_files import raise_output_errors
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
-"""Messages of a topic that may wait while another message is written."""
+"""Largest number of messages of a topic that wait while another message is written."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     """Writes image, camera_info, label_map and overlay in the order in which they arrive.
 
-    Images and label maps are written unchanged. Overlays are written as JPEG, because people
-    only look at them. All callbacks run in one executor thread.
+    Images and label maps are written unchanged. Overlays are written as JPEG, because
+    overlays are only viewed. All callbacks run in one executor thread.
 
     :param bag: folder to make.
     :param segmentation: full name of the segmentation node.
-    :param tap: called with topic and CDR of every message after the message was written. The tap
-        must not block.
+    :param tap: called after each message was written, with the message's topic and CDR bytes. The
+        tap must not block.
     """
 
     def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None) -> None:
@@ -50,9 +50,9 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.diagnostics: dict[str, dict[str, str]] = {}
         """The newest values of the node's diagnostics, by task."""
         self.trouble = ''
-        """The error that the node reports about its engine; empty if there is none."""
+        """The error that the node reports about its engine. Empty if the node reports no error."""
         self.arrived: dict[int, int] = {}
-        """Arrival time of each label map by its stamp; both in nanoseconds of the system clock."""
+        """Arrival time of each label map, by its stamp. Both are in nanoseconds of Unix time."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
         write_marker(self._writer)
@@ -91,8 +91,12 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process, and make a recorder with an executor.
 
-        Yields the recorder, and a function that runs one callback. The function takes the longest
-        time to wait for the callback, in seconds.
+        Yields the recorder, and a function that runs one callback. The argument of the function
+        is the longest time in seconds that it waits for the callback.
+
+        :param bag: folder to make. The bag is written to this folder.
+        :param segmentation: full name of the segmentation node.
+        :param tap: see :class:`Recorder`.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.
@@ -117,7 +121,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 rclpy.shutdown()
 
     def _record(self, kind: Any, topic: str) -> None:
-        # Raw: a message that is only written does not have to become a Python object.
+        # Raw, because a message that is only written need not become a Python object.
         self.create_subscription(kind, topic, lambda data: self._write(topic, data),
                                  QoSProfile(depth=DEPTH), raw=True)
 

@@ -13,7 +13,7 @@ from .publishers import IMAGES
 from .transport.messages import TAKEN
 
 MOST_SUGGESTIONS = 5
-"""Most topics that the message names."""
+"""Largest number of topics that the message names."""
 
 
 def describe_silence(node: Node, topic: str, image_transport: str, seconds: float,
@@ -21,23 +21,24 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     """Return one line that says why no image comes from a topic.
 
     :param topic: full name of the image topic.
-    :param seconds: time since the last image, or since subscribing.
-    :param has_come: whether there ever was an image.
+    :param image_transport: raw or compressed.
+    :param seconds: seconds since the last image, or since the subscription if no image came.
+    :param has_come: whether any image has come.
     """
     what = f'no image for {seconds:.1f} s' if has_come else f'no image yet, after {seconds:.1f} s,'
     if publishers := node.count_publishers(topic):
         count = '1 publisher' if publishers == 1 else f'{publishers} publishers'
-        return (f'{what} on {topic}, which has {count}: the camera stands still, or its images '
-                'get lost on the way (large ones need config/fastdds.xml on both sides, other '
-                'hosts the same ROS_DOMAIN_ID and a network that lets UDP through)')
+        return (f'{what} on {topic}, which has {count}: the camera sends no images, or its '
+                'images get lost on the way (large images need config/fastdds.xml on both sides; '
+                'other hosts need the same ROS_DOMAIN_ID and a network that does not block UDP)')
     others = suggest_topics(node, topic, image_transport)
     return f'{what} on {topic}, which nobody publishes{others}'
 
 
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
-    """Return words that name the other image topics, those with similar names first.
+    """Return words that name the other image topics. Topics with similar names come first.
 
-    The topics of segmentation nodes are left out.
+    The topics of segmentation nodes are not named.
     """
     kind = f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
     own = {publisher.topic_name for publisher in node.publishers}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated camera that drives down a drawn street; the demo uses it in place of a real one."""
+"""A simulated camera that drives down a drawn street. The demo uses this camera."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from .transport.qos import overridable, RELIABLE
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
 DRAIN_SECONDS = 1.0
-"""Seconds between the last frame and the end of the process, so that the frame can arrive."""
+"""Seconds from the last frame to the end of the process, so that the frame can arrive."""
 
 SETTINGS = (
-    Setting('seed', 1, 'Number of the street. Every number gives another street.', NEVER,
+    Setting('seed', 1, 'Number of the street. A different number gives a different street.', NEVER,
             high=2**31 - 1),
     Setting('condition', 'day', 'Light and weather on the street. tour shows every condition in '
             'one part of the loop.', NEVER, choices=(*CONDITIONS, TOUR)),
@@ -64,15 +64,15 @@ SETTINGS = (
 
 
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
-    """Publishes ``image`` (bgr8) and ``camera_info``, stamped with the time of publishing.
+    """Publishes ``image`` (bgr8) and ``camera_info``. Their stamp is the time of publishing.
 
     The camera advertises its topics after it has rendered the loop, because subscribers report
     an advertised topic without images as a fault. A camera that waits for subscribers advertises
     its topics at once, so that the subscribers find them.
 
-    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So anybody
-    who knows the parameters and the log can compute the true classes of a frame. These are the
-    same in every condition.
+    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So a
+    program that knows the parameters and the log can compute the true classes of a frame. The true
+    classes are the same in every condition.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -93,7 +93,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             self._drive(self._conditions[0]), get('width').value, get('height').value)
         self.frames: list[npt.NDArray[np.uint8]] = []
         """The rendered loop, each frame (height, width, 3) uint8 BGR. Empty until all frames are
-        rendered; nobody changes the frames after that."""
+        rendered. After that, no code changes the frames."""
         self.published = 0
         self._ended = 0.0
         self._stopping = threading.Event()
@@ -138,13 +138,13 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             raise InvalidParameterValueException('log', path, str(error)) from error
 
     def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
-        """Return the frames of the loop, and the memory with HEAD_ROOM before each frame."""
+        """Return the frames of the loop, and their memory, with HEAD_ROOM before each frame."""
         get = self.get_parameter
         loop, shape = get('loop').value, (get('height').value, get('width').value, 3)
         nbytes = shape[0] * shape[1] * shape[2]
         stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
         try:
-            # One piece for all frames, because the number of mappings of a process is limited.
+            # One block for all frames, because a process can have only a limited number.
             memory = PageMemory(loop * stride)
         except OSError as error:
             raise InvalidParameterValueException('loop', loop, (
@@ -228,7 +228,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the camera until SIGINT, SIGTERM or ``count`` frames; returns the exit code."""
+    """Run the camera until SIGINT, SIGTERM or ``count`` frames. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
                lambda camera: 0 if camera.finished() else None)
 

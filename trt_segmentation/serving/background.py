@@ -22,10 +22,13 @@ def run_interruptibly(work: Callable[[], T], tick: Callable[[], None], period: f
                       serve: Callable[[], None] = lambda: None) -> T:
     """Do work in a new thread and wait for its result.
 
+    :param work: called once in the new thread.
     :param tick: called in the waiting thread every ``period`` seconds.
+    :param period: seconds between two calls of ``tick``.
     :param serve: called in the waiting thread every :data:`POLL_SECONDS`.
-    :raises Interrupted: on SIGINT or SIGTERM. The work then goes on until the process ends,
-        because the libraries used here cannot be interrupted. The process does not wait for it.
+    :raises Interrupted: if SIGINT or SIGTERM comes. The work then goes on until the process
+        ends, because the libraries that do the work cannot be interrupted. The process does not
+        wait for the work.
     """
     result: Future[T] = Future()
 

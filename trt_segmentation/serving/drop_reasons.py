@@ -24,4 +24,4 @@ NO_BUFFER = 'no free buffer'
 """Every buffer of the camera's subscription held a frame."""
 
 TAKE_ERROR = 'take error'
-"""The middleware could not hand the message over."""
+"""The middleware could not deliver the message."""

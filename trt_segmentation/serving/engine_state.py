@@ -16,18 +16,20 @@ class EngineState(Enum):
     STALLED = 'stalled'
     """A batch takes far too long."""
     FAILING = 'failing'
-    """The newest batch failed; the next batch is tried with the same engine."""
+    """The newest batch failed. The same engine computes the next batch."""
     REOPENING = 'reopening'
-    """The engine failed too often; no frame is taken until it has been reopened."""
+    """The engine failed too often. All frames are dropped until the engine has been reopened."""
     LOST = 'lost'
-    """This process can never use the engine again; only a new process can."""
+    """This process can never use the engine again. Only a new process can use it."""
 
 
 @dataclass(frozen=True)
 class EngineStatus:
     """A state of the engine.
 
-    :param reason: one line for diagnostics; empty only if the engine is running.
+    :param state: what the engine does.
+    :param reason: why the engine is in this state, as one line for diagnostics. Empty only if the
+        state is RUNNING.
     """
 
     state: EngineState = EngineState.RUNNING

@@ -18,10 +18,10 @@ from ..untrusted import output_files
 from ..untrusted.regular_file import expand_home
 
 MARKER = b'{"trt_segmentation_frame_log": 1'
-"""First bytes of every frame log. Only a file that begins with them is appended to."""
+"""First bytes of every frame log. Lines are appended only to a file that begins with these."""
 
 DEVICES = {'/dev/stdout': 1, '/dev/stderr': 2}
-"""Paths that may be written to although they are not regular files; with their descriptors."""
+"""Paths that are not regular files but may be used. Each has the descriptor to write to."""
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 """Flags for an existing file. With O_NONBLOCK, opening a FIFO does not wait for a reader."""
@@ -30,20 +30,22 @@ _NOT_REGULAR = 'it is not a regular file, but a link, a folder, a pipe or a devi
 
 
 class FrameLog:
-    """Appends one line for each frame that was segmented or dropped; any thread.
+    """Appends one line for each frame that was segmented or dropped. Any thread may use this.
 
-    Segmented: ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. Dropped: ``{"stamp_ns",
-    "done_ns", "dropped": reason}``. ``done_ns`` is the system clock when the line is written.
+    A segmented frame gives ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. A dropped frame
+    gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``done_ns`` is the time of the system
+    clock when the line is written.
     ``stamp_ns`` is null if the message had no readable header. ``camera`` is present if the
     cameras have names. Each opening first writes one line,
-    ``{"trt_segmentation_frame_log": 1, "opened_ns"}``. An existing frame log is appended to.
+    ``{"trt_segmentation_frame_log": 1, "opened_ns"}``. An existing frame log keeps its lines.
 
     If the file cannot be written any more, for example because the disk is full, the log ends
-    with one warning. The node goes on, because its frames matter more.
+    with one warning. The node continues, because its frames matter more than the log.
 
-    :param path: a new file, an existing frame log, /dev/stdout or /dev/stderr; empty for no log.
+    :param path: a new file, an existing frame log, /dev/stdout or /dev/stderr. Empty for no log.
     :param warn: called with one line if the file cannot be written any more.
-    :raises FrameLogError: for any other path. What is there stays unchanged.
+    :raises FrameLogError: if the path is anything else, or cannot be opened. A file at this path
+        stays unchanged.
     """
 
     def __init__(self, path: str, warn: Callable[[str], object]) -> None:
@@ -59,28 +61,30 @@ class FrameLog:
 
     @property
     def is_open(self) -> bool:
-        """Whether lines are written."""
+        """Whether the log is open, so that lines are written."""
         return self._file is not None
 
     def log_segmentation(self, camera: str, stamp_ns: int, timings: Mapping[str, float]) -> None:
         """Write a line about a published segmentation.
 
-        :param camera: the camera's name; empty if it has none.
-        :param stamp_ns: header stamp in nanoseconds.
-        :param timings: milliseconds by stage.
+        :param camera: the camera's name. Empty if the camera has no name.
+        :param stamp_ns: stamp of the image's header in nanoseconds.
+        :param timings: milliseconds of each stage, by the name of the stage.
         """
         self._write(camera, stamp_ns, timings={k: round(v, 3) for k, v in timings.items()})
 
     def log_drop(self, camera: str, stamp_ns: int | None, reason: str) -> None:
         """Write a line about a frame that gets no segmentation.
 
-        :param stamp_ns: None if the message had no readable header.
+        :param camera: the camera's name. Empty if the camera has no name.
+        :param stamp_ns: stamp of the image's header in nanoseconds. None if the message had no
+            readable header.
         :param reason: one of :mod:`.drop_reasons`.
         """
         self._write(camera, stamp_ns, dropped=reason)
 
     def close(self) -> None:
-        """Close the file; a second call does nothing."""
+        """Close the file. A second call does nothing."""
         with self._lock:
             file, self._file = self._file, None
             if file:
@@ -102,18 +106,18 @@ class FrameLog:
                 self._file.write(f'{line}\n')
             except OSError as error:
                 file, self._file = self._file, None
-                with suppress(OSError):  # closing writes the rest of the buffer, which fails again
+                with suppress(OSError):  # close() writes the buffer again, which fails again
                     file.close()
                 self._warn_of_end(error)
 
     def _warn_of_end(self, error: OSError) -> None:
         self._warn(f'frame_log: cannot write {self._path}: {error.strerror or error}. The log '
-                   'ends here; the node goes on. To log again, make room or set another file, '
+                   'ends here. The node goes on. To log again, free space or set another file, '
                    'then deactivate, clean up, configure and activate')
 
 
 def _open(path: str) -> int:
-    """Open a frame log and return its descriptor; never waits and follows no link."""
+    """Open a frame log and return its descriptor. This never waits, and follows no link."""
     if path in DEVICES:
         return os.dup(DEVICES[path])
     try:
@@ -135,12 +139,12 @@ def _open(path: str) -> int:
 
 
 def _check_frame_log(path: str, file: int) -> None:
-    """Check that an open file is a frame log; end its last line if a killed process did not."""
+    """Check that an open file is a frame log. If its last line has no end, write the end."""
     found = os.fstat(file)
-    if not stat.S_ISREG(found.st_mode):  # the file was replaced since it was checked
+    if not stat.S_ISREG(found.st_mode):  # the file was replaced after the first check
         raise _refused(path, _NOT_REGULAR)
     if os.pread(file, len(MARKER), 0) != MARKER:
-        raise _refused(path, 'it exists and is no frame log, so it is not written to')
+        raise _refused(path, 'the file exists and is not a frame log, so nothing is written to it')
     if os.pread(file, 1, found.st_size - 1) != b'\n':
         os.write(file, b'\n')
 

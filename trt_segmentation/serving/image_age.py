@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 FOREIGN_SECONDS = 3600.0
-"""A stamp that differs this much from the clock belongs to another time base."""
+"""If a stamp differs from the clock by this much or more, it has another time base."""
 
 AHEAD_SECONDS = 1.0
 """A stamp of the clock's own time base is never this far in the future."""
@@ -14,8 +14,9 @@ AHEAD_SECONDS = 1.0
 def measure_age_ms(stamp_ns: int, now_ns: int) -> float | None:
     """Return the milliseconds from a stamp to now.
 
-    :param now_ns: the node's clock; 0 if no time has come yet.
-    :returns: None if the stamp and the clock share no time base.
+    :param stamp_ns: stamp of the image's header in nanoseconds.
+    :param now_ns: present time of the node's clock in nanoseconds. 0 if the clock has no time yet.
+    :returns: the age. None if the stamp and the clock have no common time base.
     """
     age = (now_ns - stamp_ns) / 1e9
     return age * 1e3 if now_ns and -AHEAD_SECONDS < age < FOREIGN_SECONDS else None

@@ -15,7 +15,7 @@ class HasArrivalTime(Protocol):
 
     @property
     def arrived(self) -> float:
-        """time.monotonic() when the frame came."""
+        """time.monotonic() when the frame arrived."""
 
 
 Camera = TypeVar('Camera', bound=Hashable)
@@ -25,8 +25,9 @@ Image = TypeVar('Image', bound=HasArrivalTime)
 class NewestFrames(Generic[Camera, Image]):
     """Holds at most one frame per camera: a newer frame replaces a frame that still waits.
 
-    A camera begins to wait with its first frame that is not fetched. The camera that has waited
-    longest is served first, so that a fast camera cannot starve a slow one. Safe from any thread.
+    A camera begins to wait when a frame comes and no other frame of this camera waits. The camera
+    that has waited longest is served first, so that a slow camera gets its turn although another
+    camera is fast. Any thread may use this object.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class NewestFrames(Generic[Camera, Image]):
             if self._closed:
                 return frame
             replaced = self._frames.get(camera)
-            self._frames[camera] = frame  # the camera keeps its place
+            self._frames[camera] = frame  # the camera keeps its place in the order
             self._changed.notify_all()
             return replaced
 
@@ -54,17 +55,17 @@ class NewestFrames(Generic[Camera, Image]):
         return self._closed or time.monotonic() < self._paused_until
 
     def pause(self, seconds: float) -> None:
-        """Let :meth:`fetch` return no frame for some seconds; newer frames replace older ones."""
+        """Let :meth:`fetch` return no frame for some seconds. :meth:`put` works as before."""
         with self._changed:
             self._paused_until = time.monotonic() + seconds
             self._changed.notify_all()
 
     def fetch(self, most: int = 1, patience: float = 0.0) -> list[tuple[Camera, Image]]:
-        """Wait for a frame, then return the frames that wait; [] after :meth:`close`.
+        """Wait for a frame, then return the frames that wait. Returns [] after :meth:`close`.
 
-        :param most: largest number of frames to return; the other frames keep waiting.
-        :param patience: how long the longest waiting frame waits for frames of other cameras,
-            in seconds after its arrival.
+        :param most: largest number of frames to return. The other frames continue to wait.
+        :param patience: seconds that the first frame waits for frames of other cameras. The time
+            begins when the first frame arrives.
         """
         with self._changed:
             self._wait_for_frame()
@@ -83,7 +84,7 @@ class NewestFrames(Generic[Camera, Image]):
             self._changed.wait(pause if self._frames else None)
 
     def close(self) -> list[tuple[Camera, Image]]:
-        """Let :meth:`fetch` return [] from now on; returns the frames that still wait."""
+        """Let :meth:`fetch` return [] from now on. Returns the frames that still wait."""
         with self._changed:
             frames, self._frames = list(self._frames.items()), {}
             self._closed = True

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Protocols of the objects that the worker uses: images, cameras, clock and settings.
 
-With them, this room needs no ROS.
+Because of these protocols, the modules of this folder do not import ROS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class IncomingImage(Hashable, Protocol):
 
     @property
     def arrived(self) -> float:
-        """time.monotonic() when the transport took the image."""
+        """time.monotonic() when the transport received the image."""
 
     @property
     def stamp_ns(self) -> int:
@@ -34,42 +34,44 @@ class IncomingImage(Hashable, Protocol):
 
     @property
     def header(self) -> object:
-        """The header. :meth:`ServedCamera.publish` gets it back unchanged.
+        """The header. :meth:`ServedCamera.publish` gets the same header unchanged.
 
         :raises FrameError: if the header cannot be read.
         """
 
     def frame(self, camera: str = '') -> Frame:
-        """Return the image, decoded if it was compressed; valid until :meth:`release`.
+        """Return the image, decoded if it was compressed. It is valid until :meth:`release`.
 
-        :raises FrameError: if the message is not an image; the text names the wrong number.
+        :param camera: name of the camera for the frame. Empty if the camera has no name.
+        :raises FrameError: if the message is not an image. The message names the wrong value.
         """
 
     def release(self) -> None:
-        """Give the memory back. The frame must not be read afterwards. May be called twice."""
+        """Return the memory. Nobody may read the frame afterwards. A second call does nothing."""
 
 
 class FrameSink(Protocol):
-    """Takes the images of one subscription; all methods run in the executor's thread."""
+    """Receives the images of one subscription. All methods run in the executor's thread."""
 
     @property
     def buffers(self) -> int:
-        """Images that the sink may hold at once."""
+        """Number of images that the sink may hold at the same time."""
 
     def offer(self, image: IncomingImage) -> None:
-        """Take an image. The sink owns the image from then on, and must release it."""
+        """Accept an image. The sink owns the image from then on, and must release it."""
 
     def not_taken(self, reason: str, text: str) -> None:
-        """Count an image that was delivered but could not be taken.
+        """Count an image that was delivered but that the transport could not receive.
 
         :param reason: NO_BUFFER or TAKE_ERROR of :mod:`.drop_reasons`.
         :param text: what went wrong, in words.
         """
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory to take images into.
+        """Return memory that images are received into.
 
-        :raises MemoryError: if there is none; or another exception that gives the reason.
+        :param nbytes: least size of the memory in bytes.
+        :raises Exception: if there is not enough memory. The message gives the reason.
         """
 
 
@@ -77,47 +79,54 @@ class ServedCamera(Hashable, Protocol):
     """A camera of the node. Each method names the thread that calls it."""
 
     name: str
-    """First part of the camera's topics; empty for the only camera of a node."""
+    """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
-    """What was wrong with the newest frame that was bad or not taken. Set from any thread."""
+    """What was wrong with the newest bad or undelivered frame. Any thread may set this."""
     stamps_are_foreign: bool
-    """Whether the newest stamp and the node's clock share no time base. Set by the worker."""
+    """Whether the newest stamp and the node's clock have different time bases."""
 
     def reallocate(self) -> None:
-        """Take images into newly allocated memory; no image may be held. Executor's thread."""
+        """Use newly allocated memory for images. Nobody may hold an image then.
+
+        Call this in the executor's thread.
+        """
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame; in the worker's thread.
+        """Decide what to compute for the next frame. Call this in the worker's thread.
 
-        :param confidence: whether confidence is published at all.
-        :param overlay_rate: most overlays per second; 0 for an overlay of every frame.
+        :param confidence: whether the node publishes confidence images at all.
+        :param overlay_rate: most overlays per second. 0 means an overlay of every frame.
         """
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
-        """Publish a segmentation with the header of its image; in the worker's thread."""
+        """Publish a segmentation with its image's header. Call this in the worker's thread."""
 
     def count_frame_in(self, now: float, arrived: float) -> None:
-        """Count a delivered frame; in the executor's thread.
+        """Count a delivered frame. Call this in the executor's thread.
 
-        :param now: seconds of the clock that rates are counted by.
-        :param arrived: time.monotonic() when the frame came.
+        :param now: present :meth:`ServingClock.seconds`.
+        :param arrived: time.monotonic() when the frame arrived.
         """
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a published segmentation with its milliseconds by stage; any thread."""
+        """Count a published segmentation. Any thread may call this.
+
+        :param now: present :meth:`ServingClock.seconds`.
+        :param timings: milliseconds of each stage, by the name of the stage.
+        """
 
     def count_frame_dropped(self, reason: str) -> None:
-        """Count a frame that gets no segmentation; any thread."""
+        """Count a frame that gets no segmentation. Any thread may call this."""
 
 
 class ServingClock(Protocol):
-    """The node's clock; any thread."""
+    """The node's clock. Any thread may use it."""
 
     def seconds(self) -> float:
-        """Return seconds that never go back. Rates are counted by them."""
+        """Return seconds that never go back. The node computes rates from these seconds."""
 
     def now_ns(self) -> int:
-        """Return the time in nanoseconds, comparable with image stamps; 0 if there is none."""
+        """Return the time in nanoseconds, in the time base of image stamps. 0 if no time came."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ class BatchLimits:
 
 
 class LiveSettings(Protocol):
-    """The settings that may change while frames are processed; in the worker's thread."""
+    """The settings that may change while frames are processed. Used in the worker's thread."""
 
     def batch_limits(self) -> BatchLimits:
         """Return how many frames may go into the next batch."""

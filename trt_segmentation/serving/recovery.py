@@ -13,22 +13,22 @@ from .engine_state import EngineState, EngineStatus
 from .stopping import start_unstoppable
 
 FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
-"""Wait after the second failure in a row, and the longest wait."""
+"""Seconds to wait after the second failure in a row, and the longest wait in seconds."""
 
 REOPEN_AFTER = 5
-"""After this many failures in a row, every further try is with a reopened pipeline."""
+"""After this many failures in a row, the pipeline is reopened before the next batch."""
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as one line; the class name is included unless it is an EngineError."""
+    """Return an error as one line. The line has the class name unless it is an EngineError."""
     return str(error) if isinstance(error, EngineError) else f'{type(error).__name__}: {error}'
 
 
 class EngineHealth:
-    """Counts failures in a row and keeps the engine's state; any thread.
+    """Counts failures in a row and keeps the engine's state. Any thread may use this.
 
-    LOST is final. REOPENING ends only by :meth:`note_reopened` or :meth:`start_afresh`, so that
-    a segmentation that comes after the last failure does not hide the failure.
+    LOST is final. Only :meth:`note_reopened`, :meth:`note_lost` and :meth:`start_afresh` end
+    REOPENING. Therefore a segmentation that comes after the last failure does not hide it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class EngineHealth:
 
     @property
     def status(self) -> EngineStatus:
-        """The state, and the newest error behind it."""
+        """The state, and the newest error that led to this state."""
         return self._status
 
     @property
@@ -57,7 +57,7 @@ class EngineHealth:
         return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 2, 16))
 
     def count_failure(self, error: Exception) -> None:
-        """Count a failed batch or a failed opening; reopen the pipeline if there are many."""
+        """Count a failed batch or opening. After :data:`REOPEN_AFTER`, change to REOPENING."""
         with self._lock:
             self._failures += 1
             is_hopeless = (self._failures >= REOPEN_AFTER
@@ -108,7 +108,7 @@ class EngineHealth:
         self._change_to(EngineState.LOST if sticky else state, describe_error(error))
 
     def _change_to(self, state: EngineState, reason: str = '') -> None:
-        """Change the state, unless the present state rules that out."""
+        """Change the state, unless the present state does not allow the change."""
         present = self._status.state
         is_milder = state in (EngineState.RUNNING, EngineState.FAILING)
         if present is EngineState.LOST or (present is EngineState.REOPENING and is_milder):
@@ -117,13 +117,13 @@ class EngineHealth:
 
 
 class Reopening:
-    """Closes a pipeline and opens a new one, again and again until that succeeds.
+    """Closes a pipeline, then tries to open a new pipeline until that succeeds.
 
-    A thread of its own does the work. Nobody has to wait for that thread: opening may take
+    A separate thread does the work. Nobody has to wait for that thread: opening may take
     minutes, and the libraries cannot be interrupted. Every method may be called from any thread.
 
-    :param old: the pipeline to close; nothing may refer to its memory any more.
-    :param open_pipeline: opens the new pipeline; called in the thread of this object.
+    :param old: the pipeline to close. Nothing may refer to its memory any more.
+    :param open_pipeline: opens the new pipeline. It is called in the thread of this object.
     :param health: counts the attempts that fail and gives the wait before the next attempt.
         After a sticky error the attempts end.
     """
@@ -140,12 +140,12 @@ class Reopening:
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The new pipeline, which the caller owns; None if there is none yet."""
+        """The new pipeline, which the caller owns. None if no pipeline is open yet."""
         with self._lock:
             return self._pipeline
 
     def give_up(self) -> None:
-        """End the attempts. If the thread still opens a pipeline, the thread closes it too."""
+        """End the attempts. If the thread still opens a pipeline, it also closes that pipeline."""
         with self._lock:
             self._given_up.set()
             pipeline, self._pipeline = self._pipeline, None

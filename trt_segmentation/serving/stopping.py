@@ -11,7 +11,7 @@ from types import FrameType
 from weakref import WeakSet
 
 STOP_REQUESTED = threading.Event()
-"""Set when SIGINT or SIGTERM comes, after :func:`request_stop_on_signals`."""
+"""Set when SIGINT or SIGTERM comes, if :func:`request_stop_on_signals` was called before."""
 
 GPU_LOST = 75
 """Exit code if only a new process can use the GPU: EX_TEMPFAIL of sysexits.h."""
@@ -24,13 +24,13 @@ _lock = threading.Lock()
 
 
 def request_stop_on_signals() -> None:
-    """Let SIGINT and SIGTERM set :data:`STOP_REQUESTED`; call in the main thread."""
+    """Let SIGINT and SIGTERM set :data:`STOP_REQUESTED`. Call this in the main thread."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: STOP_REQUESTED.set())
 
 
 def leave_running(thread: threading.Thread) -> None:
-    """Note that a daemon thread cannot be stopped; any thread may call this.
+    """Record that a daemon thread cannot be stopped. Any thread may call this.
 
     Such a thread is inside a library that cannot be interrupted.
     """
@@ -55,15 +55,15 @@ def has_unstoppable_work() -> bool:
 
 
 class StopSignals:
-    """Holds back the first Ctrl-C (or SIGTERM, SIGHUP), so that no message is cut in two.
+    """Delays the first Ctrl-C (or SIGTERM, SIGHUP), so that no message is cut in two.
 
-    The caller asks :attr:`caught` between two messages. A second signal acts as usual. In
-    another thread than the main thread this does nothing, because Python takes no signals there.
+    The caller reads :attr:`caught` between two messages. A second signal acts as usual. Outside
+    the main thread this does nothing, because Python handles signals only in the main thread.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
-        """Number of the signal that came; None if no signal came."""
+        """Number of the signal that came. None if no signal came."""
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:

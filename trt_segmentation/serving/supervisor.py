@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the pipeline of a node running: watches the engine and reopens it if it keeps failing."""
+"""Keeps the pipeline of a node running: it reopens an engine that failed too often."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .recovery import EngineHealth, Reopening
 from .worker import Worker
 
 TICK_SECONDS = 0.1
-"""How often :meth:`Supervisor.tick` must be called."""
+"""Seconds between two calls of :meth:`Supervisor.tick`."""
 
 STALLED_SECONDS = 10.0
-"""After this many seconds of one batch, diagnostics say that the engine does not answer."""
+"""If one batch takes longer than these seconds, diagnostics report that the engine hangs."""
 
 
 def buffers_per_camera(pipeline: Pipeline) -> int:
-    """Return how many images of one camera are held at once.
+    """Return how many images of one camera are held at the same time.
 
-    One image waits, one is decoded, and the others are in flight.
+    One image waits, one image is decoded, and the pipeline computes ``depth`` images.
     """
     return 2 + pipeline.depth
 
 
 class CameraSink:
-    """The :class:`.FrameSink` of one camera: it hands every image to the present worker.
+    """The :class:`.FrameSink` of one camera. It gives every image to the present worker.
 
     Made by :meth:`Supervisor.sink`, while the pipeline is open.
     """
@@ -60,10 +60,10 @@ class Supervisor:
 
     Everything here runs in the executor's thread. Only :attr:`status` and :meth:`allocate` may
     be used from any thread. While the pipeline is being reopened, :attr:`pipeline` is the old
-    one, which is closed; a worker that has ended counts the frames that come.
+    pipeline, which is closed. During this time, a worker that has ended counts the new frames.
 
     :param make_worker: makes the worker of a pipeline.
-    :param reopen: opens a pipeline like the given one; called in another thread.
+    :param reopen: opens a pipeline like the given pipeline. It is called in another thread.
     :param logger: the node's logger.
     """
 
@@ -73,7 +73,7 @@ class Supervisor:
         self.worker: Worker | None = None
         self.health = EngineHealth()
         self.must_end_process = False
-        """Whether this process must end because the engine is lost; the log says so already."""
+        """Whether this process must end because it lost the engine. The log has the reason."""
         self._make_worker = make_worker
         self._reopen_like = reopen
         self._logger = logger
@@ -119,7 +119,9 @@ class Supervisor:
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images; the pipeline's own memory if the open pipeline has some.
+        """Return memory for images, from the open pipeline if it can allocate such memory.
+
+        :param nbytes: size of the memory in bytes.
 
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
@@ -151,11 +153,11 @@ class Supervisor:
         self._was_failing = is_failing
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """End the worker. Returns False if it did not finish its frames in time.
+        """End the worker. Returns False if the worker did not finish its frames in time.
 
         In that case the worker and the pipeline are kept. The pipeline must not be closed then.
 
-        :param timeout: seconds.
+        :param timeout: longest wait in seconds.
         :param hurry: see :meth:`.Worker.stop`.
         """
         if self.worker and not self.worker.stop(timeout, hurry):
@@ -164,7 +166,7 @@ class Supervisor:
         return True
 
     def give_up(self, seconds: float) -> None:
-        """Let the process end, because :meth:`stop` timed out after so many seconds."""
+        """Let the process end, because :meth:`stop` has waited for ``seconds`` without success."""
         self.health.note_lost(f'it has not finished its frames for {seconds:g} s')
         self._announce_loss('the engine')
 
@@ -186,7 +188,7 @@ class Supervisor:
         self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
                              f'reopened; the newest error: {self.health.status.reason}')
         # Nothing may refer to the pipeline's memory when the pipeline is closed. Images that come
-        # in the meantime are taken into ordinary memory.
+        # in the meantime are received into ordinary memory.
         self._reallocate()
         self._reopening = Reopening(old, lambda: self._reopen_like(old), self.health)
 
@@ -202,7 +204,7 @@ class Supervisor:
             camera.reallocate()
 
     def _announce_loss(self, what: str) -> None:
-        """Log the loss once. No frames are taken any more."""
+        """Log once that the engine or the GPU is lost. No frames are accepted any more."""
         if self.worker:
             self.worker.end()
         if self.must_end_process:

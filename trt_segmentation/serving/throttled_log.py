@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A log for errors that may come with every frame: it limits how often each is logged."""
+"""A log for errors that may come with every frame. It limits how often each error is logged."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .drop_reasons import INTERNAL_ERROR
 
 
 class ThrottledLog:
-    """Logs each kind of error of each camera at most once in a period; any thread.
+    """Logs each kind of error of each camera at most once in a period. Any thread may use this.
 
     :param logger: the node's logger.
-    :param period: returns the least seconds between two lines; called for every error.
+    :param period: returns the shortest time between two lines in seconds. It is called for every
+        error.
     """
 
     def __init__(self, logger: Any, period: Callable[[], float]) -> None:
@@ -25,9 +26,10 @@ class ThrottledLog:
         self._last: dict[tuple[str, str], float] = {}
 
     def __call__(self, camera: str, kind: str, error: Exception) -> None:
-        """Log an error, unless one of its kind was logged less than a period ago.
+        """Log an error, unless an error of the same kind was logged less than a period ago.
 
-        :param camera: the camera's name; empty if it has none.
+        :param camera: the camera's name. Empty if the camera has no name.
+        :param kind: the kind of the problem, such as one of :mod:`.drop_reasons`.
         """
         now = time.monotonic()
         if now - self._last.get((camera, kind), -1e9) < self._period():

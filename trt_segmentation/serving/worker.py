@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The threads that take the newest frames through the pipeline and publish the segmentations.
+"""The threads that send the newest frames through the pipeline and publish the segmentations.
 
-The errors of a frame are caught here and nowhere else.
+This module catches the errors of a frame. No other module does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ from .stopping import leave_running
 
 @dataclass(frozen=True)
 class _Job:
-    """One frame at work; ``fetched`` and ``opened`` are time.monotonic()."""
+    """One frame that is being processed.
+
+    :param fetched: time.monotonic() when the worker chose the frame for a batch.
+    :param opened: time.monotonic() when the worker had read the frame from its message.
+    """
 
     camera: ServedCamera
     image: IncomingImage
@@ -49,21 +53,23 @@ class _Job:
 
 
 class Worker:
-    """Runs the pipeline on the newest frames and publishes; counts every frame exactly once.
+    """Runs the pipeline on the newest frames and publishes. Every frame is counted exactly once.
 
     One thread forms batches and submits them. Another thread collects and publishes. Therefore
     the engine can compute one batch during the publishing of another batch.
 
-    :param cameras: number of cameras; a batch holds at most one frame of each.
-    :param settings: asked before every batch and every frame.
-    :param warn: takes a camera's name, the kind of a problem and its exception.
-    :param health: told of every batch that the engine failed on or computed.
+    :param cameras: number of cameras. A batch holds at most one frame of each camera.
+    :param settings: the settings that may change. The worker reads them before every batch and
+        before every frame.
+    :param warn: called with a camera's name, the kind of a problem and its exception.
+    :param health: the state of the engine. The worker reports every batch to it, whether the
+        engine computed the batch or failed.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
                  clock: ServingClock, warn: Callable[[str, str, Exception], None], log: FrameLog,
                  health: EngineHealth) -> None:
-        self._submitting = self._collecting = 0.0  # time.monotonic() of the call; 0 if idle
+        self._submitting = self._collecting = 0.0  # time.monotonic() at the call; 0 if idle
         self._pipeline = pipeline
         self._cameras = cameras
         self._settings = settings
@@ -74,7 +80,8 @@ class Worker:
         self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
-        self._at_work: dict[IncomingImage, ServedCamera] = {}  # fetched; not published or dropped
+        # Images that were fetched and are neither published nor dropped yet.
+        self._at_work: dict[IncomingImage, ServedCamera] = {}
         self._threads = [
             threading.Thread(target=self._run, args=[run], name=run.__name__.strip('_'),
                              daemon=True)
@@ -88,13 +95,16 @@ class Worker:
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
-        """Take an image; drop the camera's waiting image, if any. In the executor's thread."""
+        """Accept an image, and drop the image of the same camera that still waits, if any.
+
+        Call this in the executor's thread.
+        """
         camera.count_frame_in(self._clock.seconds(), image.arrived)
         if (older := self._newest.put(camera, image)) is not None:
             self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
 
     def not_taken(self, camera: ServedCamera, reason: str, text: str) -> None:
-        """Count an image that could not be taken; in the executor's thread."""
+        """Count an image that the transport could not receive, in the executor's thread."""
         camera.count_frame_in(self._clock.seconds(), time.monotonic())
         camera.frame_error = text
         camera.count_frame_dropped(reason)
@@ -102,7 +112,7 @@ class Worker:
         self._warn(camera.name, reason, TransportError(text))
 
     def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Take no frame any more. Returns False if some frames are still at work; does not wait.
+        """Accept no frame any more, without waiting. Returns False if a thread still runs.
 
         :param reason: why the waiting frames are dropped.
         """
@@ -111,10 +121,10 @@ class Worker:
         return self._drop_left_behind()
 
     def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Finish the frames at work and end. Returns False if that was not done in time.
+        """Finish the fetched frames and end. Returns False if the threads did not end in time.
 
-        :param timeout: seconds.
-        :param hurry: asked again and again; True ends the wait.
+        :param timeout: longest wait in seconds.
+        :param hurry: called again and again during the wait. If it returns True, the wait ends.
         """
         self.end(DEACTIVATED)
         until = time.monotonic() + timeout
@@ -127,7 +137,7 @@ class Worker:
         return self._drop_left_behind()
 
     def _drop_left_behind(self) -> bool:
-        """Drop the frames that ended threads left behind. Returns False if a thread still runs."""
+        """Drop the unfinished frames after both threads ended. Returns False if one still runs."""
         if any(thread.is_alive() for thread in self._threads):
             return False
         for image, camera in list(self._at_work.items()):
@@ -135,9 +145,9 @@ class Worker:
         return True
 
     def _run(self, work: Callable[[], None]) -> None:
-        """Do the work of a thread.
+        """Do the work of one of the two threads.
 
-        An unexpected exception stops both threads; the supervisor then reopens the engine.
+        An unexpected exception stops both threads. Then the supervisor reopens the engine.
         """
         try:
             work()
@@ -162,22 +172,22 @@ class Worker:
                 self._submit([job for job in jobs if job.wanted == wanted])
 
     def _wait_for_room(self) -> None:
-        """Wait until the pipeline can take a batch.
+        """Wait until the pipeline can accept a batch.
 
-        Frames are fetched only then, so that they are as new as possible. The room stays free,
-        because only this thread takes it.
+        Frames are fetched only after this wait, so that they are as new as possible. The free
+        place in the pipeline stays free, because only this thread fills places.
         """
         self._room.acquire()
         self._room.release()
 
     def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
-        """Read a frame. Returns None if the frame is bad; the other cameras are not affected."""
+        """Read a frame. Returns None if the frame is bad. This does not affect other cameras."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
             return _Job(camera, image, image.header, image.frame(camera.name),
                         self._settings.schedule_outputs(camera), fetched, time.monotonic())
-        except Exception as error:  # no frame may end the node
+        except Exception as error:  # a bad frame must not end the node
             self._fail(camera, image, error)
             return None
 
@@ -190,7 +200,7 @@ class Worker:
             self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
-                for job in jobs:  # find the bad frame; the other frames are still segmented
+                for job in jobs:  # find the bad frame and segment the other frames
                     self._submit([job])
             else:
                 self._fail_batch(jobs, error)
@@ -208,7 +218,7 @@ class Worker:
                 continue
             else:
                 for job in jobs:
-                    job.image.release()  # its memory can take another image during publishing
+                    job.image.release()  # its memory is free during publishing
             finally:
                 self._collecting = 0.0
                 self._room.release()
@@ -218,7 +228,10 @@ class Worker:
                 self._finish(job, segmentation, collected)
 
     def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
-        """Publish and count a segmentation; ``collected`` is time.monotonic()."""
+        """Publish and count a segmentation.
+
+        :param collected: time.monotonic() when the pipeline returned the segmentation.
+        """
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
         try:
@@ -239,7 +252,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a batch that failed, and wait before the next batch or take no more."""
+        """Drop a batch that failed. Then pause, or accept no frame any more if that is useless."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)
@@ -257,14 +270,15 @@ class Worker:
             self._health.note_error(error)
             reason = ENGINE_ERROR if isinstance(error, EngineError) else INTERNAL_ERROR
         self._drop(camera, image, reason, stamp_ns)
-        if self._health.status.state is not EngineState.LOST:  # the supervisor reports a loss
+        if self._health.status.state is not EngineState.LOST:  # the supervisor reports a lost GPU
             self._warn(camera.name, reason, error)
 
     def _drop(self, camera: ServedCamera, image: IncomingImage, reason: str,
               stamp_ns: int | None = None) -> None:
-        """Count a frame without a segmentation and release its memory.
+        """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp, needed if the image is released already.
+        :param stamp_ns: the image's stamp in nanoseconds. The log needs it if the image was
+            released already.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

@@ -109,7 +109,7 @@ def test_parameters_are_asked_for_in_absurd_ways(caller: Caller) -> None:
 
 
 def test_a_callback_that_raises_is_answered_counted_and_reported(make_rig: Any) -> None:
-    """What no check here foresees; each service still gives the answer that says no."""
+    """What no check here foresees; each service still gives the reply that means no."""
     rig = make_rig()
     caller, reports = Caller(rig), rig.hear(DiagnosticArray, '/diagnostics')
     real = {service.srv_type: service.callback for service in rig.node.services}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A base class for nodes that survive whatever arrives at their services and on /clock."""
+"""A base class for nodes that no service request and no message of /clock can end."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .requests import guard_services
 
 
 class Guarded:
-    """The first base of a node's class; rclpy's own node class comes second."""
+    """The first base of a node's class. The second base is rclpy's own node class."""
 
     get_logger: Callable[[], Any]
     """See Node."""
 
     def __init__(self, *names: Any, **options: Any) -> None:
         self.errors = MishapCounter(lambda text: self.get_logger().error(text))
-        """Unexpected exceptions that were caught in the executor's thread."""
+        """Counts the unexpected exceptions that were caught in the executor's thread."""
         self.bad_clocks = MishapCounter(lambda text: self.get_logger().warning(text))
-        """Messages of /clock that were ignored."""
+        """Counts the messages of /clock that were ignored."""
         super().__init__(*names, **options)
         guard_services(self, self.errors)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Controls what glibc's malloc does with freed memory; has no effect with other C libraries."""
+"""Controls what glibc's malloc does with freed memory. Other C libraries are not affected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 32 << 20
-"""Largest block in bytes that malloc keeps; glibc accepts no larger threshold."""
+"""Largest block in bytes that malloc keeps. glibc accepts no larger threshold."""
 
 
 def keep_freed_memory() -> bool:
@@ -24,13 +24,13 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> None:
-    """Give the system the memory that a network freed; otherwise malloc keeps some of it."""
+    """Return freed memory to the system. Otherwise malloc would keep some of it."""
     if trim := _libc('malloc_trim'):
         trim(0)
 
 
 def _libc(name: str) -> Any:
-    """Return a function of the C library; None if there is no such function."""
+    """Return a function of the C library. None if there is no such function."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):

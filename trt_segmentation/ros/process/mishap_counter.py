@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counts problems that the node survives, and logs some of them."""
+"""Counts problems that do not end the node, and logs some of these problems."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import time
 from traceback import format_exception
 
 LOG_SECONDS = 5.0
-"""Least seconds between two log lines of one counter; every problem is counted."""
+"""Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
 LONGEST = 500
-"""Most characters of a text that another process may have chosen; the rest is cut off."""
+"""Largest number of characters of a text from another process. Longer texts are cut."""
 
 
 def clip(text: str) -> str:
@@ -21,15 +21,15 @@ def clip(text: str) -> str:
 
 
 class MishapCounter:
-    """Counts problems of one kind; in the executor's thread.
+    """Counts problems of one kind. Call its methods in the executor's thread.
 
-    :param log: called with a line or with a traceback, at most every :data:`LOG_SECONDS`.
+    :param log: called with a line or a traceback, at most once in :data:`LOG_SECONDS`.
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self.count = 0
         self.newest = ''
-        """The newest problem, in one line; empty if there was none."""
+        """The newest problem, in one line. Empty if there was no problem."""
         self._log = log
         self._logged = -LOG_SECONDS
 
@@ -37,7 +37,7 @@ class MishapCounter:
         """Count one problem.
 
         :param text: one line for diagnostics.
-        :param details: text for the log; ``text`` is logged if this is empty.
+        :param details: text for the log. If this is empty, ``text`` is logged.
         """
         self.count += 1
         self.newest = clip(text)
@@ -46,7 +46,7 @@ class MishapCounter:
             self._log(details or self.newest)
 
     def add_exception(self, where: str, error: Exception) -> None:
-        """Count an unexpected exception; the log gets its traceback.
+        """Count an unexpected exception, and log its traceback.
 
         :param where: what raised the exception, such as a service.
         """

@@ -9,12 +9,12 @@ from typing import Any
 
 
 class _Forward(logging.Handler):
-    """Gives each record to the newest node of this process; any thread."""
+    """Gives each record to the newest node of this process. Any thread may use this."""
 
     logger: Any = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log a record."""
+        """Write a record to the node's log."""
         try:
             # two calls, because rclpy refuses a call whose severity changes
             if record.levelno >= logging.ERROR:
@@ -31,7 +31,7 @@ _FORWARD = _Forward(logging.WARNING)
 def forward_python_log(logger: Any) -> None:
     """Send the warnings and errors of this package's Python loggers to a node's logger.
 
-    :param logger: the node's logger; it replaces the logger of an earlier call.
+    :param logger: the node's logger. It replaces the logger of an earlier call.
     """
     _FORWARD.logger = logger
     logging.getLogger(__package__.partition('.')[0]).addHandler(_FORWARD)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Service requests of other processes: each is answered, and none can end this process."""
+"""Replies to every service request of other processes. No request can end this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from .mishap_counter import clip, MishapCounter
 
 QUEUED = 10
-"""Requests that a ROS 2 service keeps until they are taken."""
+"""Largest number of requests that a ROS 2 service keeps for the node."""
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
@@ -25,14 +25,14 @@ PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
 TYPES = {kind.value for kind in Parameter.Type}
 
 Handler = Callable[[Any, Any], Any]
-"""The callback of a service: it takes request and response and returns the response."""
+"""The callback of a service. It gets the request and the response, and returns the response."""
 
 
 def guard_services(node: Node, errors: MishapCounter) -> None:
-    """Make every service of the node answer every request.
+    """Make every service of the node reply to every request.
 
     In rclpy, an exception of a service's callback leaves the executor, and the client gets no
-    answer. With this guard the client gets an answer that says no, and the exception is counted.
+    reply. With this guard the client gets a reply that means no, and the exception is counted.
 
     :param errors: counts the unexpected exceptions.
     """
@@ -48,9 +48,9 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
 
 
 def answer_requests(node: Node, errors: MishapCounter) -> None:
-    """Answer the requests that wait.
+    """Reply to the requests that wait.
 
-    Work that keeps the executor's thread for minutes must call this again and again in that
+    Work that occupies the executor's thread for minutes must call this again and again in that
     thread.
     """
     for service in node.services:
@@ -68,26 +68,26 @@ def answer_requests(node: Node, errors: MishapCounter) -> None:
 
 
 def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler:
-    """Answer even if the callback raises."""
+    """Return a handler that gives a reply even if the callback raises."""
     def answer(request: Any, response: Any) -> Any:
         try:
             return handle(request, response)
         except Exception as error:
             errors.add_exception(f'service {name}', error)
-            return type(response)()  # the given response may be half filled
+            return type(response)()  # the given response may be incomplete
     return answer
 
 
 def _check_transition(node: Any, handle: Handler) -> Handler:
-    """Refuse transitions that the present state does not have.
+    """Return a handler that refuses transitions that the present state does not have.
 
-    rclpy raises on them (issue #1209). As in rclcpp, a label counts more than the id beside it:
-    ``ros2 service call`` sends id 0 if only a label was given.
+    rclpy raises an exception for such a transition (issue #1209). As in rclcpp, a label has
+    priority over the id: ``ros2 service call`` sends id 0 if only a label was given.
     """
     def answer(request: Any, response: Any) -> Any:
         machine, wanted = node._state_machine, request.transition
         state, label = machine.current_state
-        # a transition that starts during another one would decide how the other one ends
+        # a transition during another transition would change the end of the other transition
         known = machine.available_transitions if state in PRIMARY else []
         if any(wanted.label == own[1] if wanted.label else wanted.id == own[0] for own in known):
             return handle(request, response)
@@ -102,7 +102,7 @@ def _check_transition(node: Any, handle: Handler) -> Handler:
 
 
 def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
-    """Set parameters one by one, so that a broken parameter does not stop the others."""
+    """Return a handler that sets each parameter, even if another parameter is broken."""
     def answer(request: Any, response: Any) -> Any:
         for parameter in request.parameters:
             def set_one(parameter: Any = parameter) -> SetParametersResult:
@@ -115,7 +115,7 @@ def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
 
 
 def _set_all_parameters(handle: Handler, errors: MishapCounter) -> Handler:
-    """Set either all parameters or none."""
+    """Return a handler that sets either all parameters or none."""
     def answer(request: Any, response: Any) -> Any:
         response.result = _try_to_set(
             request.parameters, lambda: handle(request, response).result, errors)

@@ -26,10 +26,10 @@ from ...serving.stopping import (
 from .mishap_counter import MishapCounter
 
 ENDLESS = 100
-"""After this many errors in a row, with no successful callback between them, the process ends."""
+"""After this many errors in a row, without a successful callback, the process ends."""
 
 PAUSE = 0.05
-"""Seconds of pause after the second and every further error in a row."""
+"""Pause in seconds after the second error in a row and after every later error."""
 
 
 class Stoppable(Protocol):
@@ -39,7 +39,7 @@ class Stoppable(Protocol):
     """Counts the exceptions of its callbacks."""
 
     def stop(self) -> None:
-        """Called once in the executor's thread; ROS still works."""
+        """Called once in the executor's thread, while ROS still works."""
 
 
 N = TypeVar('N', bound=Stoppable)
@@ -49,15 +49,19 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         ended: Callable[[N], int | None] = lambda node: None) -> int:
     """Make a node, call ``begin``, spin until the end, then stop and destroy the node.
 
-    The end comes with SIGINT or SIGTERM, or if ``ended`` returns a number. Exceptions of
+    Spinning ends after SIGINT or SIGTERM, or if ``ended`` returns a number. Exceptions of
     callbacks are counted, and the node goes on.
 
-    :param ended: called again and again; returns the exit code if the process must end.
-    :returns: the exit code: 0; 2 if a start-up parameter was refused or ROS does not start;
-        :data:`BROKEN` after :data:`ENDLESS` errors in a row; or the code of ``ended``.
+    :param make: makes the node, after ROS was started.
+    :param begin: called once with the node, before the first callback.
+    :param ended: called again and again with the node. Returns the exit code if the process must
+        end, and None otherwise.
+    :returns: the exit code. This is 2 if a start-up parameter was refused or ROS does not start,
+        :data:`BROKEN` after :data:`ENDLESS` errors in a row, the number that ``ended`` returned,
+        or 0 after a signal.
     """
-    # rclpy's own handlers shut ROS down at once, before the worker has published its frames and
-    # before the last diagnostics
+    # rclpy's own handlers would shut ROS down at once. The worker could not publish its frames,
+    # and the node could not publish its last diagnostics.
     request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -73,10 +77,10 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     if not _shut_down(executor, node):
         code = code or BROKEN
     if code or has_unstoppable_work():
-        # Do not let Python end the process: that would free objects that a library still uses, or
-        # it would let the library clean up a GPU that is lost.
+        # Do not let Python end the process. Python would free objects that a library still uses,
+        # or the library would try to clean up a GPU that is lost.
         del node, executor
-        gc.collect()  # the rest of the node holds shared memory, which would stay behind
+        gc.collect()  # the node holds shared memory, which would stay allocated
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code or 0)
@@ -84,7 +88,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
 
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
-    """Stop and destroy the node; False if that failed, and the log says why."""
+    """Stop and destroy the node. Returns False if that failed. The log gives the reason."""
     try:
         node.stop()
         executor.shutdown()
@@ -102,16 +106,16 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
     row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:
-            executor.spin_once(timeout_sec=0.1)  # a signal does not wake a wait set
+            executor.spin_once(timeout_sec=0.1)  # a signal does not end the wait
             row = 0
         except Exception as error:
             row += 1
             node.errors.add_exception('a callback', error)
             if row == ENDLESS:
                 node.get_logger().fatal(
-                    f'{row} errors in a row, with no callback between them that worked; the '
-                    f'newest: {node.errors.newest}. The process ends with exit code {BROKEN}, and '
-                    f'seg.launch.py starts another')
+                    f'{row} errors in a row, and no callback succeeded between them; the newest: '
+                    f'{node.errors.newest}. The process ends with exit code {BROKEN}, and '
+                    f'seg.launch.py starts a new process')
                 return BROKEN
             _release_entities(node)
             if row > 1:
@@ -120,10 +124,10 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
 
 
 def _release_entities(node: Any) -> None:
-    """Let the executor wait again for the entities that it could not take a message from.
+    """Let the executor wait again for the entities whose message could not be received.
 
-    rclpy marks an entity and its callback group as busy before it takes a message. If taking
-    raises, both stay busy, and no callback of that group would ever run again.
+    rclpy marks an entity and its callback group as busy before it receives a message. If this
+    raises, the entity and the group stay busy, and no callback of the group would run again.
     """
     for entity in chain(node.subscriptions, node.timers, node.clients, node.services,
                         node.guards, node.waitables):

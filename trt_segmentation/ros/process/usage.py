@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The text of ``seg_node --help`` and ``street_camera --help``; needs no ROS."""
+"""The text of ``seg_node --help`` and ``street_camera --help``. This module needs no ROS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Described(Protocol):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The only valid values; empty if any value is valid."""
+        """All valid values. Empty if any value is valid."""
 
 
 def own_arguments(arguments: Sequence[str]) -> list[str]:
@@ -57,7 +57,8 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
 def help_text(executable: str, settings: Iterable[Described] | None) -> str:
     """Return everything that a user needs to start a node by hand.
 
-    :param settings: the node's parameters; None if ROS is missing, so they cannot be read.
+    :param executable: name of the executable.
+    :param settings: the node's parameters. None if ROS is missing and they cannot be read.
     """
     lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
              *_wrap(ABOUT[executable]), '', 'ROS arguments:',

@@ -24,7 +24,7 @@ ENCAPSULATIONS = {
 """Representation identifiers of a serialized payload. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
 
 HEAD_ROOM = 512
-"""Bytes to keep free before pixels, so that they can be published without a copy.
+"""Bytes to keep free before pixels, so that the pixels can be published without a copy.
 
 This is enough for any image whose frame_id and encoding have up to 450 bytes together.
 """
@@ -39,12 +39,12 @@ class _CdrReader:
         self.order = '>'
 
     def take(self, size: int, field: str) -> int:
-        """Skip ``size`` bytes and return the offset of the first."""
+        """Skip ``size`` bytes and return the offset of the first byte."""
         start = self.offset
         if size > self.message.size - start:
             raise FrameError(
                 f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; it is cut off, or it is not a CDR message of this type')
+                f'{self.message.size}; it is incomplete, or is not a CDR message of this type')
         self.offset = start + size
         return start
 
@@ -57,7 +57,7 @@ class _CdrReader:
     def read_text(self, field: str) -> str:
         """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
         size = self.read_number('I', f'length of {field}')
-        if not size:  # against the standard, but some writers do this and Fast CDR accepts it
+        if not size:  # not allowed, but some writers send this and Fast CDR accepts it
             return ''
         start = self.take(size, field)
         if self.message[self.offset - 1]:
@@ -101,7 +101,7 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     ignored, because some middleware delivers more bytes than were sent.
 
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
-    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
+    :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
     reader = _open(message)
     sec, nanosec, frame_id = _read_header(reader)
@@ -125,7 +125,7 @@ def parse_compressed(message: npt.NDArray[np.uint8]
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
     :returns: data, format, stamp in nanoseconds, and frame_id. The data is an (n,) uint8 view of
         ``message``.
-    :raises FrameError: if a field is wrong; says which field, where, and what was expected.
+    :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
     reader = _open(message)
     sec, nanosec, frame_id = _read_header(reader)
@@ -140,9 +140,10 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
     The byte order is that of this machine. The length is a multiple of 4, and there is no gap
-    before the pixels. So the prefix and the pixels, one after the other, are the whole message.
+    before the pixels. So the complete message is the prefix followed by the pixels.
 
-    :param size: bytes of the pixels that follow.
+    :param step: bytes of one row of the image.
+    :param size: number of bytes of all pixels, which come after the prefix.
     """
     parts = bytearray(b'\0\1\0\0' if sys.byteorder == 'little' else b'\0\0\0\0')
     parts += struct.pack('=iI', sec, nanosec)

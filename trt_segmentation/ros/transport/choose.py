@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses how images travel: directly through librcl, or as Python messages of rclpy."""
+"""Chooses how images travel, either directly through librcl or as messages of rclpy."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class ImageSubscription(Protocol):
     subscription: Any
     """The rclpy subscription. It knows the topic, the QoS and the number of publishers."""
     numbered: bool
-    """Whether messages come with the number that their publisher gave them."""
+    """Whether each message has the number that its publisher assigned."""
 
     def renew(self) -> None:
-        """Drop all buffers and use new memory from now on. Nobody may hold an image then."""
+        """Free all buffers and use new memory from now on. Nobody may hold an image then."""
 
     def close(self) -> None:
         """Stop taking messages."""
@@ -47,14 +47,14 @@ class ImagePublisher(Protocol):
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish an image; see :meth:`DirectPublisher.publish`."""
+        """Publish an image, as described in :meth:`DirectPublisher.publish`."""
 
 
 class TypedSubscription:
-    """Takes images through rclpy, which copies each message into a bytes object.
+    """Receives images through rclpy, which copies each message into a bytes object.
 
-    This package reads the bytes itself. rclpy would drop a message that it cannot read
-    silently, so nobody could count the message.
+    This package reads the bytes itself. If rclpy read them, it would drop unreadable messages
+    silently, and the node could not count these messages.
 
     :param image_transport: raw or compressed.
     """
@@ -85,7 +85,7 @@ class TypedPublisher:
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish a copy of C-contiguous pixels; ``memory`` is not used."""
+        """Publish a copy of C-contiguous pixels. ``memory`` is not used."""
         self._publisher.publish(image_message(header, encoding, pixels))
         return False
 
@@ -96,7 +96,7 @@ class Transport:
 
     :param name: direct or typed.
     :param reason: one line for the log and for diagnostics.
-    :param librcl: used by direct publishers and subscriptions; None if the name is typed.
+    :param librcl: used by direct publishers and subscriptions. None if the name is typed.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Transport:
     def subscribe(self, node: Node, topic: str, qos: QoSProfile, sink: FrameSink, *,
                   skipped: Callable[[int], None] = lambda count: None,
                   image_transport: str = 'raw', **options: Any) -> ImageSubscription:
-        """Subscribe to images; the parameters are those of :class:`DirectSubscription`."""
+        """Subscribe to images. :class:`DirectSubscription` describes the parameters."""
         if self.librcl is None:
             return TypedSubscription(node, topic, qos, sink, image_transport, **options)
         return DirectSubscription(node, topic, qos, self.librcl, sink, skipped=skipped,
@@ -125,10 +125,10 @@ class Transport:
 
 
 def choose_transport(asked: str = 'auto') -> Transport:
-    """Choose a transport. ``auto`` is direct if librcl can be called here, else typed.
+    """Choose a transport. ``auto`` means direct if librcl can be called here, else typed.
 
     :param asked: one of :data:`TRANSPORTS`.
-    :raises TransportError: if the name is unknown, or direct was asked for but does not work.
+    :raises TransportError: if the name is unknown, or if it is direct and direct does not work.
     """
     if asked not in TRANSPORTS:
         raise TransportError(f'transport {asked!r}; expected one of {", ".join(TRANSPORTS)}')

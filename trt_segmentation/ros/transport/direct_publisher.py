@@ -18,10 +18,13 @@ from .librcl import Librcl
 
 
 class DirectPublisher:
-    """Publishes images directly from the memory that they are in. One thread at a time.
+    """Publishes images directly from the memory that they are in.
+
+    Only one thread at a time may use this object.
 
     :param publisher: publisher of sensor_msgs/Image. The node makes and destroys the publisher.
         A lifecycle publisher publishes only while it is active, as with typed messages.
+    :param librcl: the library that publishes.
     :param allocate: allocates memory for images that have to be copied first.
     """
 
@@ -61,7 +64,7 @@ class DirectPublisher:
         return in_place
 
     def _copy(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
-        """Copy pixels to memory with room before them; returns the memory and their offset."""
+        """Copy pixels to memory with space before them. Returns memory and offset."""
         offset = max(HEAD_ROOM, -(-prefix // 64) * 64)
         if self._own is None or self._own.nbytes < offset + pixels.nbytes:
             self._own = self._allocate(offset + pixels.nbytes)
@@ -71,7 +74,7 @@ class DirectPublisher:
 
 
 def _find_offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
-    """Return the offset of the pixels in a memory; -1 if they are outside or have gaps."""
+    """Return the offset of the pixels in a memory. -1 if they are outside or have gaps."""
     offset = int(pixels.ctypes.data) - memory.address
     inside = offset >= 0 and offset + pixels.nbytes <= memory.nbytes
     return offset if inside and pixels.flags.c_contiguous else -1

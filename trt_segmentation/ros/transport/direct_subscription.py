@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Takes images from the middleware into this package's own memory, without a Python message."""
+"""Receives images from the middleware into this package's own memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ from .messages import TAKEN, TakenImage
 
 @dataclass(frozen=True)
 class _NotTaken:
-    """A message that was delivered but could not be taken."""
+    """A message that was delivered but could not be received.
+
+    :param reason: one of :mod:`.drop_reasons`.
+    :param text: what went wrong, in words.
+    """
 
     reason: str
     text: str
@@ -35,9 +39,9 @@ class _NotTaken:
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
     """Lets QoS events run, but never the subscription itself.
 
-    An executor would take a Python message from the subscription. rclpy asks the callback group
-    what may run, so the executor neither waits for the subscription nor takes from it. The
-    events of the subscription still work as usual.
+    An executor would read a Python message from the subscription. rclpy asks the callback group
+    what may run, so the executor does not wait for the subscription and gets no message from it.
+    The events of the subscription still work as usual.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -46,21 +50,22 @@ class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
 
 
 def _never(message: Any) -> None:
-    raise AssertionError('the executor ran a subscription that only DirectSubscription takes '
-                         'from')
+    raise AssertionError('the executor ran a subscription that only DirectSubscription may '
+                         'read')
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
-    """Takes images directly into this package's own memory, with the GIL released.
+    """Receives images directly into this package's own memory, with the GIL released.
 
     Create, close and run a subscription in the executor's thread.
 
-    :param sink: gets every image, owns the image and must release it; is told of every message
-        that could not be taken. ``sink.buffers`` images may be held at once, not counting the
-        image that is being taken. ``sink.allocate`` gives memory for raw images. Compressed
-        images come into ordinary memory, because they are decoded into other memory anyway.
-    :param skipped: called with the number of messages that never came, found by gaps in the
-        numbers that a publisher gives its messages.
+    :param sink: gets every image. It then owns the image and must release it. It also gets a
+        report of every message that could not be received. The sink may hold ``sink.buffers``
+        images at the same time, without the image that is being received. ``sink.allocate`` gives
+        memory for raw images. Compressed images are received into ordinary memory, because they
+        are decoded into other memory anyway.
+    :param skipped: called with the number of messages that never came. Gaps in the numbers that a
+        publisher gives its messages show this.
     :param image_transport: raw or compressed.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
@@ -77,10 +82,11 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._sink = sink
         self._allocate: Allocate = sink.allocate if image_transport == 'raw' else PageMemory
         self._skipped = skipped
-        self._newest = (b'', 0)  # publisher and number of the last message taken
+        self._newest = (b'', 0)  # publisher and number of the last message received
         self.numbered = True
-        # One buffer more than may be held. If all are held, a message still has to be taken into
-        # the extra buffer and dropped: a wait set does not wait while a message is ready.
+        # One buffer more than the sink may hold. If the sink holds its buffers, each message must
+        # still be received into the extra buffer and dropped, because a wait set does not wait
+        # while a message is ready.
         self._free = deque(MessageBuffer(self._allocate) for _ in range(sink.buffers + 1))
         self._held = f'all {sink.buffers} buffers are held; is an image not released?'
         self._index: int | None = None
@@ -89,11 +95,11 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         node.add_waitable(self)
 
     def renew(self) -> None:
-        """Drop all buffers and use new memory from now on. Nobody may hold an image then."""
+        """Free all buffers and use new memory from now on. Nobody may hold an image then."""
         self._free = deque(MessageBuffer(self._allocate) for _ in self._free)
 
     def close(self) -> None:
-        """Stop taking messages. Images that were taken stay valid until they are released."""
+        """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
         self.renew()  # frees the memory, because an executor may keep this object for long
@@ -116,7 +122,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         try:
             with self.subscription.handle:
                 self._index = wait_set.add_subscription(self.subscription.handle)
-        except rclpy_c.InvalidHandle:  # closed after the executor listed what to wait for
+        except rclpy_c.InvalidHandle:  # it was closed after this list was made
             self._index = None
 
     def is_ready(self, wait_set: Any) -> bool:
@@ -134,22 +140,22 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             if message is None:
                 return None
             self._count_skipped(buffer)
-            if not self._free:  # only this thread removes buffers
+            if not free:  # only this thread removes buffers
                 return _NotTaken(NO_BUFFER, self._held)
             kept = True
             return TakenImage(message, self._image_transport, lambda: free.append(buffer))
-        except rclpy_c.InvalidHandle:  # closed between the wait and the take
+        except rclpy_c.InvalidHandle:  # the subscription was closed after the wait
             return None
         except TransportError as error:
             publisher, number = self._newest
-            self._newest = publisher, number + 1  # it came, so it is not skipped
+            self._newest = publisher, number + 1  # the message came, so it is not skipped
             return _NotTaken(TAKE_ERROR, str(error))
         finally:
             if not kept:
                 free.append(buffer)
 
     def _count_skipped(self, buffer: MessageBuffer) -> None:
-        """Report messages that never came: they were lost, or a newer one replaced them."""
+        """Report messages that never came. They were lost, or newer messages replaced them."""
         (publisher, before), number = self._newest, buffer.number
         self.numbered = number is not None
         if number is None:
@@ -159,7 +165,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             self._skipped(number - before - 1)
 
     async def execute(self, taken: TakenImage | _NotTaken | None) -> None:
-        """Give the image to the sink, or report to the sink that it could not be taken."""
+        """Give the image to the sink, or report to the sink that no image could be received."""
         if isinstance(taken, TakenImage):
             self._sink.offer(taken)
         elif taken is not None:

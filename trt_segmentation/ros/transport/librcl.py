@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls librcl to take and publish serialized messages; Python does not touch their bytes."""
+"""Calls librcl to receive and publish serialized messages. Python does not read their bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OK = 0
 TAKE_FAILED = 401
 CODES = {1: 'error', 2: 'timeout', 3: 'unsupported', 10: 'bad alloc', 11: 'invalid argument',
          12: 'incorrect rmw implementation', 300: 'publisher invalid', 400: 'subscription invalid'}
-"""Meaning of the return codes of these calls. Source: rmw/ret_types.h, rcl/types.h."""
+"""Meaning of the return codes of librcl. Source: rmw/ret_types.h, rcl/types.h."""
 
 _ALLOCATE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 _DEALLOCATE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -63,13 +63,13 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t. It has 1024 bytes so far; a larger struct here is harmless."""
+    """rcutils_error_string_t. It has 1024 bytes so far. This larger struct is harmless."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 
 
 class _Growth:
-    """Gives librcl's allocator callbacks memory of this package, and never frees memory."""
+    """Gives this package's memory to librcl's allocator callbacks. This never frees memory."""
 
     def __init__(self, allocate: Allocate) -> None:
         self.memory: Memory | None = None
@@ -77,7 +77,7 @@ class _Growth:
         self._allocate = allocate
 
     def __call__(self, size: int) -> int | None:
-        """Allocate larger memory. The old bytes are not copied, because a take overwrites them."""
+        """Allocate larger memory. The old bytes are not copied, as a message overwrites them."""
         try:
             memory = self._allocate(size)
             if memory.nbytes < size:
@@ -90,11 +90,11 @@ class _Growth:
 
 
 class MessageBuffer:
-    """Memory that messages are taken into. It grows if a message needs more.
+    """Memory that messages are received into. It grows if a message needs more memory.
 
     One thread at a time may use a buffer.
 
-    :param allocate: allocates the memory; first called when the first message comes.
+    :param allocate: allocates the memory. It is called first when the first message comes.
     """
 
     def __init__(self, allocate: Allocate) -> None:
@@ -107,15 +107,15 @@ class MessageBuffer:
             _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware calls this here
         self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
         self.info = _MessageInfo()
-        """Facts about the last message taken; librcl fills them in."""
+        """Facts about the last message received. librcl writes them."""
 
     @property
     def capacity(self) -> int:
-        """Bytes of the largest message that fits without growing."""
+        """Bytes of the largest message that fits into the present memory."""
         return self._growth.memory.nbytes if self._growth.memory else 0
 
     def prepare_take(self) -> Any:
-        """Return a pointer to the rcl_serialized_message_t, ready for the next take."""
+        """Return a pointer to the rcl_serialized_message_t, ready for the next message."""
         # Set all three fields each time, because librcl clears them if the memory cannot grow.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
@@ -126,21 +126,21 @@ class MessageBuffer:
 
     @property
     def error(self) -> BaseException | None:
-        """Why the memory did not grow in the last take; None if it did not have to."""
+        """Why the memory could not grow for the last message. None if no error occurred."""
         return self._growth.error
 
     @property
     def number(self) -> int | None:
-        """Number that the publisher gave the last message taken; None if it gave none."""
+        """Number of the last message received. None if its publisher gave no number."""
         return None if self.info.number == _NOT_NUMBERED else int(self.info.number)
 
     @property
     def publisher(self) -> bytes:
-        """Id of the publisher of the last message taken."""
+        """Id of the publisher of the last message received."""
         return bytes(self.info.publisher)
 
     def message(self) -> npt.NDArray[np.uint8]:
-        """Return a view of the last message taken.
+        """Return a view of the last message received.
 
         :raises TransportError: if the middleware did not put the message into this memory.
         """
@@ -155,13 +155,13 @@ class MessageBuffer:
 class Librcl:
     """The librcl that rclpy has loaded. Any thread may use it.
 
-    :raises TransportError: if librcl cannot be called directly here; says why.
+    :raises TransportError: if librcl cannot be called directly here. The message gives the reason.
     """
 
     def __init__(self) -> None:
         for name in ('Subscription', 'Publisher'):
             if not hasattr(getattr(rclpy_c, name), 'pointer'):
-                raise TransportError(f'this rclpy does not tell the memory address of a {name}')
+                raise TransportError(f'this rclpy does not give the memory address of a {name}')
         name = {'darwin': 'librcl.dylib', 'win32': 'rcl.dll'}.get(sys.platform, 'librcl.so')
         try:
             # NOLOAD: use the librcl that rclpy has loaded, and never load a second copy. The
@@ -181,12 +181,13 @@ class Librcl:
         self._check_layout()
 
     def take(self, subscription: int, buffer: MessageBuffer) -> npt.NDArray[np.uint8] | None:
-        """Take a message into a buffer, which grows if necessary.
+        """Receive a message into a buffer, which grows if necessary.
 
-        :param subscription: address of a rcl_subscription_t; the caller keeps it alive.
-        :returns: view of the message in the buffer's memory; None if no message was waiting.
-        :raises TransportError: if the message could not be taken. That message is lost; the next
-            one is not.
+        :param subscription: address of an rcl_subscription_t. The caller keeps it alive.
+        :param buffer: the memory for the message.
+        :returns: view of the message in the buffer's memory. None if no message was waiting.
+        :raises TransportError: if the message could not be received. That message is lost. The
+            next message can still be received.
         """
         # ctypes releases the GIL during the call.
         code = self._take(subscription, buffer.prepare_take(), ctypes.byref(buffer.info), None)
@@ -201,12 +202,12 @@ class Librcl:
             raise TransportError(
                 f'a message did not fit in its buffer of {buffer.capacity} bytes, which could '
                 f'not grow: {type(error).__name__}: {error}') from error
-        raise TransportError(f'could not take a message: {reason}')
+        raise TransportError(f'could not receive a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
         """Publish a serialized message. After the call, its memory may be overwritten.
 
-        :param publisher: address of a rcl_publisher_t; the caller keeps it alive.
+        :param publisher: address of an rcl_publisher_t. The caller keeps it alive.
         :param message: (n,) uint8, C-contiguous, with the encapsulation.
         :raises TransportError: if the middleware refuses the message.
         """

@@ -27,15 +27,15 @@ TAKEN = {'raw': Image, 'compressed': CompressedImage}
 
 
 class TakenImage:
-    """A serialized image message; an :class:`.IncomingImage`.
+    """A serialized image message. It implements :class:`.IncomingImage`.
 
     The receiver owns the image and must call :meth:`release`. Any thread may read the image, but
-    only one at a time. After the release, the memory may hold another message, so nobody may
-    read what :meth:`frame` returned.
+    only one thread at a time. After the release, the memory may hold another message, so nobody
+    may read the data that :meth:`frame` returned.
 
-    :param message: (n,) uint8, C-contiguous: the message in CDR, with its encapsulation.
+    :param message: the message in CDR, with its encapsulation, as (n,) uint8, C-contiguous.
     :param image_transport: raw or compressed.
-    :param release: gives the memory back; :meth:`release` calls this function once.
+    :param release: returns the memory. :meth:`release` calls this function once.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8], image_transport: str = 'raw',
@@ -58,7 +58,7 @@ class TakenImage:
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """See :meth:`.IncomingImage.frame`: a view of a raw image, a copy of a compressed one."""
+        """See :meth:`.IncomingImage.frame`. Raw gives a view, compressed gives a copy."""
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
@@ -72,21 +72,22 @@ class TakenImage:
 
     def _held(self) -> npt.NDArray[np.uint8]:
         if self._message is None:
-            raise RuntimeError('this image was released; its buffer may hold another image now')
+            raise RuntimeError('this image was released; the buffer may hold another image now')
         return self._message
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
     """Read a serialized sensor_msgs/CameraInfo.
 
-    rclpy would drop a broken message silently. So this package takes raw bytes and reads them
-    here.
+    rclpy would drop a broken message silently. So this package receives raw bytes, and this
+    function reads them.
 
-    :raises FrameError: if the bytes are not such a message.
+    :param data: the message in CDR, with its encapsulation.
+    :raises FrameError: if the bytes are not a CameraInfo message.
     """
     try:
         return deserialize_message(data, CameraInfo)
-    except Exception as error:  # RMWError; every rclpy version exports it under another name
+    except Exception as error:  # RMWError, which has a different name in each rclpy
         raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
                          f'{" ".join(str(error).split())}') from error
 

@@ -34,15 +34,15 @@ except ImportError:  # Humble
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions: as SensorData, which matches every publisher, but only the newest message."""
+"""For subscriptions. Like SensorData it matches every publisher, but keeps only one message."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
-"""For publishers: reliable, which matches every subscriber that is not transient local."""
+"""For publishers. It matches every subscriber that is not transient local."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""For label_info: a subscriber that comes later still gets the last message."""
+"""For label_info. A subscriber that comes later still gets the last message."""
 
 Warn = Callable[[str], None]
 
@@ -55,7 +55,7 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
     :param topic: name that the publisher or subscription is made with, before remapping.
     :returns: a copy of the profile, because rclpy writes the overrides into it, and the options
         for the publisher or subscription.
-    :raises ParameterException: if an override is not a valid policy; names the topic.
+    :raises ParameterException: if an override is not a valid policy. The message names the topic.
     """
     try:
         yield copy(qos), QoSOverridingOptions.with_default_policies()
@@ -84,7 +84,7 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
     :param topic: resolved name of the topic.
     :param warn: called once for each policy of a publisher that this node does not accept.
-    :param lost: called with the number of messages that the middleware has lost since last time.
+    :param lost: called with the number of messages that the middleware lost since the last call.
     """
 
     def __init__(self, topic: str, warn: Warn, lost: Callable[[int], None]) -> None:
@@ -114,8 +114,8 @@ def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
     :param topic: resolved name of the topic.
     """
     return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
-        f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so it '
-        f'gets no messages; {_publisher_cure(topic, policy)}')))
+        f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so '
+        f'the subscriber gets no messages; {_publisher_cure(topic, policy)}')))
 
 
 def _subscription_cure(topic: str, policy: str) -> str:
