@@ -12,7 +12,7 @@ class SegmentationError(Exception):
 
 
 class FrameError(SegmentationError):
-    """A camera message holds no image: for example, its header contradicts its bytes."""
+    """A camera message holds no valid image. For example, its header contradicts its bytes."""
 
 
 class ModelCardError(SegmentationError):
@@ -35,7 +35,7 @@ class EngineError(SegmentationError):
     """An engine cannot be opened on this machine, or it failed while it ran."""
 
     sticky = False
-    """Whether this process can never use the GPU again. Then only a new process helps."""
+    """Whether this process can never use the GPU again. If so, only a new process can use it."""
 
 
 _RECOVERABLE = frozenset([
@@ -49,8 +49,9 @@ _RECOVERABLE = frozenset([
 class GpuError(EngineError):
     """A call into the CUDA driver failed.
 
-    :param name: CUDA's name of the error, such as CUDA_ERROR_OUT_OF_MEMORY. It decides whether
-        the error is sticky.
+    :param message: the text for the user. It names the call and the reason.
+    :param name: CUDA's name of the error, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
+        whether the error is sticky.
     """
 
     def __init__(self, message: str, name: str) -> None:
@@ -67,7 +68,8 @@ class NotAMap(EngineError):
 class NotASegmentation(EngineError):
     """An ONNX file is not a segmentation network.
 
-    :param described: comment lines for the terminal that say what the network is.
+    :param message: the reason, for the user.
+    :param described: comment lines for the terminal. The lines say what kind of network it is.
     """
 
     def __init__(self, message: str, described: str) -> None:
@@ -84,7 +86,10 @@ class CacheError(SegmentationError):
 
 
 class OutputError(SegmentationError, OSError):
-    """An output cannot be written, or would replace a file of the user; names the path."""
+    """An output cannot be written, or would replace a file of the user.
+
+    The message names the path.
+    """
 
 
 class FrameLogError(SegmentationError):
@@ -92,7 +97,7 @@ class FrameLogError(SegmentationError):
 
 
 class TransportError(SegmentationError):
-    """librcl cannot be called on this machine, or it could not take or publish a message."""
+    """librcl cannot be called on this machine, or librcl did not receive or publish a message."""
 
 
 class BagError(SegmentationError):
@@ -135,4 +140,4 @@ class ViewError(SegmentationError):
 
 
 class BenchError(SegmentationError):
-    """The figures of a benchmark run cannot be read, compared or written."""
+    """The numbers of a benchmark run cannot be read, compared or written."""

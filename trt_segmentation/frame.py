@@ -32,7 +32,10 @@ Source: sensor_msgs/image_encodings.hpp.
 """
 
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
-"""Stored rows for each image row, as a fraction, for encodings with a second plane of chroma."""
+"""Stored rows for each image row, as (numerator, denominator).
+
+Only encodings with a second plane, the chroma plane, are listed.
+"""
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
 """Encodings in which two columns share their colour, so that the width is even."""
@@ -41,7 +44,7 @@ EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
 _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
 """Encodings of numbers that are not pixels, such as 32FC1 for depth."""
 MAX_SIDE = 16384
-"""Most pixels on a side. A header that gives more is corrupt."""
+"""Most pixels in a row or a column. A header with a larger width or height is corrupt."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,13 @@ class Frame:
     :param height: number of pixel rows.
     :param width: number of pixel columns.
     :param step: bytes from one row to the next, ≥ width × bytes per pixel.
-    :param is_bigendian: byte order of encodings with 16 bits per channel.
-    :param stamp_ns: header stamp in nanoseconds.
-    :param frame_id: header frame id; it is copied to every published message.
-    :param camera: name of the camera of the node; empty if the node has one camera.
-    :raises FrameError: with the number that is wrong and what was expected.
+    :param is_bigendian: whether the first byte of a channel with 16 bits is the high byte.
+    :param stamp_ns: time stamp in the header of the camera message, in nanoseconds.
+    :param frame_id: frame id in the header of the camera message. It is copied to every published
+        message.
+    :param camera: name of the camera in the node; empty if the node has only one camera.
+    :raises FrameError: if the numbers do not fit together, or if the encoding is unknown. The
+        message names the wrong value and the expected value.
     """
 
     data: npt.NDArray[np.uint8]
@@ -136,7 +141,11 @@ def _refused_encoding(encoding: str) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to compute besides the label map."""
+    """What to compute besides the label map.
+
+    :param overlay: whether to compute the camera image with the class colours over it.
+    :param confidence: whether to compute the confidence of every label.
+    """
 
     overlay: bool = False
     confidence: bool = False
@@ -155,9 +164,9 @@ class Segmentation:
         that the network did not see is :data:`UNLABELLED`.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
-    :param timings: milliseconds of each stage.
+    :param timings: milliseconds of each stage, by the name of the stage.
     :param headroom: number of bytes before each array that the caller may write. A message
-        header fits there, so that the array is published without a copy.
+        header fits into these bytes, so that the array is published without a copy.
     """
 
     frame: Frame
@@ -168,4 +177,4 @@ class Segmentation:
     headroom: int = field(default=0, kw_only=True)
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline. Does nothing if the caller owns the arrays."""
+        """Give the arrays back to the pipeline. If the caller owns the arrays, nothing happens."""

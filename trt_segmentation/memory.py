@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 
 class Memory(Protocol):
-    """A block of host memory. Its address does not change while this object or its view lives.
+    """A block of host memory. Its address stays the same while this object or its view exists.
 
     The blocks of the GPU pipeline are pinned, so that the GPU can read them without a copy.
     """
@@ -22,16 +22,17 @@ class Memory(Protocol):
     address: int
     """Address of the first byte."""
     nbytes: int
-    """Number of usable bytes from that address on."""
+    """Number of usable bytes, counted from :attr:`address`."""
     view: npt.NDArray[np.uint8]
-    """(nbytes,) uint8, writable, over the whole block. The view keeps the memory alive."""
+    """(nbytes,) uint8, a writable view of the whole block. The view keeps the memory alive."""
 
 
 Allocate = Callable[[int], Memory]
-"""Allocate at least this many bytes, or raise MemoryError or a more exact error.
+"""A function that allocates at least the given number of bytes.
 
-The caller is in the middle of taking a message from the middleware. It calls in its own thread and
-holds the GIL.
+If it cannot, it raises MemoryError or a more exact error. The package calls this function while it
+receives a message from the middleware. The call happens in the thread that receives the message,
+and this thread holds Python's lock (GIL).
 """
 
 
@@ -45,7 +46,9 @@ class PageMemory:
 
 
 class ArrayMemory:
-    """The memory of an array and of the free bytes before it. Does not keep the array alive.
+    """The memory of an array and of the free bytes before the array.
+
+    This object does not keep the array alive.
 
     :param pixels: a C-contiguous array.
     :param headroom: number of bytes before the array that belong to the same memory.

@@ -36,9 +36,10 @@ class EngineSettings:
 
 
 class Pipeline(Protocol):
-    """Turns camera bytes into segmentations. They come out in the order of the frames.
+    """Turns camera bytes into segmentations. The segmentations come in the order of the frames.
 
-    One thread calls :meth:`submit`. One thread, the same or another, calls :meth:`collect`.
+    Only one thread may call :meth:`submit`, and only one thread may call :meth:`collect`. The two
+    threads may be different threads.
     """
 
     identity: Identity
@@ -50,7 +51,7 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """Batches that should be between submit and collect at once; 1 if more gain nothing."""
+        """The best number of batches between submit and collect; 1 if more gain no time."""
 
     @property
     def batch(self) -> int:
@@ -62,32 +63,35 @@ class Pipeline(Protocol):
 
     @property
     def allocate(self) -> Allocate | None:
-        """Allocates memory from which frames are read without a copy; None if any memory will do.
+        """The function that allocates memory from which the pipeline reads frames without a copy.
 
-        The caller must drop this memory, and everything that refers to it, before :meth:`close`.
+        None if the pipeline can read frames from any memory without a copy. Before :meth:`close`,
+        the caller must delete every reference to this memory.
         """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
-        """Start a batch. The bytes of the frames must not change until it is collected.
+        """Start a batch. The bytes of the frames must not change until the batch is collected.
 
-        :raises FrameError: if a frame cannot be decoded here. Nothing is pending then.
-        :raises EngineError: if the engine failed. Nothing of the batch is pending then.
+        :raises FrameError: if a frame cannot be decoded on this machine. Then no part of the batch
+            is pending.
+        :raises EngineError: if the engine failed. Then no part of the batch is pending.
         """
 
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
-        :raises EngineError: if the engine failed on the batch. The batch is gone then.
+        :raises EngineError: if the engine failed on the batch. The batch then has no segmentations
+            and is no longer pending.
         """
 
     def close(self) -> None:
-        """Free everything; a second call does nothing."""
+        """Free all memory and the engine. A second call does nothing."""
 
 
 def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> Segmentation:
     """Submit one frame, and wait for its segmentation. No other batch may be pending.
 
-    :raises FrameError: if the frame cannot be decoded here.
+    :raises FrameError: if the frame cannot be decoded on this machine.
     :raises EngineError: if the engine failed.
     """
     pipeline.submit([frame], wanted)
@@ -99,21 +103,23 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = 1, max_batch: int = 1,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
-    """Open the pipeline of an engine; ``auto`` takes the best engine that works here.
+    """Open the pipeline of an engine; ``auto`` chooses the best engine that works on this machine.
 
     :param engine: one of :data:`.engines.ENGINES`.
-    :param gpu: index of the GPU in CUDA's order. The CPU ignores it.
+    :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
     :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
-        precision; ``auto`` is fp16. ONNX Runtime runs the ONNX file as it is, and takes only
+        precision; ``auto`` is fp16. ONNX Runtime runs the ONNX file as it is, and accepts only
         ``auto``.
-    :param networks: copies of the network that run at once on a GPU; see
-        ``GpuSettings`` in ``gpu/settings.py``. The CPU ignores it.
+    :param networks: number of copies of the network that run at the same time on a GPU; see
+        ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
     :param max_batch: the most frames in one run of the network on a GPU, if the ONNX file leaves
         the batch size open.
-    :param log: called before work that takes long, such as building an engine.
-    :param settings: for TensorRT engines. An engine in the cache is used only if it was built with
-        the same settings.
-    :raises EngineError: names what was asked for, why it cannot be had, and what can be had.
+    :param log: a function of one line of text. It is called before work that needs a long time,
+        such as building an engine.
+    :param settings: settings of TensorRT engines. An engine in the cache is used only if it was
+        built with the same settings.
+    :raises EngineError: if the engine cannot be opened. The message names the engine or option
+        that was asked for, the reason of the failure, and what can be used instead.
     """
     for what, value, known in (('engine', engine, ENGINES),
                                ('precision', precision, PRECISION_CHOICES)):
@@ -130,7 +136,10 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
-    """Open the first pipeline that works here; its reason names the engines that failed."""
+    """Open the first pipeline that works on this machine.
+
+    The reason in its identity names the engines that failed.
+    """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
         reason = '; '.join(f'no {" and no ".join(names)}: {error}'

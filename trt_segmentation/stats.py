@@ -14,28 +14,32 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the window, in seconds, for rates, latencies and recent losses."""
+"""Default length of the window, in seconds, for rates, latencies and recently lost frames."""
 
 MOST_FRAMES = 20_000
-"""Most frames in a window, twice 10 s at 1000 fps. A full window keeps the newest frames."""
+"""Most frames in a window: twice the frames of 10 s at 1000 fps.
+
+A full window keeps the newest frames.
+"""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts since the start, and rates and latencies of the window, at one moment.
+    """Counts since the start of the node, and rates and latencies of the window, at one moment.
 
-    Always ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
+    This is always true: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
     :param frames_in: frames that were received.
     :param frames_out: frames that were segmented.
-    :param dropped: frames that were received and dropped, for each reason.
-    :param lost: frames that were lost before they were received; not in ``frames_in``.
+    :param dropped: number of frames that were received and then dropped, by the reason.
+    :param lost: frames that were lost before the node received them. ``frames_in`` does not
+        include these frames.
     :param lost_lately: frames that were lost within the window.
-    :param skipped: frames that are missing in the camera's own numbering. These are lost frames,
-        and frames that a newer frame replaced before the node took them.
+    :param skipped: frames that are missing in the camera's own numbering. Such a frame was lost,
+        or a newer frame replaced it before the node received it.
     :param fps_in: received frames per second over the window.
     :param fps_out: segmented frames per second over the window.
-    :param latency_ms: milliseconds for each stage and each of ``p50``, ``p95``, ``p99``.
+    :param latency_ms: milliseconds by stage, and in each stage by ``p50``, ``p95`` and ``p99``.
     """
 
     frames_in: int
@@ -70,7 +74,8 @@ def percentiles(values: list[float]) -> dict[str, float]:
 class Stats:
     """Counters and latency windows of one camera. Safe from any thread.
 
-    Every ``now`` is in seconds, on a clock that never goes back, such as time.monotonic().
+    Every ``now`` is the present moment in seconds, on a clock that never goes back. For example,
+    call time.monotonic() right before the method.
 
     :param window: length of the window for rates and latencies, in seconds.
     """
@@ -99,7 +104,7 @@ class Stats:
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
         """Count a frame that was segmented.
 
-        :param timings: milliseconds of each stage.
+        :param timings: milliseconds of each stage, by the name of the stage.
         """
         with self._lock:
             self._frames_out += 1
@@ -138,8 +143,9 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A full window, or a window that began late, covers less time than its length. The rate
-        # must use the time that the window really covers.
+        # A window may cover less time than its length: a full window keeps only the newest
+        # frames, and the first window began with the first frame. The rate must use the time that
+        # the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 

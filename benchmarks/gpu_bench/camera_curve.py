@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras on one pipeline, for each of several numbers of them; prints JSON.
+"""Measure one pipeline with several numbers of cameras, and print JSON.
 
-``camera_curve.py FOLDER NAME NETWORKS SECONDS COUNT...``, in a process of its own: what
-a process did before moves what is measured in it afterwards.
+Start it as ``camera_curve.py FOLDER NAME NETWORKS SECONDS COUNT...`` in its own process, because
+earlier work of a process changes later measurements.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HZ = 30.0
 
 def curve(folder: Path, name: str, at_once: int, seconds: float,
           counts: list[int]) -> dict[str, Any]:
-    """Throughput, what became of the frames of each number of cameras, and GPU memory."""
+    """Measure the throughput, the frames of each number of cameras, and the GPU memory."""
     memory = GpuAllocator()
     before, _ = call(driver.cuMemGetInfo)
     pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda,
@@ -59,5 +59,5 @@ if __name__ == '__main__':
     sys.stdout.write(json.dumps(curve(
         Path(folder), name, int(at_once), float(seconds), list(map(int, counts)))) + '\n')
     sys.stdout.flush()
-    # what the libraries do when a process ends is not measured
+    # The libraries must not clean up here. Their cleanup is not part of the measurement.
     os._exit(0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bandwidth of the two kernels compared with a copy on the GPU, and CV-CUDA for comparison."""
+"""Compare the bandwidth of the two kernels with a copy on the GPU, and their time with CV-CUDA."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .networks import HEIGHT as ROWS
 from .networks import WIDTH as COLUMNS
 
 SETS = 12
-"""The kernels use this many buffers in turn, together more than the cache holds."""
+"""Number of buffers that the kernels use in turn. Together they are larger than the cache."""
 
 
 class KernelBench:
@@ -50,7 +50,7 @@ class KernelBench:
         return address
 
     def preprocess(self, dtype: str, layout: str = 'nchw') -> tuple[list[Launch], int]:
-        """Make launches on different images; also return the least bytes that each moves."""
+        """Return launches on different images, and the fewest bytes that a launch must move."""
         image = ImageInput('image', layout, dtype, 3, ROWS, COLUMNS, 1)
         kernel = Preprocess(InputCard(), image, self.arch)
         size = 3 * ROWS * COLUMNS * np.dtype(dtype).itemsize
@@ -64,7 +64,7 @@ class KernelBench:
 
     def postprocess(self, dtype: str, grid: tuple[int, int], overlay: bool,
                     confidence: bool = False) -> tuple[list[Launch], int]:
-        """Make launches on different logits; the result is that of :meth:`preprocess`."""
+        """Return launches on different logits, and the fewest bytes that a launch must move."""
         card = ModelCard('bench', Path(), tuple(map(str, range(CLASSES))),
                          spread_palette(CLASSES))
         image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
@@ -87,7 +87,7 @@ class KernelBench:
 
 
 def measure_kernels(report: FigureReport, quick: bool) -> None:
-    """Add rows of time and bandwidth."""
+    """Add rows with the time and the bandwidth of each kernel to the report."""
     memory = GpuAllocator()
     streams = Streams()
     bench = KernelBench(memory)
@@ -120,7 +120,7 @@ def measure_kernels(report: FigureReport, quick: bool) -> None:
 
 
 def compare_cvcuda(report: FigureReport, bench: KernelBench, streams: Streams) -> None:
-    """Measure the same preprocessing with CV-CUDA, if CV-CUDA runs here."""
+    """Measure the same preprocessing with CV-CUDA, if CV-CUDA runs on this machine."""
     from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
                           capture_output=True, text=True, check=False)

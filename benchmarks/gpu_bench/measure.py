@@ -39,7 +39,7 @@ def need_gpu() -> None:
 
 
 def pictures(count: int, seed: int = 0) -> list[npt.NDArray[np.uint8]]:
-    """Make random 1080p bgr8 images that are all different and as smooth as pictures."""
+    """Make random 1080p bgr8 images. All images differ, and they are as smooth as photos."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
     noise = rng.integers(0, 16, (HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -59,7 +59,7 @@ def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) ->
     for image in images:
         height, width, channels = image.shape
         buffer = pipeline.inputs.take(image.size + 64)
-        # a message has a header before its pixels, so the pixels are not aligned
+        # A message has a header before its pixels, so the pixels are not aligned.
         buffer.array[61:61 + image.size] = image.reshape(-1)
         frames.append(Frame(buffer.array[61:61 + image.size], 'bgr8', height, width,
                             width * channels))
@@ -67,7 +67,7 @@ def frames_in(pipeline: GpuPipeline, images: Sequence[npt.NDArray[np.uint8]]) ->
 
 
 def repeat(run: Callable[[int], None], seconds: float) -> npt.NDArray[np.float64]:
-    """Call ``run(i)`` for some seconds after a warm-up; return the milliseconds of each call."""
+    """Call ``run(i)`` for some seconds after a warm-up. Return the milliseconds of each call."""
     index, end = 0, perf_counter() + WARM_UP_S
     while perf_counter() < end or index < 10:
         run(index)
@@ -83,7 +83,7 @@ def repeat(run: Callable[[int], None], seconds: float) -> npt.NDArray[np.float64
 
 
 class Alone:
-    """A network alone: same engine and binding, but no copies, pre- or postprocessing."""
+    """Only a network, with the engine of the pipeline: no copies and no pre- or postprocessing."""
 
     def __init__(self, card: ModelCard, graph: bool = True, blocking: bool = True,
                  **engine: Any) -> None:
@@ -106,7 +106,7 @@ class Alone:
         self._done = Mark(blocking)
 
     def fill_elsewhere(self, times: int) -> None:
-        """Launch ``times`` fills of a little memory on another stream."""
+        """Fill 1 MiB of GPU memory ``times`` times, on another stream than the network's."""
         size = 2**20
         address = self._memory.allocate_on_device(size)
         for _ in range(times):
@@ -117,7 +117,7 @@ class Alone:
         (self._graph or self._run).enqueue(self._streams.compute[0])
 
     def once(self) -> None:
-        """Run the network once and wait for the end."""
+        """Run the network once, and wait for the end of the run."""
         self._enqueue()
         self._done.record(self._streams.compute[0])
         self._done.wait()
@@ -127,7 +127,7 @@ class Alone:
         return repeat(lambda _: self.once(), seconds)
 
     def rate(self, seconds: float) -> float:
-        """Measure runs per second with several runs in flight."""
+        """Measure the runs per second. Up to four runs are enqueued at the same time."""
         marks = [Mark() for _ in range(4)]
         count, began = 0, perf_counter()
         while count < 8 or perf_counter() - began < seconds:
@@ -152,9 +152,11 @@ class Alone:
 
 def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
                hz: float = 30.0) -> tuple[float, float]:
-    """Measure at a camera's rate: (fraction of a CPU core, median latency in milliseconds).
+    """Measure the use of the CPU at the frame rate of a camera.
 
-    The CPU time is that of all threads of this process, with the sleep between frames.
+    The CPU time of all threads of this process is counted, also between the frames.
+
+    :returns: (fraction of a CPU core, median latency in milliseconds).
     """
     took: list[float] = []
     began, used = perf_counter(), process_time()
@@ -169,7 +171,7 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
 
 def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
             wanted: Wanted = OVERLAY) -> tuple[npt.NDArray[np.float64], dict[str, float]]:
-    """Measure from submit() to the end of collect(), in milliseconds; also stage medians."""
+    """Return the milliseconds from submit() to the end of collect(), and medians of the stages."""
     stages: list[dict[str, float]] = []
 
     def once(i: int) -> None:
@@ -184,7 +186,7 @@ def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
 
 def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: int = 2,
          wanted: Wanted = OVERLAY) -> float:
-    """Measure frames per second with ``ahead`` more frames in flight."""
+    """Measure the frames per second while ``ahead`` more frames are submitted already."""
     for i in range(ahead):
         pipeline.submit([frames[i % len(frames)]], wanted)
     count, began = 0, perf_counter()
@@ -199,7 +201,7 @@ def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: 
 
 
 def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
-    """Measure the bytes per second that a copy on the GPU reads and writes."""
+    """Measure how many bytes per second a copy on the GPU reads and writes."""
     source, target = memory.allocate_on_device(nbytes), memory.allocate_on_device(nbytes)
     began, ended = Mark(), Mark()
     best = 0.0
@@ -216,9 +218,10 @@ def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
 
 
 def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> float:
-    """Run all steps in one CUDA graph; return the median milliseconds of a step."""
+    """Run all steps in one CUDA graph. Return the median milliseconds of a step."""
     first, last = Mark(), Mark()
-    # the graph has each step four times, so that its launch is a small part of the time
+    # The graph contains each step four times. So the launch of the graph needs only a small part
+    # of the measured time.
     graph = CudaGraph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of torchvision with random weights, 19 classes and 512×1024 pixels, as ONNX files.
+"""Export networks of torchvision with random weights, 19 classes and 512×1024 pixels to ONNX.
 
-The script ``networks.py FOLDER NAME...`` exports them. Only its process needs PyTorch.
+The command ``networks.py FOLDER NAME...`` exports the named networks into the folder. Only this
+command needs PyTorch. A name is a family and a precision, such as ``lraspp-fp16``.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ CLASSES, HEIGHT, WIDTH = 19, 512, 1024
 
 
 def card(folder: Path, name: str) -> ModelCard:
-    """Make the model card of an exported network."""
+    """Make the model card of a network that was exported into the folder."""
     return ModelCard(name, folder / f'{name}.onnx',
                      tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES))
 
 
 def build(name: str) -> Any:
-    """Make a module on the GPU that computes logits of a batch, in the precision of its name.
+    """Make a PyTorch module on the GPU that computes the logits of a batch.
 
-    Its batch normalisations are adapted to noise, so that activations stay in the range of
-    float16, as in a trained network.
+    The module has the precision in its name. Its batch normalisation layers are trained on random
+    images. So the activations stay in the range of float16, as in a trained network.
+
+    :param name: family and precision, such as ``lraspp-fp16``.
     """
     import torch
     from torchvision.models import segmentation
@@ -55,7 +58,7 @@ def build(name: str) -> Any:
 
 
 def export(folder: Path, name: str) -> None:
-    """Export one network to ONNX."""
+    """Export one network to the file ``NAME.onnx`` in the folder."""
     import torch
     model = build(name)
     image = torch.randn(1, 3, HEIGHT, WIDTH, device='cuda')

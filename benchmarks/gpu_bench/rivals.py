@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Four ways to segment: the network alone, our pipeline, the way of most articles, and PyTorch.
+"""Measure several ways to segment frames, such as this package and PyTorch.
 
-The script ``rivals.py WAY FOLDER NAME SECONDS`` measures one way and prints JSON: milliseconds per
-frame (p50, p99), frames per second if several frames can be in flight, and GPU memory without
-that of the context. Earlier work of a process changes later measurements by up to 7 %
-(:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` gives the reason). So each way is measured in
+The command ``rivals.py WAY FOLDER NAME SECONDS`` measures one way and prints JSON. The JSON holds
+the milliseconds per frame (p50, p99), the GPU memory without the memory of the CUDA context, and
+the frames per second if the way can process several frames at the same time. Earlier work of a
+process changes later measurements by up to 7 %. The class
+:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` gives the reason. So each way is measured in
 its own process.
 """
 
@@ -46,10 +47,13 @@ Stages = dict[str, list[float]]
 class Way(NamedTuple):
     """A way to segment frames.
 
-    :param run: takes a frame's number and returns when the outputs are in host memory.
-    :param stages: milliseconds of each stage; every run appends to them.
-    :param rate: measures frames per second for some seconds; None if frames cannot overlap.
-    :param more: measures further figures after all others.
+    :param run: a function of the index of a frame. It returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage. Every call of ``run`` appends one number to each
+        list.
+    :param rate: a function of the seconds to measure. It returns frames per second. None if the
+        way processes one frame at a time.
+    :param more: a function of the seconds to measure. It returns further numbers, and is called
+        after all other measurements.
     """
 
     run: Callable[[int], Any]
@@ -59,13 +63,13 @@ class Way(NamedTuple):
 
 
 def normalised(picture: Any, size: tuple[int, int], mean: Any, std: Any) -> Any:
-    """Resize a BGR picture with OpenCV and normalise it with NumPy; (3, height, width) RGB."""
+    """Resize a BGR picture with OpenCV, and normalise it with NumPy to (3, height, width) RGB."""
     small = cv2.cvtColor(cv2.resize(picture, size), cv2.COLOR_BGR2RGB)
     return ((small.astype(np.float32) / 255.0 - mean) / std).transpose(2, 0, 1)
 
 
 def coloured(picture: Any, labels: Any, palette: Any) -> tuple[Any, Any]:
-    """Enlarge labels to the size of the picture; return them and an overlay."""
+    """Enlarge labels to the size of the picture. Return the enlarged labels and an overlay."""
     labels = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
     return labels, cv2.addWeighted(picture, 0.5, palette[labels], 0.5, 0)
 
@@ -118,7 +122,7 @@ def pytorch(folder: Path, name: str) -> Way:
     from torch.nn.functional import interpolate
     torch.backends.cudnn.benchmark = False
     model, card = networks.build(name), networks.card(folder, name)
-    torch.cuda.empty_cache()  # memory of the construction does not count
+    torch.cuda.empty_cache()  # the memory that only the construction needs is not counted
     dtype = torch.float16 if name.endswith('fp16') else torch.float32
 
     def on_gpu(values: Any) -> Any:
@@ -132,7 +136,7 @@ def pytorch(folder: Path, name: str) -> Way:
     overlay_down = torch.empty((HEIGHT, WIDTH, 3), dtype=torch.uint8, pin_memory=True)
 
     def way(i: int) -> Any:
-        # like our pipeline, start with an image in pinned memory
+        # As in this package, the image lies in pinned memory at the start.
         with torch.inference_mode():
             frame = up.cuda(non_blocking=True)
             image = frame.permute(2, 0, 1)[None].flip(1).to(dtype) / 255
@@ -156,7 +160,7 @@ def alone(folder: Path, name: str) -> Way:
 
 
 def filled(folder: Path, name: str) -> Way:
-    """Run only the network, after fills of memory on another stream."""
+    """Run only the network, after memory was filled on another stream."""
     network = Alone(networks.card(folder, name))
     network.rate(WARM_UP_S)
     network.fill_elsewhere(60)
@@ -164,7 +168,7 @@ def filled(folder: Path, name: str) -> Way:
 
 
 def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings()) -> Way:
-    """Run our pipeline on frames in its pinned memory."""
+    """Run the pipeline of this package on frames in its pinned memory."""
     from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     from trt_segmentation.gpu.pipeline import GpuPipeline
     from trt_segmentation.pipeline import segment_one
@@ -186,7 +190,7 @@ def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings()) -> Way:
 
 
 def two(folder: Path, name: str) -> Way:
-    """Run our pipeline with two copies of the network at the same time."""
+    """Run the pipeline of this package with two copies of the network at the same time."""
     return ours(folder, name, GpuSettings(networks=2))
 
 
@@ -216,5 +220,5 @@ if __name__ == '__main__':
     found = measure(sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
     sys.stdout.write(json.dumps(found) + '\n')
     sys.stdout.flush()
-    # skip the cleanup of the libraries, which is not measured
+    # The libraries must not clean up here. Their cleanup is not part of the measurement.
     os._exit(0)

@@ -56,7 +56,7 @@ def test_input_dtype(dtype):
     (image(1, 4, 8, 8), {}, 'color: rgb gives 3 channel.* neither axis 1 nor axis 3'),
     (image(1, 1, 8, 8), {}, 'use color: gray'),
     (image(1, 3, 8, 8), {'color': 'gray'}, 'use color: rgb'),
-    (image(1, 3, 8, 8), {'layout': 'nhwc'}, 'layout: nhwc puts them on an axis of 8'),
+    (image(1, 3, 8, 8), {'layout': 'nhwc'}, 'layout: nhwc puts the channels on an axis of 8'),
     (image(1, 3, None, 8), {}, r'leaves its height open \(axis 2\); .* input: height in'),
     (image(1, 3, 8, None), {}, r'leaves its width open \(axis 3\)'),
     (image(1, None, 8, 3), {}, r'leaves its height open \(axis 1\)'),
@@ -121,15 +121,15 @@ def test_output(tensor, classes, card, expected):
     # An open width is not taken for a channel axis with the number of classes in the card.
     (output(None, 5, None, None), 2, {}, 'has 5 classes, and the model card names 2'),
     (output(1, 5, 8, None), 2, {}, 'has 5 classes, and the model card names 2'),
-    (output(1, 5, None, None, dtype='int64'), 2, {}, 'labels have one channel, and this has 5'),
+    (output(1, 5, None, None, dtype='int64'), 2, {}, 'have one channel, and this output has 5'),
     (output(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, and the model card names 5'),
     (output(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
     (output(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
     (output(1, 8, 9), 5, {}, 'one channel of floats.* set output: kind: labels'),
     (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes; logits have 4'),
-    (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'labels have one channel, and this has 5.*'
+    (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'have one channel, and this output has 5.*'
                                                'kind: logits'),
-    (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'sigmoid have one channel, and this has 2'),
+    (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'have one channel, and this output has 2'),
     (output(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, and .* names 5'),
     (output(1, 1000), 5, {}, 'y .* is not a segmentation'),
     (output(1, 5, 8, 9, dtype='string'), 5, {}, 'not a segmentation'),
@@ -167,7 +167,7 @@ def test_no_output_fits():
 def test_did_you_mean_lists_the_names():
     outputs = [output(1, 5, 8, 9, name='logits'), output(1, 5, 8, 9, name='aux')]
     with pytest.raises(EngineError, match=r"'logit', did you mean 'logits'.*logits .*, aux .*"
-                                          'Correct output: name in the model card'):
+                                          'Set `output: name` in the model card'):
         solve(outputs=outputs, output=OutputCard(name='logit'))
 
 

@@ -1,20 +1,20 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inference engines: each runs a network on the CPU or on a GPU."""
+"""Inference engines. Each engine runs a network on the CPU or on a GPU."""
 
 from dataclasses import dataclass
 
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
-"""Engine names; ``auto`` takes the first of the others that works on this machine."""
+"""Engine names. ``auto`` means the first of the other engines that works on this machine."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
-"""Precisions that a TensorRT plan can be built in; ``mixed``: INT8 backbone, FP16 head."""
+"""Precisions of a TensorRT plan. ``mixed`` means an INT8 backbone and an FP16 head."""
 PRECISION_CHOICES = ('auto', *PRECISIONS)
-"""Precisions that a user can ask for; ``auto`` leaves the choice to the engine."""
+"""Precisions that a user can ask for. With ``auto`` the engine chooses the precision."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What runs the network. Start-up, diagnostics and every report show it.
+    """What runs the network. The start-up log, the diagnostics and every report show it.
 
     :param model: the card's name.
     :param engine: one of :data:`ENGINES`, never ``auto``.

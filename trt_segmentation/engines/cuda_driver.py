@@ -16,7 +16,8 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function of :mod:`cuda.bindings.driver`.
 
     :returns: the function's result without its status: None, one value, or a tuple.
-    :raises GpuError: if the status is an error; names the function, the error and its meaning.
+    :raises GpuError: if the status is an error. The message names the function, the error and its
+        meaning.
     """
     status, *values = function(*args)
     if status != driver.CUresult.CUDA_SUCCESS:
@@ -32,7 +33,7 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
 def allocate(size: int) -> int:
     """Allocate GPU memory on the calling thread's GPU.
 
-    :param size: in bytes.
+    :param size: size of the memory, in bytes.
     :returns: the address of the first byte.
     :raises GpuError: if the GPU has too little memory.
     """

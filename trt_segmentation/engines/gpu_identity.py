@@ -12,7 +12,7 @@ from .nvidia_driver import driver_version
 
 @dataclass(frozen=True)
 class GpuIdentity:
-    """A plan fits only a GPU and driver with the same identity.
+    """The identity of a GPU and its driver. A plan fits only a GPU with the same identity.
 
     :param name: the GPU's name.
     :param arch: the GPU's architecture, such as ``sm_89``.
@@ -35,5 +35,5 @@ def gpu_identity(index: int = 0) -> GpuIdentity:
         device = Device(index)
         device.set_current()
         return GpuIdentity(device.name, f'sm_{device.arch}', driver_version().partition('.')[0])
-    except Exception as error:      # a missing library, driver or GPU: each has its own error
+    except Exception as error:      # a missing library, driver or GPU has its own kind of error
         raise EngineError(f'no NVIDIA GPU can be used here: {error}') from error

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels that TensorRT-RTX compiles when a plan first runs; they are kept for the next start."""
+"""Keep the kernels that TensorRT-RTX compiles when a plan first runs, for the next start."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class KernelCache:
-    """TensorRT-RTX's runtime cache of one engine, read from bytes and written to bytes.
+    """The runtime cache of TensorRT-RTX for one engine, as bytes.
 
     The cache holds machine code, so the bytes must come from a trusted place. TensorRT-RTX itself
-    checks that they fit this GPU, driver and version.
+    checks that the bytes fit this GPU, driver and version.
 
-    :param load: returns the bytes that an earlier start kept, or b'' if there are none.
-    :param keep: stores the bytes for the next start.
+    :param load: a function that returns the bytes of an earlier start, or b'' if there are none.
+    :param keep: a function that stores the bytes for the next start.
     """
 
     def __init__(self, load: Callable[[], bytes], keep: Callable[[bytes], None]) -> None:
@@ -25,9 +25,11 @@ class KernelCache:
         self._saved: set[int] = set()
 
     def attach(self, config: Any) -> bool:
-        """Give the cache to an IRuntimeConfig. All contexts of an engine share one cache.
+        """Give the cache to a configuration. All contexts of an engine share one cache.
 
-        :returns: False if TensorRT-RTX refused the kept bytes. It then compiles the kernels again.
+        :param config: an ``IRuntimeConfig``.
+        :returns: False if TensorRT-RTX refused the bytes of the earlier start. Then TensorRT-RTX
+            compiles the kernels again.
         """
         is_accepted = True
         if self._cache is None:
@@ -39,7 +41,10 @@ class KernelCache:
         return is_accepted
 
     def save(self, count: int) -> None:
-        """Keep the kernels after the first run of a batch size; later runs add no kernels."""
+        """Keep the kernels after the first run of a batch size. Later runs add no kernels.
+
+        :param count: the batch size.
+        """
         if self._cache is None or count in self._saved:
             return
         self._saved.add(count)
@@ -49,5 +54,5 @@ class KernelCache:
             self._kept = data
 
     def close(self) -> None:
-        """Drop the runtime cache. Close the contexts that use it first."""
+        """Free the runtime cache. Close the contexts that use the cache before this call."""
         self._cache = None

@@ -19,8 +19,9 @@ _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module are 
 class DriverGpu:
     """One GPU, as the driver describes it.
 
+    :param name: the GPU's name.
     :param capability: compute capability, such as (8, 9).
-    :param memory: in bytes.
+    :param memory: size of the GPU's memory, in bytes.
     :param integrated: whether the GPU and the CPU share one memory.
     """
 
@@ -34,10 +35,11 @@ class DriverGpu:
 class Driver:
     """The NVIDIA driver of this machine.
 
-    :param version: such as 580.65.06; empty if the system does not report it.
+    :param version: the driver's version, such as 580.65.06; empty if the system does not report
+        it.
     :param cuda: the newest CUDA version that the driver can run; (0, 0) if there is no driver.
     :param gpus: the GPUs, in CUDA's order.
-    :param why_not: why the driver cannot be used; empty if it can.
+    :param why_not: the reason why the driver cannot be used; empty if it can be used.
     """
 
     version: str
@@ -55,7 +57,7 @@ class Driver:
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver about itself and its GPUs. Takes part of a second if there is a GPU."""
+    """Ask the driver about itself and its GPUs. With a GPU, this needs part of a second."""
     version = driver_version()
     try:
         cuda = ctypes.CDLL(library)
@@ -73,7 +75,7 @@ def ask_driver(library: str = 'libcuda.so.1') -> Driver:
 
 
 def driver_version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
-    """Return the driver's version, such as 580.65.06; empty if the system does not report it."""
+    """Return the driver's version, such as 580.65.06, or '' if the system does not report it."""
     try:
         found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
     except OSError:
@@ -96,7 +98,7 @@ def _read_gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
 
 
 def _why_no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
-    """Say whether a GPU is there without a driver, or there is no GPU at all."""
+    """Return whether this machine has a GPU without a driver, or no GPU."""
     for device in devices.glob('*'):
         try:
             vendor = (device / 'vendor').read_text().strip()

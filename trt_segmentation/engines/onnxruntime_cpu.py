@@ -22,7 +22,7 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""ONNX Runtime's log severity. Lower severities are remarks about graph optimisation."""
+"""The lowest severity that ONNX Runtime logs. Lower severities report graph optimisations."""
 
 
 class OnnxRuntimeEngine:
@@ -32,7 +32,7 @@ class OnnxRuntimeEngine:
 
     :param reason: why this engine was chosen, for :attr:`identity`.
     :param threads: the number of threads that one run may use; 0 for one thread a core.
-    :raises EngineError: if the file is missing, is no ONNX file, or does not fit the card.
+    :raises EngineError: if the file is missing, is not an ONNX file, or does not fit the card.
     """
 
     signature: Signature
@@ -56,12 +56,12 @@ class OnnxRuntimeEngine:
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run the network on a batch of any size.
 
-        If the model has a fixed batch size, the network runs several times, and the last run is
-        filled up with copies of the last image.
+        If the model has a fixed batch size, the network runs several times. If images are missing
+        in the last run, copies of the last image fill it.
 
         :param batch: C-contiguous, with shape ``signature.input.shape(n)`` and the input's dtype.
-        :returns: (n, …) as ``signature.output`` describes. The caller owns the array.
-        :raises EngineError: with ONNX Runtime's message.
+        :returns: (n, …), as ``signature.output`` describes. The caller owns the array.
+        :raises EngineError: if the run fails. The message has ONNX Runtime's reason.
         """
         fixed = self.signature.input.batch
         if fixed is None or fixed == len(batch):
@@ -85,7 +85,7 @@ class OnnxRuntimeEngine:
         return array
 
     def close(self) -> None:
-        """Free the network; a second call does nothing."""
+        """Free the network. A second call does nothing."""
         self._session = None
 
 
@@ -94,7 +94,8 @@ def open_session(path: Path, threads: int = 0) -> Any:
 
     :param threads: the number of threads that one run may use; 0 for one thread a core.
     :returns: an ``onnxruntime.InferenceSession``.
-    :raises EngineError: if the file cannot be loaded; says what is wrong and what to do.
+    :raises EngineError: if the file cannot be loaded. The message gives the reason and says what
+        to do.
     """
     summary = summarise(path)
     options = onnxruntime.SessionOptions()
@@ -102,8 +103,8 @@ def open_session(path: Path, threads: int = 0) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # Spinning threads take the cores from the cameras, the middleware and the postprocessing.
-    # Frames do not get their result sooner with spinning.
+    # Threads that wait in a loop keep cores busy that the cameras, the middleware and the
+    # postprocessing need. And a frame is not finished sooner.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
@@ -121,13 +122,16 @@ def open_session(path: Path, threads: int = 0) -> Any:
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
-    Otherwise ONNX Runtime maps these files into memory. If another program shortens a mapped
-    file, even hours later, the process ends with SIGBUS. An older ONNX Runtime that cannot take
-    bytes still maps the files.
+    Without this, ONNX Runtime maps these files into memory. If another program shortens a mapped
+    file, even hours later, the process ends with SIGBUS. An older ONNX Runtime cannot receive
+    bytes, and still maps the files.
 
     :param options: an ``onnxruntime.SessionOptions``.
-    :returns: the bytes; the caller must keep them until the session exists.
-    :raises EngineError: if a file cannot be read, or has become shorter than its weights.
+    :param path: the ONNX file.
+    :param summary: the summary of the ONNX file.
+    :returns: the bytes of each weight file. The caller must keep this list until the session
+        exists.
+    :raises EngineError: if a weight file cannot be read, or is shorter than its weights.
     """
     give = getattr(options, 'add_external_initializers_from_files_in_memory', None)
     if give is None or not summary.external:
@@ -149,7 +153,7 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
 def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
     """Return the inputs and the outputs of a session."""
     def read(node: Any) -> Tensor:
-        # The type is 'tensor(float)' or the like. An open side is None, a name or negative.
+        # The type is a text such as 'tensor(float)'. An open side is None, a name or negative.
         word = node.type.removeprefix('tensor(').removesuffix(')')
         dtype = {'float': 'float32', 'double': 'float64'}.get(word, word)
         return Tensor(node.name, dtype, tuple(
@@ -160,7 +164,8 @@ def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 def useful_line(error: Exception) -> str:
     """Return the message of an ONNX Runtime error without status codes and source lines."""
     text = ' '.join(str(error).split())
-    # One status may wrap another. The innermost one names the cause.
+    # The message of one status may contain the message of another. The last message gives the
+    # cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)

@@ -27,17 +27,17 @@ OPTIONS = {
     'cudnn_conv_algo_search': 'HEURISTIC',
     'arena_extend_strategy': 'kSameAsRequested',
 }
-"""The fastest provider options; benchmarks/ort_cuda_options.py measures the others."""
+"""The fastest provider options. benchmarks/ort_cuda_options.py also measures slower options."""
 
 
 class OnnxRuntimeCuda:
-    """A network on one GPU; a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
+    """A network on one GPU: a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
     :param gpu: index of the GPU in CUDA's order.
     :param stream: the CUDA stream that the network runs on.
-    :param options: CUDA provider options; they replace :data:`OPTIONS`.
-    :param own_graph: let ONNX Runtime capture and replay its own CUDA graph. The pipeline cannot
-        capture the network then.
+    :param options: CUDA provider options, used instead of :data:`OPTIONS`.
+    :param own_graph: whether ONNX Runtime captures and replays its own CUDA graph. If so, the
+        pipeline cannot capture the network.
     :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
         GPU.
     """
@@ -62,23 +62,23 @@ class OnnxRuntimeCuda:
         self.cache = ''
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._run_options = onnxruntime.RunOptions()
-        # Without this entry every run waits for the stream at its end.
+        # Without this entry, every run waits at its end until the stream has no work left.
         self._run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
 
     def takes(self, count: int) -> bool:
-        """Whether this is the batch size of the ONNX file, or 1 if the file leaves it open.
+        """Whether ``count`` is the batch size of the ONNX file. An open batch size counts as 1.
 
-        Other batch sizes are refused for two reasons. CUDA graphs of two batch sizes from one
-        session crashed in the driver (LR-ASPP, 1 and 2 images). The most likely cause is that a
-        session plans its convolutions again for another shape. And batches did not pay on one
-        H200: two frames took 2.2 ms, and one frame took 0.96 ms.
+        Other batch sizes are refused for two reasons. First, CUDA graphs of two batch sizes from
+        one session crashed in the driver (LR-ASPP, 1 and 2 images). The most likely cause is that
+        a session plans its convolutions again for another shape. Second, larger batches were
+        slower on one H200: two frames needed 2.2 ms, and one frame needed 0.96 ms.
         """
         return count == (self.signature.input.batch or 1)
 
     def output_shape(self, count: int) -> tuple[int, ...]:
-        """Return the output's shape for a batch.
+        """Return the output's shape for a batch of ``count`` images.
 
-        The network runs once to find the shape if the file leaves it open.
+        If the ONNX file does not fix the shape, the network runs once to find the shape.
         """
         sides = self._output.shape
         if None not in sides[1:]:
@@ -114,18 +114,21 @@ class OnnxRuntimeCuda:
             raise EngineError(f'{self._path.name} failed: {useful_line(error)}') from error
 
     def close(self) -> None:
-        """Free the network; a second call does nothing."""
+        """Free the network. A second call does nothing."""
         self._session = None
 
 
 class OnnxRuntimeBinding:
-    """A network with fixed tensors; it runs on the stream of its engine."""
+    """A network with fixed tensors, which runs on the stream of its engine.
+
+    :param run: a function that enqueues one run.
+    """
 
     def __init__(self, run: Any) -> None:
         self._run = run
 
     def enqueue(self, stream: int) -> None:
-        """Put one run on the engine's stream. The argument is that stream."""
+        """Put one run on the engine's stream. ``stream`` must be this stream."""
         self._run()
 
 
@@ -136,14 +139,14 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
             f'onnxruntime-gpu instead of onnxruntime, or use engine: onnxruntime-cpu')
     summary = summarise(card.model)
     if hasattr(onnxruntime, 'preload_dlls'):
-        # The CUDA and cuDNN of Python packages are on no library path.
+        # The libraries CUDA and cuDNN of Python packages are in no folder of the library path.
         onnxruntime.preload_dlls(msvc=False)
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.log_severity_level = ERROR
     weights = give_weights(settings, card.model, summary)
-    # For every CUDA session the library warns that no plugin offers CUDA, although its own
-    # provider does. The session's severity, set above, does not silence the library's warning.
+    # For every CUDA session, ONNX Runtime warns that no plugin offers CUDA, although ONNX Runtime
+    # itself offers CUDA. The severity of the session, set above, does not stop this warning.
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(

@@ -28,7 +28,9 @@ class Plan(SignedFile):
 class Layer:
     """One kernel of a built engine, or one layer of a network that is not built yet.
 
-    :param inputs: element types of the input activations: fp32, fp16, int8, ….
+    :param name: TensorRT's name of the layer.
+    :param kind: TensorRT's type of the layer; empty if unknown.
+    :param inputs: element types of the input activations, such as fp32, fp16 and int8.
     :param outputs: element types of the output activations.
     :param onnx: names of the ONNX nodes that the layer computes.
     """
@@ -41,14 +43,15 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """The narrowest float or int8 input type; empty for a layer that computes shapes."""
+        """The input type with the fewest bits; empty for a layer that only computes shapes."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
 def layers_from_log(text: str) -> list[Layer]:
     """Read the layers from the listing that TensorRT logs at the end of a build.
 
-    A build without a GPU has no other source: a plan can be loaded only with a driver.
+    In a build without a GPU, the layers are known only from this log, because a plan can be loaded
+    only with a driver.
     """
     return [_read_layer(line) for line in text.splitlines() if line.startswith('Name: ')]
 
@@ -94,7 +97,7 @@ def _onnx_names(text: str) -> tuple[str, ...]:
 
 
 def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
-    """Read the bytes of weights, activations and scratch memory from a build's log."""
+    """Read the sizes of weights, activations and scratch memory, in bytes, from a build's log."""
     names = {'Total Weights Memory': 'weights', 'Total Activation Memory': 'activations',
              'Max Scratch Memory': 'scratch'}
     found = {}
@@ -105,12 +108,12 @@ def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
 
 
 def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
-    """Count the layers of each precision. Layers without a precision are left out."""
+    """Count the layers of each precision. Layers without a precision are not counted."""
     return dict(Counter(layer.precision for layer in layers if layer.precision).most_common())
 
 
 def to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return layers as JSON for a plan's sidecar file; :func:`from_json` reads them back."""
+    """Return layers as JSON for the file beside a plan. :func:`from_json` reads this JSON."""
     return [asdict(layer) for layer in layers]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""TensorRT and TensorRT-RTX: run an engine with the caller's stream and GPU memory."""
+"""Run an engine of TensorRT or TensorRT-RTX with the caller's stream and GPU memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tensorrt_binding import TensorRtBinding
 
 try:
     import tensorrt as trt
-    # mypy's stubs leave an empty namespace package named tensorrt behind
+    # After a check with mypy, its stubs may remain as an empty package named tensorrt.
     trt.Builder  # noqa: B018
 except (ImportError, AttributeError):
     try:
@@ -28,8 +28,8 @@ except (ImportError, AttributeError):
     except ImportError as error:
         raise EngineError(
             'neither tensorrt nor tensorrt_rtx can be imported here; pip install tensorrt-cu13, '
-            'or on GeForce and RTX cards tensorrt-rtx-cu13, or on a Jetson take the one that '
-            'JetPack brings') from error
+            'or on GeForce and RTX cards tensorrt-rtx-cu13, or on a Jetson use the tensorrt '
+            'that JetPack installs') from error
 
 __all__ = ['BACKEND', 'LIBRARY', 'BuildLog', 'TensorRtEngine', 'datatype', 'sides', 'trt']
 
@@ -43,7 +43,7 @@ _NUMPY = {'FLOAT': 'float32', 'HALF': 'float16'}
 class BuildLog(trt.ILogger):
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
-    :param warn: called with each warning.
+    :param warn: a function of one line of text, called with each warning.
     :ivar lines: the last 2000 lines at INFO or above.
     :ivar errors: the errors since the last call of :meth:`take_reason`.
     :ivar listing: the list of engine layers that TensorRT-RTX logs at the end of a build.
@@ -69,35 +69,38 @@ class BuildLog(trt.ILogger):
             self.errors.append(msg)
 
     def take_reason(self) -> str:
-        """Return all errors since the last call, and forget them."""
+        """Return all errors since the last call of this method, as one text."""
         errors, self.errors = self.errors, []
         return '; '.join(errors) or 'TensorRT gave no reason'
 
 
 def datatype(dtype: trt.DataType) -> str:
-    """Return the short name of a TensorRT type: fp32, fp16, int8, …."""
+    """Return the short name of a TensorRT type, such as fp32, fp16 or int8."""
     return {'FLOAT': 'fp32', 'HALF': 'fp16'}.get(dtype.name, dtype.name.lower())
 
 
 def sides(shape: Any) -> tuple[int, ...]:
-    """Return a shape as numbers; an open side is -1."""
+    """Return a shape as numbers. An open side is -1."""
     return tuple(shape)     # trt.Dims is a sequence, but its stubs do not say so
 
 
 class TensorRtEngine:
-    """A loaded plan; a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
+    """A loaded plan: a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
-    :param plan: built by the same backend and version for the same GPU. It must be trusted: a
-        plan is machine code.
+    :param plan: a plan that the same backend and version built for the same GPU. It must come from
+        a trusted place, because a plan is machine code.
+    :param card: the model card.
     :param gpu: index of the GPU in CUDA's order. Its context must be current in this thread.
     :param stream: the CUDA stream that the network runs on.
-    :param allocate: allocates bytes of GPU memory and returns the address. None: use CUDA's.
-    :param free: frees memory that ``allocate`` returned. None: use CUDA's.
-    :param warn: called with each of TensorRT's warnings.
-    :param kernels: keeps the kernels that TensorRT-RTX compiles; TensorRT compiles none at a
-        start. None: compile them at every start.
-    :raises EngineError: with TensorRT's message, if the plan is not for this GPU, driver or
-        version, or does not fit the card.
+    :param allocate: a function of a number of bytes that allocates GPU memory and returns the
+        address. None: the CUDA driver allocates.
+    :param free: a function that frees the memory at an address from ``allocate``. None: the CUDA
+        driver frees.
+    :param warn: a function of one line of text, called with each of TensorRT's warnings.
+    :param kernels: keeps the kernels that TensorRT-RTX compiles. None: TensorRT-RTX compiles them
+        at every start. TensorRT compiles no kernels at a start, and ignores this object.
+    :raises EngineError: if the plan is not for this GPU, driver or version, or does not fit the
+        card. The message has TensorRT's reason.
     """
 
     name = 'tensorrt'
@@ -117,7 +120,8 @@ class TensorRtEngine:
         self._allocate, self._free = allocate, free
         self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
         self._runtime: Any = trt.Runtime(self._log)
-        # Call this before the node spins: TensorRT 10.3 holds Python's lock (GIL) all the time.
+        # This must happen before the node spins, because TensorRT 10.3 keeps Python's lock (GIL)
+        # during the whole call.
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
         if self._engine is None:
             raise EngineError(f'{LIBRARY} cannot load the plan: {self._log.take_reason()}')
@@ -134,28 +138,28 @@ class TensorRtEngine:
 
     @property
     def capturable(self) -> bool:
-        """Whether a CUDA graph can hold the network; only TensorRT-RTX ever says no."""
+        """Whether a CUDA graph can contain the network. This is always true for TensorRT."""
         smallest = self._engine.get_tensor_profile_shape(self.signature.input.name, 0)[0]
         context = self._context(sides(smallest)[0])
         ask: Callable[[int], bool] | None = getattr(context, 'is_stream_capturable', None)
         return ask is None or ask(self._stream)
 
     def takes(self, count: int) -> bool:
-        """Whether a profile of the plan has room for a batch of ``count`` images."""
+        """Whether a profile of the plan allows a batch of ``count`` images."""
         return bool(self._fitting_profiles(self.signature.input.shape(count))[0])
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images.
 
-        :raises EngineError: if no profile of the plan has room for the batch.
+        :raises EngineError: if no profile of the plan allows the batch.
         """
         return sides(self._context(count).get_tensor_shape(self.signature.output.name))
 
     def bind(self, count: int, input_address: int, output_address: int) -> TensorRtBinding:
         """Bind the network to a batch of ``count`` images at fixed GPU addresses.
 
-        :raises EngineError: if no profile of the plan has room for the batch, or if TensorRT
-            refuses an address.
+        :raises EngineError: if no profile of the plan allows the batch, or if TensorRT refuses an
+            address.
         """
         context = self._context(count)
         addresses = {self.signature.input.name: input_address,
@@ -171,7 +175,7 @@ class TensorRtEngine:
         return binding
 
     def close(self) -> None:
-        """Free everything; a second call does nothing."""
+        """Free all memory and the engine. A second call does nothing."""
         self._contexts.clear()
         if self._kernels is not None:
             self._kernels.close()
@@ -183,15 +187,15 @@ class TensorRtEngine:
     def _context(self, count: int) -> Any:
         """Return the context for a batch size.
 
-        All contexts share one block of activations, because their runs follow each other on one
-        stream.
+        All contexts use the same memory for activations. This is possible because their runs never
+        overlap: all runs are on one stream.
         """
         if count in self._contexts:
             return self._contexts[count]
         shape = self.signature.input.shape(count)
         index = self._choose_profile(shape)
         context = self._make_context()
-        # The context gets its memory here, so that a capture of a graph allocates nothing.
+        # The context gets its memory now, so that a later capture of a graph allocates nothing.
         size = int(self._engine.device_memory_size_v2)
         context.set_device_memory(self._reserve('activations', size), size)
         self._check(context.set_optimization_profile_async(index, self._stream),
@@ -199,7 +203,7 @@ class TensorRtEngine:
         self._check(context.set_input_shape(self.signature.input.name, shape),
                     f'input shape {shape} is refused')
         if missing := context.infer_shapes():
-            raise EngineError(f'{LIBRARY} cannot tell the shapes of {", ".join(missing)}')
+            raise EngineError(f'{LIBRARY} cannot compute the shapes of {", ".join(missing)}')
         self._contexts[count] = context
         return context
 
@@ -210,7 +214,8 @@ class TensorRtEngine:
         else:
             config = self._engine.create_runtime_config()
             config.set_execution_context_allocation_strategy(strategy)
-            # TensorRT-RTX compiles kernels for each shape. Compiling lazily would delay a frame.
+            # TensorRT-RTX compiles kernels for each shape. A compilation during a run would delay
+            # a frame.
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
             if self._kernels is not None and not self._kernels.attach(config):
@@ -218,7 +223,7 @@ class TensorRtEngine:
                            f'refuses them: {self._log.take_reason()}')
             context = self._engine.create_execution_context(config)
         if context is None:
-            raise EngineError(f'{LIBRARY} has no room for a context: {self._log.take_reason()}')
+            raise EngineError(f'{LIBRARY} cannot make a context: {self._log.take_reason()}')
         return context
 
     def _choose_profile(self, shape: tuple[int, ...]) -> int:
@@ -226,15 +231,16 @@ class TensorRtEngine:
         if not fitting:
             raise EngineError(f'input {self.signature.input.name} of {shape} is in no profile of '
                               f'the plan: {", ".join(offered)}; build again with --shapes and '
-                              f'--batch that hold it')
+                              f'--batch that include it')
         return min(fitting)[1]
 
     def _fitting_profiles(
             self, shape: tuple[int, ...]) -> tuple[list[tuple[float, int]], list[str]]:
-        """Find the profiles of the plan that have room for an input shape.
+        """Find the profiles of the plan that allow an input shape.
 
-        :returns: (distance from the shape that the profile is tuned for, index) of each fitting
-            profile, and a text for each profile of the plan.
+        :returns: two lists. The first has (distance, index) of each fitting profile. The distance
+            is from ``shape`` to the shape for which TensorRT optimised the profile. The second
+            list has a text for each profile of the plan, for messages.
         """
         name, offered, fitting = self.signature.input.name, [], []
         for index in range(max(1, self._engine.num_optimization_profiles)):
@@ -252,7 +258,7 @@ class TensorRtEngine:
                       tuple(side if side >= 0 else None for side in shape))
 
     def _reserve(self, what: str, size: int) -> int:
-        """Return the address of a named block; allocate the block at the first call."""
+        """Return the address of a named block. The first call allocates the block."""
         if what not in self._memory:
             self._memory[what] = self._allocate(max(size, 1))
         return self._memory[what]

@@ -9,15 +9,16 @@ from typing import Any
 
 
 class TensorRtBinding:
-    """A network with fixed tensors; made by :meth:`.tensorrt.TensorRtEngine.bind`.
+    """A network with fixed tensors. :meth:`.tensorrt.TensorRtEngine.bind` makes it.
 
-    Bindings of one batch size share a context, so each run sets its own addresses first.
+    Several bindings of one batch size use the same context. So each run first sets the addresses
+    of its binding.
 
     :param context: an ``IExecutionContext``.
     :param addresses: the GPU address of each tensor, by the tensor's name.
-    :param check: raises an EngineError with TensorRT's message if its first argument is False;
-        its second argument says what was tried.
-    :param after_run: called after each run.
+    :param check: a function of (success, text). If ``success`` is False, it raises an EngineError
+        with the text and TensorRT's reason.
+    :param after_run: a function that is called after each run is enqueued.
     """
 
     def __init__(self, context: Any, addresses: Mapping[str, int],
@@ -39,7 +40,7 @@ class TensorRtBinding:
     def enqueue(self, stream: int) -> None:
         """Put one run of the network on the stream that its engine was opened with.
 
-        :raises EngineError: with TensorRT's message.
+        :raises EngineError: if TensorRT refuses the run. The message has TensorRT's reason.
         """
         self.set_addresses()
         self._check(self._context.execute_async_v3(stream), 'inference failed')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""GPU memory and pinned host memory of one pipeline, with one owner that frees all of it."""
+"""GPU memory and pinned host memory of one pipeline. One object owns and frees all of it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from ..errors import EngineError, GpuError
 log = logging.getLogger(__name__)
 
 _lost: dict[int, str] = {}
-"""GPUs that this process can no longer use, each with the error that caused this."""
+"""The GPUs that this process can no longer use: the index, and the message of the error."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A block of pinned host memory. The GPU copies it by DMA, and kernels can access it.
+    """A block of pinned host memory. The GPU copies the block by DMA, and kernels can access it.
 
     The :class:`GpuAllocator` that allocated the block frees it.
 
     :param address: host address of the first byte.
     :param mapped: address of the same byte for kernels.
-    :param nbytes: size of the block.
+    :param nbytes: size of the block, in bytes.
     :param write_combined: see :meth:`GpuAllocator.allocate_pinned`.
     """
 
@@ -50,13 +50,13 @@ class Pinned:
 
 
 class GpuAllocator:
-    """Allocates memory on one GPU, and pinned host memory for it, and frees all of it.
+    """Allocates memory of one GPU and pinned host memory, and frees all of this memory.
 
     Any thread may call the methods after it has called :meth:`make_current`.
 
     :param gpu: index of the GPU in CUDA's order.
-    :raises EngineError: if there is no driver or no such GPU, or if the GPU failed in this process
-        before.
+    :raises EngineError: if there is no driver or no such GPU, or if this GPU failed earlier in
+        this process.
     """
 
     def __init__(self, gpu: int = 0) -> None:
@@ -71,7 +71,7 @@ class GpuAllocator:
         self.make_current()
 
     def make_current(self) -> None:
-        """Make this GPU current in the calling thread; takes about a microsecond."""
+        """Make this GPU current in the calling thread. The call needs about a microsecond."""
         call(driver.cuCtxSetCurrent, self._context)
 
     def synchronize(self) -> None:
@@ -98,9 +98,11 @@ class GpuAllocator:
     def allocate_pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
         """Allocate pinned host memory, which kernels can access too. Its pages are in RAM already.
 
-        :param write_combined: bypass the CPU's caches. This is for memory that the CPU only
-            writes, in order: the CPU reads such memory about a hundred times slower. Whether
-            writes get faster depends on the machine. Uploads measured no faster.
+        :param nbytes: size of the block, in bytes.
+        :param write_combined: whether the memory bypasses the CPU's caches. This is for memory
+            that the CPU only writes, from the first byte to the last. The CPU reads such memory
+            about a hundred times slower. On some machines, writes are faster. In measurements,
+            uploads were not faster.
         :raises GpuError: if no more memory can be pinned.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
@@ -116,6 +118,7 @@ class GpuAllocator:
     def allocate_on_device(self, nbytes: int) -> int:
         """Allocate GPU memory.
 
+        :param nbytes: size of the memory, in bytes.
         :returns: the address of the first byte, a multiple of 256.
         :raises GpuError: if the GPU has too little memory.
         """
@@ -127,7 +130,7 @@ class GpuAllocator:
     def free(self, block: Pinned | int) -> None:
         """Free a block of pinned memory, or GPU memory by its address.
 
-        The GPU must be done with the memory.
+        The GPU must no longer use the memory.
         """
         with self._lock:
             if isinstance(block, Pinned):
@@ -140,16 +143,17 @@ class GpuAllocator:
             call(driver.cuMemFree, block)
 
     def mark_lost(self, error: GpuError) -> None:
-        """Record a sticky error: from now on this process cannot use the GPU.
+        """Record a sticky error, after which this process cannot use the GPU.
 
-        CUDA cannot recover within a process, because other libraries hold the broken context too.
-        Nothing can be freed in this context. :func:`open_device` refuses the GPU from now on.
+        The process cannot replace the broken CUDA context, because other libraries use this
+        context too. No memory of this context can be freed. After this call, :func:`open_device`
+        refuses the GPU.
         """
         _lost.setdefault(self._index, str(error))
         self._is_closed = True
 
     def close(self) -> None:
-        """Free everything. A second call does nothing, and a call after :meth:`mark_lost` too."""
+        """Free all memory. A second call or a call after :meth:`mark_lost` does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -165,8 +169,8 @@ def open_device(gpu: int) -> Device:
     """Open a GPU.
 
     :param gpu: index of the GPU in CUDA's order.
-    :raises EngineError: if there is no driver or no such GPU, or if the GPU failed in this process
-        before. The message says which.
+    :raises EngineError: if there is no driver or no such GPU, or if this GPU failed earlier in
+        this process. The message gives the reason.
     """
     if gpu in _lost:
         lost = EngineError(

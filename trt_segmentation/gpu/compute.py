@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels and the network of one model, prepared for a slot's batch."""
+"""Prepare the kernels and the network of one model for the batch of a slot."""
 
 from __future__ import annotations
 
@@ -28,24 +28,29 @@ from .slots import Run, Slot, Work
 log = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Runs before a capture. In their first runs engines allocate memory and pick algorithms."""
+"""Number of runs before a capture. An engine allocates memory and chooses algorithms in them."""
 
 
 class Compute:
     """Prepares batches.
 
-    Only one thread at a time may call the methods, with the GPU's context current.
+    The GPU must be current in the thread that calls a method. Only the thread that submits may
+    call :meth:`prepare`. The thread that collects may call :meth:`copy_network_output` at the same
+    time, because the two calls use different slots.
 
     The network is captured into a CUDA graph once for every slot and run size, with the slot's own
-    tensors. The kernels before and after the network are not in that graph, for two reasons. They
-    have their own streams, so they run at the same time as the network of another frame. And a
-    frame of another size or address needs no new graph.
+    tensors. The kernels before and after the network are not in that graph, for two reasons. The
+    kernels have their own streams, so they run at the same time as the network of another frame.
+    And a frame of another size or address needs no new graph.
 
-    :param engine: the network of any slot; all slots have the same network.
-    :param down: the stream that postprocesses.
-    :param graph: False to enqueue the network call by call.
-    :param max_batch: the most images in one run, if the network leaves the batch size open.
-    :raises EngineError: if every run of the network has more images than a launch has room for.
+    :param memory: the memory of the pipeline.
+    :param card: the model card.
+    :param engine: the engine of any slot. The engines of all slots have the same network.
+    :param down: the stream on which the postprocessing runs.
+    :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
+    :param max_batch: the most images in one run, if the network accepts several batch sizes.
+    :raises EngineError: if every batch size of the network is larger than the number of images
+        that one kernel launch can process.
     """
 
     def __init__(self, memory: GpuAllocator, card: ModelCard, engine: DeviceEngine, down: int,
@@ -68,7 +73,12 @@ class Compute:
 
     def prepare(self, slot: Slot, wanted: Wanted, palette: npt.NDArray[np.uint8],
                 alpha: float) -> None:
-        """Prepare a slot's work for the frames in its lanes."""
+        """Prepare a slot's work for the frames in its lanes.
+
+        :param wanted: the outputs that are wanted besides the labels.
+        :param palette: (classes, 3) uint8 RGB, the colours of the overlay.
+        :param alpha: weight of the class colours in the overlay, 0 to 1.
+        """
         self._send_palette(palette)
         work = slot.works.get(slot.count)
         if work is None:
@@ -97,19 +107,20 @@ class Compute:
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""
-        self._reserve_tensors(slot, self.sizes[-1])  # all sizes use the tensors of the largest
+        self._reserve_tensors(slot, self.sizes[-1])  # for every size
         for size in self.sizes:
             slot.bindings[size] = self._bind_engine(slot, size)
 
     def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
         """Copy the network output of a slot's last run from the GPU.
 
-        Call this after the slot's batch is done and before the slot is free again.
+        Call this after the GPU has finished the slot's batch and before the slot is free again.
+        Another thread may call :meth:`prepare` for another slot at the same time.
         """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         call(driver.cuMemcpyDtoH, output.ctypes.data, slot.output.address, output.nbytes)
-        # the last run may have room for more images than the batch had
+        # the last run may be larger than the number of images that were left
         return output[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
@@ -121,11 +132,11 @@ class Compute:
         if palette is self._palette_sent:
             return
         words = palette_words(palette)
-        # On this stream the copy comes after the kernels of earlier batches, which must still
-        # use the old colours.
+        # The kernels of earlier batches must still use the old colours. These kernels are on the
+        # same stream, so the copy begins after them.
         call(driver.cuMemcpyHtoDAsync, self._palette, words.ctypes.data, words.nbytes,
              self._down)
-        # `words` must stay alive until the copy has read it
+        # Python must not free `words` before the copy has read it.
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
 
@@ -154,7 +165,8 @@ class Compute:
             self._uses_graph = False
             log.warning('%s cannot be captured into a CUDA graph, its work is enqueued call by '
                         'call: %s', name, error)
-            # The library keeps this error as its last error and reports it in the next run.
+            # The engine library stores this error and raises it again in its next run. So the
+            # first run after a failed capture may fail, and the second run must not.
             with suppress(EngineError):
                 binding.enqueue(slot.stream)
             binding.enqueue(slot.stream)
@@ -164,27 +176,31 @@ class Compute:
 
 
 def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
-    """Return the numbers of images that a run may have, ascending: powers of two, and ``most``.
+    """Return the numbers of images that a run may have: powers of two, and ``most``.
 
-    A network that takes none of these numbers gets the smallest run that it takes.
+    If the network accepts none of these numbers, the only result is the smallest number that the
+    network accepts.
 
-    :raises EngineError: if the smallest run has more images than a kernel launch has room for.
+    :param most: the most images in one run.
+    :returns: the numbers in ascending order.
+    :raises EngineError: if every number that the network accepts is larger than the number of
+        images that one kernel launch can process.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
     if not possible:
         raise EngineError(
-            f'the model takes {engine.signature.input.batch or "more"} images a run, and the GPU '
-            f'pipeline at most {IMAGES}; export it with a smaller or an open batch')
+            f'the model needs {engine.signature.input.batch or "more"} images a run, and the GPU '
+            f'pipeline gives at most {IMAGES}. Export the model with a smaller or an open batch')
     most = min(most, possible[-1])
     return [count for count in possible
             if count <= most and (count == most or not count & (count - 1))] or possible[:1]
 
 
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
-    """Return the size of each run of a batch. Only the last run may have room to spare.
+    """Return the size of each run of a batch. Only the last run may be larger than necessary.
 
-    :param count: images of the batch.
-    :param sizes: the sizes that a run may have, ascending.
+    :param count: number of images in the batch.
+    :param sizes: the sizes that a run may have, in ascending order.
     """
     runs: list[int] = []
     while count > 0:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work for a stream: marks, and kernels or a whole network as a CUDA graph."""
+"""Work for a stream: marks, and CUDA graphs of kernels or of a whole network."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Enqueues(Protocol):
     def enqueue(self, stream: int) -> None:
         """Put the work on the stream and return at once.
 
-        From its second run on, this must neither wait nor allocate.
+        Only the first two calls may wait or allocate memory.
         """
 
 
 class Mark:
     """A point on a stream: a CUDA event, whose time can be read afterwards.
 
-    :param blocking: whether :meth:`wait` sleeps. False: it keeps its core busy.
+    :param blocking: True if the thread sleeps in :meth:`wait`; False if it keeps its core busy.
     """
 
     def __init__(self, blocking: bool = True) -> None:
@@ -37,28 +37,28 @@ class Mark:
         self.event: Any = call(driver.cuEventCreate, int(flags))
 
     def record(self, stream: int) -> None:
-        """Put the mark on the stream. The GPU reaches it after the work enqueued before it."""
+        """Put the mark on the stream. The GPU reaches the mark after all earlier work there."""
         call(driver.cuEventRecord, self.event, stream)
 
     def block(self, stream: int) -> None:
-        """Let a stream wait until the GPU has reached this mark."""
+        """Make a stream wait until the GPU has reached this mark."""
         call(driver.cuStreamWaitEvent, stream, self.event, 0)
 
     def is_reached(self) -> bool:
-        """Whether the GPU has reached the mark; does not wait."""
+        """Return whether the GPU has reached the mark, without waiting."""
         (status,) = driver.cuEventQuery(self.event)
         if status == _NOT_READY:
             return False
         if status != driver.CUresult.CUDA_SUCCESS:
-            call(driver.cuEventQuery, self.event)  # the second query raises, with CUDA's message
+            call(driver.cuEventQuery, self.event)  # this query raises an error with CUDA's message
         return True
 
     def wait(self) -> None:
-        """Wait until the GPU reaches the mark. Python's lock (GIL) is released meanwhile."""
+        """Wait, without Python's lock (GIL), until the GPU reaches the mark."""
         call(driver.cuEventSynchronize, self.event)
 
     def ms_since(self, earlier: Mark) -> float:
-        """Return the milliseconds from an earlier mark to this mark. Both must be reached."""
+        """Return the milliseconds between two marks that the GPU has reached."""
         return float(call(driver.cuEventElapsedTime, earlier.event, self.event))
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Mark:
 
 
 class _Executable:
-    """A CUDA graph that is ready to launch. It holds nothing until a subclass makes the graph."""
+    """A CUDA graph that can be launched. A subclass makes the graph."""
 
     def __init__(self) -> None:
         self._exec: Any = None
@@ -85,7 +85,7 @@ class _Executable:
         call(driver.cuGraphLaunch, self._exec, stream)
 
     def close(self) -> None:
-        """Free the graph; a second call does nothing."""
+        """Free the graph. A second call does nothing."""
         if self._exec is not None:
             call(driver.cuGraphExecDestroy, self._exec)
         if self._graph is not None:
@@ -94,10 +94,13 @@ class _Executable:
 
 
 class CudaGraph(_Executable):
-    """Steps that are captured instead of run. From then on one call launches all of them.
+    """Several steps as one CUDA graph, which one call launches.
 
-    :param steps: in their order. CUDA must allow a capture of everything that they enqueue.
-    :param stream: the stream of the capture. Its state is the same afterwards.
+    The constructor captures the steps and does not run them.
+
+    :param steps: the steps, in the order of their execution. CUDA must be able to capture
+        everything that a step enqueues.
+    :param stream: the stream that captures. The capture does not change its state.
     :raises EngineError: if a step cannot be captured.
     """
 
@@ -118,12 +121,14 @@ class CudaGraph(_Executable):
 class LaunchGraph(_Executable):
     """One kernel launch as a CUDA graph of its own.
 
-    If a process launches five kernels directly, beside the stream of a large graph, the driver
-    runs that graph and every later graph up to 7 % slower from then on. Each kernel of these
-    graphs then seems to begin 0.3 µs later. Launches as graphs do not have this effect. The row
-    'after 60 fills on another stream' of benchmarks/gpu_pipeline.py measures the effect.
+    A direct launch would slow down the network. If a process launches five kernels directly on
+    another stream than that of a large graph, this graph and every later graph run up to 7 %
+    slower. Each kernel of these graphs then seems to begin 0.3 µs later. A launch as a graph does
+    not have this effect. The row 'after 60 fills on another stream' of
+    benchmarks/gpu_pipeline.py measures the effect.
 
-    :param launch: the launch. The graph has its parameters as of the last :meth:`update`.
+    :param launch: the kernel launch. The graph uses the parameters that the launch had at the last
+        :meth:`update`.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -132,9 +137,9 @@ class LaunchGraph(_Executable):
         self._node: Any = None
 
     def update(self) -> None:
-        """Copy the parameters of :attr:`launch`; the next :meth:`enqueue` uses them.
+        """Copy the parameters of :attr:`launch` into the graph for the next :meth:`enqueue`.
 
-        Launches that are enqueued already do not change.
+        A launch that is already enqueued keeps its parameters.
         """
         launch, node = self.launch, driver.CUDA_KERNEL_NODE_PARAMS()
         node.func = launch.function

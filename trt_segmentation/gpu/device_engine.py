@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the GPU pipeline needs from an engine."""
+"""The interface between the GPU pipeline and an engine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .cuda_graph import Enqueues
 
 
 class DeviceEngine(Protocol):
-    """A network on a GPU. It reads and writes the caller's GPU memory, and never waits.
+    """A network on a GPU. It reads and writes the caller's GPU memory.
 
-    Only one thread at a time may call it, with the GPU's context current.
+    Only one thread at a time may call the methods. The GPU must be current in this thread.
 
     :param name: one of :data:`trt_segmentation.engines.ENGINES`.
     :param version: the engine library's version.
@@ -32,7 +32,7 @@ class DeviceEngine(Protocol):
 
     @property
     def capturable(self) -> bool:
-        """Whether a CUDA graph can hold the network; False if it has its own graph."""
+        """Whether a CUDA graph can contain the network; False if the engine has its own graph."""
 
     def takes(self, count: int) -> bool:
         """Whether a run may have ``count`` images."""
@@ -43,19 +43,20 @@ class DeviceEngine(Protocol):
     def bind(self, count: int, input_address: int, output_address: int) -> Enqueues:
         """Bind the network to a batch of ``count`` images at fixed GPU addresses.
 
-        The binding runs on the stream that the engine was opened with. Its first two runs may
-        allocate and wait; later runs must not. There may be any number of bindings, also for the
-        same count at other addresses. Their runs never overlap, so bindings may share everything
-        but their tensors.
+        The binding runs on the stream that was given when the engine was opened. The first two
+        runs of a binding may allocate memory and wait. Later runs must not. There may be any
+        number of bindings, also several of the same count at different addresses. The runs of two
+        bindings never overlap, so bindings may share everything except their tensors.
 
-        :param input_address: of a tensor with shape ``signature.input.shape(count)``.
-        :param output_address: of a tensor with the shape from :meth:`output_shape`.
-        :raises EngineError: if the network does not take this batch or these addresses.
+        :param count: number of images in the batch.
+        :param input_address: address of a tensor with shape ``signature.input.shape(count)``.
+        :param output_address: address of a tensor with the shape from :meth:`output_shape`.
+        :raises EngineError: if the network does not accept this batch or these addresses.
         """
 
     def close(self) -> None:
-        """Free the network; a second call does nothing."""
+        """Free the network. A second call does nothing."""
 
 
 OpenEngine = Callable[[ModelCard, int, int], DeviceEngine]
-"""Opens an engine from (card, index of the GPU, stream). The engine runs on that stream."""
+"""A function of (card, index of the GPU, stream) that opens an engine on this stream."""

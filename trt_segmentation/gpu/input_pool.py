@@ -21,9 +21,10 @@ log = logging.getLogger(__name__)
 class InputBuffer:
     """Pinned memory for one camera message, lent by an :class:`InputPool`.
 
-    If the data of a frame lies in :attr:`array`, at any offset, the frame is uploaded from there
-    without a copy. The borrower must call :meth:`release` once. It may do so right after
-    ``submit``: the pipeline holds the buffer until the frame's batch is collected.
+    If the data of a frame lies in :attr:`array`, at any offset, the GPU reads the frame from this
+    memory without a copy. The borrower must call :meth:`release` once. The borrower may call it
+    right after ``submit``, because the pipeline keeps the buffer until the frame's batch is
+    collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -43,7 +44,7 @@ class InputBuffer:
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(capacity,) uint8 view, valid until :meth:`reallocate` or the pipeline's close."""
+        """(capacity,) uint8 view, valid until :meth:`reallocate` or the close of the pipeline."""
         return self.block.array
 
     def contains(self, address: int) -> bool:
@@ -51,20 +52,20 @@ class InputBuffer:
         return self.block.address <= address < self.block.address + self.block.nbytes
 
     def reallocate(self, nbytes: int) -> None:
-        """Move to a larger place, with room for this many bytes. The content is kept.
+        """Replace the memory by memory of at least this many bytes, and keep the content.
 
-        Only the borrower may call this, and only before a frame in the buffer is submitted.
+        Only the borrower may call this method, and only before a frame in the buffer is submitted.
 
         :raises ValueError: if the buffer has more than one holder.
         """
         self._pool.grow(self, nbytes)
 
     def add_holder(self) -> None:
-        """Keep the buffer lent until one more :meth:`release`."""
+        """Add a holder, so that the buffer needs one more :meth:`release` to become free."""
         self._pool.add_holder(self)
 
     def release(self) -> None:
-        """Give the buffer back. After the last holder's release the pool lends it again.
+        """Remove a holder. When the buffer has no holder left, the pool may lend it again.
 
         :raises ValueError: if the buffer has no holder.
         """
@@ -74,7 +75,7 @@ class InputBuffer:
 class LentMemory:
     """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
 
-    The buffer goes back to the pool when nothing refers to its view any more.
+    When nothing refers to the view any more, the buffer is released.
     """
 
     def __init__(self, buffer: InputBuffer) -> None:
@@ -86,23 +87,26 @@ class LentMemory:
 
 
 class InputPool:
-    """Lends pinned buffers. The pool logs each growth and never shrinks. Any thread may call.
+    """Lends pinned buffers. The pool logs when it grows, and never shrinks.
 
-    :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`. It applies until
-        :meth:`stop_write_combining`.
+    Any thread may call the methods.
+
+    :param memory: allocates and frees the pinned memory.
+    :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`. After
+        :meth:`stop_write_combining`, the pool uses ordinary pinned memory.
     """
 
     def __init__(self, memory: GpuAllocator, write_combined: bool = False) -> None:
         self._memory = memory
         self._write_combined = write_combined
-        # The garbage collector may give a buffer back while this thread has the lock.
+        # The garbage collector may release a buffer in this thread while the thread has the lock.
         self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
     def take(self, nbytes: int) -> InputBuffer:
         """Lend a buffer with at least this many bytes.
 
-        Of the fitting buffers, lend the one that was lent last.
+        Of the free buffers that are large enough, the most recently lent buffer is lent.
 
         :raises GpuError: if no more memory can be pinned.
         """
@@ -125,7 +129,7 @@ class InputPool:
             return buffer
 
     def allocate(self, nbytes: int) -> LentMemory:
-        """Lend a buffer until nothing refers to its view any more; see :meth:`take`."""
+        """Lend a buffer until nothing refers to its view any more. See :meth:`take`."""
         return LentMemory(self.take(nbytes))
 
     def stop_write_combining(self) -> None:
@@ -174,7 +178,8 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # Whole megabytes, so that a message that is a few bytes longer needs no new memory.
+        # The size is rounded up to whole megabytes, so that a message that is a few bytes longer
+        # needs no new memory.
         self._memory.make_current()
         return self._memory.allocate_pinned(
             -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

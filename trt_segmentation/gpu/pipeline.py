@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline of one NVIDIA GPU: it uploads, computes and downloads different frames at once."""
+"""The pipeline of one NVIDIA GPU. It uploads, computes and downloads at the same time."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ _Part = TypeVar('_Part', bound=_Closable)
 class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
-    One thread calls :meth:`submit`. One thread, the same or another, calls :meth:`collect`. Any
-    thread may release a segmentation. Any thread may set :attr:`alpha` and :attr:`palette`; a new
-    value applies from the next batch on.
+    Only one thread may call :meth:`submit`, and only one thread may call :meth:`collect`. The two
+    threads may be different threads. Any thread may release a segmentation. Any thread may set
+    :attr:`alpha` and :attr:`palette`. The next batch uses the new value.
 
-    :param open_engine: opens the network; called with the card, the GPU and a stream.
+    :param open_engine: a function that opens the network. Its arguments are the card, the index of
+        the GPU and a stream.
     :param gpu: index of the GPU in CUDA's order.
     :param reason: why this pipeline was chosen, for :attr:`identity`.
-    :raises EngineError: if there is no such GPU, or the network does not run on it.
+    :raises EngineError: if there is no such GPU, or if the network does not run on this GPU.
     """
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
@@ -64,7 +65,7 @@ class GpuPipeline:
         self.memory = GpuAllocator(gpu)
         self.inputs = InputPool(self.memory, settings.write_combined)
         self.allocate: Allocate | None = self.inputs.allocate
-        # One more slot is lent: its segmentations are being read.
+        # One slot of all is kept for the batch whose segmentations are being published.
         self.depth = max(settings.slot_count - 1, 1)
         self._wait = Wait(settings.wait)
         try:
@@ -94,12 +95,12 @@ class GpuPipeline:
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The frames may differ in size and encoding.
 
-        A frame in a buffer of :attr:`inputs` is read from that buffer. Any other frame is copied
-        into a buffer first, so its bytes may change as soon as this returns.
+        A frame in a buffer of :attr:`inputs` is read from that buffer. Any other frame is first
+        copied into a buffer, so its bytes may change as soon as this method returns.
 
-        :raises FrameError: if a frame has an encoding that cannot be decoded here.
-        :raises EngineError: if confidence is wanted but the model gives none, if no slot becomes
-            free in time, or if the GPU failed. Nothing of the batch is pending then.
+        :raises FrameError: if a frame has an encoding that this package cannot decode.
+        :raises EngineError: if confidence is wanted but the model has no confidence, if no slot
+            becomes free in time, or if the GPU failed. Then no part of the batch is pending.
         """
         if wanted.confidence:
             self.signature.output.check_confidence()
@@ -123,19 +124,20 @@ class GpuPipeline:
         ``download`` are measured with the GPU's clock. ``total`` is ``stage`` plus the time from
         the beginning of the upload to the end of the download.
 
-        :raises EngineError: if the GPU failed on the batch. The batch is gone then.
+        :raises EngineError: if the GPU failed on the batch. The batch then has no segmentations
+            and is no longer pending.
         """
         slot = self._ring.lend_next()
         if slot is None:
             return []
         try:
-            # The segmentations only say where the outputs will be, so they are made while the
-            # GPU works.
+            # A segmentation only contains the addresses of its outputs. So the segmentations are
+            # made while the GPU still computes.
             segmentations = [self._segmentation(slot, lane) for lane in slot.lanes[:slot.count]]
             with self._use_gpu():
                 self._wait.wait_for(slot.done, slot.began)
                 times = stage_times(slot)
-                if not self._watch.is_done:    # only the first batches: the copy has megabytes
+                if not self._watch.is_done:    # the copy is large, so check only the first batches
                     self._watch.check(self._compute.copy_network_output(slot))
         except BaseException:
             self._abandon(slot)
@@ -163,7 +165,7 @@ class GpuPipeline:
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Close a part when the pipeline closes, later parts first."""
+        """Make the pipeline close this part. The pipeline closes the newest part first."""
         self._closing.append(part.close)
         return part
 
@@ -174,8 +176,8 @@ class GpuPipeline:
         slots = [self._own(Slot(self.memory, number, is_mapped, self._wait.is_blocking,
                                 engines[number % networks], streams[number % networks]))
                  for number in range(settings.slot_count)]
-        # Engines pick algorithms, and graphs are captured. A camera sends 20 frames in that time,
-        # so the slots are warmed up here and not at the first frame.
+        # In a warm-up the engine chooses algorithms, and the graphs are captured. A camera sends
+        # about 20 frames in this time. So the warm-up happens now and not at the first frame.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)
@@ -187,13 +189,13 @@ class GpuPipeline:
         slot.began = perf_counter()
         slot.staged_ms = (slot.began - began) * 1e3
         self._streams.enqueue_upload(slot)
-        # the other work is prepared during the upload
+        # The GPU uploads while this thread prepares the other work.
         self._compute.prepare(slot, wanted, self.palette, self.alpha)
         self._streams.enqueue_runs(slot)
         self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
-        """Put a frame into pinned memory; decode it first if the kernels cannot read it."""
+        """Put a frame into pinned memory. If the kernels cannot read it, decode it first."""
         read = frame
         if frame.encoding not in KERNEL_ENCODINGS:
             if self.inputs.find_buffer(frame.data.ctypes.data) is not None:
@@ -223,7 +225,7 @@ class GpuPipeline:
             give_back=lambda: self._ring.release_one(slot))
 
     def _abandon(self, slot: Slot) -> None:
-        """Wait until the GPU is done with a failed batch, and make its slot free."""
+        """Wait until the GPU no longer uses a failed batch, and make the batch's slot free."""
         if self._ring.fatal_error is None:
             try:
                 with self._use_gpu():
@@ -235,7 +237,7 @@ class GpuPipeline:
 
     @contextmanager
     def _use_gpu(self) -> Iterator[None]:
-        """Make the GPU current in this thread; a sticky error ends the whole pipeline."""
+        """Make the GPU current in this thread. A sticky error in the block ends the pipeline."""
         try:
             self.memory.make_current()
             yield

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a GPU pipeline. This file imports without CUDA."""
+"""Settings of a GPU pipeline. This module can be imported without CUDA."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class GpuSettings:
     """How a GPU pipeline uses memory, threads and streams.
 
     :param memory: one of :data:`MEMORIES`. ``pinned`` copies between host and GPU memory.
-        ``mapped`` lets the kernels read and write host memory. ``auto`` takes ``mapped`` if the
-        GPU shares the host's memory, and ``pinned`` otherwise.
+        ``mapped`` lets the kernels read and write host memory. ``auto`` means ``mapped`` if the
+        GPU and the host share one memory, and ``pinned`` otherwise.
     :param wait: one of :data:`WAITS`.
-    :param slots: batches that may be between submit and release at once. None: one for each
-        network, and two more.
-    :param networks: copies of the network that run at once, each on its own stream. A small
-        network leaves much of a large GPU idle. Two copies finish more frames a second, but each
-        frame takes a little longer.
+    :param slots: number of batches that may be between submit and release at the same time. None:
+        two more than ``networks``.
+    :param networks: number of copies of the network that run at the same time, each on its own
+        stream. A small network leaves much of a large GPU idle. Two copies finish more frames a
+        second, but each frame needs a little more time.
     :param max_batch: the most images in one run of the network, if its file leaves the batch
-        size open. The network is prepared for 1, 2, 4 and so on, up to this number; a batch is
+        size open. The network is prepared for 1, 2, 4 and so on, up to this number. A batch is
         cut into runs of these sizes.
-    :param graph: whether the network runs as a CUDA graph. False: enqueue it call by call.
+    :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
@@ -52,5 +52,5 @@ class GpuSettings:
 
     @property
     def slot_count(self) -> int:
-        """The number of slots: ``slots``, or its default."""
+        """The number of slots: ``slots``, or the default if ``slots`` is None."""
         return self.slots or 2 + self.networks

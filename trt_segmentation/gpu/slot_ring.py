@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The slots of one pipeline: free, taken, pending or lent."""
+"""The slots of one pipeline. Each slot is free, taken, pending or lent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PATIENCE = 5.0
 
 
 class SlotRing:
-    """Hands slots out and takes them back; any thread may call every method.
+    """Keeps the slots of one pipeline and their states. Any thread may call every method.
 
-    submit takes a free slot. The slot is pending until collect. Then the slot is lent until the
-    last of its segmentations is released. Then it is free again.
+    ``submit`` takes a free slot. After ``submit``, the slot is pending until ``collect``. Then the
+    slot is lent until the last of its segmentations is released. Then the slot is free again.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class SlotRing:
         return self._is_closed or self._fatal_error is not None
 
     def fill(self, slots: Sequence[Slot], streams: Sequence[int]) -> None:
-        """Put the slots into the ring, once and before any other call but :meth:`close`.
+        """Put the slots into the ring. Call this once, and before every method but :meth:`close`.
 
         :param streams: the stream of each network. The networks take turns in this order.
         """
@@ -50,7 +50,7 @@ class SlotRing:
         self._free = list(reversed(slots))
 
     def take(self) -> Slot:
-        """Wait for a free slot and take it.
+        """Wait for a free slot and return it. The slot is then taken.
 
         :raises EngineError: if no slot becomes free in :data:`PATIENCE` seconds, or if the
             pipeline has ended.
@@ -63,8 +63,8 @@ class SlotRing:
                     f'collect(), {len(self.slots) - len(self._pending)} for release() of their '
                     f'segmentations. Collect and release, or open the pipeline with more slots')
             self.check_usable()
-            # The networks take turns. Of this network's slots, take the most recently freed one:
-            # its memory is allocated.
+            # The networks take turns. Of the free slots of this network, choose the slot that
+            # became free last, because its memory is already allocated.
             stream = self._streams[self._turn % len(self._streams)]
             self._turn += 1
             slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
@@ -72,13 +72,13 @@ class SlotRing:
             return slot
 
     def append_pending(self, slot: Slot | None) -> None:
-        """Append a submitted batch to the pending ones; None stands for an empty batch."""
+        """Append a submitted batch to the pending batches. None means an empty batch."""
         with self._changed:
             self._pending.append(slot)
             self._changed.notify_all()
 
     def lend_next(self) -> Slot | None:
-        """Wait for the oldest pending batch; count each of its images as lent.
+        """Wait for the oldest pending batch, and mark each of its images as lent.
 
         :returns: the batch's slot, or None for an empty batch.
         :raises EngineError: if the pipeline has ended.
@@ -92,14 +92,14 @@ class SlotRing:
             return slot
 
     def release_one(self, slot: Slot) -> None:
-        """Take one lent segmentation back. After the last one the slot is free."""
+        """Count one released segmentation of a slot. After the last, the slot is free."""
         with self._changed:
             slot.lent -= 1
             if not slot.lent:
                 self.put_back(slot)
 
     def put_back(self, slot: Slot) -> None:
-        """Make a slot free again. The GPU must be done with the slot."""
+        """Make a slot free again. The GPU must no longer use the slot."""
         with self._changed:
             self._free.append(slot)
             self._changed.notify_all()
@@ -123,7 +123,7 @@ class SlotRing:
             return True
 
     def check_usable(self) -> None:
-        """Refuse all work after the pipeline has ended.
+        """Raise an error if the pipeline has ended.
 
         :raises EngineError: if the pipeline is closed, or a sticky GPU error ended it.
         """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Slots: memory for batches in flight, allocated once and used for many batches."""
+"""Slots: memory for the batches in the pipeline, allocated once and used for many batches."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ HEADROOM = 4096
 """Bytes of pinned memory before every output array, for the header of a message."""
 
 ALIGNED = 256
-"""Every output begins at a multiple of this many bytes, on the GPU and in pinned memory."""
+"""On the GPU and in pinned memory, every output begins at a multiple of this many bytes."""
 
 
 class Region:
     """Memory on the GPU, or pinned memory on the host. It grows when its content grows.
 
-    :param what: the content, for log messages.
-    :param pinned: whether the memory is pinned on the host.
+    :param memory: allocates and frees the memory.
+    :param what: name of the content, for log messages.
+    :param pinned: True for pinned memory on the host; False for memory on the GPU.
     """
 
     def __init__(self, memory: GpuAllocator, what: str, pinned: bool) -> None:
@@ -45,9 +46,9 @@ class Region:
         self.capacity = 0
 
     def reserve(self, nbytes: int) -> None:
-        """Make room for this many bytes. If the region must grow, its content is lost.
+        """Give the region at least this many bytes. If the region grows, its content is lost.
 
-        The GPU must be done with the region. The address stays the same until the region grows.
+        The GPU must no longer use the region. The address changes only when the region grows.
         """
         if nbytes <= self.capacity:
             return
@@ -66,7 +67,7 @@ class Region:
 
 
 class Outputs(NamedTuple):
-    """The addresses of one image's outputs, for kernels; 0 for an output that is not wanted."""
+    """The addresses of one image's outputs, for kernels. 0 means an output that is not wanted."""
 
     labels: int
     confidence: int = 0
@@ -77,8 +78,10 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, bytes), and :attr:`download` is (host address,
-    GPU address, bytes). Both are None if the kernels read and write host memory.
+    GPU address, bytes). The two are None if the kernels read and write host memory.
 
+    :param memory: allocates and frees the memory.
+    :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
     """
 
@@ -95,10 +98,10 @@ class Lane:
         self.download: tuple[int, int, int] | None = None
 
     def place_frame(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
-        """Take a frame. Afterwards :attr:`image` is the address that the kernels read.
+        """Put a frame into the lane. Afterwards, kernels read the frame at :attr:`image`.
 
         :param frame: the frame from the camera.
-        :param read: the frame that the kernels read: the same frame, or the decoded one.
+        :param read: the frame that the kernels read: ``frame``, or the decoded ``frame``.
         :param address: host address of the first byte of ``read``.
         :param buffer: the buffer that contains the address.
         """
@@ -111,11 +114,12 @@ class Lane:
         self.upload = (self.image, address, read.size)
 
     def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
-        """Make room for the wanted outputs. All outputs lie one behind the other in one block.
+        """Reserve memory for the wanted outputs: one block in which the outputs follow each other.
 
-        One block needs only one download. Each copy costs about 10 µs besides its bytes.
+        One block needs only one download. Each download costs about 10 µs, even of few bytes.
 
-        :param label_bytes: bytes of one label.
+        :param wanted: the outputs that are wanted besides the labels.
+        :param label_bytes: number of bytes of one label.
         """
         pixels = self.frame.height * self.frame.width
         sizes = {'labels': pixels * label_bytes, 'overlay': 3 * pixels * wanted.overlay,
@@ -130,7 +134,7 @@ class Lane:
         base = self._host.address
         assert self._host.block is not None
         if self._device is not None:
-            # the GPU has the same layout, without the headroom of the first plane
+            # The block on the GPU has the same layout, without the headroom of the first output.
             self._device.reserve(end - HEADROOM)
             base = self._device.address - HEADROOM
             self.download = (self._host.block.address + HEADROOM, self._device.address,
@@ -154,11 +158,12 @@ class Lane:
 
 
 class Run:
-    """One run of the network with its two kernels, and a mark before and after each of them.
+    """One run of the network, the kernel before it and the kernel after it, and their marks.
 
     :param before: the launch that preprocesses.
+    :param engine: the network with fixed tensors.
     :param after: the launch that postprocesses.
-    :param size: the number of images that the run has room for.
+    :param size: the number of images in the run.
     :ivar shape: shape of the output tensor; set while the run is prepared.
     """
 
@@ -170,7 +175,7 @@ class Run:
             self.postprocessing, self.postprocessed = self._marks = [Mark() for _ in range(6)]
 
     def close(self) -> None:
-        """Free the marks and launches. The slot owns the engine."""
+        """Free the marks and launches. The slot owns the network, and frees it."""
         for mark in self._marks:
             mark.close()
         self.before.close()
@@ -181,6 +186,7 @@ class Run:
 class Work:
     """What a slot does for one batch size.
 
+    :param runs: the runs of the batch, in their order.
     :param key: identifies the parameters that the launches have now.
     """
 
@@ -189,19 +195,19 @@ class Work:
 
 
 class Slot:
-    """One batch in flight: its images, tensors, outputs, marks and engine bindings.
+    """Memory for one batch: its images, tensors, outputs, marks and engine bindings.
 
-    :param number: for log messages.
+    :param number: number of the slot, for log messages.
     :param mapped: see :class:`Lane`.
-    :param blocking: see :class:`.cuda_graph.Mark`, for the mark that ends the batch.
+    :param blocking: see :class:`.cuda_graph.Mark`; used for the mark that ends the batch.
     :param engine: the network of the slot's batches.
     :param stream: the stream that the network was opened with.
     :ivar uploading: the mark at the beginning of the upload.
     :ivar done: the mark after the download, which ends the batch.
-    :ivar count: images of the present batch.
-    :ivar lent: segmentations of the batch that are not released yet.
-    :ivar staged_ms: milliseconds that the frames took to get into pinned memory.
-    :ivar began: perf_counter() at the time when the GPU got the batch.
+    :ivar count: number of images in the present batch.
+    :ivar lent: number of segmentations of the batch that are not released yet.
+    :ivar staged_ms: milliseconds that the copies of the frames into pinned memory needed.
+    :ivar began: the value of perf_counter() right before the work of the batch was enqueued.
     """
 
     def __init__(self, memory: GpuAllocator, number: int, mapped: bool, blocking: bool,
@@ -224,7 +230,7 @@ class Slot:
         self.began = 0.0
 
     def use_lanes(self, count: int) -> list[Lane]:
-        """Begin a batch of ``count`` images. Return its lanes; missing lanes are made."""
+        """Begin a batch of ``count`` images, and return a lane for each image."""
         while len(self.lanes) < count:
             name = f'slot {self.number} image {len(self.lanes)}'
             self.lanes.append(Lane(self._memory, name, self._mapped))
@@ -259,14 +265,16 @@ class Slot:
 class SlotSegmentation(Segmentation):
     """A segmentation in a slot's pinned memory.
 
-    Every array has :data:`HEADROOM` writable bytes before it. So a message can be put together
-    around the array, and published without a copy.
+    :data:`HEADROOM` writable bytes lie before every array. The header of a message fits into these
+    bytes, so that the array is published without a copy.
+
+    :param give_back: a function that tells the pipeline about the release.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline; a second call does nothing."""
+        """Give the arrays back to the pipeline. A second call does nothing."""
         give_back, self.give_back = self.give_back, None
         if give_back is not None:
             give_back()

@@ -13,19 +13,22 @@ from .slots import Slot
 class Streams:
     """The streams of one pipeline.
 
-    Only one thread at a time may call the methods, with the GPU's context current.
+    The GPU must be current in the thread that calls a method. Only the thread that submits may
+    enqueue. Another thread may call :meth:`drain` at the same time, such as the thread that
+    collects.
 
     ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
     network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
     network of one frame runs at the same time as the kernels of the frames before and after it.
 
-    :param networks: the number of networks; each has its own stream.
+    :param networks: the number of networks. Each network has its own stream.
     """
 
     def __init__(self, networks: int = 1) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
-        # Frames queue for the network, so its blocks run before the blocks of the kernels.
+        # Frames wait for the network. So the GPU must run the blocks of the network first, before
+        # the blocks of the kernels.
         self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
             for priority in (lowest, lowest, *[highest] * networks)]
@@ -40,8 +43,8 @@ class Streams:
     def enqueue_runs(self, slot: Slot) -> None:
         """Enqueue a slot's preprocessing, network and postprocessing.
 
-        The runs of one batch share one input tensor and one output tensor. So each run waits until
-        the run before it no longer uses them.
+        All runs of a batch use the same input tensor and the same output tensor. So each run waits
+        until the previous run no longer uses these tensors.
         """
         before = None
         for run in slot.work.runs:
@@ -69,7 +72,7 @@ class Streams:
         slot.done.record(self.down)
 
     def drain(self) -> None:
-        """Wait until all enqueued work is done."""
+        """Wait until the GPU has done all work that was enqueued before this call."""
         for stream in self._all:
             call(driver.cuStreamSynchronize, stream)
 
@@ -80,7 +83,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a slot's finished batch."""
+    """Return the milliseconds of each stage of a slot's batch. The batch must be finished."""
     runs = slot.work.runs
     total = slot.done.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

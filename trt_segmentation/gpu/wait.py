@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to wait for the GPU: each trades a quick return against the use of a core."""
+"""Ways to wait for the GPU. A way that returns sooner uses more of a CPU core."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from time import perf_counter, sleep
 from .cuda_graph import Mark
 
 LEAD_S = 0.25e-3
-"""Seconds before the expected end at which polling begins: a sleep takes about 0.1 ms too long."""
+"""Polling begins this many seconds before the batch is expected to end.
+
+A sleep may take about 0.1 ms longer than asked for, so the sleep must end early.
+"""
 POLL_S = 0.5e-3
-"""The longest polling of one wait, in seconds. After that the thread sleeps."""
+"""The longest polling of one wait, in seconds. After this time the thread sleeps."""
 
 
 class Wait:
-    """How one pipeline waits for the GPU. Only the collecting thread calls it.
+    """How one pipeline waits for the GPU. Only the thread that collects may call the methods.
 
-    ``block`` sleeps until the GPU's interrupt. ``spin`` keeps the core busy the whole time.
-    ``timed`` expects the duration of the fastest of the last 8 batches. It sleeps until
-    :data:`LEAD_S` before that time, and then polls for at most :data:`POLL_S`. It returns nearly
-    as soon as ``spin`` and uses a part of a core. benchmarks/gpu_pipeline.py measures all three.
+    ``block``: the thread sleeps until the GPU's interrupt.
+
+    ``spin``: the thread asks the GPU all the time, and keeps a core busy.
+
+    ``timed``: the thread expects that the batch takes as long as the fastest of the last 8
+    batches. The thread sleeps until :data:`LEAD_S` before the expected end, and then asks the GPU
+    again and again for at most :data:`POLL_S`. This way returns nearly as soon as ``spin`` and
+    uses only a part of a core.
+
+    benchmarks/gpu_pipeline.py measures all three ways.
 
     :param kind: one of :data:`.settings.WAITS`.
     """
@@ -34,14 +43,15 @@ class Wait:
     def wait_for(self, done: Mark, began: float) -> None:
         """Return when the GPU has reached the mark.
 
-        :param began: perf_counter() at the time when the GPU got the batch.
+        :param done: the mark at the end of the batch.
+        :param began: the value of perf_counter() right before the work of the batch was enqueued.
         """
         if self._is_timed and self._recent and self._poll(done, began + min(self._recent)):
             return
         done.wait()
 
     def add_duration(self, seconds: float) -> None:
-        """Record how long the GPU took for a batch."""
+        """Record how many seconds the GPU needed for a batch."""
         self._recent.append(seconds)
 
     def _poll(self, done: Mark, expected: float) -> bool:

@@ -15,17 +15,17 @@ from .decode_raw import to_8_bits
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
 _JPEG_END = b'\xff\xd9'
-# The markers SOF0 to SOF15 hold the size. The codes of DHT, JPG and DAC lie among theirs.
+# The markers SOF0 to SOF15 hold the size. The codes of DHT, JPG and DAC lie between these codes.
 _SIZE_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
 _SCAN = 0xda
 MAX_PIXELS = 1 << 27
-"""Most pixels of a compressed image. A few kilobytes can claim any size."""
+"""Most pixels of a compressed image. The header of a small file can state any size."""
 _PNG_RATIO = 1040
-"""Most bytes that one byte of a PNG can hold. Deflate reaches at most 1032."""
+"""Most bytes of pixels from one byte of a PNG. Deflate makes at most 1032 bytes from one byte."""
 _JPEG_RATIO = 1024
 """Most pixels that one byte of a JPEG can hold.
 
-A block of 64 pixels takes at least one bit, and colour adds half a block.
+A block of 64 pixels needs at least one bit, and colour needs the bits of half a block more.
 """
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
@@ -36,11 +36,14 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
     EXIF rotation is not applied, because CameraInfo describes the sensor.
 
-    :param data: a whole JPEG or PNG file. The first bytes tell which of the two.
+    :param data: a whole JPEG or PNG file. The first bytes decide which of the two formats it is.
     :param format: the ``format`` of the message. Some publishers compress RGB as if the pixels
-        were BGR, and say so here (``rgb8; jpeg compressed rgb8``).
+        were BGR. Their ``format`` says this: ``rgb8; jpeg compressed rgb8``.
+    :param stamp_ns: time stamp in the header of the message, in nanoseconds.
+    :param frame_id: frame id in the header of the message.
+    :param camera: name of the camera in the node; empty if the node has only one camera.
     :returns: a frame that owns its bytes: mono8, mono16, bgr8, rgb8 or bgra8. Colours of 16
-        bits are scaled to 8, see :func:`.decode_raw.to_8_bits`.
+        bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`.
     :raises FrameError: if the data is empty, cut off, corrupt, too large or of another kind.
     """
     raw = bytes(data)
@@ -60,7 +63,7 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
 
 def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
-    """Decode a file, after the size in its header is checked."""
+    """Check the size in the header of a file, and decode the file."""
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
@@ -84,7 +87,10 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
 
 
 def _read_size(raw: bytes) -> tuple[int, int]:
-    """Read (width, height) from the header of a file; refuse a file that is cut off."""
+    """Read (width, height) from the header of a file.
+
+    :raises FrameError: if the file is cut off, or is neither JPEG nor PNG.
+    """
     if raw.startswith(_PNG):
         return _read_png_size(raw)
     if raw.startswith(_JPEG):
@@ -117,13 +123,13 @@ def _read_jpeg_size(raw: bytes) -> tuple[int, int]:
         marker = raw[at + 1]
         if marker == _SCAN:
             # The end marker of a thumbnail comes before the scan. Inside the scan, a zero byte
-            # follows every 0xff, so an end marker after this place is the real one.
+            # follows every 0xff, so an end marker after the scan marker ends the whole image.
             if raw.rfind(_JPEG_END) < at:
                 break
             return size
         if marker in _SIZE_MARKERS:
             size = int.from_bytes(raw[at + 7:at + 9], 'big'), int.from_bytes(
                 raw[at + 5:at + 7], 'big')
-        # A marker may have several 0xff in front.
+        # Several bytes 0xff may stand before a marker.
         at += 1 if marker == 0xff else 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
     raise FrameError(f'JPEG is cut off or corrupt: its {len(raw)} bytes hold no whole image')

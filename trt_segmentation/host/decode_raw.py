@@ -32,7 +32,7 @@ _ORDERS = {
 }
 """Encodings whose channels need no conversion, and the order of their channels."""
 _BAYER_MIN = 3
-"""Fewest rows or columns of a mosaic. OpenCV returns black for a smaller mosaic."""
+"""Fewest rows or columns of a Bayer mosaic. OpenCV returns black for a smaller mosaic."""
 
 
 class Pixels(NamedTuple):
@@ -48,7 +48,7 @@ class Pixels(NamedTuple):
     order: str
 
     def bgr(self) -> npt.NDArray[np.uint8]:
-        """Return (height, width, 3) uint8 BGR; without a copy if the order is already bgr."""
+        """Return (height, width, 3) uint8 BGR. If the order is already bgr, nothing is copied."""
         if self.order == 'bgr':
             return self.array
         code = cv2.COLOR_RGB2BGR if self.order == 'rgb' else cv2.COLOR_GRAY2BGR
@@ -58,9 +58,9 @@ class Pixels(NamedTuple):
 def decode(frame: Frame) -> Pixels:
     """Decode a frame.
 
-    bgr8, rgb8, mono8 and their 8UC names are not copied. YUV is BT.601 with limited range, like
-    in OpenCV, cv_bridge and USB cameras. Channels of 16 bits become 8 bits by
-    :func:`to_8_bits` after the colour conversion, like in cv_bridge.
+    Pixels of bgr8, rgb8, mono8 and their 8UC names are not copied. YUV is read as BT.601 with
+    limited range, as OpenCV, cv_bridge and USB cameras do. Channels of 16 bits become 8 bits by
+    :func:`to_8_bits` after the colour conversion, as in cv_bridge.
 
     :raises FrameError: if the data of the frame is not contiguous.
     """
@@ -83,7 +83,7 @@ def to_8_bits(wide: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
     This is the rule of cv_bridge. No value lies halfway between two results.
 
-    :param wide: uint16 in the byte order of this machine, any shape.
+    :param wide: uint16 pixels of any shape, in the byte order of this machine.
     """
     return _as_array(cv2.convertScaleAbs(wide, alpha=255 / 65535))
 
@@ -112,7 +112,7 @@ def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
 
 
 def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
-    """View the bytes as (rows, width[, bytes per pixel]); chroma rows are the last rows."""
+    """View the bytes as (rows, width[, bytes per pixel]). Chroma rows are the last rows."""
     pixel = BYTES_PER_PIXEL[frame.encoding]
     shape: tuple[int, ...] = (frame.stored_rows, frame.width, pixel)
     strides: tuple[int, ...] = (frame.step, pixel, 1)

@@ -18,10 +18,11 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
           alpha: float) -> npt.NDArray[np.uint8]:
     """Blend class colours over an image: round(image × (1 − alpha) + colour × alpha).
 
-    :param bgr: (height, width, 3) uint8.
-    :param labels: (height, width) uint8 or uint16; unlabelled pixels keep the image.
-    :param palette: (classes, 3) uint8 RGB.
-    :param alpha: 0 to 1.
+    :param bgr: (height, width, 3) uint8, the camera image.
+    :param labels: (height, width) uint8 or uint16. An unlabelled pixel keeps the colour of the
+        camera image.
+    :param palette: (classes, 3) uint8 RGB, the colour of each class.
+    :param alpha: weight of the class colour, 0 to 1.
     :returns: a new (height, width, 3) uint8 BGR array; the caller owns the array.
     """
     colors = np.zeros((UNLABELLED[labels.dtype] + 1, 1, 3), np.uint8)
@@ -30,7 +31,7 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
     if labels.dtype == np.uint8:
         painted = cv2.applyColorMap(labels, colors, dst=painted)
     else:
-        # Other modes than 'clip' copy the output through a buffer.
+        # With another mode than 'clip', NumPy copies the output through a buffer.
         painted = np.take(colors[:, 0], labels, axis=0, out=painted, mode='clip')
     blended: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
     unlabelled = labels == UNLABELLED[labels.dtype]

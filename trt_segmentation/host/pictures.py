@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-"""Endings of picture files."""
+"""Endings of the names of picture files."""
 _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
@@ -27,10 +27,10 @@ _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     """Read a camera picture as (height, width, 3) uint8 BGR.
 
-    Channels of 16 bits are scaled to 8, see :func:`.decode_raw.to_8_bits`. EXIF rotation is not
-    applied. An alpha channel is dropped.
+    Channels of 16 bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. EXIF rotation is
+    not applied. An alpha channel is removed.
 
-    :raises PictureError: if the file is no picture, is cut off, or has pixels of 32 bits.
+    :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
     try:
         with path.open('rb') as file:
@@ -52,7 +52,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
 def read_ids(path: Path) -> npt.NDArray[Any]:
     """Read a picture of class ids as (height, width) uint8 or uint16.
 
-    :raises PictureError: if the file is a colour picture or no picture.
+    :raises PictureError: if the file is a colour picture, or is not a picture.
     """
     picture = open_picture(path)
     if picture.mode == 'I' or picture.mode in _WIDE:

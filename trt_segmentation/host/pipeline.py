@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline on the CPU: for machines without a GPU, and the reference for the GPU pipeline."""
+"""The pipeline on the CPU, for machines without a GPU. Tests compare the GPU pipeline with it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class _Waiting(NamedTuple):
 
 
 class HostPipeline:
-    """A pipeline of OpenCV, ONNX Runtime and OpenCV again, on the CPU.
+    """A pipeline on the CPU, which uses OpenCV and ONNX Runtime.
 
-    :meth:`submit` decodes and queues frames. :meth:`collect` does the rest, in the thread of its
-    caller and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
+    :meth:`submit` decodes and queues frames. :meth:`collect` does all other work, in the thread of
+    its caller and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
     segmentations, so :meth:`.Segmentation.release` does nothing.
 
     Any thread may set ``alpha`` (0 to 1) and ``palette`` ((classes, 3) uint8 RGB) of the overlay.
     The next segmentation uses the new values.
 
     :param reason: why this pipeline was chosen, for :attr:`identity`.
-    :param threads: threads of ONNX Runtime; 0 for one per core. ``cv2.setNumThreads`` sets the
-        threads of OpenCV for the whole process.
-    :raises EngineError: if the model cannot be opened or does not fit its card.
+    :param threads: number of threads of ONNX Runtime; 0 for one thread per core.
+        ``cv2.setNumThreads`` sets the number of threads of OpenCV for the whole process.
+    :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
     """
 
     def __init__(self, card: ModelCard, reason: str = '', threads: int = 0) -> None:
@@ -61,7 +61,7 @@ class HostPipeline:
         self._watch = NetworkOutputWatch(card, self.signature, every=True)
         # One frame keeps every core busy. More frames at once would only add latency.
         self.depth = self.batch = 1
-        self.gives_confidence = self.signature.output.kind != 'labels'
+        self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
         self._tensor = np.empty(image.shape(0), image.dtype)
         self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
@@ -69,7 +69,7 @@ class HostPipeline:
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.
 
-        :raises FrameError: if a frame cannot be decoded; then nothing is queued.
+        :raises FrameError: if a frame cannot be decoded. Then no frame of the batch is queued.
         :raises EngineError: if confidence is wanted but the model gives none.
         """
         if wanted.confidence:
@@ -77,13 +77,15 @@ class HostPipeline:
         self._batches.put(([self._decode(frame) for frame in frames], wanted))
 
     def collect(self) -> list[Segmentation]:
-        """Segment the oldest batch; wait until a batch is submitted.
+        """Segment the oldest batch. If there is no batch, wait until one is submitted.
 
-        ``timings`` are in milliseconds. ``preprocess`` (with decoding) and ``postprocess`` (with
-        overlay and confidence) are of the frame. ``inference`` is of the batch. ``total`` is from
-        the start of the batch to this segmentation, without the time in the queue.
+        ``timings`` are in milliseconds. ``preprocess`` is the time of this frame, with decoding.
+        ``postprocess`` is the time of this frame, with overlay and confidence. ``inference`` is
+        the time of the whole batch. ``total`` is the time from the start of the batch to the end
+        of this segmentation, without the time in the queue.
 
-        :raises EngineError: if the network failed; then the batch is lost.
+        :raises EngineError: if the network failed. Then the batch has no segmentations and is no
+            longer pending.
         """
         batch, wanted = self._batches.get()
         if not batch:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Postprocess on the CPU: network output to labels and confidence at camera size."""
+"""Postprocess on the CPU: turn the network output into labels and confidence of camera size."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""Replaces a logit that is not a number, so that its class never wins."""
+"""The value that replaces a NaN, so that the class of the NaN never wins."""
 NO_NUMBER = np.float32(-1e20)
-"""If the best logit of a pixel is below this, no class had a number near the pixel."""
+"""If the best logit of a pixel is below this value, every class had only NaN near the pixel."""
 
 
 class LabelledImage(NamedTuple):
@@ -35,17 +35,21 @@ class LabelledImage(NamedTuple):
 
 
 class Postprocess:
-    """Labels one image from its part of the network output. Stateless; safe from any thread.
+    """Computes the labels of one image from the network output of this image.
+
+    A call changes nothing in the object, so any thread may call it at any time.
 
     Logits and probabilities are interpolated bilinearly from their own grid to the camera's
-    pixels. Then the largest value wins; the lowest id wins among equal values. If some classes
-    of a pixel have no number, the other classes decide.
+    pixels. Then the class with the largest value wins. Among equal values, the lowest class id
+    wins. If some classes have NaN near a pixel, only the other classes can win at this pixel.
 
     A pixel is :data:`trt_segmentation.frame.UNLABELLED` with confidence 0 if the network did not
-    see the pixel, or if no class of the pixel has a number.
+    see the pixel, or if every class has NaN near the pixel.
 
-    :param classes: number of classes of the model card.
-    :param threshold: probability from which a pixel of one channel is class 1.
+    :param output: describes the network output.
+    :param classes: number of classes in the model card.
+    :param threshold: for a network output of one channel. A pixel is class 1 if its probability
+        is at least this value.
     """
 
     def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
@@ -55,24 +59,16 @@ class Postprocess:
             threshold if output.kind == 'probability' else np.log(threshold / (1 - threshold)))
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
-    def check_confidence(self) -> None:
-        """Raise an error if the network output has no confidence.
-
-        :raises EngineError: if the network output holds class ids.
-        """
-        if self._output.kind == 'labels':
-            raise EngineError(
-                f'output {self._output.name} holds class ids, which have no confidence; switch '
-                f'the confidence off, or export the model with its logits as output')
-
     def __call__(self, network_output: npt.NDArray[Any], geometry: Geometry,
                  confidence: bool = False) -> LabelledImage:
-        """Label one image.
+        """Compute the labels of one image, and its confidence if wanted.
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
+        :param geometry: the mapping from the camera image to the network.
         :param confidence: whether to compute the confidence too.
-        :returns: arrays that the caller owns.
-        :raises EngineError: if the network output has another shape than the signature says.
+        :returns: new arrays, which the caller owns.
+        :raises EngineError: if the network output has another shape than the signature says, or
+            if confidence is wanted and the network output holds class ids.
         """
         grid = self._channels_first(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
@@ -98,28 +94,29 @@ class Postprocess:
         return LabelledImage(labels, certainty)
 
     def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return (channels, h, w): the class ids, or float32 with only finite numbers."""
+        """Return (channels, h, w): the class ids, or float32 values that are all finite."""
         output = self._output
         if output.layout == 'nhw' and values.ndim == 2:
             values = values[None]
         if values.ndim != 3:
             raise EngineError(
                 f'output {output.name} has shape {values.shape} for one image; expected '
-                f'{output.layout[1:].upper()}. Correct output: layout in the model card')
+                f'{output.layout[1:].upper()}. Set `output: layout` in the model card to the '
+                'right value')
         if output.layout == 'nhwc':
             values = np.moveaxis(values, -1, 0)
         if values.shape[0] != output.channels or 0 in values.shape:
             raise EngineError(
                 f'output {output.name} has {values.shape[0]} channels of {values.shape[1]}×'
-                f'{values.shape[2]}; expected {output.channels} channels. Correct output: layout '
-                'and classes in the model card')
+                f'{values.shape[2]}; expected {output.channels} channels. Set `output: '
+                'layout` and `classes` in the model card to the right values')
         if output.kind == 'labels':
             return values
         grid = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(grid.max() - grid.min()):
             never = float(NEVER)
-            # With several classes, minus infinity never wins. With one channel, minus infinity
-            # means class 0 for certain.
+            # With one channel for each class, minus infinity never wins. With only one channel,
+            # minus infinity means that the pixel is class 0 with certainty.
             least = never if output.kind in PER_CLASS_KINDS else 0.1 * float(NO_NUMBER)
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
@@ -127,7 +124,9 @@ class Postprocess:
     def _resize_ids(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
         at = []
         for axis, size in zip((geometry.rows, geometry.cols), ids.shape):
-            # ((i + 0.5) * new / camera + offset) * size / net, in whole numbers
+            # The cell of camera pixel i is ((i + 0.5) * new / camera + offset) * size / net. The
+            # names are those of Axis: `new` is the size of the resized camera axis and `net` the
+            # size of the network's axis. Whole numbers are used, so that nothing is rounded.
             pixel = np.arange(*axis.visible, dtype=np.int64)
             over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
@@ -163,7 +162,8 @@ class Postprocess:
             upsample(grid[label], plane)
             np.greater(plane, best, out=wins.view(bool))
             np.maximum(plane, best, out=best)
-            # The ids ascend, so the later of two winners has the larger id.
+            # The loop visits the class ids in ascending order. So if this class wins, its id is
+            # larger than the id in `labels`, and the maximum of the two is this id.
             np.multiply(wins, labels.dtype.type(label), out=won)
             np.maximum(labels, won, out=labels)
         if certainty is not None and self._output.kind == 'probabilities':
@@ -178,7 +178,7 @@ class Postprocess:
 
     def _unlabel_missing(self, best: Grid, grid: Grid, labels: npt.NDArray[Any],
                          certainty: Certainty) -> None:
-        """Make the pixels unlabelled for which no class has a number."""
+        """Make a pixel unlabelled if every class has NaN near the pixel."""
         if grid.min() > NO_NUMBER:
             return
         missing = best < NO_NUMBER
@@ -188,12 +188,13 @@ class Postprocess:
 
 
 def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
-    """Find the classes that may win at some pixel; the other classes need no upsampling.
+    """Find the classes that may win at some pixel. The other classes need no upsampling.
 
-    Take any four neighbouring cells and two classes. If the largest value of the first class is
-    below the smallest value of the second, the first class cannot win between these cells.
+    Consider any four neighbouring cells and two classes. If the largest value of the first class
+    is below the smallest value of the second class, the first class cannot win between these
+    cells.
 
-    :param grid: (classes, h, w) float32.
+    :param grid: (classes, h, w) float32, the network output of one image.
     :returns: class ids, ascending.
     """
     low = high = grid
@@ -208,12 +209,18 @@ def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
 
 
 def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write round(255 / total), the confidence of a winner whose exponential is 1."""
+    """Write the confidence round(255 / total).
+
+    The confidence is the softmax of the class that won: exp(best - best) / total, which is
+    1 / total.
+
+    :param total: the sum of exp(logit - best) over all classes. It is overwritten.
+    """
     np.divide(np.float32(255), total, out=total)
     np.rint(total, out=total)
     np.copyto(out, total, casting='unsafe')
 
 
 def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write round(255 * probability); the probability is first clipped to 0 to 1."""
+    """Clip the probability to 0 to 1, and write round(255 * probability)."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

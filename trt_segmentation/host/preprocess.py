@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Preprocess on the CPU: camera pixels to the input tensor of the network."""
+"""Preprocess on the CPU: turn camera pixels into the input tensor of the network."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from .decode_raw import Pixels
 from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""An axis that shrinks by more than this factor is averaged over each network pixel."""
+"""If an axis shrinks by more than this factor, each network pixel averages camera pixels."""
 
 
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image. Not safe for two threads.
 
-    The resize works in uint8 and rounds. A tensor value differs from exact arithmetic by at most
-    1 level of 255. The difference is at most 2 levels for gray, or if only one axis is averaged,
-    because these round twice.
+    The resize works in uint8 and rounds. So a tensor value differs from exact arithmetic by at
+    most 1 of 255 levels. A gray image, and a resize that averages only one axis, are rounded
+    twice. Then the difference is at most 2 levels.
+
+    :param card: the part of the model card that describes the input.
+    :param image: the input tensor.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -40,8 +43,10 @@ class Preprocess:
     def __call__(self, pixels: Pixels, geometry: Geometry, out: npt.NDArray[Any]) -> None:
         """Write one image into the tensor.
 
-        :param out: (channels, height, width) or (height, width, channels), a slice of a
-            C-contiguous batch. Every element is written.
+        :param pixels: the decoded camera image.
+        :param geometry: the mapping from the camera image to the network.
+        :param out: (channels, height, width) or (height, width, channels), the part of a
+            C-contiguous batch for this image. Every element is written.
         """
         resized = self._crop_or_pad(self._resize(pixels.array, geometry), geometry)
         ordered = _reorder(resized, pixels.order, self._card.color)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bilinear interpolation, from a network's grid to the camera's pixels and back.
+"""Bilinear interpolation between the grid of a network output and the camera's pixels.
 
 OpenCV's remap and warpAffine round positions to 1/32 of a pixel. This module does not round.
 """
@@ -22,7 +22,7 @@ Upsample = Callable[..., Plane]
 
 
 class Taps(NamedTuple):
-    """The two grid cells that each output pixel of one axis lies between.
+    """For each output pixel on one axis, the two grid cells on its two sides, and a weight.
 
     :param low: (n,) index of the cell before the pixel.
     :param high: (n,) index of the cell after the pixel; equal to ``low`` at the last cell.
@@ -35,9 +35,10 @@ class Taps(NamedTuple):
 
 
 def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
-    """Make the taps of pixels ``i`` at ``(i + 0.5) * scale + offset`` on a grid of ``size``.
+    """Make the taps of pixels on a grid of ``size`` cells.
 
-    A position outside the grid is moved to the centre of the first or last cell.
+    Pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``. A position outside the grid
+    is moved to the centre of the first or last cell.
     """
     position = (np.arange(pixels.start, pixels.stop) + 0.5) * scale + offset - 0.5
     position = np.clip(position, 0, size - 1)
@@ -46,7 +47,10 @@ def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
 
 
 def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -> Plane:
-    """Interpolate a (h, w) float32 grid to (len(rows), len(cols)) float32."""
+    """Interpolate an (h, w) float32 grid.
+
+    :returns: float32, one row for each element of ``rows`` and one column for each of ``cols``.
+    """
     return _blend(_blend(grid, cols, 1, None), rows, 0, out)
 
 
@@ -61,8 +65,9 @@ def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
 
 @lru_cache(maxsize=64)
 def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
-    """Make the function that interpolates a grid over the network to the visible camera pixels.
+    """Make a function that interpolates a grid of network values to the visible camera pixels.
 
+    :param geometry: the mapping from the camera image to the network.
     :param grid: (h, w), the shape of the grid.
     :returns: a function of an (h, w) float32 grid and, optionally, an output array. The function
         returns (visible rows, visible columns) float32.
@@ -72,7 +77,8 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
         size = (cols.camera, rows.camera)
 
         def stretch(plane: Plane, out: Plane | None = None) -> Plane:
-            # For floats, cv2.resize does not round positions, and it uses the same pixel centres.
+            # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
+            # make_taps().
             result: Plane = cv2.resize(  # type: ignore[assignment]
                 plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
             return result

@@ -30,7 +30,7 @@ from .card_checks import (
 )
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
-"""Order of the axes of a tensor: nchw has the channels first, nhwc last."""
+"""Order of the axes of a tensor: nchw has the channel axis first, nhwc has it last."""
 COLORS = ('rgb', 'bgr', 'gray')
 """Order of the input channels of the network."""
 RESIZES = ('stretch', 'letterbox', 'crop')
@@ -50,15 +50,15 @@ class InputCard:
 
     :param name: name of the input tensor; empty if the network has only one.
     :param layout: one of :data:`LAYOUTS`; ``auto`` finds the channel axis by its size.
-    :param height: rows of the tensor if the ONNX file leaves them open; otherwise 0.
-    :param width: columns of the tensor if the ONNX file leaves them open; otherwise 0.
-    :param color: one of :data:`COLORS`.
+    :param height: rows of the tensor if the ONNX file does not fix the height; otherwise 0.
+    :param width: columns of the tensor if the ONNX file does not fix the width; otherwise 0.
+    :param color: order of the tensor's channels; one of :data:`COLORS`.
     :param mean: one number for each channel, 0 to 1.
-    :param std: one number > 0 for each channel. A network that takes 0 to 255 has mean 0 and
-        std 1/255.
+    :param std: one number > 0 for each channel. A network whose input values are 0 to 255 has mean
+        0 and std 1/255.
     :param resize: ``stretch`` fills the tensor and changes the aspect ratio. ``letterbox`` keeps
-        the aspect ratio and pads the rest. ``crop`` keeps the aspect ratio and cuts off both
-        ends of the longer side.
+        the aspect ratio and fills the free part of the tensor with ``pad``. ``crop`` keeps the
+        aspect ratio and cuts off both ends of the side that is too long.
     :param pad: value of the letterbox padding in every channel, 0 to 255.
     """
 
@@ -77,18 +77,18 @@ class InputCard:
 class OutputCard:
     """What the network output is.
 
-    :param name: name of the output tensor. If empty, the only output is taken. Of several
-        outputs, ``out`` is taken. If there is no ``out``, the output with the most channels is
-        taken that has not the name of an auxiliary output, such as ``aux``.
+    :param name: name of the output tensor. If empty, the package chooses an output; see
+        :mod:`.network_output`.
     :param kind: one of :data:`KINDS`.
         ``logits``: one channel for each class; the largest value wins.
-        ``probabilities``: like logits, after a softmax or sigmoid in the network.
+        ``probabilities``: one channel for each class, after a softmax or sigmoid in the network.
         ``sigmoid``: one channel, the logit of class 1 against class 0.
         ``probability``: one channel, the probability of class 1, after a sigmoid in the network.
         ``labels``: class ids.
         ``auto``: the graph of the network decides.
     :param layout: one of :data:`LAYOUTS`; not used for labels.
-    :param threshold: probability from which a pixel is class 1, if there is one channel.
+    :param threshold: for an output of one channel. A pixel is class 1 if its probability is at
+        least this value.
     """
 
     name: str = ''
@@ -99,13 +99,13 @@ class OutputCard:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """One model: the ONNX file, and what else is needed to use the network.
+    """One model: the path of its ONNX file, and the facts that the file does not contain.
 
     :param name: name of the model in logs, diagnostics and label_info.
     :param model: path of the ONNX file.
-    :param classes: names of the classes; the position is the label id.
+    :param classes: names of the classes; a label is the index of a name.
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
-    :param source: path of the card's file, for messages; None if the card was made in code.
+    :param source: path of the card's file, for messages; None if the card has no file.
     """
 
     name: str
@@ -118,7 +118,7 @@ class ModelCard:
 
     @property
     def label_dtype(self) -> np.dtype[Any]:
-        """uint8 for up to 255 classes, otherwise uint16; the last value means unlabelled."""
+        """uint8 for up to 255 classes, otherwise uint16. The largest value means unlabelled."""
         return np.dtype(np.uint8 if len(self.classes) <= 255 else np.uint16)
 
     @property
@@ -128,10 +128,10 @@ class ModelCard:
 
 
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours that are easy to tell apart.
+    """Choose (count, 3) uint8 RGB colours that differ clearly.
 
-    The hue turns by the golden angle, so the colours of a shorter list are spread evenly too.
-    Lightness and saturation alternate, so that similar hues differ.
+    The hue grows by the golden angle, so the hues are spread evenly for every ``count``. Lightness
+    and saturation alternate, so that colours of similar hue differ too.
     """
     index = np.arange(count)
     hue = (index * 0.61803398875) % 1.0
@@ -145,8 +145,9 @@ def spread_palette(count: int) -> npt.NDArray[np.uint8]:
 
 
 def find_card(text: str | Path) -> Path:
-    """Find a model card, given as a path or as the name of an installed card.
+    """Find a model card.
 
+    :param text: path of the card, or name of an installed card.
     :raises ModelCardError: if there is no such card; the message lists the installed cards.
     """
     if bad := unprintable(str(text)):
@@ -174,14 +175,17 @@ def find_card(text: str | Path) -> Path:
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
-    """Read a model card, given as a path or as the name of an installed card.
+    """Read a model card.
 
     The path under ``model`` is relative to the folder of the card. If there is no such file, the
-    path is relative to the installed resource folder. ``classes`` and ``palette`` may name
-    another card; then they are taken from that card.
+    path is relative to the installed resource folder. ``classes`` and ``palette`` may name another
+    card. Then that card gives the classes or the palette.
 
-    :param asking: the cards that led to this one; each takes classes or palette from the next.
-    :raises ModelCardError: with the file, the key, its value and what was expected.
+    :param text: path of the card, or name of an installed card.
+    :param asking: the cards that led to this card. Each card names the next card under classes or
+        palette.
+    :raises ModelCardError: if the card cannot be read or has a wrong value. The message names the
+        file, the key, the value and the expected value.
     """
     path = find_card(text)
     if len(asking) > 2:
@@ -208,9 +212,10 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
                    asking: tuple[Path, ...] = ()) -> ModelCard:
     """Check the parsed YAML of a card and make a :class:`ModelCard`.
 
-    :param source: path of the card; a relative model path starts at its folder.
-    :param asking: as for :func:`load_card`.
-    :raises ModelCardError: with the key, its value and what was expected.
+    :param source: path of the card. A relative model path starts at the folder of the card.
+    :param asking: see :func:`load_card`.
+    :raises ModelCardError: if a value is wrong. The message names the key, the value and the
+        expected value.
     """
     read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
     if not isinstance(model := tree.get('model'), str) or not model:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the values of a model card, one function for each kind of value.
 
-Every function raises ModelCardError. The message names the key, the value and what was expected.
-``key`` is the key as the message shows it, such as ``input: mean``.
+Every function raises ModelCardError if the value is wrong. The message names the key, the value
+and the expected value. The argument ``key`` is the key as the message shows the key, such as
+``input: mean``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
 
 def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]:
-    """Read a mapping of known keys; a missing section is an empty mapping.
+    """Read a mapping of known keys. A missing section is read as an empty mapping.
 
     :param section: name of the section; empty for the whole card.
+    :param tree: the parsed YAML of the section; None if the section is missing.
+    :param known: the keys that the section may have.
     """
     if tree is None:
         return {}
@@ -65,7 +68,7 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
 
 def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Read mean and std of colours from 0 to 1; refuse those of colours from 0 to 255."""
+    """Read mean and std for colours from 0 to 1. Refuse mean and std for colours from 0 to 255."""
     mean = read_numbers('input: mean', mean_value, channels)
     std = read_numbers('input: std', std_value, channels)
     if max(mean) > 1:
@@ -82,7 +85,7 @@ def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
 
 
 def read_colors(value: Any, count: int) -> list[list[int]]:
-    """Read ``count`` colours, each [r, g, b] of 0 to 255."""
+    """Read ``count`` colours. Each colour is [r, g, b], with numbers from 0 to 255."""
     if not isinstance(value, list) or len(value) != count:
         got = f'{len(value)} colours' if isinstance(value, list) else short(value)
         raise ModelCardError(
@@ -98,7 +101,7 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
 def read_text(key: str, value: Any, default: str | None = None) -> str:
     """Read text that can be printed.
 
-    :param default: the text that an empty value stands for; None if the value must not be empty.
+    :param default: the text to return for an empty value; None if the value must not be empty.
     """
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
@@ -114,7 +117,7 @@ def read_text(key: str, value: Any, default: str | None = None) -> str:
 
 
 def _refuse_fractions(key: str, value: Any) -> None:
-    """Refuse 1/255, which YAML reads as text, and say which number to write."""
+    """Refuse a fraction such as 1/255, which YAML reads as text. The message gives the number."""
     for text in value if isinstance(value, (list, tuple)) else [value]:
         parts = str(text).split('/')
         try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The mapping between camera pixels and network pixels. Pre- and postprocess both use it."""
+"""The mapping between camera pixels and network pixels, for preprocess and postprocess."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Axis:
 
     @property
     def visible(self) -> tuple[int, int]:
-        """The range of camera pixels whose centre the network sees: first, and last plus one."""
-        # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Whole numbers are used, so that a
-        # rounded scale cannot move the result.
+        """The camera pixels whose centre the network sees, as (first index, last index + 1)."""
+        # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Whole numbers are used, because a
+        # rounded scale could change the result.
         first, stop = (
             -((self.new - 2 * self.camera * (edge - self.offset)) // (2 * self.new))
             for edge in (0, self.net))
@@ -45,14 +45,19 @@ class Axis:
         """Return (scale, offset) from camera pixels to a grid of ``size`` cells on this axis.
 
         The centre of camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
-        Subtract 0.5 for the position between the centres of cells, which interpolation needs.
+        Interpolation needs the position between the centres of cells. For that position, subtract
+        0.5 from the coordinate.
         """
         return self.scale * size / self.net, self.offset * size / self.net
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The mapping from one camera size to one network size, see :func:`fit`."""
+    """The mapping from one camera size to one network size, made by :func:`fit`.
+
+    :param rows: the mapping from camera rows to network rows.
+    :param cols: the mapping from camera columns to network columns.
+    """
 
     rows: Axis
     cols: Axis
@@ -67,8 +72,8 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
     """Compute how a camera image lies in the input of a network.
 
     :param resize: one of :data:`trt_segmentation.model.card.RESIZES`.
-    :param camera: (height, width) of the camera image, both ≥ 1.
-    :param net: (height, width) of the network's input, both ≥ 1.
+    :param camera: (height, width) of the camera image; each is ≥ 1.
+    :param net: (height, width) of the network's input; each is ≥ 1.
     """
     if resize == 'stretch':
         new = net
@@ -76,7 +81,8 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
         wider = camera[1] * net[0] >= net[1] * camera[0]
         by_width = wider if resize == 'letterbox' else not wider
         over, under = (net[1], camera[1]) if by_width else (net[0], camera[0])
-        # Round half up, in whole numbers. A very narrow image keeps at least one pixel.
+        # The size is rounded, and one half is rounded up. Whole numbers are used. A very narrow
+        # image keeps at least one pixel.
         rows, cols = (max(1, (2 * side * over + under) // (2 * under)) for side in camera)
         new = (rows, cols)
     return Geometry(_axis(camera[0], net[0], new[0]), _axis(camera[1], net[1], new[1]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the input tensor that takes the image, and its layout."""
+"""Find the input tensor for the camera image, and the layout of this tensor."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ INPUT_DTYPES = ('float32', 'float16', 'uint8')
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The input tensor that takes the camera image.
+    """The input tensor for the camera image.
 
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: rows, from the model; from the card if the model leaves them open.
-    :param width: columns, from the model; from the card if the model leaves them open.
-    :param batch: number of images in a run; None if the model takes any number.
+    :param height: number of rows, from the model. If the model does not fix it, from the card.
+    :param width: number of columns, from the model. If the model does not fix it, from the card.
+    :param batch: number of images in a run; None if the model accepts any number.
     """
 
     name: str
@@ -43,10 +43,13 @@ class ImageInput:
 
 def find_image(tensors: Sequence[Tensor], card: InputCard,
                reasons: list[str]) -> ImageInput:
-    """Find the input that takes the image, and its layout.
+    """Find the input tensor for the camera image, and its layout.
 
-    :param reasons: one line is appended for every decision.
-    :raises EngineError: with the tensor, its properties and what was expected.
+    :param tensors: all inputs of the network.
+    :param card: the part of the model card that describes the input.
+    :param reasons: the function appends one line for every decision.
+    :raises EngineError: if no input fits. The message names the tensor, its properties and the
+        expected properties.
     """
     if card.name:
         tensor = find_tensor('input', card.name, tensors)
@@ -87,10 +90,10 @@ def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[
         other = 'rgb' if channels == 1 else 'gray'
         raise EngineError(
             f'input {tensor}: color: {card.color} gives {channels} channel(s), and '
-            + (f'layout: {card.layout} puts them on an axis of {axes[card.layout]}'
+            + (f'layout: {card.layout} puts the channels on an axis of {axes[card.layout]}'
                if card.layout != 'auto' else 'neither axis 1 nor axis 3 has that size')
-            + f'. Correct input: layout in the model card, or use color: {other} if the model '
-            f'was trained with {other} images')
+            + f'. Set `input: layout` in the model card to the right value, or use color: '
+            f'{other} if the model was trained with {other} images')
     if card.layout == 'auto':
         why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "open"}'
         if len(fits) > 1:

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the output tensor that is the segmentation, and what its values mean.
 
-If the card names no output and there are several, the best one is chosen: ``out`` first, then an
-output that is not auxiliary, then one that ends in scores, probabilities or class ids, then one
-with a channel for each class, then one that needs most of the network.
+If the card names no output and the network has several, the best output is chosen. These rules
+decide, in this order. An output named ``out`` is best. An output is better if its name is not that
+of an auxiliary output, if it ends in scores, probabilities or class ids, if it has a channel for
+each class, and if it needs most operators of the network.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ class NetworkOutput:
 
     @property
     def has_confidence(self) -> bool:
-        """Whether a confidence can be computed. Class ids have none."""
+        """Whether a confidence can be computed. Class ids have no confidence."""
         return self.kind != 'labels'
 
     def check_confidence(self) -> None:
-        """Refuse to give a confidence if there is none.
+        """Raise an error if no confidence can be computed.
 
         :raises EngineError: if the output holds class ids.
         """
@@ -63,12 +64,15 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     """Find the output that is the segmentation.
 
     :param classes: number of classes in the card; None to infer the number.
-    :param image: the input; the output must have the same proportions.
-    :param reasons: one line is appended for every decision.
-    :param endings: how the graph computes each output, by the name of the output. An output that
-        is missing here is unknown.
+    :param tensors: all outputs of the network.
+    :param card: the part of the model card that describes the output.
+    :param image: the input tensor. The output must have the same proportions as this tensor.
+    :param reasons: the function appends one line for every decision.
+    :param endings: how the graph computes each output, by the name of the output. If an output is
+        missing in this mapping, nothing is known about its computation.
     :returns: the output, and the names of the other outputs that could be the segmentation.
-    :raises EngineError: with the tensor, its properties and what was expected.
+    :raises EngineError: if no output fits. The message names the tensor, its properties and the
+        expected properties.
     """
     if not tensors:
         raise EngineError('the model has no outputs; export the model with its scores as output')
@@ -93,7 +97,7 @@ class _OutputReader:
     def read(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
         """Find kind and layout of a tensor.
 
-        :param reasons: one line is appended for every decision.
+        :param reasons: the method appends one line for every decision.
         :raises EngineError: if the tensor cannot be the segmentation.
         """
         if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
@@ -117,7 +121,8 @@ class _OutputReader:
             layout = find_layout(tensor, channels, self.image, reasons)
         output = NetworkOutput(tensor.name, kind, layout, tensor.dtype,
                                _count_channels(tensor, kind, layout, classes))
-        # A card that names the classes is trusted. Without one, the shape must fit the image.
+        # If a card names the classes, the card is trusted. Without a card, the shape of the output
+        # must fit the image.
         if classes is None:
             refuse_non_map(tensor, layout, self.image)
         return output
@@ -129,7 +134,7 @@ def _count_channels(tensor: Tensor, kind: str, layout: str, classes: int | None)
         return count_classes(tensor, channels, classes) or 1
     if channels not in (1, None):
         raise EngineError(
-            f'output {tensor}: {kind} have one channel, and this has {channels}'
+            f'output {tensor}: {kind} have one channel, and this output has {channels}'
             + (f'. {channels} channels of integers are scores: set output: kind: logits'
                if kind == 'labels' else '. Set another output: kind in the model card'))
     return 1
@@ -138,7 +143,7 @@ def _count_channels(tensor: Tensor, kind: str, layout: str, classes: int | None)
 def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
                    endings: Mapping[str, Ending], reasons: list[str]
                    ) -> tuple[NetworkOutput, tuple[str, ...]]:
-    """Choose the best of several outputs; return the names of the others that fit too."""
+    """Choose the best of several outputs; return also the names of the other fitting outputs."""
     found: list[tuple[NetworkOutput, list[str]]] = []
     refused = []
     for tensor in tensors:
@@ -175,10 +180,11 @@ def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tu
     """
     auxiliary = bool(AUXILIARY.search(output.name.lower()))
     ending = endings.get(output.name)
-    # A feature map ends in none of scores, probabilities and class ids.
+    # A feature map does not end in scores, probabilities or class ids.
     feature_map = ending is not None and not ending.values
     few_channels = (0 if output.kind in PER_CLASS_KINDS else 1 if output.kind == 'labels' else 2)
-    # Auxiliary heads branch off early, so they need fewer operators than the segmentation.
+    # An auxiliary output leaves the network early, so it needs fewer operators than the
+    # segmentation.
     early = ending is not None and ending.nodes < 0.9 * most
     return output.name != 'out', auxiliary, feature_map, few_channels, early
 

@@ -21,10 +21,13 @@ def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
               ending: Ending) -> tuple[str, str]:
     """Find the kind of an output.
 
+    :param tensor: the output.
+    :param card: the part of the model card that describes the output.
     :param classes: number of classes in the card; None to infer the number.
     :param ending: how the graph computes the output.
-    :returns: the kind, and the reason; the reason is empty if the card gives the kind.
-    :raises EngineError: if the output has one channel of floats and the card not two classes.
+    :returns: the kind and the reason. The reason is empty if the card gives the kind.
+    :raises EngineError: if the output has one channel of floats, and the card does not have two
+        classes.
     """
     if card.kind in ONE_CHANNEL_KINDS and classes not in (2, None):
         raise EngineError(
@@ -60,7 +63,9 @@ def find_contradictions(name: str, kind: str, card: OutputCard, classes: int,
     :param name: name of the output.
     :param kind: the kind that was decided for the output.
     :param classes: number of classes in the card.
-    :returns: messages for the log; usually none.
+    :param card: the part of the model card that describes the output.
+    :param ending: how the graph computes the output.
+    :returns: one message for the log for each contradiction.
     """
     if card.kind != 'auto' and kind not in _FITTING.get(ending.values, (kind,)):
         right = _FITTING[ending.values][-1 if kind in PER_CLASS_KINDS else 0]
@@ -78,9 +83,12 @@ def find_contradictions(name: str, kind: str, card: OutputCard, classes: int,
 
 _FITTING = {'probability': ('probability', 'probabilities'), 'labels': ('labels',),
             'scores': ('sigmoid', 'logits')}
-"""The kinds that fit each :attr:`.Ending.values`: first for one channel, last for many."""
+"""The kinds that fit each :attr:`.Ending.values`.
+
+The first kind is for one channel. The last kind is for a channel for each class.
+"""
 _WORDS = {'probability': 'probabilities', 'labels': 'class ids', 'scores': 'scores of any size'}
 _EFFECTS = {
-    ('sigmoid', 'probability'): 'Every probability is taken for a positive score, so every '
+    ('sigmoid', 'probability'): 'Every probability is read as a positive score, so every '
                                 'pixel becomes class 1',
     ('logits', 'probabilities'): 'The classes are right, and the confidence is too low'}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a network output: where its channels are, and whether it is a map of the image."""
+"""The layout of a network output: the axis of its channels. Refuse outputs that are no map."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from .network_input import ImageInput
 from .tensor import Tensor
 
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
-"""Largest skew of a map with three axes. A list of boxes has a larger skew."""
+"""Largest result of :func:`_skew` for a map with three axes. A list of boxes has a larger one."""
 MAX_SKEW = math.log(1.5)
-"""Largest skew of a map with channels. Rounding or a cut border skews a map by a few cells."""
+"""Largest result of :func:`_skew` for a map with a channel axis.
+
+The proportions of such a map differ a little from the image's proportions if its size was rounded
+or its border was cut off.
+"""
 COARSEST = 64
-"""Most image pixels for each cell of a map."""
+"""Most image pixels for one cell of a map, along one axis."""
 
 
 def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
@@ -26,7 +30,8 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
     :param channels: number of channels; None if unknown.
-    :param reasons: one line is appended.
+    :param image: the input tensor of the network.
+    :param reasons: the function appends one line.
     """
     _, first, middle, last = tensor.shape
     if channels is None:
@@ -63,9 +68,10 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
 
 
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
-    """Return the tensor with the number of channels from the graph, if its shape leaves it open.
+    """If the shape of a tensor leaves its channels open, set their number from the graph.
 
-    :param reasons: one line is appended if the tensor changes.
+    :param ending: how the graph computes the output.
+    :param reasons: the function appends one line if the tensor changes.
     """
     channels = 1 if ending.values == 'labels' else ending.channels
     shape = tensor.shape
@@ -81,9 +87,10 @@ def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
 def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> int:
     """Return the number of classes of an output that has one channel for each class.
 
-    :param channels: number of channels by the shape; None if the shape leaves it open.
+    :param channels: number of channels in the shape; None if the shape leaves the number open.
     :param classes: number of classes in the model card; None if there is no card.
-    :raises EngineError: if both are None, if the two differ, or if there are too many classes.
+    :raises EngineError: if ``channels`` and ``classes`` are both None, if they are two different
+        numbers, or if there are too many classes.
     """
     if channels is None and classes is None:
         raise EngineError(
@@ -94,8 +101,8 @@ def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> 
             f'output {tensor} has {channels} classes, and the model card names {classes}. '
             f'Give one name for each channel under classes')
     if channels and channels > MAX_CLASSES:
-        raise EngineError(f'output {tensor} has {channels} classes; a label map tells '
-                          f'{MAX_CLASSES} apart')
+        raise EngineError(f'output {tensor} has {channels} classes; a label map can hold '
+                          f'at most {MAX_CLASSES}')
     return channels or classes or 0
 
 
@@ -103,7 +110,8 @@ def refuse_non_map(tensor: Tensor, layout: str, image: ImageInput) -> None:
     """Refuse a tensor whose rows and columns do not fit the image.
 
     :param layout: ``nchw``, ``nhwc`` or ``nhw``.
-    :raises NotAMap: with the tensor and what it looks like.
+    :raises NotAMap: if the tensor does not fit the image. The message names the tensor and says
+        what the tensor probably is.
     """
     rows, cols = tensor.shape[1:3] if layout in ('nhwc', 'nhw') else tensor.shape[2:4]
     max_skew = MAX_SKEW_WITHOUT_CHANNELS if layout == 'nhw' else MAX_SKEW

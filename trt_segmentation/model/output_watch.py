@@ -16,15 +16,19 @@ from .signature import Signature
 log = logging.getLogger(__name__)
 
 FIRST = 3
-"""Number of network outputs to check. Among so many, some score is below 0 or above 1."""
+"""Number of network outputs to check. If they are scores, one score is below 0 or above 1."""
 
 
 class NetworkOutputWatch:
     """Checks the first network outputs of one open engine, and logs at most one warning.
 
-    A contradiction between graph and card is logged at once. Not safe for two threads.
+    A contradiction between the graph and the card is logged at once. Only one thread at a time may
+    call the methods.
 
-    :param every: whether to check every network output for unknown class ids, not only the first.
+    :param card: the model card.
+    :param signature: the signature of the network.
+    :param every: True to check every network output for unknown class ids; False to check only the
+        first network outputs.
     """
 
     def __init__(self, card: ModelCard, signature: Signature, every: bool = False) -> None:
@@ -35,7 +39,7 @@ class NetworkOutputWatch:
         self._checked = 0
         self._most = 1 << 62 if every and signature.output.kind == 'labels' else FIRST
         for text in signature.warnings:
-            self._warn(text)        # a check of the outputs would only find the same again
+            self._warn(text)        # a check of the outputs would find the same contradiction
 
     @property
     def is_done(self) -> bool:
@@ -43,7 +47,7 @@ class NetworkOutputWatch:
         return self._checked >= self._most
 
     def check(self, network_output: npt.NDArray[Any]) -> None:
-        """Check a network output of any shape; do nothing if :attr:`is_done`."""
+        """Check a network output of any shape. If :attr:`is_done` is true, do nothing."""
         if self.is_done or not network_output.size:
             return
         self._checked += 1

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The signature of a network: which tensor is the image, which is the output, and why.
+"""The signature of a network: the input tensor, the output tensor, and the reasons.
 
-:func:`resolve_signature` finds the image (network_input) and the output (network_output). For
-each candidate output, network_output finds the kind (output_kind) and the layout (output_layout).
+:func:`resolve_signature` finds the tensor of the camera image with the module ``network_input``,
+and the tensor of the segmentation with the module ``network_output``. For each output that may be
+the segmentation, ``output_kind`` finds the kind, and ``output_layout`` finds the layout.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ __all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve_signat
 class Signature:
     """How to fill the input of a network and how to read its output.
 
-    :param reasons: one line for every decision that the card leaves open.
+    :param input: the input tensor for the camera image.
+    :param output: the output tensor that is the segmentation.
+    :param reasons: one line for every decision that the card did not make.
     :param classes: number of classes of the network; None if unknown.
     :param alternatives: names of other outputs that could be the segmentation.
     :param warnings: contradictions between the graph of the network and the card.
@@ -42,12 +45,17 @@ class Signature:
 def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input: InputCard,
                       output: OutputCard, classes: int | None,
                       endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Find the image and the output among the tensors of a network.
+    """Find the tensor of the camera image and the tensor of the segmentation.
 
+    :param inputs: all input tensors of the network.
+    :param outputs: all output tensors of the network.
+    :param input: the part of the model card that describes the input.
+    :param output: the part of the model card that describes the output.
     :param classes: number of classes in the card; None to infer the number from the network.
     :param endings: how the graph computes each output, by the name of the output; None if
         unknown.
-    :raises EngineError: with the tensor, its properties, what was expected and what to do.
+    :raises EngineError: if no tensor fits. The message names the tensor, its properties, the
+        expected properties and what to do.
     """
     reasons: list[str] = []
     endings = endings or {}

@@ -12,7 +12,7 @@ from ..errors import EngineError
 from ..untrusted.terminal_text import did_you_mean
 
 MOST_NUMBERS = 1 << 31
-"""Most numbers in the fixed sides of one tensor; 150 classes of 2048×4096 have 1.26e9."""
+"""Most elements of one tensor. For example, 150 classes of 2048×4096 pixels have 1.26e9."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Tensor:
     """An input or output of a network.
 
     :param dtype: NumPy name of the element type.
-    :param shape: one number for each axis; None for an axis that is only known at run time.
+    :param shape: the size of each axis; None for an axis whose size is known only at run time.
     """
 
     name: str
@@ -45,11 +45,13 @@ def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
     raise EngineError(
         f'the model has no {kind} named {name!r}{near or "."} '
         f'Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
-        f'Correct {kind}: name in the model card')
+        f'Set `{kind}: name` in the model card to one of these')
 
 
 def refuse_oversize(kind: str, tensor: Tensor) -> None:
-    """Refuse a size that only a broken or hostile file has, before memory is allocated.
+    """Refuse a tensor size that only a broken or hostile file has.
+
+    This check comes before any memory is allocated.
 
     :param kind: ``input`` or ``output``, for the message.
     :raises EngineError: if the tensor is too large; the message names the tensor.
@@ -57,4 +59,4 @@ def refuse_oversize(kind: str, tensor: Tensor) -> None:
     count = math.prod(side for side in tensor.shape if side is not None)
     if count > MOST_NUMBERS:
         raise EngineError(f'{kind} {tensor} has {count:.3g} numbers; at most {MOST_NUMBERS:.3g} '
-                          f'are taken. Export the model at the size of your camera or below')
+                          f'are accepted. Export the model at the size of your camera or below')

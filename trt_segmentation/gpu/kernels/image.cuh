@@ -1,27 +1,27 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A camera image in memory, and how to turn one of its pixels into red, green and blue.
-// Both kernel files are compiled with this text in front of them.
+// Describes a camera image in memory, and converts one of its pixels to red, green and blue.
+// The compiler reads this file before each of the two kernel files.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 
-// image.py mirrors this structure, and has the numbers of each encoding.
+// image.py has the same structure, and the values of its members for each encoding.
 struct Image {
-    const u8* data;       // first byte of the first row, at any alignment
+    const u8* data;       // first byte of the first row; needs no alignment
     long long chroma;     // bytes from data to the first pair of U and V
     int height;
     int width;
-    int step;             // bytes from row to row, in both planes
+    int step;             // bytes from row to row, also in the second plane
     int yuv;              // 0: a pixel has its own R, G, B; 1: it has Y and shares U and V
     int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
     int at0, at1, at2;    // index of R, G, B in a pixel; for yuv, of Y in a pixel, U, V in a pair
     int chroma_stride;    // bytes from one pair of U and V to the next
     int chroma_shift;     // 1: two rows share a pair; 0: each row has its own pairs
 };
-static_assert(sizeof(Image) == 56, "image.py mirrors this");
+static_assert(sizeof(Image) == 56, "image.py has the same structure");
 
 struct Color {
     float r, g, b;        // 0 to 255
@@ -32,7 +32,7 @@ __device__ __forceinline__ float clip255(float value)
     return fminf(fmaxf(value, 0.0f), 255.0f);
 }
 
-// ITU-R BT.601, limited range. The result is not rounded, so that a resize rounds only once.
+// Convert ITU-R BT.601 with limited range. The result is not rounded, so a resize rounds only once.
 __device__ __forceinline__ Color yuv_color(int y, int u, int v)
 {
     const float luma = 255.0f / 219.0f * max(y - 16, 0);

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a camera image to the kernels; this file mirrors image.cuh."""
+"""Describe a camera image to the kernels, with the same structure as in image.cuh."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...frame import Frame
 
 
 class Image(ctypes.Structure):
-    """``struct Image`` of image.cuh."""
+    """The same structure as ``struct Image`` in image.cuh, which explains the members."""
 
     _fields_ = [
         ('data', ctypes.c_uint64), ('chroma', ctypes.c_int64),
@@ -20,15 +20,15 @@ class Image(ctypes.Structure):
         ('chroma_stride', ctypes.c_int), ('chroma_shift', ctypes.c_int)]
 
 
-# encoding: (bytes of a pixel, index of R, G and B in them)
+# encoding: (bytes of a pixel, indices of R, G and B in these bytes)
 _PACKED = {
     'bgr8': (3, 2, 1, 0), '8UC3': (3, 2, 1, 0), 'rgb8': (3, 0, 1, 2),
     'bgra8': (4, 2, 1, 0), '8UC4': (4, 2, 1, 0), 'rgba8': (4, 0, 1, 2),
     'mono8': (1, 0, 0, 0), '8UC1': (1, 0, 0, 0)}
-# encoding: (index of Y in its 2 bytes, index of U and V in the 4 bytes of two pixels)
+# encoding: (index of Y in the 2 bytes of a pixel, indices of U and V in the 4 bytes of two pixels)
 _INTERLEAVED = {
     'uyvy': (1, 0, 2), 'yuv422': (1, 0, 2), 'yuyv': (0, 1, 3), 'yuv422_yuy2': (0, 1, 3)}
-# encoding: index of U and V in a pair of the second plane
+# encoding: indices of U and V in a pair of the second plane
 _PLANAR = {'nv12': (0, 1), 'nv21': (1, 0)}
 
 KERNEL_ENCODINGS = frozenset([*_PACKED, *_INTERLEAVED, *_PLANAR])
@@ -38,7 +38,8 @@ KERNEL_ENCODINGS = frozenset([*_PACKED, *_INTERLEAVED, *_PLANAR])
 def describe_frame(frame: Frame, address: int) -> Image:
     """Describe a frame with one of :data:`KERNEL_ENCODINGS`.
 
-    :param address: address of the frame's first byte for kernels; it needs no alignment.
+    :param frame: the frame.
+    :param address: address of the frame's first byte, for kernels. It needs no alignment.
     """
     image = Image(data=address, height=frame.height, width=frame.width, step=frame.step)
     if frame.encoding in _PACKED:

@@ -15,7 +15,8 @@ from ...engines.cuda_driver import call
 class Launch:
     """One kernel launch. Its parameters are one structure in host memory.
 
-    :param params: the structure. :meth:`enqueue` copies it, so it may change afterwards.
+    :param params: the structure. :meth:`enqueue` copies it, so the caller may change it
+        afterwards.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:
@@ -26,7 +27,7 @@ class Launch:
 
     @property
     def pointers(self) -> int:
-        """Host address of the array of pointers to the kernel's parameters."""
+        """Host address of an array with the host addresses of the kernel's parameters."""
         return ctypes.addressof(self._pointers)
 
     def enqueue(self, stream: int) -> None:

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Turn the network output into label map, confidence and overlay of camera size, in one pass.
-// A thread computes four camera pixels in each of ROWS rows. So it can store whole words, and
-// neighbouring pixels share logits. blockIdx.z is the image of the batch.
+// A thread computes four neighbouring camera pixels in each of ROWS rows. So a thread can store
+// whole words, and the four pixels share logits. blockIdx.z is the image of the batch.
 //
 // -D OUTPUT=float|half_bits|int|...: type of the network output's elements
 // -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
-//     PROBABILITIES are logits after a softmax; PROBABILITY is one channel after a sigmoid.
-// -D COL_STRIDE=n: elements from column to column; without it the kernel reads a parameter
+//     PROBABILITIES are logits after a softmax. PROBABILITY is one channel after a sigmoid.
+// -D COL_STRIDE=n: elements from column to column; if undefined, a kernel parameter has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether a confidence may be wanted
 // -D ROWS=n: rows of a thread   -D UNROLL=n: classes whose logits a thread loads at once
@@ -20,7 +20,7 @@
 #define PROBABILITY 4
 struct half_bits { u16 bits; };
 
-// postprocess.py mirrors both structures. Positions are in cells of the network output's grid.
+// postprocess.py has the same two structures. Positions are in cells of the network output's grid.
 struct View {
     Image image;
     LABEL* labels;
@@ -28,9 +28,9 @@ struct View {
     u8* overlay;                  // BGR; null: not wanted
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // first and last + 1 camera pixel that the network sees
+    int row_from, row_to;         // camera rows that the network sees: first, last + 1
     int col_from, col_to;
-    int row_new, row_place;       // network pixels: rows of the resized image; rows before it
+    int row_new, row_place;       // network rows: of the resized image; before this image
     int col_new, col_place;       // the same for columns
 };
 struct Postprocess {
@@ -40,7 +40,7 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // weight of the palette's colour in the overlay
-    float threshold;              // one channel: from this value on a pixel has class 1
+    float threshold;              // one channel: a pixel is class 1 if its value is ≥ this
     int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
@@ -67,7 +67,7 @@ __device__ __forceinline__ float to_float(half_bits value)
 template <class T>
 __device__ __forceinline__ float to_float(T value) { return float(value); }
 
-// Replace infinities and NaN as the host does, so that NaN never wins.
+// Replace infinities and NaN, as host/postprocess.py does, so that NaN never wins.
 template <class T>
 __device__ __forceinline__ float to_finite(T value)
 {
@@ -80,7 +80,7 @@ __device__ __forceinline__ float blend(float a, float b, float t)
     return fmaf(b, t, a * (1.0f - t));
 }
 
-// A position between two cell centres: the cells before and after it, and how far it lies between.
+// A position between two cell centres: the cell before, the cell after, and the weight of the latter.
 struct Place {
     int low, high;
     float t;
@@ -94,13 +94,13 @@ struct Place {
     }
 };
 
-// If a pixel's best logit is below this, no class had a finite logit near the pixel.
+// If a pixel's best logit is below this value, every class had only NaN near the pixel.
 constexpr float NO_NUMBER = -1e20f;
 
 // Whether the confidence is computed with a softmax over the logits.
 #define SUMS (CONFIDENCE && KIND == LOGITS)
 
-// The largest logit so far and its class. Of equal logits the first one wins.
+// The largest logit so far and its class. Of equal logits, the logit of the lowest class id wins.
 struct Winner {
     float best;
     int id;
@@ -193,8 +193,8 @@ __device__ __forceinline__ float weighted_sum(const float* values, const float* 
     return sum;
 }
 
-// Find the winners of pixels that share LINES x COLUMNS logits of each class. Returns false if a
-// logit was not finite; the winners are invalid then.
+// Find the winning classes of pixels that share LINES x COLUMNS logits of each class. Returns false
+// if a logit was not finite. Then the results are invalid.
 __device__ __forceinline__ bool argmax_shared(
     const Postprocess& p, const OUTPUT* output, const Weights<ROWS, LINES>& rows,
     const Weights<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
@@ -232,7 +232,7 @@ __device__ __forceinline__ bool argmax_shared(
     return zero == 0;
 }
 
-// Find the winners of pixels that share no logits. The logits may be infinite or NaN.
+// Find the winning classes of pixels that share no logits. The logits may be infinite or NaN.
 __device__ __forceinline__ void argmax_each(const Postprocess& p, const OUTPUT* output,
                                           const Place& row, const View& view, int x,
                                           Winner (&winner)[PIXELS])
@@ -372,7 +372,7 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// Store WORDS 4-byte words. If rows do not begin at words, store the first `count` bytes singly.
+// Store WORDS words of 4 bytes. If the rows are not aligned to words, store `count` single bytes.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the network output into outputs of camera size, with the kernel in postprocess.cu."""
+"""Turn the network output into labels, confidence and overlay, with postprocess.cu."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Camera pixels in a row that one thread computes; postprocess.cu has the same constant."""
+"""Neighbouring camera pixels of a row that a GPU thread computes; the same in postprocess.cu."""
 ROWS = 1
-"""Rows of camera pixels that one thread computes."""
+"""Number of rows of camera pixels that one GPU thread computes."""
 UNROLL = 4
-"""Classes whose logits a thread loads at once."""
+"""Number of classes whose logits a GPU thread loads at once."""
 BLOCK = (32, 2, 1)
 
 _TYPES = {
@@ -75,7 +75,7 @@ class Target:
 
 
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
-    """Return the macros with which postprocess.cu reads this network output."""
+    """Return the macros with which postprocess.cu is compiled for this network output."""
     macros: dict[str, str | int] = {
         'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.upper(),
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
@@ -86,9 +86,13 @@ def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[st
 class Postprocess:
     """The kernels for one network output, loaded on the GPU that is current in this thread.
 
-    One kernel computes no confidence. The other is loaded when a confidence is first wanted.
+    The first kernel computes no confidence. The second kernel computes the confidence too, and is
+    loaded when a confidence is first wanted.
 
-    :param palette: GPU address of :func:`palette_words`.
+    :param card: the model card.
+    :param image: the input tensor of the network.
+    :param output: the output tensor of the network.
+    :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
 
@@ -110,7 +114,7 @@ class Postprocess:
         return self._kernels[confidence]
 
     def make_launch(self) -> Launch:
-        """Make a launch. :meth:`set_parameters` must complete it."""
+        """Make a launch. Call :meth:`set_parameters` before the launch is enqueued."""
         threshold = self._card.output.threshold
         launch = Launch(_PostprocessParams(
             palette=self._palette,
@@ -124,9 +128,10 @@ class Postprocess:
                        shape: Sequence[int], alpha: float) -> None:
         """Set the network output that a launch reads, and the memory that it writes.
 
-        :param targets: one for each image, and at most :data:`.program.IMAGES`. All of them must
-            want the same outputs.
-        :param output: GPU address of the first image's part of the output tensor.
+        :param launch: a launch from :meth:`make_launch`.
+        :param targets: one target for each image, and at most :data:`.program.IMAGES`. All targets
+            must want the same outputs.
+        :param output: GPU address of the output tensor's part for the first image.
         :param shape: shape of the output tensor.
         :param alpha: weight of the palette's colour in the overlay, 0 to 1.
         """
@@ -160,7 +165,7 @@ class Postprocess:
 
 
 def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int]:
-    """Return the elements from one class, row and column to the next; then rows and columns."""
+    """Return (class stride, row stride, column stride, rows, columns), all in elements."""
     if layout == 'nchw':
         _, _, height, width = shape
         return height * width, width, 1, height, width
@@ -172,7 +177,7 @@ def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int
 
 
 def palette_words(palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return a palette as the kernel reads it.
+    """Return a palette in the format of the kernel.
 
     :param palette: (classes, 3) uint8 RGB.
     :returns: (classes, 4) uint8: B, G, R and 0.

@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Turn camera bytes into the network's input tensor in one pass: convert, resize, pad, reorder and
-// normalise. One thread computes one network pixel; blockIdx.z is the image of the batch.
+// normalise. One thread computes one network pixel. blockIdx.z is the image of the batch.
 //
 // -D OUT=32|16|8 (float, half, u8)   -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
 
-// preprocess.py mirrors both structures.
+// preprocess.py has the same two structures.
 struct View {
     Image image;
     int rows, cols;             // size of the whole resized camera image, in network pixels

@@ -40,7 +40,7 @@ class _PreprocessParams(ctypes.Structure):
 
 
 def defines(image: ImageInput) -> dict[str, str | int]:
-    """Return the macros with which preprocess.cu writes this input."""
+    """Return the macros with which preprocess.cu is compiled for this input."""
     return {'OUT': np.dtype(image.dtype).itemsize * 8, 'CHANNELS': image.channels,
             'CHANNELS_LAST': int(image.layout == 'nhwc')}
 
@@ -48,6 +48,8 @@ def defines(image: ImageInput) -> dict[str, str | int]:
 class Preprocess:
     """The kernel for one network input, loaded on the GPU that is current in this thread.
 
+    :param card: the part of the model card that describes the input.
+    :param image: the input tensor of the network.
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
 
@@ -57,7 +59,7 @@ class Preprocess:
         self._kernel = Kernel(cached_cubin('preprocess.cu', arch, defines(image)), 'preprocess')
 
     def make_launch(self) -> Launch:
-        """Make a launch. :meth:`set_parameters` must complete it."""
+        """Make a launch. Call :meth:`set_parameters` before the launch is enqueued."""
         card, image = self._card, self._image
         params = _PreprocessParams(height=image.height, width=image.width,
                                    swap=int(card.color == 'bgr'), pad=card.pad)
@@ -76,9 +78,10 @@ class Preprocess:
                        tensor: int) -> None:
         """Set the images that a launch reads and the tensor that it writes.
 
+        :param launch: a launch from :meth:`make_launch`.
         :param images: at most :data:`.program.IMAGES` frames, each with the address of its first
             byte for kernels. Their encodings must be in :data:`.image.KERNEL_ENCODINGS`.
-        :param tensor: GPU address of the first image's part of the input tensor.
+        :param tensor: GPU address of the input tensor's part for the first image.
         """
         params = launch.params
         params.tensor = tensor

@@ -21,7 +21,7 @@ from ...untrusted.signed_files import load_signed, make_private_folder, SignedFi
 log = logging.getLogger(__name__)
 
 IMAGES = 16
-"""The most images of one launch. Kernel parameters describe them, and may have only 4 KB."""
+"""The most images of one launch. Kernel parameters describe the images, in at most 4 KB."""
 
 
 def source(file: str) -> str:
@@ -37,31 +37,34 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
 
     :param file: the file's name in this folder.
     :param arch: the GPU's architecture, such as ``sm_90``.
-    :param defines: preprocessor macros. The comment at the top of the file lists them.
-    :returns: the cubin: machine code for this architecture.
-    :raises EngineError: with the compiler's log.
+    :param defines: preprocessor macros. The comment at the top of the file lists the macros.
+    :returns: the cubin, which is machine code for this architecture.
+    :raises EngineError: if the file cannot be compiled. The message has the compiler's log.
     """
     options = ProgramOptions(
         std='c++17', arch=arch,
         define_macro=[(name, str(value)) for name, value in {**defines, 'IMAGES': IMAGES}.items()])
     try:
         code = Program(source(file), 'c++', options).compile('cubin')
-    except Exception as error:  # NVRTC's error, or the loader's if there is no NVRTC
+    except Exception as error:  # an error of NVRTC, or of its loader if NVRTC is missing
         raise EngineError(
-            f'{file} cannot be compiled for {arch}: {error}. NVRTC has to be of the CUDA version '
+            f'{file} cannot be compiled for {arch}: {error}. NVRTC must have a CUDA version that '
             f'the driver knows (pip install nvidia-cuda-nvrtc)') from error
     return bytes(code.code)
 
 
 def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
                  folder: Path | None = None) -> bytes:
-    """Return a cubin from disk; compile it if there is none of the same text.
+    """Return a cubin from disk. If there is no cubin of the same source text, compile it.
 
-    A cubin is machine code. As with plans, a file is used only if it belongs to this user and is
-    unchanged.
+    A cubin is machine code. A file on disk is used only if it belongs to this user and nobody has
+    changed it. The same rule applies to plans.
 
+    :param file: see :func:`compile_cubin`.
+    :param arch: see :func:`compile_cubin`.
+    :param defines: see :func:`compile_cubin`.
     :param folder: the folder of the cubins. None: a folder in the user's cache folder.
-    :raises EngineError: with the compiler's log.
+    :raises EngineError: if the file cannot be compiled. The message has the compiler's log.
     """
     folder = folder or cache_folder()
     text = '\0'.join([source(file), arch, str(newest_cuda()), str(IMAGES),
@@ -87,15 +90,16 @@ def cache_folder() -> Path:
 
 
 def newest_cuda() -> int:
-    """Return the newest CUDA version that the driver knows; 13000 means 13.0."""
+    """Return the newest CUDA version that the driver knows. 13000 means 13.0."""
     return int(call(driver.cuDriverGetVersion))
 
 
 class Kernel:
     """One kernel, loaded on the calling thread's GPU.
 
-    :param cubin: from :func:`cached_cubin` for this GPU.
-    :raises GpuError: names the driver call that failed.
+    :param cubin: the result of :func:`cached_cubin` for this GPU.
+    :param name: name of the kernel in the cubin.
+    :raises GpuError: if a call of the driver fails. The message names the call.
     """
 
     def __init__(self, cubin: bytes, name: str) -> None:
@@ -103,7 +107,7 @@ class Kernel:
         self.function: Any = call(driver.cuModuleGetFunction, self._module, name.encode())
 
     def close(self) -> None:
-        """Unload the kernel; a second call does nothing. The GPU must be done with it."""
+        """Unload the kernel. The GPU must no longer use it. A second call does nothing."""
         if self._module is not None:
             call(driver.cuModuleUnload, self._module)
             self._module = None
