@@ -198,7 +198,7 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
-                       help='put the layers that cost most back to FP16 until the loss is below '
+                       help='keep the layers that cost most in FP16 until the loss is below '
                        '--max-miou-drop')
 
 

@@ -73,7 +73,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f'{error.filename}: {error.strerror}'  # without Python's [Errno 21]
+        # str(error) would begin with a number such as [Errno 21].
+        return f'{error.filename}: {error.strerror}'
     return str(error)
 
 

@@ -52,7 +52,7 @@ class EvaluateOptions:
             raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
         for option, value in (('--street', self.street), ('--condition', self.condition)):
             if self.images and value:
-                raise EvaluationError(f'{option} is for street scenes; leave it out with '
+                raise EvaluationError(f'{option} is for street scenes; do not give it with '
                                       '--images')
 
 

@@ -78,7 +78,7 @@ class OutputCard:
     """What the network output is.
 
     :param name: name of the output tensor. If empty, the package chooses an output; see
-        :mod:`.network_output`.
+        ``model/network_output.py``.
     :param kind: one of :data:`KINDS`.
         ``logits``: one channel for each class; the largest value wins.
         ``probabilities``: one channel for each class, after a softmax or sigmoid in the network.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show the messages of a running node in a view, beside the receiver of the messages."""
+"""Show the messages of a running node in a view, while another program part receives them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Most messages that wait for the view, and most images that wait for their label maps."""
+"""Largest number of waiting messages, and of images that wait for their label maps."""
 
 
 class MessageTap:
@@ -23,21 +23,22 @@ class MessageTap:
 
     An image is shown together with its label map. An image without a label map is not shown.
 
-    :param view: :meth:`close` closes it.
-    :param topics: what each topic carries; only ``image`` and ``labels`` are shown.
-    :param frame_log: log file of the node with the times of each frame. It may not exist yet.
+    :param view: open view. :meth:`close` closes the view.
+    :param topics: content of each topic. Only topics with ``image`` or ``labels`` are shown.
+    :param frame_log: log file of the node with the times of each frame. The node may create this
+        file later.
     """
 
     def __init__(self, view: RerunView, topics: Mapping[str, str], frame_log: Path) -> None:
         self.left_out = 0
-        """Number of messages left out because too many were waiting."""
+        """Number of messages that are not in the view, because too many messages were waiting."""
         self.bad: list[str] = []
         """One line for each message that could not be shown."""
         self._view = view
         self._topics = {topic: what for topic, what in topics.items()
                         if what in ('image', 'labels')}
         self._log = _LogTail(frame_log)
-        # by stamp: an image that waits for its label map, or the other way round
+        # By stamp: an image that waits for its label map, or a label map that waits for its image.
         self._halves: dict[int, Recorded] = {}
         self._waiting: Queue[tuple[str, bytes]] = Queue(WAITING)
         self._ended = threading.Event()
@@ -45,7 +46,7 @@ class MessageTap:
         self._thread.start()
 
     def __call__(self, topic: str, data: bytes) -> None:
-        """Take a sensor_msgs/Image in CDR form and return at once."""
+        """Receive a sensor_msgs/Image as serialized bytes (CDR), and return at once."""
         if topic not in self._topics:
             return
         try:
@@ -54,14 +55,14 @@ class MessageTap:
             self.left_out += 1
 
     def close(self) -> None:
-        """Show the waiting messages and the rest of the frame log, then close the view."""
+        """Show the waiting messages and the last lines of the frame log, then close the view."""
         self._ended.set()
         self._thread.join()
         self._view.close()
 
     def _show(self) -> None:
         while True:
-            ended = self._ended.is_set()  # read this before the queue, so that no message is lost
+            ended = self._ended.is_set()  # read before the queue, so that no message is lost
             try:
                 topic, data = self._waiting.get(timeout=0.1)
             except Empty:
@@ -73,10 +74,10 @@ class MessageTap:
         self._show_timings()
 
     def _pair(self, topic: str, data: bytes) -> None:
-        """Show an image and its label map once both are there."""
+        """Show an image and its label map as soon as both have arrived."""
         message = Recorded(topic, IMAGE, 0, 0, data)
         stamp_ns = message.stamp_ns or 0
-        # A label map over a later image would look wrong, so both are shown together.
+        # A label map over a later image would look wrong. So an image waits for its label map.
         if (other := self._halves.pop(stamp_ns, None)) is None or other.topic == topic:
             self._halves[stamp_ns] = message
             if len(self._halves) > WAITING:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw pictures for people: rows of image, truth, label map and overlay; latency plots."""
+"""Draw pictures for reports: rows of image, truth, label map and overlay, and latency plots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..untrusted.output_files import write_figure
 Picture = npt.NDArray[np.uint8]
 
 WIDTH = 1600
-"""Width of a montage in pixels; this is the width of a README on a wide screen."""
+"""Width of a montage in pixels. A README on a wide screen has this width."""
 
 _MARGIN = 24
 _GAP = 10
@@ -67,7 +67,8 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
 def draw_montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
     """Draw rows of pictures with column titles and a legend of the class colours.
 
-    There is a truth column if a row has a truth. The legend shows the classes that occur.
+    The montage has a truth column if a row has a truth. The legend shows only the classes that
+    occur in the rows.
 
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
     :raises ValueError: if there are no rows, or the arrays of a row differ in size.
@@ -121,7 +122,7 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
 
 
 class _Legend:
-    """The legend: a colour box and a name for each class, in as many lines as needed."""
+    """A legend with a colour box and a name for each class, in as many lines as needed."""
 
     def __init__(self, rows: Sequence[MontageRow], card: ModelCard) -> None:
         maps = [labels for row in rows for labels in (row.labels, row.truth)
@@ -167,22 +168,23 @@ def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:
 
 
 def _font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    # matplotlib always brings these fonts
+    # matplotlib always installs these fonts.
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)
 
 
 def write_latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Plot latencies by stage: of each frame, and the share of frames below each latency.
+    """Plot two pictures: the latency of each frame, and the share of frames below each latency.
 
-    :param series: milliseconds of each frame, by stage; stages without frames are left out.
-    :param path: file to write; its suffix gives the format, for example PNG.
+    :param series: for each stage, the milliseconds of every frame. Stages without frames are not
+        drawn.
+    :param path: file to write. The suffix chooses the format, for example .png.
     :raises ValueError: if no stage has a frame.
     """
     known = {stage: np.asarray(values, float) for stage, values in series.items() if len(values)}
     if not known:
         raise ValueError('no latencies to plot')
-    # Figure, not pyplot: it needs no display and changes no global state
+    # Figure needs no display and changes no global state, unlike pyplot.
     lines = -(-len(known) // 2)
     figure = Figure(figsize=(16, 7 + 0.3 * lines), dpi=100, layout='constrained')
     figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # type: ignore[union-attr, call-arg]

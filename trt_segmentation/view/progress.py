@@ -22,10 +22,13 @@ Item = TypeVar('Item')
 
 
 class ProgressBars:
-    """Progress bars on stderr, with printed lines above them; visible inside a with block.
+    """Progress bars on stderr, with printed lines above the bars.
 
-    :param live: draw ten times a second, in a separate thread. If False, only a step of
-        :meth:`add_bar` draws. A measurement uses False so that drawing costs it no time.
+    The bars are visible inside a with block.
+
+    :param live: whether a separate thread draws the bars ten times a second. If False, the bars
+        are drawn only when a function of :meth:`add_bar` is called. So drawing takes no time of a
+        measurement.
     """
 
     def __init__(self, live: bool = True) -> None:
@@ -48,22 +51,23 @@ class ProgressBars:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def show_phase(self, name: str, done: int, total: int) -> None:
-        """Show a step of a phase of TensorRT; a new phase gets a new bar."""
+        """Show how many steps of a TensorRT phase are done. A new phase gets a new bar."""
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(escape(name), total=total)
         self._bars.update(self._tasks[name], completed=done, total=total)
 
     def add_bar(self, name: str, total: int | None = None) -> Callable[[float], None]:
-        """Add a bar and return a function that takes the number of steps done.
+        """Add a bar, and return a function that sets the number of finished steps.
 
-        :param total: number of steps; None if unknown.
+        :param name: text before the bar.
+        :param total: number of all steps; None if the number is unknown.
         """
         task = self._bars.add_task(escape(name), total=total)
         return lambda done: self._bars.update(task, completed=done, refresh=not self._live)
 
     def track(self, name: str, items: Iterable[Item], total: int | None = None
               ) -> Iterator[Item]:
-        """Yield every item; count an item when the caller asks for the next one."""
+        """Yield every item. An item counts as done when the caller asks for the next item."""
         step = self.add_bar(name, total)
         for done, item in enumerate(items, 1):
             yield item

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show images, label maps and latencies in Rerun, or write them to a file; needs no ROS."""
+"""Show images, label maps and latencies in Rerun, or write an .rrd file. No ROS is needed."""
 
 from __future__ import annotations
 
@@ -35,22 +35,26 @@ FLUSH_SECONDS = 10.0
 """Seconds that close() waits until the viewer has received everything."""
 
 PORT = 9876
-"""TCP port of a viewer; Rerun's default."""
+"""TCP port of a viewer. This port is Rerun's default."""
 
 VIEWER = (sys.executable, '-m', 'rerun', '--bind', '127.0.0.1', '--expect-data-soon')
 """Command that starts a viewer for this machine only.
 
-Rerun's own spawn() starts a viewer that listens to the whole network, and so shares the images.
+The function spawn() of Rerun is not used, because its viewer listens to the whole network and so
+shares the images.
 """
 
 START_SECONDS = 30.0
-"""Seconds that a viewer has to start listening."""
+"""Most seconds until a new viewer listens on its port."""
 
 
 def check_view(spawn: bool, path: Path | None) -> None:
-    """Refuse a view that :class:`RerunView` cannot open, before any other work begins.
+    """Refuse a view that :class:`RerunView` cannot open. Call this before any other work.
 
-    :raises ViewError: if there is no display for a viewer, or a file would be replaced.
+    :param spawn: whether a viewer is started.
+    :param path: .rrd file to write; None for no file.
+    :raises ViewError: if a viewer has no display, if ``path`` has another suffix than .rrd, or if
+        the file exists already.
     :raises OutputError: if the file cannot be written.
     """
     if spawn and sys.platform == 'linux' and not (
@@ -70,7 +74,10 @@ def check_view(spawn: bool, path: Path | None) -> None:
 def open_viewer(command: Sequence[str], port: int) -> None:
     """Start a viewer that keeps running after this process, unless a viewer listens already.
 
-    :raises ViewError: if the viewer ends, or does not listen in time.
+    :param command: program and arguments that start a viewer.
+    :param port: TCP port on which the viewer listens.
+    :raises ViewError: if the viewer ends at once, or does not listen within
+        :data:`START_SECONDS`.
     """
     if _is_listening(port):
         return
@@ -99,9 +106,10 @@ class RerunView:
     Every method copies or encodes its arguments before it returns, so the caller may reuse the
     memory. Times in the view are the stamps of the frames.
 
-    :param spawn: start a viewer, or use a viewer that is open.
+    :param card: model card with the names and colours of the classes.
+    :param spawn: whether a viewer shows the camera. An open viewer is used again.
     :param path: .rrd file to write, in a folder that exists; None for no file.
-    :raises ViewError: see :func:`check_view`; and if the viewer does not start.
+    :raises ViewError: if :func:`check_view` refuses the view, or the viewer does not start.
     """
 
     def __init__(self, card: ModelCard, spawn: bool = False, path: Path | None = None) -> None:
@@ -138,20 +146,27 @@ class RerunView:
                 contents=jpeg.tobytes(), media_type='image/jpeg'))
 
     def show_labels(self, stamp_ns: int, labels: npt.NDArray[Any]) -> None:
-        """Show a label map: (height, width) uint8 or uint16."""
+        """Show a label map.
+
+        :param stamp_ns: stamp of the frame in nanoseconds.
+        :param labels: (height, width) uint8 or uint16 class ids.
+        """
         self._log(stamp_ns, LABEL_MAP, rr.SegmentationImage(np.array(labels), opacity=OPACITY))
 
     def show_timings(self, stamp_ns: int, timings: Mapping[str, float]) -> None:
-        """Plot the milliseconds of each stage."""
+        """Add the milliseconds of each stage to the latency plot."""
         for stage, ms in timings.items():
             self._log(stamp_ns, f'{LATENCY}/{stage}', rr.Scalars(ms))
 
     def close(self) -> None:
-        """Finish the file, and wait until the viewer has everything. The viewer stays open."""
+        """Finish the file, and wait until the viewer has received all data.
+
+        The viewer stays open.
+        """
         try:
             self._stream.flush(timeout_sec=FLUSH_SECONDS)
         except (RuntimeError, ValueError, OSError) as error:
-            # Not an error of the command: the user closed the viewer.
+            # The user closed the viewer. This is not an error of the command.
             print(f'view: {error}', file=sys.stderr)
         self._stream.disconnect()
 
@@ -161,7 +176,7 @@ class RerunView:
 
 
 def _context(card: ModelCard) -> rr.AnnotationContext:
-    """Return names and colours of the classes; unlabelled pixels are transparent."""
+    """Return names and colours of the classes. Unlabelled pixels are transparent."""
     classes = [rr.AnnotationInfo(index, name, color.tolist())
                for index, (name, color) in enumerate(zip(card.classes, card.palette))]
     unlabelled = UNLABELLED[card.label_dtype]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Print to any terminal, and end quietly if the reader of the output has gone."""
+"""Print to any terminal. End without a message if the reader of the output has ended."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ import signal
 import sys
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
-"""Exit code if the reader of a pipe has gone; the shell gives ``yes | head`` the same code."""
+"""Exit code if the reader of a pipe has ended, as in ``trt_seg … | head``.
+
+Shells use the same code for a program that SIGPIPE ended.
+"""
 
 _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '...', '≥': '>=', '≤': '<=',
           'µ': 'u', '·': '.', '°': ' degrees'}
 
 
 def on_any_terminal(command: Callable[[], int]) -> int:
-    """Run a command; replace the characters that the encoding of stdout or stderr lacks.
+    """Run a command, and replace characters that stdout or stderr cannot encode.
 
-    :returns: the exit code of the command; :data:`BROKEN_PIPE`, without a message, if the reader
-        of its output has gone; 2 if its output cannot be written.
+    :param command: function that returns an exit code.
+    :returns: the exit code of the command; 2 if the output cannot be written; or
+        :data:`BROKEN_PIPE`, without a message, if the reader of the output has ended.
     """
     codecs.register_error('trt_seg', _in_ascii)
     for stream in (sys.stdout, sys.stderr):
-        if reconfigure := getattr(stream, 'reconfigure', None):  # the StringIO of a test has none
+        # The StringIO of a test has no reconfigure().
+        if reconfigure := getattr(stream, 'reconfigure', None):
             reconfigure(errors='trt_seg')
     try:
         try:
             return command()
         finally:
-            if sys.stdout:  # None if the shell has closed it
-                sys.stdout.flush()  # here, because errors of the flush at exit cannot be caught
+            if sys.stdout:  # None if the shell closed stdout
+                sys.stdout.flush()  # errors of a later flush, at exit, cannot be caught
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE
     except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # rich has caught the error
+        if isinstance(end.__context__, BrokenPipeError):  # rich turned the error into SystemExit
             return BROKEN_PIPE
         raise
     except OSError as error:  # raised by print, for example if the disk is full
@@ -47,14 +52,17 @@ def on_any_terminal(command: Callable[[], int]) -> int:
 
 
 def _drop_output() -> None:
-    """Send the buffered output to /dev/null, because it cannot be written."""
+    """Send the buffered output to /dev/null, because the output cannot be written."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace characters, as an error handler of codecs: our signs by ASCII, others by escapes."""
+    """Replace the signs in ``_ASCII`` by ASCII, and all other characters by escapes.
+
+    This function is an error handler of the module codecs.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start:error.end]

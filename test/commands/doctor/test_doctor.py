@@ -240,7 +240,7 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     errors = [line.split()[1] for line in result.stdout.splitlines() if line.startswith('ERROR')]
     assert errors == (['numpy', 'cv2', 'onnxruntime'] if missing == 'numpy' else [missing])
     assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
-    assert 'engine auto takes none' in result.stdout
+    assert 'engine auto uses none' in result.stdout
     assert 'no self-test, because a required part is wrong' in result.stdout
 
 

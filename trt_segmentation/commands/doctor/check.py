@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One result of the doctor."""
+"""The result of one check of ``trt_seg doctor``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ OK, WARNING, ERROR = 'ok', 'warning', 'error'
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was examined, and the result.
+    """A part of the machine that was examined, and the result.
 
-    :param name: the thing examined.
-    :param status: ``error`` means that nothing works until it is repaired. ``warning`` means that
-        something is slower, missing or different.
+    :param name: name of the examined part, such as a library.
+    :param status: ``ok``; ``warning`` if the part is slow, missing or different from the usual; or
+        ``error`` if no image can be segmented until the part is repaired.
     :param text: the result, in one sentence.
-    :param run: a command or a remedy; empty if there is nothing to do.
+    :param run: command or advice that solves the problem; empty if there is no problem.
     """
 
     name: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find out which engine ``auto`` takes on this machine."""
+"""Find out which engine ``auto`` chooses on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Why each engine cannot run here, the best engine first; empty text if it can run."""
+    """The engines that can and cannot run on this machine.
+
+    :param why_not: for each engine, why it cannot run; empty text if the engine can run. The
+        best engine comes first.
+    """
 
     why_not: Mapping[str, str]
 
@@ -24,7 +28,7 @@ class EngineChoice:
 
     @property
     def why(self) -> str:
-        """Why each better engine cannot run."""
+        """Why each engine before :attr:`taken` cannot run."""
         before: dict[str, list[str]] = {}
         for name, why in self.why_not.items():
             if not why:
@@ -35,10 +39,13 @@ class EngineChoice:
 
 
 def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
-    """Judge every engine by what is installed, without opening it.
+    """Check for every engine whether its requirements are installed, without opening the engine.
 
-    The order is that of :func:`trt_segmentation.pipeline.open_pipeline`, and so are the
-    requirements. Opening may still fail; the self-test shows that.
+    Order and requirements are the same as in :func:`trt_segmentation.pipeline.open_pipeline`. An
+    engine that is opened later may still fail. The self-test opens the engines.
+
+    :param found: result of :func:`.ask_driver`.
+    :param gpu: index of the GPU, as CUDA counts.
     """
     return EngineChoice({'tensorrt': _tensorrt(found, gpu), 'onnxruntime-cuda': _cuda(found, gpu),
                          'onnxruntime-cpu': _cpu()})

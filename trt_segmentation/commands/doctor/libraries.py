@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the Python packages: those that are required, and those of engines and tools."""
+"""Check the Python packages that are required, and the packages of engines and tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...installed.pip_names import pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 
 BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
-"""Required packages: import name and name for pip."""
+"""Names of the required packages: the import name, and the name for pip."""
 
 BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
@@ -34,7 +34,7 @@ def base_packages() -> list[Check]:
 
 
 def absent(*names: str) -> list[str]:
-    """Return the modules that are not installed."""
+    """Return the names of the modules that are not installed."""
     def is_there(name: str) -> bool:
         try:
             return find_spec(name) is not None
@@ -44,21 +44,27 @@ def absent(*names: str) -> list[str]:
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Return name and version of TensorRT here, or an empty text and why there is none."""
+    """Return name and version of the installed TensorRT, and an empty text.
+
+    If no TensorRT can be imported, return an empty text and the reason.
+    """
     try:
         from ...engines.tensorrt import LIBRARY
-    except Exception as error:      # EngineError, or any exception of its binary or of numpy
+    except Exception as error:      # EngineError, or any exception of TensorRT or numpy
         return '', str(error)
     return LIBRARY, ''
 
 
 def rtx_fits(library: str, capability: tuple[int, int]) -> bool:
-    """Return whether this TensorRT can run on a GPU; judged by the library's name."""
+    """Return whether TensorRT can run on a GPU of this compute capability.
+
+    :param library: name and version, from :func:`tensorrt_or_why_not`.
+    """
     return 'RTX' not in library or capability == (7, 5) or capability[0] in (8, 12)
 
 
 def tensorrt(found: Driver, gpu: int) -> Check:
-    """Check TensorRT or TensorRT-RTX, and the packages that building an engine needs."""
+    """Check TensorRT or TensorRT-RTX, and the packages that a build needs."""
     library, why_not = tensorrt_or_why_not()
     if not library:
         if not found.gpus:
@@ -91,7 +97,7 @@ def onnx_runtime(found: Driver) -> Check:
 
 
 def cuda_python(found: Driver) -> Check:
-    """Check cuda-python, and whether the driver is new enough for it."""
+    """Check cuda-python, and whether the driver is new enough for cuda-python."""
     missing = absent(*CUDA)
     if missing:
         return Check('cuda-python', WARNING if found.gpus else OK,

@@ -13,7 +13,7 @@ from ...engines.nvidia_driver import Driver
 from .check import Check, OK, WARNING
 
 IMAGE = 1920 * 1080 * 3
-"""Bytes of one 1080p image; the limits are compared with this size."""
+"""Bytes of one 1080p image. The limits of the system are compared with this size."""
 
 SEGMENT = 64 << 20
 """Bytes of /dev/shm that each process uses with config/fastdds.xml."""
@@ -25,7 +25,7 @@ def python() -> Check:
 
 
 def driver(found: Driver) -> Check:
-    """Check the NVIDIA driver, and the CUDA version it can run."""
+    """Check the NVIDIA driver and show the CUDA version that it supports."""
     if found.why_not:
         wanted = ('sudo ubuntu-drivers install' if 'without a driver' in found.why_not else
                   'in a container: docker run --gpus all' if os.path.exists('/.dockerenv')
@@ -62,7 +62,7 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
 
 
 def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
-    """Check the largest socket buffer; images from other machines have to fit into it."""
+    """Check the largest socket buffer. Images from other machines must fit into this buffer."""
     try:
         size = int(path.read_text())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check ROS 2: its distribution, its middleware, and whether large images get through."""
+"""Check ROS 2: the distribution, the middleware, and the settings for large images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SOURCE = 'source /opt/ros/<distro>/setup.bash'
 def distro() -> Check:
     """Check the ROS distribution, and whether the node's packages are installed.
 
-    The packages are searched for, not imported, because importing rclpy from a wheel restarts the
-    Python interpreter.
+    This function finds the packages without importing them, because an import of rclpy from a
+    Python wheel restarts the interpreter.
     """
     name = os.environ.get('ROS_DISTRO', '') or _wheels()
     if missing := absent(*NEEDED):
@@ -75,7 +75,7 @@ def dds_profile() -> Check:
 
 
 def _wheels() -> str:
-    """Return the distribution of an rclpy that pip installed; empty if there is none."""
+    """Return the ROS distribution of an rclpy that pip installed; empty without such an rclpy."""
     for found in metadata.distributions():
         if match := re.fullmatch(r'ros[-_](\w+)[-_]rclpy', found.metadata['Name'] or ''):
             return f'{match[1]} (Python packages)'

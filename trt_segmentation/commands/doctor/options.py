@@ -13,9 +13,9 @@ from ..arguments.options import add_gpu, Commands, set_command
 class DoctorOptions:
     """Every option of ``trt_seg doctor``.
 
-    :param selftest: try every engine.
-    :param json: print JSON instead of lines.
-    :param gpu: index of the GPU that engines would run on.
+    :param selftest: whether every engine segments a few scenes.
+    :param json: whether the result is printed as JSON.
+    :param gpu: index of the GPU on which the engines would run, as CUDA counts.
     """
 
     selftest: bool = False

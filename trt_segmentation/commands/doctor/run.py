@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run every check of ``trt_seg doctor`` and print the results; standard library only.
+"""Run every check of ``trt_seg doctor`` and print the results.
 
-A check imports the package that it examines inside its own function, so that the doctor works
-even if that package is missing or broken.
+This module needs only the standard library. Each check imports the package that it examines inside
+a function. So the doctor works even if a package is missing or broken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .selftest import Trial, try_engines
 def run_doctor(options: DoctorOptions) -> int:
     """Examine this machine and print the results.
 
-    :returns: 0 if images can be segmented here, 1 if a required part is wrong.
+    :returns: the exit code: 0 if images can be segmented on this machine, or 1 if a required part
+        is missing or broken.
     """
     checks, choice = examine(options.gpu)
     trials: list[Trial] = []
@@ -40,7 +41,7 @@ def run_doctor(options: DoctorOptions) -> int:
             'checks': [check.tree() for check in checks],
             'selftest': [trial.tree() for trial in trials]}, indent=1))
     else:
-        print(f'\nengine auto takes {choice.taken or "none"}: {choice.why}')
+        print(f'\nengine auto uses {choice.taken or "none"}: {choice.why}')
         for trial in trials:
             print(trial)
         if options.selftest and not trials:
@@ -49,7 +50,10 @@ def run_doctor(options: DoctorOptions) -> int:
 
 
 def examine(gpu: int = 0) -> tuple[list[Check], EngineChoice]:
-    """Run all checks that need no open engine, and choose an engine by their results."""
+    """Run all checks that need no open engine, and choose the engine that ``auto`` would use.
+
+    :param gpu: index of the GPU, as CUDA counts.
+    """
     found = ask_driver()
     libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), tools()]
     return [python(), *base_packages(), driver(found), *gpus(found), *libraries, distro(), rmw(),

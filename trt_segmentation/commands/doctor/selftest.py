@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine, and compare with the truth and with the CPU."""
+"""Run the demo model with every engine, and compare the label maps with truth and CPU."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 CONDITIONS = ('day', 'night', 'rain', 'snow')
 SEED = 1_000_000
-"""Seed of the first test scene; the demo model was not trained on this seed or later ones."""
+"""Seed of the first test scene. The training of the demo model used only smaller seeds."""
 
 LEAST_IOU = 0.85
-"""The demo model reaches 0.90 on such scenes; a wrong kernel or swapped channels give far less."""
+"""Smallest accepted mean IoU.
+
+The demo model reaches 0.90 on such scenes. With a wrong kernel or swapped channels, the mean IoU
+is much smaller.
+"""
 
 LEAST_AGREEMENT = 0.99
-"""Smallest fraction of pixels with the same label as on the CPU; FP16 reaches 0.9999."""
+"""Smallest accepted fraction of pixels with the same label as on the CPU.
+
+FP16 reaches 0.9999.
+"""
 
 ORACLE = 'onnxruntime-cpu'
 Log = Callable[[str], None]
@@ -33,12 +40,15 @@ Log = Callable[[str], None]
 class Trial:
     """The result of one engine on a few scenes.
 
-    :param why_not: why the engine cannot run here; empty if it ran.
-    :param wrong: what is wrong with its label maps; empty if nothing is wrong.
-    :param built: what was built but not run.
-    :param identity: library, precision and device.
+    :param engine: name of the engine.
+    :param why_not: why the engine cannot run on this machine; empty if the engine ran.
+    :param wrong: what is wrong with the engine or its label maps; empty if nothing is wrong.
+    :param built: a sentence about a plan that was built but not run; empty without such a plan.
+    :param identity: library, precision and device of the engine.
     :param images: number of scenes.
-    :param agreement: smallest fraction of pixels of a scene with the same label as on the CPU.
+    :param mean_iou: mean IoU over all scenes, 0 to 1.
+    :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, in the scene
+        where this fraction is smallest.
     :param latency_ms: median milliseconds by stage.
     """
 
@@ -54,7 +64,10 @@ class Trial:
 
     @property
     def is_good(self) -> bool:
-        """Whether the engine ran correctly or cannot run here; the CPU must always run."""
+        """Whether the engine ran correctly, or cannot run on this machine.
+
+        The CPU engine must always run.
+        """
         return not self.wrong and (not self.why_not or self.engine != ORACLE)
 
     def __str__(self) -> str:
@@ -74,10 +87,13 @@ class Trial:
 
 
 def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> list[Trial]:
-    """Run the demo model with every engine, the best first, and judge the label maps.
+    """Run the demo model with every engine, and check the label maps.
 
-    If TensorRT is installed, an engine is built; the first time this takes up to minutes.
+    The best engine comes first. If TensorRT is installed, this function builds a plan. The first
+    build may take minutes.
 
+    :param gpu: index of the GPU, as CUDA counts.
+    :param log: function that receives lines about the progress.
     :param each: number of street scenes of every condition.
     """
     from ...engines import ENGINES
@@ -117,7 +133,7 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build an engine without a GPU, with TensorRT-RTX only; return an error and a summary."""
+    """Build a plan without a GPU; only TensorRT-RTX can do this. Return error and summary."""
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
@@ -149,7 +165,7 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
     count = len(pipeline.card.classes)
     matrix = np.zeros((count, count + 1), np.int64)
     same, stages = [], dict[str, list[float]]()
-    _segment(pipeline, scenes[:1])      # warm up: the first frame allocates memory and kernels
+    _segment(pipeline, scenes[:1])      # warm-up: the first frame allocates memory and compiles
     for found, scene, labels in zip(_segment(pipeline, scenes), scenes, expected):
         matrix += confusion(scene.truth, found.labels, count)
         same.append(float(np.mean(found.labels == labels)))
@@ -164,7 +180,7 @@ def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],
 
 
 def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
-    """Segment scenes one by one; the label maps are copies."""
+    """Segment scenes one after the other. The label maps in the result are copies."""
     from dataclasses import replace
 
     import numpy as np
