@@ -18,7 +18,7 @@ from trt_segmentation.installed.version import version
 
 pytest.importorskip('rclpy', reason='needs ROS 2')
 
-from trt_segmentation.serving.stopping import GPU_LOST
+from trt_segmentation.serving.stopping import BROKEN, GPU_LOST
 
 
 def start(command: str, *arguments: str, without: str = '', **environment: str
@@ -54,6 +54,7 @@ def test_help_says_how_to_start_it(command: str, without: str) -> None:
     assert listed == ([] if without else [setting.name for setting in table.SETTINGS])
     assert 'rclpy is missing' in done.stdout if without else ':=\n' not in done.stdout
     assert (f'  {GPU_LOST}   the GPU' in done.stdout) == (command == 'seg_node')
+    assert f'  {BROKEN}   nothing works' in done.stdout
     assert all(len(line) <= 99 for line in done.stdout.splitlines())
 
 

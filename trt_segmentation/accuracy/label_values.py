@@ -94,7 +94,8 @@ class LabelValues:
         for value, given in self.mapped.items():
             if given is not None and given >= classes:
                 raise LabelValueError(f'{self.source}: value {value} becomes class {given}, but '
-                                      f'the model has {classes} classes, 0 to {classes - 1}')
+                                      f'the model has {classes} classes, 0 to {classes - 1}. '
+                                      f'Write `{value}: {IGNORE}` to leave the value out')
             if value < table.size:
                 table[value] = _LEFT_OUT if given is None else given
         for values in self.left_out:

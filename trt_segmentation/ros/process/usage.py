@@ -76,7 +76,8 @@ def help_text(executable: str, settings: Iterable[Described] | None) -> str:
                   *_wrap(setting.description + words, '      ')]
     lines += ['', 'exit codes:', '  0    stopped by Ctrl-C or SIGTERM'
               + (', or all frames sent' if executable == 'street_camera' else ''),
-              '  2    could not start; the last line of the log says why']
+              '  2    could not start; the last line of the log says why',
+              '  70   nothing works any more after an endless row of errors: start it again']
     if executable == 'seg_node':
         lines.append('  75   the GPU can be used only by a new process: start it again')
     return '\n'.join(lines)
