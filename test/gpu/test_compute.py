@@ -34,7 +34,7 @@ def test_sizes_of_runs(takes, most, sizes):
 
 
 def test_a_network_of_too_many_images_is_refused_with_its_number():
-    with pytest.raises(EngineError, match=r'takes 24 images a run.* at most 16; export it'):
+    with pytest.raises(EngineError, match=r'needs 24 images a run.* at most 16. Export'):
         run_sizes(engine(lambda n: n == 24, 24), 8)
 
 

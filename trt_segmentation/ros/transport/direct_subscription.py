@@ -87,7 +87,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         # One buffer more than the sink may hold. If the sink holds its buffers, each message must
         # still be received into the extra buffer and dropped, because a wait set does not wait
         # while a message is ready.
-        self._free = deque(MessageBuffer(self._allocate) for _ in range(sink.buffers + 1))
+        self._free = self._make_buffers()
         self._held = f'all {sink.buffers} buffers are held; is an image not released?'
         self._index: int | None = None
         self.subscription = node.create_subscription(
@@ -96,7 +96,10 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def renew(self) -> None:
         """Free all buffers and use new memory from now on. Nobody may hold an image then."""
-        self._free = deque(MessageBuffer(self._allocate) for _ in self._free)
+        self._free = self._make_buffers()
+
+    def _make_buffers(self) -> deque[MessageBuffer]:
+        return deque(MessageBuffer(self._allocate) for _ in range(self._sink.buffers + 1))
 
     def close(self) -> None:
         """Stop receiving messages. Images that came before stay valid until they are released."""
