@@ -188,7 +188,7 @@ def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
     """Inspect lists every class of a network without a card, so the number is bounded."""
     image = Tensor('image', 'float32', (1, 3, 32, 32))
     for classes, words in ((65535, '65535 classes; a label map can hold at most 65534'),
-                           (10**10, r'has 4e\+10 numbers; at most 2.15e\+09 are taken')):
+                           (10**10, r'has 4e\+10 numbers; at most 2.15e\+09 are accepted')):
         with pytest.raises(EngineError, match=words):
             guess([image], [Tensor('logits', 'float32', (1, classes, 2, 2))])
 
