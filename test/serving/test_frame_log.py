@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -122,3 +124,20 @@ def test_a_frame_log_may_go_to_standard_output(capfd: pytest.CaptureFixture[str]
     opened, line, last = capfd.readouterr().out.splitlines()
     assert 'opened_ns' in json.loads(opened) and json.loads(line)['stamp_ns'] == 1
     assert last == 'still open'
+
+
+def test_a_reader_that_reads_nothing_does_not_block_the_node() -> None:
+    """In a process of its own, whose standard output is a pipe that nobody empties."""
+    code = ('from trt_segmentation.serving.frame_log import FrameLog\n'
+            'import sys\n'
+            'log = FrameLog("/dev/stdout", lambda text: print(text, file=sys.stderr))\n'
+            'for number in range(3000):\n'
+            '    log.log_drop("", number, "superseded")\n'
+            'print(log.is_open, file=sys.stderr)')
+    reader, writer = os.pipe()
+    done = subprocess.run([sys.executable, '-c', code], stdout=writer, stderr=subprocess.PIPE,
+                          text=True, timeout=60)
+    os.close(reader)
+    os.close(writer)
+    warning, is_open = done.stderr.splitlines()[:2]
+    assert 'cannot write /dev/stdout' in warning and is_open == 'False'

@@ -119,7 +119,7 @@ class FrameLog:
 def _open(path: str) -> int:
     """Open a frame log and return its descriptor. This never waits, and follows no link."""
     if path in DEVICES:
-        return os.dup(DEVICES[path])
+        return _reopen(DEVICES[path])
     try:
         place = expand_home(path)
         with suppress(FileExistsError):
@@ -136,6 +136,16 @@ def _open(path: str) -> int:
     except (OSError, ValueError) as error:  # ValueError: the path holds a NUL
         why = getattr(error, 'strerror', None) or error
         raise FrameLogError(f'frame_log: cannot open {path!r}: {why}') from error
+
+
+def _reopen(descriptor: int) -> int:
+    """Open a standard stream again, so that a reader that reads nothing cannot block the node."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # only a pipe and a terminal can block
+        with suppress(OSError):
+            return os.open(f'/proc/self/fd/{descriptor}',
+                           os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    return os.dup(descriptor)
 
 
 def _check_frame_log(path: str, file: int) -> None:

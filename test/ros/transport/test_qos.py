@@ -81,3 +81,15 @@ def test_an_override_is_of_its_own_topic_alone(make_rig: Any) -> None:
                    if reliability == ReliabilityPolicy.BEST_EFFORT}
     assert best_effort == {'/diagnostics', '/trt_segmentation/label_map', '/camera_info'}
     assert {'/image', '/trt_segmentation/overlay', '/trt_segmentation/camera_info'} <= set(found)
+
+
+def test_a_loss_that_cannot_be_is_counted_as_one():
+    """Fast DDS reports INT32_MAX for an old fragment that it drops late."""
+    from types import SimpleNamespace
+
+    from trt_segmentation.ros.transport.qos import SubscriptionEvents
+    counts: list[int] = []
+    events: Any = SubscriptionEvents('/image', print, counts.append)
+    for change in (3, 2**31 - 1):
+        events.message_lost(SimpleNamespace(total_count_change=change))
+    assert counts == [3, 1]

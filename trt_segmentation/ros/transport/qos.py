@@ -79,6 +79,14 @@ def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
     return incompatible
 
 
+def _plausible(count: int) -> int:
+    """Return a reported loss, or 1 if no camera can have lost so many messages at once.
+
+    Fast DDS reports 2147483647 if it drops an old fragment after newer messages were received.
+    """
+    return count if count < 1_000_000 else 1
+
+
 class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
     """Event callbacks of a subscription. They run in the executor's thread.
 
@@ -92,7 +100,7 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
             incompatible_qos=_once(warn, lambda policy: (
                 f'a publisher of {topic} offers a {policy} QoS that this node does not accept, so '
                 f'this node gets none of its messages; {_subscription_cure(topic, policy)}')),
-            message_lost=lambda event: lost(event.total_count_change))
+            message_lost=lambda event: lost(_plausible(event.total_count_change)))
 
     @property
     def loss_is_reported(self) -> bool:
