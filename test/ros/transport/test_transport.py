@@ -145,15 +145,21 @@ def matched(ros: Ros, publisher: Any, count: int = 1) -> None:
     ros.until(lambda: publisher.get_subscription_count() == count)
 
 
+def matched_publisher(ros: Ros) -> Any:
+    """Return a typed publisher of the topic that one subscription is matched with."""
+    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    matched(ros, publisher)
+    return publisher
+
+
 @pytest.mark.parametrize('way', ['direct to typed', 'typed to direct', 'direct to direct'])
 def test_every_size_arrives_as_it_was(ros: Ros, direct: Transport, way: str) -> None:
     """Content and header arrive, for sizes that grow and shrink and frame ids of all lengths."""
     out, _, back = way.partition(' to ')
     got = Got()
     subscription = subscribed(ros, direct if back == 'direct' else TYPED, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = (direct if out == 'direct' else TYPED).publisher(publisher)
-    matched(ros, publisher)
     for number, (height, width) in enumerate(SIZES):
         pixels = picture(height, width)
         head = header(number, 'ä' * number)
@@ -173,9 +179,8 @@ def test_pixels_that_cannot_be_published_in_place_are_copied(ros: Ros, direct: T
     """The cases: no memory, other memory, gaps, little head room, a long frame id, 16 bits."""
     got = Got()
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
     plain = picture(40, 64)
     slot, memory = in_slot(plain)
     tight, small = in_slot(plain, 32)
@@ -213,9 +218,8 @@ def test_memory_that_cannot_grow_costs_one_message(ros: Ros, direct: Transport) 
 
     got = Got(allocate=allocate, buffers=1)
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
     for number, height in enumerate([100, 300, 100, 800, 100, 300, 10], 1):
         sender.publish(header(height), 'bgr8', picture(height, 300))
         ros.until(lambda number=number: len(got.images) + len(got.dropped) == number)
@@ -240,9 +244,8 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
 
     got = Got(allocate=allocate, buffers=1)
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
 
     def take() -> bool:
         found = subscription.take_data()
@@ -267,9 +270,8 @@ def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
     held: list[Any] = []
     got = Got(held.append, buffers=3)
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
     pixels = [np.full((50, 60), number, np.uint8) for number in range(6)]
     for number in range(5):
         sender.publish(header(number), 'mono8', pixels[number])
@@ -299,9 +301,8 @@ def test_malformed_messages_are_counted_and_the_next_works(ros: Ros, direct: Tra
     """A publisher of the right type sends random bytes."""
     got = Got()
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
     rng = random.Random(7)
     rubbish = [b'\0\1\0\0' + rng.randbytes(size) for size in range(1, 200, 2)]
     for number, message in enumerate(rubbish):
@@ -336,9 +337,8 @@ def test_memory_stays_where_it_is(ros: Ros, direct: Transport) -> None:
         taken.release()
 
     subscription = subscribed(ros, direct, Got(take, allocate=allocate, buffers=2))
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = DirectPublisher(publisher, direct.librcl, allocate)
-    matched(ros, publisher)
     pixels, before = picture(600, 600), 0
     for number in range(400):
         if number == 100:
@@ -407,9 +407,8 @@ def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
 
     subscription = direct.subscribe(ros.node, ros.topic, newest, Got(take),
                                     skipped=skipped.append)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
     sender.publish(header(0), 'mono8', picture(4, 4, 1))
     ros.until(lambda: stamps == [0])
     sent = 0
@@ -448,8 +447,7 @@ def test_a_message_that_could_not_be_taken_is_not_skipped_too(
 
     got = Got(allocate=allocate)
     subscription = subscribed(ros, direct, got, skipped=skipped.append)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
-    matched(ros, publisher)
+    publisher = matched_publisher(ros)
     for number, height in enumerate((4, 100, 100, 4), 1):
         direct.publisher(publisher).publish(header(number), 'bgr8', picture(height, 10))
         ros.until(lambda number=number: len(got.images) + len(got.dropped) == number)
@@ -495,9 +493,8 @@ def test_publishing_while_another_thread_takes(ros: Ros, direct: Transport) -> N
     """As in the node, a worker publishes while the executor takes. All images arrive in order."""
     got = Got()
     subscription = subscribed(ros, direct, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
+    publisher = matched_publisher(ros)
     sender = direct.publisher(publisher)
-    matched(ros, publisher)
 
     def send() -> None:
         for number in range(100):
@@ -633,8 +630,7 @@ def test_array_messages_stay_possible(ros: Ros) -> None:
     """The typed transport takes and publishes an ordinary message."""
     got = Got()
     subscription = subscribed(ros, TYPED, got)
-    publisher = ros.node.create_publisher(Image, ros.topic, QOS)
-    matched(ros, publisher)
+    publisher = matched_publisher(ros)
     publisher.publish(Image(header=header(4), height=1, width=2, encoding='mono8', step=2,
                             data=array('B', b'ab')))
     ros.until(lambda: got.images)
