@@ -111,7 +111,7 @@ def test_several_inputs():
 def test_output(tensor, classes, card, expected):
     signature = solve(outputs=[tensor], classes=classes, output=OutputCard(**card))
     found = signature.output
-    assert (found.kind, found.layout, found.channels) == expected
+    assert (str(found.kind), found.layout, found.channels) == expected
     assert (found.name, found.dtype) == ('y', tensor.dtype)
 
 

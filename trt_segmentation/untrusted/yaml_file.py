@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads untrusted YAML files that are as small and as flat as model cards."""
+"""Reads untrusted YAML files, such as model cards. A large or deeply nested file is refused."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ class _PlainLoader(yaml.SafeLoader):
     """Reads words as YAML 1.2 does.
 
     PyYAML follows YAML 1.1: no, on and off are booleans, 1:20 is the number 80, 010 is 8,
-    2026-01-01 is a date, and << merges mappings. This loader reads each of them as text.
+    2026-01-01 is a date, and << merges mappings. This loader reads each of these words as text.
     """
 
-    # first character of a word -> types that the word may have, with the pattern of each type
-    yaml_implicit_resolvers = {}  # noqa: RUF012
+    yaml_implicit_resolvers = {}  # noqa: RUF012    # the types below replace those of PyYAML
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping. PyYAML alone would silently use the last of two equal keys.
+        """Return a mapping, and refuse two equal keys. PyYAML would use the last of them.
 
         :raises ValueError: if a mapping has a key twice.
         """
@@ -58,19 +57,18 @@ for _tag, _pattern, _first in (
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, encoded in UTF-8.
 
-    References and tags are refused. A few lines of references can stand for billions of items,
-    and tags can create other objects.
+    References and tags are refused. A few lines of references can make billions of items, and tags
+    can make other objects.
 
-    :raises OSError: if the file cannot be read, or is not a regular file.
-    :raises ValueError: if the file is not YAML, is larger or more deeply nested than any card, is
-        not in UTF-8, or has a key twice. The message is one printable line.
+    :raises OSError: if the file cannot be read, or if it is not a regular file.
+    :raises ValueError: if the file is not YAML in UTF-8, exceeds a limit of this module, or has a
+        key twice. The message is one printable line.
     """
     data = read_regular(path, MAX_BYTES)
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'byte {error.start} is not UTF-8 text; save the file as UTF-8'
-                         ) from error
+        raise ValueError(f'byte {error.start} is not UTF-8; save the file as UTF-8') from error
     try:
         _refuse_odd(text)
         loader = _PlainLoader(text)
@@ -83,7 +81,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    """Return the message of a PyYAML error without the lines of the file that it quotes."""
+    """Return the message of a PyYAML error. The lines of the file in this message are removed."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         words = f'{error.context or ""} {error.problem or ""}'.strip()
@@ -96,14 +94,13 @@ def _refuse_odd(text: str) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         where = f'line {event.start_mark.line + 1 if event.start_mark else 0}: '
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f'{where}*{event.anchor} is a reference; write the value itself')
+            raise ValueError(f'{where}*{event.anchor} is a reference. Write the value itself')
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag:
-            raise ValueError(f'{where}{short(event.tag)} is a tag; remove it, a card needs no '
-                             f'tags')
+            raise ValueError(f'{where}{short(event.tag)} is a tag. Remove the tag')
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
-            raise ValueError(f'{where}a value of {len(event.value):,} characters; at most '
+            raise ValueError(f'{where}a value has {len(event.value):,} characters; at most '
                              f'{MAX_SCALAR} are read')
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise ValueError(f'{where}lists or mappings more than {MAX_DEPTH} deep')
+            raise ValueError(f'{where}lists or mappings are nested more than {MAX_DEPTH} deep')
