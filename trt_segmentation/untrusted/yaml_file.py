@@ -68,7 +68,8 @@ def read_yaml(path: Path) -> Any:
     try:
         text = data.decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'byte {error.start} is not UTF-8; save the file as UTF-8') from error
+        raise ValueError(f'byte {error.start} is not UTF-8 text; save the file as UTF-8'
+                         ) from error
     try:
         _refuse_odd(text)
         loader = _PlainLoader(text)
