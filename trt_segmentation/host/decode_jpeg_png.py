@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,9 @@ _JPEG_RATIO = 1024
 """Pixels for each byte of a JPEG. A Huffman code has at least one bit, and each block of 64 pixels
 has a code. So a byte holds at most 512 pixels, and the limit is twice this number."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
+    bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
+"""Data for the blocks that a JPEG may lack. It has each of the eight restart markers once."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -74,7 +79,7 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
             f'Its {len(raw)} bytes cannot hold so many pixels, or there are more than '
             f'{MAX_PIXELS}. The image is corrupt or too large')
     try:
-        decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = _decode(raw)
     except cv2.error as error:
         raise FrameError(f'corrupt compressed image of {len(raw)} bytes: {error.err}') from error
     if decoded is None or decoded.shape[:2] != (height, width):
@@ -82,7 +87,30 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
         raise FrameError(
             f'corrupt {kind} of {len(raw)} bytes: its header says {width}x{height} pixels, but '
             f'the bytes do not decode to so many pixels')
+    if raw.startswith(_JPEG) and _is_cut(raw, decoded):
+        raise FrameError(
+            f'JPEG is cut off: its {len(raw)} bytes have an end marker, but they do not hold all '
+            f'blocks of its {width}x{height} pixels')
     return decoded
+
+
+def _decode(raw: bytes) -> npt.NDArray[np.generic] | None:
+    # The type stubs of OpenCV do not say that the result may be None.
+    decoded: Any = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    return None if decoded is None else np.asarray(decoded)
+
+
+def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic]) -> bool:
+    """Return whether the last blocks of a JPEG are missing.
+
+    OpenCV does not report missing blocks. It fills them with the gray value 128. If the last pixel
+    has this value, decode the image again with more data. Only missing blocks use this data.
+    """
+    if np.any(decoded[-1, -1] != 128):
+        return False
+    end = raw.rfind(_JPEG_END)
+    again = _decode(raw[:end] + _MORE_DATA + raw[end:])
+    return again is None or not np.array_equal(decoded, again)
 
 
 def _read_size(raw: bytes) -> tuple[int, int]:
