@@ -19,6 +19,10 @@ MAX_DEPTH = 6
 """Largest number of levels of nested lists and mappings. A card has three levels."""
 MAX_SCALAR = 1000
 """Largest number of characters of one value."""
+MAX_ITEMS = 65536
+"""Largest number of items of one list or mapping: the number of labels that uint16 can hold."""
+MAX_NODES = 150_000
+"""Largest number of values, lists and mappings of a file. PyYAML reads them in a few seconds."""
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -29,6 +33,34 @@ class _PlainLoader(yaml.SafeLoader):
     """
 
     yaml_implicit_resolvers = {}  # noqa: RUF012    # the types below replace those of PyYAML
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Return the next node. Refuse odd nodes before the rest of the file is parsed."""
+        event: Any = self.peek_event()      # type: ignore[no-untyped-call]
+        if odd := self._find_oddity(event, parent):
+            raise ValueError(f'line {event.start_mark.line + 1}: {odd}')
+        self._depth += 1
+        self._nodes += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def _find_oddity(self, event: Any, parent: Any) -> str:
+        if isinstance(event, yaml.AliasEvent):
+            return f'*{event.anchor} is a reference. Write the value itself'
+        if event.tag:
+            return f'{short(event.tag)} is a tag. Remove the tag'
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
+            return f'a value has {len(event.value):,} characters; at most {MAX_SCALAR} are read'
+        if self._depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
+            return f'lists or mappings are nested more than {MAX_DEPTH} deep'
+        if parent is not None and len(parent.value) >= MAX_ITEMS:
+            return f'a list or mapping has more than {MAX_ITEMS:,} items'
+        return f'the file has more than {MAX_NODES:,} values' if self._nodes >= MAX_NODES else ''
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping, and refuse two equal keys. PyYAML would use the last of them.
@@ -71,7 +103,6 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'byte {error.start} is not UTF-8 text; save the file as UTF-8'
                          ) from error
     try:
-        _refuse_odd(text)
         loader = _PlainLoader(text)
         try:
             return loader.get_single_data()
@@ -88,20 +119,3 @@ def _one_line(error: yaml.YAMLError) -> str:
         words = f'{error.context or ""} {error.problem or ""}'.strip()
         return one_line(f'line {mark.line + 1}, column {mark.column + 1}: {words}')
     return one_line(' '.join(str(error).split()))
-
-
-def _refuse_odd(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        where = f'line {event.start_mark.line + 1 if event.start_mark else 0}: '
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f'{where}*{event.anchor} is a reference. Write the value itself')
-        if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag:
-            raise ValueError(f'{where}{short(event.tag)} is a tag. Remove the tag')
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
-            raise ValueError(f'{where}a value has {len(event.value):,} characters; at most '
-                             f'{MAX_SCALAR} are read')
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ValueError(f'{where}lists or mappings are nested more than {MAX_DEPTH} deep')
