@@ -54,8 +54,6 @@ class Frame:
     :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must keep them
         valid until the pipeline has returned the segmentation of this frame.
     :param encoding: a key of :data:`BYTES_PER_PIXEL`.
-    :param height: number of pixel rows.
-    :param width: number of pixel columns.
     :param step: bytes from one row to the next, ≥ width × bytes per pixel.
     :param is_bigendian: whether the high byte comes first in a channel of 16 bits.
     :param stamp_ns: time stamp in the header of the camera message, in nanoseconds.

@@ -310,7 +310,7 @@ def test_card_with_a_name_that_cannot_be_printed_fails_configure_with_one_line(
     assert rig.node.trigger_configure() == FAILURE
     told = capfd.readouterr().err
     (line,) = [line for line in told.splitlines() if str(card) in line]
-    assert f'has the character {code}, which cannot be printed' in line
+    assert f'with the character {code}, which cannot be printed' in line
     assert '\x1b]' not in told and '\n[FATAL]' not in told
 
 

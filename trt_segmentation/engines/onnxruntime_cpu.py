@@ -125,8 +125,6 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     a file, even hours later, the process ends with SIGBUS. An old ONNX Runtime cannot receive the
     bytes, so it still maps the files.
 
-    :param options: an ``onnxruntime.SessionOptions``.
-    :param path: the ONNX file.
     :returns: the bytes of each weight file. The caller must keep this list until the session
         exists.
     :raises EngineError: if a weight file cannot be read, or is shorter than its weights.

@@ -51,7 +51,6 @@ class Postprocess:
     A pixel is :data:`trt_segmentation.frame.UNLABELLED` with confidence 0 if the network did not
     see the pixel, or if no class can win.
 
-    :param output: describes the network output.
     :param classes: number of classes in the model card.
     :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
         use the threshold.
@@ -70,8 +69,6 @@ class Postprocess:
         """Compute the labels of one image, and the confidence of each label if it is wanted.
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
-        :param geometry: the mapping from the camera image to the network.
-        :param confidence: whether to compute the confidence too.
         :returns: new arrays, which the caller owns.
         :raises EngineError: if the network output does not have the shape in the signature. Also
             if confidence is wanted, but the network output holds class ids.

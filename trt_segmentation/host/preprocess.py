@@ -26,9 +26,6 @@ class Preprocess:
     The resize rounds to uint8. So a value of the tensor differs from the exact value by at most
     1 of 255 levels. A gray image is rounded twice, and so is an image of which only one axis
     shrinks by more than :data:`AREA_FROM`. Then the difference is at most 2 levels.
-
-    :param card: the part of the model card that describes the input.
-    :param image: the input tensor.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -43,8 +40,6 @@ class Preprocess:
     def __call__(self, pixels: Pixels, geometry: Geometry, out: npt.NDArray[Any]) -> None:
         """Write one image into the tensor.
 
-        :param pixels: the decoded camera image.
-        :param geometry: the mapping from the camera image to the network.
         :param out: (channels, height, width) or (height, width, channels), the part of a
             C-contiguous batch for this image. Every element is written.
         """

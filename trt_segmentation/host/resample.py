@@ -47,7 +47,9 @@ def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
 
 
 def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -> Plane:
-    """Interpolate an (h, w) float32 grid to one row for each tap of ``rows``, and so for ``cols``.
+    """Interpolate an (h, w) float32 grid.
+
+    The result has one row for each tap of ``rows``, and one column for each tap of ``cols``.
 
     :param out: a float32 array of the size of the result, which receives the result; None to
         allocate it.
@@ -68,7 +70,6 @@ def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
 def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     """Make a function that interpolates a grid of network values to the visible camera pixels.
 
-    :param geometry: the mapping from the camera image to the network.
     :param grid: (h, w), the shape of the grid.
     :returns: a function of an (h, w) float32 grid and, optionally, an output array. The function
         returns (visible rows, visible columns) float32.

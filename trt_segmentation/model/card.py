@@ -140,9 +140,8 @@ def spread_palette(count: int) -> npt.NDArray[np.uint8]:
 
 
 def find_card(text: str | Path) -> Path:
-    """Find a model card.
+    """Find a model card by its path, or by the name of an installed card.
 
-    :param text: path of the card, or name of an installed card.
     :raises ModelCardError: if there is no such card; the message lists the installed cards.
     """
     if bad := unprintable(str(text)):
@@ -170,13 +169,12 @@ def find_card(text: str | Path) -> Path:
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
-    """Read a model card.
+    """Read a model card. ``text`` is its path, or the name of an installed card.
 
     The path under ``model`` is relative to the folder of the card. If there is no such file, the
     path is relative to the installed resource folder. ``classes`` and ``palette`` may name another
     card, which then gives the classes or the palette.
 
-    :param text: path of the card, or name of an installed card.
     :param asking: the cards that led to this card. Each of them names the next card under
         ``classes`` or ``palette``.
     :raises ModelCardError: if the card cannot be read or has a wrong value.

@@ -45,8 +45,6 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
                reasons: list[str]) -> ImageInput:
     """Find the input tensor for the camera image, and its layout.
 
-    :param tensors: all inputs of the network.
-    :param card: the part of the model card that describes the input.
     :param reasons: the function appends one line for every decision.
     :raises EngineError: if the network does not have exactly one input, or if it does not fit.
     """

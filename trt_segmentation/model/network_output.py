@@ -67,8 +67,6 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
                         ) -> tuple[NetworkOutput, tuple[str, ...]]:
     """Find the output that is the segmentation.
 
-    :param tensors: all outputs of the network.
-    :param card: the part of the model card that describes the output.
     :param classes: number of classes in the card; None if there is no card.
     :param image: the input tensor. Without a card, the output must have its proportions.
     :param reasons: the function appends one line for every decision.

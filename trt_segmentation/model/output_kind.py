@@ -18,8 +18,6 @@ def find_kind(tensor: Tensor, card: OutputCard, classes: int | None,
               ending: Ending) -> tuple[OutputKind, str]:
     """Find the kind of an output.
 
-    :param tensor: the output.
-    :param card: the part of the model card that describes the output.
     :param classes: number of classes in the card; None if there is no card.
     :param ending: how the graph computes the output.
     :returns: the kind and the reason. The reason is empty if the card gives the kind.
@@ -57,9 +55,7 @@ def find_contradictions(name: str, kind: OutputKind, card: OutputCard, classes: 
                         ending: Ending) -> list[str]:
     """Find contradictions between the graph of a network and its card.
 
-    :param name: name of the output.
     :param kind: the result of :func:`find_kind` for the output.
-    :param card: the part of the model card that describes the output.
     :param classes: number of classes in the card.
     :param ending: how the graph computes the output.
     :returns: one message for the log for each contradiction.

@@ -33,7 +33,6 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
     :param channels: number of channels; None if unknown.
-    :param image: the input tensor of the network.
     :param reasons: the function appends one line.
     """
     _, first, middle, last = tensor.shape

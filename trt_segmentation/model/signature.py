@@ -46,10 +46,6 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
                       endings: Mapping[str, Ending] | None = None) -> Signature:
     """Find the tensor of the camera image and the tensor of the segmentation.
 
-    :param inputs: all input tensors of the network.
-    :param outputs: all output tensors of the network.
-    :param input: the part of the model card that describes the input.
-    :param output: the part of the model card that describes the output.
     :param classes: number of classes in the card; None to find the number in the network.
     :param endings: mapping from the name of an output to how the graph computes this output. None
         if the graph was not read.

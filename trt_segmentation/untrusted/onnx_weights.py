@@ -64,7 +64,6 @@ class StoredTensor:
     def check_declaration(self, folder: Path) -> None:
         """Refuse a tensor that has less data than it declares.
 
-        :param folder: folder of the ONNX file.
         :raises EngineError: if the tensor has less data, or if a file outside the folder holds it.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'

@@ -101,7 +101,6 @@ def check_file(path: Path, option: str) -> None:
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     """Refuse an output folder in which no file can be written. The folder need not exist yet.
 
-    :param option: as in :func:`check_file`.
     :param names: names of the files that will be written. If such a file exists, it must pass
         :func:`check_file`.
     :raises OutputError: if the folder or a file is refused.
@@ -225,19 +224,13 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
 
 
 def write_json(path: Path, tree: Mapping[str, Any], option: str = '') -> None:
-    """Write a mapping as JSON. The marker is the first entry.
-
-    :raises OutputError: if :func:`write_file` raises it.
-    """
+    """Write a mapping as JSON with :func:`write_file`. The marker is the first entry."""
     text = json.dumps({KEY: MARKER, **tree}, indent=1) + '\n'
     write_file(path, text.encode(), option)
 
 
 def write_png(path: Path, png: bytes, option: str = '') -> None:
-    """Write an encoded PNG, with the marker in a text chunk after the header.
-
-    :raises OutputError: if :func:`write_file` raises it.
-    """
+    """Write a PNG with :func:`write_file`. The marker is in a text chunk after the header."""
     text = b'tEXt' + KEY.encode() + b'\0' + MARKER.encode()
     chunk = (len(text) - 4).to_bytes(4, 'big') + text + zlib.crc32(text).to_bytes(4, 'big')
     write_file(path, png[:_PNG_HEAD] + chunk + png[_PNG_HEAD:], option)
@@ -260,7 +253,6 @@ def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
     """Write a figure in the format of the path's ending. Only a PNG gets the marker.
 
     :param dpi: pixels per inch; None for the value of the figure.
-    :raises OutputError: if :func:`write_file` raises it.
     """
     kind = path.suffix[1:].lower() or 'png'
     data = BytesIO()
