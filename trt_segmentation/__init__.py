@@ -4,5 +4,6 @@
 
 import os
 
-# here, before any module imports it: ONNX Runtime 1.32 has telemetry on unless told not to
+# ONNX Runtime 1.32 has telemetry, which this variable turns off. It must be set before any module
+# imports ONNX Runtime.
 os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""All errors of this package, in one tree: catch :class:`SegmentationError` to catch any of them.
+"""All errors of this package. :class:`SegmentationError` is the base class of all of them.
 
-Each message is written for the user. The message names the file, option or number that was
-wrong, says what was expected, and says what to do.
+Each message is written for the user. The message names the wrong file, option or number. It says
+what was expected, and what to do.
 """
 
 
@@ -16,26 +16,26 @@ class FrameError(SegmentationError):
 
 
 class ModelCardError(SegmentationError):
-    """A model card cannot be used; the message names the file, the key and the expected value."""
+    """A model card cannot be used."""
 
 
 class LabelError(SegmentationError):
-    """Label maps cannot be compared; the message names the number that is wrong."""
+    """Label maps cannot be compared."""
 
 
 class LabelValueError(SegmentationError):
-    """A label map holds values that the model does not have; the message names the values."""
+    """A label map holds values that the model does not have."""
 
 
 class PictureError(SegmentationError):
-    """A file is not a picture of the expected kind; the message names the file."""
+    """A file is not a picture of the expected kind."""
 
 
 class EngineError(SegmentationError):
     """An engine cannot be opened on this machine, or it failed while it ran."""
 
     sticky = False
-    """Whether this process can never use the GPU again. If so, only a new process can use it."""
+    """True if this process can never use the GPU again. A new process can."""
 
 
 _RECOVERABLE = frozenset([
@@ -49,7 +49,6 @@ _RECOVERABLE = frozenset([
 class GpuError(EngineError):
     """A call into the CUDA driver failed.
 
-    :param message: the text for the user. It names the call and the reason.
     :param name: CUDA's name of the error, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
         whether the error is sticky.
     """
@@ -62,14 +61,13 @@ class GpuError(EngineError):
 
 
 class NotAMap(EngineError):
-    """The output of a network is not a map of classes over the image."""
+    """The output of a network does not have the proportions of the image."""
 
 
 class NotASegmentation(EngineError):
     """An ONNX file is not a segmentation network.
 
-    :param message: the reason, for the user.
-    :param described: comment lines for the terminal. The lines say what kind of network it is.
+    :param described: comment lines for the terminal, which say what kind of network it is.
     """
 
     def __init__(self, message: str, described: str) -> None:
@@ -78,22 +76,19 @@ class NotASegmentation(EngineError):
 
 
 class GraphError(SegmentationError):
-    """An ONNX file cannot become an engine; the message names the node and what to do."""
+    """An ONNX file cannot become an engine."""
 
 
 class CacheError(SegmentationError):
-    """A cache folder or a signed file cannot be used; the message names the path."""
+    """A cache folder or a signed file cannot be used."""
 
 
 class OutputError(SegmentationError, OSError):
-    """An output cannot be written, or would replace a file of the user.
-
-    The message names the path.
-    """
+    """An output cannot be written, or would replace a file of the user."""
 
 
 class FrameLogError(SegmentationError):
-    """The frame log cannot be opened; the message names the path."""
+    """The frame log cannot be opened."""
 
 
 class TransportError(SegmentationError):
@@ -101,7 +96,7 @@ class TransportError(SegmentationError):
 
 
 class BagError(SegmentationError):
-    """A recording cannot be read or written; the message names the recording."""
+    """A recording cannot be read or written."""
 
 
 class BagLimitError(SegmentationError):
@@ -109,11 +104,11 @@ class BagLimitError(SegmentationError):
 
 
 class RecorderError(SegmentationError):
-    """The recorder cannot record; the message says what is missing."""
+    """The recorder cannot record."""
 
 
 class LaunchArgumentError(SegmentationError):
-    """A launch argument cannot be used; the message names the argument and the expected value."""
+    """A launch argument cannot be used."""
 
     def __init__(self, name: str, value: str, reason: str) -> None:
         super().__init__(f'{name}:={value} is refused: {reason}')
@@ -124,19 +119,19 @@ class Interrupted(SegmentationError):
 
 
 class EvaluationError(SegmentationError):
-    """An evaluation cannot be made; the message names the file or the option."""
+    """An evaluation cannot be made."""
 
 
 class ReplayError(SegmentationError):
-    """A replay cannot start; the message says what to change."""
+    """A replay cannot start."""
 
 
 class DemoError(SegmentationError):
-    """A part of the demo did not start or did not respond; the message names its log."""
+    """A part of the demo did not start or did not respond. The message names its log."""
 
 
 class ViewError(SegmentationError):
-    """The live view cannot be opened; the message says what to do instead."""
+    """The live view cannot be opened."""
 
 
 class BenchError(SegmentationError):

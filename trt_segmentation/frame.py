@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .errors import FrameError
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-"""Label of a pixel that the network did not see, for each dtype of a label map."""
+"""Label of a pixel without a class, for each dtype of a label map."""
 
 BYTES_PER_PIXEL = {
     'mono8': 1, 'mono16': 2, 'bgr8': 3, 'rgb8': 3, 'bgra8': 4, 'rgba8': 4,
@@ -26,46 +26,40 @@ BYTES_PER_PIXEL = {
     'uyvy': 2, 'yuv422': 2, 'yuyv': 2, 'yuv422_yuy2': 2,
     'nv12': 1, 'nv21': 1, 'nv24': 1,
 }
-"""The encodings that a Frame may have, with the bytes of one pixel in a row of the first plane.
-
-Source: sensor_msgs/image_encodings.hpp.
-"""
+"""Number of bytes of one pixel in a row of the first plane, for each encoding of a Frame. The
+names are those of sensor_msgs/image_encodings.hpp."""
 
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
-"""Stored rows for each image row, as (numerator, denominator).
+"""Number of stored rows for each row of the image, as (numerator, denominator).
 
 Only encodings with a second plane, the chroma plane, are listed.
 """
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
-"""Encodings in which two columns share their colour, so that the width is even."""
+"""Encodings in which two columns share their colour. Their width must be even."""
 EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
-"""Encodings in which two rows share their colour, so that the height is even."""
+"""Encodings in which two rows share their colour. Their height must be even."""
 _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
 """Encodings of numbers that are not pixels, such as 32FC1 for depth."""
 MAX_SIDE = 16384
-"""Most pixels in a row or a column. A header with a larger width or height is corrupt."""
+"""Largest width or height in pixels. A header with a larger number is corrupt."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """One camera image as it was received. A Frame does not own its bytes.
 
-    The constructor checks all numbers, so later code can read a Frame without a bounds check.
+    The constructor checks all numbers, so later code can read the image without a bounds check.
 
-    :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must keep
-        them valid until the pipeline has returned the segmentation of this frame.
+    :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must keep them
+        valid until the pipeline has returned the segmentation of this frame.
     :param encoding: a key of :data:`BYTES_PER_PIXEL`.
-    :param height: number of pixel rows.
-    :param width: number of pixel columns.
     :param step: bytes from one row to the next, ≥ width × bytes per pixel.
-    :param is_bigendian: whether the first byte of a channel with 16 bits is the high byte.
+    :param is_bigendian: whether the high byte comes first in a channel of 16 bits.
     :param stamp_ns: time stamp in the header of the camera message, in nanoseconds.
-    :param frame_id: frame id in the header of the camera message. It is copied to every published
-        message.
+    :param frame_id: frame id in the header of the camera message. Every published message gets it.
     :param camera: name of the camera in the node; empty if the node has only one camera.
-    :raises FrameError: if the numbers do not fit together, or if the encoding is unknown. The
-        message names the wrong value and the expected value.
+    :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
 
     data: npt.NDArray[np.uint8]
@@ -82,23 +76,23 @@ class Frame:
         """Refuse numbers that do not fit together."""
         if (found := getattr(self.data, 'dtype', type(self.data).__name__)) != np.uint8:
             raise FrameError(
-                f'data is {found}; expected the bytes of the image as uint8. Scale '
-                f'floating-point pixels to 0 to 255 and convert them; give pixels of 16 bits as '
-                f'.view(numpy.uint8) with an encoding such as mono16')
+                f'data is {found}; expected the bytes of the image as uint8. If the pixels are '
+                f'floating-point numbers, scale them to 0 to 255 and convert them. If they have '
+                f'16 bits, pass .view(numpy.uint8) and an encoding such as mono16')
         if self.encoding not in BYTES_PER_PIXEL:
             raise FrameError(_refused_encoding(self.encoding))
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
             raise FrameError(
-                f'image is {self.width}x{self.height} pixels (width x height); '
-                f'both must be 1 to {MAX_SIDE}. The header is corrupt')
+                f'the image has {self.width}x{self.height} pixels (width x height), but both must '
+                f'be 1 to {MAX_SIDE}. The header is corrupt')
         if self.encoding in EVEN_WIDTH and self.width % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two columns, so width must be even; it is '
-                f'{self.width}. Set an even width in the camera driver')
+                f'{self.encoding} shares colour between two columns, so the width must be even, '
+                f'but it is {self.width}. Set an even width in the camera driver')
         if self.encoding in EVEN_HEIGHT and self.height % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two rows, so height must be even; it is '
-                f'{self.height}. Set an even height in the camera driver')
+                f'{self.encoding} shares colour between two rows, so the height must be even, but '
+                f'it is {self.height}. Set an even height in the camera driver')
         if self.step < self.row_bytes:
             raise FrameError(
                 f'step is {self.step} bytes, but a row of {self.width} {self.encoding} pixels has '
@@ -131,9 +125,9 @@ def _refused_encoding(encoding: str) -> str:
     if number := _NO_PICTURE.fullmatch(encoding):
         kind = 'floating-point' if number[2] == 'F' else 'signed'
         return (f'encoding {encoding} holds {kind} numbers of {number[1]} bits, such as depth; '
-                f'unsigned pixels of 8 or 16 bits are expected. Use the topic of the colour '
-                f'image. {known}')
-    named = encoding[:40]       # the encoding of a broken message may have megabytes
+                f'expected unsigned pixels of 8 or 16 bits. Use the topic of the colour image. '
+                f'{known}')
+    named = encoding[:40]       # in a broken message, the encoding may have megabytes
     near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
     return (f'unknown encoding {named!r}'
             + (f', did the camera mean {near[0]!r}?' if near else '') + f' {known}')
@@ -143,8 +137,8 @@ def _refused_encoding(encoding: str) -> str:
 class Wanted:
     """What to compute besides the label map.
 
-    :param overlay: whether to compute the camera image with the class colours over it.
-    :param confidence: whether to compute the confidence of every label.
+    :param overlay: the camera image with the class colours over it.
+    :param confidence: the confidence of every label.
     """
 
     overlay: bool = False
@@ -155,18 +149,18 @@ class Wanted:
 class Segmentation:
     """The result of one frame, at the size of that frame.
 
-    The caller may read the arrays until it calls :meth:`release`. After that, the pipeline
-    writes another frame into the same memory.
+    The caller may read the arrays until it calls :meth:`release`. After that, the pipeline may
+    write another frame into the same memory.
 
-    :param frame: the frame that was segmented. Copy its header to the published messages. Its
-        data may already be overwritten.
-    :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel
-        that the network did not see is :data:`UNLABELLED`.
+    :param frame: the frame that was segmented. Use only its header, because its data may already
+        be overwritten.
+    :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel is
+        :data:`UNLABELLED` if the network did not see it, or if no class could win.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
-    :param timings: milliseconds of each stage, by the name of the stage.
-    :param headroom: number of bytes before each array that the caller may write. A message
-        header fits into these bytes, so that the array is published without a copy.
+    :param timings: mapping from the name of each stage to its time in milliseconds.
+    :param headroom: number of free bytes before each array. The caller may write a message header
+        there, and then publish the array without a copy.
     """
 
     frame: Frame
@@ -177,4 +171,4 @@ class Segmentation:
     headroom: int = field(default=0, kw_only=True)
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline. If the caller owns the arrays, nothing happens."""
+        """Give the arrays back to the pipeline. Arrays that the caller owns stay valid."""

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 
 class Memory(Protocol):
-    """A block of host memory. Its address stays the same while this object or its view exists.
+    """A block of host memory. The block exists as long as this object or its view exists.
 
-    The blocks of the GPU pipeline are pinned, so that the GPU can read them without a copy.
+    The blocks of the GPU pipeline are pinned, so the GPU can read them without a copy.
     """
 
     address: int
@@ -30,9 +30,8 @@ class Memory(Protocol):
 Allocate = Callable[[int], Memory]
 """A function that allocates at least the given number of bytes.
 
-If it cannot, it raises MemoryError or a more exact error. The package calls this function while it
-receives a message from the middleware. The call happens in the thread that receives the message,
-and this thread holds Python's lock (GIL).
+If the memory is missing, the function raises MemoryError or a more exact error. The thread that
+receives a message from the middleware calls it, and holds Python's lock (GIL).
 """
 
 
@@ -48,9 +47,7 @@ class PageMemory:
 class ArrayMemory:
     """The memory of an array and of the free bytes before the array.
 
-    This object does not keep the array alive.
-
-    :param pixels: a C-contiguous array.
+    :param pixels: a C-contiguous array. The caller must keep the array while this object is used.
     :param headroom: number of bytes before the array that belong to the same memory.
     """
 

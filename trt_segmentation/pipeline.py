@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of every pipeline, and the choice of the pipeline to open."""
+"""The interface of every pipeline, and the function that opens a pipeline."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ Log = Callable[[str], None]
 class EngineSettings:
     """How TensorRT engines are built and kept. Other engines ignore these settings.
 
-    :param cache: folder of the built engines. Empty: trt_segmentation in the XDG cache folder.
-    :param workspace: bytes of scratch memory that a layer may use.
-    :param level: 0 to 5; at a higher level TensorRT searches longer for fast kernels.
+    :param cache: folder for the built engines; empty for the folder trt_segmentation in the user's
+        cache folder.
+    :param workspace: largest number of bytes of scratch memory for a layer.
+    :param level: 0 to 5. At a higher level, TensorRT searches longer for fast kernels.
     """
 
     cache: str = ''
@@ -38,8 +39,8 @@ class EngineSettings:
 class Pipeline(Protocol):
     """Turns camera bytes into segmentations. The segmentations come in the order of the frames.
 
-    Only one thread may call :meth:`submit`, and only one thread may call :meth:`collect`. The two
-    threads may be different threads.
+    One thread may call :meth:`submit`, while another thread calls :meth:`collect`. Two threads
+    must not call the same method.
     """
 
     identity: Identity
@@ -51,36 +52,37 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """The best number of batches between submit and collect; 1 if more gain no time."""
+        """Number of batches to submit before the first one is collected. More save no time."""
 
     @property
     def batch(self) -> int:
-        """The most frames that a batch should have; 1 if larger batches gain no time."""
+        """Largest number of frames that a batch should have. Larger batches save no time."""
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether a confidence may be wanted. A model that gives class ids has none."""
+        """Whether the model gives a confidence. A model that gives class ids does not."""
 
     @property
     def allocate(self) -> Allocate | None:
-        """The function that allocates memory from which the pipeline reads frames without a copy.
+        """A function that allocates memory. The pipeline reads frames in it without a copy.
 
-        None if the pipeline can read frames from any memory without a copy. Before :meth:`close`,
-        the caller must delete every reference to this memory.
+        None if the pipeline reads frames in any memory without a copy. Before :meth:`close`, the
+        caller must delete every reference to this memory.
         """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The bytes of the frames must not change until the batch is collected.
 
-        :raises FrameError: if a frame cannot be decoded on this machine. Then no part of the batch
-            is pending.
-        :raises EngineError: if the engine failed. Then no part of the batch is pending.
+        If this method raises an error, no part of the batch is pending.
+
+        :raises FrameError: if a frame cannot be decoded on this machine.
+        :raises EngineError: if the engine failed.
         """
 
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
-        :raises EngineError: if the engine failed on the batch. The batch then has no segmentations
+        :raises EngineError: if the engine failed on the batch. Then the batch has no segmentations
             and is no longer pending.
         """
 
@@ -103,28 +105,27 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = 1, max_batch: int = 1,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
-    """Open the pipeline of an engine; ``auto`` chooses the best engine that works on this machine.
+    """Open the pipeline of an engine.
 
     :param engine: one of :data:`.engines.ENGINES`.
     :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
     :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
-        precision; ``auto`` is fp16. ONNX Runtime runs the ONNX file as it is, and accepts only
-        ``auto``.
+        precision, and for ``auto`` in fp16. ONNX Runtime runs the ONNX file as it is, and accepts
+        only ``auto``.
     :param networks: number of copies of the network that run at the same time on a GPU; see
         ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
-    :param max_batch: the most frames in one run of the network on a GPU, if the ONNX file leaves
-        the batch size open.
-    :param log: a function of one line of text. It is called before work that needs a long time,
-        such as building an engine.
+    :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
+        fixes the batch size, this number is ignored.
+    :param log: a function that is called with a line of text before long work, such as building an
+        engine.
     :param settings: settings of TensorRT engines. An engine in the cache is used only if it was
         built with the same settings.
-    :raises EngineError: if the engine cannot be opened. The message names the engine or option
-        that was asked for, the reason of the failure, and what can be used instead.
+    :raises EngineError: if the engine cannot be opened.
     """
     for what, value, known in (('engine', engine, ENGINES),
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
-            raise EngineError(f'{what} {value!r}; expected one of {", ".join(known)}')
+            raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
     gpu_settings = GpuSettings(networks=networks, max_batch=max_batch)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
@@ -136,10 +137,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
-    """Open the first pipeline that works on this machine.
-
-    The reason in its identity names the engines that failed.
-    """
+    """Open the first pipeline that works. The reason in its identity names the failed engines."""
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
         reason = '; '.join(f'no {" and no ".join(names)}: {error}'
@@ -147,7 +145,7 @@ def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
         try:
             return opener(reason)
         except EngineError as error:
-            if name == 'onnxruntime-cpu':  # no engine is left, so the model is the cause
+            if name == 'onnxruntime-cpu':  # this engine works everywhere, so the model is wrong
                 raise
             failed.setdefault(str(error), []).append(name)
     raise AssertionError('the last opener returns or raises')
@@ -163,8 +161,8 @@ def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuS
         from .errors import CacheError, GraphError
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
-        raise EngineError(f'{error}; it needs tensorrt, cuda-python, onnx, onnxslim and '
-                          'filelock') from error
+        raise EngineError(f'{error}. The engine tensorrt needs the packages tensorrt, '
+                          'cuda-python, onnx, onnxslim and filelock') from error
     recipe = Recipe(precision='fp16' if precision == 'auto' else precision)
     options = BuildOptions(settings.workspace, settings.level)
     try:
@@ -184,7 +182,8 @@ def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settin
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
-        raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
+        raise EngineError(f'{error}. The engine onnxruntime-cuda needs the packages '
+                          'onnxruntime-gpu and cuda-python') from error
     return GpuPipeline(card, OnnxRuntimeCuda, gpu, settings=gpu_settings, reason=reason)
 
 
@@ -198,5 +197,5 @@ def _refuse_precision(precision: str) -> None:
     """Refuse a precision for ONNX Runtime, which cannot change the precision of a file."""
     if precision != 'auto':
         raise EngineError(
-            f'precision {precision} is for engine tensorrt; ONNX Runtime runs the file as it is: '
-            'take precision auto, or a model exported in that precision')
+            f'precision {precision} needs the engine tensorrt. ONNX Runtime runs the ONNX file as '
+            f'it is. Use precision auto, or export the model in {precision}')

@@ -14,32 +14,30 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the window, in seconds, for rates, latencies and recently lost frames."""
+"""Default length of the window in seconds. Rates, latencies and recent losses cover it."""
 
 MOST_FRAMES = 20_000
-"""Most frames in a window: twice the frames of 10 s at 1000 fps.
-
-A full window keeps the newest frames.
-"""
+"""Largest number of frames in a window: twice the frames of 10 s at 1000 fps. A full window keeps
+the newest frames."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts since the start of the node, and rates and latencies of the window, at one moment.
+    """The counts since the start of the node, and the rates and latencies of the window.
 
     This is always true: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
-    :param frames_in: frames that were received.
-    :param frames_out: frames that were segmented.
-    :param dropped: number of frames that were received and then dropped, by the reason.
-    :param lost: frames that were lost before the node received them. ``frames_in`` does not
-        include these frames.
-    :param lost_lately: frames that were lost within the window.
-    :param skipped: frames that are missing in the camera's own numbering. Such a frame was lost,
-        or a newer frame replaced it before the node received it.
-    :param fps_in: received frames per second over the window.
-    :param fps_out: segmented frames per second over the window.
-    :param latency_ms: milliseconds by stage, and in each stage by ``p50``, ``p95`` and ``p99``.
+    :param frames_in: number of received frames.
+    :param frames_out: number of segmented frames.
+    :param dropped: number of frames that were received and then dropped, for each reason.
+    :param lost: number of frames that were lost before the node received them. ``frames_in`` does
+        not include these frames.
+    :param lost_lately: number of frames that were lost within the window.
+    :param skipped: number of frames that are missing in the camera's own numbering. Such a frame
+        was lost, or a newer frame replaced it before the node received it.
+    :param fps_in: received frames per second within the window.
+    :param fps_out: segmented frames per second within the window.
+    :param latency_ms: for each stage, the milliseconds of ``p50``, ``p95`` and ``p99``.
     """
 
     frames_in: int
@@ -59,7 +57,7 @@ class Snapshot:
 
     @property
     def in_flight(self) -> int:
-        """Number of frames that are received and neither segmented nor dropped yet."""
+        """Number of received frames that are not yet segmented or dropped."""
         return self.frames_in - self.frames_out - self.frames_dropped
 
 
@@ -72,12 +70,12 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 class Stats:
-    """Counters and latency windows of one camera. Safe from any thread.
+    """Counters and latency windows of one camera. Any thread may call the methods.
 
-    Every ``now`` is the present moment in seconds, on a clock that never goes back. For example,
-    call time.monotonic() right before the method.
+    Every ``now`` is the current time in seconds on a clock that never goes back, such as
+    ``time.monotonic()``.
 
-    :param window: length of the window for rates and latencies, in seconds.
+    :param window: length of the window in seconds.
     """
 
     def __init__(self, window: float = WINDOW) -> None:
@@ -104,7 +102,7 @@ class Stats:
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
         """Count a frame that was segmented.
 
-        :param timings: milliseconds of each stage, by the name of the stage.
+        :param timings: mapping from the name of each stage to its time in milliseconds.
         """
         with self._lock:
             self._frames_out += 1
@@ -143,8 +141,8 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A window may cover less time than its length: a full window keeps only the newest
-        # frames, and the first window began with the first frame. The rate must use the time that
+        # A window can cover less time than its length, because a full window keeps only the newest
+        # frames, and the first window begins with the first frame. So the rate uses the time that
         # the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))

@@ -19,6 +19,7 @@ from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess,
 from trt_segmentation.gpu.kernels.preprocess import Preprocess
 from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
+from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import ImageInput, NetworkOutput
 
 from .measure import back_to_back, copy_bandwidth, frame_of, HEIGHT, pictures, WIDTH
@@ -69,8 +70,9 @@ class KernelBench:
                          spread_palette(CLASSES))
         image = ImageInput('image', 'nchw', dtype, 3, ROWS, COLUMNS, 1)
         shape = (1, CLASSES, *grid)
-        kernel = Postprocess(card, image, NetworkOutput('out', 'logits', 'nchw', dtype, CLASSES),
-                             self.send(palette_words(card.palette)), self.arch)
+        output = NetworkOutput('out', OutputKind.LOGITS, 'nchw', dtype, CLASSES)
+        kernel = Postprocess(card, image, output, self.send(palette_words(card.palette)),
+                             self.arch)
         pixels = HEIGHT * WIDTH
         logits = np.random.default_rng(0).normal(0, 3, shape).astype(dtype)
         launches = []

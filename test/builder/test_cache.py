@@ -108,13 +108,13 @@ def _edit(path, old, new):
 
 
 SPOILS = {
-    'has 4 bytes, its sidecar says 5': _truncate,
-    'hash is not the one': _flip,
+    'has 4 bytes, but its sidecar says 5': _truncate,
+    'hash differs from the hash': _flip,
     'Too many levels of symbolic links': _link,
     'can be written by others': lambda path: path.chmod(0o666),
     'plan.json is missing': lambda path: sidecar_path(path).unlink(),
     'JSONDecodeError': lambda path: sidecar_path(path).write_text('{'),
-    'schema 0, expected schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
+    'schema 0; expected schema 1': lambda path: _edit(path, '"schema": 1', '"schema": 0'),
     'json can be written by others': lambda path: sidecar_path(path).chmod(0o620),
 }
 
@@ -231,13 +231,13 @@ def test_plan_is_read_from_any_path(tmp_path):
     found = load_signed_plan(path)
     assert (found.data, found.about) == (plan.data, plan.about)
     _flip(path)
-    with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: its hash is not '
+    with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: its hash differs '
                                          r'.* `trt_seg build` writes .* street.plan.json'):
         load_signed_plan(path)
 
 
 def test_missing_plan_is_reported(tmp_path):
-    with pytest.raises(CacheError, match=r'there is no plan .*street\.plan; `trt_seg build'):
+    with pytest.raises(CacheError, match=r'there is no plan .*street\.plan\. `trt_seg build'):
         load_signed_plan(tmp_path / 'street.plan')
 
 

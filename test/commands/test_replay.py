@@ -381,7 +381,7 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
     bag, out = replayed
     (out / 'thesis.tex').touch()
     assert run(bag, out, card, '--overwrite') == 2
-    assert 'holds thesis.tex, which was not written by trt_seg' in capsys.readouterr().err
+    assert 'holds thesis.tex, which trt_seg did not write' in capsys.readouterr().err
     assert (out / 'thesis.tex').exists()
     assert run(bag, bag, card, '--overwrite') == 2
     assert 'which is read here' in capsys.readouterr().err

@@ -64,7 +64,7 @@ def test_files_that_do_not_load(tmp_path, change, words):
     with pytest.raises(EngineError, match=words) as caught:
         open_session(path)
     text = str(caught.value)
-    assert str(path) in text and 'trt_seg inspect' in text and 'Export it again' in text
+    assert str(path) in text and 'trt_seg inspect' in text and 'Export the file again' in text
     assert '\n' not in text and '[ONNXRuntimeError]' not in text and '.cc:' not in text
 
 
@@ -96,14 +96,14 @@ def test_damaged_files(tmp_path, data):
 
 def test_no_file(tmp_path):
     card = color_card(tmp_path / 'absent.onnx', COLORS)
-    with pytest.raises(EngineError, match=r'no ONNX file .*absent.onnx. Export .* model: in'):
+    with pytest.raises(EngineError, match=r'no ONNX file .*absent.onnx. Export .* `model` in'):
         OnnxRuntimeEngine(card)
 
 
 def test_a_card_of_another_model_names_both(tmp_path):
     path = color_classifier(tmp_path / 'm.onnx', COLORS)
     with pytest.raises(EngineError, match=r'm\.onnx does not fit its model card m: .* 5 classes, '
-                                          'and the model card names 3.*trt_seg inspect'):
+                                          'but the model card names 3.*trt_seg inspect'):
         OnnxRuntimeEngine(color_card(path, COLORS[:3]))
 
 

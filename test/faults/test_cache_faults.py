@@ -26,7 +26,7 @@ from trt_segmentation.pipeline import EngineSettings, open_pipeline
 from trt_segmentation.untrusted import signed_files as own_files
 from trt_segmentation.untrusted.signed_files import load_signed
 
-ADVICE = 'name another cache folder'
+ADVICE = 'another cache folder'
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ PACKED = {'zstd': zstd.compress, 'lz4': lz4.frame.compress}
 @pytest.mark.parametrize('compression', PACKED)
 @pytest.mark.parametrize('declared, words', [
     (1000, r'unpacks to more than the 1,000|does not unpack to the 1,000 bytes'),
-    (bag_limits.MAX_MESSAGE + 1, 'a chunk of 1,073,741,825 bytes'),
-    (2**63, 'a chunk of 9,223,372,036,854,775,808 bytes')])
+    (bag_limits.MAX_MESSAGE + 1, 'a chunk has 1,073,741,825 bytes'),
+    (2**63, 'a chunk has 9,223,372,036,854,775,808 bytes')])
 def test_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, compression, declared,
                                                             words):
     """300 MB of zeros are packed in a few kilobytes, and the chunk claims another size."""
@@ -134,10 +134,10 @@ def hostile_database(path: Path, *statements: str) -> Path:
 @pytest.mark.parametrize('statements, words', [
     (('CREATE VIEW more AS SELECT zeroblob(1000000000) AS data',), "a view 'more'"),
     (('CREATE TRIGGER t AFTER INSERT ON messages BEGIN SELECT 1; END',), "a trigger 't'"),
-    (('CREATE VIRTUAL TABLE f USING fts5(x)',), "a table 'f' that is a program"),
+    (('CREATE VIRTUAL TABLE f USING fts5(x)',), "a table 'f' that SQLite runs"),
     (('create /* */ virtual table g using fts5(x)',), "'g'"),
     (('ALTER TABLE messages ADD COLUMN more BLOB AS (zeroblob(1000000000))',),
-     "columns of 'messages' are computed")])
+     "table 'messages' with computed columns")])
 def test_database_that_makes_its_rows_up_is_refused(tmp_path, statements, words):
     """A file of kilobytes could compute endless rows or gigabytes."""
     file = hostile_database(tmp_path, *statements)

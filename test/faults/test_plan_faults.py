@@ -88,7 +88,7 @@ def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
     for at in places(len(plan.data), 4):
         path.write_bytes(SPOILS[how](plan.data, at, rng))
         with pytest.raises(CacheError, match=r'street.plan cannot be used as a plan: .* its '
-                                             r'sidecar|street.plan cannot .* its hash is not'):
+                                             r'sidecar|street.plan cannot .* its hash differs'):
             load_signed_plan(path)
 
 

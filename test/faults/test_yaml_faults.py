@@ -40,9 +40,9 @@ CARDS: dict[str, tuple[str | bytes, str]] = {
     'deep lists': ('classes: ' + '[' * 50_000, 'more than 6 deep'),
     'deep mappings': ('{a: ' * 50_000, 'more than 6 deep'),
     'three megabytes': (SOUND + '#' * (3 << 20), '3,145,765 bytes; at most 1,048,576 are read'),
-    'a long name': (SOUND + f'name: {"x" * 5000}\n', 'a value of 5,000 characters'),
+    'a long name': (SOUND + f'name: {"x" * 5000}\n', 'a value has 5,000 characters'),
     'a long number': (SOUND + f'input: {{pad: {"9" * 900}}}\n', 'expected a whole number'),
-    'a longer number': (SOUND + f'input: {{pad: {"9" * 6000}}}\n', 'a value of 6,000 characters'),
+    'a longer number': (SOUND + f'input: {{pad: {"9" * 6000}}}\n', 'a value has 6,000 characters'),
     'a number of base 60': (SOUND + f'input: {{pad: {"1:" * 400}1}}\n', 'input: pad'),
     'an object': ('!!python/object/apply:os.system ["true"]', "os.system' is a tag"),
     'a tag in a value': (SOUND + 'name: !!python/name:os.system x\n', "os.system' is a tag"),
@@ -75,7 +75,7 @@ CARDS: dict[str, tuple[str | bytes, str]] = {
     'an escape in a key': (SOUND + r'"\e[2J": 1', r"unknown key '\\x1b\[2J'"),
     'an escape in color': (SOUND + r'input: {color: "\e[2J"}', r"color: '\\x1b\[2J'; expected"),
     'a line break in a message': ('a: [\u2028[FATAL]: {', 'cannot be read as YAML'),
-    'a name of a number': (SOUND + 'name: 7\n', r'name is 7 \(int\); expected text: put it'),
+    'a name of a number': (SOUND + 'name: 7\n', r'name is 7 \(int\); expected text\. Put'),
     'a class of a number': ('model: m\nclasses: [a, 1]\n', r'classes: number 1 is 1 \(int\)'),
     'a class of a truth': ('model: m\nclasses: [a, true]\n', r'number 1 is True \(bool\)'),
     'a class of nothing': ('model: m\nclasses: [a, ~]\n', r'number 1 is None \(NoneType\)'),
@@ -102,7 +102,7 @@ CARDS: dict[str, tuple[str | bytes, str]] = {
                           "model card '~nosuchuser/c.yaml': .* names the home folder"),
     'a long path': (f'model: {"x/" * 400}{"y" * 190}\nclasses: {"z" * 900}\n', 'too long'),
     'a long model': (f'model: {"x" * 900}\nclasses: [a, b]\n', 'model: .*too long'),
-    'a list': ('[1, 2]', 'a model card is a mapping, this is a list'),
+    'a list': ('[1, 2]', 'a model card is a mapping, but this file is a list'),
     'a number as key': ('1: 2\n', 'unknown key 1'),
     'model a list': ('model: [a]\nclasses: [a, b]\n', 'model: give the path'),
     'classes a mapping': ('model: a\nclasses: {a: b}\n', 'classes: give a list'),
@@ -286,10 +286,10 @@ def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
     """A card may not take its classes from itself or from a card that refers to it."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
-    assert 'from card to card' in refused(one)
+    assert 'from another card' in refused(one)
     one.write_text(f'model: a\nclasses: {two}\npalette: {two}\n')
     two.write_text(f'model: a\nclasses: {one}\npalette: {one}\n')
-    assert 'from card to card' in refused(one)
+    assert 'from another card' in refused(one)
     two.write_text('model: a\nclasses: cityscapes\npalette: cityscapes\n')
     assert len(load_card(one).classes) == 19
 

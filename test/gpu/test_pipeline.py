@@ -583,4 +583,4 @@ def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, cap
     pipeline.close()
     memory.make_current()
     (line,) = [text for text in caplog.messages if 'between 0 and 1' in text]
-    assert 'set output: kind: probability in the model card' in line
+    assert 'write `kind: probability` under `output` in the model card' in line

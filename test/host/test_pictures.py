@@ -45,8 +45,8 @@ def test_16_bits_are_scaled_for_evaluation_and_calibration_alike(tmp_path, suffi
 
 def test_floating_point_pixels_are_refused(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.tif'), PIXELS[..., 0].astype(np.float32))
-    with pytest.raises(PictureError, match=r'a\.tif has pixels that are floating-point numbers of '
-                                           '32 bits; save it with 8 or 16 bits'):
+    with pytest.raises(PictureError, match=r'a\.tif has pixels of 32 bits \(floating-point '
+                                           r'numbers\)\. Save the picture with 8 or 16 bits'):
         read_picture(tmp_path / 'a.tif')
 
 

@@ -11,7 +11,7 @@ from trt_segmentation.errors import EngineError
 from trt_segmentation.host.postprocess import find_contenders, Postprocess
 from trt_segmentation.model.card import RESIZES
 from trt_segmentation.model.geometry import fit
-from trt_segmentation.model.output_kind import PER_CLASS_KINDS
+from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import NetworkOutput
 
 NEAR = 1e-4
@@ -21,11 +21,11 @@ GRID = st.integers(1, 20)
 
 
 def output(kind='logits', layout='nchw', dtype='float32', channels=5):
-    return NetworkOutput('out', kind, layout, dtype, channels)
+    return NetworkOutput('out', OutputKind[kind.upper()], layout, dtype, channels)
 
 
 def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5):
-    channels = classes if kind in PER_CLASS_KINDS else 1
+    channels = classes if OutputKind[kind.upper()].has_class_channels else 1
     return Postprocess(output(kind, layout, dtype, channels), classes, threshold)
 
 
@@ -188,9 +188,9 @@ def test_integer_scores_as_logits():
 
 def test_labels_have_no_confidence():
     with pytest.raises(EngineError, match='out holds class ids, which have no confidence'):
-        NetworkOutput('out', 'labels', 'nchw', 'uint8', 1).check_confidence()
-    NetworkOutput('out', 'logits', 'nchw', 'float32', 5).check_confidence()
-    NetworkOutput('out', 'sigmoid', 'nchw', 'float32', 1).check_confidence()
+        output('labels', channels=1).check_confidence()
+    output('logits').check_confidence()
+    output('sigmoid', channels=1).check_confidence()
 
 
 @pytest.mark.parametrize('shape', [(4, 2, 2), (5, 0, 2), (2, 2)])

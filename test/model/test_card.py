@@ -150,7 +150,8 @@ def test_what_is_wrong_is_named(tmp_path, change, words):
 
 
 @pytest.mark.parametrize('text, words', [
-    ('[1, 2]', 'a model card is a mapping, this is a list'), ('', 'the file has no content'),
+    ('[1, 2]', 'a model card is a mapping, but this file is a list'),
+    ('', 'the file has no content'),
     ('a: [', 'cannot be read as YAML'), ('!!python/object/apply:os.getcwd []', 'YAML')])
 def test_files_that_are_no_cards(tmp_path, text, words):
     with pytest.raises(ModelCardError, match=words):

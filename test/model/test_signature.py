@@ -53,14 +53,14 @@ def test_input_dtype(dtype):
 @pytest.mark.parametrize('tensor, card, words', [
     (image(1, 3, 64), {}, r'image \(float32 1×3×64\) has 3 axes; an image batch has 4'),
     (image(1, 3, 8, 8, dtype='int64'), {}, 'is int64; expected one of float32, float16, uint8'),
-    (image(1, 4, 8, 8), {}, 'color: rgb gives 3 channel.* neither axis 1 nor axis 3'),
-    (image(1, 1, 8, 8), {}, 'use color: gray'),
-    (image(1, 3, 8, 8), {'color': 'gray'}, 'use color: rgb'),
-    (image(1, 3, 8, 8), {'layout': 'nhwc'}, 'layout: nhwc puts the channels on an axis of 8'),
-    (image(1, 3, None, 8), {}, r'leaves its height open \(axis 2\); .* input: height in'),
+    (image(1, 4, 8, 8), {}, '`color: rgb` needs 3 channel.* neither axis 1 nor axis 3'),
+    (image(1, 1, 8, 8), {}, 'write `color: gray`'),
+    (image(1, 3, 8, 8), {'color': 'gray'}, 'write `color: rgb`'),
+    (image(1, 3, 8, 8), {'layout': 'nhwc'}, '`layout: nhwc` puts the channels on an axis of 8'),
+    (image(1, 3, None, 8), {}, r'leaves its height open \(axis 2\)\. Set `input: height` in'),
     (image(1, 3, 8, None), {}, r'leaves its width open \(axis 3\)'),
     (image(1, None, 8, 3), {}, r'leaves its height open \(axis 1\)'),
-    (image(1, 3, 8, 8), {'height': 9}, 'has height 8, and the model card asks for 9'),
+    (image(1, 3, 8, 8), {'height': 9}, 'has height 8, but the model card says 9'),
     (image(1, 3, 8, 8), {'name': 'imgae'}, "no input named 'imgae', did you mean 'image'")])
 def test_inputs_that_do_not_fit(tensor, card, words):
     with pytest.raises(EngineError, match=words):
@@ -111,26 +111,26 @@ def test_several_inputs():
 def test_output(tensor, classes, card, expected):
     signature = solve(outputs=[tensor], classes=classes, output=OutputCard(**card))
     found = signature.output
-    assert (found.kind, found.layout, found.channels) == expected
+    assert (str(found.kind), found.layout, found.channels) == expected
     assert (found.name, found.dtype) == ('y', tensor.dtype)
 
 
 @pytest.mark.parametrize('tensor, classes, card, words', [
-    (output(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, and the model card names'
+    (output(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, but the model card names'
                                 r' 5'),
     # An open width is not taken for a channel axis with the number of classes in the card.
-    (output(None, 5, None, None), 2, {}, 'has 5 classes, and the model card names 2'),
-    (output(1, 5, 8, None), 2, {}, 'has 5 classes, and the model card names 2'),
-    (output(1, 5, None, None, dtype='int64'), 2, {}, 'have one channel, and this output has 5'),
-    (output(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, and the model card names 5'),
+    (output(None, 5, None, None), 2, {}, 'has 5 classes, but the model card names 2'),
+    (output(1, 5, 8, None), 2, {}, 'has 5 classes, but the model card names 2'),
+    (output(1, 5, None, None, dtype='int64'), 2, {}, 'has 5 channels, but an output of'),
+    (output(1, 8, 9, 7), 5, {'layout': 'nhwc'}, 'has 7 classes, but the model card names 5'),
     (output(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
     (output(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
-    (output(1, 8, 9), 5, {}, 'one channel of floats.* set output: kind: labels'),
-    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes; logits have 4'),
-    (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'have one channel, and this output has 5.*'
+    (output(1, 8, 9), 5, {}, 'one channel of floats.* write `kind: labels`'),
+    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes, but logits have 4'),
+    (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'has 5 channels, but .* of kind labels has one.*'
                                                'kind: logits'),
-    (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'have one channel, and this output has 2'),
-    (output(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, and .* names 5'),
+    (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'has 2 channels, but an output of kind sigmoid'),
+    (output(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, but .* names 5'),
     (output(1, 1000), 5, {}, 'y .* is not a segmentation'),
     (output(1, 5, 8, 9, dtype='string'), 5, {}, 'not a segmentation'),
     (output(1, None, None, None), None, {}, 'leaves its number of classes open'),
@@ -142,9 +142,9 @@ def test_outputs_that_do_not_fit(tensor, classes, card, words):
 
 @pytest.mark.parametrize('outputs, card, name, reason', [
     ([output(1, 5, 8, 9, name='aux'), output(1, 5, 8, 9, name='out')], {}, 'out',
-     "of 2, torchvision's name for the segmentation"),
+     'of 2 outputs, torchvision gives this name to the segmentation'),
     ([output(1, 5, 8, 9, name='a'), output(1, 5, 8, 9, name='b')], {}, 'a',
-     'the first of 2 that fit'),
+     '2 outputs fit, and this is the first one'),
     ([output(1, 9, 8, 8, name='a'), output(1, 5, 8, 9, name='b')], {}, 'b',
      'the only one of 2 that fits'),
     ([output(1, 1000, name='a'), output(1, 5, 8, 9, name='b')], {}, 'b',

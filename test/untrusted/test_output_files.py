@@ -347,7 +347,7 @@ def test_our_own_is_replaced_and_a_link_to_it_stays(tmp_path):
 def test_a_file_that_came_while_we_worked_stays(tmp_path):
     outputs.check_file(tmp_path / 'a.json', '--json')
     (tmp_path / 'a.json').write_text('years of work')
-    with pytest.raises(OutputError, match=r'--json .*a\.json is there already'):
+    with pytest.raises(OutputError, match=r'--json .*a\.json exists, and trt_seg did not'):
         write_json(tmp_path / 'a.json', {}, '--json')
     assert (tmp_path / 'a.json').read_text() == 'years of work'
 
@@ -384,7 +384,7 @@ def test_a_disk_that_fills_under_a_bag_is_said_with_its_name(here, monkeypatch, 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_network_is_never_replaced(tmp_path, kind):
     occupy(tmp_path / 'net.onnx', kind, tmp_path)
-    with pytest.raises(OutputError, match=r'--out .*: net\.onnx is there already'):
+    with pytest.raises(OutputError, match=r'--out .* already holds net\.onnx\. Name'):
         check_absent(tmp_path, '--out', ('log.json', 'net.onnx'))
     check_absent(tmp_path / 'new', '--out', ('net.onnx',))
 
@@ -400,7 +400,7 @@ def test_training_and_export_replace_nothing(tmp_path, script):
     done = subprocess.run([sys.executable, str(ROOT / script), *more, '--out', str(tmp_path)],
                           capture_output=True, text=True, timeout=100,
                           env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    assert done.returncode != 0 and f'{name} is there already' in done.stderr
+    assert done.returncode != 0 and name in done.stderr and ' already' in done.stderr
     assert everything(tmp_path) == before
 
 

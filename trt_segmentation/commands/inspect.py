@@ -11,7 +11,7 @@ from pathlib import Path
 from ..engines.onnxruntime_cpu import open_session, read_tensors
 from ..errors import EngineError, NotASegmentation
 from ..model.card import InputCard, OutputCard
-from ..model.output_kind import ONE_CHANNEL_KINDS
+from ..model.kind import OutputKind
 from ..model.signature import resolve_signature, Signature, Tensor
 from ..untrusted.onnx_file import OnnxSummary, summarise
 from ..untrusted.onnx_graph import Ending, read_endings
@@ -101,7 +101,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
     lines += ['  resize: stretch      # or letterbox, crop', 'output:',
               f'  name: {_quoted(output.name)}' + (f'      # or {others}' if others else ''),
               f'  kind: {output.kind}']
-    if output.layout != 'nhw' and output.kind != 'labels':
+    if output.layout != 'nhw' and output.kind is not OutputKind.LABELS:
         lines.append(f'  layout: {output.layout}')
     return '\n'.join(lines + _classes(signature)) + '\n'
 
@@ -151,7 +151,7 @@ def _uses(signature: Signature) -> list[str]:
         f'{image.width}x{image.height} (width x height), batch {image.batch or "open"}',
         f'output  {output.name}: {output.kind} {output.layout}, {output.dtype}'
         + (f', {signature.classes} classes'
-           if output.kind not in ONE_CHANNEL_KINDS and signature.classes else '')]
+           if not output.kind.is_binary and signature.classes else '')]
 
 
 def _size(count: int) -> str:

@@ -1,29 +1,29 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inference engines. Each engine runs a network on the CPU or on a GPU."""
+"""Inference engines. An engine runs a network on the CPU or on a GPU."""
 
 from dataclasses import dataclass
 
 ENGINES = ('auto', 'tensorrt', 'onnxruntime-cuda', 'onnxruntime-cpu')
-"""Engine names. ``auto`` means the first of the other engines that works on this machine."""
+"""Names of the engines. ``auto`` means the first of the other names that works on this machine."""
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 """Precisions of a TensorRT plan. ``mixed`` means an INT8 backbone and an FP16 head."""
 PRECISION_CHOICES = ('auto', *PRECISIONS)
-"""Precisions that a user can ask for. With ``auto`` the engine chooses the precision."""
+"""The precisions that a user can choose. For ``auto``, the engine chooses the precision."""
 
 
 @dataclass(frozen=True)
 class Identity:
     """What runs the network. The start-up log, the diagnostics and every report show it.
 
-    :param model: the card's name.
-    :param engine: one of :data:`ENGINES`, never ``auto``.
-    :param version: the engine library's version.
+    :param model: name of the model card.
+    :param engine: one of :data:`ENGINES`, but never ``auto``.
+    :param version: version of the engine library.
     :param precision: one of :data:`PRECISIONS`.
-    :param device: the CPU's or GPU's name.
+    :param device: name of the CPU or GPU.
     :param reason: why this engine was chosen.
-    :param cache: ``hit`` if the engine came from the cache, ``built`` if it was built now, empty
-        if there is nothing to build.
+    :param cache: ``hit`` if the engine came from the cache. ``built`` if the engine was built now.
+        Empty if the engine needs no build.
     """
 
     model: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Call the CUDA driver, and name the call that failed."""
+"""Call the CUDA driver. If a call fails, the error names the call."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from ..errors import GpuError
 def call(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function of :mod:`cuda.bindings.driver`.
 
-    :returns: the function's result without its status: None, one value, or a tuple.
-    :raises GpuError: if the status is an error. The message names the function, the error and its
-        meaning.
+    :returns: the result of the function without its status: None, one value, or a tuple.
+    :raises GpuError: if the status is an error.
     """
     status, *values = function(*args)
     if status != driver.CUresult.CUDA_SUCCESS:
@@ -31,10 +30,8 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def allocate(size: int) -> int:
-    """Allocate GPU memory on the calling thread's GPU.
+    """Allocate ``size`` bytes on the current GPU of this thread, and return their address.
 
-    :param size: size of the memory, in bytes.
-    :returns: the address of the first byte.
     :raises GpuError: if the GPU has too little memory.
     """
     return int(call(driver.cuMemAlloc, size))

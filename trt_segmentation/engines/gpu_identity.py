@@ -14,9 +14,8 @@ from .nvidia_driver import driver_version
 class GpuIdentity:
     """The identity of a GPU and its driver. A plan fits only a GPU with the same identity.
 
-    :param name: the GPU's name.
-    :param arch: the GPU's architecture, such as ``sm_89``.
-    :param driver: the driver's branch, such as ``580``; empty if the system does not report it.
+    :param arch: architecture of the GPU, such as ``sm_89``.
+    :param driver: branch of the driver, such as ``580``; empty if the system does not report it.
     """
 
     name: str
@@ -28,12 +27,12 @@ def gpu_identity(index: int = 0) -> GpuIdentity:
     """Return the identity of a GPU.
 
     :param index: index of the GPU in CUDA's order.
-    :raises EngineError: if there is no such GPU.
+    :raises EngineError: if there is no such GPU, or if it cannot be used.
     """
     try:
         from cuda.core import Device
         device = Device(index)
         device.set_current()
         return GpuIdentity(device.name, f'sm_{device.arch}', driver_version().partition('.')[0])
-    except Exception as error:      # a missing library, driver or GPU has its own kind of error
+    except Exception as error:      # a missing library, driver and GPU raise different errors
         raise EngineError(f'no NVIDIA GPU can be used here: {error}') from error

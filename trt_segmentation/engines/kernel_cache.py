@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the kernels that TensorRT-RTX compiles when a plan first runs, for the next start."""
+"""Keep the kernels that TensorRT-RTX compiles. The next start then needs no compilation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class KernelCache:
-    """The runtime cache of TensorRT-RTX for one engine, as bytes.
+    """The runtime cache of TensorRT-RTX for one engine. Not safe for two threads.
 
-    The cache holds machine code, so the bytes must come from a trusted place. TensorRT-RTX itself
-    checks that the bytes fit this GPU, driver and version.
+    The cache holds machine code, so its bytes must come from a trusted place. TensorRT-RTX checks
+    that the bytes fit this GPU, driver and version.
 
     :param load: a function that returns the bytes of an earlier start, or b'' if there are none.
     :param keep: a function that stores the bytes for the next start.
@@ -28,7 +28,7 @@ class KernelCache:
         """Give the cache to a configuration. All contexts of an engine share one cache.
 
         :param config: an ``IRuntimeConfig``.
-        :returns: False if TensorRT-RTX refused the bytes of the earlier start. Then TensorRT-RTX
+        :returns: False if TensorRT-RTX refuses the bytes of the earlier start, and therefore
             compiles the kernels again.
         """
         is_accepted = True
@@ -41,10 +41,7 @@ class KernelCache:
         return is_accepted
 
     def save(self, count: int) -> None:
-        """Keep the kernels after the first run of a batch size. Later runs add no kernels.
-
-        :param count: the batch size.
-        """
+        """Store the kernels after the first run of batch size ``count``. Later runs add none."""
         if self._cache is None or count in self._saved:
             return
         self._saved.add(count)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Facts about the NVIDIA driver and its GPUs, read without any NVIDIA Python package."""
+"""Read facts about the NVIDIA driver and its GPUs. No NVIDIA package for Python is needed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import re
 
 # https://docs.nvidia.com/cuda/cuda-driver-api, CUdevice_attribute
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
-_REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module are of different '
-            'versions; restart the machine', 804: 'this GPU cannot run so new a CUDA'}
+_REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have different '
+            'versions. Restart the machine', 804: 'this GPU cannot run such a new CUDA'}
 
 
 @dataclass(frozen=True)
 class DriverGpu:
     """One GPU, as the driver describes it.
 
-    :param name: the GPU's name.
     :param capability: compute capability, such as (8, 9).
     :param memory: size of the GPU's memory, in bytes.
     :param integrated: whether the GPU and the CPU share one memory.
@@ -35,9 +34,9 @@ class DriverGpu:
 class Driver:
     """The NVIDIA driver of this machine.
 
-    :param version: the driver's version, such as 580.65.06; empty if the system does not report
+    :param version: version of the driver, such as 580.65.06; empty if the system does not report
         it.
-    :param cuda: the newest CUDA version that the driver can run; (0, 0) if there is no driver.
+    :param cuda: newest CUDA version that the driver can run; (0, 0) if no driver can be used.
     :param gpus: the GPUs, in CUDA's order.
     :param why_not: the reason why the driver cannot be used; empty if it can be used.
     """
@@ -57,7 +56,7 @@ class Driver:
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver about itself and its GPUs. With a GPU, this needs part of a second."""
+    """Ask the driver about itself and its GPUs. If there is a GPU, this needs part of a second."""
     version = driver_version()
     try:
         cuda = ctypes.CDLL(library)
@@ -65,7 +64,7 @@ def ask_driver(library: str = 'libcuda.so.1') -> Driver:
         return Driver(version, (0, 0), (), _why_no_library())
     if code := cuda.cuInit(0):
         return Driver(version, (0, 0), (), 'the NVIDIA driver does not start: '
-                      + _REASONS.get(code, f'CUDA error {code}'))
+                      + _REASONS.get(code, f'it reports CUDA error {code}'))
     number, count = ctypes.c_int(), ctypes.c_int()
     cuda.cuDriverGetVersion(ctypes.byref(number))
     cuda.cuDeviceGetCount(ctypes.byref(count))
@@ -75,7 +74,7 @@ def ask_driver(library: str = 'libcuda.so.1') -> Driver:
 
 
 def driver_version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
-    """Return the driver's version, such as 580.65.06, or '' if the system does not report it."""
+    """Return the version of the driver, such as 580.65.06; empty if it is not reported."""
     try:
         found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
     except OSError:
@@ -98,7 +97,7 @@ def _read_gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
 
 
 def _why_no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
-    """Return whether this machine has a GPU without a driver, or no GPU."""
+    """Return why there is no driver library: the driver is missing, or there is no GPU."""
     for device in devices.glob('*'):
         try:
             vendor = (device / 'vendor').read_text().strip()

@@ -22,7 +22,7 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""The lowest severity that ONNX Runtime logs. Lower severities report graph optimisations."""
+"""The lowest severity that ONNX Runtime logs. Warnings report only details of optimisations."""
 
 
 class OnnxRuntimeEngine:
@@ -31,7 +31,7 @@ class OnnxRuntimeEngine:
     Only one thread at a time may call :meth:`run`. A process can have several engines.
 
     :param reason: why this engine was chosen, for :attr:`identity`.
-    :param threads: the number of threads that one run may use; 0 for one thread a core.
+    :param threads: largest number of threads of one run; 0 for one thread per core.
     :raises EngineError: if the file is missing, is not an ONNX file, or does not fit the card.
     """
 
@@ -48,7 +48,7 @@ class OnnxRuntimeEngine:
         except EngineError as error:
             raise EngineError(
                 f'{card.model} does not fit its model card {card.source or card.name}: {error}. '
-                f'`trt_seg inspect {card.model}` prints a card that does') from None
+                f'`trt_seg inspect {card.model}` prints a card that fits') from None
         self.identity = Identity(
             card.name, 'onnxruntime-cpu', onnxruntime.__version__,
             summarise(card.model).precision, cpu_name(), reason)
@@ -56,12 +56,12 @@ class OnnxRuntimeEngine:
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run the network on a batch of any size.
 
-        If the model has a fixed batch size, the network runs several times. If images are missing
-        in the last run, copies of the last image fill it.
+        If the model has a fixed batch size, the network may run several times. If the last run has
+        too few images, copies of the last image are added.
 
         :param batch: C-contiguous, with shape ``signature.input.shape(n)`` and the input's dtype.
         :returns: (n, …), as ``signature.output`` describes. The caller owns the array.
-        :raises EngineError: if the run fails. The message has ONNX Runtime's reason.
+        :raises EngineError: if the run fails.
         """
         fixed = self.signature.input.batch
         if fixed is None or fixed == len(batch):
@@ -74,7 +74,7 @@ class OnnxRuntimeEngine:
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         signature = self.signature
         if self._session is None:
-            raise EngineError(f'{self._path.name} was closed')
+            raise EngineError(f'the engine of {self._path.name} is closed')
         try:
             (output,) = self._session.run([signature.output.name], {signature.input.name: batch})
         except Exception as error:  # ONNX Runtime's errors have no public base class
@@ -92,10 +92,9 @@ class OnnxRuntimeEngine:
 def open_session(path: Path, threads: int = 0) -> Any:
     """Load an ONNX file for the CPU.
 
-    :param threads: the number of threads that one run may use; 0 for one thread a core.
+    :param threads: largest number of threads of one run; 0 for one thread per core.
     :returns: an ``onnxruntime.InferenceSession``.
-    :raises EngineError: if the file cannot be loaded. The message gives the reason and says what
-        to do.
+    :raises EngineError: if the file cannot be loaded.
     """
     summary = summarise(path)
     options = onnxruntime.SessionOptions()
@@ -103,8 +102,8 @@ def open_session(path: Path, threads: int = 0) -> Any:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # Threads that wait in a loop keep cores busy that the cameras, the middleware and the
-    # postprocessing need. And a frame is not finished sooner.
+    # With spinning, idle threads would keep cores busy. The cameras, the middleware and the
+    # postprocessing need these cores, and spinning does not finish a frame sooner.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
@@ -113,22 +112,19 @@ def open_session(path: Path, threads: int = 0) -> Any:
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{path} cannot be loaded by ONNX Runtime {onnxruntime.__version__}: '
-            f'{useful_line(error)}. Export it again for this version, or copy a damaged file '
-            f'again; `trt_seg inspect {path}` says what is in it') from error
+            f'{useful_line(error)}. Export the file again for this version. If the file is '
+            f'damaged, copy it again. `trt_seg inspect {path}` shows what it holds') from error
     finally:
-        del weights     # ONNX Runtime has its own copy now
+        del weights     # by now, ONNX Runtime has its own copy
 
 
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
-    Without this, ONNX Runtime maps these files into memory. If another program shortens a mapped
-    file, even hours later, the process ends with SIGBUS. An older ONNX Runtime cannot receive
-    bytes, and still maps the files.
+    Without this call, ONNX Runtime maps these files into memory. If another program then shortens
+    a file, even hours later, the process ends with SIGBUS. An old ONNX Runtime cannot receive the
+    bytes, so it still maps the files.
 
-    :param options: an ``onnxruntime.SessionOptions``.
-    :param path: the ONNX file.
-    :param summary: the summary of the ONNX file.
     :returns: the bytes of each weight file. The caller must keep this list until the session
         exists.
     :raises EngineError: if a weight file cannot be read, or is shorter than its weights.
@@ -144,8 +140,9 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
         except OSError as error:
             raise EngineError(f'{path.parent / name} cannot be read: {error}') from error
         if len(read[-1]) < size:
-            raise EngineError(f'{path.parent / name} has {len(read[-1]):,} bytes now, and {path} '
-                              f'needs {size:,}: another program shortened it; copy it again')
+            raise EngineError(f'{path.parent / name} has {len(read[-1]):,} bytes now, but {path} '
+                              f'needs {size:,} bytes. Another program shortened the file. Copy '
+                              f'the file again')
     give(list(summary.external), read, list(map(len, read)))
     return read
 
@@ -164,8 +161,7 @@ def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 def useful_line(error: Exception) -> str:
     """Return the message of an ONNX Runtime error without status codes and source lines."""
     text = ' '.join(str(error).split())
-    # The message of one status may contain the message of another. The last message gives the
-    # cause.
+    # Such a message can contain other messages. The last message gives the cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A built TensorRT engine as bytes, with facts about its layers, precisions and memory."""
+"""A plan: the bytes of a TensorRT engine, with facts about its layers, precisions and memory."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ _WIDTH = ('int8', 'fp8', 'fp16', 'bf16', 'fp32')
 
 @dataclass(frozen=True)
 class Plan(SignedFile):
-    """A serialized TensorRT engine, and facts about its layers and its memory."""
+    """The bytes of a TensorRT engine, and facts about its layers and its memory."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel of a built engine, or one layer of a network that is not built yet.
+    """One layer of an engine, or of a network that is not built yet.
 
-    :param name: TensorRT's name of the layer.
     :param kind: TensorRT's type of the layer; empty if unknown.
-    :param inputs: element types of the input activations, such as fp32, fp16 and int8.
-    :param outputs: element types of the output activations.
+    :param inputs: element type of each input activation, such as fp32, fp16 or int8.
+    :param outputs: element type of each output activation.
     :param onnx: names of the ONNX nodes that the layer computes.
     """
 
@@ -43,24 +42,24 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """The input type with the fewest bits; empty for a layer that only computes shapes."""
+        """The input type with the fewest bits. A layer that only computes shapes has none."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
 def layers_from_log(text: str) -> list[Layer]:
     """Read the layers from the listing that TensorRT logs at the end of a build.
 
-    In a build without a GPU, the layers are known only from this log, because a plan can be loaded
-    only with a driver.
+    After a build without a GPU, only this log shows the layers, because no driver can load the
+    plan.
     """
     return [_read_layer(line) for line in text.splitlines() if line.startswith('Name: ')]
 
 
 def layers_from_inspector(text: str) -> list[Layer]:
-    """Read the layers from the JSON of TensorRT's EngineInspector for a whole engine."""
+    """Read the layers from the JSON that TensorRT's EngineInspector makes of a whole engine."""
     found = []
     for layer in json.loads(text)['Layers']:
-        if isinstance(layer, str):      # an engine built without detailed verbosity
+        if isinstance(layer, str):      # the engine was built without detailed verbosity
             found.append(Layer(layer, '', (), ()))
             continue
         inputs, outputs = (tuple(_read_type(t) for t in layer.get(side, []))
@@ -82,7 +81,7 @@ def _read_layer(line: str) -> Layer:
 def _read_type(tensor: Mapping[str, Any]) -> str:
     if 'Datatype' in tensor:
         return _short_name(str(tensor['Datatype']))
-    # Before TensorRT 10.14 the type is a word in a sentence, such as
+    # Before TensorRT 10.14, the type was a word in a text, such as
     # 'Channel major FP16 format where C % 4 == 0'.
     words = re.findall(r'\w+', str(tensor.get('Format/Datatype', '')).lower())
     return next((_NAMES[word] for word in words if word in _NAMES), '')
@@ -97,7 +96,7 @@ def _onnx_names(text: str) -> tuple[str, ...]:
 
 
 def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
-    """Read the sizes of weights, activations and scratch memory, in bytes, from a build's log."""
+    """Read the bytes of weights, activations and scratch memory from the log of a build."""
     names = {'Total Weights Memory': 'weights', 'Total Activation Memory': 'activations',
              'Max Scratch Memory': 'scratch'}
     found = {}
@@ -113,7 +112,7 @@ def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
 
 
 def to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return layers as JSON for the file beside a plan. :func:`from_json` reads this JSON."""
+    """Return layers in a form that JSON can hold. :func:`from_json` reads this form."""
     return [asdict(layer) for layer in layers]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run an engine of TensorRT or TensorRT-RTX with the caller's stream and GPU memory."""
+"""Run an engine of TensorRT or TensorRT-RTX on a stream and in GPU memory of the caller."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .tensorrt_binding import TensorRtBinding
 
 try:
     import tensorrt as trt
-    # After a check with mypy, its stubs may remain as an empty package named tensorrt.
+    # The type stubs for mypy can leave an empty package named tensorrt. It has no Builder.
     trt.Builder  # noqa: B018
 except (ImportError, AttributeError):
     try:
         import tensorrt_rtx as trt  # type: ignore[no-redef]
     except ImportError as error:
         raise EngineError(
-            'neither tensorrt nor tensorrt_rtx can be imported here; pip install tensorrt-cu13, '
-            'or on GeForce and RTX cards tensorrt-rtx-cu13, or on a Jetson use the tensorrt '
-            'that JetPack installs') from error
+            'neither tensorrt nor tensorrt_rtx can be imported here. Run `pip install '
+            'tensorrt-cu13`. For a GeForce or RTX card, `pip install tensorrt-rtx-cu13` works '
+            'too. On a Jetson, use the tensorrt that JetPack installs') from error
 
 __all__ = ['BACKEND', 'LIBRARY', 'BuildLog', 'TensorRtEngine', 'datatype', 'sides', 'trt']
 
@@ -43,10 +43,10 @@ _NUMPY = {'FLOAT': 'float32', 'HALF': 'float16'}
 class BuildLog(trt.ILogger):
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
-    :param warn: a function of one line of text, called with each warning.
-    :ivar lines: the last 2000 lines at INFO or above.
+    :param warn: a function that is called with the text of each warning.
+    :ivar lines: the last 2000 lines of severity INFO or above.
     :ivar errors: the errors since the last call of :meth:`take_reason`.
-    :ivar listing: the list of engine layers that TensorRT-RTX logs at the end of a build.
+    :ivar listing: the list of layers that TensorRT-RTX logs at the end of a build.
     """
 
     def __init__(self, warn: Callable[[str], None] = lambda line: None) -> None:
@@ -80,27 +80,26 @@ def datatype(dtype: trt.DataType) -> str:
 
 
 def sides(shape: Any) -> tuple[int, ...]:
-    """Return a shape as numbers. An open side is -1."""
+    """Return a shape as a tuple of numbers. -1 means that the side is open."""
     return tuple(shape)     # trt.Dims is a sequence, but its stubs do not say so
 
 
 class TensorRtEngine:
     """A loaded plan: a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
-    :param plan: a plan that the same backend and version built for the same GPU. It must come from
+    :param plan: a plan that the same library and version built for the same GPU. It must come from
         a trusted place, because a plan is machine code.
-    :param card: the model card.
     :param gpu: index of the GPU in CUDA's order. Its context must be current in this thread.
-    :param stream: the CUDA stream that the network runs on.
-    :param allocate: a function of a number of bytes that allocates GPU memory and returns the
-        address. None: the CUDA driver allocates.
-    :param free: a function that frees the memory at an address from ``allocate``. None: the CUDA
-        driver frees.
-    :param warn: a function of one line of text, called with each of TensorRT's warnings.
-    :param kernels: keeps the kernels that TensorRT-RTX compiles. None: TensorRT-RTX compiles them
-        at every start. TensorRT compiles no kernels at a start, and ignores this object.
-    :raises EngineError: if the plan is not for this GPU, driver or version, or does not fit the
-        card. The message has TensorRT's reason.
+    :param stream: the CUDA stream of all runs.
+    :param allocate: a function that allocates a number of bytes of GPU memory and returns their
+        address; None for the CUDA driver.
+    :param free: a function that frees the memory at an address from ``allocate``; None for the
+        CUDA driver.
+    :param warn: a function that is called with the text of each of TensorRT's warnings.
+    :param kernels: keeps the kernels that TensorRT-RTX compiles; None to compile them at every
+        start. TensorRT compiles no kernels at a start, and ignores this object.
+    :raises EngineError: if the plan is not for this GPU, driver or version, or if it does not fit
+        the card.
     """
 
     name = 'tensorrt'
@@ -120,8 +119,8 @@ class TensorRtEngine:
         self._allocate, self._free = allocate, free
         self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
         self._runtime: Any = trt.Runtime(self._log)
-        # This must happen before the node spins, because TensorRT 10.3 keeps Python's lock (GIL)
-        # during the whole call.
+        # TensorRT 10.3 keeps Python's lock (GIL) during this whole call. So the engine must be
+        # loaded before the node spins.
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
         if self._engine is None:
             raise EngineError(f'{LIBRARY} cannot load the plan: {self._log.take_reason()}')
@@ -138,7 +137,7 @@ class TensorRtEngine:
 
     @property
     def capturable(self) -> bool:
-        """Whether a CUDA graph can contain the network. This is always true for TensorRT."""
+        """Whether a CUDA graph can contain the network. Only TensorRT-RTX may say no."""
         smallest = self._engine.get_tensor_profile_shape(self.signature.input.name, 0)[0]
         context = self._context(sides(smallest)[0])
         ask: Callable[[int], bool] | None = getattr(context, 'is_stream_capturable', None)
@@ -156,7 +155,7 @@ class TensorRtEngine:
         return sides(self._context(count).get_tensor_shape(self.signature.output.name))
 
     def bind(self, count: int, input_address: int, output_address: int) -> TensorRtBinding:
-        """Bind the network to a batch of ``count`` images at fixed GPU addresses.
+        """Bind a batch of ``count`` images to fixed GPU addresses of its input and output.
 
         :raises EngineError: if no profile of the plan allows the batch, or if TensorRT refuses an
             address.
@@ -165,7 +164,7 @@ class TensorRtEngine:
         addresses = {self.signature.input.name: input_address,
                      self.signature.output.name: output_address}
         for name in self._outputs:
-            if name not in addresses:       # TensorRT writes unused outputs too
+            if name not in addresses:       # TensorRT writes this output although nobody uses it
                 size = math.prod(sides(context.get_tensor_shape(name)))
                 size *= self._engine.get_tensor_dtype(name).itemsize
                 addresses[name] = self._reserve(f'{name} of {count}', size)
@@ -187,15 +186,15 @@ class TensorRtEngine:
     def _context(self, count: int) -> Any:
         """Return the context for a batch size.
 
-        All contexts use the same memory for activations. This is possible because their runs never
-        overlap: all runs are on one stream.
+        All contexts use the same memory for activations. Their runs never overlap, because all
+        runs are on one stream.
         """
         if count in self._contexts:
             return self._contexts[count]
         shape = self.signature.input.shape(count)
         index = self._choose_profile(shape)
         context = self._make_context()
-        # The context gets its memory now, so that a later capture of a graph allocates nothing.
+        # The context gets its memory now, because the capture of a CUDA graph must not allocate.
         size = int(self._engine.device_memory_size_v2)
         context.set_device_memory(self._reserve('activations', size), size)
         self._check(context.set_optimization_profile_async(index, self._stream),
@@ -214,13 +213,13 @@ class TensorRtEngine:
         else:
             config = self._engine.create_runtime_config()
             config.set_execution_context_allocation_strategy(strategy)
-            # TensorRT-RTX compiles kernels for each shape. A compilation during a run would delay
-            # a frame.
+            # TensorRT-RTX compiles kernels for each shape. EAGER compiles them now, because a
+            # compilation during a run would delay a frame.
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
             if self._kernels is not None and not self._kernels.attach(config):
-                self._warn(f'kernels kept by an earlier start are compiled again, {LIBRARY} '
-                           f'refuses them: {self._log.take_reason()}')
+                self._warn(f'{LIBRARY} refuses the kernels that an earlier start kept, and '
+                           f'compiles them again: {self._log.take_reason()}')
             context = self._engine.create_execution_context(config)
         if context is None:
             raise EngineError(f'{LIBRARY} cannot make a context: {self._log.take_reason()}')
@@ -229,18 +228,19 @@ class TensorRtEngine:
     def _choose_profile(self, shape: tuple[int, ...]) -> int:
         fitting, offered = self._fitting_profiles(shape)
         if not fitting:
-            raise EngineError(f'input {self.signature.input.name} of {shape} is in no profile of '
-                              f'the plan: {", ".join(offered)}; build again with --shapes and '
-                              f'--batch that include it')
+            raise EngineError(f'no profile of the plan allows the shape {shape} of input '
+                              f'{self.signature.input.name}; the plan allows '
+                              f'{", ".join(offered)}. Build the plan again with options --shapes '
+                              f'and --batch that include this shape')
         return min(fitting)[1]
 
     def _fitting_profiles(
             self, shape: tuple[int, ...]) -> tuple[list[tuple[float, int]], list[str]]:
         """Find the profiles of the plan that allow an input shape.
 
-        :returns: two lists. The first has (distance, index) of each fitting profile. The distance
-            is from ``shape`` to the shape for which TensorRT optimised the profile. The second
-            list has a text for each profile of the plan, for messages.
+        :returns: two lists. The first list has the distance and the index of each profile that
+            allows ``shape``. A small distance means that TensorRT optimised the profile for a
+            similar shape. The second list has a text for each profile of the plan.
         """
         name, offered, fitting = self.signature.input.name, [], []
         for index in range(max(1, self._engine.num_optimization_profiles)):

@@ -9,16 +9,16 @@ from typing import Any
 
 
 class TensorRtBinding:
-    """A network with fixed tensors. :meth:`.tensorrt.TensorRtEngine.bind` makes it.
+    """A network with fixed tensor addresses. :meth:`.tensorrt.TensorRtEngine.bind` makes it.
 
     Several bindings of one batch size use the same context. So each run first sets the addresses
     of its binding.
 
     :param context: an ``IExecutionContext``.
-    :param addresses: the GPU address of each tensor, by the tensor's name.
-    :param check: a function of (success, text). If ``success`` is False, it raises an EngineError
-        with the text and TensorRT's reason.
-    :param after_run: a function that is called after each run is enqueued.
+    :param addresses: mapping from the name of each tensor to its GPU address.
+    :param check: a function of a bool and a text. If the bool is False, the function raises an
+        EngineError with the text and TensorRT's reason.
+    :param after_run: a function that is called after a run was enqueued.
     """
 
     def __init__(self, context: Any, addresses: Mapping[str, int],
@@ -38,9 +38,9 @@ class TensorRtBinding:
                         f'address {address:#x} of {name} is refused')
 
     def enqueue(self, stream: int) -> None:
-        """Put one run of the network on the stream that its engine was opened with.
+        """Put one run of the network on the stream, which must be the stream of its engine.
 
-        :raises EngineError: if TensorRT refuses the run. The message has TensorRT's reason.
+        :raises EngineError: if TensorRT refuses the run.
         """
         self.set_addresses()
         self._check(self._context.execute_async_v3(stream), 'inference failed')

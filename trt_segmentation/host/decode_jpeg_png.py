@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -15,34 +17,36 @@ from .decode_raw import to_8_bits
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
 _JPEG_END = b'\xff\xd9'
-# The markers SOF0 to SOF15 hold the size. The codes of DHT, JPG and DAC lie between these codes.
+# The markers SOF0 to SOF15 hold the size. The codes of the markers DHT, JPG and DAC lie among them
+# and are left out.
 _SIZE_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
 _SCAN = 0xda
 MAX_PIXELS = 1 << 27
-"""Most pixels of a compressed image. The header of a small file can state any size."""
+"""Largest number of pixels that are decoded. The header of a small file can state any size."""
 _PNG_RATIO = 1040
-"""Most bytes of pixels from one byte of a PNG. Deflate makes at most 1032 bytes from one byte."""
+"""Bytes of pixels for each byte of a PNG. Deflate unpacks one byte to at most 1032 bytes."""
 _JPEG_RATIO = 1024
-"""Most pixels that one byte of a JPEG can hold.
-
-A block of 64 pixels needs at least one bit, and colour needs the bits of half a block more.
-"""
+"""Pixels for each byte of a JPEG. A Huffman code has at least one bit, and each block of 64 pixels
+has a code. So a byte holds at most 512 pixels, and the limit is twice this number."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
+    bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
+"""Data for the blocks that a JPEG may lack. It has each of the eight restart markers once."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
                frame_id: str = '', camera: str = '') -> Frame:
     """Decode a sensor_msgs/CompressedImage.
 
-    EXIF rotation is not applied, because CameraInfo describes the sensor.
+    EXIF rotation is not applied, because CameraInfo describes the image before rotation.
 
     :param data: a whole JPEG or PNG file. The first bytes decide which of the two formats it is.
-    :param format: the ``format`` of the message. Some publishers compress RGB as if the pixels
-        were BGR. Their ``format`` says this: ``rgb8; jpeg compressed rgb8``.
+    :param format: the ``format`` of the message. Some publishers swap red and blue. The ``format``
+        of their messages is ``rgb8; jpeg compressed rgb8``.
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.
     :param frame_id: frame id in the header of the message.
     :param camera: name of the camera in the node; empty if the node has only one camera.
-    :returns: a frame that owns its bytes: mono8, mono16, bgr8, rgb8 or bgra8. Colours of 16
+    :returns: a frame of mono8, mono16, bgr8, rgb8 or bgra8 that owns its bytes. Colours of 16
         bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`.
     :raises FrameError: if the data is empty, cut off, corrupt, too large or of another kind.
     """
@@ -67,23 +71,46 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
-            f'compressed image says it is {width}x{height} pixels (width x height); both must '
-            f'be 1 to {MAX_SIDE}. The header is corrupt')
+            f'the header of a compressed image says {width}x{height} pixels (width x height), but '
+            f'both must be 1 to {MAX_SIDE}. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
         raise FrameError(
-            f'compressed image says it is {width}x{height} pixels, which {len(raw)} bytes cannot '
-            f'hold, or which are more than the {MAX_PIXELS} that are decoded. The image is '
-            'corrupt or too large')
+            f'the header of a compressed image says {width}x{height} pixels (width x height). '
+            f'Its {len(raw)} bytes cannot hold so many pixels, or there are more than '
+            f'{MAX_PIXELS}. The image is corrupt or too large')
     try:
-        decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = _decode(raw)
     except cv2.error as error:
         raise FrameError(f'corrupt compressed image of {len(raw)} bytes: {error.err}') from error
     if decoded is None or decoded.shape[:2] != (height, width):
         kind = 'PNG' if raw.startswith(_PNG) else 'JPEG'
         raise FrameError(
-            f'corrupt compressed image: the header of its {len(raw)} bytes says {width}x{height} '
-            f'pixels of {kind}, but the bytes do not decode to that')
+            f'corrupt {kind} of {len(raw)} bytes: its header says {width}x{height} pixels, but '
+            f'the bytes do not decode to so many pixels')
+    if raw.startswith(_JPEG) and _is_cut(raw, decoded):
+        raise FrameError(
+            f'JPEG is cut off: its {len(raw)} bytes have an end marker, but they do not hold all '
+            f'blocks of its {width}x{height} pixels')
     return decoded
+
+
+def _decode(raw: bytes) -> npt.NDArray[np.generic] | None:
+    # The type stubs of OpenCV do not say that the result may be None.
+    decoded: Any = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    return None if decoded is None else np.asarray(decoded)
+
+
+def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic]) -> bool:
+    """Return whether the last blocks of a JPEG are missing.
+
+    OpenCV does not report missing blocks. It fills them with the gray value 128. If the last pixel
+    has this value, decode the image again with more data. Only missing blocks use this data.
+    """
+    if np.any(decoded[-1, -1] != 128):
+        return False
+    end = raw.rfind(_JPEG_END)
+    again = _decode(raw[:end] + _MORE_DATA + raw[end:])
+    return again is None or not np.array_equal(decoded, again)
 
 
 def _read_size(raw: bytes) -> tuple[int, int]:
@@ -96,8 +123,8 @@ def _read_size(raw: bytes) -> tuple[int, int]:
     if raw.startswith(_JPEG):
         return _read_jpeg_size(raw)
     raise FrameError(
-        f'compressed image of {len(raw)} bytes is neither JPEG nor PNG; it starts with '
-        f'{raw[:8].hex(" ") or "nothing"}')
+        f'compressed image of {len(raw)} bytes is neither JPEG nor PNG. Its first bytes are '
+        f'{raw[:8].hex(" ") or "missing"}')
 
 
 def _most_pixels(raw: bytes) -> int:
@@ -130,6 +157,6 @@ def _read_jpeg_size(raw: bytes) -> tuple[int, int]:
         if marker in _SIZE_MARKERS:
             size = int.from_bytes(raw[at + 7:at + 9], 'big'), int.from_bytes(
                 raw[at + 5:at + 7], 'big')
-        # Several bytes 0xff may stand before a marker.
+        # Before the code of a marker, the byte 0xff may be there several times.
         at += 1 if marker == 0xff else 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
     raise FrameError(f'JPEG is cut off or corrupt: its {len(raw)} bytes hold no whole image')

@@ -30,7 +30,7 @@ _ORDERS = {
     'bgr8': 'bgr', '8UC3': 'bgr', 'bgr16': 'bgr', 'rgb8': 'rgb', 'rgb16': 'rgb',
     'mono8': 'gray', '8UC1': 'gray', 'mono16': 'gray', '16UC1': 'gray',
 }
-"""Encodings whose channels need no conversion, and the order of their channels."""
+"""Order of the channels, for each encoding that needs no colour conversion."""
 _BAYER_MIN = 3
 """Fewest rows or columns of a Bayer mosaic. OpenCV returns black for a smaller mosaic."""
 
@@ -38,9 +38,8 @@ _BAYER_MIN = 3
 class Pixels(NamedTuple):
     """A decoded image.
 
-    :param array: (height, width, 3) uint8, or (height, width) if ``order`` is gray. If the
-        encoding allows it, the array is a view of the frame's bytes, with the frame's step as
-        stride.
+    :param array: (height, width, 3) uint8, or (height, width) if ``order`` is gray. If nothing
+        was converted, the array is a view of the frame's bytes, with the frame's step as stride.
     :param order: ``bgr``, ``rgb`` or ``gray``.
     """
 
@@ -48,19 +47,19 @@ class Pixels(NamedTuple):
     order: str
 
     def bgr(self) -> npt.NDArray[np.uint8]:
-        """Return (height, width, 3) uint8 BGR. If the order is already bgr, nothing is copied."""
+        """Return (height, width, 3) uint8 BGR, without a copy if the order is already bgr."""
         if self.order == 'bgr':
             return self.array
         code = cv2.COLOR_RGB2BGR if self.order == 'rgb' else cv2.COLOR_GRAY2BGR
-        return _as_array(cv2.cvtColor(self.array, code))
+        return as_array(cv2.cvtColor(self.array, code))
 
 
 def decode(frame: Frame) -> Pixels:
     """Decode a frame.
 
-    Pixels of bgr8, rgb8, mono8 and their 8UC names are not copied. YUV is read as BT.601 with
-    limited range, as OpenCV, cv_bridge and USB cameras do. Channels of 16 bits become 8 bits by
-    :func:`to_8_bits` after the colour conversion, as in cv_bridge.
+    Pixels of bgr8, rgb8, mono8, 8UC1 and 8UC3 are not copied. YUV is read as BT.601 with limited
+    range, as in OpenCV and cv_bridge. Channels of 16 bits become 8 bits by :func:`to_8_bits` after
+    the colour conversion, as in cv_bridge.
 
     :raises FrameError: if the data of the frame is not contiguous.
     """
@@ -74,18 +73,19 @@ def decode(frame: Frame) -> Pixels:
     elif encoding.startswith('bayer') and min(frame.height, frame.width) < _BAYER_MIN:
         converted, order = _decode_small_bayer(stored, _CONVERSIONS[encoding]), 'bgr'
     else:
-        converted, order = _as_array(cv2.cvtColor(stored, _CONVERSIONS[encoding])), 'bgr'
+        converted, order = as_array(cv2.cvtColor(stored, _CONVERSIONS[encoding])), 'bgr'
     return Pixels(to_8_bits(converted) if wide else converted, order)
 
 
 def to_8_bits(wide: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Scale pixels from 16 bits to 8 bits: 65535 becomes 255, and the result is rounded.
 
-    This is the rule of cv_bridge. No value lies halfway between two results.
+    This is the rule of cv_bridge. No value lies halfway between two results, so every way to round
+    gives the same result.
 
     :param wide: uint16 pixels of any shape, in the byte order of this machine.
     """
-    return _as_array(cv2.convertScaleAbs(wide, alpha=255 / 65535))
+    return as_array(cv2.convertScaleAbs(wide, alpha=255 / 65535))
 
 
 def _read_16_bits(frame: Frame) -> npt.NDArray[np.uint16]:
@@ -107,12 +107,12 @@ def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
     pairs = np.empty((height, width, 2, 2), np.uint8)
     pairs[..., 0] = rows[:height, :, None]
     pairs[..., 1] = chroma
-    doubled = _as_array(cv2.cvtColor(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2BGR_YUY2))
+    doubled = as_array(cv2.cvtColor(pairs.reshape(height, 2 * width, 2), cv2.COLOR_YUV2BGR_YUY2))
     return np.ascontiguousarray(doubled[:, ::2])
 
 
 def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
-    """View the bytes as (rows, width[, bytes per pixel]). Chroma rows are the last rows."""
+    """View the bytes as (rows, width[, bytes per pixel]), with the rows of the chroma plane."""
     pixel = BYTES_PER_PIXEL[frame.encoding]
     shape: tuple[int, ...] = (frame.stored_rows, frame.width, pixel)
     strides: tuple[int, ...] = (frame.step, pixel, 1)
@@ -122,20 +122,20 @@ def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
         return np.ndarray(shape, np.uint8, buffer=frame.data, strides=strides)
     except (TypeError, ValueError) as error:
         raise FrameError(
-            f'data of the frame has gaps ({error}); expected one flat, contiguous array of bytes. '
-            'Pass numpy.ascontiguousarray(data)') from error
+            f'the data of the frame is not one contiguous array of bytes ({error}). Pass '
+            'numpy.ascontiguousarray(data)') from error
 
 
 def _decode_small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
     height, width = mosaic.shape
-    # Two rows (or columns) are repeated, so that every pixel keeps its own colour. A single row
-    # has no neighbours of the other colours, so its result is a guess.
+    # A Bayer pattern repeats after two rows, so two rows are repeated together, and two columns
+    # too. A single row has no neighbours of the other colours, so its result is a guess.
     rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
                   for side in mosaic.shape)
-    return _as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
+    return as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
 
 
-def _as_array(array: Any) -> npt.NDArray[Any]:
-    # The type stubs of OpenCV give every result the type Mat.
+def as_array(array: Any) -> npt.NDArray[Any]:
+    """Return a result of OpenCV as an array. OpenCV's stubs give every result the type Mat."""
     pixels: npt.NDArray[Any] = array
     return pixels

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Output arrays with free bytes before the pixels, so that a message header fits there."""
+"""Output arrays with free bytes before the pixels. A message header fits into these bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 HEADROOM = 512
-"""Free bytes before every array: room for a ROS image header, in whole cache lines."""
+"""Number of free bytes before every array: a ROS image header fits, and pixels stay aligned."""
 
 
 def allocate_output(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read picture files: camera pictures as BGR of 8 bits, and label maps without change."""
+"""Read picture files. Camera pictures become BGR of 8 bits; class ids of label maps stay as is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     """Read a camera picture as (height, width, 3) uint8 BGR.
 
     Channels of 16 bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. EXIF rotation is
-    not applied. An alpha channel is removed.
+    not applied, and an alpha channel is removed.
 
     :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
@@ -42,8 +42,8 @@ def read_picture(path: Path) -> npt.NDArray[np.uint8]:
     picture = open_picture(path)
     if picture.mode in ('F', 'I'):
         kind = 'floating-point' if picture.mode == 'F' else 'whole'
-        raise PictureError(f'{path} has pixels that are {kind} numbers of 32 bits; save it with 8 '
-                           'or 16 bits a channel')
+        raise PictureError(f'{path} has pixels of 32 bits ({kind} numbers). Save the picture with '
+                           '8 or 16 bits for each channel')
     if picture.mode in _WIDE:
         return Pixels(to_8_bits(np.asarray(picture).astype(np.uint16)), 'gray').bgr()
     return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
@@ -59,15 +59,15 @@ def read_ids(path: Path) -> npt.NDArray[Any]:
         return np.asarray(picture).astype(np.uint16)
     if picture.mode not in ('L', 'P'):
         raise PictureError(
-            f'{path} is a picture of mode {picture.mode}; expected one channel of class ids: 8 or '
-            '16 bits gray, or a colour table. Convert the file to a label map')
+            f'{path} is a picture of mode {picture.mode}; expected class ids in one gray channel '
+            'of 8 or 16 bits, or in a colour table. Convert the file to a label map')
     return np.asarray(picture)
 
 
 def open_picture(path: Path) -> Image.Image:
     """Open and decode a picture file with Pillow.
 
-    :raises PictureError: if the file cannot be decoded; the message names the file.
+    :raises PictureError: if the file cannot be decoded.
     """
     from PIL import Image
     try:

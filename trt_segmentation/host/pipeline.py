@@ -38,8 +38,7 @@ class HostPipeline:
     its caller and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
     segmentations, so :meth:`.Segmentation.release` does nothing.
 
-    Any thread may set ``alpha`` (0 to 1) and ``palette`` ((classes, 3) uint8 RGB) of the overlay.
-    The next segmentation uses the new values.
+    Any thread may set :attr:`alpha` and :attr:`palette`. Later segmentations use the new values.
 
     :param reason: why this pipeline was chosen, for :attr:`identity`.
     :param threads: number of threads of ONNX Runtime; 0 for one thread per core.
@@ -59,7 +58,7 @@ class HostPipeline:
         self._postprocess = Postprocess(
             self.signature.output, len(card.classes), card.output.threshold)
         self._watch = NetworkOutputWatch(card, self.signature, every=True)
-        # One frame keeps every core busy. More frames at once would only add latency.
+        # One frame already keeps every core busy, so a larger batch would only add latency.
         self.depth = self.batch = 1
         self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
@@ -79,10 +78,10 @@ class HostPipeline:
     def collect(self) -> list[Segmentation]:
         """Segment the oldest batch. If there is no batch, wait until one is submitted.
 
-        ``timings`` are in milliseconds. ``preprocess`` is the time of this frame, with decoding.
-        ``postprocess`` is the time of this frame, with overlay and confidence. ``inference`` is
-        the time of the whole batch. ``total`` is the time from the start of the batch to the end
-        of this segmentation, without the time in the queue.
+        ``timings`` are in milliseconds. ``preprocess`` is for this frame, with decoding.
+        ``inference`` is for the whole batch. ``postprocess`` is for this frame, with overlay and
+        confidence. ``total`` is from the start of the batch to the end of this segmentation,
+        without the time in the queue.
 
         :raises EngineError: if the network failed. Then the batch has no segmentations and is no
             longer pending.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import EngineError
 from ..frame import UNLABELLED
 from ..model.geometry import Geometry
-from ..model.output_kind import ONE_CHANNEL_KINDS, PER_CLASS_KINDS
+from ..model.kind import OutputKind
 from ..model.signature import NetworkOutput
 from .output_arrays import allocate_output
 from .resample import make_upsampler
@@ -22,13 +22,16 @@ Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""The value that replaces a NaN, so that the class of the NaN never wins."""
+"""The value that replaces a NaN, so that its class never wins at the pixels around it."""
 NO_NUMBER = np.float32(-1e20)
-"""If the best logit of a pixel is below this value, every class had only NaN near the pixel."""
+"""If the best value of a pixel is below this value, the pixel becomes unlabelled.
+
+Then every class has :data:`NEVER` in at least one of the four cells around the pixel.
+"""
 
 
 class LabelledImage(NamedTuple):
-    """Labels and confidence of one image, like :class:`trt_segmentation.frame.Segmentation`."""
+    """The arrays have the shapes and dtypes of :class:`trt_segmentation.frame.Segmentation`."""
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
@@ -41,34 +44,34 @@ class Postprocess:
 
     Logits and probabilities are interpolated bilinearly from their own grid to the camera's
     pixels. Then the class with the largest value wins. Among equal values, the lowest class id
-    wins. If some classes have NaN near a pixel, only the other classes can win at this pixel.
+    wins. The value of a pixel comes from the four cells around the pixel. If a class has a NaN or
+    minus infinity in one of these cells, the class cannot win at this pixel. (In an output of one
+    channel, minus infinity is a normal value: the pixel is class 0.)
 
     A pixel is :data:`trt_segmentation.frame.UNLABELLED` with confidence 0 if the network did not
-    see the pixel, or if every class has NaN near the pixel.
+    see the pixel, or if no class can win.
 
-    :param output: describes the network output.
     :param classes: number of classes in the model card.
-    :param threshold: for a network output of one channel. A pixel is class 1 if its probability
-        is at least this value.
+    :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
+        use the threshold.
     """
 
     def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
         self._output = output
         self._classes = classes
         self._threshold = np.float32(
-            threshold if output.kind == 'probability' else np.log(threshold / (1 - threshold)))
+            threshold if output.kind.values == 'probability'
+            else np.log(threshold / (1 - threshold)))
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
     def __call__(self, network_output: npt.NDArray[Any], geometry: Geometry,
                  confidence: bool = False) -> LabelledImage:
-        """Compute the labels of one image, and its confidence if wanted.
+        """Compute the labels of one image, and the confidence of each label if it is wanted.
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
-        :param geometry: the mapping from the camera image to the network.
-        :param confidence: whether to compute the confidence too.
         :returns: new arrays, which the caller owns.
-        :raises EngineError: if the network output has another shape than the signature says, or
-            if confidence is wanted and the network output holds class ids.
+        :raises EngineError: if the network output does not have the shape in the signature. Also
+            if confidence is wanted, but the network output holds class ids.
         """
         grid = self._channels_first(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
@@ -85,9 +88,9 @@ class Postprocess:
             return LabelledImage(labels, certainty)
         inside = np.s_[top:bottom, left:right]
         view = None if certainty is None else certainty[inside]
-        if self._output.kind == 'labels':
+        if self._output.kind is OutputKind.LABELS:
             labels[inside] = self._resize_ids(grid[0], geometry)
-        elif self._output.kind in ONE_CHANNEL_KINDS:
+        elif self._output.kind.is_binary:
             self._label_one_channel(grid[0], geometry, labels[inside], view)
         else:
             self._label_argmax(grid, geometry, labels[inside], view)
@@ -110,27 +113,26 @@ class Postprocess:
                 f'output {output.name} has {values.shape[0]} channels of {values.shape[1]}×'
                 f'{values.shape[2]}; expected {output.channels} channels. Set `output: '
                 'layout` and `classes` in the model card to the right values')
-        if output.kind == 'labels':
+        if output.kind is OutputKind.LABELS:
             return values
         grid = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(grid.max() - grid.min()):
             never = float(NEVER)
             # With one channel for each class, minus infinity never wins. With only one channel,
             # minus infinity means that the pixel is class 0 with certainty.
-            least = never if output.kind in PER_CLASS_KINDS else 0.1 * float(NO_NUMBER)
+            least = never if output.kind.has_class_channels else 0.1 * float(NO_NUMBER)
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
 
     def _resize_ids(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
         at = []
         for axis, size in zip((geometry.rows, geometry.cols), ids.shape):
-            # The cell of camera pixel i is ((i + 0.5) * new / camera + offset) * size / net. The
-            # names are those of Axis: `new` is the size of the resized camera axis and `net` the
-            # size of the network's axis. Whole numbers are used, so that nothing is rounded.
+            # Axis.grid() gives the cell of camera pixel i. This is the same computation, but with
+            # whole numbers, so that no result is rounded to a wrong cell.
             pixel = np.arange(*axis.visible, dtype=np.int64)
             over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
-        # An unknown id must not become a known id by an integer overflow.
+        # An unknown id is replaced before it becomes uint8. An overflow could make it a known id.
         known = (ids >= 0) & (ids < self._classes)
         narrow = np.where(known, ids, 0).astype(self._dtype)
         narrow[~known] = UNLABELLED[self._dtype]
@@ -141,7 +143,7 @@ class Postprocess:
                            certainty: Certainty) -> None:
         best = make_upsampler(geometry, grid.shape)(grid)
         np.greater_equal(best, self._threshold, out=labels.view(bool))
-        if certainty is not None and self._output.kind == 'probability':
+        if certainty is not None and self._output.kind.values == 'probability':
             _write_probability(np.where(labels, best, 1 - best), certainty)
         elif certainty is not None:
             # The confidence is the sigmoid of the logit of the class that won.
@@ -162,11 +164,11 @@ class Postprocess:
             upsample(grid[label], plane)
             np.greater(plane, best, out=wins.view(bool))
             np.maximum(plane, best, out=best)
-            # The loop visits the class ids in ascending order. So if this class wins, its id is
-            # larger than the id in `labels`, and the maximum of the two is this id.
+            # The class ids ascend. So if this class wins, its id is larger than the id in
+            # `labels`, and the maximum of the two ids is this id.
             np.multiply(wins, labels.dtype.type(label), out=won)
             np.maximum(labels, won, out=labels)
-        if certainty is not None and self._output.kind == 'probabilities':
+        if certainty is not None and self._output.kind.values == 'probability':
             _write_probability(best, certainty)
         elif certainty is not None:
             total = np.zeros_like(best)
@@ -178,7 +180,7 @@ class Postprocess:
 
     def _unlabel_missing(self, best: Grid, grid: Grid, labels: npt.NDArray[Any],
                          certainty: Certainty) -> None:
-        """Make a pixel unlabelled if every class has NaN near the pixel."""
+        """Make every pixel unlabelled at which no class can win."""
         if grid.min() > NO_NUMBER:
             return
         missing = best < NO_NUMBER
@@ -190,9 +192,8 @@ class Postprocess:
 def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
     """Find the classes that may win at some pixel. The other classes need no upsampling.
 
-    Consider any four neighbouring cells and two classes. If the largest value of the first class
-    is below the smallest value of the second class, the first class cannot win between these
-    cells.
+    A pixel lies between four neighbouring cells. If the largest value of class A in these cells is
+    below the smallest value of class B, then class A cannot win at the pixel.
 
     :param grid: (classes, h, w) float32, the network output of one image.
     :returns: class ids, ascending.
@@ -209,12 +210,9 @@ def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
 
 
 def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write the confidence round(255 / total).
+    """Write round(255 / total), because 1 / total is the softmax of the class that won.
 
-    The confidence is the softmax of the class that won: exp(best - best) / total, which is
-    1 / total.
-
-    :param total: the sum of exp(logit - best) over all classes. It is overwritten.
+    :param total: the sum of exp(logit - best) over all classes. This array is overwritten.
     """
     np.divide(np.float32(255), total, out=total)
     np.rint(total, out=total)
@@ -222,5 +220,5 @@ def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
 
 
 def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Clip the probability to 0 to 1, and write round(255 * probability)."""
+    """Write round(255 * probability). A probability below 0 counts as 0, and above 1 as 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

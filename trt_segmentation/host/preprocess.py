@@ -13,22 +13,19 @@ import numpy.typing as npt
 from ..model.card import InputCard
 from ..model.geometry import Axis, Geometry
 from ..model.signature import ImageInput
-from .decode_raw import Pixels
+from .decode_raw import as_array, Pixels
 from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""If an axis shrinks by more than this factor, each network pixel averages camera pixels."""
+"""If an axis shrinks by more than this factor, each network pixel is a mean of camera pixels."""
 
 
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image. Not safe for two threads.
 
-    The resize works in uint8 and rounds. So a tensor value differs from exact arithmetic by at
-    most 1 of 255 levels. A gray image, and a resize that averages only one axis, are rounded
-    twice. Then the difference is at most 2 levels.
-
-    :param card: the part of the model card that describes the input.
-    :param image: the input tensor.
+    The resize rounds to uint8. So a value of the tensor differs from the exact value by at most
+    1 of 255 levels. A gray image is rounded twice, and so is an image of which only one axis
+    shrinks by more than :data:`AREA_FROM`. Then the difference is at most 2 levels.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -43,8 +40,6 @@ class Preprocess:
     def __call__(self, pixels: Pixels, geometry: Geometry, out: npt.NDArray[Any]) -> None:
         """Write one image into the tensor.
 
-        :param pixels: the decoded camera image.
-        :param geometry: the mapping from the camera image to the network.
         :param out: (channels, height, width) or (height, width, channels), the part of a
             C-contiguous batch for this image. Every element is written.
         """
@@ -68,8 +63,8 @@ class Preprocess:
     def _resize(self, array: npt.NDArray[np.uint8], geometry: Geometry) -> npt.NDArray[np.uint8]:
         rows, cols = geometry.rows, geometry.cols
         if rows.new > max(rows.net, rows.camera) or cols.new > max(cols.net, cols.camera):
-            # Enlarge only the part that the network sees. The whole enlarged image of a very
-            # narrow camera would fill the memory.
+            # Enlarge only the part that the network sees. If the camera image is very narrow, the
+            # whole enlarged image would fill the memory.
             return _enlarge(array, rows, cols)
         area = [axis.camera > AREA_FROM * axis.new for axis in (rows, cols)]
         if area[0] != area[1]:
@@ -90,14 +85,14 @@ class Preprocess:
         padded: Any = cv2.copyMakeBorder(
             cut, top, rows.net - top - cut.shape[0], left, cols.net - left - cut.shape[1],
             cv2.BORDER_CONSTANT, value=(self._card.pad,) * 3)
-        return _as_array(padded)
+        return as_array(padded)
 
 
 def _resize_to(array: npt.NDArray[np.uint8], height: int, width: int,
                area: bool) -> npt.NDArray[np.uint8]:
     if array.shape[:2] == (height, width):
         return array
-    return _as_array(cv2.resize(array, (width, height), interpolation=(
+    return as_array(cv2.resize(array, (width, height), interpolation=(
         cv2.INTER_AREA if area else cv2.INTER_LINEAR)))
 
 
@@ -118,7 +113,7 @@ def _reorder(array: npt.NDArray[np.uint8], order: str, color: str) -> npt.NDArra
     code = {('bgr', 'rgb'): cv2.COLOR_BGR2RGB, ('rgb', 'bgr'): cv2.COLOR_RGB2BGR,
             ('bgr', 'gray'): cv2.COLOR_BGR2GRAY, ('rgb', 'gray'): cv2.COLOR_RGB2GRAY,
             ('gray', 'rgb'): cv2.COLOR_GRAY2RGB, ('gray', 'bgr'): cv2.COLOR_GRAY2BGR}
-    return _as_array(cv2.cvtColor(array, code[order, color]))
+    return as_array(cv2.cvtColor(array, code[order, color]))
 
 
 def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],
@@ -132,10 +127,4 @@ def _look_up(plane: npt.NDArray[np.uint8], table: npt.NDArray[Any],
 
 
 def _split_planes(array: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
-    return [_as_array(plane) for plane in cv2.split(array)]
-
-
-def _as_array(array: Any) -> npt.NDArray[np.uint8]:
-    # The type stubs of OpenCV give every result the type Mat.
-    pixels: npt.NDArray[np.uint8] = array
-    return pixels
+    return [as_array(plane) for plane in cv2.split(array)]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bilinear interpolation between the grid of a network output and the camera's pixels.
 
-OpenCV's remap and warpAffine round positions to 1/32 of a pixel. This module does not round.
+This module does not round positions. OpenCV's remap and warpAffine round to 1/32 of a pixel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Upsample = Callable[..., Plane]
 
 
 class Taps(NamedTuple):
-    """For each output pixel on one axis, the two grid cells on its two sides, and a weight.
+    """For each output pixel on one axis: the cells before and after the pixel, and a weight.
 
     :param low: (n,) index of the cell before the pixel.
     :param high: (n,) index of the cell after the pixel; equal to ``low`` at the last cell.
@@ -37,8 +37,8 @@ class Taps(NamedTuple):
 def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
     """Make the taps of pixels on a grid of ``size`` cells.
 
-    Pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``. A position outside the grid
-    is moved to the centre of the first or last cell.
+    Pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``. A pixel before the centre
+    of the first cell has the value of this cell. The same holds after the last cell.
     """
     position = (np.arange(pixels.start, pixels.stop) + 0.5) * scale + offset - 0.5
     position = np.clip(position, 0, size - 1)
@@ -49,7 +49,10 @@ def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
 def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -> Plane:
     """Interpolate an (h, w) float32 grid.
 
-    :returns: float32, one row for each element of ``rows`` and one column for each of ``cols``.
+    The result has one row for each tap of ``rows``, and one column for each tap of ``cols``.
+
+    :param out: a float32 array of the size of the result, which receives the result; None to
+        allocate it.
     """
     return _blend(_blend(grid, cols, 1, None), rows, 0, out)
 
@@ -67,7 +70,6 @@ def _blend(grid: Plane, taps: Taps, axis: int, out: Plane | None) -> Plane:
 def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     """Make a function that interpolates a grid of network values to the visible camera pixels.
 
-    :param geometry: the mapping from the camera image to the network.
     :param grid: (h, w), the shape of the grid.
     :returns: a function of an (h, w) float32 grid and, optionally, an output array. The function
         returns (visible rows, visible columns) float32.
@@ -77,8 +79,8 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
         size = (cols.camera, rows.camera)
 
         def stretch(plane: Plane, out: Plane | None = None) -> Plane:
-            # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
-            # make_taps().
+            # For floats, cv2.resize does not round positions. It puts pixel centres where
+            # make_taps() puts them.
             result: Plane = cv2.resize(  # type: ignore[assignment]
                 plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
             return result

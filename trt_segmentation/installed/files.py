@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the installed launch, config and resource files are, and where the user's cache is."""
+"""Find the launch, config and resource files of this package, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -11,27 +11,24 @@ import sys
 
 PACKAGE = 'trt_segmentation'
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""Environment variables that hold the path of Fast DDS's XML profile.
-
-Fast DDS 3 (ROS 2 Kilted and later) reads the first variable. Fast DDS 2 (Humble,
-Jazzy) reads the second variable.
-"""
+"""Environment variables for the path of an XML profile. Fast DDS 3 (ROS 2 Kilted and later) reads
+the first variable, and Fast DDS 2 (Humble and Jazzy) reads the second variable."""
 
 
 def share_path(*parts: str) -> Path:
-    """Return the path of a file or folder that this package ships beside its code.
+    """Return the path of a file or folder that this package installs besides its code.
 
-    This looks first in the source tree (an editable install), then in the folders of colcon
-    (AMENT_PREFIX_PATH), and then in the folders of pip (the prefix of this environment).
+    The search starts in the source tree, for an editable install. Then come the folders of colcon
+    (AMENT_PREFIX_PATH), and then the folders of pip.
 
     :param parts: parts of the path below the share folder of this package.
-    :raises FileNotFoundError: if the file is in none of these folders. The message lists them.
+    :raises FileNotFoundError: if no folder has the file. The message lists the folders.
     """
     source = Path(__file__).resolve().parents[2]
     roots = [source] if (source / 'package.xml').is_file() else []
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    # A wheel's data files are under sys.prefix. `pip --user` and `pip --target` put the
-    # files elsewhere, but always two to four folders above the package.
+    # pip installs data files under sys.prefix. With --user or --target, the files are in another
+    # folder, which is two to four levels above the package.
     prefixes += [sys.prefix, *map(str, Path(__file__).resolve().parents[3:7])]
     roots += [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
     for root in roots:
@@ -39,22 +36,19 @@ def share_path(*parts: str) -> Path:
             return path
     looked = '\n  '.join(dict.fromkeys(str(root.joinpath(*parts)) for root in roots))
     raise FileNotFoundError(
-        f'{"/".join(parts)} is not installed with {PACKAGE}; looked for\n  {looked}')
+        f'{"/".join(parts)} is not installed with {PACKAGE}. None of these exists:\n  {looked}')
 
 
 def user_cache_folder() -> Path:
-    """Return this package's folder in the user's cache, $XDG_CACHE_HOME or ~/.cache."""
+    """Return this package's folder in the user's cache folder, $XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get('XDG_CACHE_HOME', '')
-    # The XDG specification says that a relative path must be ignored.
+    # By the XDG specification, a relative path is ignored.
     root = Path(base) if base.startswith('/') else Path.home() / '.cache'
     return root / PACKAGE
 
 
 def profile_export() -> str:
-    """Return the shell command that makes Fast DDS use config/fastdds.xml.
-
-    The command affects every program that the same shell starts after it.
-    """
+    """Return a shell command. Programs that this shell starts later use config/fastdds.xml."""
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names on PyPI of the packages that this package imports, and commands to install them."""
+"""The packages that this package imports: their names on PyPI, and commands to install them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ PIP_NAMES = {
     'tensorrt': 'tensorrt-cu13',
     'tensorrt_rtx': 'tensorrt-rtx-cu13', 'torch': 'torch', 'yaml': 'PyYAML',
 }
-"""Distribution name by import name. This package recommends no other names: anybody could register
-a name that nobody has registered yet, and publish anything under it. This package itself is not
-on PyPI."""
+"""Mapping from the import name of a package to its name on PyPI.
+
+Error messages recommend only these names. Anybody can publish anything under a free name. This
+package itself is not on PyPI.
+"""
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
               'ros-jazzy-lifecycle-msgs')
-"""The parts of ROS 2 on PyPI that the node needs, by their names on PyPI."""
+"""Names on PyPI of the parts of ROS 2 that the node needs."""
 
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
                  'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}
@@ -26,7 +28,7 @@ IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl
 
 
 def pip_install(*distributions: str) -> str:
-    """Return the command that installs distributions, with quotes where a shell needs them."""
+    """Return the shell command that installs packages from PyPI."""
     return 'pip install ' + ' '.join(f"'{name}'" if set('[<>') & set(name) else name
                                      for name in distributions)
 

@@ -28,6 +28,7 @@ from .card_checks import (
     read_section,
     read_text,
 )
+from .kind import OutputKind
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
 """Order of the axes of a tensor: nchw has the channel axis first, nhwc has it last."""
@@ -35,10 +36,10 @@ COLORS = ('rgb', 'bgr', 'gray')
 """Order of the input channels of the network."""
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How a camera image is resized to the input of the network."""
-KINDS = ('auto', 'logits', 'probabilities', 'sigmoid', 'probability', 'labels')
-"""What the values of a network output are."""
+KINDS = ('auto', *map(str, OutputKind))
+"""What the values of a network output are. For ``auto`` the graph of the network decides."""
 MAX_CLASSES = 65534
-"""Most classes of a model. Label 65535 of mono16 means unlabelled."""
+"""Largest number of classes. A label map of uint16 needs the value 65535 for unlabelled pixels."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ class InputCard:
     A float tensor holds (pixel / 255 − mean) / std in ``color`` order. A uint8 tensor holds the
     pixels themselves.
 
-    :param name: name of the input tensor; empty if the network has only one.
+    :param name: name of the input tensor; may be empty if the network has only one input.
     :param layout: one of :data:`LAYOUTS`; ``auto`` finds the channel axis by its size.
     :param height: rows of the tensor if the ONNX file does not fix the height; otherwise 0.
     :param width: columns of the tensor if the ONNX file does not fix the width; otherwise 0.
     :param color: order of the tensor's channels; one of :data:`COLORS`.
     :param mean: one number for each channel, 0 to 1.
-    :param std: one number > 0 for each channel. A network whose input values are 0 to 255 has mean
-        0 and std 1/255.
+    :param std: one number > 0 for each channel. If a network expects values from 0 to 255, its
+        mean is 0 and its std is 1/255.
     :param resize: ``stretch`` fills the tensor and changes the aspect ratio. ``letterbox`` keeps
         the aspect ratio and fills the free part of the tensor with ``pad``. ``crop`` keeps the
         aspect ratio and cuts off both ends of the side that is too long.
@@ -77,18 +78,12 @@ class InputCard:
 class OutputCard:
     """What the network output is.
 
-    :param name: name of the output tensor. If empty, the package chooses an output; see
-        ``model/network_output.py``.
-    :param kind: one of :data:`KINDS`.
-        ``logits``: one channel for each class; the largest value wins.
-        ``probabilities``: one channel for each class, after a softmax or sigmoid in the network.
-        ``sigmoid``: one channel, the logit of class 1 against class 0.
-        ``probability``: one channel, the probability of class 1, after a sigmoid in the network.
-        ``labels``: class ids.
-        ``auto``: the graph of the network decides.
+    :param name: name of the output tensor. If the name is empty, ``model/network_output.py``
+        chooses an output.
+    :param kind: one of :data:`KINDS`; see :class:`.OutputKind`.
     :param layout: one of :data:`LAYOUTS`; not used for labels.
-    :param threshold: for an output of one channel. A pixel is class 1 if its probability is at
-        least this value.
+    :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
+        use the threshold.
     """
 
     name: str = ''
@@ -103,7 +98,7 @@ class ModelCard:
 
     :param name: name of the model in logs, diagnostics and label_info.
     :param model: path of the ONNX file.
-    :param classes: names of the classes; a label is the index of a name.
+    :param classes: names of the classes. A label is the index of a name in this tuple.
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
     """
@@ -130,8 +125,8 @@ class ModelCard:
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
     """Choose (count, 3) uint8 RGB colours that differ clearly.
 
-    The hue grows by the golden angle, so the hues are spread evenly for every ``count``. Lightness
-    and saturation alternate, so that colours of similar hue differ too.
+    The hue grows by the golden angle, so the hues are spread evenly for every ``count``. The
+    lightness and the saturation alternate, so two colours of similar hue differ too.
     """
     index = np.arange(count)
     hue = (index * 0.61803398875) % 1.0
@@ -145,14 +140,13 @@ def spread_palette(count: int) -> npt.NDArray[np.uint8]:
 
 
 def find_card(text: str | Path) -> Path:
-    """Find a model card.
+    """Find a model card by its path, or by the name of an installed card.
 
-    :param text: path of the card, or name of an installed card.
     :raises ModelCardError: if there is no such card; the message lists the installed cards.
     """
     if bad := unprintable(str(text)):
-        raise ModelCardError(f'model card {short(str(text))}: a path with the character {bad}, '
-                             'which cannot be printed; rename the file or folder')
+        raise ModelCardError(f'model card {short(str(text))}: the path has the character {bad}, '
+                             'which cannot be printed. Rename the file or folder')
     try:
         path = expand_home(text)
         if path.suffix in ('.yaml', '.yml') and path.exists():
@@ -175,21 +169,19 @@ def find_card(text: str | Path) -> Path:
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
-    """Read a model card.
+    """Read a model card. ``text`` is its path, or the name of an installed card.
 
     The path under ``model`` is relative to the folder of the card. If there is no such file, the
     path is relative to the installed resource folder. ``classes`` and ``palette`` may name another
-    card. Then that card gives the classes or the palette.
+    card, which then gives the classes or the palette.
 
-    :param text: path of the card, or name of an installed card.
-    :param asking: the cards that led to this card. Each card names the next card under classes or
-        palette.
-    :raises ModelCardError: if the card cannot be read or has a wrong value. The message names the
-        file, the key, the value and the expected value.
+    :param asking: the cards that led to this card. Each of them names the next card under
+        ``classes`` or ``palette``.
+    :raises ModelCardError: if the card cannot be read or has a wrong value.
     """
     path = find_card(text)
     if len(asking) > 2:
-        raise ModelCardError('classes and palette are taken from card to card: '
+        raise ModelCardError('too many cards take their classes or palette from another card: '
                              f'{", ".join(map(str, asking))}. Name the card that lists them')
     try:
         tree = read_yaml(path)
@@ -199,9 +191,8 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
         raise ModelCardError(f'{path}: the file has no content; expected a mapping with model, '
                              'classes and so on')
     if not isinstance(tree, dict):
-        raise ModelCardError(f'{path}: a model card is a mapping, this is a '
-                             f'{type(tree).__name__}. Write key: value lines, such as '
-                             'model: net.onnx')
+        raise ModelCardError(f'{path}: a model card is a mapping, but this file is a '
+                             f'{type(tree).__name__}. Write lines such as `model: net.onnx`')
     try:
         return card_from_dict(tree, path, asking)
     except ModelCardError as error:
@@ -214,8 +205,7 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
 
     :param source: path of the card. A relative model path starts at the folder of the card.
     :param asking: see :func:`load_card`.
-    :raises ModelCardError: if a value is wrong. The message names the key, the value and the
-        expected value.
+    :raises ModelCardError: if a value is wrong.
     """
     read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
     if not isinstance(model := tree.get('model'), str) or not model:
@@ -255,8 +245,8 @@ def _read_classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:
                   for index, name in enumerate(value))
     (most, times), = Counter(names).most_common(1)
     if times > 1:
-        raise ModelCardError(f'classes: {short(most)} is there {times} times; every name must be '
-                             'unique')
+        raise ModelCardError(f'classes: the name {short(most)} is there {times} times; every name '
+                             'must be unique')
     return names
 
 

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the values of a model card, one function for each kind of value.
 
-Every function raises ModelCardError if the value is wrong. The message names the key, the value
-and the expected value. The argument ``key`` is the key as the message shows the key, such as
-``input: mean``.
+Every function raises ModelCardError if the value is wrong. The argument ``key`` is the name of the
+value in the message, such as ``input: mean``.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
 
 def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Read mean and std for colours from 0 to 1. Refuse mean and std for colours from 0 to 255."""
+    """Read the mean and std of colours from 0 to 1. Refuse those of colours from 0 to 255."""
     mean = read_numbers('input: mean', mean_value, channels)
     std = read_numbers('input: std', std_value, channels)
     if max(mean) > 1:
@@ -101,13 +100,13 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
 def read_text(key: str, value: Any, default: str | None = None) -> str:
     """Read text that can be printed.
 
-    :param default: the text to return for an empty value; None if the value must not be empty.
+    :param default: the text to return if the value is empty; None to refuse an empty value.
     """
     if default is not None and value in (None, ''):
         return read_text(key, default) if default else ''
     if not isinstance(value, str):
-        raise ModelCardError(f'{key} is {short(value)} ({type(value).__name__}); expected text: '
-                             'put it in quotes')
+        raise ModelCardError(f'{key} is {short(value)} ({type(value).__name__}); expected text. '
+                             'Put the value in quotes')
     if not value.strip():
         raise ModelCardError(f'{key} is {short(value)}; expected text that is not empty')
     if bad := unprintable(value):
@@ -117,7 +116,7 @@ def read_text(key: str, value: Any, default: str | None = None) -> str:
 
 
 def _refuse_fractions(key: str, value: Any) -> None:
-    """Refuse a fraction such as 1/255, which YAML reads as text. The message gives the number."""
+    """Refuse a fraction such as 1/255, which YAML reads as text."""
     for text in value if isinstance(value, (list, tuple)) else [value]:
         parts = str(text).split('/')
         try:

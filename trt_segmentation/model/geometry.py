@@ -16,8 +16,8 @@ class Axis:
 
     :param camera: number of camera pixels.
     :param net: number of network pixels.
-    :param new: number of network pixels that the whole camera axis is resized to. It is larger
-        than ``net`` for crop, and smaller for letterbox.
+    :param new: number of network pixels of the whole camera axis after the resize. This number can
+        be larger than ``net`` for crop, and smaller for letterbox.
     :param offset: network pixels before the first camera pixel; negative for crop.
     """
 
@@ -33,7 +33,10 @@ class Axis:
 
     @property
     def visible(self) -> tuple[int, int]:
-        """The camera pixels whose centre the network sees, as (first index, last index + 1)."""
+        """First index, and last index + 1, of the camera pixels with a centre inside the network.
+
+        If no pixel is visible, the first number is not below the second.
+        """
         # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Whole numbers are used, because a
         # rounded scale could change the result.
         first, stop = (
@@ -45,19 +48,14 @@ class Axis:
         """Return (scale, offset) from camera pixels to a grid of ``size`` cells on this axis.
 
         The centre of camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
-        Interpolation needs the position between the centres of cells. For that position, subtract
-        0.5 from the coordinate.
+        The centre of cell 0 lies at grid coordinate 0.5.
         """
         return self.scale * size / self.net, self.offset * size / self.net
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """The mapping from one camera size to one network size, made by :func:`fit`.
-
-    :param rows: the mapping from camera rows to network rows.
-    :param cols: the mapping from camera columns to network columns.
-    """
+    """The mapping from one camera size to one network size. :func:`fit` makes it."""
 
     rows: Axis
     cols: Axis
@@ -72,8 +70,8 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
     """Compute how a camera image lies in the input of a network.
 
     :param resize: one of :data:`trt_segmentation.model.card.RESIZES`.
-    :param camera: (height, width) of the camera image; each is ≥ 1.
-    :param net: (height, width) of the network's input; each is ≥ 1.
+    :param camera: (height, width) of the camera image, both ≥ 1.
+    :param net: (height, width) of the network's input, both ≥ 1.
     """
     if resize == 'stretch':
         new = net
@@ -81,8 +79,8 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
         wider = camera[1] * net[0] >= net[1] * camera[0]
         by_width = wider if resize == 'letterbox' else not wider
         over, under = (net[1], camera[1]) if by_width else (net[0], camera[0])
-        # The size is rounded, and one half is rounded up. Whole numbers are used. A very narrow
-        # image keeps at least one pixel.
+        # Whole numbers round one half up, on every machine. A very narrow image keeps at least one
+        # pixel.
         rows, cols = (max(1, (2 * side * over + under) // (2 * under)) for side in camera)
         new = (rows, cols)
     return Geometry(_axis(camera[0], net[0], new[0]), _axis(camera[1], net[1], new[1]))

@@ -21,8 +21,8 @@ class ImageInput:
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: number of rows, from the model. If the model does not fix it, from the card.
-    :param width: number of columns, from the model. If the model does not fix it, from the card.
+    :param height: number of rows. If the model leaves this number open, the card gives it.
+    :param width: number of columns. If the model leaves this number open, the card gives it.
     :param batch: number of images in a run; None if the model accepts any number.
     """
 
@@ -45,11 +45,8 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
                reasons: list[str]) -> ImageInput:
     """Find the input tensor for the camera image, and its layout.
 
-    :param tensors: all inputs of the network.
-    :param card: the part of the model card that describes the input.
     :param reasons: the function appends one line for every decision.
-    :raises EngineError: if no input fits. The message names the tensor, its properties and the
-        expected properties.
+    :raises EngineError: if the network does not have exactly one input, or if it does not fit.
     """
     if card.name:
         tensor = find_tensor('input', card.name, tensors)
@@ -89,11 +86,12 @@ def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[
     if not fits:
         other = 'rgb' if channels == 1 else 'gray'
         raise EngineError(
-            f'input {tensor}: color: {card.color} gives {channels} channel(s), and '
-            + (f'layout: {card.layout} puts the channels on an axis of {axes[card.layout]}'
-               if card.layout != 'auto' else 'neither axis 1 nor axis 3 has that size')
-            + f'. Set `input: layout` in the model card to the right value, or use color: '
-            f'{other} if the model was trained with {other} images')
+            f'input {tensor} does not fit its model card. The setting `color: {card.color}` needs '
+            f'{channels} channel(s), but '
+            + (f'`layout: {card.layout}` puts the channels on an axis of {axes[card.layout]}'
+               if card.layout != 'auto' else 'neither axis 1 nor axis 3 has this size')
+            + f'. Correct `input: layout` in the card. If the model was trained with {other} '
+            f'images, write `color: {other}`')
     if card.layout == 'auto':
         why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "open"}'
         if len(fits) > 1:
@@ -106,12 +104,12 @@ def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) ->
     size = tensor.shape[axis]
     if size is None and not card:
         raise EngineError(
-            f'input {tensor} leaves its {key} open (axis {axis}); give the {key} that '
-            f'the model was trained with as input: {key} in the model card')
+            f'input {tensor} leaves its {key} open (axis {axis}). Set `input: {key}` in the model '
+            f'card to the {key} of the images that the model was trained with')
     if size is not None and card and size != card:
         raise EngineError(
-            f'input {tensor} has {key} {size}, and the model card asks for {card}. Remove '
-            f'input: {key} from the card, or export the model with that {key} open')
+            f'input {tensor} has {key} {size}, but the model card says {card}. Remove '
+            f'`input: {key}` from the card, or export the model with an open {key}')
     if size is None:
         reasons.append(f'input {key} {card}: the model leaves it open')
         return card

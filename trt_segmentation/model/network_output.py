@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the output tensor that is the segmentation, and what its values mean.
 
-If the card names no output and the network has several, the best output is chosen. These rules
-decide, in this order. An output named ``out`` is best. An output is better if its name is not that
-of an auxiliary output, if it ends in scores, probabilities or class ids, if it has a channel for
-each class, and if it needs most operators of the network.
+If the network has several outputs and the card names none, these rules choose an output. The first
+rule that tells two outputs apart decides:
+
+1. The output named ``out`` is chosen.
+2. An output with the name of an auxiliary output, such as ``aux``, is not chosen.
+3. An output that ends in scores, probabilities or class ids is chosen.
+4. An output with a channel for each class is chosen.
+5. An output that needs at least 90 % of the operators is chosen.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ import re
 from ..errors import EngineError, NotAMap
 from ..untrusted.onnx_graph import Ending
 from .card import OutputCard
+from .kind import OutputKind
 from .network_input import ImageInput
-from .output_kind import find_kind, FLOATS, INTEGERS, PER_CLASS_KINDS
+from .output_kind import find_kind, FLOATS, INTEGERS
 from .output_layout import add_channels, count_classes, find_layout, refuse_non_map
 from .tensor import find_tensor, refuse_oversize, Tensor
 
@@ -30,14 +35,13 @@ AUXILIARY = re.compile('(?<![a-z])(aux|extra|boundary|edge|detail)')
 class NetworkOutput:
     """The output tensor that is the segmentation.
 
-    :param kind: one of :data:`trt_segmentation.model.card.KINDS`, but not ``auto``.
     :param layout: ``nchw``, ``nhwc``, or ``nhw`` for a tensor without a channel axis.
     :param dtype: NumPy name of the element type.
     :param channels: number of classes for logits and probabilities; 1 for the other kinds.
     """
 
     name: str
-    kind: str
+    kind: OutputKind
     layout: str
     dtype: str
     channels: int
@@ -45,7 +49,7 @@ class NetworkOutput:
     @property
     def has_confidence(self) -> bool:
         """Whether a confidence can be computed. Class ids have no confidence."""
-        return self.kind != 'labels'
+        return self.kind is not OutputKind.LABELS
 
     def check_confidence(self) -> None:
         """Raise an error if no confidence can be computed.
@@ -54,7 +58,7 @@ class NetworkOutput:
         """
         if not self.has_confidence:
             raise EngineError(
-                f'output {self.name} holds class ids, which have no confidence; switch the '
+                f'output {self.name} holds class ids, which have no confidence. Switch the '
                 f'confidence off, or export the model with its logits as output')
 
 
@@ -63,19 +67,16 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
                         ) -> tuple[NetworkOutput, tuple[str, ...]]:
     """Find the output that is the segmentation.
 
-    :param classes: number of classes in the card; None to infer the number.
-    :param tensors: all outputs of the network.
-    :param card: the part of the model card that describes the output.
-    :param image: the input tensor. The output must have the same proportions as this tensor.
+    :param classes: number of classes in the card; None if there is no card.
+    :param image: the input tensor. Without a card, the output must have its proportions.
     :param reasons: the function appends one line for every decision.
-    :param endings: how the graph computes each output, by the name of the output. If an output is
-        missing in this mapping, nothing is known about its computation.
+    :param endings: mapping from the name of an output to how the graph computes this output. An
+        output may be missing.
     :returns: the output, and the names of the other outputs that could be the segmentation.
-    :raises EngineError: if no output fits. The message names the tensor, its properties and the
-        expected properties.
+    :raises EngineError: if no output fits.
     """
     if not tensors:
-        raise EngineError('the model has no outputs; export the model with its scores as output')
+        raise EngineError('the model has no outputs. Export the model with its scores as output')
     reader = _OutputReader(card, classes, image, endings)
     if card.name:
         return reader.read(find_tensor('output', card.name, tensors), reasons), ()
@@ -95,15 +96,15 @@ class _OutputReader:
     endings: Mapping[str, Ending]
 
     def read(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
-        """Find kind and layout of a tensor.
+        """Find the kind and the layout of a tensor.
 
         :param reasons: the method appends one line for every decision.
         :raises EngineError: if the tensor cannot be the segmentation.
         """
         if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
             raise EngineError(
-                f'output {tensor} is not a segmentation; expected N×C×H×W or N×H×W×C numbers, or '
-                f'N×H×W labels')
+                f'output {tensor} is not a segmentation; expected numbers of shape N×C×H×W or '
+                f'N×H×W×C, or labels of shape N×H×W')
         refuse_oversize('output', tensor)
         card, classes, ending = self.card, self.classes, self.endings.get(tensor.name, Ending())
         if classes is None or ending.channels in (1, classes):
@@ -111,39 +112,38 @@ class _OutputReader:
         kind, why = find_kind(tensor, card, classes, ending)
         if card.kind == 'auto':
             reasons.append(f'output is {kind}: {why}')
-        if len(tensor.shape) == 3 and kind in PER_CLASS_KINDS:
+        if len(tensor.shape) == 3 and kind.has_class_channels:
             raise EngineError(
-                f'output {tensor} has 3 axes; {kind} have 4, N×C×H×W or N×H×W×C. If it holds '
-                f'class ids, set output: kind: labels in the model card')
+                f'output {tensor} has 3 axes, but {kind} have 4 axes, N×C×H×W or N×H×W×C. If this '
+                f'output holds class ids, write `kind: labels` under `output` in the model card')
         layout = 'nhw' if len(tensor.shape) == 3 else card.layout
-        if layout == 'auto' or (layout != 'nhw' and kind == 'labels'):
-            channels = classes if kind in PER_CLASS_KINDS else 1
+        if layout == 'auto' or (layout != 'nhw' and kind is OutputKind.LABELS):
+            channels = classes if kind.has_class_channels else 1
             layout = find_layout(tensor, channels, self.image, reasons)
         output = NetworkOutput(tensor.name, kind, layout, tensor.dtype,
                                _count_channels(tensor, kind, layout, classes))
-        # If a card names the classes, the card is trusted. Without a card, the shape of the output
-        # must fit the image.
-        if classes is None:
+        if classes is None:     # Without a card, only the shape can show that this is a map.
             refuse_non_map(tensor, layout, self.image)
         return output
 
 
-def _count_channels(tensor: Tensor, kind: str, layout: str, classes: int | None) -> int:
+def _count_channels(tensor: Tensor, kind: OutputKind, layout: str, classes: int | None) -> int:
     channels = 1 if layout == 'nhw' else tensor.shape[1 if layout == 'nchw' else 3]
-    if kind in PER_CLASS_KINDS:
+    if kind.has_class_channels:
         return count_classes(tensor, channels, classes) or 1
     if channels not in (1, None):
         raise EngineError(
-            f'output {tensor}: {kind} have one channel, and this output has {channels}'
-            + (f'. {channels} channels of integers are scores: set output: kind: logits'
-               if kind == 'labels' else '. Set another output: kind in the model card'))
+            f'output {tensor} has {channels} channels, but an output of kind {kind} has one '
+            'channel. Write '
+            + ('`kind: logits`' if kind is OutputKind.LABELS else 'another `kind`')
+            + ' under `output` in the model card')
     return 1
 
 
 def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
                    endings: Mapping[str, Ending], reasons: list[str]
                    ) -> tuple[NetworkOutput, tuple[str, ...]]:
-    """Choose the best of several outputs; return also the names of the other fitting outputs."""
+    """Choose the best of several outputs. Return it, and the names of the others that fit."""
     found: list[tuple[NetworkOutput, list[str]]] = []
     refused = []
     for tensor in tensors:
@@ -154,9 +154,9 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
             refused.append(str(error))
             if isinstance(error, NotAMap) and len(tensor.shape) == 3:
                 raise EngineError(
-                    f'output {tensor} looks like a list of boxes or objects, so the network '
-                    f'detects objects, and the channels of its other outputs are not classes. '
-                    f'Use a segmentation network') from error
+                    f'output {tensor} looks like a list of boxes or objects. The network probably '
+                    f'detects objects, so the channels of its other outputs are not classes. Use '
+                    f'a segmentation network') from error
     if not found:
         raise EngineError(f'none of the {len(tensors)} outputs can be the segmentation: '
                           f'{"; ".join(refused)}')
@@ -166,8 +166,8 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
     found.sort(key=lambda each: ranks[each[0].name])        # stable: the first of equals
     (best, why), others = found[0], tuple(other.name for other, _ in found[1:])
     reasons.append(f'output {best.name}: ' + (
-        f'{_reason([ranks[best.name], ranks[others[0]]], len(found), len(tensors))}; name '
-        f'another as output: name in the card' if others else
+        f'{_reason([ranks[best.name], ranks[others[0]]], len(found), len(tensors))}. To use '
+        f'another output, set `output: name` in the card' if others else
         f'the only one of {len(tensors)} that fits'))
     reasons.extend(why)
     return best, others
@@ -176,13 +176,13 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
 def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
     """Rank an output; the smallest rank is the best.
 
-    :param most: number of operators of the output that needs most operators.
+    :param most: the largest number of operators that one output needs.
     """
     auxiliary = bool(AUXILIARY.search(output.name.lower()))
     ending = endings.get(output.name)
     # A feature map does not end in scores, probabilities or class ids.
     feature_map = ending is not None and not ending.values
-    few_channels = (0 if output.kind in PER_CLASS_KINDS else 1 if output.kind == 'labels' else 2)
+    few_channels = 0 if output.kind.has_class_channels else 2 if output.kind.is_binary else 1
     # An auxiliary output leaves the network early, so it needs fewer operators than the
     # segmentation.
     early = ending is not None and ending.nodes < 0.9 * most
@@ -192,10 +192,9 @@ def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tu
 def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
     """Say why the first of two outputs was chosen."""
     place = next((i for i, (a, b) in enumerate(zip(*ranks)) if a != b), -1)
-    return {0: f"of {count}, torchvision's name for the segmentation",
-            1: f'the first of {fit} that fit without aux, extra, boundary, edge or detail in '
-               'its name',
-            2: f'the first of {fit} that fit and end in scores, probabilities or class ids',
-            3: f'the first of {fit} that fit with a channel for each class',
-            4: f'the first of {fit} that fit and need most of the network',
-            -1: f'the first of {fit} that fit'}[place]
+    first = f'{fit} outputs fit, and this is the first one'
+    return {0: f'of {count} outputs, torchvision gives this name to the segmentation',
+            1: f'{first} without aux, extra, boundary, edge or detail in its name',
+            2: f'{first} that ends in scores, probabilities or class ids',
+            3: f'{first} with a channel for each class',
+            4: f'{first} that needs most operators of the network', -1: first}[place]

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a network output: the axis of its channels. Refuse outputs that are no map."""
+"""Find the axis of a network output that holds the channels, and refuse outputs that are no map.
+
+A map has values for every place of the image. The boxes of an object detector are not a map.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from .network_input import ImageInput
 from .tensor import Tensor
 
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
-"""Largest result of :func:`_skew` for a map with three axes. A list of boxes has a larger one."""
+"""Largest result of :func:`_skew` for a map with three axes. A list of boxes gives more."""
 MAX_SKEW = math.log(1.5)
 """Largest result of :func:`_skew` for a map with a channel axis.
 
-The proportions of such a map differ a little from the image's proportions if its size was rounded
-or its border was cut off.
+If the network rounds the size of the map, or cuts off its border, the proportions of the map
+differ a little from those of the image.
 """
 COARSEST = 64
-"""Most image pixels for one cell of a map, along one axis."""
+"""Largest number of image rows or columns for one cell of a map."""
 
 
 def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
@@ -30,7 +33,6 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
     :param channels: number of channels; None if unknown.
-    :param image: the input tensor of the network.
     :param reasons: the function appends one line.
     """
     _, first, middle, last = tensor.shape
@@ -38,23 +40,23 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
         return _layout_by_shape(tensor, image, reasons)
     if first == channels == last:
         reasons.append(f'output layout nchw: axis 1 and axis 3 are both {channels}, and most '
-                       f'models use nchw; set output: layout in the card for nhwc')
+                       f'models use nchw. For nhwc, set `output: layout` in the card')
         return 'nchw'
     if last == channels:
         reasons.append(f'output layout nhwc: axis 3 is {last}')
         return 'nhwc'
-    # An open last axis is usually the width. It is the channels only if the two axes before it
-    # have the proportions of the image.
+    # An open last axis is usually the width. But if axes 1 and 2 have the proportions of the
+    # image, the last axis holds the channels.
     if last is None and first and middle and _skew(image, first, middle) < 0.05:
-        reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 are fixed in the '
-                       "image's proportions")
+        reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 have the proportions '
+                       'of the image')
         return 'nhwc'
     reasons.append(f'output layout nchw: axis 1 is {first or "open"}')
     return 'nchw'
 
 
 def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> str:
-    """Find the layout of logits if the number of classes is unknown."""
+    """Find the layout if the number of channels is unknown."""
     _, first, middle, last = tensor.shape
     if first is None or last is None or middle is None:
         layout = 'nhwc' if last is not None and first is None else 'nchw'
@@ -62,23 +64,23 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
     else:
         nhwc = _skew(image, first, middle) < _skew(image, middle, last)
         layout = 'nhwc' if nhwc else 'nchw'
-        why = "the other two axes then have the image's proportions"
+        why = 'the other two axes have the proportions of the image'
     reasons.append(f'output layout {layout}: {why}')
     return layout
 
 
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
-    """If the shape of a tensor leaves its channels open, set their number from the graph.
+    """If the shape of a tensor leaves its channels open, take their number from the graph.
 
     :param ending: how the graph computes the output.
-    :param reasons: the function appends one line if the tensor changes.
+    :param reasons: if the number is taken, the function appends one line.
     """
     channels = 1 if ending.values == 'labels' else ending.channels
     shape = tensor.shape
     if len(shape) != 4 or shape[1] is not None or shape[3] is not None or not channels:
         return tensor
-    reasons.append(f'output {tensor.name} has {channels} channel(s): by the weights of the '
-                   f'network, because its shape leaves them open')
+    reasons.append(f'output {tensor.name} has {channels} channel(s): its shape leaves their '
+                   f'number open, but the weights of the network give it')
     shape = ((*shape[:3], channels) if ending.channels_last
              else (shape[0], channels, *shape[2:]))
     return replace(tensor, shape=shape)
@@ -89,17 +91,16 @@ def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> 
 
     :param channels: number of channels in the shape; None if the shape leaves the number open.
     :param classes: number of classes in the model card; None if there is no card.
-    :raises EngineError: if ``channels`` and ``classes`` are both None, if they are two different
-        numbers, or if there are too many classes.
+    :raises EngineError: if both numbers are None, if they differ, or if a number is too large.
     """
     if channels is None and classes is None:
         raise EngineError(
-            f'output {tensor} leaves its number of classes open; export the model with a '
-            f'fixed number')
+            f'output {tensor} leaves its number of classes open. Export the model with a '
+            f'fixed number of classes')
     if channels is not None and classes is not None and channels != classes:
         raise EngineError(
-            f'output {tensor} has {channels} classes, and the model card names {classes}. '
-            f'Give one name for each channel under classes')
+            f'output {tensor} has {channels} classes, but the model card names {classes}. '
+            f'Give one name for each channel under `classes`')
     if channels and channels > MAX_CLASSES:
         raise EngineError(f'output {tensor} has {channels} classes; a label map can hold '
                           f'at most {MAX_CLASSES}')
@@ -110,20 +111,19 @@ def refuse_non_map(tensor: Tensor, layout: str, image: ImageInput) -> None:
     """Refuse a tensor whose rows and columns do not fit the image.
 
     :param layout: ``nchw``, ``nhwc`` or ``nhw``.
-    :raises NotAMap: if the tensor does not fit the image. The message names the tensor and says
-        what the tensor probably is.
+    :raises NotAMap: if the tensor does not fit. The message says what the tensor probably is.
     """
     rows, cols = tensor.shape[1:3] if layout in ('nhwc', 'nhw') else tensor.shape[2:4]
     max_skew = MAX_SKEW_WITHOUT_CHANNELS if layout == 'nhw' else MAX_SKEW
     if rows == cols == 1 and image.height * image.width > COARSEST ** 2:
         why = 'has one value per channel for the whole image, like the output of a classifier'
     elif rows and cols and _skew(image, rows, cols) > max_skew:
-        why = (f'has {rows} rows and {cols} columns, and the image has {image.height} and '
-               f'{image.width}; the proportions differ, like those of a list of boxes')
+        why = (f'has {rows} rows and {cols} columns, but the image has {image.height} rows and '
+               f'{image.width} columns. The proportions differ, so this may be a list of boxes')
     elif layout == 'nhw' and not (_may_be_side(rows, image.height)
                                   and _may_be_side(cols, image.width)):
         why = (f'has an axis of {rows or cols} for the {image.height if rows else image.width} '
-               f'{"rows" if rows else "columns"} of the image, like a list of boxes')
+               f'{"rows" if rows else "columns"} of the image, so this may be a list of boxes')
     else:
         return
     raise NotAMap(f'output {tensor} {why}')
@@ -135,5 +135,5 @@ def _may_be_side(size: int | None, whole: int) -> bool:
 
 
 def _skew(image: ImageInput, rows: int, cols: int) -> float:
-    """Return how far rows × columns are from the image's proportions; 0 for equal proportions."""
+    """Return by how much the proportions of a map and of the image differ; 0 if they are equal."""
     return abs(math.log(rows * image.width / (cols * image.height)))

@@ -11,24 +11,23 @@ import numpy.typing as npt
 
 from ..frame import UNLABELLED
 from .card import ModelCard
+from .kind import OutputKind
 from .signature import Signature
 
 log = logging.getLogger(__name__)
 
 FIRST = 3
-"""Number of network outputs to check. If they are scores, one score is below 0 or above 1."""
+"""Number of network outputs to check. Scores of so many images are never all from 0 to 1."""
 
 
 class NetworkOutputWatch:
     """Checks the first network outputs of one open engine, and logs at most one warning.
 
-    A contradiction between the graph and the card is logged at once. Only one thread at a time may
-    call the methods.
+    The constructor logs a contradiction between the graph and the card, if there is one. Only one
+    thread at a time may call the methods.
 
-    :param card: the model card.
-    :param signature: the signature of the network.
     :param every: True to check every network output for unknown class ids; False to check only the
-        first network outputs.
+        first :data:`FIRST` outputs.
     """
 
     def __init__(self, card: ModelCard, signature: Signature, every: bool = False) -> None:
@@ -37,9 +36,10 @@ class NetworkOutputWatch:
         self._output = signature.output
         self._unlabelled = UNLABELLED[card.label_dtype]
         self._checked = 0
-        self._most = 1 << 62 if every and signature.output.kind == 'labels' else FIRST
+        self._holds_ids = signature.output.kind is OutputKind.LABELS
+        self._most = 1 << 62 if every and self._holds_ids else FIRST
         for text in signature.warnings:
-            self._warn(text)        # a check of the outputs would find the same contradiction
+            self._warn(text)        # after this warning, the outputs need no check
 
     @property
     def is_done(self) -> bool:
@@ -52,27 +52,28 @@ class NetworkOutputWatch:
             return
         self._checked += 1
         low, high = float(network_output.min()), float(network_output.max())
-        if self._output.kind == 'labels':
+        kind = self._output.kind
+        if self._holds_ids:
             self._check_ids(low, high)
-        elif self._output.kind not in ('logits', 'sigmoid') or not (low >= 0 and high <= 1):
-            self._most = 0          # there is a score below 0 or above 1, or a NaN
+        elif kind.values != 'scores' or not (low >= 0 and high <= 1):
+            self._most = 0          # a score is below 0 or above 1, or it is NaN
         elif self.is_done:
-            right = 'probability' if self._output.kind == 'sigmoid' else 'probabilities'
+            right = OutputKind(('probability', kind.has_class_channels))
             self._warn(
                 f'output {self._output.name}: all values of the first {FIRST} network outputs are '
-                f'between 0 and 1, like probabilities, and kind {self._output.kind} means scores '
-                f'of any size. If the network ends in a sigmoid or softmax, set output: kind: '
-                f'{right} in the model card')
+                f'between 0 and 1, so they may be probabilities. But the kind {kind} means scores '
+                f'of any size. If the network ends in a sigmoid or softmax, write '
+                f'`kind: {right}` under `output` in the model card')
 
     def _check_ids(self, low: float, high: float) -> None:
         if low >= 0 and high < self._classes:
             return
         strange = high if high >= self._classes else low
         self._warn(
-            f'output {self._output.name}: the network gave class id {strange:g}, and the model '
+            f'output {self._output.name}: the network gave class id {strange:g}, but the model '
             f'card names {self._classes} classes (ids 0 to {self._classes - 1}). Pixels of other '
-            f'ids become {self._unlabelled}, unlabelled. Give a name for each id under classes in '
-            f'the model card')
+            f'ids become {self._unlabelled}, which means unlabelled. Give a name for each id '
+            f'under `classes` in the model card')
 
     def _warn(self, text: str) -> None:
         self._most = 0

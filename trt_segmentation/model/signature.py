@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The signature of a network: the input tensor, the output tensor, and the reasons.
+"""The signature of a network: how to fill its input, and how to read its output.
 
-:func:`resolve_signature` finds the tensor of the camera image with the module ``network_input``,
-and the tensor of the segmentation with the module ``network_output``. For each output that may be
-the segmentation, ``output_kind`` finds the kind, and ``output_layout`` finds the layout.
+The module ``network_input`` finds the tensor of the camera image, and ``network_output`` finds the
+tensor of the segmentation. For each output that may be the segmentation, ``output_kind`` finds the
+kind, and ``output_layout`` finds the layout.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..untrusted.onnx_graph import Ending
 from .card import InputCard, OutputCard
 from .network_input import find_image, ImageInput
 from .network_output import find_network_output, NetworkOutput
-from .output_kind import find_contradictions, PER_CLASS_KINDS
+from .output_kind import find_contradictions
 from .tensor import Tensor
 
 __all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve_signature']
@@ -26,12 +26,11 @@ __all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve_signat
 class Signature:
     """How to fill the input of a network and how to read its output.
 
-    :param input: the input tensor for the camera image.
-    :param output: the output tensor that is the segmentation.
-    :param reasons: one line for every decision that the card did not make.
+    :param reasons: one line for every setting that the card leaves open. The line says how the
+        setting was chosen.
     :param classes: number of classes of the network; None if unknown.
     :param alternatives: names of other outputs that could be the segmentation.
-    :param warnings: contradictions between the graph of the network and the card.
+    :param warnings: one text for each contradiction between the graph of the network and the card.
     """
 
     input: ImageInput
@@ -47,15 +46,11 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
                       endings: Mapping[str, Ending] | None = None) -> Signature:
     """Find the tensor of the camera image and the tensor of the segmentation.
 
-    :param inputs: all input tensors of the network.
-    :param outputs: all output tensors of the network.
-    :param input: the part of the model card that describes the input.
-    :param output: the part of the model card that describes the output.
-    :param classes: number of classes in the card; None to infer the number from the network.
-    :param endings: how the graph computes each output, by the name of the output; None if
-        unknown.
-    :raises EngineError: if no tensor fits. The message names the tensor, its properties, the
-        expected properties and what to do.
+    :param classes: number of classes in the card; None to find the number in the network.
+    :param endings: mapping from the name of an output to how the graph computes this output. None
+        if the graph was not read.
+    :raises EngineError: if no input or no output fits. The message names the tensors that were
+        refused.
     """
     reasons: list[str] = []
     endings = endings or {}
@@ -64,6 +59,6 @@ def resolve_signature(inputs: Sequence[Tensor], outputs: Sequence[Tensor], input
     ending = endings.get(found.name, Ending())
     warnings = [] if classes is None else find_contradictions(
         found.name, found.kind, output, classes, ending)
-    network_classes = (found.channels if found.kind in PER_CLASS_KINDS else
-                       ending.channels if found.kind == 'labels' else 2)
+    network_classes = (found.channels if found.kind.has_class_channels else
+                       2 if found.kind.is_binary else ending.channels)
     return Signature(image, found, tuple(reasons), network_classes, others, tuple(warnings))

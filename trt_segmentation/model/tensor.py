@@ -12,7 +12,7 @@ from ..errors import EngineError
 from ..untrusted.terminal_text import did_you_mean
 
 MOST_NUMBERS = 1 << 31
-"""Most elements of one tensor. For example, 150 classes of 2048×4096 pixels have 1.26e9."""
+"""Largest number of elements of a tensor. 150 classes of 2048×4096 pixels have 1.26e9 elements."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
     """Find a tensor by its name.
 
     :param kind: ``input`` or ``output``, for the message.
-    :raises EngineError: if there is no such tensor; the message lists the names.
+    :raises EngineError: if there is no such tensor. The message lists all names.
     """
     for tensor in tensors:
         if tensor.name == name:
@@ -44,17 +44,15 @@ def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
     near = did_you_mean(name, (tensor.name for tensor in tensors))
     raise EngineError(
         f'the model has no {kind} named {name!r}{near or "."} '
-        f'Its {kind}s: {", ".join(map(str, tensors)) or "none"}. '
-        f'Set `{kind}: name` in the model card to one of these')
+        f'Its {kind}s are: {", ".join(map(str, tensors)) or "none"}. '
+        f'Set `{kind}: name` in the model card to one of these names')
 
 
 def refuse_oversize(kind: str, tensor: Tensor) -> None:
-    """Refuse a tensor size that only a broken or hostile file has.
-
-    This check comes before any memory is allocated.
+    """Refuse a tensor size that only a broken or hostile file has. Call this before allocating.
 
     :param kind: ``input`` or ``output``, for the message.
-    :raises EngineError: if the tensor is too large; the message names the tensor.
+    :raises EngineError: if the tensor is too large.
     """
     count = math.prod(side for side in tensor.shape if side is not None)
     if count > MOST_NUMBERS:

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Limits for untrusted bags.
-
-Only a limited number of bytes is unpacked, and only plain tables of a database are read.
-"""
+"""Limits for untrusted bags: how much is unpacked, and which tables of a database are read."""
 
 from __future__ import annotations
 
@@ -22,38 +19,38 @@ from rosbags.rosbag2 import reader, storage_mcap
 from ..errors import BagLimitError
 
 ROSBAGS = 'rosbags>=0.11,<0.12'
-"""This module changes internals of this version. setup.py and requirements.in name it too."""
+"""Versions of which this module can change the internals. setup.py and requirements.in name the
+same versions."""
 MAX_MESSAGE = 1 << 30
-"""Bytes of one unpacked message or chunk of messages. A 16384×16384 bgr8 image has 0.8e9 bytes."""
+"""Largest number of bytes of an unpacked message or chunk. A 16384×16384 bgr8 image has 0.8e9."""
 MAX_METADATA = 8 << 20
-"""Bytes of metadata.yaml. A recording of one day in files of one minute needs 0.5e6 bytes."""
+"""Largest number of bytes of metadata.yaml. A bag of 1440 files has 0.5e6 bytes."""
 SPARE_DISK = 1 << 30
-"""Bytes that have to stay free in the temporary folder when a bag is unpacked there."""
+"""Number of bytes that must stay free in the temporary folder when a bag is unpacked there."""
 _PIECE = 1 << 20
 
 
 def unpack_within_limits() -> None:
-    """Make rosbags call the functions of this module to unpack, because rosbags has no limits.
+    """Make rosbags unpack with the functions of this module, because rosbags has no limits.
 
-    A few bytes of zstd or lz4 can unpack to any number of bytes. rosbags compares the size with
-    the size that a chunk declares, but only after it has unpacked the chunk.
+    A few bytes of zstd or lz4 can unpack to any number of bytes. rosbags compares this number with
+    the declared size of a chunk, but only after the chunk is unpacked.
 
     :raises BagLimitError: if the installed version of rosbags unpacks in another way.
     """
     if _zstd_module is None or not hasattr(storage_mcap, 'DECOMPRESSORS'):
         raise BagLimitError(
             f'rosbags {version("rosbags")} is installed, and trt_seg cannot limit how much this '
-            f"version unpacks; install a version that it can limit: pip install '{ROSBAGS}'")
+            f"version unpacks. Install another version: pip install '{ROSBAGS}'")
     storage_mcap.DECOMPRESSORS.update(zstd=_zstd, lz4=_lz4)
     _reader.zstd = _Zstd(_zstd_module)
 
 
 def refuse_odd_files(path: Path) -> None:
-    """Check the files of a bag before a library opens them.
+    """Check the files of a bag. Call this before a library opens them.
 
-    :param path: a rosbag2 folder or a bare file.
-    :raises BagLimitError: if metadata.yaml is too long, or if a table of a .db3 file computes
-        its rows.
+    :param path: a rosbag2 folder, or a single file.
+    :raises BagLimitError: if metadata.yaml is too long, or if a .db3 file computes its rows.
     """
     metadata = path / 'metadata.yaml'
     if path.is_dir() and (size := metadata.stat().st_size) > MAX_METADATA:
@@ -64,18 +61,18 @@ def refuse_odd_files(path: Path) -> None:
 
 
 def _refuse_computed_rows(file: Path) -> None:
-    # Views, virtual tables and generated columns are programs. A file of a few kilobytes can
-    # return endless rows with them.
+    # SQLite computes views, virtual tables and generated columns. With them, a file of a few
+    # kilobytes can return endless rows.
     with closing(sqlite3.connect(f'file:{quote(str(file))}?immutable=1&mode=ro', uri=True)) as db:
         for name, kind, sql in db.execute('SELECT name, type, sql FROM sqlite_master').fetchall():
             words = (sql or '').split(maxsplit=2)
             if kind in ('view', 'trigger') or words[1:2] == ['VIRTUAL']:
-                raise BagLimitError(f'{file.name} has a {kind} {name!r} that is a program; '
-                                    f'recordings have only plain tables')
+                raise BagLimitError(f'{file.name} has a {kind} {name!r} that SQLite runs as a '
+                                    f'program; a recording has only plain tables')
             if kind == 'table' and any(row[6] for row in db.execute(
                     'SELECT * FROM pragma_table_xinfo(?)', (name,))):
-                raise BagLimitError(f'{file.name}: columns of {name!r} are computed; recordings '
-                                    f'have only stored columns')
+                raise BagLimitError(f'{file.name} has a table {name!r} with computed columns; a '
+                                    f'recording has only stored columns')
 
 
 def _zstd(data: bytes, size: int = MAX_MESSAGE) -> bytes:
@@ -108,11 +105,11 @@ def _lz4(data: bytes, size: int) -> bytes:
 
 def _refuse_size(size: int) -> None:
     if size > MAX_MESSAGE:
-        raise BagLimitError(f'a chunk of {size:,} bytes; at most {MAX_MESSAGE:,} are unpacked')
+        raise BagLimitError(f'a chunk has {size:,} bytes; at most {MAX_MESSAGE:,} are unpacked')
 
 
 class _Zstd:
-    """The zstd module with limits. rosbags uses it for bags compressed by message or by file."""
+    """The zstd module with limits. rosbags uses it for each compressed message or file."""
 
     decompress = staticmethod(_zstd)
 
@@ -120,7 +117,7 @@ class _Zstd:
         self._module = module
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
-        """Open a compressed file. Reading stops before the temporary folder is full."""
+        """Open a compressed file. A read raises an error before the temporary folder is full."""
         file = self._module.open(*args, **kwargs)
         read = file.read
 

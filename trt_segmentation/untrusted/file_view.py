@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of an open file. Each piece is read from the disk when a reader needs it."""
+"""A view of the bytes of an open file. It reads bytes from the disk when they are needed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import BinaryIO, overload
 from .regular_file import size_changed
 
 _WINDOW = 4096
-"""Bytes that are read ahead when a reader asks for a single byte."""
+"""Number of bytes that are read at once if one byte is needed."""
 _SMALL = 65536
-"""Bytes. A slice up to this size is read at once. A longer slice is read in pieces later."""
+"""A slice up to this number of bytes is read at once. A longer slice becomes another view."""
 
 
 class FileView:
-    """Part of a file. Its length, items and slices work as those of a memoryview.
+    """Part of a file. Its length, items and slices work like those of a memoryview.
 
-    A memory mapping would kill the process (SIGBUS) if another program shortened the file in
-    the meantime. This class raises an error for such a file.
+    If another program shortens the file while it is read, a memory mapping kills the process
+    (SIGBUS). A FileView raises an error.
 
-    :param file: the open file. It has to stay open while the view is used; the caller closes it.
+    :param file: the open file. The caller keeps it open while the view is used.
     :param start: offset of the first byte.
     :param stop: offset after the last byte.
     """
@@ -42,7 +42,7 @@ class FileView:
     def __getitem__(self, at: int | slice) -> int | Bytes:
         """Return one byte, or a slice: a memoryview if the slice is small, else a FileView.
 
-        :raises OSError: if another program has shortened the file since the view was made.
+        :raises OSError: if another program has shortened the file.
         """
         if isinstance(at, slice):
             first, after, _ = at.indices(len(self))
@@ -67,4 +67,4 @@ class FileView:
 
 
 Bytes = memoryview | FileView
-"""Type of the bytes that the readers of this folder accept."""
+"""The bytes that the readers in this folder accept."""

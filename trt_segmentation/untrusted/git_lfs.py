@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Git LFS pointers: short text files that stand for files that were not downloaded yet."""
+"""Git LFS pointers. Git stores such a short text file in place of a large file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in i
 def is_lfs_pointer(path: Path) -> bool:
     """Return whether a file is only a Git LFS pointer.
 
-    :raises OSError: if the file cannot be read, or is not a regular file.
+    :raises OSError: if the file cannot be read, or if it is not a regular file.
     """
     with open_regular(path) as file:
         return file.read(len(_START)) == _START

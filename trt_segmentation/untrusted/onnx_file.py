@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Summarises an ONNX file and decides whether the file may be loaded.
-
-This module does not import the onnx package.
-"""
+"""Summarises an ONNX file, and refuses a file that must not be loaded. It does not import onnx."""
 
 from __future__ import annotations
 
@@ -22,9 +19,9 @@ from .protobuf import Fields, read_name
 from .regular_file import open_regular, size_changed, size_of
 
 MAX_FILE = 2**31 - 1
-"""Bytes that one protobuf message may have. Larger networks keep their weights in other files."""
+"""Largest number of bytes of an ONNX file. Larger networks keep their weights in other files."""
 DEEPEST = 64
-"""Levels of nested messages. A graph inside a node adds three. protobuf itself allows 100."""
+"""Largest number of levels of nested messages. A graph inside a node adds three levels."""
 
 # Field numbers of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 INNER = {
@@ -37,10 +34,11 @@ INNER = {
     'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
                   23: 'SparseTensor'},
     'OperatorSetId': {}, 'ValueInfo': {}}
-"""Fields that hold another message to read: message -> field number -> inner message."""
+"""For each message, the numbers of the fields that hold another message, and its kind."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
-"""Fields that hold names: message -> field numbers. Names reach error texts, reports and cards."""
+"""For each message, the numbers of the fields that hold names. Error messages, reports and cards
+show such names."""
 _OP_TYPE, _IR_VERSION, _PRODUCER, _OPSET = ('Node', 4), 1, (2, 3), 2
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 
@@ -49,13 +47,12 @@ FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 class OnnxSummary:
     """Facts about an ONNX file.
 
-    :param ir_version: version of the ONNX format; 0 if the file does not name one.
-    :param opset: version of the standard operator set; 0 if the file does not name one.
-    :param producer: program and version that wrote the file; empty if unknown.
+    :param ir_version: version of the ONNX format; 0 if the file does not give a version.
+    :param opset: version of the standard operator set; 0 if the file does not give a version.
+    :param producer: name and version of the program that wrote the file; empty if unknown.
     :param operators: number of uses of each operator.
-    :param parameters: count of the weights (single numbers), by ONNX's id of their data type.
-    :param external: the other files that hold weights. The key is the name of a file, the value
-        is how many bytes the file must have.
+    :param parameters: number of weights (single numbers), for ONNX's id of each data type.
+    :param external: number of bytes that each other file with weights must have, for its name.
     """
 
     ir_version: int = 0
@@ -72,10 +69,10 @@ class OnnxSummary:
 
     @property
     def precision(self) -> str:
-        """fp32, fp16, int8, or mixed if there are both quantized and half-precision parts.
+        """Precision of the network: fp32, fp16, int8 or mixed.
 
-        Quantizing operators mean int8. Among the floating-point weights, the most frequent type
-        decides between fp32 and fp16.
+        A network with quantized operators is int8. A network with more weights of 16 bits than of
+        fp32 is fp16. A network with both properties is mixed, and every other network is fp32.
         """
         half = self.parameters[FLOAT16] + self.parameters[BFLOAT16] > self.parameters[FLOAT]
         if any(op.startswith(('QuantizeLinear', 'DequantizeLinear', 'QLinear', 'ConvInteger',
@@ -88,16 +85,16 @@ def summarise(path: Path) -> OnnxSummary:
     """Read the summary of an ONNX file. Refuse a file that no exporter writes.
 
     Call this before any library opens the file. A library allocates as much memory as the file
-    declares, and opens every file that the ONNX file names. This function skips the weights.
+    declares, and opens every file that the ONNX file names. This function does not read weights.
 
-    :raises EngineError: if the file is not an ONNX file, declares wrong sizes, reads weights
-        from outside its folder, or contains names that cannot be printed.
+    :raises EngineError: if the file is not an ONNX file, declares wrong sizes, names a file
+        outside its folder, or contains names that cannot be printed.
     """
-    # For a name that is too long, os.path.isfile returns False but Path.is_file raises.
+    # If a name is too long, os.path.isfile returns False, but Path.is_file raises an error.
     if not os.path.isfile(path):
         raise EngineError(
             f'there is no ONNX file {path}. Export your network there (torch.onnx.export), or '
-            f'correct model: in the model card')
+            f'correct `model` in the model card')
     try:
         if not is_lfs_pointer(path):
             with open_regular(path) as file:
@@ -113,8 +110,8 @@ def summarise(path: Path) -> OnnxSummary:
 def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:
     size = size_of(file)
     if size > MAX_FILE:
-        raise EngineError(f'it has {size / 1e9:.1f} GB, and an ONNX file can hold 2 GB at most; '
-                          f'export it with external data')
+        raise EngineError(f'it has {size / 1e9:.1f} GB, but an ONNX file can hold 2 GB at most. '
+                          f'Export the network with external data')
     if not size:
         raise ValueError('it is empty')
     walk = _Walk(folder)
@@ -134,11 +131,11 @@ class _Walk:
 
     def read_message(self, kind: str, view: Bytes, depth: int) -> None:
         if depth > DEEPEST:
-            raise EngineError(f'graphs nested more than {DEEPEST // 3} deep; no exporter nests '
-                              f'so deep')
+            raise EngineError(f'its graphs are nested more than {DEEPEST // 3} deep; no exporter '
+                              f'nests so deep')
         if kind == 'SparseTensor':
-            raise EngineError('sparse weights: a few stored numbers could stand for any number of '
-                              'weights; export dense ones')
+            raise EngineError('it has sparse weights, which can unpack to any number of weights. '
+                              'Export the network with dense weights')
         if kind == 'Tensor':
             tensor = read_tensor(view, self._fields)
             tensor.check_declaration(self._folder)

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what each output of an ONNX network holds.
-
-This module does not import the onnx package.
-"""
+"""Finds what each output of an ONNX network holds. It does not import the onnx package."""
 
 from __future__ import annotations
 
@@ -20,11 +17,11 @@ PASSES_ON = frozenset([
     'Cast', 'CastLike', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Resize',
     'Upsample', 'Identity', 'Slice', 'Gather', 'Split', 'Dropout', 'DepthToSpace', 'Expand',
     'Tile', 'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear'])
-"""Operators that keep the meaning of values. A probability stays a probability, for example."""
+"""Operators that do not change what values mean. A probability stays a probability."""
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
-"""Operator -> meaning of its values, if all its inputs except constants have this meaning."""
+"""The result of each operator means this if all its inputs, except constants, mean this."""
 PROBABILITY = frozenset(['Sigmoid', 'HardSigmoid', 'Softmax', 'QLinearSigmoid', 'QLinearSoftmax'])
 COMPARES = frozenset(['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'Not', 'And',
                       'Or'])
@@ -34,23 +31,23 @@ SAME_CHANNELS = frozenset([
     'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear', 'Sigmoid',
     'HardSigmoid', 'Softmax', 'LogSoftmax', 'Clip', 'Relu', 'LeakyRelu', 'PRelu', 'Add', 'Sub',
     'Mul', 'Div', 'BatchNormalization', 'InstanceNormalization', 'ArgMax', 'TopK'])
-"""Operators whose output has as many channels as the first input. For ArgMax and TopK, the
-channels are the classes that the operator chooses from."""
+"""Operators that do not change the number of channels. ArgMax and TopK do, but the number of
+classes is the number of channels of their input."""
 MOST_OUTPUTS = 32
-"""A network with more outputs is not examined, because it is not a segmentation network."""
+"""Largest number of outputs. A network with more outputs is not a segmentation network."""
 MOST_STEPS = 200
-"""Largest number of operators that are examined on the way back from one output."""
+"""Largest number of operators that are followed back from one output."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a network ends: what one of its outputs holds, and which operator computes it.
+    """How the graph of a network computes one output.
 
-    :param operator: the operator that computes the values, such as Sigmoid.
+    :param operator: the operator that decides what the values are, such as Sigmoid.
     :param values: ``probability`` (0 to 1), ``labels`` (class ids), ``scores`` (any number), or
         empty if unknown.
-    :param channels: number of channels of the output. For labels: number of classes that the
-        labels are chosen from. None if unknown.
+    :param channels: number of channels of the output; None if unknown. For labels, this is the
+        number of classes.
     :param channels_last: whether the graph moves the channels to the last axis.
     :param nodes: number of operators that compute this output; 0 if not counted.
     """
@@ -66,8 +63,8 @@ def read_endings(path: Path) -> dict[str, Ending]:
     """Read how each output of a network is computed.
 
     :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted.
-    :returns: the ending of each output, by name; empty if there is no such file, if the file is
-        not ONNX, or if it has more than :data:`MOST_OUTPUTS` outputs.
+    :returns: a mapping from the name of each output to its ending. The mapping is empty if the
+        file cannot be read, or if it has more than :data:`MOST_OUTPUTS` outputs.
     """
     if not path.is_file():
         return {}
@@ -89,7 +86,7 @@ class _Node:
     attributes: list[Bytes] = field(default_factory=list)
 
     def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Return an attribute's fields by field number; empty if there is no such attribute."""
+        """Return the values of each field of an attribute; empty if there is no such attribute."""
         for view in self.attributes:
             found = _group_fields(view)
             if _first_text(found.get(1, [])) == name:
@@ -126,7 +123,7 @@ class _Graph:
                       self._is_channels_last(output), self._count_nodes(output))
 
     def _find_values(self, name: str, steps: int) -> tuple[str, str]:
-        """Return the operator that computes the values of a tensor, and what the values are."""
+        """Return the operator that decides what the values of a tensor are, and the values."""
         while steps > 0 and (node := self._made_by.get(name)):
             steps -= 1
             operator = node.operator
@@ -161,7 +158,7 @@ class _Graph:
                 return None if None in parts else sum(part or 0 for part in parts)
             if operator not in SAME_CHANNELS or not node.inputs:
                 return None
-            # For a sum or product, follow the input that is not a constant.
+            # If an operator has several inputs, follow the first one that is not a constant.
             name = next((n for n in node.inputs
                          if n in self._made_by and not self._is_constant(n)), node.inputs[0])
         return None
@@ -203,7 +200,7 @@ class _Graph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Return the fields of a stored tensor by field number; empty if it is not in the file."""
+        """Return the values of each field of a stored tensor; empty if the file has none."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
@@ -222,10 +219,10 @@ class _Graph:
         return list(_read_ints(self._find_tensor(name).get(1, [])))
 
     def _clips_to_1(self, node: _Node) -> bool:
-        """Return whether a Clip operator limits its values to 0 to 1."""
+        """Return whether the values of a Clip operator are never below 0 or above 1."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
-            # before opset 11, the limits are attributes
+            # Before opset 11, the limits are attributes. Later they are inputs.
             given = _read_float(node.find_attribute(name).get(2, []))
             if given is None and len(node.inputs) > place:
                 tensor = self._find_tensor(node.inputs[place])
@@ -278,7 +275,7 @@ def _first_int(values: list[int | Bytes], default: int) -> int:
 
 
 def _read_float(values: list[int | Bytes]) -> float | None:
-    """Return the float32 of a field; None if the field does not hold exactly one float32."""
+    """Return the float32 that a field holds; None if the field holds something else."""
     view = values[0] if len(values) == 1 else 0
     if isinstance(view, int) or len(view) != 4:
         return None

@@ -17,11 +17,11 @@ from .protobuf import Fields, read_name, read_packed
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Fields other than raw_data that hold a tensor's data: one field for each group of types."""
+"""Fields that hold a tensor's data if raw_data does not. The data type decides on the field."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
-"""Bits of one weight, by ONNX's id of its data type."""
+"""Number of bits of one weight. The key is ONNX's id of the data type."""
 MOST_AXES = 32
 
 
@@ -34,8 +34,8 @@ class StoredTensor:
     :param raw: number of bytes in raw_data.
     :param typed: number of bytes in the other fields for data. Every string counts as at least
         one byte.
-    :param elsewhere: whether the file says that the data is in another file.
-    :param external: entries of external_data, which say where in another file the data is.
+    :param elsewhere: whether data_location says that another file holds the data.
+    :param external: the keys and values of external_data, such as location, offset and length.
     """
 
     name: str = ''
@@ -53,32 +53,31 @@ class StoredTensor:
 
     @property
     def offset(self) -> int:
-        """Byte at which the data starts in the other file."""
+        """Offset of the first byte of the data in the other file."""
         return int(self.external.get('offset') or 0)
 
     @property
     def nbytes(self) -> int:
-        """Number of bytes that the data must have, computed from shape and data type."""
+        """Number of bytes of data that the shape and the data type need."""
         return -(-math.prod(self.dims) * BITS.get(self.kind, 0) // 8)
 
     def check_declaration(self, folder: Path) -> None:
         """Refuse a tensor that has less data than it declares.
 
-        :param folder: folder of the ONNX file.
-        :raises EngineError: if the tensor has less data, or if the data is outside the folder.
+        :raises EngineError: if the tensor has less data, or if a file outside the folder holds it.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):
-            raise EngineError(f'weight {self.name!r} cannot be of shape {shape[:80]}; a weight '
-                              f'has at most {MOST_AXES} axes, none below 0')
+            raise EngineError(f'weight {self.name!r} cannot have the shape {shape[:80]}; expected '
+                              f'at most {MOST_AXES} axes, and no size below 0')
         needed = self.nbytes
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
         # An int64 has 8 bytes in raw_data. In other fields it is a varint of 1 to 10 bytes.
         elif needed > (self.raw or 8 * self.typed):
-            raise EngineError(f'weight {self.name!r} declares {shape}, {needed:,} bytes, but the '
-                              f'file holds {self.raw or self.typed:,} of them; copy or export it '
-                              f'again')
+            raise EngineError(f'weight {self.name!r} declares the shape {shape}, which needs '
+                              f'{needed:,} bytes, but the file holds {self.raw or self.typed:,} '
+                              f'of them. Copy or export the file again')
 
     def _check_file(self, folder: Path, needed: int) -> None:
         place = Path(self.location)
@@ -86,10 +85,10 @@ class StoredTensor:
                 folder / place).resolve().is_relative_to(folder.resolve()):
             raise EngineError(
                 f'weight {self.name!r} names the file {self.location!r}, which is not in the '
-                f"model's own folder; export the model again with that file beside it")
+                f'folder of the model. Export the model again with this file beside it')
         if not (folder / place).is_file():
-            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is not there; '
-                              f'put that file beside the ONNX file')
+            raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is missing. '
+                              f'Put this file beside the ONNX file')
         if is_lfs_pointer(folder / place):
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which {LFS_ADVICE}')
         size = (folder / place).stat().st_size
@@ -97,14 +96,15 @@ class StoredTensor:
         length = int(self.external.get('length') or size - offset)
         if not 0 <= offset <= offset + length <= size or length < needed:
             raise EngineError(
-                f'weight {self.name!r} needs {needed:,} bytes; the model says they are {length:,} '
-                f'bytes from byte {offset:,} of {self.location!r}, which has {size:,}')
+                f'weight {self.name!r} needs {needed:,} bytes. The model takes {length:,} bytes '
+                f'from byte {offset:,} of {self.location!r}, but this file has {size:,} bytes. '
+                f'Copy or export both files again')
 
 
 def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
-    """Read what a TensorProto declares. The data itself is measured but not read.
+    """Read what a TensorProto declares. The size of the data is read, but not the data.
 
-    :raises ValueError: if the bytes are not such a message.
+    :raises ValueError: if the bytes are not a TensorProto.
     :raises EngineError: if a name is too long or cannot be printed.
     """
     tensor = StoredTensor()
@@ -118,7 +118,7 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
             elif number == DATA_LOCATION:
                 tensor.elsewhere = value != 0
             elif number in DATA:
-                tensor.typed += 1       # This is a repeated field that is not packed.
+                tensor.typed += 1       # Each number of a field that is not packed needs a byte.
         elif number == NAME:
             tensor.name = read_name(value)
         elif number == RAW_DATA:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes output files for the user, and never replaces a file that the user made.
+"""Writes output files for the user, and never replaces a file of the user.
 
-Every file that this package writes holds :data:`MARKER`. A file without the marker belongs to
-the user, no matter what its name is. Only a file with the marker, or an empty one, is replaced.
+The files that this package writes hold :data:`MARKER`. A file without the marker belongs to the
+user, no matter what its name is. Only a file with the marker or an empty file is replaced.
 """
 
 from __future__ import annotations
@@ -27,22 +27,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MARKER = 'trt_segmentation 5d1f0c6e-8b7a-4c39-9e42-7a60d3b815f4'
-"""Text in every file that this package writes. No other file contains this text by chance."""
+"""The text that marks a file of this package. No other file contains this text by chance."""
 KEY = 'written_by'
 """Key of the marker in JSON, in YAML and in the text chunk of a PNG."""
 HEAD = 512
-"""Bytes at the start of a file that are searched for the marker."""
+"""The marker is in the first bytes of a file. This is the number of these bytes."""
 _PNG_HEAD = 8 + 25
-"""Bytes of a PNG before its second chunk: the signature and the first chunk."""
+"""Number of bytes of the signature and of the first chunk of a PNG."""
 _MCAP_END = 20 + 8
-"""Bytes at the end of an MCAP file: the footer, which starts with the offset of the summary, and
-the magic bytes."""
+"""Number of bytes at the end of an MCAP file, from the offset of the summary to the end."""
 _BAG_METADATA = 1 << 20
-"""Bytes before the summary of an MCAP file that are searched for the marker."""
+"""In an MCAP file, the marker is in the last bytes before the summary. This is their number."""
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file holds the marker; False for links and for unreadable files."""
+    """Return whether a file holds the marker. For a link or an unreadable file, return False."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -53,7 +52,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes before the summary of an MCAP file. They hold the metadata of rosbag2."""
+    """Return the bytes of an MCAP file that hold the metadata of rosbag2; b'' for other files."""
     if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
         return b''
     file.seek(-_MCAP_END, os.SEEK_END)
@@ -67,19 +66,18 @@ def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
 def check_file(path: Path, option: str) -> None:
     """Refuse an output file that cannot be written, or that would replace a file of the user.
 
-    Call this before the work. The call changes nothing. Terminals, pipes and empty files are
-    accepted.
+    Call this before the work. The call changes nothing. Terminals and pipes are accepted.
 
-    :param option: the option that names the file, such as ``--json``. Error messages start with
-        the option; it may be empty.
-    :raises OutputError: if the file is refused. The message names the file.
+    :param option: the option that names the file, such as ``--json``, for error messages. It may
+        be empty.
+    :raises OutputError: if the file is refused.
     """
     what = f'{option} {path}'.strip()
     try:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            raise OutputError(f'{what} is a link to a file that is not there; name the file '
+            raise OutputError(f'{what} is a link to a file that does not exist. Name the file '
                               'itself') from None
         status = None
     except OSError as error:
@@ -89,25 +87,23 @@ def check_file(path: Path, option: str) -> None:
             return
         if not stat.S_ISREG(status.st_mode):
             kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'not a file'
-            raise OutputError(f'{what} is {kind}; name a file')
+            raise OutputError(f'{what} is {kind}. Name a file')
         if not (status.st_size == 0 or is_ours(path.resolve())):
-            raise OutputError(f'{what} is there already and was not written by trt_seg; name '
-                              'another file, or remove it yourself')
+            raise OutputError(f'{what} exists, and trt_seg did not write it. Name another file, '
+                              'or remove this file yourself')
         if not os.access(path, os.W_OK):
-            raise OutputError(f'{what} is write-protected; name another file')
+            raise OutputError(f'{what} is write-protected. Name another file')
     elif not path.parent.is_dir():
         raise OutputError(f'{what} cannot be written: there is no folder {path.parent}')
     _check_writable(path.resolve().parent, what)
 
 
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
-    """Refuse an output folder that cannot be written to. The folder need not exist yet.
+    """Refuse an output folder in which no file can be written. The folder need not exist yet.
 
-    :param option: as in :func:`check_file`.
-    :param names: names of the files that will be written to the folder. A file of such a name
-        must not exist yet, or must be written by this package.
-    :raises OutputError: if the folder or a file is refused. The message names the folder or the
-        file.
+    :param names: names of the files that will be written. If such a file exists, it must pass
+        :func:`check_file`.
+    :raises OutputError: if the folder or a file is refused.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -126,23 +122,23 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
 
 
 def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
-    """Refuse an output folder that cannot be written to, or that holds one of the names.
+    """Refuse an output folder in which no file can be written, or that holds one of the names.
 
     Use this for files that cannot hold a marker, such as a network.
 
-    :raises OutputError: if the folder is refused. The message names the folder or the file.
+    :raises OutputError: if the folder is refused.
     """
     check_folder(folder, option)
     for name in names:
         if os.path.lexists(folder / name):
-            raise OutputError(f'{option} {folder}: {name} is there already; name another folder, '
-                              'or remove it yourself'.strip())
+            raise OutputError(f'{option} {folder} already holds {name}. Name another folder, or '
+                              f'remove {name} yourself'.strip())
 
 
 def make_folder(path: Path, option: str = '') -> None:
     """Make a folder and the folders above it. A folder that exists stays as it is.
 
-    :raises OutputError: if the folder cannot be made. The message names the folder.
+    :raises OutputError: if the folder cannot be made.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -152,16 +148,15 @@ def make_folder(path: Path, option: str = '') -> None:
 
 def check_claim(path: Path, option: str, names: Collection[str],
                 may_be_empty: Collection[str] = ()) -> list[Path]:
-    """Refuse a folder that holds anything but the files of an earlier run of the same command.
+    """Refuse a folder that holds more than the files of an earlier run of the same command.
 
     :param names: patterns of the files and folders that the command writes, relative to the
         folder, such as ``bag/*.mcap``. A ``*`` matches within one name.
-    :param may_be_empty: names of log files that may be empty. A process that is stopped early
-        leaves a log without the marker.
+    :param may_be_empty: names of log files. If a process is stopped early, its log may be empty
+        and have no marker.
     :returns: the files and folders in the folder, each folder after its content; empty if the
         folder does not exist.
-    :raises OutputError: if the folder holds a file of the user, or a result of another command.
-        The message names the first one.
+    :raises OutputError: if the folder holds a file of the user, or a file of another command.
     """
     check_folder(path, option)
     found = _list_content(path) if path.is_dir() else []
@@ -171,13 +166,13 @@ def check_claim(path: Path, option: str, names: Collection[str],
         is_empty_log = entry.name in may_be_empty and not entry.is_symlink() \
             and not entry.stat().st_size
         if not (is_folder or is_ours(entry) or is_empty_log):
-            reason = 'was not written by trt_seg'
+            reason = 'trt_seg did not write'
         elif not any(_matches(name, pattern) for pattern in names):
             reason = 'this command does not write'
         else:
             continue
-        raise OutputError(f'{option} {path} holds {name}, which {reason}; name another folder, or '
-                          'remove it yourself'.strip())
+        raise OutputError(f'{option} {path} holds {name}, which {reason}. Name another folder, or '
+                          f'remove {name} yourself'.strip())
     return found
 
 
@@ -185,8 +180,9 @@ def claim_folder(path: Path, option: str, names: Collection[str],
                  may_be_empty: Collection[str] = ()) -> None:
     """Make a folder, or delete in it the files of an earlier run of the same command.
 
-    :param names: as in :func:`check_claim`; ``may_be_empty`` too.
-    :raises OutputError: if the folder holds anything else. Nothing is deleted then.
+    The parameters are those of :func:`check_claim`.
+
+    :raises OutputError: if :func:`check_claim` refuses the folder. Then nothing is deleted.
     """
     for entry in check_claim(path, option, names, may_be_empty):
         if entry.is_dir() and not entry.is_symlink():
@@ -203,11 +199,7 @@ def _matches(name: Path, pattern: str) -> bool:
 
 @contextmanager
 def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
-    """Replace an OSError of the ``with`` block, such as disk full, by an OutputError.
-
-    :param path: the file that the block writes. The message names this file.
-    :raises OutputError: if the block raises an OSError.
-    """
+    """Raise an OutputError that names ``path`` if the ``with`` block raises an OSError."""
     try:
         yield
     except OutputError:
@@ -221,8 +213,7 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
     """Write a complete file, or leave the old file as it is.
 
     :param data: bytes of the file, with the marker in the first :data:`HEAD` bytes.
-    :raises OutputError: if the disk is full, or if the path is a file of the user. The message
-        names the file.
+    :raises OutputError: if the path is a file of the user, or if the file cannot be written.
     """
     check_file(path, option)
     with raise_output_errors(path, option):
@@ -233,19 +224,13 @@ def write_file(path: Path, data: bytes, option: str = '') -> None:
 
 
 def write_json(path: Path, tree: Mapping[str, Any], option: str = '') -> None:
-    """Write a mapping as JSON. The marker is the first entry.
-
-    :raises OutputError: if :func:`write_file` raises it.
-    """
+    """Write a mapping as JSON with :func:`write_file`. The marker is the first entry."""
     text = json.dumps({KEY: MARKER, **tree}, indent=1) + '\n'
     write_file(path, text.encode(), option)
 
 
 def write_png(path: Path, png: bytes, option: str = '') -> None:
-    """Write an encoded PNG. The marker is added as a text chunk after the header.
-
-    :raises OutputError: if :func:`write_file` raises it.
-    """
+    """Write a PNG with :func:`write_file`. The marker is in a text chunk after the header."""
     text = b'tEXt' + KEY.encode() + b'\0' + MARKER.encode()
     chunk = (len(text) - 4).to_bytes(4, 'big') + text + zlib.crc32(text).to_bytes(4, 'big')
     write_file(path, png[:_PNG_HEAD] + chunk + png[_PNG_HEAD:], option)
@@ -265,12 +250,9 @@ def write_image(path: Path, image: Any, option: str = '') -> None:
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
-    """Write a figure in the format that the ending of the path names.
-
-    Only a PNG gets the marker.
+    """Write a figure in the format of the path's ending. Only a PNG gets the marker.
 
     :param dpi: pixels per inch; None for the value of the figure.
-    :raises OutputError: if :func:`write_file` raises it.
     """
     kind = path.suffix[1:].lower() or 'png'
     data = BytesIO()
@@ -288,7 +270,7 @@ def _list_content(folder: Path) -> list[Path]:
 
 
 def _check_writable(folder: Path, what: str) -> None:
-    """Refuse a folder in which no file can be made. To find out, make a temporary file."""
+    """Refuse a folder in which no temporary file can be made."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

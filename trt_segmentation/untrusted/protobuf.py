@@ -10,7 +10,7 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Fields of one file that are read. A network has 10,000s; a million fields need a second."""
+"""Largest number of fields of a file. They are read in about one second. Networks have 10,000s."""
 LONGEST_NAME = 2000
 """Largest number of bytes of a name. Exporters write names of about 100 bytes."""
 
@@ -47,7 +47,8 @@ class Fields:
             else:
                 raise ValueError(f'byte {at}: no protobuf field starts there')
             if size > len(view) - at:
-                raise ValueError(f'byte {at}: {size} bytes announced, {len(view) - at} left')
+                raise ValueError(f'byte {at}: a field of {size} bytes starts there, but only '
+                                 f'{len(view) - at} bytes are left')
             yield key >> 3, view[at:at + size]
             at += size
 
@@ -55,12 +56,11 @@ class Fields:
 def read_name(view: Bytes) -> str:
     """Return the text of a name.
 
-    :raises EngineError: if the name is too long or has control characters. Such characters would
-        reach terminals, logs and the model card that `trt_seg inspect` prints.
+    :raises EngineError: if the name is too long, or has characters that a terminal may obey.
     """
     if len(view) > LONGEST_NAME:
-        raise EngineError(f'a name of {len(view):,} bytes, which starts with '
-                          f'{bytes(view[:40])!r}; at most {LONGEST_NAME} are read')
+        raise EngineError(f'a name has {len(view):,} bytes and starts with {bytes(view[:40])!r}; '
+                          f'at most {LONGEST_NAME} bytes are read')
     text = bytes(view).decode('utf-8')
     if not text.isprintable():
         raise EngineError(f'the name {text[:80]!a} has control characters')
@@ -82,8 +82,7 @@ def read_varint(view: Bytes, at: int) -> tuple[int, int]:
     """Return an integer of up to 64 bits, and the offset after its last byte.
 
     :param at: offset of the first byte of the integer.
-
-    :raises ValueError: if the number does not end within 10 bytes or within the view.
+    :raises ValueError: if the integer does not end within 10 bytes or within the view.
     """
     value = shift = 0
     while at < len(view) and shift < 70:
@@ -93,4 +92,4 @@ def read_varint(view: Bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise ValueError(f'byte {at}: a number that does not end')
+    raise ValueError(f'byte {at}: the number before this byte does not end')

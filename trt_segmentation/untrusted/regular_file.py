@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads untrusted files up to a size limit, and writes this package's files.
-
-A file is written completely, or the old file stays as it is.
-"""
+"""Reads untrusted files up to a size limit, and replaces files in one step."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ import stat
 from typing import BinaryIO
 
 PART = '.part'
-"""Ending of the name of a part file: a file that is still being written."""
+"""Ending of the name of a part file. A part file is a file that is still being written."""
 PART_NAME = rf'\.[0-9a-f]{{32}}\{PART}'
-"""Regular expression of the names that :func:`replace_file` gives part files."""
+"""Regular expression for the names of the part files of :func:`replace_file`."""
 _PIECE = 1 << 20
 
 
 def expand_home(text: str | Path) -> Path:
-    """Return a path with a leading ``~`` or ``~user`` replaced by that user's home folder.
+    """Return a path in which a home folder replaces a leading ``~`` or ``~user``.
 
-    :raises FileNotFoundError: if this computer does not have that user.
+    :raises FileNotFoundError: if this computer does not have the user.
     """
     try:
         return Path(text).expanduser()
@@ -36,10 +33,10 @@ def expand_home(text: str | Path) -> Path:
 
 @contextmanager
 def open_regular(path: Path, flags: int = 0) -> Iterator[BinaryIO]:
-    """Open a file to read it. Pipes, devices and folders are refused without a wait.
+    """Open a file to read it. Pipes, devices and folders are refused at once.
 
-    :param flags: flags of ``os.open`` in addition to those for reading.
-    :raises OSError: if the file cannot be opened, or is not a regular file.
+    :param flags: more flags for ``os.open``.
+    :raises OSError: if the file cannot be opened, or if it is not a regular file.
     """
     # Without O_NONBLOCK, opening a pipe waits until another process writes to the pipe.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
@@ -65,7 +62,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
     :param most: largest number of bytes that the file may have.
     :param name: name of the file in error messages.
     :raises ValueError: if the file has more than ``most`` bytes.
-    :raises OSError: if reading gave more or fewer bytes than the size of the file.
+    :raises OSError: if the number of bytes that were read is not the size of the file.
     """
     size = size_of(file)
     if size > most:
@@ -79,10 +76,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
 def read_regular(path: Path, most: int) -> bytes:
     """Return all bytes of a regular file.
 
-    :param most: largest number of bytes that the file may have.
-    :raises OSError: if the file cannot be opened, is not a regular file, or changes its size
-        while it is read.
-    :raises ValueError: if the file has more than ``most`` bytes.
+    The errors are those of :func:`open_regular` and :func:`read_whole`.
     """
     with open_regular(path) as file:
         return read_whole(file, most)
@@ -91,7 +85,7 @@ def read_regular(path: Path, most: int) -> bytes:
 def read_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Yield the bytes of a file that was just opened, in pieces of 1 MiB.
 
-    :raises OSError: if reading gave fewer bytes than the size of the file.
+    :raises OSError: if fewer bytes were read than the size of the file.
     """
     size = left = size_of(file)
     while left:
@@ -103,7 +97,7 @@ def read_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def size_changed(size: int, name: str = 'it') -> OSError:
-    """Return the error for a file that has more or fewer bytes than its size says."""
+    """Return the error for a file that had ``size`` bytes when it was opened, and has not now."""
     return OSError(f'{name} does not have the {size:,} bytes that it had when it was opened: '
                    f'another program is writing it, or it is no file on a disk')
 
@@ -112,17 +106,15 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Write a file so that a reader sees all old bytes or all new bytes, never a part.
 
     The bytes go to a new part file in the same folder. The part file is then renamed to ``path``.
-    The name of the part file is random, and no file of that name may exist. Another user can
-    therefore not put a link there. A link at ``path`` is replaced. The file that the link points
-    to does not change.
+    The name of the part file is random and must be free, so another user cannot put a link there
+    before. If ``path`` is a link, the new file replaces the link and not the target of the link.
 
-    :param mode: permission bits of the new file. The bits of the umask are removed, as ``open``
-        does.
+    :param mode: permission bits of the new file, before the umask removes some of them.
     :raises OSError: if the bytes cannot be written. The old file then stays as it is.
     """
     part = path.with_name(f'.{secrets.token_hex(16)}{PART}')
-    # tempfile.mkstemp does not help here: it always makes files of mode 0600. Correcting the mode
-    # needs the umask, and a process can read its umask only by changing it for all threads.
+    # tempfile.mkstemp always makes files of mode 0600. To correct the mode, the umask is needed,
+    # and a process can read its umask only by changing it for all threads.
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                      mode)
     try:

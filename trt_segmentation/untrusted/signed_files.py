@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that this package loads only if this user wrote them and nobody changed them since."""
+"""Signed files. A file is loaded only if this user wrote it, and if nobody changed it later."""
 
 from __future__ import annotations
 
@@ -22,28 +22,25 @@ SCHEMA = 1
 """Version of keys and sidecars. Files of another version are not loaded."""
 
 MAX_FILE = 16 << 30
-"""Bytes of a signed file that are read at most."""
+"""Largest number of bytes of a signed file."""
 MAX_SIDECAR = 64 << 20
-"""Bytes of a sidecar that are read at most. One layer of a plan needs a few hundred bytes."""
+"""Largest number of bytes of a sidecar. Each layer of a plan needs a few hundred bytes."""
 _PRIVATE = 0o600
-"""Permission bits of stored files: only their owner can load them."""
+"""Permission bits of stored files. Only their owner can read and write them."""
 _ABANDONED_AFTER = 3600.0
-"""Seconds after which a part file is deleted. No process writes a file for so long."""
+"""Age in seconds of a part file that is deleted. No process writes a file for so long."""
 
 _TAG = 'CACHEDIR.TAG'
-"""File that marks a folder as a cache, as the Cache Directory Tagging specification says."""
+"""Name of the file that marks a folder as a cache. The name comes from the Cache Directory Tagging
+specification."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
 _CACHE_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
-"""Names of the files in a cache, and of files that are still being written."""
+"""Names of the files in a cache, and of their part files."""
 
 
 @dataclass(frozen=True)
 class SignedFile:
-    """The bytes of a signed file, and facts about them.
-
-    :param data: all bytes of the file.
-    :param about: facts about the file, which can be written as JSON.
-    """
+    """All bytes of a signed file, and facts about them that JSON can hold."""
 
     data: bytes
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -57,8 +54,7 @@ def sidecar_path(path: Path) -> Path:
 def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
     """Write a file and its sidecar.
 
-    :param key: what the file was made from. The sidecar stores the key, so the key must contain
-        only values that JSON can hold.
+    :param key: what the file was made from, in values that JSON can hold. The sidecar stores it.
     :raises OSError: if a file cannot be written.
     """
     declared = {KEY: MARKER, 'schema': SCHEMA, 'size': len(signed.data), 'key': key,
@@ -68,24 +64,24 @@ def store_signed(path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None
 
 
 def load_signed(path: Path) -> tuple[SignedFile | None, str]:
-    """Read a file and its sidecar, and check that their bytes fit together.
+    """Read a file and its sidecar, and compare the size and hash of the file with the sidecar.
 
-    :returns: the file and an empty string, or None and the reason why it is not trusted.
+    :returns: the file and an empty string, or None and the reason why the file is not trusted.
     """
     try:
         data = _read_private(path, MAX_FILE)
         declared = json.loads(_read_private(sidecar_path(path), MAX_SIDECAR))
         if declared['schema'] != SCHEMA:
-            return None, f'it is of schema {declared["schema"]}, expected schema {SCHEMA}'
+            return None, f'it has schema {declared["schema"]}; expected schema {SCHEMA}'
         if len(data) != declared['size']:
-            return None, f'it has {len(data)} bytes, its sidecar says {declared["size"]}'
+            return None, f'it has {len(data)} bytes, but its sidecar says {declared["size"]}'
         if hashlib.sha256(data).hexdigest() != declared['sha256']:
-            return None, 'its hash is not the one in its sidecar'
+            return None, 'its hash differs from the hash in its sidecar'
         return SignedFile(data, dict(declared['about'])), ''
     except FileNotFoundError as error:
         return None, ('there is none yet' if Path(error.filename) == path else
                       f'{sidecar_path(path).name} is missing')
-    # json raises a RecursionError if a sidecar contains very many nested brackets.
+    # If a sidecar has very many nested brackets, json raises a RecursionError.
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f'it cannot be trusted: {type(error).__name__}: {str(error)[:300]}'
 
@@ -97,58 +93,57 @@ def load_signed_plan(path: Path) -> SignedFile:
         plan was changed later.
     """
     if not path.exists():
-        raise CacheError(f'there is no plan {path}; `trt_seg build --out` writes one')
+        raise CacheError(f'there is no plan {path}. `trt_seg build --out` writes a plan')
     plan, why = load_signed(path)
     if plan is None:
-        raise CacheError(f'{path} cannot be used as a plan: {why}. `trt_seg build` writes plans '
-                         f'with a sidecar {sidecar_path(path).name} beside them')
+        raise CacheError(f'{path} cannot be used as a plan: {why}. `trt_seg build` writes a plan '
+                         f'and its sidecar {sidecar_path(path).name} beside it')
     return plan
 
 
 def make_private_folder(folder: Path) -> Path:
     """Make a cache folder of mode 0700 with a tag, or check that a folder is such a cache.
 
-    A folder that exists has to belong to this user. It has to hold the tag or to be empty; an
-    empty folder gets the tag.
+    A folder that exists must belong to this user. If it is empty, it gets the tag.
 
     :raises CacheError: if the folder cannot be made, belongs to another user, or holds files
         but no tag.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # All checks use one handle. Between two uses of the name, somebody could replace the
-        # folder by another folder or a link.
+        # All checks use one handle. Otherwise another user could replace the folder by a link
+        # between two checks.
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
-                                 f'it cannot be trusted; name another cache folder')
-            # The names are listed before the tag is written. No other file is written to the
-            # folder before the tag.
+                                 f'it cannot be trusted. Name another cache folder')
+            # The tag is the first file in a new cache, so no tag and other files mean that this
+            # package did not make the folder.
             names = sorted(name for name in os.listdir(handle)
                            if name != _TAG and not re.fullmatch(PART_NAME, name))
             if not is_ours(folder / _TAG):
                 if names:
                     raise CacheError(f'{folder} holds {names[0]} but no {_TAG} of trt_seg, so it '
-                                     f'is not a cache of trt_seg; name another cache folder, or '
-                                     f'remove it yourself')
+                                     f'is not a cache of trt_seg. Name another cache folder, or '
+                                     f'remove this folder yourself')
                 replace_file(folder / _TAG, _TAG_TEXT.encode(), _PRIVATE)
             os.fchmod(handle, 0o700)
         finally:
             os.close(handle)
     except OSError as error:
-        raise CacheError(f'{folder} cannot hold engines: {error}; name another cache folder or '
+        raise CacheError(f'{folder} cannot hold engines: {error}. Name another cache folder, or '
                          f'set XDG_CACHE_HOME') from error
     return folder
 
 
 def is_cache_file(path: Path) -> bool:
-    """Return whether a path is a file or link whose name is a digest, as only a cache names it."""
+    """Return whether a path is a file or a link with a name that only files in a cache have."""
     return bool(_CACHE_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
 
 
 def delete_unfinished(folder: Path) -> None:
-    """Delete old part files. A process leaves a part file if it is killed while it writes.
+    """Delete old part files. If a process is killed while it writes, its part file remains.
 
     :raises OSError: if the folder cannot be read or written.
     """
@@ -160,10 +155,7 @@ def delete_unfinished(folder: Path) -> None:
 def _read_private(path: Path, most: int) -> bytes:
     """Return the bytes of a regular file that only this user owns and can write.
 
-    :param most: largest number of bytes that the file may have.
-    :raises OSError: if the file is not a regular file, or changes while it is read.
-    :raises PermissionError: if the file belongs to another user, or another user can write it.
-    :raises ValueError: if the file has more than ``most`` bytes.
+    The errors are PermissionError, and those of :func:`open_regular` and :func:`read_whole`.
     """
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes text from a user or from an untrusted file safe to print on a terminal."""
+"""Makes text of a user, or of an untrusted file, safe for a terminal."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from difflib import get_close_matches
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters as escape codes. Line breaks stay.
+    """Return the text with escape codes for control characters. Line breaks stay.
 
-    A terminal obeys some control characters: it moves the cursor, renames its window, or sends
-    text back as if the user had typed it.
+    A terminal obeys some control characters. For example, it renames its window, or it sends text
+    to the shell as if the user had typed it.
     """
     return ''.join(letter if letter.isprintable() or letter == '\n'
                    else letter.encode('unicode_escape').decode() for letter in text)
 
 
 def one_line(text: str) -> str:
-    """Return the text with control characters and line breaks as escape codes."""
+    """Return the text with escape codes for control characters and line breaks."""
     return printable(text).replace('\n', '\\n')
 
 
 def unprintable(text: str) -> str:
     """Return the code of the first character that cannot be printed, such as U+001B.
 
-    Characters that cannot be printed are control characters, surrogates, invisible characters,
-    and every kind of space except U+0020. The result is empty if all characters can be printed.
+    Control characters, surrogates, invisible characters and all spaces but U+0020 cannot be
+    printed. If all characters can be printed, the result is empty.
     """
     return next((f'U+{ord(letter):04X}' for letter in text if not letter.isprintable()), '')
 
@@ -39,6 +39,6 @@ def short(value: object, most: int = 80) -> str:
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Return ``, did you mean 'NAME'?`` with the most similar name; empty if none is similar."""
+    """Return ``, did you mean 'NAME'?`` for the most similar name; empty if none is similar."""
     near = get_close_matches(word, list(names), n=1)
     return f', did you mean {near[0]!r}?' if near else ''

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads untrusted YAML files that are as small and as flat as model cards."""
+"""Reads untrusted YAML files, such as model cards. A large or deeply nested file is refused."""
 
 from __future__ import annotations
 
@@ -19,20 +19,51 @@ MAX_DEPTH = 6
 """Largest number of levels of nested lists and mappings. A card has three levels."""
 MAX_SCALAR = 1000
 """Largest number of characters of one value."""
+MAX_ITEMS = 65536
+"""Largest number of items of one list or mapping: the number of labels that uint16 can hold."""
+MAX_NODES = 150_000
+"""Largest number of values, lists and mappings of a file. PyYAML reads them in a few seconds."""
 
 
 class _PlainLoader(yaml.SafeLoader):
     """Reads words as YAML 1.2 does.
 
     PyYAML follows YAML 1.1: no, on and off are booleans, 1:20 is the number 80, 010 is 8,
-    2026-01-01 is a date, and << merges mappings. This loader reads each of them as text.
+    2026-01-01 is a date, and << merges mappings. This loader reads each of these words as text.
     """
 
-    # first character of a word -> types that the word may have, with the pattern of each type
-    yaml_implicit_resolvers = {}  # noqa: RUF012
+    yaml_implicit_resolvers = {}  # noqa: RUF012    # the types below replace those of PyYAML
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """Return the next node. Refuse odd nodes before the rest of the file is parsed."""
+        event: Any = self.peek_event()      # type: ignore[no-untyped-call]
+        if odd := self._find_oddity(event, parent):
+            raise ValueError(f'line {event.start_mark.line + 1}: {odd}')
+        self._depth += 1
+        self._nodes += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def _find_oddity(self, event: Any, parent: Any) -> str:
+        if isinstance(event, yaml.AliasEvent):
+            return f'*{event.anchor} is a reference. Write the value itself'
+        if event.tag:
+            return f'{short(event.tag)} is a tag. Remove the tag'
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
+            return f'a value has {len(event.value):,} characters; at most {MAX_SCALAR} are read'
+        if self._depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
+            return f'lists or mappings are nested more than {MAX_DEPTH} deep'
+        if parent is not None and len(parent.value) >= MAX_ITEMS:
+            return f'a list or mapping has more than {MAX_ITEMS:,} items'
+        return f'the file has more than {MAX_NODES:,} values' if self._nodes >= MAX_NODES else ''
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping. PyYAML alone would silently use the last of two equal keys.
+        """Return a mapping, and refuse two equal keys. PyYAML would use the last of them.
 
         :raises ValueError: if a mapping has a key twice.
         """
@@ -58,12 +89,12 @@ for _tag, _pattern, _first in (
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, encoded in UTF-8.
 
-    References and tags are refused. A few lines of references can stand for billions of items,
-    and tags can create other objects.
+    References and tags are refused. A few lines of references can make billions of items, and tags
+    can make other objects.
 
-    :raises OSError: if the file cannot be read, or is not a regular file.
-    :raises ValueError: if the file is not YAML, is larger or more deeply nested than any card, is
-        not in UTF-8, or has a key twice. The message is one printable line.
+    :raises OSError: if the file cannot be read, or if it is not a regular file.
+    :raises ValueError: if the file is not YAML in UTF-8, exceeds a limit of this module, or has a
+        key twice. The message is one printable line.
     """
     data = read_regular(path, MAX_BYTES)
     try:
@@ -72,7 +103,6 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'byte {error.start} is not UTF-8 text; save the file as UTF-8'
                          ) from error
     try:
-        _refuse_odd(text)
         loader = _PlainLoader(text)
         try:
             return loader.get_single_data()
@@ -83,27 +113,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    """Return the message of a PyYAML error without the lines of the file that it quotes."""
+    """Return the message of a PyYAML error. The lines of the file in this message are removed."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         words = f'{error.context or ""} {error.problem or ""}'.strip()
         return one_line(f'line {mark.line + 1}, column {mark.column + 1}: {words}')
     return one_line(' '.join(str(error).split()))
-
-
-def _refuse_odd(text: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, yaml.SafeLoader):
-        where = f'line {event.start_mark.line + 1 if event.start_mark else 0}: '
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f'{where}*{event.anchor} is a reference; write the value itself')
-        if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag:
-            raise ValueError(f'{where}{short(event.tag)} is a tag; remove it, a card needs no '
-                             f'tags')
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
-            raise ValueError(f'{where}a value of {len(event.value):,} characters; at most '
-                             f'{MAX_SCALAR} are read')
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ValueError(f'{where}lists or mappings more than {MAX_DEPTH} deep')

@@ -118,7 +118,7 @@ def test_driver_is_read_by_its_numbers(monkeypatch):
     assert found.cuda == (13, 2) and found.why_not == ''
     assert found.gpus == (DriverGpu('Thing', (12, 0), 8 << 30, True),)
     fake.cuInit = lambda flags: 803
-    assert 'of different versions; restart' in ask_driver().why_not
+    assert 'have different versions. Restart' in ask_driver().why_not
     fake.cuInit, fake.cuDeviceGetCount = lambda flags: 0, write(0)
     assert ask_driver().why_not == 'the NVIDIA driver finds no GPU'
 

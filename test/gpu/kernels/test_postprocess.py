@@ -13,6 +13,7 @@ from trt_segmentation.host.overlay import blend
 from trt_segmentation.host.postprocess import Postprocess as HostPostprocess
 from trt_segmentation.model.card import InputCard, ModelCard, OutputCard, RESIZES, spread_palette
 from trt_segmentation.model.geometry import fit
+from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import ImageInput, NetworkOutput
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
@@ -42,7 +43,7 @@ def camera_frame(rng, height, width, encoding='bgr8'):
 def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
     """Return (labels, confidence or None, overlay) of every image, from poisoned memory."""
     channels = {'nchw': 1, 'nhwc': 3}.get(layout)
-    output = NetworkOutput('out', kind, layout, str(tensor.dtype),
+    output = NetworkOutput('out', OutputKind[kind.upper()], layout, str(tensor.dtype),
                           tensor.shape[channels] if channels else 1)
     confidence = kind != 'labels'
     results = []
@@ -133,7 +134,7 @@ def test_real_sizes_agree_with_the_host(current, camera, grid, dtype):
     logits = rng.normal(0, 3, (1, 19, *grid)).astype(dtype)
     frame, card = camera_frame(rng, *camera), card_of(19)
     ((labels, confidence, overlay),) = run(current, card, logits, 'nchw', 'logits', [frame], net)
-    output = NetworkOutput('out', 'logits', 'nchw', dtype, 19)
+    output = NetworkOutput('out', OutputKind.LOGITS, 'nchw', dtype, 19)
     host = HostPostprocess(output, 19, 0.5)(logits[0], fit('stretch', camera, net), True)
     differs = labels != host.labels
     assert differs.mean() <= 1e-3
@@ -164,7 +165,7 @@ def test_what_is_not_finite_is_read_as_the_host_reads_it(current, camera, dtype)
     logits[:, :, 4:8, 4:8] = np.nan
     frame, card = camera_frame(rng, *camera), card_of(4)
     ((labels, confidence, _),) = run(current, card, logits, 'nchw', 'logits', [frame], net)
-    output = NetworkOutput('out', 'logits', 'nchw', dtype, 4)
+    output = NetworkOutput('out', OutputKind.LOGITS, 'nchw', dtype, 4)
     host = HostPostprocess(output, 4, 0.5)(logits[0], fit('stretch', camera, net), True)
     assert (labels == 255).any()
     assert (labels == host.labels).mean() >= 0.999
@@ -205,7 +206,7 @@ def test_one_channel_agrees_with_the_host(current, kind, layout, threshold):
     tensor = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
     frame, card = camera_frame(rng, *camera), card_of(2, 'crop', threshold)
     ((labels, confidence, _),) = run(current, card, tensor, layout, kind, [frame], net)
-    output = NetworkOutput('out', kind, layout, 'float32', 1)
+    output = NetworkOutput('out', OutputKind[kind.upper()], layout, 'float32', 1)
     host = HostPostprocess(output, 2, threshold)(tensor[0], fit('crop', camera, net), True)
     assert (labels != host.labels).sum() <= 2
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()
@@ -223,7 +224,7 @@ def test_probabilities_agree_with_the_host(current, camera, dtype, layout):
     frame, card = camera_frame(rng, *camera), card_of(6, 'letterbox')
     ((labels, confidence, _),) = run(
         current, card, tensor, layout, 'probabilities', [frame], net)
-    output = NetworkOutput('out', 'probabilities', layout, dtype, 6)
+    output = NetworkOutput('out', OutputKind.PROBABILITIES, layout, dtype, 6)
     host = HostPostprocess(output, 6, 0.5)(tensor[0], fit('letterbox', camera, net), True)
     assert (labels != host.labels).mean() <= 1e-3
     assert (np.abs(confidence.astype(int) - host.confidence)[labels == host.labels] <= 1).all()

@@ -9,7 +9,8 @@ import struct
 import pytest
 
 from trt_segmentation.errors import EngineError
-from trt_segmentation.model.card import COLORS, InputCard, KINDS, ModelCard, spread_palette
+from trt_segmentation.model.card import COLORS, InputCard, ModelCard, spread_palette
+from trt_segmentation.model.kind import OutputKind
 from trt_segmentation.model.signature import ImageInput, NetworkOutput
 
 pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
@@ -81,7 +82,7 @@ def test_the_kernels_use_no_local_memory(arch):
     card = ModelCard('m', None, ('a',) * 19, spread_palette(19))
     for confidence in (False, True):
         compile_clean('postprocess.cu', arch, postprocess.defines(
-            card, NetworkOutput('out', 'logits', 'nchw', 'float16', 19), confidence))
+            card, NetworkOutput('out', OutputKind.LOGITS, 'nchw', 'float16', 19), confidence))
 
 
 def test_every_variant_of_preprocess_compiles():
@@ -91,15 +92,17 @@ def test_every_variant_of_preprocess_compiles():
             ImageInput('image', layout, dtype, channels, 8, 8, None)))
 
 
-@pytest.mark.parametrize('kind', KINDS[1:])
+@pytest.mark.parametrize('kind', OutputKind)
 def test_every_variant_of_postprocess_compiles(kind):
     for classes, layout, dtype in product([2, 300], ['nchw', 'nhwc'], postprocess._TYPES):
         card = ModelCard('m', None, ('a',) * classes, spread_palette(classes), InputCard())
+        output = NetworkOutput('out', kind, layout, dtype, classes)
         # Label outputs need a 64-bit division. It is a function call and saves a register or two.
         # The code for logits that are not finite may also do so.
         compile_clean('postprocess.cu', 'sm_90', postprocess.defines(
-            card, NetworkOutput('out', kind, layout, dtype, classes),
-            dtype == 'float32' and kind != 'labels'), limit=32 if kind == 'labels' else 8)
+            card, output,
+            dtype == 'float32' and output.has_confidence),
+            limit=8 if output.has_confidence else 32)
 
 
 def test_a_compile_error_shows_the_log(monkeypatch):

@@ -77,7 +77,7 @@ class Target:
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
     """Return the macros with which postprocess.cu is compiled for this network output."""
     macros: dict[str, str | int] = {
-        'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.upper(),
+        'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.name,
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
         'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
     return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
@@ -118,7 +118,7 @@ class Postprocess:
         threshold = self._card.output.threshold
         launch = Launch(_PostprocessParams(
             palette=self._palette,
-            threshold=(threshold if self._output.kind == 'probability'
+            threshold=(threshold if self._output.kind.values == 'probability'
                        else math.log(threshold / (1 - threshold))),
             net_height=self._net[0], net_width=self._net[1]))
         launch.block = BLOCK
