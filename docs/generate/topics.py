@@ -78,7 +78,8 @@ KEYS = {
         'camera_info_bad': '`camera_info` messages that the node could not read. Log and '
                            'diagnostics say why.',
         'camera_info_lost': '`camera_info` messages that the middleware lost',
-        'age': 'why there is no age, if stamps and clock share no time base',
+        'age': "why there is no age, if the stamps and the node's clock have different time "
+               'bases',
     },
 }
 REASONS = {

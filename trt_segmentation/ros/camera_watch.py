@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches one camera. Gives a report for diagnostics, and logs a warning for each new problem."""
+"""Watches one camera: reports its state for diagnostics, and logs each new problem."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .silence import describe_silence
 
 
 class CameraWatch:
-    """Watches the camera of one name, also if the node is configured again.
+    """Watches one camera. If the node is configured again, it watches the new :class:`.Camera`.
 
     All methods run in the executor's thread.
 
     :param node: gives the ROS graph and the log.
-    :param value: returns the current value of the parameter that it is called with.
+    :param value: returns the value of the parameter with the given name.
     """
 
     def __init__(self, node: Node, value: Callable[[str], Any]) -> None:
@@ -37,10 +37,7 @@ class CameraWatch:
         self._warned_loss = False
 
     def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera. This changes nothing.
-
-        :param snapshot: the camera's counts.
-        """
+        """Return a report on the camera, whose counts are ``snapshot``."""
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
@@ -55,7 +52,7 @@ class CameraWatch:
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log what is new in a published report, and keep the report for the next comparison."""
+        """Keep a published report, and log what the report before it did not have."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None
@@ -77,10 +74,7 @@ class CameraWatch:
             self._node.get_logger().warning(report.silence)
 
     def _is_starting(self, camera: Camera, now: float) -> bool:
-        """Whether the first image may still come, so that the log does not warn yet.
-
-        A camera driver takes seconds to advertise its topic, and a little longer to publish.
-        """
+        """Whether the camera driver may still be starting. The log does not warn yet then."""
         stale_after: float = self._value('stale_after')
         if self._publishers_since is None:
             return now - camera.last_image < START_PERIODS * stale_after

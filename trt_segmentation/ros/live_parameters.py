@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that take effect at once, for the worker of one pipeline."""
+"""The parameters that a worker reads for every frame."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from .model_parameters import overlay_palette
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node. The worker uses this in its own thread.
+    """The :class:`.LiveSettings` of a node. The worker's thread uses this.
 
-    :param value: returns the current value of the parameter that it is called with.
-    :param pipeline: gets the overlay's colours. It also gives the default batch size.
+    :param value: returns the value of the parameter with the given name.
+    :param pipeline: the worker's pipeline. It gets the colours of the overlay.
     """
 
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
         self._value = value
         self._pipeline = pipeline
-        self._palette: list[str] | None = None  # the colours that the pipeline was given
+        self._palette: list[str] | None = None  # the colours that the pipeline has now
 
     def batch_limits(self) -> BatchLimits:
-        """Return how many frames may go into the next batch."""
+        """See :meth:`.LiveSettings.batch_limits`."""
         return BatchLimits(self._value('max_batch') or self._pipeline.batch,
                            self._value('batch_wait_ms') / 1e3)
 
     def apply_colours(self) -> None:
-        """Give the pipeline the weight of the colours, and the palette if the palette changed."""
+        """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
             self._pipeline.palette = overlay_palette(colors, self._pipeline.card)
             self._palette = colors
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
-        """Decide what to compute for a camera's next frame."""
+        """See :meth:`.LiveSettings.schedule_outputs`."""
         return camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameter values that depend on the open model."""
+"""Checks of the parameters whose valid values depend on the model."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ MODEL_DEPENDENT = ('confidence', 'palette')
 
 
 def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
-    """Return why a parameter cannot have a value with this pipeline. Empty if it can.
+    """Return why a parameter cannot have a value with the pipeline's model. Empty if it can.
 
-    :param name: name of any parameter. Only parameters in :data:`MODEL_DEPENDENT` are refused.
-    :param value: the new value.
-    :param pipeline: the open pipeline, which knows the model.
+    :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
     """
     model, classes = pipeline.card.name, len(pipeline.card.classes)
     if name == 'confidence' and value and not pipeline.gives_confidence:
-        return (f'model {model} gives class ids, which have no confidence; leave it false, or '
-                'export the model with its logits as output')
+        return (f'model {model} gives class ids, which have no confidence; set confidence to '
+                'false, or export the model with its logits as output')
     if name == 'palette' and value and len(value) != classes:
         return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
                 "for each class, or [] for the card's colours")
@@ -38,7 +36,6 @@ def overlay_palette(colors: Sequence[str], card: ModelCard) -> npt.NDArray[np.ui
     """Return the overlay's colours, (classes, 3) uint8 RGB.
 
     :param colors: #rrggbb strings, one for each class. Empty for the colours of the card.
-    :param card: gives the default colours.
     """
     if not colors:
         return card.palette

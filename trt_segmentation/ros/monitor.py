@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches the node and publishes /diagnostics once per period."""
+"""Publishes /diagnostics once per period."""
 
 from __future__ import annotations
 
@@ -50,10 +50,9 @@ class Monitor:
     """Publishes the status of every task once per period. It runs in the executor's thread.
 
     :param node: owns the publisher, the timer and the log.
-    :param read_state: returns the node's present state.
-    :param value: returns the current value of the parameter that it is called with.
+    :param value: returns the value of the parameter with the given name.
     :param stats: counts of all cameras together.
-    :param clock: the clock whose time is stored in ``stats``.
+    :param clock: the clock that ``stats`` uses.
     :param errors: counts the exceptions of callbacks.
     :param bad_clocks: counts the messages of /clock that were ignored.
     """
@@ -73,11 +72,11 @@ class Monitor:
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """The clock of the node's timers. The timers go on even if simulated time does not."""
+        """The clock of the node's timers. It runs even if the simulated time stands still."""
         node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish(self) -> None:
-        """Publish a report now, and log the warnings that are new in it."""
+        """Publish a report now, and log the warnings that the last report did not have."""
         state = self._read_state()
         now = self._node.get_clock().now()
         for camera in state.cameras:
@@ -92,7 +91,6 @@ class Monitor:
             self._watches[camera.name].remember(camera, camera_report)
 
     def _read(self, state: NodeState, clock_stands: bool) -> NodeReport:
-        """Return the report to publish. This changes nothing."""
         seconds = self._clock.seconds()
         return NodeReport(
             node=self._node.get_name(), state=state.lifecycle, trouble=state.trouble,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node: its parameters and its lifecycle. The worker processes the frames."""
+"""The segmentation node: its parameters and its lifecycle."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from .process.run import run
 from .transport.choose import choose_transport, Transport
 
 FINISH_SECONDS = 30.0
-"""Seconds that deactivate waits for the fetched frames to be published.
+"""Longest time in seconds that deactivate waits until the fetched frames are published.
 
-After this time the node treats the engine as hanging.
+If they are not published then, the node treats the engine as hung.
 """
 
 STOP_SECONDS = 1.5
-"""Seconds that shutdown waits for the fetched frames to be published."""
+"""Longest time in seconds that shutdown waits until the fetched frames are published."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
-    """Receives images in the executor's thread. A worker's threads segment and publish them.
+    """Receives images in the executor's thread. A :class:`.Worker` segments and publishes them.
 
     configure opens the pipeline and makes the publishers. activate starts the worker and
     subscribes. deactivate unsubscribes and ends the worker. cleanup closes the pipeline.
@@ -61,7 +61,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name, kept in cleanup
         self.transport: Transport | None = None
-        # Reopen with the same engine: auto might choose another engine, which is slower.
+        # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
@@ -76,7 +76,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the current value of a parameter. cameras and palette always give a list."""
+        """Return the value of a parameter. An empty ``cameras`` or ``palette`` gives []."""
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette') else list(value or [])
 
@@ -88,7 +88,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code if the process must end now. None if the process may go on."""
+        """The exit code of a process that must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
 
     @property
@@ -165,9 +165,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop receiving images. The frames that were fetched already are still published.
+        """Stop receiving images, and wait until the fetched frames are published.
 
-        Returns FAILURE if the engine does not finish these frames. Then the process ends.
+        If the engine does not finish these frames, this returns FAILURE, and the process ends.
         """
         if not self._stop_worker_or_give_up():
             return TransitionCallbackReturn.FAILURE
@@ -179,21 +179,21 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, end the worker and close the pipeline, as far as they still exist."""
+        """Unsubscribe, end the worker if there is one, and close the pipeline if it is open."""
         ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
-        if ended:  # otherwise the pipeline is in use, and the process ends soon
+        if ended:  # otherwise the worker still uses the pipeline
             self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Go back to unconfigured, so that configure can be tried again."""
+        """Close everything, so that the node can be configured again."""
         if self._stop_worker_or_give_up():
             self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
     def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters describe. Not called in the executor's thread."""
+        """Open the pipeline that the parameters describe. A thread of its own calls this."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
@@ -220,23 +220,19 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.get_logger().info(line)
 
     def _check_value(self, name: str, value: Any) -> str:
-        """Return why the open model does not allow a value. Empty if it allows the value."""
+        """Return why the open model does not allow a value. Empty if the value is allowed."""
         pipeline = self._pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:
-        """Stop the worker. If the engine hangs, let the process end."""
+        """Stop the worker. If the engine hangs, end the process. Returns whether it stopped."""
         ended = self._stop_worker(FINISH_SECONDS, STOP_REQUESTED.is_set)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
     def _stop_worker(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Unsubscribe and end the worker. Returns False if the worker did not end in time.
-
-        :param timeout: longest wait in seconds.
-        :param hurry: called again and again during the wait. If it returns True, the wait ends.
-        """
+        """Unsubscribe and end the worker. See :meth:`.Worker.stop`."""
         for camera in self.cameras:
             camera.unsubscribe()
         was_active = self._supervisor.worker is not None

@@ -30,15 +30,15 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 
 
 class Publishers:
-    """One camera's lifecycle publishers.
+    """The lifecycle publishers of one camera.
 
-    Made in configure and closed in cleanup. Between activate and deactivate,
-    :meth:`schedule_outputs` and :meth:`publish` may each be called from one other thread.
+    The node makes this in configure and closes it in cleanup. One thread calls
+    :meth:`schedule_outputs`, one thread calls :meth:`publish`, and the executor's thread calls
+    everything else.
 
     :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
     :param card: gives the class names and the encoding of the label map.
-    :param transport: how images are published.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, card: ModelCard,
@@ -56,7 +56,7 @@ class Publishers:
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
-            self.close()  # no other object knows the publishers made so far
+            self.close()  # because no other object can close the publishers that were made
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -70,20 +70,14 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame. Only images with a subscriber are computed.
-
-        Every overlay that this method requests is counted for ``overlay_rate``.
-
-        :param confidence: whether the node publishes confidence images at all.
-        :param overlay_rate: most overlays per second. 0 means an overlay of every frame.
-        """
+        """See :meth:`.ServedCamera.schedule_outputs`. Images need a subscriber to be computed."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce_classes(self) -> None:
-        """Publish the class names. Later subscribers get the class names too."""
+        """Publish the class names once. Later subscribers get them too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._label_info.publish(label_info_message(header, self._card))
@@ -92,7 +86,6 @@ class Publishers:
                 info: CameraInfo | None) -> None:
         """Publish one segmentation. The label map is published first.
 
-        :param segmentation: its memory may be reused after this call.
         :param header: the std_msgs/Header of the image.
         :param info: the newest camera_info. None if no camera_info came.
         """

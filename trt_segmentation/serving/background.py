@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Does work that takes minutes in a thread, so that the process can still answer requests."""
+"""Runs work that takes minutes in a second thread, so that the first can answer requests."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from ..errors import Interrupted
 from .stopping import start_unstoppable, STOP_REQUESTED
 
 POLL_SECONDS = 0.1
-"""How often the waiting thread checks whether the process must end."""
+"""Seconds between two checks of a waiting thread whether the process must end."""
 
 T = TypeVar('T')
 
 
 def run_interruptibly(work: Callable[[], T], tick: Callable[[], None], period: float,
                       serve: Callable[[], None] = lambda: None) -> T:
-    """Do work in a new thread and wait for its result.
+    """Do work in a new thread, wait for it, and return its result.
 
     :param work: called once in the new thread.
     :param tick: called in the waiting thread every ``period`` seconds.
-    :param period: seconds between two calls of ``tick``.
     :param serve: called in the waiting thread every :data:`POLL_SECONDS`.
-    :raises Interrupted: if SIGINT or SIGTERM comes. The work then goes on until the process
-        ends, because the libraries that do the work cannot be interrupted. The process does not
-        wait for the work.
+    :raises Interrupted: if :data:`STOP_REQUESTED` is set. The work goes on in its thread, because
+        it cannot be interrupted. The process can end without waiting for the work.
     """
     result: Future[T] = Future()
 

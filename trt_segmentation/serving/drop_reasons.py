@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a frame gets no segmentation. Each text is a key of the counts and of the frame log."""
+"""The reasons why a frame gets no segmentation. Counts and frame log use the same texts."""
 
 SUPERSEDED = 'superseded'
 """A newer frame of the same camera came while this frame waited."""
@@ -21,7 +21,7 @@ DEACTIVATED = 'deactivated'
 """The frame still waited when the node was deactivated."""
 
 NO_BUFFER = 'no free buffer'
-"""Every buffer of the camera's subscription held a frame."""
+"""Every buffer of the camera's subscription already held a frame."""
 
 TAKE_ERROR = 'take error'
 """The middleware could not deliver the message."""

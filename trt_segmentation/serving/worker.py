@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The threads that send the newest frames through the pipeline and publish the segmentations.
 
-This module catches the errors of a frame. No other module does.
+Only this module catches the errors of a frame.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from .stopping import leave_running
 class _Job:
     """One frame that is being processed.
 
-    :param fetched: time.monotonic() when the worker chose the frame for a batch.
-    :param opened: time.monotonic() when the worker had read the frame from its message.
+    :param fetched: time.monotonic() when the worker put the frame into a batch.
+    :param opened: time.monotonic() after the worker read the frame from its message.
     """
 
     camera: ServedCamera
@@ -53,17 +53,16 @@ class _Job:
 
 
 class Worker:
-    """Runs the pipeline on the newest frames and publishes. Every frame is counted exactly once.
+    """Segments the newest frames and publishes the results. Every frame is counted exactly once.
 
-    One thread forms batches and submits them. Another thread collects and publishes. Therefore
-    the engine can compute one batch during the publishing of another batch.
+    One thread forms batches and submits them. Another thread collects the results and publishes
+    them. Therefore the engine can compute one batch while another batch is being published.
 
     :param cameras: number of cameras. A batch holds at most one frame of each camera.
-    :param settings: the settings that may change. The worker reads them before every batch and
-        before every frame.
-    :param warn: called with a camera's name, the kind of a problem and its exception.
-    :param health: the state of the engine. The worker reports every batch to it, whether the
-        engine computed the batch or failed.
+    :param settings: settings that may change. The worker reads them before each batch and before
+        each frame.
+    :param warn: called with the name of a camera, the kind of its problem, and the exception.
+    :param health: state of the engine. The worker reports to it whether each batch succeeded.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
@@ -95,7 +94,7 @@ class Worker:
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
-        """Accept an image, and drop the image of the same camera that still waits, if any.
+        """Accept an image. If an older image of this camera still waits, drop the older image.
 
         Call this in the executor's thread.
         """
@@ -104,7 +103,10 @@ class Worker:
             self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
 
     def not_taken(self, camera: ServedCamera, reason: str, text: str) -> None:
-        """Count an image that the transport could not receive, in the executor's thread."""
+        """Count an image that the transport could not receive.
+
+        Call this in the executor's thread.
+        """
         camera.count_frame_in(self._clock.seconds(), time.monotonic())
         camera.frame_error = text
         camera.count_frame_dropped(reason)
@@ -181,7 +183,7 @@ class Worker:
         self._room.release()
 
     def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
-        """Read a frame. Returns None if the frame is bad. This does not affect other cameras."""
+        """Read a frame. Returns None if the frame is bad. Frames of other cameras go on."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
@@ -200,7 +202,7 @@ class Worker:
             self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
-                for job in jobs:  # find the bad frame and segment the other frames
+                for job in jobs:  # only the bad frame fails, and the others are segmented
                     self._submit([job])
             else:
                 self._fail_batch(jobs, error)
@@ -228,10 +230,7 @@ class Worker:
                 self._finish(job, segmentation, collected)
 
     def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
-        """Publish and count a segmentation.
-
-        :param collected: time.monotonic() when the pipeline returned the segmentation.
-        """
+        """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
         try:
@@ -252,7 +251,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a batch that failed. Then pause, or accept no frame any more if that is useless."""
+        """Drop a batch that failed, and pause. If the engine needs reopening or is lost, end."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)
@@ -263,7 +262,6 @@ class Worker:
 
     def _fail(self, camera: ServedCamera, image: IncomingImage, error: Exception,
               stamp_ns: int | None = None) -> None:
-        """Drop a frame because of an error, and report the error."""
         if isinstance(error, FrameError):
             camera.frame_error, reason = str(error), BAD_FRAME
         else:
@@ -277,8 +275,8 @@ class Worker:
               stamp_ns: int | None = None) -> None:
         """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp in nanoseconds. The log needs it if the image was
-            released already.
+        :param stamp_ns: the image's stamp in nanoseconds. If this is None, it is read from the
+            image, which must not have been released then.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable
