@@ -16,7 +16,7 @@ from .camera import Camera
 from .diagnostics import CameraReport
 from .loss import describe_loss
 from .parameters import START_PERIODS
-from .silence import describe_silence
+from .silence import describe_silence, find_cause, Silence
 
 
 class CameraWatch:
@@ -33,7 +33,7 @@ class CameraWatch:
         self._value = value
         self._last: CameraReport | None = None
         self._publishers_since: float | None = None  # time.monotonic() when seen first
-        self._warned_silence: tuple[float, bool] | None = None
+        self._warned_silence: tuple[float, Silence] | None = None
         self._warned_loss = False
 
     def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
@@ -66,8 +66,11 @@ class CameraWatch:
 
     def _warn_of_silence(self, camera: Camera, report: CameraReport, now: float) -> None:
         """Log once that no image comes, and once more if the reason changes."""
-        silence = (camera.last_image, report.publishers > 0)
-        if not report.silence or silence == self._warned_silence:
+        if not report.silence:
+            return
+        cause = find_cause(self._node, camera.topic, self._value('image_transport'))
+        silence = (camera.last_image, cause)
+        if silence == self._warned_silence:
             return
         if report.snapshot.frames_in or not self._is_starting(camera, now):
             self._warned_silence = silence

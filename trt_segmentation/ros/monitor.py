@@ -73,7 +73,14 @@ class Monitor:
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
         """The clock of the node's timers. It runs even if the simulated time stands still."""
-        node.create_timer(value('diagnostics_period'), self.publish, clock=self.steady)
+        self._timer = node.create_timer(
+            value('diagnostics_period'), self.publish, clock=self.steady)
+
+    def publish_if_due(self) -> None:
+        """Publish a report if a period has passed. A callback that runs long must call this."""
+        if self._timer.is_ready():
+            self._timer.reset()
+            self.publish()
 
     def publish(self) -> None:
         """Publish a report now, and log the warnings that the last report did not have."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import EngineError, FrameLogError, Interrupted, ModelCardError, TransportError
+from ..errors import EngineError
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..serving.background import run_interruptibly
 from ..serving.frame_log import FrameLog
+from ..serving.recovery import describe_error
 from ..serving.stopping import GPU_LOST, STOP_REQUESTED
 from ..serving.supervisor import Supervisor, TICK_SECONDS
 from ..serving.throttled_log import ThrottledLog
@@ -119,8 +120,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
-                lambda: self._open_pipeline(card, self.value('engine')), self.monitor.publish,
-                self.value('diagnostics_period'), lambda: answer_requests(self, self.errors))
+                lambda: self._open_pipeline(card, self.value('engine')), self._attend)
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
@@ -131,11 +131,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
                     clock=self._forward_clock, warn=self._warn))
-        except (ModelCardError, EngineError, TransportError, FrameLogError,
-                Interrupted) as error:
-            return self._report_failure('configure', str(error))
         except Exception as error:  # rclpy would hide this error
-            return self._report_failure('configure', f'{type(error).__name__}: {error}')
+            return self._report_failure('configure', describe_error(error))
         finally:
             self.progress = ''
         self.trouble = ''
@@ -156,7 +153,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
         except Exception as error:  # for example an impossible qos_overrides value
             self._stop_worker_or_give_up()
-            return self._report_failure('activate', f'{type(error).__name__}: {error}')
+            return self._report_failure('activate', describe_error(error))
         self.trouble = ''
         enabled = super().on_activate(state)
         for camera in self.cameras:
@@ -226,17 +223,23 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     def _stop_worker_or_give_up(self) -> bool:
         """Stop the worker. If the engine hangs, end the process. Returns whether it stopped."""
-        ended = self._stop_worker(FINISH_SECONDS, STOP_REQUESTED.is_set)
+        ended = self._stop_worker(FINISH_SECONDS, self._attend)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
-    def _stop_worker(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+    def _attend(self) -> bool:
+        """Do what may not wait for a long transition. Returns whether the process must end."""
+        answer_requests(self, self.errors)
+        self.monitor.publish_if_due()
+        return STOP_REQUESTED.is_set()
+
+    def _stop_worker(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """Unsubscribe and end the worker. See :meth:`.Worker.stop`."""
         for camera in self.cameras:
             camera.unsubscribe()
         was_active = self._supervisor.worker is not None
-        ended = self._supervisor.stop(timeout, hurry)
+        ended = self._supervisor.stop(timeout, attend)
         for camera in self.cameras if was_active else ():
             name = f'camera {camera.name}: ' if camera.name else ''
             counts = camera.stats.snapshot(self._forward_clock.seconds())
@@ -265,7 +268,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, and return the exit code."""
+    """Run the node until a signal ends it, and return the exit code."""
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

@@ -145,8 +145,9 @@ SETTINGS = (
     Setting('autostart', True, 'Configure and activate the node at start-up, without a lifecycle '
             'manager.', NEVER),
     Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '
-            'timings, or the reason why the frame was dropped. The file may be new, an earlier '
-            'frame log (the node appends to it), /dev/stdout or /dev/stderr.', UNCONFIGURED),
+            'timings, or the reason why the frame was dropped. The file may be new or empty, an '
+            'earlier frame log (the node appends to it), /dev/stdout or /dev/stderr.',
+            UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
             'shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
@@ -204,6 +205,17 @@ def declare(node: Node, settings: Iterable[Setting],
         node.declare_parameter(
             setting.name, list(default) if isinstance(default, tuple) else default,
             setting.descriptor())
+    _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
+
+
+def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
+    """Warn of start-up parameters that the node does not have. rclpy ignores them silently."""
+    for name in node._parameter_overrides:  # rclpy has no public access to the start-up values
+        # overrides of QoS are declared later, with their topic
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            node.get_logger().warning(
+                f'parameter {name!r} is ignored, because this node has no parameter of this name'
+                f'{did_you_mean(name, known)}')
 
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from copy import copy
+import math
 import time
 from typing import Any
 
@@ -46,7 +47,7 @@ class Publishers:
         self._node = node
         self._prefix = prefix
         self._card = card
-        self._overlay_due = 0.0
+        self._overlay_start = -math.inf  # time.monotonic() when the last overlay's period began
         self._all: list[Any] = []
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
@@ -115,14 +116,15 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If so, set when the next overlay is due."""
-        now, due = time.monotonic(), self._overlay_due
+        """Return whether an overlay is due. If so, its period begins."""
         if not rate:
             return True
+        now, period = time.monotonic(), 1.0 / rate
+        due = self._overlay_start + period
         if now < due:
             return False
-        # Count from the due time. If it counted from now, jitter would lower the rate.
-        self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
+        # The period begins at the due time. If it began now, jitter would lower the rate.
+        self._overlay_start = due if now - due < period else now
         return True
 
     def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:

@@ -14,11 +14,14 @@ ENGINE_ERROR = 'engine error'
 ENGINE_DOWN = 'engine down'
 """The engine is waiting after a failure, is being reopened, or is lost."""
 
+OUT_OF_MEMORY = 'out of memory'
+"""The system had too little free memory for the frame."""
+
 INTERNAL_ERROR = 'internal error'
 """An unexpected exception, which is a bug."""
 
 DEACTIVATED = 'deactivated'
-"""The frame still waited when the node was deactivated."""
+"""The node was deactivated, or shut down, before the frame could be published."""
 
 NO_BUFFER = 'no free buffer'
 """Every buffer of the camera's subscription already held a frame."""

@@ -18,7 +18,7 @@ from ..untrusted import output_files
 from ..untrusted.regular_file import expand_home
 
 MARKER = b'{"trt_segmentation_frame_log": 1'
-"""First bytes of every frame log. A file with other first bytes is not changed."""
+"""First bytes of every frame log. A file that begins with other bytes is not changed."""
 
 DEVICES = {'/dev/stdout': 1, '/dev/stderr': 2}
 """Devices that may be used instead of a regular file, each with its file descriptor."""
@@ -41,7 +41,7 @@ class FrameLog:
     If the file cannot be written any more, for example because the disk is full, the log ends
     with one warning. The node continues.
 
-    :param path: a new file, a frame log, /dev/stdout or /dev/stderr. Empty for no log.
+    :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr. '' for no log.
     :param warn: called with one line if the file cannot be written any more.
     :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
         this path stays unchanged.
@@ -146,10 +146,12 @@ def _reopen(descriptor: int) -> int:
 
 
 def _check_frame_log(path: str, file: int) -> None:
-    """Check that an open file is a frame log. If its last line has no line break, add it."""
+    """Check that an open file is a frame log or empty. Complete the last line if necessary."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode):  # the file was replaced after the first check
         raise _refused(path, _NOT_REGULAR)
+    if not found.st_size:  # a full disk can leave an empty file, which has no content to lose
+        return
     if os.pread(file, len(MARKER), 0) != MARKER:
         raise _refused(path, 'the file exists and is not a frame log, so nothing is written to it')
     if os.pread(file, 1, found.st_size - 1) != b'\n':

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import threading
 
-from ..errors import EngineError
+from ..errors import EngineError, SegmentationError
 from ..pipeline import Pipeline
 from .engine_state import EngineState, EngineStatus
 from .stopping import start_unstoppable
@@ -20,8 +20,13 @@ REOPEN_AFTER = 5
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as one line. The line begins with the class, except for an EngineError."""
-    return str(error) if isinstance(error, EngineError) else f'{type(error).__name__}: {error}'
+    """Return an error as one line for the user."""
+    if isinstance(error, SegmentationError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (f'the system has too little free memory{": " if str(error) else ""}{error}; end '
+                'other programs, or use smaller images, fewer cameras or a smaller network')
+    return f'{type(error).__name__}: {error}'
 
 
 class EngineHealth:

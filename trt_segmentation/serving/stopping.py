@@ -24,9 +24,13 @@ _lock = threading.Lock()
 
 
 def request_stop_on_signals() -> None:
-    """Let SIGINT and SIGTERM set :data:`STOP_REQUESTED`. Call this in the main thread."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: STOP_REQUESTED.set())
+    """Let SIGINT, SIGTERM and SIGHUP set :data:`STOP_REQUESTED`. Call this in the main thread.
+
+    An ignored SIGHUP stays ignored: ``nohup`` starts a process with an ignored SIGHUP.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: STOP_REQUESTED.set())
 
 
 def leave_running(thread: threading.Thread) -> None:

@@ -143,8 +143,10 @@ class Supervisor:
         elif self.worker is None:
             return
         elif self._reopening is None:
-            if state is EngineState.REOPENING and self.worker.end():
-                self._reopen()
+            if state is EngineState.REOPENING:
+                self.worker.end()
+                if self.worker.has_ended:
+                    self._reopen(self.worker)
         elif pipeline := self._reopening.pipeline:
             self._resume(pipeline)
         is_failing = self.health.failures > 0
@@ -152,15 +154,15 @@ class Supervisor:
             self._logger.info('the engine answers again')
         self._was_failing = is_failing
 
-    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+    def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if the worker did not finish its frames in time.
 
         If this returns False, the worker still uses the pipeline, so do not close the pipeline.
 
         :param timeout: longest wait in seconds.
-        :param hurry: see :meth:`.Worker.stop`.
+        :param attend: see :meth:`.Worker.stop`.
         """
-        if self.worker and not self.worker.stop(timeout, hurry):
+        if self.worker and not self.worker.stop(timeout, attend):
             return False
         self.worker = None
         return True
@@ -181,10 +183,11 @@ class Supervisor:
         self.health.reset_failures()
         self._was_failing = False
 
-    def _reopen(self) -> None:
-        """Close the pipeline and open a new one. No thread may use the old pipeline."""
+    def _reopen(self, ended: Worker) -> None:
+        """Close the pipeline and open a new one. The worker has ended."""
         assert self.pipeline is not None
         old = self.pipeline
+        ended.drop_unfinished()
         self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
                              f'reopened; the newest error: {self.health.status.reason}')
         # Nothing may refer to the old pipeline's memory when that pipeline is closed. Until the

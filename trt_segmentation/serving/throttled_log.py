@@ -10,6 +10,7 @@ from traceback import format_exception
 from typing import Any
 
 from .drop_reasons import INTERNAL_ERROR
+from .recovery import describe_error
 
 
 class ThrottledLog:
@@ -38,4 +39,4 @@ class ThrottledLog:
         if kind == INTERNAL_ERROR:  # a bug: the traceback shows where it is
             self._logger.error(f'{where}{kind}: {"".join(format_exception(error))}')
         else:
-            self._logger.warning(f'{where}{kind}: {error}')
+            self._logger.warning(f'{where}{kind}: {describe_error(error)}')

@@ -24,6 +24,7 @@ from .drop_reasons import (
     ENGINE_DOWN,
     ENGINE_ERROR,
     INTERNAL_ERROR,
+    OUT_OF_MEMORY,
     SUPERSEDED,
 )
 from .engine_state import EngineState
@@ -79,6 +80,7 @@ class Worker:
         self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._is_given_up = False  # stop() timed out, so nothing is published any more
         # Images that were fetched and are neither published nor dropped yet.
         self._at_work: dict[IncomingImage, ServedCamera] = {}
         self._threads = [
@@ -113,37 +115,43 @@ class Worker:
         self._log.log_drop(camera.name, None, reason)
         self._warn(camera.name, reason, TransportError(text))
 
-    def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Accept no frame any more, without waiting. Returns False if a thread still runs.
+    @property
+    def has_ended(self) -> bool:
+        """Whether no thread of the worker runs any more."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def end(self, reason: str = ENGINE_DOWN) -> None:
+        """Accept no frame any more. This does not wait until the threads end.
 
         :param reason: why the waiting frames are dropped.
         """
         for camera, image in self._newest.close():
             self._drop(camera, image, reason)
-        return self._drop_left_behind()
 
-    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Finish the fetched frames and end. Returns False if the threads did not end in time.
+    def drop_unfinished(self) -> None:
+        """Drop the frames that an exception left unfinished. Call this if :attr:`has_ended`."""
+        for image, camera in list(self._at_work.items()):
+            self._drop(camera, image, INTERNAL_ERROR)
 
-        :param timeout: longest wait in seconds.
-        :param hurry: called again and again during the wait. If it returns True, the wait ends.
+    def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
+        """Finish the fetched frames and end. Returns False if the threads did not end.
+
+        :param timeout: longest wait in seconds. After this time, nothing is published any more.
+        :param attend: called again and again during the wait. If it returns True, the wait ends.
         """
         self.end(DEACTIVATED)
         until = time.monotonic() + timeout
         for thread in self._threads:
-            while thread.is_alive() and (left := until - time.monotonic()) > 0 and not hurry():
+            while thread.is_alive() and (left := until - time.monotonic()) > 0 and not attend():
                 thread.join(min(left, POLL_SECONDS))
+        self._is_given_up = time.monotonic() >= until and not self.has_ended
         for thread in self._threads:
+            thread.join(POLL_SECONDS)  # a publishing that has already begun may end
             if thread.is_alive():
                 leave_running(thread)
-        return self._drop_left_behind()
-
-    def _drop_left_behind(self) -> bool:
-        """Drop the unfinished frames after both threads ended. Returns False if one still runs."""
-        if any(thread.is_alive() for thread in self._threads):
+        if not self.has_ended:
             return False
-        for image, camera in list(self._at_work.items()):
-            self._drop(camera, image, INTERNAL_ERROR)
+        self.drop_unfinished()
         return True
 
     def _run(self, work: Callable[[], None]) -> None:
@@ -231,6 +239,10 @@ class Worker:
 
     def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
         """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
+        if self._is_given_up:
+            segmentation.release()
+            self._drop(job.camera, job.image, DEACTIVATED, job.frame.stamp_ns)
+            return
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
         try:
@@ -266,7 +278,8 @@ class Worker:
             camera.frame_error, reason = str(error), BAD_FRAME
         else:
             self._health.note_error(error)
-            reason = ENGINE_ERROR if isinstance(error, EngineError) else INTERNAL_ERROR
+            reason = (ENGINE_ERROR if isinstance(error, EngineError) else
+                      OUT_OF_MEMORY if isinstance(error, MemoryError) else INTERNAL_ERROR)
         self._drop(camera, image, reason, stamp_ns)
         if self._health.status.state is not EngineState.LOST:  # the supervisor reports a lost GPU
             self._warn(camera.name, reason, error)

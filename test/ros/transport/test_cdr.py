@@ -155,8 +155,8 @@ def test_strings() -> None:
     message = valid()
     assert message[16:20] == b'cam\0'
     message[19] = 7
-    with pytest.raises(FrameError, match='frame_id has 4 bytes from byte 16 on; its last byte is 7,'
-                       ' expected 0'):
+    with pytest.raises(FrameError, match='frame_id has 4 bytes from byte 16 on; its last byte'
+                       ' is 7, expected 0'):
         parse_image(as_array(message))
     message[16:20] = b'a\xff\xfe\0'
     mine = parse_image(as_array(message)).frame_id

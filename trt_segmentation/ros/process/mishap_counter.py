@@ -8,6 +8,8 @@ from collections.abc import Callable
 import time
 from traceback import format_exception
 
+from ...serving.recovery import describe_error
+
 LOG_SECONDS = 5.0
 """Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
@@ -46,9 +48,9 @@ class MishapCounter:
             self._log(details or self.newest)
 
     def add_exception(self, where: str, error: Exception) -> None:
-        """Count an unexpected exception, and log its traceback.
+        """Count an unexpected exception, and log it. Only lack of memory needs no traceback.
 
         :param where: the code that raised the exception, such as a service.
         """
-        self.add(f'{where}: {type(error).__name__}: {error}',
-                 f'{where} failed; the node goes on. {"".join(format_exception(error))}')
+        self.add(f'{where}: {describe_error(error)}', '' if isinstance(error, MemoryError) else (
+            f'{where} failed; the node goes on. {"".join(format_exception(error))}'))

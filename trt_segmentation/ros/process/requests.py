@@ -126,6 +126,9 @@ def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResul
                 errors: MishapCounter) -> SetParametersResult:
     """Set parameters, or return a refusal with the reason."""
     for parameter in parameters:
+        if not parameter.name:
+            return SetParametersResult(successful=False, reason=(
+                'a parameter has an empty name; `ros2 param list` shows the names'))
         if parameter.value.type not in TYPES:
             return SetParametersResult(successful=False, reason=(
                 f'{clip(parameter.name)}: value.type is {parameter.value.type}; expected '
