@@ -28,8 +28,8 @@ BAD_INFO = 'bad camera_info'
 class Camera:
     """Receives the images and the camera_info of one camera. Publishes the segmentations.
 
-    The node makes this in configure and closes it in cleanup. Use it in the executor's thread,
-    unless a docstring names another thread.
+    The node makes its cameras in configure and closes them in cleanup. Call the methods in the
+    executor's thread, unless a docstring names another thread.
 
     :param node: makes and destroys the publishers and subscriptions.
     :param name: first part of the camera's topics. Empty for the only camera of a node, whose
@@ -51,7 +51,7 @@ class Camera:
         self.info: CameraInfo | None = None
         """The newest camera_info. It is replaced but never changed, so any thread may read it."""
         self.frame_error = ''
-        """What was wrong with the newest frame that was bad or not received. Empty if none."""
+        """What was wrong with the newest frame that could not be used. Empty if there was none."""
         self.stamps_are_foreign = False
         """Whether the newest stamp and the node's clock have different time bases."""
         self.last_image = 0.0

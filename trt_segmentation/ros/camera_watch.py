@@ -32,7 +32,7 @@ class CameraWatch:
         self._node = node
         self._value = value
         self._last: CameraReport | None = None
-        self._publishers_since: float | None = None  # time.monotonic() when seen first
+        self._publishers_since: float | None = None  # time.monotonic()
         self._warned_silence: tuple[float, Silence] | None = None
         self._warned_loss = False
 
@@ -52,7 +52,7 @@ class CameraWatch:
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Keep a published report, and log what the report before it did not have."""
+        """Log the problems that are new in a published report, and keep the report."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None
@@ -77,7 +77,7 @@ class CameraWatch:
             self._node.get_logger().warning(report.silence)
 
     def _is_starting(self, camera: Camera, now: float) -> bool:
-        """Whether the camera driver may still be starting. The log does not warn yet then."""
+        """Whether the camera driver may still be starting. If so, the log does not warn yet."""
         stale_after: float = self._value('stale_after')
         if self._publishers_since is None:
             return now - camera.last_image < START_PERIODS * stale_after

@@ -25,7 +25,7 @@ from .parameters import find_refusal, Setting
 
 
 def camera_names(cameras: str) -> list[str]:
-    """Return the names in the argument ``cameras``, which have commas between them."""
+    """Return the names in the comma-separated text of the argument ``cameras``."""
     return [name for text in cameras.split(',') if (name := text.strip())]
 
 
@@ -133,7 +133,7 @@ def _refuse_parameter_file(path: Path) -> str:
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:
         tree = yaml.safe_load(path.read_bytes())
-    # PyYAML lets a ValueError of int() or datetime() through.
+    # PyYAML does not catch a ValueError of int() or datetime().
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'

@@ -77,7 +77,7 @@ class Monitor:
             value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish_if_due(self) -> None:
-        """Publish a report if a period has passed. A callback that runs long must call this."""
+        """Publish a report if a period has passed. Call this in a callback that runs long."""
         if self._timer.is_ready():
             self._timer.reset()
             self.publish()

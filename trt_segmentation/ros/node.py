@@ -60,7 +60,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """What configure does now. Empty if configure does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name, kept in cleanup
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps them
         self.transport: Transport | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
@@ -190,7 +190,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return TransitionCallbackReturn.SUCCESS
 
     def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters describe. A thread of its own calls this."""
+        """Open the pipeline that the parameters describe. This runs in a second thread."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
@@ -222,14 +222,17 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:
-        """Stop the worker. If the engine hangs, end the process. Returns whether it stopped."""
+        """Stop the worker. Returns False if the engine hangs. Then the process ends."""
         ended = self._stop_worker(FINISH_SECONDS, self._attend)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
     def _attend(self) -> bool:
-        """Do what may not wait for a long transition. Returns whether the process must end."""
+        """Answer requests and publish diagnostics during a long transition.
+
+        Returns whether the process was told to end.
+        """
         answer_requests(self, self.errors)
         self.monitor.publish_if_due()
         return STOP_REQUESTED.is_set()

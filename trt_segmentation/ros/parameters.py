@@ -36,7 +36,7 @@ A camera driver needs seconds to start.
 """
 
 LONGEST_TEXT = 4096
-"""Largest number of characters in a string. A path on Linux is not longer."""
+"""Largest number of characters in a string. Linux allows no longer path."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Setting:
     :param low: smallest value, if the parameter is a number.
     :param high: largest value, if the parameter is a number.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression for every item of a list, and the same in words.
+    :param pattern: regular expression for every item of a list, and its meaning in words.
     :param most: largest number of items, if the parameter is a list.
     """
 
@@ -229,7 +229,7 @@ def _refuse_deletion(node: Node, change: Parameter) -> str:
 def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     """Return why a parameter cannot have a value. Empty if the value is accepted.
 
-    rclpy checks types and ranges of numbers.
+    Types and ranges of numbers are not checked here, because rclpy checks them.
     """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'

@@ -33,9 +33,9 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 class Publishers:
     """The lifecycle publishers of one camera.
 
-    The node makes this in configure and closes it in cleanup. One thread calls
-    :meth:`schedule_outputs`, one thread calls :meth:`publish`, and the executor's thread calls
-    everything else.
+    The node makes the publishers in configure and closes them in cleanup. One thread calls
+    :meth:`schedule_outputs`, and another thread calls :meth:`publish`. The executor's thread
+    calls the other methods.
 
     :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
@@ -71,7 +71,7 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`. Images need a subscriber to be computed."""
+        """See :meth:`.ServedCamera.schedule_outputs`. Without a subscriber, no image is wanted."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
@@ -116,7 +116,7 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If so, its period begins."""
+        """Return whether an overlay is due. If it is due, its period begins."""
         if not rate:
             return True
         now, period = time.monotonic(), 1.0 / rate

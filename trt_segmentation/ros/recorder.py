@@ -91,8 +91,8 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process, and make a recorder. See :class:`Recorder`.
 
-        Yields the recorder, and a function that runs one callback of the recorder. The function
-        takes the longest time in seconds to wait for the callback.
+        Yields the recorder, and a function that runs one callback of the recorder. The argument
+        of the function is the longest wait for the callback, in seconds.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.

@@ -27,7 +27,7 @@ class Silence(Enum):
     OTHER_QOS = 'other QoS'
     """Every publisher of images has a QoS that does not match the subscription."""
     NO_IMAGE = 'no image'
-    """A publisher of images matches, but sends none, or its images get lost."""
+    """A publisher of images matches. It sends no images, or its images get lost."""
 
 
 def find_cause(node: Node, topic: str, image_transport: str) -> Silence:

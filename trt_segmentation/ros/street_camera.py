@@ -149,7 +149,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         nbytes = shape[0] * shape[1] * shape[2]
         stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
         try:
-            # One block for all frames, because a process can have only a limited number.
+            # All frames share one block, because Linux limits the number of blocks.
             memory = PageMemory(loop * stride)
         except OSError as error:
             raise InvalidParameterValueException('loop', loop, (
@@ -233,7 +233,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the camera until SIGINT, SIGTERM or ``count`` frames. Returns the exit code."""
+    """Run the camera until a signal or ``count`` frames. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
                lambda camera: 0 if camera.finished() else None)
 

@@ -191,7 +191,7 @@ class Worker:
         self._room.release()
 
     def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
-        """Read a frame. Returns None if the frame is bad. Frames of other cameras go on."""
+        """Read a frame. Returns None if the frame is bad."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
@@ -263,7 +263,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a batch that failed, and pause. If the engine needs reopening or is lost, end."""
+        """Drop a batch that failed. Pause, or end if the engine must be reopened or is lost."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)

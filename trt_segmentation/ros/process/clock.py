@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A clock for rates and ages that never goes back, and a check of the messages of /clock."""
+"""Gives a clock that never goes back, for rates and ages. Checks the messages of /clock."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ LARGEST_BLOCK = 32 << 20
 def keep_freed_memory() -> bool:
     """Let this process keep freed blocks for later use. Returns False if that is not possible.
 
-    Otherwise each typed image, and each array of the host pipeline, gets new pages from the
+    By default, each typed image, and each array of the host pipeline, gets new pages from the
     kernel. The kernel clears these pages, which is most of the cost of a typed image.
     """
     mallopt = _libc('mallopt')

@@ -48,7 +48,7 @@ class MishapCounter:
             self._log(details or self.newest)
 
     def add_exception(self, where: str, error: Exception) -> None:
-        """Count an unexpected exception, and log it. Only lack of memory needs no traceback.
+        """Count an unexpected exception, and log it. A MemoryError is logged without traceback.
 
         :param where: the code that raised the exception, such as a service.
         """

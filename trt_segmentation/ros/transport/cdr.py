@@ -24,7 +24,7 @@ ENCAPSULATIONS = {
 """Names of the representation identifiers. Source: OMG DDS-XTypes 1.3, section 7.6.2.1.2."""
 
 HEAD_ROOM = 512
-"""Free bytes that pixels need before them, so that they can be published without a copy.
+"""Free bytes that are needed before pixels, so that the pixels are published without a copy.
 
 This is enough if frame_id and encoding have at most 450 bytes together.
 """

@@ -40,8 +40,8 @@ class DirectPublisher:
 
         :param pixels: (height, width[, channels]) uint8 or uint16.
         :param memory: the memory that holds ``pixels``, C-contiguous. The header is written into
-            the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, which must be free. None if there
-            is no such memory. Then the pixels are copied.
+            the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free.
+            With None, the pixels are copied.
         :returns: whether the image was published without a copy.
         :raises TransportError: if the middleware refuses the image.
         """

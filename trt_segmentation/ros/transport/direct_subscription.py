@@ -37,11 +37,11 @@ class _NotTaken:
 
 
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
-    """The callback group of the rclpy subscription. Its QoS events run, but it never runs itself.
+    """The callback group of an rclpy subscription that only :class:`DirectSubscription` may read.
 
-    If a message is ready, an executor of rclpy reads it as a Python message. The executor waits
-    only for entities that their callback group allows to run. This group allows everything except
-    the subscription. So only :class:`DirectSubscription` reads messages.
+    An executor of rclpy would read each message as a Python message. But it waits only for the
+    entities that their callback group allows to run. This group allows the QoS events of the
+    subscription, but not the subscription.
     """
 
     def can_execute(self, entity: Any) -> bool:

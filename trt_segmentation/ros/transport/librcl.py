@@ -94,7 +94,7 @@ class MessageBuffer:
 
     One thread at a time may use a buffer.
 
-    :param allocate: allocates the memory. The first message calls this first.
+    :param allocate: allocates the memory. It is not called before the first message comes.
     """
 
     def __init__(self, allocate: Allocate) -> None:
