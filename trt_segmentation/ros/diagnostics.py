@@ -32,12 +32,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that did not end the node.
-
-    :param count: number of problems since the start.
-    :param new: number of problems since the last report.
-    :param newest: description of the newest problem. Empty if there was no problem.
-    """
+    """Problems of one kind that did not end the node. ``new`` came since the last report."""
 
     count: int = 0
     new: int = 0
@@ -52,7 +47,6 @@ class CameraReport:
     :param topic: the image topic. Empty if the node is not subscribed.
     :param publishers: number of publishers of the image topic.
     :param silence: why no image comes. Empty if an image came recently.
-    :param snapshot: counts and latencies of this camera.
     :param dropped_before: number of dropped frames by reason, at the last report.
     :param frame_error: what was wrong with the newest frame that was bad or not received.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
@@ -62,7 +56,6 @@ class CameraReport:
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
-    :param info_error: what was wrong with the newest bad camera_info.
     """
 
     name: str
@@ -90,8 +83,6 @@ class NodeReport:
     :param state: lifecycle state, such as active.
     :param trouble: why the last configure or activate failed. Empty if it succeeded.
     :param snapshot: counts and latencies of all cameras together.
-    :param limits: thresholds for latency and age.
-    :param cameras: one report for each camera.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
     :param progress: what configure does now. Empty if configure does not run.
     :param clock_stands: whether use_sim_time is set, but no message of /clock has come.

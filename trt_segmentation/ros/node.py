@@ -24,9 +24,8 @@ from ..stats import Stats
 from . import parameters
 from .camera import Camera
 from .diagnostics import summary
-from .live_parameters import LiveParameters
-from .model_parameters import check_against_model, MODEL_DEPENDENT
-from .monitor import Monitor, NodeState
+from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
+from .monitor import Monitor
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.malloc import give_back_freed_memory, keep_freed_memory
@@ -71,9 +70,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
-        self.monitor = Monitor(
-            node=self, read_state=self._read_state, value=self.value, stats=self.stats,
-            clock=self._forward_clock, errors=self.errors, bad_clocks=self.bad_clocks)
+        self.monitor = Monitor(self, self._supervisor, self._forward_clock)
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
@@ -92,9 +89,6 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """The exit code of a process that must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
 
-    @property
-    def _pipeline(self) -> Pipeline | None:
-        return self._supervisor.pipeline
 
     def start(self) -> bool:
         """Configure and activate. Returns False if one of them failed. The log says why."""
@@ -205,20 +199,13 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),
                       self._forward_clock, self._warn, self._frame_log, self._supervisor.health)
 
-    def _read_state(self) -> NodeState:
-        return NodeState(
-            lifecycle=self.state, trouble=self.trouble, progress=self.progress,
-            engine=self._supervisor.status, transport=self.transport,
-            identity=self._pipeline.identity if self._pipeline else None,
-            cameras=tuple(self.cameras))
-
     def _report_progress(self, line: str) -> None:
         self.progress = line
         self.get_logger().info(line)
 
     def _check_value(self, name: str, value: Any) -> str:
         """Return why the open model does not allow a value. Empty if the value is allowed."""
-        pipeline = self._pipeline
+        pipeline = self._supervisor.pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:

@@ -45,8 +45,7 @@ class Setting:
 
     :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
         :data:`NEVER`.
-    :param low: smallest value, if the parameter is a number.
-    :param high: largest value, if the parameter is a number.
+    :param low: smallest value, if the parameter is a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
     :param pattern: regular expression for every item of a list, and its meaning in words.
     :param most: largest number of items, if the parameter is a list.

@@ -139,7 +139,7 @@ class Publishers:
 
 
 def label_info_message(header: Header, card: ModelCard) -> Any:
-    """Return the vision_msgs/LabelInfo of a card, with the name of every class id."""
+    """Return the vision_msgs/LabelInfo of a card."""
     return LabelInfo(
         header=header, threshold=card.output.threshold,
         class_map=[VisionClass(class_id=index, class_name=name)

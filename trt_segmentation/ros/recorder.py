@@ -89,10 +89,9 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     @contextmanager
     def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
-        """Start ROS in this process, and make a recorder. See :class:`Recorder`.
+        """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
-        Yields the recorder, and a function that runs one callback of the recorder. The argument
-        of the function is the longest wait for the callback, in seconds.
+        The argument of the function is the longest wait for the callback, in seconds.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.

@@ -64,17 +64,12 @@ class FrameLog:
         return self._file is not None
 
     def log_segmentation(self, camera: str, stamp_ns: int, timings: Mapping[str, float]) -> None:
-        """Write a line about a published segmentation.
-
-        :param camera: the camera's name. Empty if the camera has no name.
-        :param timings: milliseconds of each stage, by the name of the stage.
-        """
+        """Write a line about a segmentation. ``timings`` has the milliseconds of each stage."""
         self._write(camera, stamp_ns, timings={k: round(v, 3) for k, v in timings.items()})
 
     def log_drop(self, camera: str, stamp_ns: int | None, reason: str) -> None:
         """Write a line about a frame that gets no segmentation.
 
-        :param camera: the camera's name. Empty if the camera has no name.
         :param stamp_ns: None if the message had no readable header.
         :param reason: one of :mod:`.drop_reasons`.
         """

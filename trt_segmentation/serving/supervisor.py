@@ -122,7 +122,6 @@ class Supervisor:
     def allocate(self, nbytes: int) -> Memory:
         """Return memory for images. It comes from the open pipeline, or is ordinary memory.
 
-        :param nbytes: least size of the memory in bytes.
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
         pipeline = self.pipeline
@@ -158,9 +157,7 @@ class Supervisor:
         """End the worker. Returns False if the worker did not finish its frames in time.
 
         If this returns False, the worker still uses the pipeline, so do not close the pipeline.
-
-        :param timeout: longest wait in seconds.
-        :param attend: see :meth:`.Worker.stop`.
+        :meth:`.Worker.stop` describes the parameters.
         """
         if self.worker and not self.worker.stop(timeout, attend):
             return False

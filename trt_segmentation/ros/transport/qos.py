@@ -89,9 +89,8 @@ def _plausible(count: int) -> int:
 
 
 class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
-    """Event callbacks of a subscription. They run in the executor's thread.
+    """Event callbacks of a subscription to a resolved topic. They run in the executor's thread.
 
-    :param topic: resolved name of the topic.
     :param warn: called once for each policy that does not match a publisher.
     :param lost: called with the number of messages that the middleware lost since the last call.
     """
@@ -118,10 +117,7 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
 
 def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
-    """Return callbacks that warn once for each policy that does not match a subscriber.
-
-    :param topic: resolved name of the topic.
-    """
+    """Return callbacks that warn once for each policy that does not match a subscriber."""
     return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
         f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so '
         f'the subscriber gets no messages; {_publisher_cure(topic, policy)}')))
