@@ -89,7 +89,6 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """The exit code of a process that must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
 
-
     def start(self) -> bool:
         """Configure and activate. Returns False if one of them failed. The log says why."""
         success = TransitionCallbackReturn.SUCCESS
