@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts street cameras and the segmentation node; takes every argument of seg.launch.py too."""
+"""Starts street cameras and the segmentation node.
+
+This file takes every argument of seg.launch.py too.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,19 @@ SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='',
-        description='Topic that the camera publishes and the node subscribes to. camera_info has '
-                    'the same namespace. Default: /camera/image_raw; with cameras, image_raw '
-                    'under the name of each camera.'),
+        description='Topic of the images. camera_info has the same namespace. If cameras is set: '
+                    'the part of the topic after the name of each camera. Default: '
+                    '/camera/image_raw, or image_raw if cameras is set.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
-        description='Names of the cameras to start, such as front,left. Each camera shows a '
-                    'different street. Default: one camera without a name.'),
+        description='Names of the cameras, such as front,left. Each camera shows a different '
+                    'street. Default: one camera without a name.'),
     DeclareLaunchArgument(
         'condition', default_value='day', choices=[*CONDITIONS, TOUR],
         description='Light and weather on the street. tour shows all conditions in turn.'),
     DeclareLaunchArgument(
         'seed', default_value='1',
-        description='Number of the street: a whole number from 0.'),
+        description='Number of the street: 0 or a larger whole number.'),
     DeclareLaunchArgument(
         'fps', default_value='15.0', description='Frames per second that a camera publishes.'),
 ]
@@ -55,8 +58,8 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
                      'fps': float(given['fps'])}],
         output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
-    # The node comes first: seg.launch.py checks the arguments, and it sets the DDS profile for
-    # the cameras too.
+    # The node comes first, because seg.launch.py checks its arguments and sets the DDS profile,
+    # which the cameras need too.
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
     return [node, *cameras]

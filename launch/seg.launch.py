@@ -32,26 +32,28 @@ from trt_segmentation.ros.launch_arguments import camera_names, check_node_argum
 
 SHARE = Path(__file__).resolve().parent.parent
 FINAL_EXIT_CODES = (0, 2)
-"""Exit codes after which the node is not started again: it was told to end (0), or it could not
-start and would fail again (2)."""
+"""Exit codes after which the node is not started again.
+
+After 0, the node was told to end. After 2, the node could not start, and would fail again.
+"""
 AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Topic of the image; camera_info has the same namespace. With cameras: the '
-                    'part of the topic after the name of each camera, such as image_raw.'),
+        description='Topic of the images. camera_info has the same namespace. If cameras is set: '
+                    'the part of the topic after the name of each camera, such as image_raw.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='Names of the cameras, such as front,left. The node subscribes to '
-                    '<camera>/<image> and publishes <camera>/segmentation/label_map and the '
-                    f'other results. {AS_FILE}'),
+                    'CAMERA/IMAGE and publishes CAMERA/segmentation/label_map and the other '
+                    f'results. {AS_FILE}'),
     DeclareLaunchArgument(
         'model', default_value='',
         description=f'Model card: an installed name, or the path of a .yaml file. {AS_FILE}'),
     DeclareLaunchArgument(
         'engine', default_value='', choices=['', *ENGINES],
-        description='Library that runs the network. auto chooses the best one that works on this '
-                    f'machine. {AS_FILE}'),
+        description='Library that runs the network. auto chooses the best library that works on '
+                    f'this machine. {AS_FILE}'),
     DeclareLaunchArgument(
         'precision', default_value='', choices=['', *PRECISION_CHOICES],
         description=f'Number format in which TensorRT computes. auto means fp16. {AS_FILE}'),
@@ -65,19 +67,19 @@ ARGUMENTS = [
         description='YAML file with the parameters of the node.'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
-        description='Take the time from /clock. Default: true with bag, else the value in '
+        description='Take the time from /clock. Default: true if bag is set, else the value in '
                     'params_file.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
-        description='Configure and activate the node at start-up, without a lifecycle manager. '
-                    f'{AS_FILE}'),
+        description='Configure and activate the node at start-up. Set false if a lifecycle '
+                    f'manager does this. {AS_FILE}'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Lowest severity of the messages that are logged.'),
     DeclareLaunchArgument(
         'respawn', default_value='true', choices=['true', 'false'],
-        description='Start the node again 2 s after its process ended with an error. A lost GPU '
-                    'ends the process, because only a new process can use the GPU again.'),
+        description='Start the node again 2 s after its process ended with an error. For example, '
+                    'a lost GPU ends the process, because only a new process can use the GPU.'),
     DeclareLaunchArgument(
         'bag', default_value='',
         description='rosbag2 recording to play. Its time is published on /clock.'),
@@ -125,7 +127,7 @@ def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
         if event.returncode and not context.is_shutdown:
             # launch logs this exception as an error, ends every process and exits with 1.
             raise RuntimeError(f'bag:={bag} cannot be played: ros2 bag play ended with exit code '
-                               f'{event.returncode}; its own lines above say why')
+                               f'{event.returncode}; the lines of ros2 bag play above say why')
 
     return [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)), player]
 
@@ -149,9 +151,9 @@ def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescripti
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the DDS profile for large images, and the node.
 
-    The profile is not set if the user has configured Fast DDS.
+    If the user has configured Fast DDS, the profile is left out.
     """
-    theirs = any(name in os.environ for name in (*PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS'))
+    is_set = any(name in os.environ for name in (*PROFILES, 'FASTDDS_BUILTIN_TRANSPORTS'))
     profile = str(SHARE / 'config' / 'fastdds.xml')
-    environment = [] if theirs else [SetEnvironmentVariable(name, profile) for name in PROFILES]
+    environment = [] if is_set else [SetEnvironmentVariable(name, profile) for name in PROFILES]
     return LaunchDescription([*ARGUMENTS, *environment, OpaqueFunction(function=actions)])

@@ -78,7 +78,8 @@ KEYS = {
         'camera_info_bad': '`camera_info` messages that the node could not read. Log and '
                            'diagnostics say why.',
         'camera_info_lost': '`camera_info` messages that the middleware lost',
-        'age': 'why there is no age, if stamps and clock share no time base',
+        'age': "why there is no age, if the stamps and the node's clock have different time "
+               'bases',
     },
 }
 REASONS = {
@@ -87,8 +88,9 @@ REASONS = {
     'bad frame': 'Header and bytes do not fit together. Log and diagnostics name the value.',
     'engine error': 'The engine failed on this image. Log and diagnostics say how.',
     'engine down': 'The engine failed several times, and the node is opening it again.',
+    'out of memory': 'The system had too little free memory for this image.',
     'internal error': 'There is a bug. The log has the traceback.',
-    'deactivated': 'The image was waiting when the node was deactivated.',
+    'deactivated': 'The node was deactivated or shut down before this image was done.',
     'no free buffer': 'Direct transport: every buffer held an image in the pipeline.',
     'take error': 'Direct transport: the middleware could not give the image to the node.',
 }

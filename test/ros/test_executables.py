@@ -53,8 +53,8 @@ def test_help_says_how_to_start_it(command: str, without: str) -> None:
     listed = re.findall(r'^  (\w+):=', done.stdout, re.MULTILINE)
     assert listed == ([] if without else [setting.name for setting in table.SETTINGS])
     assert 'rclpy is missing' in done.stdout if without else ':=\n' not in done.stdout
-    assert (f'  {GPU_LOST}   the GPU' in done.stdout) == (command == 'seg_node')
-    assert f'  {BROKEN}   nothing works' in done.stdout
+    assert (f'  {GPU_LOST}   only a new process' in done.stdout) == (command == 'seg_node')
+    assert f'  {BROKEN}   too many errors in a row' in done.stdout
     assert all(len(line) <= 99 for line in done.stdout.splitlines())
 
 

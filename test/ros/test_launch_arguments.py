@@ -103,7 +103,8 @@ def test_a_parameter_file_that_holds_no_parameters_is_refused(
 def test_a_card_without_its_network_is_refused(tmp_path: Path) -> None:
     card = tmp_path / 'mine.yaml'
     card.write_text('model: absent.onnx\nclasses: [a, b]\n', 'utf-8')
-    assert f'its key model names the file {tmp_path / "absent.onnx"}' in refused(model=str(card))
+    assert f'names the file {tmp_path / "absent.onnx"}; it does not exist' in refused(
+        model=str(card))
     card.write_text('model: absent.onnx\nclasses: []\n', 'utf-8')
     assert 'classes: give a list of class names' in refused(model=str(card))
 

@@ -16,6 +16,8 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from interrupting_lock import InterruptingLock
 from node_rig import camera_image, NODE
+import rclpy
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -33,6 +35,7 @@ from trt_segmentation.ros.diagnostics import (
 from trt_segmentation.ros.loss import describe_loss
 from trt_segmentation.ros.process import clock as forward
 from trt_segmentation.ros.process.clock import ForwardClock
+from trt_segmentation.ros.transport.qos import NEWEST
 from trt_segmentation.stats import Snapshot
 
 OK, WARN, ERROR = b'\0', b'\1', b'\2'
@@ -103,15 +106,16 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize(('rmw', 'environment', 'text'), [
-    ('rmw_fastrtps_cpp', {}, 'Start the camera and this node with this profile, after: export'),
+    ('rmw_fastrtps_cpp', {},
+     'Start the camera and this node with this profile, after this command: export'),
     ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/a.xml'},
-     'This node uses FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml, so start the camera with it'),
-    ('rmw_cyclonedds_cpp', {}, 'by rmw_cyclonedds_cpp; enlarge its buffers'),
+     'This node uses FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml, so start the camera with the same'),
+    ('rmw_cyclonedds_cpp', {}, 'Enlarge the buffers of the system: sudo sysctl'),
 ])
 def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str) -> None:
     assert text in describe_loss('/image', 2, rmw, environment)
     assert describe_loss('/image', 1, rmw, environment).startswith(
-        '1 image on /image lost in the last 10 s')
+        f'{rmw} lost 1 image on /image in the last 10 s. ')
 
 
 def test_a_loss_is_over_when_none_came_for_a_while(
@@ -140,7 +144,7 @@ def test_a_loss_is_over_when_none_came_for_a_while(
             now += seconds
             pipeline_says, _, camera_says = messages()
             assert pipeline_says == 'running'
-            assert camera_says.startswith(f'{lost} images on /image lost in the last 10 s: ')
+            assert f' lost {lost} images on /image in the last 10 s. ' in camera_says
         now += 2.0
         assert messages()[2] == 'running'
     assert len(logged) == 2 and rig.snapshot().lost == 6
@@ -233,6 +237,46 @@ def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_onc
     assert 'no image for 0.' in again and 'which has 1 publisher' in again
 
 
+def test_a_publisher_of_another_type_is_told_as_that_and_not_as_a_loss(
+        make_rig: Any, ros: Any) -> None:
+    """Fast DDS has one type for each topic of a context, so the publisher has its own context."""
+    rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1', '-p',
+                             'stale_after:=0.1'])
+    own = rclpy.Context()
+    rclpy.init(context=own, domain_id=ros.get_domain_id())
+    stranger = Node('stranger', context=own)
+    stranger.create_publisher(Clock, '/image', 1)
+    reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
+    text = ('on /image, whose messages have the type rosgraph_msgs/msg/Clock; expected '
+            'sensor_msgs/msg/Image, because image_transport is raw; there is no topic with images')
+    rig.until(lambda: [r for r in reports if text in r.status[2].message])
+    warnings = lambda: [line.msg for line in log if 'no image' in line.msg]  # noqa: E731
+    rig.until(lambda: [told for told in warnings() if text in told])
+    assert not [told for told in warnings() if 'lost' in told]
+    stranger.destroy_node()
+    rclpy.shutdown(context=own)
+    rig.speaker(Image)
+    rig.until(lambda: [told for told in warnings() if 'which has 1 publisher' in told])
+    assert len([told for told in warnings() if text in told]) == 1
+
+
+def test_a_publisher_whose_qos_does_not_match_is_told_as_that(make_rig: Any) -> None:
+    rig = make_rig(cli_args=[
+        '--ros-args', '-p', 'diagnostics_period:=0.1', '-p', 'stale_after:=0.1',
+        '-p', 'qos_overrides./image.subscription.reliability:=reliable'])
+    publisher = rig.peer.create_publisher(Image, '/image', NEWEST)
+    reports = rig.hear(DiagnosticArray, '/diagnostics')
+    text = ('on /image, because the QoS of its publisher does not match the QoS of this node; set '
+            "this node's qos_overrides./image.subscription.reliability to best_effort")
+    rig.until(lambda: [r for r in reports if text in r.status[2].message])
+    assert 'lost' not in reports[-1].status[2].message
+    rig.peer.destroy_publisher(publisher)
+    images = rig.speaker(Image)
+    rig.until(lambda: 'which has 1 publisher' in reports[-1].status[2].message)
+    images.publish(camera_image())
+    rig.until(lambda: rig.snapshot().frames_in == 1)
+
+
 def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Diagnostics report the state from the first moment; the log does not warn yet."""
@@ -288,7 +332,7 @@ def test_age_follows_sim_time_and_foreign_stamps_are_named(make_rig: Any) -> Non
     rig.until(lambda: reports and reports[-1].header.stamp.sec == 1000)
     got = values(reports[-1], 2)
     assert (got['age_time_ms'], got['age_time_p99_ms']) == ('500.000', '500.000')
-    assert 'share no time base' in got['age']
+    assert 'have different time bases' in got['age']
 
 
 def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(

@@ -31,7 +31,6 @@ from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.ros import node, publishers
 from trt_segmentation.ros.parameters import markdown_text, NEVER, SETTINGS, yaml_text
 from trt_segmentation.ros.process.malloc import give_back_freed_memory
-from trt_segmentation.serving import background as opening
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 CONFIG = Path(__file__).parents[2] / 'config' / 'seg.yaml'
@@ -146,6 +145,18 @@ def test_overlay_rate_limits_overlays_and_0_does_not(
         overlays.append(rig.wanted().overlay)
     assert sum(overlays) in (100, 101)
     assert not any(overlays[i] and overlays[i + 1] for i in range(299))
+
+
+def test_a_raised_overlay_rate_does_not_wait_for_the_old_period(
+        rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(publishers.time, 'monotonic', lambda: now)
+    rig.node.cameras[0]._outputs._overlay.get_subscription_count = lambda: 1
+    assert set_parameter(rig, 'overlay_rate', 0.01).successful
+    assert [rig.wanted().overlay for _ in range(2)] == [True, False]
+    assert set_parameter(rig, 'overlay_rate', 10.0).successful
+    for now, expected in ((100.09, False), (100.11, True), (100.19, False), (100.21, True)):
+        assert rig.wanted().overlay is expected, now
 
 
 def test_confidence_is_refused_for_a_model_that_gives_class_ids(rig: Any) -> None:
@@ -353,7 +364,7 @@ def test_a_long_configure_reports_progress_and_ends_when_told(
     rig = make_rig(start=False, cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
     reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
     told, built = threading.Event(), threading.Event()
-    monkeypatch.setattr(opening, 'STOP_REQUESTED', told)
+    monkeypatch.setattr(node, 'STOP_REQUESTED', told)
 
     def build(card: ModelCard, engine: str, log: Any, **options: Any) -> Any:
         log('building, 10 of 100 layers')
@@ -387,6 +398,23 @@ def test_transitions_by_service(make_rig: Any) -> None:
         future = client.call_async(request)
         rig.until(future.done)
         assert future.result().success and rig.node.state == state
+
+
+@pytest.mark.parametrize(('given', 'expected'), [
+    ('alhpa', "did you mean 'alpha'?"), ('use_sim_tme', "did you mean 'use_sim_time'?"),
+    ('xyz', 'no parameter of this name')])
+def test_a_start_up_parameter_that_does_not_exist_is_named_once(
+        make_rig: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], given: str,
+        expected: str) -> None:
+    """In a file; the right names beside it, the QoS of a topic too, are not named."""
+    file = tmp_path / 'own.yaml'
+    file.write_text(f'/**:\n  ros__parameters:\n    {given}: 0.25\n    stale_after: 7.0\n'
+                    '    use_sim_time: false\n    qos_overrides:\n      /image:\n'
+                    '        subscription: {reliability: best_effort}\n')
+    rig = make_rig(start=False, cli_args=['--ros-args', '--params-file', str(file)])
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if '[WARN]' in line]
+    assert f'parameter {given!r} is ignored' in line and line.endswith(expected)
+    assert rig.node.value('stale_after') == 7.0
 
 
 @pytest.mark.parametrize('transitions', [0, 1, 2])

@@ -61,7 +61,7 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize('signals', [
-    (signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGTERM)])
+    (signal.SIGHUP,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT, signal.SIGTERM)])
 def test_a_signal_ends_the_node_cleanly(
         process: Callable[..., Process], card: Path, signals: tuple[int, ...],
         record_property: Callable[[str, object], None]) -> None:

@@ -191,7 +191,7 @@ def test_a_loop_that_no_memory_holds_is_one_error(
     monkeypatch.setattr(street_camera, 'PageMemory', full)
     with pytest.raises(ParameterException, match=(
             r'100 frames of 7680x4320 needs 10\.0 GB of memory \(not 9953331200 bytes\); set '
-            'fewer or smaller frames')), camera(
+            'a smaller loop, width or height')), camera(
                 ros, log=str(old_log), loop=100, width=7680, height=4320):
         pass
 

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip('rclpy')
 
 from caller import ALPHA, Caller, parameter
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import (
     ChangeState,
@@ -121,6 +122,60 @@ def test_two_clients_that_storm_transitions_are_all_answered(make_rig: Any) -> N
     rig.until(lambda: maps)
 
 
+def take_answers(rig: Any) -> list[Any]:
+    """Take the responses that came. The executor cannot, if its thread is in a transition."""
+    taken = []
+    for client in rig.peer.clients:
+        with client.handle:
+            header, response = client.handle.take_response(client.srv_type.Response)
+        if header is not None:
+            taken.append(response)
+            client.get_pending_request(header.request_id.sequence_number).set_result(response)
+    return taken
+
+
+def test_requests_are_answered_while_deactivate_waits_for_a_hung_engine(
+        make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The diagnostics go on too."""
+    rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
+    caller, answers, waiting, reported = Caller(rig), [], [], []
+    publish = rig.node.monitor.publish
+    monkeypatch.setattr(rig.node.monitor, 'publish', lambda: (
+        publish(), reported.append(rig.node.state)))
+    reports = rig.hear(DiagnosticArray, '/diagnostics')
+    maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
+    caller.state()
+    caller.set(ALPHA)
+    collect = rig.pipeline.collect
+
+    def answer_late() -> Any:
+        deadline = time.monotonic() + TIMEOUT
+        while ((len(answers) < 3 or 'deactivating' not in reported)
+               and time.monotonic() < deadline):
+            if waiting:
+                answers.extend(take_answers(rig))
+            time.sleep(0.01)
+        return collect()
+
+    rig.pipeline.collect = answer_late
+    camera.publish(camera_image(1))
+    rig.until(lambda: rig.node._supervisor.worker.busy_since)
+    waiting += [
+        caller.begin(GetState, 'get_state', GetState.Request()),
+        caller.begin(SetParameters, 'set_parameters', SetParameters.Request(parameters=[
+            parameter('alpha', 3, double_value=0.75)])),
+        caller.begin(ChangeState, 'change_state', ChangeState.Request(
+            transition=Transition(id=4)))]
+    assert rig.node.trigger_deactivate().name == 'SUCCESS'
+    assert len(answers) == 3 and 'deactivating' in reported
+    state, alpha, again = (future.result() for future in waiting)
+    assert state.current_state.label == 'deactivating' and not again.success
+    assert alpha.results[0].successful and rig.node.value('alpha') == 0.75
+    rig.until(lambda: maps)
+    rig.until(lambda: [report for report in reports
+                       if report.status[0].message.startswith('deactivating; ')])
+
+
 def test_requests_are_answered_while_configure_is_at_work(
         caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """States and parameters can be asked for, and another transition is answered no."""
@@ -131,17 +186,9 @@ def test_requests_are_answered_while_configure_is_at_work(
     def build(card: ModelCard, engine: str, **options: Any) -> Any:
         deadline = time.monotonic() + TIMEOUT
         while len(during) < len(waiting) and time.monotonic() < deadline:
-            take_answers()
+            during.extend(take_answers(rig))
             time.sleep(0.01)
         return open_pipeline(card, engine, **options)
-
-    def take_answers() -> None:  # the executor cannot: its thread is in configure
-        for client in rig.peer.clients:
-            with client.handle:
-                header, response = client.handle.take_response(client.srv_type.Response)
-            if header is not None:
-                during.append(response)
-                client.get_pending_request(header.request_id.sequence_number).set_result(response)
 
     monkeypatch.setattr(module, 'open_pipeline', build)
     caller.state()  # so that each client is known to the node

@@ -88,13 +88,26 @@ def test_a_frame_log_that_a_killed_process_left_goes_on_in_a_new_line(tmp_path: 
     assert json.loads(lines[4])['stamp_ns'] == 3
 
 
-@pytest.mark.parametrize('what', ['words', 'empty', 'fifo', 'link', 'dangling link', 'folder',
-                                  'device'])
+def test_an_empty_file_that_a_full_disk_left_behind_is_used_again(tmp_path: Path) -> None:
+    path = tmp_path / 'frames.jsonl'
+    code = ('import resource, sys\n'
+            'from trt_segmentation.serving.frame_log import FrameLog\n'
+            'resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n'
+            'FrameLog(sys.argv[1], print).log_drop("", 1, "superseded")')
+    done = subprocess.run([sys.executable, '-c', code, path], capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert 'cannot write' in done.stdout and path.stat().st_size == 0
+    inode = path.stat().st_ino
+    keep(path, 1, 2)
+    assert written(path) == ['opened', 1, 2] and path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize('what', ['words', 'fifo', 'link', 'dangling link', 'folder', 'device'])
 def test_what_is_no_frame_log_is_refused_and_left_as_it_is(tmp_path: Path, what: str) -> None:
     path, other = tmp_path / 'frames.jsonl', tmp_path / 'diary'
     other.write_text('dear diary\n')
-    if what in ('words', 'empty'):
-        path.write_text('dear diary\n' if what == 'words' else '')
+    if what == 'words':
+        path.write_text('dear diary\n')
     elif what == 'fifo':
         os.mkfifo(path)  # nobody reads it: opening it for writing would wait for ever
     elif what in ('link', 'dangling link'):

@@ -26,13 +26,19 @@ def test_work_is_unstoppable_only_as_long_as_it_runs() -> None:
 def test_a_signal_requests_a_stop_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     requested = threading.Event()
     monkeypatch.setattr(stopping, 'STOP_REQUESTED', requested)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         stopping.request_stop_on_signals()
         for number in before:
             requested.clear()
+            assert signal.getsignal(number) is not signal.SIG_DFL  # which would end the tests
             os.kill(os.getpid(), number)
             assert requested.wait(30.0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        stopping.request_stop_on_signals()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as nohup wants it
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -111,6 +111,7 @@ def test_an_image_that_was_not_taken_is_counted_and_reported(serving: Serving) -
 
 @pytest.mark.parametrize(('error', 'reason', 'text'), [
     (EngineError('boom'), drop_reasons.ENGINE_ERROR, 'boom'),
+    (MemoryError(), drop_reasons.OUT_OF_MEMORY, recovery.describe_error(MemoryError())),
     (ValueError('a bug'), drop_reasons.INTERNAL_ERROR, 'ValueError: a bug')])
 def test_a_failed_batch_is_dropped_and_the_next_frame_clears_the_error(
         serving: Serving, error: Exception, reason: str, text: str) -> None:
@@ -140,7 +141,7 @@ def test_after_five_failures_the_worker_ends_and_counts_what_comes(
     for number in range(5):
         serving.segment(FakeImage(number))
     assert serving.health.status.state is EngineState.REOPENING
-    until(serving.worker.end)
+    until(lambda: serving.worker.has_ended)
     late = serving.offer(FakeImage(9))
     assert late.releases == 1
     assert serving.camera.counts == {
@@ -151,7 +152,7 @@ def test_a_lost_gpu_ends_the_worker_without_a_warning() -> None:
     serving = Serving(sticky_error('illegal address'))
     serving.segment(FakeImage())
     assert serving.health.status.state is EngineState.LOST
-    until(serving.worker.end)
+    until(lambda: serving.worker.has_ended)
     assert serving.warnings == []  # the supervisor reports it
 
 
@@ -164,8 +165,11 @@ def test_an_unexpected_exception_ends_both_threads_and_no_frame_is_forgotten(
     monkeypatch.setattr(serving.camera, 'count_frame_out', fail)
     serving.offer(FakeImage())
     until(lambda: serving.health.status.state is EngineState.REOPENING)
-    until(serving.worker.end)
-    assert serving.camera.counts == {'in': 1, drop_reasons.INTERNAL_ERROR: 1}
+    until(lambda: serving.worker.has_ended)
+    assert serving.camera.counts == {'in': 1}
+    for _ in range(2):
+        serving.worker.drop_unfinished()
+        assert serving.camera.counts == {'in': 1, drop_reasons.INTERNAL_ERROR: 1}
 
 
 def test_stop_finishes_the_frame_at_work_and_drops_the_waiting_one(serving: Serving) -> None:
@@ -183,7 +187,23 @@ def test_a_worker_that_hangs_is_left_running() -> None:
     serving.pipeline.gate.clear()
     serving.offer(FakeImage())
     until(lambda: serving.worker.busy_since)
-    assert not serving.worker.stop(30.0, hurry=lambda: True)
+    assert not serving.worker.stop(30.0, attend=lambda: True)
     assert has_unstoppable_work()
     serving.pipeline.gate.set()
-    until(serving.worker.end)
+    until(lambda: serving.worker.has_ended)
+    assert serving.camera.published == ['header 0']
+
+
+def test_after_a_stop_that_timed_out_nothing_is_published() -> None:
+    """The engine answers after the node was finalized. The late frame is counted as dropped."""
+    serving = Serving()
+    serving.pipeline.gate.clear()
+    image = serving.offer(FakeImage())
+    until(lambda: serving.worker.busy_since)
+    assert not serving.worker.stop(0.0)
+    serving.pipeline.gate.set()
+    until(lambda: serving.worker.has_ended)
+    assert serving.camera.published == [] and image.releases >= 1
+    assert serving.camera.counts == {'in': 1, drop_reasons.DEACTIVATED: 1}
+    assert serving.worker.stop(0.0)
+    assert serving.camera.counts.total() == 2

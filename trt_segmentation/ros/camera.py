@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One camera of the node: its topics in and out, its counts, and its newest problems."""
+"""One camera of the node: its topics, its counts, and its newest problems."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ BAD_INFO = 'bad camera_info'
 
 
 class Camera:
-    """One camera's image and camera_info, and the segmentations of its images.
+    """Receives the images and the camera_info of one camera. Publishes the segmentations.
 
-    Made in configure and closed in cleanup. Everything runs in the executor's thread, unless a
-    docstring names another thread.
+    The node makes its cameras in configure and closes them in cleanup. Call the methods in the
+    executor's thread, unless a docstring names another thread.
 
     :param node: makes and destroys the publishers and subscriptions.
     :param name: first part of the camera's topics. Empty for the only camera of a node, whose
@@ -38,7 +38,7 @@ class Camera:
     :param stats: counts of this camera.
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each count.
-    :param warn: called with the camera's name, the kind of a problem and its exception.
+    :param warn: called with the camera's name, the kind of a problem, and the exception.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
@@ -51,7 +51,7 @@ class Camera:
         self.info: CameraInfo | None = None
         """The newest camera_info. It is replaced but never changed, so any thread may read it."""
         self.frame_error = ''
-        """What was wrong with the newest bad or undelivered frame. Empty if there was none."""
+        """What was wrong with the newest frame that could not be used. Empty if there was none."""
         self.stamps_are_foreign = False
         """Whether the newest stamp and the node's clock have different time bases."""
         self.last_image = 0.0
@@ -59,7 +59,7 @@ class Camera:
         self.loss_is_reported = True
         """Whether the middleware reports lost images."""
         self.bad_infos = self.lost_infos = 0
-        """Numbers of camera_info messages: unreadable messages, and messages that were lost."""
+        """How many camera_info messages could not be read, and how many were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
         self._node = node
@@ -78,14 +78,14 @@ class Camera:
 
     @property
     def images_are_numbered(self) -> bool:
-        """Whether the images have numbers, so that missing images can be counted."""
+        """Whether missing images can be counted, because each image has a number."""
         return self._image is None or self._image.numbered
 
     def subscribe(self, image_transport: str, sink: FrameSink) -> None:
-        """Receive images from now on.
+        """Start to receive images.
 
         :param image_transport: raw or compressed.
-        :param sink: receives the images and allocates the memory for them.
+        :param sink: gets the images, and allocates the memory for them.
         """
         self.info = None  # the publisher may have stopped, and the image size may change
         topic = image_topic(self._node, self.name, image_transport)
@@ -108,7 +108,7 @@ class Camera:
         self._outputs.announce_classes()
 
     def reallocate(self) -> None:
-        """Use newly allocated memory for images from now on. Nobody may hold an image then."""
+        """Use new memory for the next images. Call this after every image was released."""
         if self._image:
             self._image.renew()
 
@@ -127,14 +127,11 @@ class Camera:
         self._outputs.close()
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame. Call this in the worker's thread."""
+        """See :meth:`.ServedCamera.schedule_outputs`."""
         return self._outputs.schedule_outputs(confidence, overlay_rate)
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
-        """Publish a segmentation. Call this in the worker's thread.
-
-        :param header: the std_msgs/Header of the image.
-        """
+        """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
         self._outputs.publish(segmentation, header, self.info)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
@@ -144,12 +141,12 @@ class Camera:
         self._node_stats.count_frame_in(now)
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
-        """Count a published segmentation. Any thread may call this."""
+        """See :meth:`.ServedCamera.count_frame_out`."""
         self.stats.count_frame_out(now, timings)
         self._node_stats.count_frame_out(now, timings)
 
     def count_frame_dropped(self, reason: str) -> None:
-        """Count a frame that gets no segmentation. Any thread may call this."""
+        """See :meth:`.ServedCamera.count_frame_dropped`."""
         self.stats.count_drop(reason)
         self._node_stats.count_drop(reason)
 
@@ -187,8 +184,8 @@ class Camera:
 def image_topic(node: Node, camera: str, image_transport: str) -> str:
     """Return the topic to subscribe to for images. rclpy applies remappings to this topic.
 
-    The name follows the convention of image_transport: ``image``, or ``image/compressed``.
-    Therefore it is enough to remap ``image``, whatever the transport is.
+    As usual in ROS, compressed images come on the sub-topic ``compressed`` of the image topic.
+    Therefore it is enough to remap ``image``, for every value of ``image_transport``.
     """
     image = _in_namespace(camera, 'image')
     if image_transport == 'raw':
@@ -201,11 +198,10 @@ def image_topic(node: Node, camera: str, image_transport: str) -> str:
 def camera_info_topic(node: Node, image: str, camera: str = '') -> str:
     """Return the topic to subscribe to for camera_info. rclpy applies remappings to this topic.
 
-    If ``camera_info`` is not remapped, the topic is in the namespace of the image, as
-    with image_transport.
+    If ``camera_info`` is not remapped, the topic is in the namespace of the image topic.
     Therefore it is enough to remap ``image``.
 
-    :param image: full name of the image's topic, without the part that image_transport adds.
+    :param image: full name of the image topic, without a sub-topic such as ``compressed``.
     """
     name = _in_namespace(camera, 'camera_info')
     if _is_remapped(node, name):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches one camera. Gives a report for diagnostics, and logs a warning for each new problem."""
+"""Watches one camera: reports its state for diagnostics, and logs each new problem."""
 
 from __future__ import annotations
 
@@ -16,31 +16,28 @@ from .camera import Camera
 from .diagnostics import CameraReport
 from .loss import describe_loss
 from .parameters import START_PERIODS
-from .silence import describe_silence
+from .silence import describe_silence, find_cause, Silence
 
 
 class CameraWatch:
-    """Watches the camera of one name, also if the node is configured again.
+    """Watches one camera. If the node is configured again, it watches the new :class:`.Camera`.
 
     All methods run in the executor's thread.
 
     :param node: gives the ROS graph and the log.
-    :param value: returns the current value of the parameter that it is called with.
+    :param value: returns the value of the parameter with the given name.
     """
 
     def __init__(self, node: Node, value: Callable[[str], Any]) -> None:
         self._node = node
         self._value = value
         self._last: CameraReport | None = None
-        self._publishers_since: float | None = None  # time.monotonic() when seen first
-        self._warned_silence: tuple[float, bool] | None = None
+        self._publishers_since: float | None = None  # time.monotonic()
+        self._warned_silence: tuple[float, Silence] | None = None
         self._warned_loss = False
 
     def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera. This changes nothing.
-
-        :param snapshot: the camera's counts.
-        """
+        """Return a report on the camera, whose counts are ``snapshot``."""
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
@@ -55,7 +52,7 @@ class CameraWatch:
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log what is new in a published report, and keep the report for the next comparison."""
+        """Log the problems that are new in a published report, and keep the report."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None
@@ -69,18 +66,18 @@ class CameraWatch:
 
     def _warn_of_silence(self, camera: Camera, report: CameraReport, now: float) -> None:
         """Log once that no image comes, and once more if the reason changes."""
-        silence = (camera.last_image, report.publishers > 0)
-        if not report.silence or silence == self._warned_silence:
+        if not report.silence:
+            return
+        cause = find_cause(self._node, camera.topic, self._value('image_transport'))
+        silence = (camera.last_image, cause)
+        if silence == self._warned_silence:
             return
         if report.snapshot.frames_in or not self._is_starting(camera, now):
             self._warned_silence = silence
             self._node.get_logger().warning(report.silence)
 
     def _is_starting(self, camera: Camera, now: float) -> bool:
-        """Whether the first image may still come, so that the log does not warn yet.
-
-        A camera driver takes seconds to advertise its topic, and a little longer to publish.
-        """
+        """Whether the camera driver may still be starting. If so, the log does not warn yet."""
         stale_after: float = self._value('stale_after')
         if self._publishers_since is None:
             return now - camera.last_image < START_PERIODS * stale_after

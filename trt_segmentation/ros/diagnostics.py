@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The content of /diagnostics. Each task makes a DiagnosticStatus from a report of the node."""
+"""The content of /diagnostics. Each task turns a report of the node into a DiagnosticStatus."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
-"""One level and one text for each problem."""
+"""The level and the text of each problem."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of p95 latency and age in milliseconds. Each has the name of its parameter."""
+    """Thresholds of p95 latency and p95 age in milliseconds, named after their parameters."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -32,12 +32,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that did not end the node.
-
-    :param count: number of problems since the start.
-    :param new: number of problems since the last report.
-    :param newest: description of the newest problem. Empty if there was no problem.
-    """
+    """Problems of one kind that did not end the node. ``new`` came since the last report."""
 
     count: int = 0
     new: int = 0
@@ -52,17 +47,15 @@ class CameraReport:
     :param topic: the image topic. Empty if the node is not subscribed.
     :param publishers: number of publishers of the image topic.
     :param silence: why no image comes. Empty if an image came recently.
-    :param snapshot: counts and latencies of this camera.
     :param dropped_before: number of dropped frames by reason, at the last report.
-    :param frame_error: what was wrong with the newest bad or undelivered frame.
+    :param frame_error: what was wrong with the newest frame that was bad or not received.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
     :param loss: what to do about images that were lost recently. Empty if no image was lost.
     :param loss_is_reported: whether the middleware reports lost messages.
-    :param images_are_numbered: whether the images have numbers, which show missing images.
+    :param images_are_numbered: whether missing images can be counted by the images' numbers.
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
-    :param info_error: what was wrong with the newest bad camera_info.
     """
 
     name: str
@@ -86,15 +79,13 @@ class CameraReport:
 class NodeReport:
     """Everything that the tasks report, at one moment.
 
-    :param node: the node's name, which is the first part of every task's name.
+    :param node: the node's name. Every task's name begins with it.
     :param state: lifecycle state, such as active.
     :param trouble: why the last configure or activate failed. Empty if it succeeded.
     :param snapshot: counts and latencies of all cameras together.
-    :param limits: thresholds for latency and age.
-    :param cameras: one report for each camera.
-    :param engine_error: why the engine does not compute. Empty if the engine computes.
+    :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
     :param progress: what configure does now. Empty if configure does not run.
-    :param clock_stands: whether use_sim_time is set and no message of /clock has come.
+    :param clock_stands: whether use_sim_time is set, but no message of /clock has come.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: what computes the segmentations. None if the node is unconfigured.
     :param errors: exceptions that were caught in the executor's thread.
@@ -123,7 +114,7 @@ def tasks(report: NodeReport) -> list[DiagnosticStatus]:
 
 
 def pipeline(report: NodeReport) -> DiagnosticStatus:
-    """Return the status of all cameras together: frames, rates, drops and latency."""
+    """Return the status of all cameras together."""
     values: dict[str, object] = {'state': report.state, 'cameras': len(report.cameras)}
     if report.transport:
         values |= {'transport': report.transport.name,
@@ -138,7 +129,7 @@ def pipeline(report: NodeReport) -> DiagnosticStatus:
 
 
 def engine(report: NodeReport) -> DiagnosticStatus:
-    """Return the status of the engine: its name, its version and its problems."""
+    """Return the status of the engine."""
     findings: Findings = []
     if report.trouble:
         findings.append((ERROR, report.trouble))
@@ -155,13 +146,13 @@ def engine(report: NodeReport) -> DiagnosticStatus:
 
 
 def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
-    """Return the status of one camera: frames, rates, drops, latency and age."""
+    """Return the status of one camera."""
     values = {'image_topic': one.topic, 'image_publishers': one.publishers,
               **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
               'camera_info_bad': one.bad_infos,
               'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
     if one.stamps_are_foreign:
-        values['age'] = "not measured: image stamps and the node's clock share no time base"
+        values['age'] = "not measured: the stamps and the node's clock have different time bases"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
 
 
@@ -170,7 +161,8 @@ def summary(snapshot: Snapshot) -> str:
     reasons = ', '.join(f'{count} {reason}' for reason, count in snapshot.dropped.items())
     return (f'{snapshot.frames_in} frames in, {snapshot.frames_out} out, '
             f'{snapshot.frames_dropped} dropped' + (f' ({reasons})' if reasons else '')
-            + (f'; {snapshot.lost} more lost on the way' if snapshot.lost else ''))
+            + (f'; {snapshot.lost} more images were lost before they arrived'
+               if snapshot.lost else ''))
 
 
 def _loss_values(snapshot: Snapshot, cameras: Iterable[CameraReport]) -> dict[str, object]:

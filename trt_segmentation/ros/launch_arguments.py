@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the arguments of the launch files before the launch files start any process.
+"""Checks the arguments of the launch files before a process is started.
 
-This module does not check arguments with a fixed list of values. ``choices`` in the launch file
-does that.
+An argument with a fixed list of values is not checked here. The launch file lists its values in
+``choices``, which ROS checks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .parameters import find_refusal, Setting
 
 
 def camera_names(cameras: str) -> list[str]:
-    """Return the names in the comma-separated argument ``cameras``. Empty names are skipped."""
+    """Return the names in the comma-separated text of the argument ``cameras``."""
     return [name for text in cameras.split(',') if (name := text.strip())]
 
 
@@ -33,8 +33,7 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments of seg.launch.py.
 
     :param given: text of each argument, by its name. Empty if the user did not give the argument.
-    :raises LaunchArgumentError: if an argument cannot be used. The message names the first such
-        argument.
+    :raises LaunchArgumentError: if an argument cannot be used. The error names this argument.
     """
     names = camera_names(given['cameras'])
     reasons = {
@@ -50,17 +49,16 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
 
 
 def check_street_camera_arguments(given: Mapping[str, str]) -> None:
-    """Check the arguments that demo.launch.py has in addition to those of seg.launch.py.
+    """Check the arguments that only demo.launch.py has.
 
     :param given: text of each argument, by its name.
-    :raises LaunchArgumentError: if an argument cannot be used. The message names the first such
-        argument.
+    :raises LaunchArgumentError: if an argument cannot be used. The error names this argument.
     """
     settings = street_camera.SETTINGS
     others = len(camera_names(given['cameras'])[1:])
     _raise_first({
         'fps': _refuse_number(_setting(settings, 'fps'), given['fps']),
-        # Every further camera uses the next seed, so the last seed has to be in range too.
+        # Each camera uses the next seed. The seed of the last camera must be in range too.
         'seed': _refuse_number(_setting(settings, 'seed'), given['seed'], others),
     }, given)
 
@@ -79,7 +77,7 @@ def _setting(settings: tuple[Setting, ...], name: str) -> Setting:
 def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
     """Return why a text is not a number in a setting's range. Empty if the number is in range.
 
-    :param reserve: the number must be at most the setting's largest value minus this.
+    :param reserve: how far the number must be below the setting's largest value.
     """
     whole = isinstance(setting.default, int)
     try:
@@ -95,8 +93,8 @@ def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
 
 def _refuse_image(image: str, cameras: list[str]) -> str:
     if cameras and image.startswith('/'):
-        return ('with cameras:=..., image is the part of the topic after the name of each camera; '
-                'expected a name such as image_raw')
+        return ('cameras is given too, so image is the part of each topic after the name of the '
+                'camera; expected a name without a leading /, such as image_raw')
     try:
         name = f'{cameras[0]}/{image}' if cameras else image
         validate_full_topic_name(expand_topic_name(name, 'trt_segmentation', '/'))
@@ -115,7 +113,7 @@ def _refuse_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return ROS's message about a name, without its marker line and its line of C source."""
+    """Return the first line of ROS's message about a name, without the place in ROS's source."""
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 
@@ -125,17 +123,17 @@ def _refuse_model(model: str) -> str:
     except ModelCardError as error:
         return str(error)
     if not card.model.is_file():
-        return f'{card.source}: its key model names the file {card.model}, which does not exist'
+        return f'the key `model` of {card.source} names the file {card.model}; it does not exist'
     return ''
 
 
 def _refuse_parameter_file(path: Path) -> str:
-    expected = 'expected a YAML file of parameters, such as the config/seg.yaml of this package'
+    expected = 'expected a YAML file of parameters, such as config/seg.yaml of this package'
     if not path.is_file():
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:
         tree = yaml.safe_load(path.read_bytes())
-    # PyYAML does not catch the ValueError that int() or datetime() raises.
+    # PyYAML does not catch a ValueError of int() or datetime().
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'

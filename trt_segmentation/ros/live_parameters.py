@@ -1,42 +1,63 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that take effect at once, for the worker of one pipeline."""
+"""The parameters that a worker reads for every frame, and those that depend on the model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..frame import Wanted
 from ..pipeline import Pipeline
 from ..serving.protocols import BatchLimits, ServedCamera
-from .model_parameters import overlay_palette
+
+MODEL_DEPENDENT = ('confidence', 'palette')
+"""Parameters whose valid values depend on the model."""
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node. The worker uses this in its own thread.
+    """The :class:`.LiveSettings` of a node. The worker's thread uses this.
 
-    :param value: returns the current value of the parameter that it is called with.
-    :param pipeline: gets the overlay's colours. It also gives the default batch size.
+    :param value: returns the value of the parameter with the given name.
+    :param pipeline: the worker's pipeline. It gets the colours of the overlay.
     """
 
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
         self._value = value
         self._pipeline = pipeline
-        self._palette: list[str] | None = None  # the colours that the pipeline was given
+        self._palette: list[str] | None = None  # the colours that the pipeline has now
 
     def batch_limits(self) -> BatchLimits:
-        """Return how many frames may go into the next batch."""
+        """See :meth:`.LiveSettings.batch_limits`."""
         return BatchLimits(self._value('max_batch') or self._pipeline.batch,
                            self._value('batch_wait_ms') / 1e3)
 
     def apply_colours(self) -> None:
-        """Give the pipeline the weight of the colours, and the palette if the palette changed."""
+        """See :meth:`.LiveSettings.apply_colours`."""
         self._pipeline.alpha = self._value('alpha')
         if (colors := self._value('palette')) != self._palette:
-            self._pipeline.palette = overlay_palette(colors, self._pipeline.card)
+            self._pipeline.palette = (  # a colour is #rrggbb
+                np.array([list(bytes.fromhex(color[1:])) for color in colors], np.uint8)
+                if colors else self._pipeline.card.palette)
             self._palette = colors
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
-        """Decide what to compute for a camera's next frame."""
+        """See :meth:`.LiveSettings.schedule_outputs`."""
         return camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+
+
+def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
+    """Return why a parameter cannot have a value with the pipeline's model. Empty if it can.
+
+    :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
+    """
+    model, classes = pipeline.card.name, len(pipeline.card.classes)
+    if name == 'confidence' and value and not pipeline.gives_confidence:
+        return (f'model {model} gives class ids, which have no confidence; set confidence to '
+                'false, or export the model with its logits as output')
+    if name == 'palette' and value and len(value) != classes:
+        return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
+                "for each class, or [] for the card's colours")
+    return ''

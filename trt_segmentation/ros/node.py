@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The segmentation node: its parameters and its lifecycle. The worker processes the frames."""
+"""The segmentation node: its parameters and its lifecycle."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import EngineError, FrameLogError, Interrupted, ModelCardError, TransportError
+from ..errors import EngineError
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..serving.background import run_interruptibly
 from ..serving.frame_log import FrameLog
+from ..serving.recovery import describe_error
 from ..serving.stopping import GPU_LOST, STOP_REQUESTED
 from ..serving.supervisor import Supervisor, TICK_SECONDS
 from ..serving.throttled_log import ThrottledLog
@@ -23,9 +24,8 @@ from ..stats import Stats
 from . import parameters
 from .camera import Camera
 from .diagnostics import summary
-from .live_parameters import LiveParameters
-from .model_parameters import check_against_model, MODEL_DEPENDENT
-from .monitor import Monitor, NodeState
+from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
+from .monitor import Monitor
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.malloc import give_back_freed_memory, keep_freed_memory
@@ -35,17 +35,17 @@ from .process.run import run
 from .transport.choose import choose_transport, Transport
 
 FINISH_SECONDS = 30.0
-"""Seconds that deactivate waits for the fetched frames to be published.
+"""Longest time in seconds that deactivate waits until the fetched frames are published.
 
-After this time the node treats the engine as hanging.
+If they are not published then, the node treats the engine as hung.
 """
 
 STOP_SECONDS = 1.5
-"""Seconds that shutdown waits for the fetched frames to be published."""
+"""Longest time in seconds that shutdown waits until the fetched frames are published."""
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
-    """Receives images in the executor's thread. A worker's threads segment and publish them.
+    """Receives images in the executor's thread. A :class:`.Worker` segments and publishes them.
 
     configure opens the pipeline and makes the publishers. activate starts the worker and
     subscribes. deactivate unsubscribes and ends the worker. cleanup closes the pipeline.
@@ -59,9 +59,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """What configure does now. Empty if configure does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name, kept in cleanup
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps them
         self.transport: Transport | None = None
-        # Reopen with the same engine: auto might choose another engine, which is slower.
+        # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
@@ -70,13 +70,11 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
-        self.monitor = Monitor(
-            node=self, read_state=self._read_state, value=self.value, stats=self.stats,
-            clock=self._forward_clock, errors=self.errors, bad_clocks=self.bad_clocks)
+        self.monitor = Monitor(self, self._supervisor, self._forward_clock)
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the current value of a parameter. cameras and palette always give a list."""
+        """Return the value of a parameter. An empty ``cameras`` or ``palette`` gives []."""
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette') else list(value or [])
 
@@ -88,12 +86,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code if the process must end now. None if the process may go on."""
+        """The exit code of a process that must end now. None if the process may go on."""
         return GPU_LOST if self._supervisor.must_end_process else None
-
-    @property
-    def _pipeline(self) -> Pipeline | None:
-        return self._supervisor.pipeline
 
     def start(self) -> bool:
         """Configure and activate. Returns False if one of them failed. The log says why."""
@@ -119,8 +113,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         try:
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
-                lambda: self._open_pipeline(card, self.value('engine')), self.monitor.publish,
-                self.value('diagnostics_period'), lambda: answer_requests(self, self.errors))
+                lambda: self._open_pipeline(card, self.value('engine')), self._attend)
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
@@ -131,11 +124,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
                     clock=self._forward_clock, warn=self._warn))
-        except (ModelCardError, EngineError, TransportError, FrameLogError,
-                Interrupted) as error:
-            return self._report_failure('configure', str(error))
         except Exception as error:  # rclpy would hide this error
-            return self._report_failure('configure', f'{type(error).__name__}: {error}')
+            return self._report_failure('configure', describe_error(error))
         finally:
             self.progress = ''
         self.trouble = ''
@@ -156,7 +146,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 camera.subscribe(self.value('image_transport'), self._supervisor.sink(camera))
         except Exception as error:  # for example an impossible qos_overrides value
             self._stop_worker_or_give_up()
-            return self._report_failure('activate', f'{type(error).__name__}: {error}')
+            return self._report_failure('activate', describe_error(error))
         self.trouble = ''
         enabled = super().on_activate(state)
         for camera in self.cameras:
@@ -165,9 +155,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return enabled
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop receiving images. The frames that were fetched already are still published.
+        """Stop receiving images, and wait until the fetched frames are published.
 
-        Returns FAILURE if the engine does not finish these frames. Then the process ends.
+        If the engine does not finish these frames, this returns FAILURE, and the process ends.
         """
         if not self._stop_worker_or_give_up():
             return TransitionCallbackReturn.FAILURE
@@ -179,21 +169,21 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe, end the worker and close the pipeline, as far as they still exist."""
+        """Unsubscribe, end the worker if there is one, and close the pipeline if it is open."""
         ended = self._stop_worker(STOP_SECONDS)
         self.monitor.publish()
-        if ended:  # otherwise the pipeline is in use, and the process ends soon
+        if ended:  # otherwise the worker still uses the pipeline
             self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Go back to unconfigured, so that configure can be tried again."""
+        """Close everything, so that the node can be configured again."""
         if self._stop_worker_or_give_up():
             self._close_all()
         return TransitionCallbackReturn.SUCCESS
 
     def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters describe. Not called in the executor's thread."""
+        """Open the pipeline that the parameters describe. This runs in a second thread."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
@@ -208,39 +198,37 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),
                       self._forward_clock, self._warn, self._frame_log, self._supervisor.health)
 
-    def _read_state(self) -> NodeState:
-        return NodeState(
-            lifecycle=self.state, trouble=self.trouble, progress=self.progress,
-            engine=self._supervisor.status, transport=self.transport,
-            identity=self._pipeline.identity if self._pipeline else None,
-            cameras=tuple(self.cameras))
-
     def _report_progress(self, line: str) -> None:
         self.progress = line
         self.get_logger().info(line)
 
     def _check_value(self, name: str, value: Any) -> str:
-        """Return why the open model does not allow a value. Empty if it allows the value."""
-        pipeline = self._pipeline
+        """Return why the open model does not allow a value. Empty if the value is allowed."""
+        pipeline = self._supervisor.pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:
-        """Stop the worker. If the engine hangs, let the process end."""
-        ended = self._stop_worker(FINISH_SECONDS, STOP_REQUESTED.is_set)
+        """Stop the worker. Returns False if the engine hangs. Then the process ends."""
+        ended = self._stop_worker(FINISH_SECONDS, self._attend)
         if not ended and not STOP_REQUESTED.is_set():
             self._supervisor.give_up(FINISH_SECONDS)
         return ended
 
-    def _stop_worker(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Unsubscribe and end the worker. Returns False if the worker did not end in time.
+    def _attend(self) -> bool:
+        """Answer requests and publish diagnostics during a long transition.
 
-        :param timeout: longest wait in seconds.
-        :param hurry: called again and again during the wait. If it returns True, the wait ends.
+        Returns whether the process was told to end.
         """
+        answer_requests(self, self.errors)
+        self.monitor.publish_if_due()
+        return STOP_REQUESTED.is_set()
+
+    def _stop_worker(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
+        """Unsubscribe and end the worker. See :meth:`.Worker.stop`."""
         for camera in self.cameras:
             camera.unsubscribe()
         was_active = self._supervisor.worker is not None
-        ended = self._supervisor.stop(timeout, hurry)
+        ended = self._supervisor.stop(timeout, attend)
         for camera in self.cameras if was_active else ():
             name = f'camera {camera.name}: ' if camera.name else ''
             counts = camera.stats.snapshot(self._forward_clock.seconds())
@@ -269,7 +257,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM, and return the exit code."""
+    """Run the node until a signal ends it, and return the exit code."""
     return run(SegmentationNode, SegmentationNode.begin, args, lambda node: node.exit_code)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the segmentation node. One table declares, checks and documents them."""
+"""The table of the node's parameters. The table declares, checks and documents them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ UNCONFIGURED = 'can change only while the node is unconfigured'
 NEVER = 'can be set only at start-up'
 
 START_PERIODS = 5
-"""If no camera has advertised the topic yet, the log waits ``stale_after`` times this number,
-because camera drivers need seconds to start."""
+"""While nobody publishes the image topic, the log warns after ``stale_after`` times this number.
+
+A camera driver needs seconds to start.
+"""
 
 LONGEST_TEXT = 4096
-"""Largest number of characters in a string, which is also the longest path on Linux."""
+"""Largest number of characters in a string. Linux allows no longer path."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,9 @@ class Setting:
 
     :param change: when the parameter may change: :data:`LIVE`, :data:`UNCONFIGURED` or
         :data:`NEVER`.
-    :param low: smallest value, if the parameter is a number.
-    :param high: largest value, if the parameter is a number.
+    :param low: smallest value, if the parameter is a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression that every item of a list must match, and its meaning in
-        words.
+    :param pattern: regular expression for every item of a list, and its meaning in words.
     :param most: largest number of items, if the parameter is a list.
     """
 
@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """Choices, largest number of items, and when the parameter may change, in words."""
+        """The constraints in words: choices, number of items, and when a change is allowed."""
         return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
                 + (f'at most {self.most} items; ' if self.most else '') + self.change)
 
@@ -83,7 +83,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """Return the text of ``ros2 param describe`` and the range that rclpy checks."""
+        """Return what ``ros2 param describe`` shows, with the range that rclpy checks."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: ParameterType.PARAMETER_STRING_ARRAY}
@@ -107,16 +107,17 @@ SETTINGS = (
             UNCONFIGURED),
     Setting('engine', 'auto', 'Library that runs the network. auto chooses the best '
             'library that works on this machine.', UNCONFIGURED, choices=ENGINES),
-    Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. ONNX '
-            'Runtime accepts only auto, because it runs the file as it is.', UNCONFIGURED,
-            choices=PRECISION_CHOICES),
+    Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. With '
+            'ONNX Runtime, only auto is allowed, because it runs the model file unchanged.',
+            UNCONFIGURED, choices=PRECISION_CHOICES),
     Setting('gpu', 0, 'Index of the GPU in the order of CUDA. Has no effect on the CPU.',
             UNCONFIGURED, high=63),
     Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
             'copy leaves the GPU partly idle, two copies process more frames per second, but need '
             'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
-    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, trt_segmentation in '
-            '$XDG_CACHE_HOME, or in ~/.cache if XDG_CACHE_HOME is not set.', UNCONFIGURED),
+    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, the folder is '
+            '$XDG_CACHE_HOME/trt_segmentation, or ~/.cache/trt_segmentation if XDG_CACHE_HOME is '
+            'not set.', UNCONFIGURED),
     Setting('workspace_mib', 1024, 'Scratch memory in MiB that TensorRT may use for one layer. '
             'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', 3, 'How long TensorRT searches for fast kernels when it builds '
@@ -128,8 +129,9 @@ SETTINGS = (
             UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                                    'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Most frames, at most one per camera, that go through the network at '
-            'once. 0 means the batch size of the model file, or 1 if the file has no fixed size. '
-            'On a GPU, a batch is split if it is larger than max_batch was in configure.',
+            'once. 0 means the batch size of the model file, or 1 if that size is not fixed. On '
+            'a GPU, a later change cannot make batches larger than they could be at configure: '
+            'larger batches are split.',
             high=64),
     Setting('batch_wait_ms', 0.0, 'Milliseconds that a frame waits for frames of other cameras. '
             'With 0, a batch holds the frames that wait when the engine becomes free.',
@@ -142,8 +144,9 @@ SETTINGS = (
     Setting('autostart', True, 'Configure and activate the node at start-up, without a lifecycle '
             'manager.', NEVER),
     Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '
-            'timings, or the reason why the frame was dropped. The file may be new, an earlier '
-            'frame log (the node appends to it), /dev/stdout or /dev/stderr.', UNCONFIGURED),
+            'timings, or the reason why the frame was dropped. The file may be new or empty, an '
+            'earlier frame log (the node appends to it), /dev/stdout or /dev/stderr.',
+            UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
             'shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
@@ -157,9 +160,9 @@ SETTINGS = (
             low=0.1, high=60.0),
     Setting('log_throttle', 5.0, 'Shortest time in seconds between two warnings of the same kind '
             'about the same camera.', high=3600.0),
-    Setting('stale_after', 2.0, 'Seconds without an image after which log and diagnostics warn. '
-            f'The log waits {START_PERIODS} times as long for a topic that nobody has published '
-            'yet.', low=0.1, high=3600.0),
+    Setting('stale_after', 2.0, 'After this many seconds without an image, log and diagnostics '
+            f'warn. If nobody publishes the topic yet, the log waits {START_PERIODS} times as '
+            'long.', low=0.1, high=3600.0),
     Setting('latency_warn_ms', 200.0, 'Diagnostics WARN if the p95 latency is above this. Latency '
             'is the time from receiving an image until its results are published.', high=60000.0),
     Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR if the p95 latency is above this.',
@@ -169,7 +172,7 @@ SETTINGS = (
     Setting('age_error_ms', 2000.0, 'Diagnostics ERROR if the p95 age is above this.',
             high=60000.0),
 )
-"""The node's own parameters. Every ROS node also has ``use_sim_time`` and ``qos_overrides.*``."""
+"""The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
 
 
 def declare(node: Node, settings: Iterable[Setting],
@@ -178,9 +181,9 @@ def declare(node: Node, settings: Iterable[Setting],
     """Declare parameters on a node, and check every value now and at every later change.
 
     :param configured: called at every change. Returns whether the node is configured.
-    :param refuse: called with every name and value that the table allows. Returns the reason why
-        the value cannot be used, or an empty string.
-    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The message gives
+    :param refuse: called with the name and the value of every change that the table allows.
+        Returns the reason why the value cannot be used. Empty if the value can be used.
+    :raises rclpy.exceptions.ParameterException: if a start-up value is refused. The error gives
         the reason.
     """
     by_name = {setting.name: setting for setting in settings}
@@ -201,14 +204,23 @@ def declare(node: Node, settings: Iterable[Setting],
         node.declare_parameter(
             setting.name, list(default) if isinstance(default, tuple) else default,
             setting.descriptor())
+    _warn_of_unknown_names(node, [*by_name, 'use_sim_time'])
+
+
+def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
+    """Warn of start-up parameters that the node does not have. rclpy ignores them silently."""
+    for name in node._parameter_overrides:  # rclpy has no public access to the start-up values
+        # overrides of QoS are declared later, with their topic
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            node.get_logger().warning(
+                f'parameter {name!r} is ignored, because this node has no parameter of this name'
+                f'{did_you_mean(name, known)}')
 
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
-    """Return why a deletion of a parameter is refused. Empty if the change deletes no parameter.
-
-    rclpy allows the deletion of a parameter if its type is dynamic.
-    """
-    # At start-up, an empty list in a YAML file has no type either.
+    """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
+    # rclpy allows a deletion if the type of the parameter is dynamic. At start-up, an empty list
+    # of a YAML file has no type, so this looks like a deletion.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'cannot be deleted; set it to [] for the default' if deletes else ''
 
@@ -216,7 +228,7 @@ def _refuse_deletion(node: Node, change: Parameter) -> str:
 def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     """Return why a parameter cannot have a value. Empty if the value is accepted.
 
-    This does not check types and ranges of numbers, because rclpy checks them.
+    Types and ranges of numbers are not checked here, because rclpy checks them.
     """
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f'it has {len(value)} characters; expected at most {LONGEST_TEXT}'

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from copy import copy
+import math
 import time
 from typing import Any
 
@@ -30,15 +31,15 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 
 
 class Publishers:
-    """One camera's lifecycle publishers.
+    """The lifecycle publishers of one camera.
 
-    Made in configure and closed in cleanup. Between activate and deactivate,
-    :meth:`schedule_outputs` and :meth:`publish` may each be called from one other thread.
+    The node makes the publishers in configure and closes them in cleanup. One thread calls
+    :meth:`schedule_outputs`, and another thread calls :meth:`publish`. The executor's thread
+    calls the other methods.
 
     :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
     :param card: gives the class names and the encoding of the label map.
-    :param transport: how images are published.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, card: ModelCard,
@@ -46,7 +47,7 @@ class Publishers:
         self._node = node
         self._prefix = prefix
         self._card = card
-        self._overlay_due = 0.0
+        self._overlay_start = -math.inf  # time.monotonic() when the last overlay's period began
         self._all: list[Any] = []
         try:
             images = [self._make_publisher(Image, name) for name in IMAGES]
@@ -56,7 +57,7 @@ class Publishers:
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
-            self.close()  # no other object knows the publishers made so far
+            self.close()  # because no other object can close the publishers that were made
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -70,20 +71,14 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """Decide what to compute for the next frame. Only images with a subscriber are computed.
-
-        Every overlay that this method requests is counted for ``overlay_rate``.
-
-        :param confidence: whether the node publishes confidence images at all.
-        :param overlay_rate: most overlays per second. 0 means an overlay of every frame.
-        """
+        """See :meth:`.ServedCamera.schedule_outputs`. Without a subscriber, no image is wanted."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
             confidence=confidence and self._confidence.get_subscription_count() > 0)
 
     def announce_classes(self) -> None:
-        """Publish the class names. Later subscribers get the class names too."""
+        """Publish the class names once. Later subscribers get them too."""
         if self._label_info:
             header = Header(stamp=self._node.get_clock().now().to_msg())
             self._label_info.publish(label_info_message(header, self._card))
@@ -92,7 +87,6 @@ class Publishers:
                 info: CameraInfo | None) -> None:
         """Publish one segmentation. The label map is published first.
 
-        :param segmentation: its memory may be reused after this call.
         :param header: the std_msgs/Header of the image.
         :param info: the newest camera_info. None if no camera_info came.
         """
@@ -122,14 +116,15 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If so, set when the next overlay is due."""
-        now, due = time.monotonic(), self._overlay_due
+        """Return whether an overlay is due. If it is due, its period begins."""
         if not rate:
             return True
+        now, period = time.monotonic(), 1.0 / rate
+        due = self._overlay_start + period
         if now < due:
             return False
-        # Count from the due time. If it counted from now, jitter would lower the rate.
-        self._overlay_due = 1.0 / rate + (due if now - due < 1.0 / rate else now)
+        # The period begins at the due time. If it began now, jitter would lower the rate.
+        self._overlay_start = due if now - due < period else now
         return True
 
     def _make_publisher(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
@@ -144,7 +139,7 @@ class Publishers:
 
 
 def label_info_message(header: Header, card: ModelCard) -> Any:
-    """Return the vision_msgs/LabelInfo of a card, with the name of every class id."""
+    """Return the vision_msgs/LabelInfo of a card."""
     return LabelInfo(
         header=header, threshold=card.output.threshold,
         class_map=[VisionClass(class_id=index, class_name=name)

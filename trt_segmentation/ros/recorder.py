@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Records a camera and the results of a segmentation node in an MCAP bag."""
+"""Records the images of a camera and the results of a segmentation node in an MCAP bag."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from ..untrusted.output_files import raise_output_errors
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
-"""Largest number of messages of a topic that wait while another message is written."""
+"""Largest number of messages of one topic that wait until they are written."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     """Writes image, camera_info, label_map and overlay in the order in which they arrive.
 
-    Images and label maps are written unchanged. Overlays are written as JPEG, because
-    overlays are only viewed. All callbacks run in one executor thread.
+    Images and label maps are written unchanged. Overlays are written as JPEG, because they are
+    only for viewing. All callbacks run in one executor thread.
 
     :param bag: folder to make.
     :param segmentation: full name of the segmentation node.
-    :param tap: called after each message was written, with the message's topic and CDR bytes. The
-        tap must not block.
+    :param tap: called with the topic and the CDR bytes of each message, after the message was
+        written. It must not block.
     """
 
     def __init__(self, bag: Path, segmentation: str, tap: Tap | None = None) -> None:
@@ -50,9 +50,9 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.diagnostics: dict[str, dict[str, str]] = {}
         """The newest values of the node's diagnostics, by task."""
         self.trouble = ''
-        """The error that the node reports about its engine. Empty if the node reports no error."""
+        """The error that the node reports about its engine. Empty if there is no error."""
         self.arrived: dict[int, int] = {}
-        """Arrival time of each label map, by its stamp. Both are in nanoseconds of Unix time."""
+        """The arrival time of each label map, by its stamp, in nanoseconds of Unix time."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
         write_marker(self._writer)
@@ -69,11 +69,11 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.create_subscription(Image, f'{segmentation}/overlay', self._compress, DEPTH)
 
     def ready(self) -> bool:
-        """Return whether the node has advertised its topics, so that no result is missed."""
+        """Return whether the node has advertised its topics and reported its engine."""
         return bool(self.count_publishers(self._label_map)) and 'engine' in self.diagnostics
 
     def begin(self) -> None:
-        """Subscribe to the camera too. A camera that waits for its subscribers starts now."""
+        """Subscribe to the camera. A camera that waits for its subscribers starts then."""
         self._record(CameraInfo, '/camera_info')
         self._record(Image, self._image)
 
@@ -89,24 +89,19 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
     @contextmanager
     def spinning(cls, bag: Path, segmentation: str, tap: Tap | None = None
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
-        """Start ROS in this process, and make a recorder with an executor.
+        """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
-        Yields the recorder, and a function that runs one callback. The argument of the function
-        is the longest time in seconds that it waits for the callback.
-
-        :param bag: folder to make. The bag is written to this folder.
-        :param segmentation: full name of the segmentation node.
-        :param tap: see :class:`Recorder`.
+        The argument of the function is the longest wait for the callback, in seconds.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.
         """
-        # The command handles signals itself.
+        # The caller handles signals.
         try:
             rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         except rclpy_implementation.RCLError as error:
             raise RecorderError(
-                f'ROS 2 does not start: {" ".join(str(error).split())}. If it cannot write its '
+                f'ROS 2 does not start: {" ".join(str(error).split())}. If ROS cannot write its '
                 'logs, set ROS_LOG_DIR to a folder that you may write to') from error
         recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
@@ -121,7 +116,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 rclpy.shutdown()
 
     def _record(self, kind: Any, topic: str) -> None:
-        # Raw, because a message that is only written need not become a Python object.
+        # With raw=True, rclpy makes no Python object of the message, which is only written.
         self.create_subscription(kind, topic, lambda data: self._write(topic, data),
                                  QoSProfile(depth=DEPTH), raw=True)
 

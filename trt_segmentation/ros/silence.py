@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from difflib import SequenceMatcher
+from enum import Enum
 
 from rclpy.node import Node
+from rclpy.qos import qos_check_compatible, QoSCompatibility
 from sensor_msgs.msg import Image
 
 from .publishers import IMAGES
@@ -14,6 +16,34 @@ from .transport.messages import TAKEN
 
 MOST_SUGGESTIONS = 5
 """Largest number of topics that the message names."""
+
+
+class Silence(Enum):
+    """Why no image comes from a topic."""
+
+    NO_PUBLISHER = 'no publisher'
+    OTHER_TYPE = 'other type'
+    """Every publisher sends messages of another type."""
+    OTHER_QOS = 'other QoS'
+    """Every publisher of images has a QoS that does not match the subscription."""
+    NO_IMAGE = 'no image'
+    """A publisher of images matches. It sends no images, or its images get lost."""
+
+
+def find_cause(node: Node, topic: str, image_transport: str) -> Silence:
+    """Return why no image comes from a topic to which the node is subscribed.
+
+    :param topic: full name of the image topic.
+    :param image_transport: raw or compressed.
+    """
+    publishers = node.get_publishers_info_by_topic(topic)
+    senders = [one for one in publishers if one.topic_type == _type_name(image_transport)]
+    if not senders:
+        return Silence.OTHER_TYPE if publishers else Silence.NO_PUBLISHER
+    own = [one.qos_profile for one in node.subscriptions if one.topic_name == topic]
+    matches = [qos_check_compatible(sender.qos_profile, qos)[0] != QoSCompatibility.ERROR
+               for sender in senders for qos in own]
+    return Silence.NO_IMAGE if any(matches) else Silence.OTHER_QOS
 
 
 def describe_silence(node: Node, topic: str, image_transport: str, seconds: float,
@@ -26,13 +56,28 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     :param has_come: whether any image has come.
     """
     what = f'no image for {seconds:.1f} s' if has_come else f'no image yet, after {seconds:.1f} s,'
-    if publishers := node.count_publishers(topic):
-        count = '1 publisher' if publishers == 1 else f'{publishers} publishers'
-        return (f'{what} on {topic}, which has {count}: the camera sends no images, or its '
-                'images get lost on the way (large images need config/fastdds.xml on both sides; '
-                'other hosts need the same ROS_DOMAIN_ID and a network that does not block UDP)')
-    others = suggest_topics(node, topic, image_transport)
-    return f'{what} on {topic}, which nobody publishes{others}'
+    cause = find_cause(node, topic, image_transport)
+    if cause is Silence.NO_PUBLISHER:
+        return (f'{what} on {topic}, which nobody publishes'
+                f'{suggest_topics(node, topic, image_transport)}')
+    publishers = node.get_publishers_info_by_topic(topic)
+    if cause is Silence.OTHER_TYPE:
+        types = ', '.join(sorted({one.topic_type for one in publishers}))
+        return (f'{what} on {topic}, whose messages have the type {types}; expected '
+                f'{_type_name(image_transport)}, because image_transport is {image_transport}'
+                f'{suggest_topics(node, topic, image_transport)}')
+    if cause is Silence.OTHER_QOS:
+        return (f'{what} on {topic}, because the QoS of its publisher does not match the QoS of '
+                f"this node; set this node's qos_overrides.{topic}.subscription.reliability to "
+                "best_effort, or set the publisher's QoS back to its default")
+    count = '1 publisher' if len(publishers) == 1 else f'{len(publishers)} publishers'
+    return (f'{what} on {topic}, which has {count}: the camera sends no images, or its images get '
+            'lost on the way (large images need config/fastdds.xml on both sides; other hosts '
+            'need the same ROS_DOMAIN_ID and a network that does not block UDP)')
+
+
+def _type_name(image_transport: str) -> str:
+    return f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
 
 
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
@@ -40,7 +85,7 @@ def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
 
     The topics of segmentation nodes are not named.
     """
-    kind = f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
+    kind = _type_name(image_transport)
     own = {publisher.topic_name for publisher in node.publishers}
     found = [name for name, kinds in node.get_topic_names_and_types()
              if kind in kinds and name != topic and name not in own

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated camera that drives down a drawn street. The demo uses this camera."""
+"""The camera of the demo. It publishes pictures of a drive through a drawn street."""
 
 from __future__ import annotations
 
@@ -38,27 +38,30 @@ from .transport.qos import overridable, RELIABLE
 FRAME_ID = 'street_camera'
 TOUR = 'tour'
 DRAIN_SECONDS = 1.0
-"""Seconds from the last frame to the end of the process, so that the frame can arrive."""
+"""The process ends this many seconds after the last frame, so that the frame can arrive."""
 
 SETTINGS = (
     Setting('seed', 1, 'Number of the street. A different number gives a different street.', NEVER,
             high=2**31 - 1),
-    Setting('condition', 'day', 'Light and weather on the street. tour shows every condition in '
-            'one part of the loop.', NEVER, choices=(*CONDITIONS, TOUR)),
+    Setting('condition', 'day', 'Light and weather on the street. tour divides the loop into '
+            'equal parts, one for each condition.', NEVER, choices=(*CONDITIONS, TOUR)),
     Setting('width', 1280, 'Width of the image in pixels.', NEVER, low=64, high=7680),
     Setting('height', 720, 'Height of the image in pixels.', NEVER, low=64, high=4320),
     Setting('fps', 30.0, 'Frames per second.', NEVER, low=0.1, high=1000.0),
-    Setting('loop', 60, 'Number of frames. The camera renders them first and then repeats them.',
+    Setting('loop', 60, 'Number of different frames. The camera renders all of them before it '
+            'publishes them again and again.',
             NEVER, low=1, high=100000),
-    Setting('count', 0, 'Frames to publish before the process ends. 0 means no end.', NEVER,
+    Setting('count', 0, 'The process ends after this many frames. 0 means that it does not end.',
+            NEVER,
             high=2**31 - 1),
-    Setting('subscribers', 0, 'Number of image subscribers to wait for before the first frame.',
+    Setting('subscribers', 0, 'The camera waits for this many image subscribers before it '
+            'publishes the first frame.',
             NEVER, high=1000),
-    Setting('transport', 'auto', 'How images travel. direct publishes them from the memory that '
-            'they are in. typed copies each of them into a Python message. auto is direct if '
-            'direct works on this machine.', NEVER, choices=TRANSPORTS),
+    Setting('transport', 'auto', 'How images travel. direct publishes them without a copy. typed '
+            'copies each of them into a Python message. auto is direct if direct works on this '
+            'machine.', NEVER, choices=TRANSPORTS),
     Setting('log', '', 'File that gets one JSON object per published frame: index since the '
-            'start, frame of the drive, condition and stamp_ns. An earlier log is replaced.',
+            'start, frame of the loop, condition and stamp_ns. An earlier log is replaced.',
             NEVER),
 )
 
@@ -66,13 +69,13 @@ SETTINGS = (
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info``. Their stamp is the time of publishing.
 
-    The camera advertises its topics after it has rendered the loop, because subscribers report
-    an advertised topic without images as a fault. A camera that waits for subscribers advertises
-    its topics at once, so that the subscribers find them.
+    The camera first renders the loop and then advertises its topics. Subscribers would report a
+    topic without images as a fault. If ``subscribers`` is set, the topics are advertised at once,
+    so that the subscribers find them.
 
-    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. So a
-    program that knows the parameters and the log can compute the true classes of a frame. The true
-    classes are the same in every condition.
+    Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. Therefore
+    a program can compute the true classes of a frame from the parameters and the log. The
+    condition does not change the true classes.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -92,8 +95,10 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
         self.frames: list[npt.NDArray[np.uint8]] = []
-        """The rendered loop, each frame (height, width, 3) uint8 BGR. Empty until all frames are
-        rendered. After that, no code changes the frames."""
+        """The rendered frames, each (height, width, 3) uint8 BGR. Empty until all are rendered.
+
+        Nothing changes them afterwards.
+        """
         self.published = 0
         self._ended = 0.0
         self._stopping = threading.Event()
@@ -112,10 +117,10 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         return bool(self._ended) and time.monotonic() - self._ended > DRAIN_SECONDS
 
     def stop(self) -> None:
-        """Stop rendering and close the log. This waits until the current frame is rendered."""
+        """Stop rendering and close the log. This may wait until one more frame is rendered."""
         self._stopping.set()
         if self._renderer.is_alive():
-            # If Python ends while the thread is in a library call, the process aborts.
+            # If Python ended during a library call of the thread, the process would abort.
             self._renderer.join()
         if self._log:
             self._log.close()
@@ -138,19 +143,19 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             raise InvalidParameterValueException('log', path, str(error)) from error
 
     def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
-        """Return the frames of the loop, and their memory, with HEAD_ROOM before each frame."""
+        """Return the frames, with HEAD_ROOM bytes before each frame, and the memory of all."""
         get = self.get_parameter
         loop, shape = get('loop').value, (get('height').value, get('width').value, 3)
         nbytes = shape[0] * shape[1] * shape[2]
         stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
         try:
-            # One block for all frames, because a process can have only a limited number.
+            # All frames share one block, because Linux limits the number of blocks.
             memory = PageMemory(loop * stride)
         except OSError as error:
             raise InvalidParameterValueException('loop', loop, (
                 f'a loop of {loop} frames of {shape[1]}x{shape[0]} needs '
-                f'{loop * stride / 1e9:.1f} GB of memory ({error.strerror}); set fewer or '
-                f'smaller frames')) from error
+                f'{loop * stride / 1e9:.1f} GB of memory ({error.strerror}); set a smaller loop, '
+                'width or height')) from error
         starts = range(HEAD_ROOM, loop * stride, stride)
         return [memory.view[start:start + nbytes].reshape(shape) for start in starts], memory
 
@@ -184,7 +189,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             keep_freed_memory()  # because every frame is copied from now on
         self.get_logger().info(
             f'publishing {self._topic}; transport {self._transport}')
-        self.frames = self._loop  # all frames at once, because the timer's thread reads them
+        self.frames = self._loop  # only now, because the timer's thread reads the frames
 
     def _tick(self) -> None:
         if not self.frames or self._ended:
@@ -211,7 +216,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
 
 
 def schedule(condition: str, loop: int) -> list[str]:
-    """Return the condition of every frame of the loop."""
+    """Return the condition of every frame of a loop."""
     if condition != TOUR:
         return [condition] * loop
     return [CONDITIONS[index * len(CONDITIONS) // loop] for index in range(loop)]
@@ -228,7 +233,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the camera until SIGINT, SIGTERM or ``count`` frames. Returns the exit code."""
+    """Run the camera until a signal or ``count`` frames. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
                lambda camera: 0 if camera.finished() else None)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a frame gets no segmentation. Each text is a key of the counts and of the frame log."""
+"""The reasons why a frame gets no segmentation. Counts and frame log use the same texts."""
 
 SUPERSEDED = 'superseded'
 """A newer frame of the same camera came while this frame waited."""
@@ -14,14 +14,17 @@ ENGINE_ERROR = 'engine error'
 ENGINE_DOWN = 'engine down'
 """The engine is waiting after a failure, is being reopened, or is lost."""
 
+OUT_OF_MEMORY = 'out of memory'
+"""The system had too little free memory for the frame."""
+
 INTERNAL_ERROR = 'internal error'
 """An unexpected exception, which is a bug."""
 
 DEACTIVATED = 'deactivated'
-"""The frame still waited when the node was deactivated."""
+"""The node was deactivated, or shut down, before the frame could be published."""
 
 NO_BUFFER = 'no free buffer'
-"""Every buffer of the camera's subscription held a frame."""
+"""Every buffer of the camera's subscription already held a frame."""
 
 TAKE_ERROR = 'take error'
 """The middleware could not deliver the message."""

@@ -18,9 +18,9 @@ class EngineState(Enum):
     FAILING = 'failing'
     """The newest batch failed. The same engine computes the next batch."""
     REOPENING = 'reopening'
-    """The engine failed too often. All frames are dropped until the engine has been reopened."""
+    """The engine failed too often. All frames are dropped until a new engine is open."""
     LOST = 'lost'
-    """This process can never use the engine again. Only a new process can use it."""
+    """Only a new process can use the engine again."""
 
 
 @dataclass(frozen=True)

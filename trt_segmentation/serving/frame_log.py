@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A file that says what became of every frame, with one JSON object per line."""
+"""A log file with one JSON object per frame. The object says what became of the frame."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..untrusted import output_files
 from ..untrusted.regular_file import expand_home
 
 MARKER = b'{"trt_segmentation_frame_log": 1'
-"""First bytes of every frame log. Lines are appended only to a file that begins with these."""
+"""First bytes of every frame log. A file that begins with other bytes is not changed."""
 
 DEVICES = {'/dev/stdout': 1, '/dev/stderr': 2}
-"""Paths that are not regular files but may be used. Each has the descriptor to write to."""
+"""Devices that may be used instead of a regular file, each with its file descriptor."""
 
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
 """Flags for an existing file. With O_NONBLOCK, opening a FIFO does not wait for a reader."""
@@ -33,19 +33,18 @@ class FrameLog:
     """Appends one line for each frame that was segmented or dropped. Any thread may use this.
 
     A segmented frame gives ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. A dropped frame
-    gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``done_ns`` is the time of the system
-    clock when the line is written.
-    ``stamp_ns`` is null if the message had no readable header. ``camera`` is present if the
-    cameras have names. Each opening first writes one line,
+    gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``stamp_ns`` is null if the message had
+    no readable header. ``done_ns`` is the time of the system clock when the line is written. A
+    camera that has a name adds ``camera``. Each opening of the file first writes one line,
     ``{"trt_segmentation_frame_log": 1, "opened_ns"}``. An existing frame log keeps its lines.
 
     If the file cannot be written any more, for example because the disk is full, the log ends
-    with one warning. The node continues, because its frames matter more than the log.
+    with one warning. The node continues.
 
-    :param path: a new file, an existing frame log, /dev/stdout or /dev/stderr. Empty for no log.
+    :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr. '' for no log.
     :param warn: called with one line if the file cannot be written any more.
-    :raises FrameLogError: if the path is anything else, or cannot be opened. A file at this path
-        stays unchanged.
+    :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
+        this path stays unchanged.
     """
 
     def __init__(self, path: str, warn: Callable[[str], object]) -> None:
@@ -53,7 +52,7 @@ class FrameLog:
         self._lock = threading.Lock()
         self._file: IO[str] | None = None
         if path:
-            # line buffered, so that a killed process leaves whole lines
+            # Each line is written at once, so a killed process leaves only complete lines.
             self._file = open(_open(path), 'a', buffering=1, encoding='utf-8')  # noqa: SIM115
             self._path = path
             self._write_line(f'{MARKER.decode()}, "{output_files.KEY}": "{output_files.MARKER}", '
@@ -61,24 +60,17 @@ class FrameLog:
 
     @property
     def is_open(self) -> bool:
-        """Whether the log is open, so that lines are written."""
+        """Whether lines are written to a file."""
         return self._file is not None
 
     def log_segmentation(self, camera: str, stamp_ns: int, timings: Mapping[str, float]) -> None:
-        """Write a line about a published segmentation.
-
-        :param camera: the camera's name. Empty if the camera has no name.
-        :param stamp_ns: stamp of the image's header in nanoseconds.
-        :param timings: milliseconds of each stage, by the name of the stage.
-        """
+        """Write a line about a segmentation. ``timings`` has the milliseconds of each stage."""
         self._write(camera, stamp_ns, timings={k: round(v, 3) for k, v in timings.items()})
 
     def log_drop(self, camera: str, stamp_ns: int | None, reason: str) -> None:
         """Write a line about a frame that gets no segmentation.
 
-        :param camera: the camera's name. Empty if the camera has no name.
-        :param stamp_ns: stamp of the image's header in nanoseconds. None if the message had no
-            readable header.
+        :param stamp_ns: None if the message had no readable header.
         :param reason: one of :mod:`.drop_reasons`.
         """
         self._write(camera, stamp_ns, dropped=reason)
@@ -106,7 +98,7 @@ class FrameLog:
                 self._file.write(f'{line}\n')
             except OSError as error:
                 file, self._file = self._file, None
-                with suppress(OSError):  # close() writes the buffer again, which fails again
+                with suppress(OSError):  # close() tries to write the line again, and fails again
                     file.close()
                 self._warn_of_end(error)
 
@@ -117,7 +109,7 @@ class FrameLog:
 
 
 def _open(path: str) -> int:
-    """Open a frame log and return its descriptor. This never waits, and follows no link."""
+    """Open a frame log and return its descriptor. This never blocks, and follows no link."""
     if path in DEVICES:
         return _reopen(DEVICES[path])
     try:
@@ -139,7 +131,7 @@ def _open(path: str) -> int:
 
 
 def _reopen(descriptor: int) -> int:
-    """Open a standard stream again, so that a reader that reads nothing cannot block the node."""
+    """Open stdout or stderr again, so that a write to a pipe that nobody reads never blocks."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # only a pipe and a terminal can block
         with suppress(OSError):
@@ -149,10 +141,12 @@ def _reopen(descriptor: int) -> int:
 
 
 def _check_frame_log(path: str, file: int) -> None:
-    """Check that an open file is a frame log. If its last line has no end, write the end."""
+    """Check that an open file is a frame log or empty. Complete the last line if necessary."""
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode):  # the file was replaced after the first check
         raise _refused(path, _NOT_REGULAR)
+    if not found.st_size:  # a full disk can leave an empty file, which has no content to lose
+        return
     if os.pread(file, len(MARKER), 0) != MARKER:
         raise _refused(path, 'the file exists and is not a frame log, so nothing is written to it')
     if os.pread(file, 1, found.st_size - 1) != b'\n':

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 FOREIGN_SECONDS = 3600.0
-"""If a stamp differs from the clock by this much or more, it has another time base."""
+"""A stamp that is this old or older comes from another time base."""
 
 AHEAD_SECONDS = 1.0
-"""A stamp of the clock's own time base is never this far in the future."""
+"""A stamp that is this far in the future, or farther, comes from another time base."""
 
 
 def measure_age_ms(stamp_ns: int, now_ns: int) -> float | None:
@@ -16,7 +16,7 @@ def measure_age_ms(stamp_ns: int, now_ns: int) -> float | None:
 
     :param stamp_ns: stamp of the image's header in nanoseconds.
     :param now_ns: present time of the node's clock in nanoseconds. 0 if the clock has no time yet.
-    :returns: the age. None if the stamp and the clock have no common time base.
+    :returns: the age. None if the stamp and the clock have different time bases.
     """
     age = (now_ns - stamp_ns) / 1e9
     return age * 1e3 if now_ns and -AHEAD_SECONDS < age < FOREIGN_SECONDS else None

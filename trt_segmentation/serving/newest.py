@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The newest frame of every camera, in the order in which the cameras began to wait."""
+"""A queue that keeps only the newest frame of each camera."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Image = TypeVar('Image', bound=HasArrivalTime)
 
 
 class NewestFrames(Generic[Camera, Image]):
-    """Holds at most one frame per camera: a newer frame replaces a frame that still waits.
+    """Holds at most one frame per camera. A newer frame replaces a frame that still waits.
 
-    A camera begins to wait when a frame comes and no other frame of this camera waits. The camera
-    that has waited longest is served first, so that a slow camera gets its turn although another
-    camera is fast. Any thread may use this object.
+    The camera that has waited longest is served first. Therefore a fast camera cannot keep a slow
+    camera from its turn. A newer frame does not change the place of its camera in the order. Any
+    thread may use this object.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class NewestFrames(Generic[Camera, Image]):
         self._closed = False
 
     def put(self, camera: Camera, frame: Image) -> Image | None:
-        """Add a frame and return the frame that it replaced, if any.
+        """Add a frame. Returns the frame that it replaced; None if there was none.
 
-        After :meth:`close` this returns ``frame`` itself.
+        After :meth:`close` the frame is not added, and this returns ``frame`` itself.
         """
         with self._changed:
             if self._closed:
@@ -64,8 +64,8 @@ class NewestFrames(Generic[Camera, Image]):
         """Wait for a frame, then return the frames that wait. Returns [] after :meth:`close`.
 
         :param most: largest number of frames to return. The other frames continue to wait.
-        :param patience: seconds that the first frame waits for frames of other cameras. The time
-            begins when the first frame arrives.
+        :param patience: seconds that the first frame waits for frames of other cameras, counted
+            from the arrival of the first frame.
         """
         with self._changed:
             self._wait_for_frame()
@@ -84,7 +84,7 @@ class NewestFrames(Generic[Camera, Image]):
             self._changed.wait(pause if self._frames else None)
 
     def close(self) -> list[tuple[Camera, Image]]:
-        """Let :meth:`fetch` return [] from now on. Returns the frames that still wait."""
+        """Let :meth:`fetch` return [] from now on. Returns the frames that waited."""
         with self._changed:
             frames, self._frames = list(self._frames.items()), {}
             self._closed = True

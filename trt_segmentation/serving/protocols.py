@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Protocols of the objects that the worker uses: images, cameras, clock and settings.
 
-Because of these protocols, the modules of this folder do not import ROS.
+With these protocols, the modules of this folder need no ROS.
 """
 
 from __future__ import annotations
@@ -27,27 +27,29 @@ class IncomingImage(Hashable, Protocol):
 
     @property
     def stamp_ns(self) -> int:
-        """Header stamp in nanoseconds.
+        """The stamp of the header in nanoseconds.
 
         :raises FrameError: if the header cannot be read.
         """
 
     @property
     def header(self) -> object:
-        """The header. :meth:`ServedCamera.publish` gets the same header unchanged.
+        """The header of the image, to be published unchanged.
 
         :raises FrameError: if the header cannot be read.
         """
 
     def frame(self, camera: str = '') -> Frame:
-        """Return the image, decoded if it was compressed. It is valid until :meth:`release`.
+        """Return the image as a frame, which is valid until :meth:`release`.
 
-        :param camera: name of the camera for the frame. Empty if the camera has no name.
-        :raises FrameError: if the message is not an image. The message names the wrong value.
+        A compressed image is decoded.
+
+        :param camera: name of the camera. Empty if the camera has no name.
+        :raises FrameError: if the message is not an image. The error names the wrong value.
         """
 
     def release(self) -> None:
-        """Return the memory. Nobody may read the frame afterwards. A second call does nothing."""
+        """Give the memory back. Nobody may read the frame then. A second call does nothing."""
 
 
 class FrameSink(Protocol):
@@ -55,23 +57,23 @@ class FrameSink(Protocol):
 
     @property
     def buffers(self) -> int:
-        """Number of images that the sink may hold at the same time."""
+        """Largest number of images that the sink holds at the same time."""
 
     def offer(self, image: IncomingImage) -> None:
-        """Accept an image. The sink owns the image from then on, and must release it."""
+        """Accept an image. The sink then owns the image and must release it."""
 
     def not_taken(self, reason: str, text: str) -> None:
-        """Count an image that was delivered but that the transport could not receive.
+        """Count an image that the middleware has, but that the transport could not receive.
 
         :param reason: NO_BUFFER or TAKE_ERROR of :mod:`.drop_reasons`.
         :param text: what went wrong, in words.
         """
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory that images are received into.
+        """Return memory for a received image.
 
         :param nbytes: least size of the memory in bytes.
-        :raises Exception: if there is not enough memory. The message gives the reason.
+        :raises Exception: if there is not enough memory. The error gives the reason.
         """
 
 
@@ -81,14 +83,17 @@ class ServedCamera(Hashable, Protocol):
     name: str
     """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
-    """What was wrong with the newest bad or undelivered frame. Any thread may set this."""
+    """What was wrong with the newest frame that was bad or could not be received.
+
+    Any thread may set this.
+    """
     stamps_are_foreign: bool
     """Whether the newest stamp and the node's clock have different time bases."""
 
     def reallocate(self) -> None:
-        """Use newly allocated memory for images. Nobody may hold an image then.
+        """Use newly allocated memory for the next images.
 
-        Call this in the executor's thread.
+        Call this in the executor's thread, after every image of the camera was released.
         """
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
@@ -123,10 +128,10 @@ class ServingClock(Protocol):
     """The node's clock. Any thread may use it."""
 
     def seconds(self) -> float:
-        """Return seconds that never go back. The node computes rates from these seconds."""
+        """Return a number of seconds that never goes back. Rates are computed from it."""
 
     def now_ns(self) -> int:
-        """Return the time in nanoseconds, in the time base of image stamps. 0 if no time came."""
+        """Return the ROS time in nanoseconds. 0 if no simulated time has come yet."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class BatchLimits:
 
 
 class LiveSettings(Protocol):
-    """The settings that may change while frames are processed. Used in the worker's thread."""
+    """The settings that may change while frames are processed. The worker's thread uses them."""
 
     def batch_limits(self) -> BatchLimits:
         """Return how many frames may go into the next batch."""

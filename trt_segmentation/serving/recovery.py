@@ -1,34 +1,40 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the node recovers from a failing engine: count failures, wait, reopen the pipeline."""
+"""Recovery from a failing engine: failures are counted, and the pipeline is reopened."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 import threading
 
-from ..errors import EngineError
+from ..errors import EngineError, SegmentationError
 from ..pipeline import Pipeline
 from .engine_state import EngineState, EngineStatus
 from .stopping import start_unstoppable
 
 FIRST_SECONDS, MOST_SECONDS = 0.1, 5.0
-"""Seconds to wait after the second failure in a row, and the longest wait in seconds."""
+"""Shortest and longest wait in seconds, after two or more failures in a row."""
 
 REOPEN_AFTER = 5
 """After this many failures in a row, the pipeline is reopened before the next batch."""
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as one line. The line has the class name unless it is an EngineError."""
-    return str(error) if isinstance(error, EngineError) else f'{type(error).__name__}: {error}'
+    """Return an error as one line for the user."""
+    if isinstance(error, SegmentationError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (f'the system has too little free memory{": " if str(error) else ""}{error}; end '
+                'other programs, or use smaller images, fewer cameras or a smaller network')
+    return f'{type(error).__name__}: {error}'
 
 
 class EngineHealth:
     """Counts failures in a row and keeps the engine's state. Any thread may use this.
 
     LOST is final. Only :meth:`note_reopened`, :meth:`note_lost` and :meth:`start_afresh` end
-    REOPENING. Therefore a segmentation that comes after the last failure does not hide it.
+    REOPENING. A batch that was submitted before the failure may still succeed, but this does not
+    end REOPENING.
     """
 
     def __init__(self) -> None:
@@ -38,7 +44,7 @@ class EngineHealth:
 
     @property
     def status(self) -> EngineStatus:
-        """The state, and the newest error that led to this state."""
+        """The engine's state, with the newest error that led to this state."""
         return self._status
 
     @property
@@ -48,16 +54,20 @@ class EngineHealth:
 
     @property
     def wait_seconds(self) -> float:
-        """Seconds to wait after the newest failure: 0, 0.1, 0.2, 0.4 and so on, up to 5.
+        """Seconds to wait after the newest failure.
 
-        There is no wait after the first failure: most errors come from one bad frame.
+        The first failure needs no wait, because most errors come from one bad frame. The waits
+        after the next failures in a row are 0.1, 0.2, 0.4 and so on, up to 5.
         """
         if self._failures < 2:
             return 0.0
         return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 2, 16))
 
     def count_failure(self, error: Exception) -> None:
-        """Count a failed batch or opening. After :data:`REOPEN_AFTER`, change to REOPENING."""
+        """Count a failed batch or a failed opening of the pipeline.
+
+        Change to FAILING. After :data:`REOPEN_AFTER` failures in a row, change to REOPENING.
+        """
         with self._lock:
             self._failures += 1
             is_hopeless = (self._failures >= REOPEN_AFTER
@@ -65,12 +75,12 @@ class EngineHealth:
             self._escalate(error, EngineState.REOPENING if is_hopeless else EngineState.FAILING)
 
     def note_error(self, error: Exception) -> None:
-        """Change to FAILING without counting a failure."""
+        """Change to FAILING, but count no failure."""
         with self._lock:
             self._escalate(error, EngineState.FAILING)
 
     def require_reopening(self, error: Exception) -> None:
-        """Count a failure after which only a reopened pipeline can go on; change to REOPENING."""
+        """Count a failure after which the pipeline is useless, and change to REOPENING."""
         with self._lock:
             self._failures += 1
             self._escalate(error, EngineState.REOPENING)
@@ -108,7 +118,7 @@ class EngineHealth:
         self._change_to(EngineState.LOST if sticky else state, describe_error(error))
 
     def _change_to(self, state: EngineState, reason: str = '') -> None:
-        """Change the state, unless the present state does not allow the change."""
+        """Change the state. LOST stays, and REOPENING changes only to LOST."""
         present = self._status.state
         is_milder = state in (EngineState.RUNNING, EngineState.FAILING)
         if present is EngineState.LOST or (present is EngineState.REOPENING and is_milder):
@@ -117,15 +127,15 @@ class EngineHealth:
 
 
 class Reopening:
-    """Closes a pipeline, then tries to open a new pipeline until that succeeds.
+    """Closes a pipeline, then tries again and again to open a new pipeline.
 
-    A separate thread does the work. Nobody has to wait for that thread: opening may take
-    minutes, and the libraries cannot be interrupted. Every method may be called from any thread.
+    This object has its own thread for the work, because opening a pipeline may take minutes and
+    cannot be interrupted. Any thread may use this object.
 
     :param old: the pipeline to close. Nothing may refer to its memory any more.
     :param open_pipeline: opens the new pipeline. It is called in the thread of this object.
-    :param health: counts the attempts that fail and gives the wait before the next attempt.
-        After a sticky error the attempts end.
+    :param health: counts the attempts that fail, and gives the wait before the next attempt. If
+        an error is sticky, there is no next attempt.
     """
 
     def __init__(self, old: Pipeline, open_pipeline: Callable[[], Pipeline],
@@ -145,7 +155,7 @@ class Reopening:
             return self._pipeline
 
     def give_up(self) -> None:
-        """End the attempts. If the thread still opens a pipeline, it also closes that pipeline."""
+        """End the attempts. A pipeline that is open, or opens later, is closed."""
         with self._lock:
             self._given_up.set()
             pipeline, self._pipeline = self._pipeline, None
@@ -153,7 +163,7 @@ class Reopening:
             pipeline.close()
 
     def _tell(self, count: Callable[[Exception], None], error: Exception) -> None:
-        """Count an error, unless the attempts were given up: the health is another pipeline's."""
+        """Count an error. After :meth:`give_up`, the health belongs to another pipeline."""
         with self._lock:
             if not self._given_up.is_set():
                 count(error)
@@ -161,7 +171,7 @@ class Reopening:
     def _run(self) -> None:
         try:
             self._old.close()
-        except Exception as error:  # a broken pipeline may also fail to close
+        except Exception as error:  # closing a broken pipeline may fail
             self._tell(self._health.require_reopening, error)
         while not self._given_up.wait(self._health.wait_seconds):
             try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a process ends: its signals, its exit codes, and its threads that cannot be stopped."""
+"""The end of a process: signals, exit codes, and threads that cannot be stopped."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from types import FrameType
 from weakref import WeakSet
 
 STOP_REQUESTED = threading.Event()
-"""Set when SIGINT or SIGTERM comes, if :func:`request_stop_on_signals` was called before."""
+"""Set when a signal asks the process to end. See :func:`request_stop_on_signals`."""
 
 GPU_LOST = 75
-"""Exit code if only a new process can use the GPU: EX_TEMPFAIL of sysexits.h."""
+"""Exit code if only a new process can use the GPU. sysexits.h calls it EX_TEMPFAIL."""
 
 BROKEN = 70
-"""Exit code if nothing works in this process any more: EX_SOFTWARE of sysexits.h."""
+"""Exit code if nothing works in this process any more. sysexits.h calls it EX_SOFTWARE."""
 
 _unstoppable: WeakSet[threading.Thread] = WeakSet()
 _lock = threading.Lock()
 
 
 def request_stop_on_signals() -> None:
-    """Let SIGINT and SIGTERM set :data:`STOP_REQUESTED`. Call this in the main thread."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: STOP_REQUESTED.set())
+    """Let SIGINT, SIGTERM and SIGHUP set :data:`STOP_REQUESTED`. Call this in the main thread.
+
+    An ignored SIGHUP stays ignored: ``nohup`` starts a process with an ignored SIGHUP.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: STOP_REQUESTED.set())
 
 
 def leave_running(thread: threading.Thread) -> None:
-    """Record that a daemon thread cannot be stopped. Any thread may call this.
+    """Record a daemon thread that is inside a library and cannot be interrupted.
 
-    Such a thread is inside a library that cannot be interrupted.
+    Any thread may call this.
     """
     with _lock:
         _unstoppable.add(thread)
@@ -48,22 +52,22 @@ def start_unstoppable(work: Callable[[], None]) -> None:
 def has_unstoppable_work() -> bool:
     """Whether a thread that cannot be stopped still runs.
 
-    Then the process must end with os._exit: Python's own end would free what the thread uses.
+    If so, end the process with os._exit. Python's normal end would free what the thread uses.
     """
     with _lock:
         return any(thread.is_alive() for thread in _unstoppable)
 
 
 class StopSignals:
-    """Delays the first Ctrl-C (or SIGTERM, SIGHUP), so that no message is cut in two.
+    """Delays the first SIGINT (Ctrl-C), SIGTERM or SIGHUP, so that no message is cut in two.
 
-    The caller reads :attr:`caught` between two messages. A second signal acts as usual. Outside
-    the main thread this does nothing, because Python handles signals only in the main thread.
+    The caller reads :attr:`caught` between two messages. A second signal acts as usual. Python
+    handles signals only in the main thread, so this does nothing in another thread.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
-        """Number of the signal that came. None if no signal came."""
+        """Number of the first signal. None if no signal came."""
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopSignals:

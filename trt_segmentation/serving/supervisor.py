@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the pipeline of a node running: it reopens an engine that failed too often."""
+"""Keeps the pipeline of a node running. An engine that fails too often is reopened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TICK_SECONDS = 0.1
 """Seconds between two calls of :meth:`Supervisor.tick`."""
 
 STALLED_SECONDS = 10.0
-"""If one batch takes longer than these seconds, diagnostics report that the engine hangs."""
+"""If one batch takes more seconds than this, diagnostics report that the engine hangs."""
 
 
 def buffers_per_camera(pipeline: Pipeline) -> int:
@@ -32,9 +32,9 @@ def buffers_per_camera(pipeline: Pipeline) -> int:
 
 
 class CameraSink:
-    """The :class:`.FrameSink` of one camera. It gives every image to the present worker.
+    """The :class:`.FrameSink` of one camera. It gives every image to the supervisor's worker.
 
-    Made by :meth:`Supervisor.sink`, while the pipeline is open.
+    :meth:`Supervisor.sink` makes it while the pipeline is open.
     """
 
     def __init__(self, supervisor: Supervisor, camera: ServedCamera) -> None:
@@ -56,11 +56,12 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a node from configure to cleanup, and its worker while active.
+    """Owns the pipeline of a node from configure to cleanup. Owns the worker of an active node.
 
-    Everything here runs in the executor's thread. Only :attr:`status` and :meth:`allocate` may
-    be used from any thread. While the pipeline is being reopened, :attr:`pipeline` is the old
-    pipeline, which is closed. During this time, a worker that has ended counts the new frames.
+    Use this in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used in
+    any thread. While a new pipeline is being opened, :attr:`pipeline` is the old pipeline, which
+    is closed, and :attr:`worker` is the old worker. This worker has ended. It only counts and
+    drops the frames that come.
 
     :param make_worker: makes the worker of a pipeline.
     :param reopen: opens a pipeline like the given pipeline. It is called in another thread.
@@ -73,7 +74,7 @@ class Supervisor:
         self.worker: Worker | None = None
         self.health = EngineHealth()
         self.must_end_process = False
-        """Whether this process must end because it lost the engine. The log has the reason."""
+        """Whether this process must end because it cannot use the engine any more."""
         self._make_worker = make_worker
         self._reopen_like = reopen
         self._logger = logger
@@ -83,7 +84,7 @@ class Supervisor:
 
     @property
     def status(self) -> EngineStatus:
-        """What the engine does now. The state is RUNNING if the node is not active."""
+        """What the engine does now. RUNNING if the node is not active and the GPU is not lost."""
         status, failures, worker = self.health.status, self.health.failures, self.worker
         if status.state is EngineState.LOST:
             return status
@@ -101,7 +102,7 @@ class Supervisor:
         if waited <= STALLED_SECONDS:
             return status
         return EngineStatus(EngineState.STALLED, (
-            f'the engine has not answered for {waited:.0f} s; if it never does, restart the '
+            f'the engine has not answered for {waited:.0f} s; if it never answers, restart the '
             'process'))
 
     def start(self, cameras: Sequence[ServedCamera]) -> None:
@@ -119,9 +120,7 @@ class Supervisor:
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images, from the open pipeline if it can allocate such memory.
-
-        :param nbytes: size of the memory in bytes.
+        """Return memory for images. It comes from the open pipeline, or is ordinary memory.
 
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
@@ -143,8 +142,10 @@ class Supervisor:
         elif self.worker is None:
             return
         elif self._reopening is None:
-            if state is EngineState.REOPENING and self.worker.end():
-                self._reopen()
+            if state is EngineState.REOPENING:
+                self.worker.end()
+                if self.worker.has_ended:
+                    self._reopen(self.worker)
         elif pipeline := self._reopening.pipeline:
             self._resume(pipeline)
         is_failing = self.health.failures > 0
@@ -152,26 +153,24 @@ class Supervisor:
             self._logger.info('the engine answers again')
         self._was_failing = is_failing
 
-    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+    def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
         """End the worker. Returns False if the worker did not finish its frames in time.
 
-        In that case the worker and the pipeline are kept. The pipeline must not be closed then.
-
-        :param timeout: longest wait in seconds.
-        :param hurry: see :meth:`.Worker.stop`.
+        If this returns False, the worker still uses the pipeline, so do not close the pipeline.
+        :meth:`.Worker.stop` describes the parameters.
         """
-        if self.worker and not self.worker.stop(timeout, hurry):
+        if self.worker and not self.worker.stop(timeout, attend):
             return False
         self.worker = None
         return True
 
     def give_up(self, seconds: float) -> None:
-        """Let the process end, because :meth:`stop` has waited for ``seconds`` without success."""
+        """Let the process end, because :meth:`stop` waited ``seconds`` and returned False."""
         self.health.note_lost(f'it has not finished its frames for {seconds:g} s')
         self._announce_loss('the engine')
 
     def close(self) -> None:
-        """Close the pipeline. A pipeline that is being opened is closed once it is open."""
+        """Close the pipeline. If a new pipeline is being opened, it is closed once it is open."""
         if self._reopening:
             self._reopening.give_up()
         if self.pipeline:
@@ -181,14 +180,15 @@ class Supervisor:
         self.health.reset_failures()
         self._was_failing = False
 
-    def _reopen(self) -> None:
-        """Close the pipeline and open a new one. No thread uses the pipeline at this point."""
+    def _reopen(self, ended: Worker) -> None:
+        """Close the pipeline and open a new one. The worker has ended."""
         assert self.pipeline is not None
         old = self.pipeline
+        ended.drop_unfinished()
         self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
                              f'reopened; the newest error: {self.health.status.reason}')
-        # Nothing may refer to the pipeline's memory when the pipeline is closed. Images that come
-        # in the meantime are received into ordinary memory.
+        # Nothing may refer to the old pipeline's memory when that pipeline is closed. Until the
+        # new pipeline is open, images are received into ordinary memory.
         self._reallocate()
         self._reopening = Reopening(old, lambda: self._reopen_like(old), self.health)
 
@@ -204,7 +204,7 @@ class Supervisor:
             camera.reallocate()
 
     def _announce_loss(self, what: str) -> None:
-        """Log once that the engine or the GPU is lost. No frames are accepted any more."""
+        """End the worker, and log once that the engine or the GPU is lost."""
         if self.worker:
             self.worker.end()
         if self.must_end_process:
@@ -212,5 +212,5 @@ class Supervisor:
         self.must_end_process = True
         self._logger.fatal(
             f'{what} is lost to this process: {self.health.status.reason}. Only a new process '
-            'can use it again (this one ends with exit code 75, and seg.launch.py starts '
-            'another)')
+            f'can use {what} again. This process ends with exit code 75, and seg.launch.py starts '
+            'a new process')

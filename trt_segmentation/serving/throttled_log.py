@@ -10,14 +10,14 @@ from traceback import format_exception
 from typing import Any
 
 from .drop_reasons import INTERNAL_ERROR
+from .recovery import describe_error
 
 
 class ThrottledLog:
     """Logs each kind of error of each camera at most once in a period. Any thread may use this.
 
     :param logger: the node's logger.
-    :param period: returns the shortest time between two lines in seconds. It is called for every
-        error.
+    :param period: called at every error. Returns the shortest time between two lines in seconds.
     """
 
     def __init__(self, logger: Any, period: Callable[[], float]) -> None:
@@ -26,7 +26,7 @@ class ThrottledLog:
         self._last: dict[tuple[str, str], float] = {}
 
     def __call__(self, camera: str, kind: str, error: Exception) -> None:
-        """Log an error, unless an error of the same kind was logged less than a period ago.
+        """Log an error, unless this kind of error was logged less than a period ago.
 
         :param camera: the camera's name. Empty if the camera has no name.
         :param kind: the kind of the problem, such as one of :mod:`.drop_reasons`.
@@ -39,4 +39,4 @@ class ThrottledLog:
         if kind == INTERNAL_ERROR:  # a bug: the traceback shows where it is
             self._logger.error(f'{where}{kind}: {"".join(format_exception(error))}')
         else:
-            self._logger.warning(f'{where}{kind}: {error}')
+            self._logger.warning(f'{where}{kind}: {describe_error(error)}')

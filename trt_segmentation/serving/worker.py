@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The threads that send the newest frames through the pipeline and publish the segmentations.
 
-This module catches the errors of a frame. No other module does.
+Only this module catches the errors of a frame.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .drop_reasons import (
     ENGINE_DOWN,
     ENGINE_ERROR,
     INTERNAL_ERROR,
+    OUT_OF_MEMORY,
     SUPERSEDED,
 )
 from .engine_state import EngineState
@@ -39,8 +40,8 @@ from .stopping import leave_running
 class _Job:
     """One frame that is being processed.
 
-    :param fetched: time.monotonic() when the worker chose the frame for a batch.
-    :param opened: time.monotonic() when the worker had read the frame from its message.
+    :param fetched: time.monotonic() when the worker put the frame into a batch.
+    :param opened: time.monotonic() after the worker read the frame from its message.
     """
 
     camera: ServedCamera
@@ -53,17 +54,16 @@ class _Job:
 
 
 class Worker:
-    """Runs the pipeline on the newest frames and publishes. Every frame is counted exactly once.
+    """Segments the newest frames and publishes the results. Every frame is counted exactly once.
 
-    One thread forms batches and submits them. Another thread collects and publishes. Therefore
-    the engine can compute one batch during the publishing of another batch.
+    One thread forms batches and submits them. Another thread collects the results and publishes
+    them. Therefore the engine can compute one batch while another batch is being published.
 
     :param cameras: number of cameras. A batch holds at most one frame of each camera.
-    :param settings: the settings that may change. The worker reads them before every batch and
-        before every frame.
-    :param warn: called with a camera's name, the kind of a problem and its exception.
-    :param health: the state of the engine. The worker reports every batch to it, whether the
-        engine computed the batch or failed.
+    :param settings: settings that may change. The worker reads them before each batch and before
+        each frame.
+    :param warn: called with the name of a camera, the kind of its problem, and the exception.
+    :param health: state of the engine. The worker reports to it whether each batch succeeded.
     """
 
     def __init__(self, pipeline: Pipeline, cameras: int, settings: LiveSettings,
@@ -80,6 +80,7 @@ class Worker:
         self._newest: NewestFrames[ServedCamera, IncomingImage] = NewestFrames()
         self._room = threading.Semaphore(pipeline.depth)
         self._submitted: SimpleQueue[list[_Job]] = SimpleQueue()
+        self._is_given_up = False  # stop() timed out, so nothing is published any more
         # Images that were fetched and are neither published nor dropped yet.
         self._at_work: dict[IncomingImage, ServedCamera] = {}
         self._threads = [
@@ -95,7 +96,7 @@ class Worker:
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
-        """Accept an image, and drop the image of the same camera that still waits, if any.
+        """Accept an image. If an older image of this camera still waits, drop the older image.
 
         Call this in the executor's thread.
         """
@@ -104,44 +105,53 @@ class Worker:
             self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
 
     def not_taken(self, camera: ServedCamera, reason: str, text: str) -> None:
-        """Count an image that the transport could not receive, in the executor's thread."""
+        """Count an image that the transport could not receive.
+
+        Call this in the executor's thread.
+        """
         camera.count_frame_in(self._clock.seconds(), time.monotonic())
         camera.frame_error = text
         camera.count_frame_dropped(reason)
         self._log.log_drop(camera.name, None, reason)
         self._warn(camera.name, reason, TransportError(text))
 
-    def end(self, reason: str = ENGINE_DOWN) -> bool:
-        """Accept no frame any more, without waiting. Returns False if a thread still runs.
+    @property
+    def has_ended(self) -> bool:
+        """Whether no thread of the worker runs any more."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def end(self, reason: str = ENGINE_DOWN) -> None:
+        """Accept no frame any more. This does not wait until the threads end.
 
         :param reason: why the waiting frames are dropped.
         """
         for camera, image in self._newest.close():
             self._drop(camera, image, reason)
-        return self._drop_left_behind()
 
-    def stop(self, timeout: float, hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Finish the fetched frames and end. Returns False if the threads did not end in time.
+    def drop_unfinished(self) -> None:
+        """Drop the frames that an exception left unfinished. Call this if :attr:`has_ended`."""
+        for image, camera in list(self._at_work.items()):
+            self._drop(camera, image, INTERNAL_ERROR)
 
-        :param timeout: longest wait in seconds.
-        :param hurry: called again and again during the wait. If it returns True, the wait ends.
+    def stop(self, timeout: float, attend: Callable[[], bool] = lambda: False) -> bool:
+        """Finish the fetched frames and end. Returns False if the threads did not end.
+
+        :param timeout: longest wait in seconds. After this time, nothing is published any more.
+        :param attend: called again and again during the wait. If it returns True, the wait ends.
         """
         self.end(DEACTIVATED)
         until = time.monotonic() + timeout
         for thread in self._threads:
-            while thread.is_alive() and (left := until - time.monotonic()) > 0 and not hurry():
+            while thread.is_alive() and (left := until - time.monotonic()) > 0 and not attend():
                 thread.join(min(left, POLL_SECONDS))
+        self._is_given_up = time.monotonic() >= until and not self.has_ended
         for thread in self._threads:
+            thread.join(POLL_SECONDS)  # a publishing that has already begun may end
             if thread.is_alive():
                 leave_running(thread)
-        return self._drop_left_behind()
-
-    def _drop_left_behind(self) -> bool:
-        """Drop the unfinished frames after both threads ended. Returns False if one still runs."""
-        if any(thread.is_alive() for thread in self._threads):
+        if not self.has_ended:
             return False
-        for image, camera in list(self._at_work.items()):
-            self._drop(camera, image, INTERNAL_ERROR)
+        self.drop_unfinished()
         return True
 
     def _run(self, work: Callable[[], None]) -> None:
@@ -181,7 +191,7 @@ class Worker:
         self._room.release()
 
     def _open(self, camera: ServedCamera, image: IncomingImage) -> _Job | None:
-        """Read a frame. Returns None if the frame is bad. This does not affect other cameras."""
+        """Read a frame. Returns None if the frame is bad."""
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
@@ -200,7 +210,7 @@ class Worker:
             self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
-                for job in jobs:  # find the bad frame and segment the other frames
+                for job in jobs:  # only the bad frame fails, and the others are segmented
                     self._submit([job])
             else:
                 self._fail_batch(jobs, error)
@@ -228,10 +238,11 @@ class Worker:
                 self._finish(job, segmentation, collected)
 
     def _finish(self, job: _Job, segmentation: Segmentation, collected: float) -> None:
-        """Publish and count a segmentation.
-
-        :param collected: time.monotonic() when the pipeline returned the segmentation.
-        """
+        """Publish and count a segmentation, which the pipeline returned at time ``collected``."""
+        if self._is_given_up:
+            segmentation.release()
+            self._drop(job.camera, job.image, DEACTIVATED, job.frame.stamp_ns)
+            return
         age = measure_age_ms(job.frame.stamp_ns, self._clock.now_ns())
         job.camera.stamps_are_foreign = age is None
         try:
@@ -252,7 +263,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a batch that failed. Then pause, or accept no frame any more if that is useless."""
+        """Drop a batch that failed. Pause, or end if the engine must be reopened or is lost."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)
@@ -263,12 +274,12 @@ class Worker:
 
     def _fail(self, camera: ServedCamera, image: IncomingImage, error: Exception,
               stamp_ns: int | None = None) -> None:
-        """Drop a frame because of an error, and report the error."""
         if isinstance(error, FrameError):
             camera.frame_error, reason = str(error), BAD_FRAME
         else:
             self._health.note_error(error)
-            reason = ENGINE_ERROR if isinstance(error, EngineError) else INTERNAL_ERROR
+            reason = (ENGINE_ERROR if isinstance(error, EngineError) else
+                      OUT_OF_MEMORY if isinstance(error, MemoryError) else INTERNAL_ERROR)
         self._drop(camera, image, reason, stamp_ns)
         if self._health.status.state is not EngineState.LOST:  # the supervisor reports a lost GPU
             self._warn(camera.name, reason, error)
@@ -277,8 +288,8 @@ class Worker:
               stamp_ns: int | None = None) -> None:
         """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp in nanoseconds. The log needs it if the image was
-            released already.
+        :param stamp_ns: the image's stamp in nanoseconds. If this is None, it is read from the
+            image, which must not have been released then.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

@@ -47,6 +47,16 @@ def test_a_parameter_of_no_type_is_refused_and_the_others_are_set(
     assert caller.rig.node.errors.count == 0
 
 
+@pytest.mark.parametrize('type', [0, 3])
+def test_a_parameter_without_a_name_is_refused(caller: Caller, type: int) -> None:
+    nameless = parameter('', type)
+    refused, given = caller.set(nameless, ALPHA)
+    assert not refused.successful and given.successful
+    assert refused.reason == 'a parameter has an empty name; `ros2 param list` shows the names'
+    assert not caller.atomically(parameter('alpha', 3, double_value=0.75), nameless).successful
+    assert caller.rig.node.value('alpha') == 0.25 and not caller.rig.node.has_parameter('')
+
+
 NAMES = ('', ' ', '.', '..', '/', 'a' * 100_000, 'no\nsuch', '\x1b[31m', 'nul\0', 'é', 'alpha.',
          'use_sim_time', 'qos_overrides./diagnostics.publisher.depth',
          'start_type_description_service')

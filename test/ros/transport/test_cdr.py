@@ -128,7 +128,7 @@ def test_every_truncation_is_refused_with_its_numbers() -> None:
     whole = valid()
     assert parse_image(as_array(whole)).size == 24
     for size in range(len(whole)):
-        with pytest.raises(FrameError, match=f'has only {size};'):
+        with pytest.raises(FrameError, match=f'has only {size} bytes;'):
             parse_image(as_array(whole[:size]))
 
 
@@ -155,7 +155,8 @@ def test_strings() -> None:
     message = valid()
     assert message[16:20] == b'cam\0'
     message[19] = 7
-    with pytest.raises(FrameError, match='frame_id, 4 bytes from byte 16 on, ends in byte 7'):
+    with pytest.raises(FrameError, match='frame_id has 4 bytes from byte 16 on; its last byte'
+                       ' is 7, expected 0'):
         parse_image(as_array(message))
     message[16:20] = b'a\xff\xfe\0'
     mine = parse_image(as_array(message)).frame_id

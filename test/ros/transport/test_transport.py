@@ -277,7 +277,7 @@ def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
         sender.publish(header(number), 'mono8', pixels[number])
         ros.until(lambda number=number: len(held) + len(got.dropped) == number + 1)
     assert [reason for reason, _ in got.dropped] == [NO_BUFFER] * 2
-    assert 'all 3 buffers are held' in got.dropped[0][1]
+    assert 'all 3 buffers hold images' in got.dropped[0][1]
     frames = [image.frame() for image in held]
     assert [frame.data[0] for frame in frames] == [0, 1, 2]
     assert all((frame.data == number).all() for number, frame in enumerate(frames))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's clock for rates and ages. Its seconds never go back."""
+"""Gives a clock that never goes back, for rates and ages. Checks the messages of /clock."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 
 STANDS = 2.0
-"""After this many seconds without a new time, the node treats the clock as stopped."""
+"""A ROS clock that shows the same time for this many seconds counts as stopped."""
 
 
 def check_time(stamp: Time) -> str:
-    """Return why a message of /clock holds no valid time. Empty if its time is valid.
+    """Return why a message of /clock holds no valid time. Empty if the time is valid.
 
-    rclpy raises if the time is negative, and for every stamp from a time above int32 seconds.
+    rclpy would raise an exception for such a time.
     """
     if stamp.sec < 0:
         return f'sec is {stamp.sec}; expected 0 or more'
@@ -27,22 +27,22 @@ def check_time(stamp: Time) -> str:
 
 
 class ForwardClock:
-    """Seconds on a ROS clock that never go back. Any thread may use this.
+    """The seconds of a ROS clock, except that they never go back. Any thread may use this.
 
     If the ROS clock jumps back, for example because a bag loops, the seconds go on from their
-    last value. If simulated time does not change or has never come, the seconds follow the steady
-    clock. Without this, the frames of the last seconds would be counted, and kept, for ever.
+    last value. If the ROS clock stopped or never started, the seconds follow the steady clock.
+    Otherwise, frames that arrived long ago would count as recent.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._last = self._lead = self._now = 0.0
-        # if no time ever comes, the clock counts as stopped from the beginning
+        # A clock that never started counts as stopped from the beginning.
         self._stands = self._asked = time.monotonic()
 
     def seconds(self) -> float:
-        """Return the seconds since some start, at the rate of the ROS clock if that clock runs."""
+        """Return the present seconds. Only differences between two results have a meaning."""
         with self._lock:
             now, steady = self._clock.now().nanoseconds / 1e9, time.monotonic()
             if now != self._now:
@@ -55,5 +55,5 @@ class ForwardClock:
             return self._last
 
     def now_ns(self) -> int:
-        """Return the ROS clock's time in nanoseconds, which may go back. 0 if no time has come."""
+        """Return the ROS time in nanoseconds. It may go back. 0 if no simulated time has come."""
         return int(self._clock.now().nanoseconds)

@@ -15,7 +15,7 @@ from .requests import guard_services
 
 
 class Guarded:
-    """The first base of a node's class. The second base is rclpy's own node class."""
+    """Use this as the first base of a class, and rclpy's own node class as the second base."""
 
     get_logger: Callable[[], Any]
     """See Node."""
@@ -30,7 +30,7 @@ class Guarded:
 
     def create_subscription(self, kind: Any, topic: str, callback: Callable[[Any], Any],
                             *arguments: Any, **options: Any) -> Any:
-        """See Node. rclpy itself uses this to subscribe to /clock, at any time."""
+        """See Node. rclpy also calls this, to subscribe to /clock."""
         if topic == CLOCK_TOPIC:
             callback = self._only_valid_times(callback)
         return super().create_subscription(  # type: ignore[misc]  # the second base is a Node

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Controls what glibc's malloc does with freed memory. Other C libraries are not affected."""
+"""Controls what glibc's malloc does with freed memory. Other C libraries are left alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 32 << 20
-"""Largest block in bytes that malloc keeps. glibc accepts no larger threshold."""
+"""Largest block in bytes that malloc keeps. glibc accepts no larger number."""
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep freed blocks for later use. Returns False if that is not possible.
 
-    Most of the cost of a typed image is that the kernel clears fresh pages for every image. The
-    same is true for the arrays of the host pipeline.
+    By default, each typed image, and each array of the host pipeline, gets new pages from the
+    kernel. The kernel clears these pages, which is most of the cost of a typed image.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counts problems that do not end the node, and logs some of these problems."""
+"""Counts problems that do not end the node. Not every problem is logged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable
 import time
 from traceback import format_exception
 
+from ...serving.recovery import describe_error
+
 LOG_SECONDS = 5.0
 """Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
 LONGEST = 500
-"""Largest number of characters of a text from another process. Longer texts are cut."""
+"""A text from another process is cut to this many characters."""
 
 
 def clip(text: str) -> str:
@@ -29,7 +31,7 @@ class MishapCounter:
     def __init__(self, log: Callable[[str], object]) -> None:
         self.count = 0
         self.newest = ''
-        """The newest problem, in one line. Empty if there was no problem."""
+        """The newest problem in one line. Empty if there was no problem."""
         self._log = log
         self._logged = -LOG_SECONDS
 
@@ -37,7 +39,7 @@ class MishapCounter:
         """Count one problem.
 
         :param text: one line for diagnostics.
-        :param details: text for the log. If this is empty, ``text`` is logged.
+        :param details: text for the log. Empty if the log gets ``text`` too.
         """
         self.count += 1
         self.newest = clip(text)
@@ -46,9 +48,9 @@ class MishapCounter:
             self._log(details or self.newest)
 
     def add_exception(self, where: str, error: Exception) -> None:
-        """Count an unexpected exception, and log its traceback.
+        """Count an unexpected exception, and log it. A MemoryError is logged without traceback.
 
-        :param where: what raised the exception, such as a service.
+        :param where: the code that raised the exception, such as a service.
         """
-        self.add(f'{where}: {type(error).__name__}: {error}',
-                 f'{where} failed; the node goes on. {"".join(format_exception(error))}')
+        self.add(f'{where}: {describe_error(error)}', '' if isinstance(error, MemoryError) else (
+            f'{where} failed; the node goes on. {"".join(format_exception(error))}'))

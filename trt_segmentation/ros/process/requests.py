@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replies to every service request of other processes. No request can end this process."""
+"""Replies to every service request. No request can end this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from .mishap_counter import clip, MishapCounter
 
 QUEUED = 10
-"""Largest number of requests that a ROS 2 service keeps for the node."""
+"""Largest number of requests of one service that wait for a reply."""
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
@@ -25,16 +25,16 @@ PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
 TYPES = {kind.value for kind in Parameter.Type}
 
 Handler = Callable[[Any, Any], Any]
-"""The callback of a service. It gets the request and the response, and returns the response."""
+"""The callback of a service. It gets a request and an empty response, and returns a response."""
 
 
 def guard_services(node: Node, errors: MishapCounter) -> None:
     """Make every service of the node reply to every request.
 
-    In rclpy, an exception of a service's callback leaves the executor, and the client gets no
-    reply. With this guard the client gets a reply that means no, and the exception is counted.
+    If a service's callback raises an exception, rclpy sends no reply and raises the exception out
+    of the executor. With this guard, the client gets a negative reply.
 
-    :param errors: counts the unexpected exceptions.
+    :param errors: counts the exceptions.
     """
     for service in node.services:
         handle = service.callback
@@ -48,10 +48,9 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
 
 
 def answer_requests(node: Node, errors: MishapCounter) -> None:
-    """Reply to the requests that wait.
+    """Reply to the requests that wait. Call this in the executor's thread.
 
-    Work that occupies the executor's thread for minutes must call this again and again in that
-    thread.
+    A callback that runs for seconds or longer must call this again and again.
     """
     for service in node.services:
         try:
@@ -79,30 +78,30 @@ def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler
 
 
 def _check_transition(node: Any, handle: Handler) -> Handler:
-    """Return a handler that refuses transitions that the present state does not have.
+    """Return a handler that refuses a transition that is not possible in the present state.
 
-    rclpy raises an exception for such a transition (issue #1209). As in rclcpp, a label has
-    priority over the id: ``ros2 service call`` sends id 0 if only a label was given.
+    rclpy would raise an exception (issue #1209). If a request has a label, its id is ignored, as
+    in rclcpp: ``ros2 service call`` sends id 0 if the user gives only a label.
     """
     def answer(request: Any, response: Any) -> Any:
         machine, wanted = node._state_machine, request.transition
         state, label = machine.current_state
-        # a transition during another transition would change the end of the other transition
+        # During a transition, every other transition is refused.
         known = machine.available_transitions if state in PRIMARY else []
         if any(wanted.label == own[1] if wanted.label else wanted.id == own[0] for own in known):
             return handle(request, response)
         asked = repr(clip(wanted.label)) if wanted.label else f'id {wanted.id}'
         valid = ', '.join(f'{own[1]} (id {own[0]})' for own in known) or 'none'
         node.get_logger().warning(
-            f'change_state: there is no transition {asked} in state {label}; valid: {valid}',
-            throttle_duration_sec=1.0)
+            f'change_state: there is no transition {asked} in state {label}; expected one of: '
+            f'{valid}', throttle_duration_sec=1.0)
         response.success = False
         return response
     return answer
 
 
 def _set_each_parameter(handle: Handler, errors: MishapCounter) -> Handler:
-    """Return a handler that sets each parameter, even if another parameter is broken."""
+    """Return a handler that sets each parameter, even if another parameter is refused."""
     def answer(request: Any, response: Any) -> Any:
         for parameter in request.parameters:
             def set_one(parameter: Any = parameter) -> SetParametersResult:
@@ -127,10 +126,13 @@ def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResul
                 errors: MishapCounter) -> SetParametersResult:
     """Set parameters, or return a refusal with the reason."""
     for parameter in parameters:
+        if not parameter.name:
+            return SetParametersResult(successful=False, reason=(
+                'a parameter has an empty name; `ros2 param list` shows the names'))
         if parameter.value.type not in TYPES:
             return SetParametersResult(successful=False, reason=(
                 f'{clip(parameter.name)}: value.type is {parameter.value.type}; expected '
-                f'{min(TYPES)} to {max(TYPES)}, see rcl_interfaces/msg/ParameterType'))
+                f'{min(TYPES)} to {max(TYPES)}, as in rcl_interfaces/msg/ParameterType'))
     try:
         result = set_them()
     except Exception as error:

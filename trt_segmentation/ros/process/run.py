@@ -26,20 +26,20 @@ from ...serving.stopping import (
 from .mishap_counter import MishapCounter
 
 ENDLESS = 100
-"""After this many errors in a row, without a successful callback, the process ends."""
+"""After this many errors without a successful callback between them, the process ends."""
 
 PAUSE = 0.05
 """Pause in seconds after the second error in a row and after every later error."""
 
 
 class Stoppable(Protocol):
-    """A node that must do something before it is destroyed."""
+    """A node that :func:`run` can run."""
 
     errors: MishapCounter
     """Counts the exceptions of its callbacks."""
 
     def stop(self) -> None:
-        """Called once in the executor's thread, while ROS still works."""
+        """Prepare to be destroyed. Called once in the executor's thread, while ROS still works."""
 
 
 N = TypeVar('N', bound=Stoppable)
@@ -47,20 +47,20 @@ N = TypeVar('N', bound=Stoppable)
 
 def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | None = None,
         ended: Callable[[N], int | None] = lambda node: None) -> int:
-    """Make a node, call ``begin``, spin until the end, then stop and destroy the node.
+    """Make a node, run its callbacks until the process must end, then destroy the node.
 
-    Spinning ends after SIGINT or SIGTERM, or if ``ended`` returns a number. Exceptions of
-    callbacks are counted, and the node goes on.
+    The process must end after a signal, or if ``ended`` returns a number. If a callback raises an
+    exception, the exception is counted, and the node goes on.
 
     :param make: makes the node, after ROS was started.
     :param begin: called once with the node, before the first callback.
     :param ended: called again and again with the node. Returns the exit code if the process must
-        end, and None otherwise.
-    :returns: the exit code. This is 2 if a start-up parameter was refused or ROS does not start,
-        :data:`BROKEN` after :data:`ENDLESS` errors in a row, the number that ``ended`` returned,
-        or 0 after a signal.
+        end. Returns None if the process may go on.
+    :returns: the exit code: 0 after a signal, the number that ``ended`` returned, 2 if ROS does
+        not start or a start-up parameter is refused, or :data:`BROKEN` after :data:`ENDLESS`
+        errors in a row or if the node cannot end cleanly.
     """
-    # rclpy's own handlers would shut ROS down at once. The worker could not publish its frames,
+    # rclpy's own handlers would end ROS at once. Then the worker could not publish its frames,
     # and the node could not publish its last diagnostics.
     request_stop_on_signals()
     try:
@@ -77,10 +77,10 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     if not _shut_down(executor, node):
         code = code or BROKEN
     if code or has_unstoppable_work():
-        # Do not let Python end the process. Python would free objects that a library still uses,
-        # or the library would try to clean up a GPU that is lost.
+        # A normal end of Python would free objects that a library still uses, or would let the
+        # library clean up a lost GPU.
         del node, executor
-        gc.collect()  # the node holds shared memory, which would stay allocated
+        gc.collect()  # frees the node's shared memory, which would outlive the process
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code or 0)
@@ -88,7 +88,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
 
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
-    """Stop and destroy the node. Returns False if that failed. The log gives the reason."""
+    """Stop and destroy the node. If this fails, it logs the reason and returns False."""
     try:
         node.stop()
         executor.shutdown()
@@ -113,9 +113,9 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
             node.errors.add_exception('a callback', error)
             if row == ENDLESS:
                 node.get_logger().fatal(
-                    f'{row} errors in a row, and no callback succeeded between them; the newest: '
-                    f'{node.errors.newest}. The process ends with exit code {BROKEN}, and '
-                    f'seg.launch.py starts a new process')
+                    f'there were {row} errors in a row, and no callback succeeded between them. '
+                    f'The newest error is: {node.errors.newest}. The process ends with exit code '
+                    f'{BROKEN}, and seg.launch.py starts a new process')
                 return BROKEN
             _release_entities(node)
             if row > 1:
@@ -124,10 +124,10 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
 
 
 def _release_entities(node: Any) -> None:
-    """Let the executor wait again for the entities whose message could not be received.
+    """Let every entity of the node run again after an exception.
 
-    rclpy marks an entity and its callback group as busy before it receives a message. If this
-    raises, the entity and the group stay busy, and no callback of the group would run again.
+    rclpy marks an entity and its callback group as busy before it receives a message. If the
+    receiving raises, rclpy leaves the marks, and no callback of the group would run again.
     """
     for entity in chain(node.subscriptions, node.timers, node.clients, node.services,
                         node.guards, node.waitables):

@@ -23,15 +23,15 @@ class Described(Protocol):
 
     @property
     def name(self) -> str:
-        """Name for ``-p``."""
+        """The parameter's name."""
 
     @property
     def description(self) -> str:
-        """One or two sentences about the parameter."""
+        """Sentences about the parameter."""
 
     @property
     def yaml(self) -> str:
-        """The default in YAML."""
+        """The default value in YAML."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Described(Protocol):
 def own_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that are not for ROS.
 
-    The arguments for ROS stand between ``--ros-args`` and ``--`` or the end.
+    The arguments for ROS begin after ``--ros-args``. They end at ``--`` or at the last argument.
     """
     own, ros = [], False
     for argument in arguments:
@@ -55,10 +55,9 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def help_text(executable: str, settings: Iterable[Described] | None) -> str:
-    """Return everything that a user needs to start a node by hand.
+    """Return the text of ``--help``.
 
-    :param executable: name of the executable.
-    :param settings: the node's parameters. None if ROS is missing and they cannot be read.
+    :param settings: the node's parameters. None if ROS is missing, so that they are unknown.
     """
     lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
              *_wrap(ABOUT[executable]), '', 'ROS arguments:',
@@ -69,22 +68,22 @@ def help_text(executable: str, settings: Iterable[Described] | None) -> str:
              '', 'example:', f'  {executable} --ros-args {EXAMPLES[executable]}',
              '', 'parameters:']
     if settings is None:
-        lines.append('  They can be listed only where ROS 2 is installed (rclpy is missing).')
+        lines.append('  Without ROS 2, the parameters cannot be listed: rclpy is missing.')
     for setting in settings or ():
         words = f' One of {", ".join(setting.choices)}.' if setting.choices else ''
         lines += [f'  {setting.name}:={setting.yaml}',
                   *_wrap(setting.description + words, '      ')]
-    lines += ['', 'exit codes:', '  0    stopped by Ctrl-C or SIGTERM'
-              + (', or all frames sent' if executable == 'street_camera' else ''),
+    lines += ['', 'exit codes:', '  0    stopped by Ctrl-C, SIGTERM or SIGHUP'
+              + (', or all frames were sent' if executable == 'street_camera' else ''),
               '  2    could not start; the last line of the log says why',
-              '  70   nothing works any more after an endless row of errors: start it again']
+              '  70   too many errors in a row, or no clean end; start it again']
     if executable == 'seg_node':
-        lines.append('  75   the GPU can be used only by a new process: start it again')
+        lines.append('  75   only a new process can use the GPU; start it again')
     return '\n'.join(lines)
 
 
 def refusal(executable: str, argument: str) -> str:
-    """Return one line about an argument that neither ROS nor the executable knows."""
+    """Return one line that refuses an unknown argument."""
     example = argument if ':=' in argument else 'NAME:=VALUE'
     return (f'{executable}: error: unknown argument {argument!r}. A parameter is set with '
             f'{executable} --ros-args -p {example}. See {executable} --help')

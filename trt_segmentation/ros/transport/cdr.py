@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads sensor_msgs/Image and CompressedImage from CDR, and writes the header part of an Image.
+"""Reads sensor_msgs/Image and CompressedImage from CDR, and writes the start of an Image.
 
 CDR is the form in which DDS sends messages.
 """
@@ -21,17 +21,17 @@ ENCAPSULATIONS = {
     0x0006: 'CDR2_BE', 0x0007: 'CDR2_LE', 0x0008: 'D_CDR2_BE', 0x0009: 'D_CDR2_LE',
     0x000a: 'PL_CDR2_BE', 0x000b: 'PL_CDR2_LE',
 }
-"""Representation identifiers of a serialized payload. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
+"""Names of the representation identifiers. Source: OMG DDS-XTypes 1.3, section 7.6.2.1.2."""
 
 HEAD_ROOM = 512
-"""Bytes to keep free before pixels, so that the pixels can be published without a copy.
+"""Free bytes that are needed before pixels, so that the pixels are published without a copy.
 
-This is enough for any image whose frame_id and encoding have up to 450 bytes together.
+This is enough if frame_id and encoding have at most 450 bytes together.
 """
 
 
 class _CdrReader:
-    """Reads the fields of a message in order. Every length is checked before it is used."""
+    """Reads the fields of a message in their order. Every length is checked before it is used."""
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:
         self.message = message
@@ -44,7 +44,7 @@ class _CdrReader:
         if size > self.message.size - start:
             raise FrameError(
                 f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; it is incomplete, or is not a CDR message of this type')
+                f'{self.message.size} bytes; the message is incomplete, or has another type')
         self.offset = start + size
         return start
 
@@ -57,26 +57,27 @@ class _CdrReader:
     def read_text(self, field: str) -> str:
         """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
         size = self.read_number('I', f'length of {field}')
-        if not size:  # not allowed, but some writers send this and Fast CDR accepts it
+        if not size:  # CDR does not allow 0, but some writers send it and Fast CDR accepts it
             return ''
         start = self.take(size, field)
         if self.message[self.offset - 1]:
             raise FrameError(
-                f'{field}, {size} bytes from byte {start} on, ends in byte '
-                f'{int(self.message[self.offset - 1])} instead of the 0 that ends a CDR string')
+                f'the string {field} has {size} bytes from byte {start} on; its last byte is '
+                f'{int(self.message[self.offset - 1])}, expected 0')
         return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
 
 
 def _open(message: npt.NDArray[np.uint8]) -> _CdrReader:
-    """Read the encapsulation: check the layout, and set the byte order."""
+    """Check the encapsulation, and return a reader with the byte order of the message."""
     reader = _CdrReader(message)
     start = reader.take(4, 'encapsulation')
     # The identifier is always big-endian. Two bytes of options follow; XCDR1 readers ignore them.
     identifier, = struct.unpack_from('>H', message.data, start)
     if identifier not in (0x0000, 0x0001):
         raise FrameError(
-            f'encapsulation 0x{identifier:04x} ({ENCAPSULATIONS.get(identifier, "unknown")}); '
-            'expected CDR_BE (0x0000) or CDR_LE (0x0001), which ROS 2 uses for images')
+            f'the encapsulation is 0x{identifier:04x} '
+            f'({ENCAPSULATIONS.get(identifier, "unknown")}); expected CDR_BE (0x0000) or CDR_LE '
+            '(0x0001), which ROS 2 uses for images')
     reader.order = '<' if identifier else '>'
     return reader
 
@@ -139,11 +140,11 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
                  step: int, size: int, is_bigendian: bool = False) -> bytes:
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
-    The byte order is that of this machine. The length is a multiple of 4, and there is no gap
-    before the pixels. So the complete message is the prefix followed by the pixels.
+    The complete message consists of these bytes and the pixels, without a gap. The number of
+    these bytes is a multiple of 4. The message has the byte order of this machine.
 
     :param step: bytes of one row of the image.
-    :param size: number of bytes of all pixels, which come after the prefix.
+    :param size: bytes of all pixels.
     """
     parts = bytearray(b'\0\1\0\0' if sys.byteorder == 'little' else b'\0\0\0\0')
     parts += struct.pack('=iI', sec, nanosec)
@@ -161,7 +162,7 @@ def _append_numbers(parts: bytearray, *numbers: int) -> None:
 
 
 def _append_text(parts: bytearray, text: str) -> None:
-    """Append a string: its length (with the NUL), its bytes, and a NUL."""
+    """Append a string: its length, its bytes, and a NUL. The length includes the NUL."""
     encoded = text.encode('utf-8') + b'\0'
     _append_numbers(parts, len(encoded))
     parts += encoded

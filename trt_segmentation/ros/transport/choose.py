@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses how images travel, either directly through librcl or as messages of rclpy."""
+"""Chooses how images travel: directly through librcl, or as Python messages of rclpy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ImageSubscription(Protocol):
     """Whether each message has the number that its publisher assigned."""
 
     def renew(self) -> None:
-        """Free all buffers and use new memory from now on. Nobody may hold an image then."""
+        """Use new memory for the next images. Call this after every image was released."""
 
     def close(self) -> None:
         """Stop taking messages."""
@@ -47,16 +47,13 @@ class ImagePublisher(Protocol):
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
-        """Publish an image, as described in :meth:`DirectPublisher.publish`."""
+        """See :meth:`.DirectPublisher.publish`."""
 
 
 class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
-    This package reads the bytes itself. If rclpy read them, it would drop unreadable messages
-    silently, and the node could not count these messages.
-
-    :param image_transport: raw or compressed.
+    This package reads the bytes itself, because rclpy would drop unreadable messages silently.
     """
 
     numbered = False  # rclpy reports the number of a message, but not its publisher
@@ -92,11 +89,11 @@ class TypedPublisher:
 
 @dataclass(frozen=True)
 class Transport:
-    """The chosen transport, and the reason for the choice.
+    """The chosen transport.
 
     :param name: direct or typed.
-    :param reason: one line for the log and for diagnostics.
-    :param librcl: used by direct publishers and subscriptions. None if the name is typed.
+    :param reason: why this transport was chosen, as one line for the log and for diagnostics.
+    :param librcl: None if the name is typed.
     """
 
     name: str
@@ -118,7 +115,7 @@ class Transport:
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:
-        """Return an image publisher that uses an rclpy publisher, which the node has made."""
+        """Return an image publisher that publishes with a publisher of rclpy."""
         if self.librcl is None:
             return TypedPublisher(publisher)
         return DirectPublisher(publisher, self.librcl, allocate)

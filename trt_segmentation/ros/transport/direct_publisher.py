@@ -22,10 +22,9 @@ class DirectPublisher:
 
     Only one thread at a time may use this object.
 
-    :param publisher: publisher of sensor_msgs/Image. The node makes and destroys the publisher.
-        A lifecycle publisher publishes only while it is active, as with typed messages.
-    :param librcl: the library that publishes.
-    :param allocate: allocates memory for images that have to be copied first.
+    :param publisher: a publisher of sensor_msgs/Image. The caller makes and destroys it. While a
+        lifecycle publisher is inactive, nothing is published.
+    :param allocate: allocates memory for an image that must be copied.
     """
 
     def __init__(self, publisher: Publisher, librcl: Librcl,
@@ -40,9 +39,9 @@ class DirectPublisher:
         """Publish an image.
 
         :param pixels: (height, width[, channels]) uint8 or uint16.
-        :param memory: the memory that holds ``pixels``, C-contiguous. It needs at least
-            :data:`~.cdr.HEAD_ROOM` free bytes before the pixels, because the header is written
-            there. None if there is no such memory.
+        :param memory: the memory that holds ``pixels``, C-contiguous. The header is written into
+            the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free.
+            With None, the pixels are copied.
         :returns: whether the image was published without a copy.
         :raises TransportError: if the middleware refuses the image.
         """
@@ -64,7 +63,7 @@ class DirectPublisher:
         return in_place
 
     def _copy(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
-        """Copy pixels to memory with space before them. Returns memory and offset."""
+        """Copy pixels to own memory, after ``prefix`` bytes or more. Return memory and offset."""
         offset = max(HEAD_ROOM, -(-prefix // 64) * 64)
         if self._own is None or self._own.nbytes < offset + pixels.nbytes:
             self._own = self._allocate(offset + pixels.nbytes)
@@ -74,7 +73,7 @@ class DirectPublisher:
 
 
 def _find_offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
-    """Return the offset of the pixels in a memory. -1 if they are outside or have gaps."""
+    """Return the offset of the pixels in a memory; -1 if they are not in it or have gaps."""
     offset = int(pixels.ctypes.data) - memory.address
     inside = offset >= 0 and offset + pixels.nbytes <= memory.nbytes
     return offset if inside and pixels.flags.c_contiguous else -1

@@ -26,7 +26,7 @@ from .messages import TAKEN, TakenImage
 
 @dataclass(frozen=True)
 class _NotTaken:
-    """A message that was delivered but could not be received.
+    """A message that the middleware had, but that could not be copied into a buffer of ours.
 
     :param reason: one of :mod:`.drop_reasons`.
     :param text: what went wrong, in words.
@@ -37,11 +37,11 @@ class _NotTaken:
 
 
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
-    """Lets QoS events run, but never the subscription itself.
+    """The callback group of an rclpy subscription that only :class:`DirectSubscription` may read.
 
-    An executor would read a Python message from the subscription. rclpy asks the callback group
-    what may run, so the executor does not wait for the subscription and gets no message from it.
-    The events of the subscription still work as usual.
+    An executor of rclpy would read each message as a Python message. But it waits only for the
+    entities that their callback group allows to run. This group allows the QoS events of the
+    subscription, but not the subscription.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -50,22 +50,21 @@ class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
 
 
 def _never(message: Any) -> None:
-    raise AssertionError('the executor ran a subscription that only DirectSubscription may '
-                         'read')
+    raise AssertionError('the executor read a message that only DirectSubscription may read')
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
     """Receives images directly into this package's own memory, with the GIL released.
 
-    Create, close and run a subscription in the executor's thread.
+    Use this in the executor's thread.
 
-    :param sink: gets every image. It then owns the image and must release it. It also gets a
-        report of every message that could not be received. The sink may hold ``sink.buffers``
-        images at the same time, without the image that is being received. ``sink.allocate`` gives
-        memory for raw images. Compressed images are received into ordinary memory, because they
-        are decoded into other memory anyway.
-    :param skipped: called with the number of messages that never came. Gaps in the numbers that a
-        publisher gives its messages show this.
+    :param sink: gets every image. The sink then owns the image and must release it. The sink also
+        gets a report of every message that could not be received. The sink may hold
+        ``sink.buffers`` images at the same time. One more buffer is for the image that is being
+        received. ``sink.allocate`` gives the memory for raw images. Compressed images need no
+        special memory, because they are decoded into other memory.
+    :param skipped: called with the number of messages that never came. A publisher numbers its
+        messages, and a gap between two numbers shows how many are missing.
     :param image_transport: raw or compressed.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
@@ -82,30 +81,31 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._sink = sink
         self._allocate: Allocate = sink.allocate if image_transport == 'raw' else PageMemory
         self._skipped = skipped
-        self._newest = (b'', 0)  # publisher and number of the last message received
+        self._newest = (b'', 0)  # publisher and number of the last message
         self.numbered = True
-        # One buffer more than the sink may hold. If the sink holds its buffers, each message must
-        # still be received into the extra buffer and dropped, because a wait set does not wait
-        # while a message is ready.
+        # There is one buffer more than the sink may hold. If the sink holds all its buffers, the
+        # next message is received into the extra buffer and dropped. If this message were left in
+        # the middleware, the executor would never wait again, because a message would be ready.
         self._free = self._make_buffers()
-        self._held = f'all {sink.buffers} buffers are held; is an image not released?'
+        self._held = (f'all {sink.buffers} buffers hold images that were not released; if this '
+                      'warning comes again and again, report a bug')
         self._index: int | None = None
         self.subscription = node.create_subscription(
             TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
         node.add_waitable(self)
 
     def renew(self) -> None:
-        """Free all buffers and use new memory from now on. Nobody may hold an image then."""
+        """Use new memory for the next images. Call this after every image was released."""
         self._free = self._make_buffers()
 
     def _make_buffers(self) -> deque[MessageBuffer]:
         return deque(MessageBuffer(self._allocate) for _ in range(self._sink.buffers + 1))
 
     def close(self) -> None:
-        """Stop receiving messages. Images that came before stay valid until they are released."""
+        """Stop receiving messages. Images that came before this stay valid until their release."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # frees the memory, because an executor may keep this object for long
+        self.renew()  # An executor may keep this object for long, so free the memory now.
 
     def __enter__(self) -> None:
         """Keep the subscription alive while the executor waits for it."""
@@ -117,25 +117,25 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self.subscription.handle.__exit__(*exception)
 
     def get_num_entities(self) -> NumberOfEntities:
-        """Return the number of entities in the wait set: one subscription."""
+        """See Waitable."""
         return NumberOfEntities(num_subs=1)
 
     def add_to_wait_set(self, wait_set: Any) -> None:
-        """Add the subscription to what the executor waits for."""
+        """See Waitable."""
         try:
             with self.subscription.handle:
                 self._index = wait_set.add_subscription(self.subscription.handle)
-        except rclpy_c.InvalidHandle:  # it was closed after this list was made
+        except rclpy_c.InvalidHandle:  # closed after the executor chose what to wait for
             self._index = None
 
     def is_ready(self, wait_set: Any) -> bool:
-        """Return whether a message is ready."""
+        """See Waitable."""
         return self._index is not None and bool(wait_set.is_ready('subscription', self._index))
 
     def take_data(self) -> TakenImage | _NotTaken | None:
-        """Take a message; return None if there is none."""
-        free = self._free  # renew() replaces the queue: an old buffer must not come into the new
-        buffer = free.pop()  # the last one used, which is still in the CPU caches
+        """Receive one message. Returns None if there is no message."""
+        free = self._free  # renew() makes a new queue, and old buffers go back into the old queue
+        buffer = free.pop()  # the buffer that was used last is still in the CPU caches
         kept = False
         try:
             with self.subscription.handle:
@@ -143,7 +143,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             if message is None:
                 return None
             self._count_skipped(buffer)
-            if not free:  # only this thread removes buffers
+            if not free:  # stays true while this runs: only this thread removes buffers
                 return _NotTaken(NO_BUFFER, self._held)
             kept = True
             return TakenImage(message, self._image_transport, lambda: free.append(buffer))
@@ -151,14 +151,14 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             return None
         except TransportError as error:
             publisher, number = self._newest
-            self._newest = publisher, number + 1  # the message came, so it is not skipped
+            self._newest = publisher, number + 1  # this message came, so it is not missing
             return _NotTaken(TAKE_ERROR, str(error))
         finally:
             if not kept:
                 free.append(buffer)
 
     def _count_skipped(self, buffer: MessageBuffer) -> None:
-        """Report messages that never came. They were lost, or newer messages replaced them."""
+        """Report how many messages are missing between the last message and this message."""
         (publisher, before), number = self._newest, buffer.number
         self.numbered = number is not None
         if number is None:
@@ -168,7 +168,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             self._skipped(number - before - 1)
 
     async def execute(self, taken: TakenImage | _NotTaken | None) -> None:
-        """Give the image to the sink, or report to the sink that no image could be received."""
+        """Give the image to the sink, or tell the sink why there is no image."""
         if isinstance(taken, TakenImage):
             self._sink.offer(taken)
         elif taken is not None:

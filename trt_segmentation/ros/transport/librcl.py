@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls librcl to receive and publish serialized messages. Python does not read their bytes."""
+"""Calls librcl to receive and to publish serialized messages."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class _Allocator(ctypes.Structure):
 class _SerializedMessage(ctypes.Structure):
     """rcl_serialized_message_t, which is rcutils_uint8_array_t.
 
-    ``reserve`` is not part of the C struct. If a ROS distribution has a larger struct one day,
-    :meth:`Librcl._check_layout` finds bytes in ``reserve``, and the process does not crash.
+    ``reserve`` is not part of the C struct. If the struct of a later ROS is larger, librcl writes
+    into ``reserve``, and :meth:`Librcl._check_layout` finds this.
     """
 
     _fields_ = (('buffer', ctypes.c_void_p), ('length', ctypes.c_size_t),
@@ -50,7 +50,7 @@ class _SerializedMessage(ctypes.Structure):
 
 
 class _MessageInfo(ctypes.Structure):
-    """rmw_message_info_t up to the publisher's id, with space for the rest of the C struct."""
+    """rmw_message_info_t up to the publisher's id. ``reserve`` has space for the other fields."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
@@ -63,13 +63,13 @@ _NOT_NUMBERED = 2**64 - 1
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t. It has 1024 bytes so far. This larger struct is harmless."""
+    """rcutils_error_string_t, which has 1024 bytes so far. A larger struct here does no harm."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 
 
 class _Growth:
-    """Gives this package's memory to librcl's allocator callbacks. This never frees memory."""
+    """Gives memory to the allocator callbacks of librcl."""
 
     def __init__(self, allocate: Allocate) -> None:
         self.memory: Memory | None = None
@@ -77,7 +77,7 @@ class _Growth:
         self._allocate = allocate
 
     def __call__(self, size: int) -> int | None:
-        """Allocate larger memory. The old bytes are not copied, as a message overwrites them."""
+        """Allocate larger memory. Old bytes are not copied, because a message overwrites them."""
         try:
             memory = self._allocate(size)
             if memory.nbytes < size:
@@ -90,16 +90,16 @@ class _Growth:
 
 
 class MessageBuffer:
-    """Memory that messages are received into. It grows if a message needs more memory.
+    """Memory for one received message. It grows if a message needs more memory.
 
     One thread at a time may use a buffer.
 
-    :param allocate: allocates the memory. It is called first when the first message comes.
+    :param allocate: allocates the memory. It is not called before the first message comes.
     """
 
     def __init__(self, allocate: Allocate) -> None:
-        # The callbacks refer to `growth` and not to this object, so there is no reference cycle.
-        # With a cycle, megabytes of (maybe pinned) memory would wait for the garbage collector.
+        # The callbacks refer to `growth` and not to this object. If they referred to this object,
+        # a reference cycle would keep its memory until the garbage collector runs.
         self._growth = growth = _Growth(allocate)
         self._callbacks = (
             _ALLOCATE(lambda size, state: growth(size)), _DEALLOCATE(lambda memory, state: None),
@@ -107,16 +107,16 @@ class MessageBuffer:
             _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware calls this here
         self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
         self.info = _MessageInfo()
-        """Facts about the last message received. librcl writes them."""
+        """Facts about the last message. librcl writes them."""
 
     @property
     def capacity(self) -> int:
-        """Bytes of the largest message that fits into the present memory."""
+        """The size of the present memory in bytes."""
         return self._growth.memory.nbytes if self._growth.memory else 0
 
     def prepare_take(self) -> Any:
         """Return a pointer to the rcl_serialized_message_t, ready for the next message."""
-        # Set all three fields each time, because librcl clears them if the memory cannot grow.
+        # librcl clears the three fields if the memory cannot grow, so set them each time.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
         self._struct.capacity = self.capacity
@@ -131,16 +131,16 @@ class MessageBuffer:
 
     @property
     def number(self) -> int | None:
-        """Number of the last message received. None if its publisher gave no number."""
+        """Number of the last message. None if its publisher gave no number."""
         return None if self.info.number == _NOT_NUMBERED else int(self.info.number)
 
     @property
     def publisher(self) -> bytes:
-        """Id of the publisher of the last message received."""
+        """Id of the publisher of the last message."""
         return bytes(self.info.publisher)
 
     def message(self) -> npt.NDArray[np.uint8]:
-        """Return a view of the last message received.
+        """Return the last message, as a view of this memory.
 
         :raises TransportError: if the middleware did not put the message into this memory.
         """
@@ -184,9 +184,8 @@ class Librcl:
         """Receive a message into a buffer, which grows if necessary.
 
         :param subscription: address of an rcl_subscription_t. The caller keeps it alive.
-        :param buffer: the memory for the message.
-        :returns: view of the message in the buffer's memory. None if no message was waiting.
-        :raises TransportError: if the message could not be received. That message is lost. The
+        :returns: the message, as a view of the buffer's memory. None if no message was waiting.
+        :raises TransportError: if the message could not be received. The message is lost. The
             next message can still be received.
         """
         # ctypes releases the GIL during the call.
@@ -205,7 +204,7 @@ class Librcl:
         raise TransportError(f'could not receive a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
-        """Publish a serialized message. After the call, its memory may be overwritten.
+        """Publish a serialized message. Its memory may be overwritten after the call.
 
         :param publisher: address of an rcl_publisher_t. The caller keeps it alive.
         :param message: (n,) uint8, C-contiguous, with the encapsulation.
@@ -224,13 +223,13 @@ class Librcl:
         return function
 
     def _take_error(self, code: int) -> str:
-        """Return librcl's text for this thread's last error, and clear the error."""
+        """Return librcl's text for the last error of this thread, and clear the error."""
         text = self._error_string().text.decode('utf-8', 'replace')
         self._reset_error()
         return f'{CODES.get(code, "unknown code")} ({code}): {text}'
 
     def _check_layout(self) -> None:
-        """Let librcutils fill and grow a message, to check that its struct has the same layout."""
+        """Check the layout of the structs: let librcutils fill one and grow its memory."""
         asked: list[int] = []
         memory = (ctypes.c_uint8 * 128)()
 
@@ -250,4 +249,4 @@ class Librcl:
         if seen != ((OK, OK), [64, 128], ctypes.addressof(memory), 0, 128, 0x5EED, False):
             self._reset_error()
             raise TransportError(
-                f'this librcl has an unknown layout of rcl_serialized_message_t ({seen})')
+                f'rcl_serialized_message_t of this librcl has an unknown layout ({seen})')

@@ -29,13 +29,11 @@ TAKEN = {'raw': Image, 'compressed': CompressedImage}
 class TakenImage:
     """A serialized image message. It implements :class:`.IncomingImage`.
 
-    The receiver owns the image and must call :meth:`release`. Any thread may read the image, but
-    only one thread at a time. After the release, the memory may hold another message, so nobody
-    may read the data that :meth:`frame` returned.
+    After :meth:`release`, the memory may hold another message.
 
     :param message: the message in CDR, with its encapsulation, as (n,) uint8, C-contiguous.
     :param image_transport: raw or compressed.
-    :param release: returns the memory. :meth:`release` calls this function once.
+    :param release: gives the memory back. It is called once.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8], image_transport: str = 'raw',
@@ -58,29 +56,26 @@ class TakenImage:
         return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id)
 
     def frame(self, camera: str = '') -> Frame:
-        """See :meth:`.IncomingImage.frame`. Raw gives a view, compressed gives a copy."""
+        """See :meth:`.IncomingImage.frame`. The data of a raw image is a view of the message."""
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
 
     def release(self) -> None:
         """See :meth:`.IncomingImage.release`."""
-        # An executor may keep this object for long, so drop the reference to the memory now.
+        # An executor may keep this object for long, so it must not keep the memory.
         release, self._release, self._message = self._release, None, None
         if release is not None:
             release()
 
     def _held(self) -> npt.NDArray[np.uint8]:
         if self._message is None:
-            raise RuntimeError('this image was released; the buffer may hold another image now')
+            raise RuntimeError('this image was released, so its memory may hold another image')
         return self._message
 
 
 def camera_info_message(data: bytes) -> CameraInfo:
     """Read a serialized sensor_msgs/CameraInfo.
-
-    rclpy would drop a broken message silently. So this package receives raw bytes, and this
-    function reads them.
 
     :param data: the message in CDR, with its encapsulation.
     :raises FrameError: if the bytes are not a CameraInfo message.
@@ -99,7 +94,7 @@ def stamp_ns(header: Header) -> int:
 
 def image_message(header: Header, encoding: str, pixels: npt.NDArray[Any]) -> Image:
     """Return an Image of a C-contiguous (height, width[, channels]) uint8 or uint16 array."""
-    # rclpy assigns an array.array or bytes as it is. It copies other types item by item.
+    # rclpy takes an array.array or bytes as it is. It copies other types item by item.
     data = array('B')
     data.frombytes(pixels.view(np.uint8).data)
     return Image(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Quality of service (QoS) of every topic, and what to change if two ends do not match."""
+"""The quality of service (QoS) of every topic, and warnings if two ends do not match."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ except ImportError:  # Humble
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions. Like SensorData it matches every publisher, but keeps only one message."""
+"""For subscriptions. It matches every publisher, and keeps only the newest message."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
@@ -42,7 +42,7 @@ RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""For label_info. A subscriber that comes later still gets the last message."""
+"""For label_info. A later subscriber still gets the last message."""
 
 Warn = Callable[[str], None]
 
@@ -52,15 +52,16 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
         tuple[QoSProfile, QoSOverridingOptions]]:
     """Let the user's ``qos_overrides`` change the QoS of an endpoint that is made in the block.
 
-    :param topic: name that the publisher or subscription is made with, before remapping.
-    :returns: a copy of the profile, because rclpy writes the overrides into it, and the options
-        for the publisher or subscription.
-    :raises ParameterException: if an override is not a valid policy. The message names the topic.
+    Yields the arguments for the publisher or subscription: a copy of the profile, into which
+    rclpy writes the overrides, and the options.
+
+    :param topic: name of the topic before remapping.
+    :raises ParameterException: if an override is not a valid policy. The error names the topic.
     """
     try:
         yield copy(qos), QoSOverridingOptions.with_default_policies()
     except RuntimeError as error:
-        if type(error) is not RuntimeError:  # the errors of rcl, such as RCLError, derive from it
+        if type(error) is not RuntimeError:  # a subclass, such as RCLError, is another problem
             raise
         raise ParameterException(
             f'{error}; reliability may be reliable or best_effort, history keep_last or keep_all',
@@ -68,7 +69,7 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
 
 
 def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
-    """Return an event callback that warns once for each policy, not once for each endpoint."""
+    """Return an event callback that warns once for each policy."""
     told: set[str] = set()
 
     def incompatible(event: Any) -> None:
@@ -80,7 +81,7 @@ def _once(warn: Warn, text: Callable[[str], str]) -> Callable[[Any], None]:
 
 
 def _plausible(count: int) -> int:
-    """Return a reported loss, or 1 if no camera can have lost so many messages at once.
+    """Return the reported number of lost messages, or 1 if the number is impossibly large.
 
     Fast DDS reports 2147483647 if it drops an old fragment after newer messages were received.
     """
@@ -88,10 +89,9 @@ def _plausible(count: int) -> int:
 
 
 class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
-    """Event callbacks of a subscription. They run in the executor's thread.
+    """Event callbacks of a subscription to a resolved topic. They run in the executor's thread.
 
-    :param topic: resolved name of the topic.
-    :param warn: called once for each policy of a publisher that this node does not accept.
+    :param warn: called once for each policy that does not match a publisher.
     :param lost: called with the number of messages that the middleware lost since the last call.
     """
 
@@ -104,11 +104,11 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
     @property
     def loss_is_reported(self) -> bool:
-        """Whether the middleware reports lost messages. Known after the subscription was made."""
+        """Whether the middleware reports lost messages. Valid after the subscription was made."""
         return self.message_lost is not None
 
     def create_event_handlers(self, *arguments: Any, **keywords: Any) -> Any:
-        """See SubscriptionEventCallbacks. A middleware is free not to report lost messages."""
+        """See SubscriptionEventCallbacks. Not every middleware reports lost messages."""
         try:
             return super().create_event_handlers(*arguments, **keywords)
         except UnsupportedEventTypeError:
@@ -117,10 +117,7 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
 
 def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
-    """Return callbacks that warn once for each policy of a subscriber that this node cannot serve.
-
-    :param topic: resolved name of the topic.
-    """
+    """Return callbacks that warn once for each policy that does not match a subscriber."""
     return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
         f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so '
         f'the subscriber gets no messages; {_publisher_cure(topic, policy)}')))
