@@ -143,7 +143,7 @@ def test_as_few_layers_as_possible_move_to_fp16():
     back = [name for name in chosen.int8 if name not in some.int8]
     assert back == list(errors)[:len(back)] and 0 < len(back) < len(chosen.int8)
     assert set(back) <= set(some.fp16)
-    assert f'less the {len(back)} most sensitive layers' in some.reason
+    assert f'without the {len(back)} most sensitive layers' in some.reason
     assert loss(convert_to_int8(model, ranges, some.int8)) <= bar
     one_more = [name for name in chosen.int8 if name not in back[:-1]]
     assert loss(convert_to_int8(model, ranges, one_more)) > bar
@@ -152,6 +152,6 @@ def test_as_few_layers_as_possible_move_to_fp16():
 def test_loss_that_no_single_layer_causes():
     model, ranges, chosen, _ = deeplab()
     errors = dict.fromkeys(chosen.int8, 1.0)
-    with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, more '
-                                         r'than the 0.0100 allowed; build fp16'):
+    with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, but '
+                                         r'the limit is 0.0100\. Build fp16'):
         move_layers_to_fp16(model, ranges, chosen, errors, lambda changed: 0.5, 0.01)

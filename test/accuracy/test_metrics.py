@@ -70,8 +70,9 @@ def test_truth_and_prediction_may_have_different_dtypes():
 
 
 @pytest.mark.parametrize('truth, labels, message', [
-    (array([0, 1]), array([0], [1]), 'truth is 2x1, the label map 1x2'),
-    (array([0, 7, 7]), array([0, 0, 0]), 'truth has id 7 in 2 pixels; there are 3 classes'),
+    (array([0, 1]), array([0], [1]), 'the truth is 2x1, but the label map is 1x2'),
+    (array([0, 7, 7]), array([0, 0, 0]),
+     r'the truth has 2 pixels whose id is no class, such as 7\. There are 3 classes'),
     (array([0.0], dtype=float), array([0]), 'truth is float64; expected uint8 or uint16')])
 def test_label_maps_that_cannot_be_compared(truth, labels, message):
     with pytest.raises(LabelError, match=message):

@@ -214,7 +214,7 @@ def test_least_recently_used_go_first(tmp_path, lines):
     cache.get(keys[2], Builder(b'y' * 9), plan_bytes)
     left = {entry.key['model'] for entry in cache.entries()}
     assert left == {'0', '2'}
-    assert f'dropping {keys[1].digest}' in lines[-1]
+    assert f'deleting {keys[1].digest}' in lines[-1]
     assert not sidecar_path(cache.folder / f'{keys[1].digest}.plan').exists()
 
 

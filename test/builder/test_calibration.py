@@ -15,7 +15,6 @@ from trt_segmentation.builder.calibration import (
     Calibration,
     load_calibration,
     measure_ranges,
-    METHODS,
 )
 from trt_segmentation.builder.frame_choice import (
     choose_by_light,
@@ -26,6 +25,7 @@ from trt_segmentation.builder.frame_choice import (
 )
 from trt_segmentation.builder.graph import simplify_model
 from trt_segmentation.builder.precision import activations_read_by, quantisable_nodes
+from trt_segmentation.builder.settings import METHODS
 from trt_segmentation.errors import GraphError
 from trt_segmentation.untrusted.signed_files import make_private_folder
 
@@ -180,7 +180,7 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
 
 
 @pytest.mark.parametrize('content,text', [
-    (None, 'is not there; `trt_seg build` writes it'), ('{', 'is not a calibration'),
+    (None, 'does not exist. To write it, run `trt_seg build`'), ('{', 'is not a calibration'),
     ('{"ranges": {"a": [1]}}', 'is not a calibration'), ('[]', 'is not a calibration'),
     ('[' * 100_000, 'is not a calibration: RecursionError'), (b'\xff', 'is not a calibration'),
     (RANGES % '1e400, 2', 'range of .a. is inf to 2'), (RANGES % 'NaN, 2', 'is nan to 2'),
@@ -203,7 +203,7 @@ def test_file_that_is_not_a_calibration(tmp_path, content, text):
 
 
 def test_nothing_to_calibrate_on_and_unknown_methods(model):
-    with pytest.raises(GraphError, match='no frames to calibrate on'):
+    with pytest.raises(GraphError, match='the calibration has no frames'):
         calibrate(model, lambda: iter(()), 'minmax')
     with pytest.raises(GraphError, match="method 'entropie', did you mean 'entropy'"):
         calibrate(model, lambda: iter(frames()), 'entropie')

@@ -17,7 +17,7 @@ _STEEL: tuple[Colour, ...] = (
 _RED, _WHITE, _BLUE, _BLACK = (40, 34, 200), (238, 240, 240), (176, 84, 28), (30, 30, 30)
 _YELLOW = (40, 200, 242)
 _THIN = 2.5
-"""Width of a pole in pixels, in an image 1280 pixels wide. A thinner pole is not drawn."""
+"""Smallest width of a drawn pole, in pixels of an image that is 1280 pixels wide."""
 
 
 class Lamp(Standing):

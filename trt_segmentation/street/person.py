@@ -25,8 +25,8 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: speed of the camera in metres per second, for a person who crosses the road
-        before the camera arrives; 0 for a person who does not cross.
+    :param crossing: 0 if the person does not cross the road. Otherwise the speed of the camera in
+        metres per second. The person then crosses before the camera arrives.
     """
 
     tail = 0.2
@@ -110,7 +110,7 @@ class Person:
             self._shelter(view, foot, size, depth)
 
     def _shelter(self, view: SceneView, foot: Floats, size: float, depth: float) -> None:
-        """Draw an open umbrella."""
+        """Draw the open umbrella."""
         angle = np.linspace(0, np.pi, 12)
         dome = np.stack([0.36 * np.cos(angle), -1.0 - 0.24 * np.sin(angle)], axis=1)
         view.canvas.convex(foot + dome * size, view.look.shade(self._cover, depth), PERSON)

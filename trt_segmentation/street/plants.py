@@ -16,7 +16,7 @@ from .view import cast_shadow, draw_wall, SceneView, Standing
 
 
 def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
-    """Paint a tree or a bush, 192 x 256 texels with opacity.
+    """Paint a tree or a bush with opacity: 192 x 256 texels.
 
     :param kind: ``round``, ``tall`` or ``cone`` for a tree, ``bush`` for a bush.
     """
@@ -64,7 +64,7 @@ def _crown(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def paint_hedge(rng: np.random.Generator, style: Look) -> Texture:
-    """Paint the leaves of a hedge, 96 x 48 texels, opaque."""
+    """Paint the opaque leaves of a hedge: 96 x 48 texels."""
     hue = np.array((42, 100, 62)) * rng.uniform(0.75, 1.25)
     picture = np.full((48, 96, 4), 255, np.uint8)
     picture[:, :, :3] = np.clip(hue * 0.6, 0, 255)

@@ -32,7 +32,7 @@ class Solid:
         self.fine: list[bool] = []
         self.lamp: list[int] = []
         self.part: list[bool] = []
-        # Whether the next polygons belong to the front part of the vehicle, such as a cab.
+        # Whether the next polygons belong to the front part of the vehicle, such as its cab.
         self.ahead = False
 
     def add(self, points: Floats, colour: Colour, glow: float = 0.0, fine: bool = False,
@@ -41,7 +41,7 @@ class Solid:
 
         :param points: counter-clockwise, seen from outside.
         :param glow: smallest brightness, for a lamp that is lit.
-        :param fine: whether the polygon is left out when the vehicle is small.
+        :param fine: whether the polygon is not drawn if the vehicle is small in the image.
         :param lamp: 1 for a lamp, which may have a halo.
         """
         self.points.append(points)
@@ -52,7 +52,7 @@ class Solid:
         self.part.append(self.ahead)
 
     def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
-        """Add a box, perhaps narrower at the top. Return front, rear, left and right quads."""
+        """Add a box between two rectangles. Return its front, rear, left and right quads."""
         def ring(level: _Level) -> Floats:
             x0, x1, half, z = level
             return np.array([(x1, -half, z), (x1, half, z), (x0, half, z), (x0, -half, z)])
@@ -103,9 +103,9 @@ class Mesh:
     """A solid of P polygons as arrays.
 
     :param vertices: (V, 3) corners of all polygons.
-    :param bounds: P + 1 indices; polygon i has the vertices from bounds[i] to bounds[i + 1].
-    :param anchors: (P, 3) one corner of each polygon. The remaining fields also have P entries.
-    :param part: whether a polygon belongs to the front part.
+    :param bounds: P + 1 indices. Polygon i has the vertices bounds[i] to bounds[i + 1] - 1.
+    :param anchors: (P, 3) one corner of each polygon.
+    :param part: (P,) whether a polygon belongs to the front part.
     """
 
     vertices: Floats

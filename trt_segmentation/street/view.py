@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One frame, and the things in the street that draw themselves into the frame."""
+"""The view of one frame, and the interface of the things that draw themselves into it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Thing(Protocol):
 
 
 BEHIND = 14.0
-"""Metres behind the camera. Things farther behind reappear one period ahead."""
+"""Things that are more than this many metres behind the camera reappear one period ahead."""
 FAR = 230.0
-"""Metres ahead of the camera at which the road ends and the horizon is drawn."""
+"""The road ends this many metres ahead of the camera. The horizon is drawn there."""
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
@@ -80,7 +80,7 @@ def wrap_distance(s: float, camera: float, period: float) -> float:
 
 
 def cast_shadow(look: Look, foot: Floats, height: float) -> Floats:
-    """Return the shadow that an (N, 3) outline at this height in metres casts on the ground."""
+    """Return the (N, 3) ground shadow of an outline above ``foot``, at a height in metres."""
     sun = look.towards_sun
     length = min(height / max(float(sun[2]), 0.25), 12.0)
     return np.asarray(foot - (sun[0] * length, sun[1] * length, 0.0))
@@ -108,10 +108,10 @@ def draw_wall(view: SceneView, texture: Texture | None, ends: Floats, low: float
     """Draw an upright wall.
 
     :param texture: picture of the wall; None to fill the wall with ``colour``.
-    :param ends: (2, 3) ground points, the left end first as the camera sees the wall.
+    :param ends: (2, 3) ground points. The left end comes first, as the camera sees the wall.
     :param low: height of the lower edge in metres.
     :param high: height of the upper edge in metres.
-    :param facade: whether the light is that of a house front.
+    :param facade: whether the wall has the light of a house front.
     """
     camera = view.camera
     turned = camera.turn(ends)
