@@ -22,7 +22,7 @@ from pathlib import Path
 import time
 from typing import Any
 
-from learning import Batches, Budget, fit, Learner, Loss, supervised, test_iou, versions
+from learning import Batches, Budget, fit, Learner, Loss, plot, supervised, test_iou, versions
 from networks import count_parameters, export, StreetNet, Teacher
 import numpy as np
 from scenes import DEVICE, Scenes, test_scenes, training_scenes
@@ -108,19 +108,12 @@ class Record:
 
     def plot(self, path: Path) -> None:
         """Plot the mean IoU of each network over the training steps."""
-        import matplotlib
-        matplotlib.use('Agg')
-        from matplotlib import pyplot
-        figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
-        for name, entry in self.tree['networks'].items():
-            log = entry.get('log', [])
-            axis.plot([e['step'] for e in log], [np.mean(list(e['iou'].values())) for e in log],
-                      marker='o', label=f'{name}, {entry["parameters"] / 1e6:.2f} M parameters')
-        axis.set(xlabel='training step', ylim=(0, 1),
-                 ylabel=f'mean IoU, {QUICK_TESTS} unseen scenes a condition')
-        axis.grid(alpha=0.3)
-        axis.legend()
-        figure.savefig(path, dpi=120)
+        plot(path, {
+            f'{name}, {entry["parameters"] / 1e6:.2f} M parameters': (
+                [e['step'] for e in entry.get('log', [])],
+                [float(np.mean(list(e['iou'].values()))) for e in entry.get('log', [])])
+            for name, entry in self.tree['networks'].items()},
+            f'mean IoU, {QUICK_TESTS} unseen scenes of each condition')
 
 
 def get_teacher(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 import platform
 import time
 from typing import Any
@@ -141,6 +142,20 @@ def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
     hit = confusion.diag()
     iou: list[float] = (hit / (confusion.sum(0) + confusion.sum(1) - hit)).tolist()
     return iou
+
+
+def plot(path: Path, curves: Mapping[str, tuple[list[int], list[float]]], ylabel: str) -> None:
+    """Plot curves of mean IoU. Each has a label, its training steps, and the mean IoU at them."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
+    for label, (steps, values) in curves.items():
+        axis.plot(steps, values, marker='o', label=label)
+    axis.set(xlabel='training step', ylabel=ylabel, ylim=(0, 1))
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.savefig(path, dpi=120)
 
 
 def versions() -> dict[str, str]:

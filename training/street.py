@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
-from learning import Budget, fit, Learner, supervised, versions
+from learning import Budget, fit, Learner, plot, supervised, versions
 from networks import export, LOW_STAGE, StreetNet
 import numpy as np
 from scenes import DEVICE, test_scenes, training_scenes
@@ -24,21 +23,6 @@ import torch
 
 from trt_segmentation.street import CONDITIONS
 from trt_segmentation.untrusted.output_files import check_absent
-
-
-def plot(log: list[dict[str, Any]], path: Path) -> None:
-    """Plot the mean IoU of each condition over the training steps."""
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
-    figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
-    steps = [entry['step'] for entry in log]
-    for condition in CONDITIONS:
-        axis.plot(steps, [np.mean(entry['iou'][condition]) for entry in log], label=condition)
-    axis.set(xlabel='training step', ylabel='mean IoU, 75 unseen scenes', ylim=(0, 1))
-    axis.grid(alpha=0.3)
-    axis.legend()
-    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
@@ -64,7 +48,10 @@ def main() -> None:
     fit({'street': learner}, scenes.batches(args.batch, random), budget, tests, args.tests)
     args.steps = learner.steps      # the log then tells how to repeat a run of --minutes
     export(learner.mean, args.out / 'street.onnx')
-    plot(learner.log, args.out / 'street_curve.png')
+    steps = [entry['step'] for entry in learner.log]
+    plot(args.out / 'street_curve.png', {
+        name: (steps, [float(np.mean(entry['iou'][name])) for entry in learner.log])
+        for name in CONDITIONS}, 'mean IoU, 75 unseen scenes')
     (args.out / 'street_log.json').write_text(json.dumps({
         'arguments': {k: str(v) for k, v in vars(args).items() if k != 'out'},
         'versions': versions(), 'log': learner.log}, indent=1) + '\n', encoding='utf-8')

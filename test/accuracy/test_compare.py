@@ -34,7 +34,7 @@ def card(tmp_path):
 
 
 def without_class(card, index):
-    """The same network, changed so that it never predicts one class."""
+    """A changed copy of the network that never predicts one class."""
     model = onnx.load(card.model)
     bias = next(t for t in model.graph.initializer if t.name == '/out.bias')
     values = numpy_helper.to_array(bias).copy()
@@ -44,7 +44,7 @@ def without_class(card, index):
 
 
 def make_samples(card, truth=True):
-    """Noise whose truth is the label map of the FP32 network, so that its mean IoU is 1."""
+    """Samples of noise. The FP32 network gives their truth, so its mean IoU is 1."""
     rng = np.random.default_rng(0)
     made = [Sample(f'{condition} {i}', rng.integers(0, 256, (64, 96, 3), np.uint8),
                    condition=condition)

@@ -278,7 +278,7 @@ def test_files_this_user_may_not_read_are_named(tmp_path, storage, monkeypatch):
     (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
     really = os.open
 
-    def refused(path, *args, **more):       # root, as which tests may run, reads everything
+    def refused(path, *args, **more):       # Tests may run as root, and root can read every file.
         if path == file:
             raise PermissionError(errno.EACCES, 'Permission denied', str(path))
         return really(path, *args, **more)
@@ -302,7 +302,7 @@ def test_repair_is_advised_for_a_file_that_was_cut_off(tmp_path, storage):
             list(bag.messages([TOPIC]))
 
 
-# ---- the library whose internals are replaced
+# ---- the rosbags library. This package replaces some of its internals.
 
 def test_only_the_minor_version_whose_internals_are_known_is_installed():
     root = Path(bag_limits.__file__).parents[2]
@@ -387,7 +387,7 @@ def test_a_bag_cut_off_or_overwritten_is_an_error_and_nothing_else(tmp_path, sto
                             broken += 1
             except BagError:
                 broken += 1
-    assert broken >= 40  # every bag that was cut off, at least
+    assert broken >= 40  # at least every bag that was cut off
 
 
 def test_an_index_that_promises_more_is_an_error(tmp_path):
@@ -506,7 +506,7 @@ def test_metadata_is_what_ros2_bag_play_needs(tmp_path):
     topics = {t['topic_metadata']['name']: t['topic_metadata']
               for t in info['topics_with_message_count']}
     assert all(t['serialization_format'] == 'cdr' for t in topics.values())
-    # the hash rosidl generates for vision_msgs/msg/LabelInfo; the type is not in the store
+    # rosidl generates this hash for vision_msgs/msg/LabelInfo.
     assert topics['/segmentation/label_info']['type_description_hash'] == (
         'RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783')
     (latched,) = yaml.safe_load(topics['/segmentation/label_info']['offered_qos_profiles'])

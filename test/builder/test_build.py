@@ -52,7 +52,7 @@ def built(family, precision):
 
 
 def convolutions(plan):
-    """Precision of every kernel that computes convolutions, by the name of the ONNX node."""
+    """Return the precision of every convolution kernel, by the name of its ONNX node."""
     return {name: layer.precision for layer in from_json(plan.about['layers'])
             if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
 
@@ -158,7 +158,7 @@ def test_supported_operators_are_those_of_the_parser():
 
 
 def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
-    """The reason why precision.quantise_nodes produces neither of them."""
+    """So precision.quantise_nodes makes neither a quantised bias nor a zero point."""
     model = in_precision(network('unet'), 'int8')
     zero_points = {node.input[2] for node in model.graph.node
                    if node.op_type == 'QuantizeLinear' and len(node.input) > 2}

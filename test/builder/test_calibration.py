@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration: the chosen frames cover a recording, and the ranges are measured once."""
+"""Test that the calibration frames cover a recording, and that ranges are measured once."""
 
 import os
 
@@ -37,7 +37,7 @@ def picture(light, seed=0):
 
 
 def recording(*stretches):
-    """Features of a recording that consists of stretches of (number of frames, lightness)."""
+    """Features of a recording. A stretch is a number of frames and their lightness."""
     lights = [light for count, light in stretches for _ in range(count)]
     return [extract_features(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
 
@@ -85,8 +85,8 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
     assert sheet is not None and sheet.shape == (3 * height, 4 * width, 3)
-    assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
-    assert not sheet[2 * height:, 2 * width:].any()     # ten frames fill ten of twelve places
+    assert sheet[:height, :width].mean() < 60       # the first thumbnail shows the tunnel
+    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places
     with pytest.raises(OSError, match='cannot be written'):
         write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 

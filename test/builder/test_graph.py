@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files before a build: errors, warnings, and what simplification must not change."""
+"""Test ONNX files before a build: their errors, their warnings and their simplification."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trt_segmentation.errors import GraphError
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,
              name='/odd/node', **attributes):
-    """A network that consists of one node, which reads the image."""
+    """A network of one node. The node reads the image."""
     weights = [numpy_helper.from_array(np.asarray(c), f'k{i}') for i, c in enumerate(constants)]
     names = inputs or ['x', *(w.name for w in weights)]
     node = helper.make_node(op, names, ['y'], name=name, domain=domain, **attributes)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision in the graph: the end of the backbone, the INT8 nodes, and the change in output."""
+"""Test the precision of a graph: the backbone, the INT8 nodes, and the change of the output."""
 
 import functools
 
@@ -124,7 +124,7 @@ def test_pattern_that_fits_nothing_or_all(pattern, text):
         choose_int8_nodes(network('deeplabv3'), 'int8', [pattern])
 
 
-# random weights are the hardest case; trained networks lose far less
+# Random weights are the hardest case. Trained networks lose far less.
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""From recordings to calibrated graphs: all steps of `trt_seg build` that need no TensorRT."""
+"""Test the steps of `trt_seg build` from recordings to calibrated graphs, without TensorRT."""
 
 from dataclasses import replace
 
@@ -145,8 +145,8 @@ def graph_and_calibration(card, recipe, method='minmax'):
     return graph, calibrate(graph.model, choose_frames(card, source), method)
 
 
-# in the backbone: 8 weights, and 11 activations that the weighted nodes and 3 sums read;
-# in the head: 5 weights and 4 activations
+# The backbone has 8 weights. Its weighted nodes and 3 sums read 11 activations. The head has 5
+# weights. Its weighted nodes read 4 activations.
 @pytest.mark.parametrize('precision,pairs', [('fp32', 0), ('fp16', 0), ('mixed', 19),
                                              ('int8', 28)])
 def test_every_precision_from_one_recording(card, precision, pairs):

@@ -228,7 +228,7 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
-    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # none to keep
+    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # no kernels exist
 
 
 @pytest.fixture

@@ -34,9 +34,7 @@ class Totals:
 
     :param matrix: (classes, classes + 1) int64, sum of :func:`.metrics.confusion`.
     :param boundary: (2, classes) int64, sum of :func:`.metrics.count_boundary_overlap`.
-    :param images: number of samples.
     :param same: number of pixels with the same label as in FP32.
-    :param pixels: number of all pixels.
     """
 
     matrix: Counts
@@ -77,7 +75,6 @@ class Accuracy:
     The argument ``condition`` of the methods is the name of a condition, or None for all
     conditions together. A result of NaN means that the value is unknown.
 
-    :param classes: names of the classes.
     :param by_condition: sums for each pair of precision and condition.
     :param differences: the samples with the largest differences, the largest first.
     """

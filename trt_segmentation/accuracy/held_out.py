@@ -70,8 +70,6 @@ def _name_conditions(sources: Sequence[str]) -> list[str]:
 def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     """Read frames that calibration did not choose, spread evenly over the recording.
 
-    :param feeds: the recording, and the frames that calibration chose.
-    :param count: largest number of frames.
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)

@@ -45,7 +45,6 @@ class LabelValues:
         """Convert a label map to class ids. Left-out pixels become :data:`.frame.UNLABELLED`.
 
         :param truth: (height, width) uint8 or uint16.
-        :param classes: number of classes of the model.
         :returns: (height, width), uint8 for up to 255 classes, otherwise uint16.
         :raises LabelValueError: if a value is no class. The message lists such values and their
             numbers of pixels.
@@ -61,7 +60,6 @@ class LabelValues:
         """Refuse label maps with unknown values, and label maps without any labelled pixel.
 
         :param read: reads the label map of a file.
-        :param classes: number of classes of the model.
         :raises LabelValueError: if a value is no class, or if no pixel of all label maps is
             labelled.
         """

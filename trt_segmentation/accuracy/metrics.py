@@ -26,7 +26,6 @@ def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
     :param truth: (height, width) uint8 or uint16. Pixels with the value
         :data:`.frame.UNLABELLED` are not counted.
     :param labels: (height, width), the predicted class ids.
-    :param count: number of classes.
     :returns: (count, count + 1) int64. Rows are true classes. Columns are predicted classes. The
         last column counts predictions that are no class, such as unlabelled pixels.
     :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
@@ -44,7 +43,6 @@ class Scores:
 
     :param classes: names, in the order of their ids.
     :param matrix: sum of :func:`confusion` over all images.
-    :param images: number of images.
     """
 
     classes: Sequence[str]

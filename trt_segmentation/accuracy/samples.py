@@ -101,7 +101,6 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
     The truth has the card's class ids. If the card lacks a class of the scenes, the samples have
     no truth.
 
-    :param count: number of scenes.
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
     :raises EvaluationError: if the condition is unknown, or if truth is needed but missing.

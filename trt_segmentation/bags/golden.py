@@ -34,10 +34,7 @@ class Expectation:
         self._classes = classes
         self._min_agreement = min_agreement
         self._allow_missing = allow_missing
-        self._compared = 0
-        self._unexpected = 0
-        self._pixels = 0
-        self._equal = 0
+        self._compared = self._unexpected = self._pixels = self._equal = 0
         self._worst = (2.0, 0)
         self._left = Counter(recorded.stamp_ns for recorded in bag.messages([topic]))
         self._source = bag.messages([topic])

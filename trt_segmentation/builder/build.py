@@ -25,7 +25,7 @@ from .settings import BuildOptions
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""A function of the name of a phase, the number of steps done, and the number of all steps."""
+"""A function with three arguments: name of a phase, steps done, all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)

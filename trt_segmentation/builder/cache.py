@@ -57,9 +57,8 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """Return the cache folder that a parameter names.
+    """Return a cache folder. If ``parameter`` is empty, return this user's default folder.
 
-    :param parameter: path of the folder; empty for ``trt_segmentation`` in the XDG cache folder.
     :raises CacheError: if the parameter names the home folder of a user that does not exist.
     """
     if parameter:
@@ -77,8 +76,7 @@ class EngineCache:
     else can write to the file, and its size and hash match its sidecar. Otherwise the cache
     builds the plan again.
 
-    :param folder: see :func:`cache_folder`. A folder that does not exist is created with mode
-        0700.
+    :param folder: see :func:`cache_folder`. A new folder gets the mode 0700.
     :param limit: see :data:`LIMIT`.
     :param log: receives one line for each slow operation and for each problem.
     :raises CacheError: if the folder cannot be created or belongs to another user.
@@ -98,7 +96,6 @@ class EngineCache:
         wait. An update of the driver or of TensorRT can make a cached plan useless. ``load``
         then refuses the plan, and the plan is built once more.
 
-        :param build: builds the plan of the key.
         :param load: turns a plan into an engine. To refuse the plan, ``load`` raises EngineError.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
@@ -139,11 +136,9 @@ class EngineCache:
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete all plans, timing caches, kernels and measured ranges.
+        """Delete all plans, timing caches, kernels and measured ranges. Return the bytes freed.
 
         Files with other names do not belong to the cache. They are not deleted.
-
-        :returns: bytes freed.
         """
         freed = 0
         with self._locked():

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from functools import partial
 import hashlib
 import io
 import json
 import math
 from pathlib import Path
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,8 +90,7 @@ def load_calibration(path: Path) -> Calibration:
     except FileNotFoundError:
         raise GraphError(f'the calibration {path} does not exist. To write it, run `trt_seg '
                          f'build` with --calibrate BAG') from None
-    # A number too large for a float raises OverflowError. Deeply nested lists raise
-    # RecursionError.
+    # Huge numbers raise OverflowError. Deeply nested lists raise RecursionError.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError) as error:
         raise GraphError(f'{path} is not a calibration: {short(error, 300)}. To write it again, '
@@ -139,8 +140,6 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
                    ) -> dict[str, tuple[float, float]]:
     """Run the network on every tensor and measure the ranges of its activations.
 
-    Memory holds the activations of one input tensor at a time.
-
     :param model: simplified FP32 network with one input.
     :param method: a key of :data:`.settings.METHODS`.
     :param progress: called after each tensor with the number of tensors measured.
@@ -158,22 +157,13 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
             CalibrationMethod[METHODS[method]],
             extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # The calibrator keeps all activations of a call. So each call gets one tensor.
-            calibrator.collect_data(_OneFrameReader({name: tensor}))
+            # The calibrator keeps all activations of a call. So each call gets one tensor, and
+            # then None, the end of the data.
+            feeds = iter([{name: tensor}])
+            calibrator.collect_data(SimpleNamespace(get_next=partial(next, feeds, None)))
             progress(done)
         measured = calibrator.compute_data()
     return {key: _bounds(value.range_value) for key, value in measured.items() if key in wanted}
-
-
-class _OneFrameReader:
-    """A CalibrationDataReader of ONNX Runtime that gives one frame."""
-
-    def __init__(self, feed: Mapping[str, Tensor]) -> None:
-        self._feed: Mapping[str, Tensor] | None = feed
-
-    def get_next(self) -> Mapping[str, Tensor] | None:
-        feed, self._feed = self._feed, None
-        return feed
 
 
 def _bounds(values: tuple[Any, Any]) -> tuple[float, float]:

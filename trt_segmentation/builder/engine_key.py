@@ -17,13 +17,11 @@ class EngineKey:
     """Everything that a plan depends on. Two plans with equal keys are interchangeable.
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
-    :param precision: fp32, fp16, int8 or mixed.
     :param scales: digest of the calibrated ranges; empty if the plan uses none.
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
     :param shapes: requested image sizes, requested batch sizes, and the size in the card.
     :param options: all builder settings, such as workspace and optimisation level.
     :param backend: ``tensorrt`` or ``tensorrt_rtx``.
-    :param version: version of the backend.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
     :param arch: compute capability such as ``sm_87``; empty if ``gpu`` is empty.
     :param driver: driver version up to the first point; empty if ``gpu`` is empty.

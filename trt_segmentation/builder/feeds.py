@@ -57,7 +57,7 @@ def choose_frames(card: ModelCard, source: Iterable[NamedFrame],
                   count: int = CALIBRATION_FRAMES) -> Feeds:
     """Read every frame of a recording, and choose frames for the calibration.
 
-    :param source: frames of the recording, the same frames at each iteration.
+    :param source: see :class:`Feeds`.
     :param count: number of frames to choose. From a shorter recording, all frames are chosen.
     :raises GraphError: if the recording has no frames.
     """

@@ -101,7 +101,7 @@ def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. A group gets at most as many as it has."""
+    """Divide ``count`` frames evenly among groups. No group gets more frames than it has."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,7 @@ def simplify_model(model: onnx.ModelProto,
     :raises GraphError: if the network output changed.
     """
     from onnxslim import slim
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    slimmed: onnx.ModelProto = slim(copy)
+    slimmed: onnx.ModelProto = slim(deepcopy(model))
     name_nodes(slimmed)
     feeds = make_random_inputs(model, shapes)
     for name, before, after in zip((o.name for o in model.graph.output),

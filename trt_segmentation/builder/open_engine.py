@@ -46,13 +46,9 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build the plan of a graph that already has its precision.
+    """Build the plan of a graph that already has the precision of the recipe.
 
-    :func:`.build.build_plan` explains ``options``, ``timing``, ``progress`` and the returned
-    values.
-
-    :param graph: the network in the precision of the recipe.
-    :param recipe: gives the precision. The plan records this precision.
+    The plan records this precision. For all else, see :func:`.build.build_plan`.
     """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 import onnx
@@ -117,12 +117,10 @@ def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
             if largest > FP16_MAX:
                 raise GraphError(f'{tensor.name} holds {largest:.4g}, but the largest FP16 number '
                                  f'is {FP16_MAX:.0f}. Build fp32')
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
     # The default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
     # node, this list would make an output that is declared as FP32 but has FP16 data.
     converted = convert_float_to_float16(
-        copy, keep_io_types=True, max_finite_val=FP16_MAX,
+        deepcopy(model), keep_io_types=True, max_finite_val=FP16_MAX,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'])
     return _sorted(converted)
 
@@ -145,15 +143,17 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges,
 def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
                    nodes: Sequence[str]) -> onnx.ModelProto:
     """Do the same as :func:`convert_to_int8`, but leave all other nodes FP32."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(raise_opset(model))
+    copy = deepcopy(raise_opset(model))
     kinds = sorted({node.op_type for node in copy.graph.node if node.name in set(nodes)})
     missing = sorted(set(activations_read_by(copy, nodes)) - set(ranges))
     if missing:
         raise GraphError(f'the calibration has no range for {", ".join(missing)}. Calibrate again')
+    limits = TensorsData(CalibrationMethod.MinMax, {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()})
     quantiser = QDQQuantizer(
         copy, per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QInt8, tensors_range=_tensors_data(ranges),
+        activation_qType=QuantType.QInt8, tensors_range=limits,
         nodes_to_quantize=list(nodes), nodes_to_exclude=[], op_types_to_quantize=kinds,
         extra_options={
             # TensorRT accepts neither zero points nor a quantised bias. TensorRT fuses best if
@@ -182,12 +182,6 @@ def find_small_scales(model: onnx.ModelProto) -> list[str]:
     scales = {node.input[1] for node in model.graph.node if node.op_type == 'QuantizeLinear'}
     return [tensor.name for tensor in model.graph.initializer if tensor.name in scales
             and float(np.min(np.abs(numpy_helper.to_array(tensor)))) < FP16_SMALLEST_NORMAL]
-
-
-def _tensors_data(ranges: Ranges) -> Any:
-    return TensorsData(CalibrationMethod.MinMax, {
-        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-        for name, (low, high) in ranges.items()})
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:

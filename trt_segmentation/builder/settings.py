@@ -72,7 +72,6 @@ class Recipe:
     simplify: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse an unknown precision."""
         if self.precision not in PRECISIONS:
             near = did_you_mean(self.precision, PRECISIONS)
             raise GraphError(f'precision {self.precision!r}{near or "."} '

@@ -29,7 +29,7 @@ class Profile:
     largest: Shape
 
     def __post_init__(self) -> None:
-        """Refuse shapes in the wrong order. TensorRT's own message is less clear."""
+        # TensorRT's own message about a wrong order is less clear.
         for axis, sides in enumerate(zip(self.smallest, self.usual, self.largest)):
             if not 0 < sides[0] <= sides[1] <= sides[2]:
                 raise GraphError(f'axis {axis} of the profile is {"/".join(map(str, sides))}; '

@@ -152,8 +152,7 @@ class Building(Standing):
                 self._draw_roof(view, corners, tiles)
             if side >= 0 or (self._hidden and i == 3):
                 continue
-            draw_wall(view, self._facade.texture, np.stack([a, b]), 0.0, height, (0, 0, 0),
-                  BUILDING, True)
+            draw_wall(view, self._facade.texture, np.stack([a, b]), height, BUILDING, True)
             if roof and (i, j) in ((1, 2), (3, 0)):
                 top = (a + b) / 2 + (0, 0, height + roof)
                 gable = view.camera.outline(

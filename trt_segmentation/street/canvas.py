@@ -79,9 +79,7 @@ class Canvas:
 
     def convex(self, points: Floats, colour: Colour, label: int) -> None:
         """Fill a convex (N, 2) polygon."""
-        cv2.fillConvexPoly(
-            self.pixels, to_fixed_point(points), (colour[0], colour[1], colour[2], label),
-            cv2.LINE_8, _SHIFT)
+        self.convex_fixed(to_fixed_point(points), colour, label)
 
     def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
         """Fill a convex polygon of (N, 2) vertices from :func:`to_fixed_point`."""
@@ -127,8 +125,7 @@ class Canvas:
         quads[:, 0], quads[:, 1] = lines[:, 0] - aside, lines[:, 0] + aside
         quads[:, 2], quads[:, 3] = lines[:, 1] + aside, lines[:, 1] - aside
         for quad, colour in zip(to_fixed_point(quads), colours):
-            cv2.fillConvexPoly(
-                self.pixels, quad, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
+            self.convex_fixed(quad, colour, label)
 
     def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
               part: tuple[float, float] = (0.0, 1.0)) -> None:

@@ -110,13 +110,6 @@ class _Pick(Protocol):
     def __call__(self, *colour: float, spread: float = 8.0) -> _Tone: ...
 
 
-def _vary(rng: np.random.Generator, colour: Colour, spread: float = 8.0
-          ) -> tuple[float, float, float]:
-    level = rng.normal(0, spread)
-    blue, green, red = (min(max(c + level + rng.normal(0, spread / 4), 4), 250) for c in colour)
-    return blue, green, red
-
-
 def _night(rng: np.random.Generator, pick: _Pick, azimuth: float, elevation: float) -> Look:
     return Look(
         condition='night', azimuth=azimuth, elevation=elevation,
@@ -166,7 +159,10 @@ def choose_look(condition: str, rng: np.random.Generator, azimuth: float, elevat
                 ) -> Look:
     """Choose light and palette of a drive under this condition at random."""
     def pick(*colour: float, spread: float = 8.0) -> _Tone:
-        return _vary(rng, colour, spread)
+        level = rng.normal(0, spread)
+        blue, green, red = (min(max(part + level + rng.normal(0, spread / 4), 4), 250)
+                            for part in colour)
+        return blue, green, red
 
     make = {'day': _day, 'night': _night, 'rain': _rain, 'snow': _snow}[condition]
     return make(rng, pick, azimuth, elevation)

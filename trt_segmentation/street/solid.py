@@ -26,12 +26,7 @@ class Solid:
         self.length = length
         self.width = width
         self.height = height
-        self.points: list[Floats] = []
-        self.colours: list[Colour] = []
-        self.glow: list[float] = []
-        self.fine: list[bool] = []
-        self.lamp: list[int] = []
-        self.part: list[bool] = []
+        self._polygons: list[tuple[Floats, Colour, float, bool, int, bool]] = []
         # Whether the next polygons belong to the front part of the vehicle, such as its cab.
         self.ahead = False
 
@@ -44,12 +39,7 @@ class Solid:
         :param fine: whether the polygon is not drawn if the vehicle is small in the image.
         :param lamp: 1 for a lamp, which may have a halo.
         """
-        self.points.append(points)
-        self.colours.append(colour)
-        self.glow.append(glow)
-        self.fine.append(fine)
-        self.lamp.append(lamp)
-        self.part.append(self.ahead)
+        self._polygons.append((points, colour, glow, fine, lamp, self.ahead))
 
     def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
         """Add a box between two rectangles. Return its front, rear, left and right quads."""
@@ -87,15 +77,14 @@ class Solid:
 
     def to_mesh(self) -> Mesh:
         """Return the solid as arrays that can be drawn."""
-        corners = np.array([p[:3] for p in self.points])
+        points, colours, glow, fine, lamp, part = zip(*self._polygons)
+        corners = np.array([p[:3] for p in points])
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         unit = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        ends = np.cumsum([len(p) for p in self.points])
-        return Mesh(
-            np.concatenate(self.points), [0, *ends.tolist()], unit,
-            np.array([p[0] for p in self.points]), np.array(self.colours, float),
-            np.array(self.glow), self.fine, self.lamp, np.array(self.part),
-            self.length, self.width, self.height)
+        ends = np.cumsum([len(p) for p in points])
+        return Mesh(np.concatenate(points), [0, *ends.tolist()], unit, corners[:, 0],
+                    np.array(colours, float), np.array(glow), fine, lamp, np.array(part),
+                    self.length, self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -114,8 +103,8 @@ class Mesh:
     anchors: Floats
     colours: Floats
     glow: Floats
-    fine: list[bool]
-    lamp: list[int]
+    fine: tuple[bool, ...]
+    lamp: tuple[int, ...]
     part: npt.NDArray[np.bool_]
     length: float
     width: float
