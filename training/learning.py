@@ -32,7 +32,7 @@ DECAY = 0.998
 
 @dataclass
 class Budget:
-    """The length of a training in steps. If ``steps`` is 0: in seconds, with the tests."""
+    """A training takes ``steps`` steps. If this is 0, it takes ``seconds`` with all tests."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -145,7 +145,7 @@ def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
 
 
 def plot(path: Path, curves: Mapping[str, tuple[list[int], list[float]]], ylabel: str) -> None:
-    """Plot curves of mean IoU. Each has a label, its training steps, and the mean IoU at them."""
+    """Plot the mean IoU over the training. ``curves`` maps a label to its steps and values."""
     import matplotlib
     matplotlib.use('Agg')
     from matplotlib import pyplot

@@ -123,7 +123,7 @@ class Accuracy:
         """Accuracy loss of a precision against FP32.
 
         :returns: the mean IoU of FP32 minus the mean IoU of the precision. If no sample has
-            truth: the fraction of the pixels whose label differs from FP32, 0 to 1.
+            truth, the result is the fraction of pixels whose label differs from FP32, 0 to 1.
         """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold the accuracy loss of a precision below a limit: refuse it, or keep more layers FP16."""
+"""Limit the accuracy loss of a build: refuse the build, or keep more layers FP16."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
 def refuse_loss(accuracy: Accuracy, precision: str, limit: float) -> None:
     """Refuse a precision that loses more accuracy than the limit.
 
-    :param limit: largest allowed loss of mean IoU. If the samples have no label maps: largest
-        allowed fraction of pixels with another label than in FP32, 0 to 1.
+    :param limit: largest allowed loss of mean IoU. If the samples have no label maps, the limit
+        is the largest allowed fraction of pixels with another label than in FP32, 0 to 1.
     :raises GraphError: if the accuracy loss is above the limit. The message gives the accuracy
         loss and the limit.
     """

@@ -16,7 +16,7 @@ from .reader import BagReader, Recorded, stamp_text
 
 
 class Expectation:
-    """The expected label maps of a bag. The header stamp shows which frame a label map is for.
+    """The expected label maps of a bag. The header stamp of a label map names its frame.
 
     If label maps have the same stamp, they are compared in the order of the recording.
 
@@ -119,8 +119,8 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
     """Choose the topic of the expected label maps.
 
     :param root: topic prefix of a namespace, such as ``/segmentation``.
-    :param asked: name of a topic. None chooses the label map topic in the namespace. If there is
-        none, None chooses the only label map topic of the bag.
+    :param asked: name of a topic, or None. None means the label map topic in the namespace. If
+        the namespace has none, None means the only label map topic of the bag.
     :raises BagError: if the bag has no images on the asked topic, or if there is no single label
         map topic to choose. The message lists the image topics.
     """

@@ -49,7 +49,7 @@ unpack_within_limits()
 
 
 def stamp_text(stamp_ns: int | None) -> str:
-    """Return a stamp in nanoseconds as text: seconds with nine decimals. None is unreadable."""
+    """Return a stamp in nanoseconds as text: seconds with nine decimals. None: unreadable."""
     if stamp_ns is None:
         return 'unreadable'
     whole, nano = divmod(stamp_ns, 1_000_000_000)
@@ -83,7 +83,7 @@ class Recorded:
     def frame(self) -> Frame:
         """Decode an image message.
 
-        The frame owns its pixels.
+        The pixels stay valid as long as the frame exists. Nobody changes them.
 
         :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
@@ -184,8 +184,8 @@ class BagReader:
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
-        :raises BagError: if the bag ends too early or cannot be read. Also after the last message,
-            if the number of messages differs from the number in the bag's index.
+        :raises BagError: if the bag ends too early or cannot be read. The error also comes after
+            the last message if the index of the bag has another number of messages.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)

@@ -132,7 +132,7 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """All plans, each with a reason why it cannot be loaded. No reason: it can be loaded."""
+        """All plans, each with the reason why it cannot be loaded; empty if it can be loaded."""
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:

@@ -109,9 +109,9 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     """Measure the range of every activation that may become INT8.
 
     :param model: simplified FP32 network with one input.
-    :param feeds: returns the input tensors, the same tensors at each call. The first call
-        computes the digest of the tensors. If ``folder`` holds no earlier measurement, a second
-        call follows for the measurement.
+    :param feeds: returns the input tensors, the same tensors at each call. It is called once for
+        the digest of the tensors. If ``folder`` has no earlier measurement, it is called again
+        for the measurement.
     :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` ignore rare
         extreme values. The INT8 steps between the other values are then smaller.
     :param folder: a folder for measurements; None to keep no measurement. Other users must not

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check an ONNX network for problems that make its engine fail, or slow, or wrong."""
+"""Find the problems of an ONNX network: errors that stop a build, and warnings."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, tim
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
     """Build the plan of a graph that already has the precision of the recipe.
 
-    The plan records this precision. For all else, see :func:`.build.build_plan`.
+    The plan records this precision. See :func:`.build.build_plan` for the other arguments and for
+    the returned values.
     """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)

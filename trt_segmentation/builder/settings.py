@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of a build, and the only place of their defaults.
 
-The command line and the ROS node take their defaults from this file. The file imports no heavy
-library, so that both can read it quickly.
+The command line, the pipeline and the ROS node take their defaults from this file. This file
+imports no heavy library, so that every command starts quickly.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
     :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes. If the
         graph fixes none, empty means :data:`.settings.OPEN_BATCH`.
     :returns: maps the name of the input to its profile.
-    :raises GraphError: if the size of a side is unknown. Also if the graph fixes a size that
-        differs from the requested size.
+    :raises GraphError: if the size of a side is unknown, or if the graph fixes another size than
+        the requested size.
     """
     ((name, shape),) = inputs.items()
     rows, cols = (1, 2) if shape[1] not in (1, 3) and shape[3] in (1, 3) else (2, 3)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.6
-"""Smallest depth of what the camera sees, in metres."""
+"""The camera does not see things that are nearer than this many metres."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Road:
             float(angle[index] + part * (angle[index + 1] - angle[index])))
 
     def point(self, s: float, t: float) -> tuple[float, float]:
-        """Return world x and y of the ground, s along and t left of the centre line."""
+        """Return world x and y at s metres along and t metres left of the centre line."""
         x, y, angle = self._pose(s)
         return x - t * math.sin(angle), y + t * math.cos(angle)
 
