@@ -143,12 +143,8 @@ class Accuracy:
         return found
 
 
-def _open_host_pipeline(card: ModelCard) -> Pipeline:
-    return HostPipeline(card, 'accuracy report')
-
-
 def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Iterable[Sample],
-                       open_pipeline: Callable[[ModelCard], Pipeline] = _open_host_pipeline
+                       open_pipeline: Callable[[ModelCard], Pipeline] = HostPipeline
                        ) -> Accuracy:
     """Segment every sample in every precision.
 

@@ -52,7 +52,6 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
     """Segment every sample and score all samples together.
 
     :param pipeline: a pipeline without pending batches.
-    :param samples: samples with truth.
     :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
         the model's classes. The message names the sample.
     :raises EngineError: if the engine fails.
@@ -131,8 +130,6 @@ def read_folder_samples(images: Path, labels: Path, classes: int,
     grey, or with a colour table as in Pascal VOC. This call checks the values of all label maps.
     An image is checked when the iterator yields its sample.
 
-    :param classes: number of classes of the model.
-    :param values: how values in the label maps become class ids.
     :raises EvaluationError: if a file has no partner or cannot be used. The message names the
         file.
     """

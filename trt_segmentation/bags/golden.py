@@ -21,7 +21,6 @@ class Expectation:
     If label maps have the same stamp, they are compared in the order of the recording.
 
     :param bag: the bag with the expected label maps. The caller closes it after the comparison.
-    :param topic: topic of the label maps in the bag.
     :param classes: class names for texts about differences.
     :param min_agreement: fraction of the pixels of a frame that must be equal, 0 to 1.
     :param allow_missing: whether some frames may have no label map in the bag. A running node

@@ -43,8 +43,6 @@ class BagWriter:
     :param namespace: namespace of the topics ``label_map``, ``overlay``, ``camera_info`` and
         ``label_info``. PNG label maps have the topic ``label_map/compressed``, as image_transport
         requires.
-    :param overlay: whether overlays will be written.
-    :param camera_info: whether camera infos will be written.
     :param png: whether label maps are PNG. PNG is lossless and much smaller.
     :raises BagError: if the folder cannot be created, or if the namespace is not a ROS name.
     """
