@@ -28,9 +28,10 @@ from report import FigureReport, run
 from trt_segmentation import street
 from trt_segmentation.accuracy.compare import Accuracy, compare_precisions, REFERENCE
 from trt_segmentation.accuracy.recordings import Street, STREET_SEED
-from trt_segmentation.builder.calibration import calibrate, METHODS
+from trt_segmentation.builder.calibration import calibrate
 from trt_segmentation.builder.feeds import choose_frames
-from trt_segmentation.builder.prepare import apply_precision, read_graph, Recipe
+from trt_segmentation.builder.prepare import apply_precision, read_graph
+from trt_segmentation.builder.settings import METHODS, Recipe
 from trt_segmentation.model.card import load_card
 from trt_segmentation.untrusted.output_files import check_file, write_figure
 

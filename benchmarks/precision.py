@@ -29,12 +29,8 @@ from trt_segmentation import street
 from trt_segmentation.accuracy.compare import Accuracy, compare_precisions
 from trt_segmentation.accuracy.report import write_differences
 from trt_segmentation.accuracy.samples import FIRST_SEED, Sample
-from trt_segmentation.builder.prepare import (
-    apply_precision,
-    load_card_calibration,
-    read_graph,
-    Recipe,
-)
+from trt_segmentation.builder.prepare import apply_precision, load_card_calibration, read_graph
+from trt_segmentation.builder.settings import Recipe
 from trt_segmentation.engines import PRECISIONS
 from trt_segmentation.engines.gpu_identity import gpu_identity
 from trt_segmentation.model.card import load_card, ModelCard

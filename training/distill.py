@@ -4,13 +4,13 @@
 
     python training/distill.py --out DIR [--minutes 9] [--width 0.5] [--teacher FILE]
 
-One run renders scenes and trains a UNet on ResNet-18, the teacher. Then it trains two students
-like the demo model, with the same first weights and the same batches. One student learns from the
-truth and from the teacher's softened output (Hinton et al., 2015). The other, the control, learns
-from the truth alone. --minutes is the time of the whole run. The script writes student.onnx,
-control.onnx, teacher.onnx, distill_log.json and distill_curve.png into DIR. The log is updated
-during the run, so that an interrupted run leaves its results. No test scene has the seed of a
-training scene.
+One run renders scenes and trains the teacher, a UNet on ResNet-18. Then the run trains two
+students. The students are networks like the demo model. They have the same first weights and the
+same batches. The first student learns from the truth and from the teacher's softened output
+(Hinton et al., 2015). The second student is the control. It learns only from the truth. --minutes
+is the time of the whole run. The script writes student.onnx, control.onnx, teacher.onnx,
+distill_log.json and distill_curve.png into DIR. The script updates the log during the run, so that
+an interrupted run leaves its results. No test scene has the seed of a training scene.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 import time
 from typing import Any
 
-from learning import Batches, Budget, fit, Learner, Loss, supervised, test_iou, versions
+from learning import Batches, Budget, fit, Learner, Loss, plot, supervised, test_iou, versions
 from networks import count_parameters, export, StreetNet, Teacher
 import numpy as np
 from scenes import DEVICE, Scenes, test_scenes, training_scenes
@@ -34,13 +34,13 @@ from trt_segmentation.street import CLASSES
 from trt_segmentation.untrusted.output_files import check_absent, check_file
 
 QUICK_TESTS = 75
-"""Scenes of each condition in the tests during training."""
+"""Number of scenes of each condition in a test during the training."""
 
 
 def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, share: float) -> Loss:
-    """Make a loss: the supervised loss plus the divergence from the teacher's softened output.
+    """Make a loss function: supervised loss plus divergence from the teacher's softened output.
 
-    :param weight: (classes,) weight of a pixel by its true class, as in the supervised loss.
+    :param weight: (classes,) weights. The true class of a pixel gives its weight.
     :param share: weight of the divergence. The divergence is also multiplied by the square of the
         temperature, so that its gradients do not depend on the temperature.
     """
@@ -61,7 +61,7 @@ def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, shar
 
 
 class Record:
-    """The JSON file of a run. It is written again after every change.
+    """The JSON file of a run. Every change writes the file again.
 
     :ivar tree: the content of the file.
     """
@@ -73,7 +73,7 @@ class Record:
             'versions': versions(), 'classes': CLASSES, 'seconds': {}, 'networks': {}}
 
     def elapsed(self, what: str = '') -> float:
-        """Return the seconds since the run began; if ``what`` is given, log the end of it."""
+        """Return the seconds since the run began. ``what`` names a step that ends now."""
         seconds = time.monotonic() - self._began
         if what:
             self.tree['seconds'][what] = round(seconds, 1)
@@ -93,7 +93,7 @@ class Record:
         self.write()
 
     def result(self, name: str, net: nn.Module, tests: dict[str, Scenes], out: Path) -> None:
-        """Test a network on every test scene, export it, and log both."""
+        """Test a network with every test scene, export it, and log the results."""
         iou = {condition: test_iou(net, scenes) for condition, scenes in tests.items()}
         entry = self.tree['networks'].setdefault(name, {'parameters': count_parameters(net)})
         entry |= {'scenes_a_condition': len(next(iter(tests.values()))), 'iou': iou,
@@ -108,24 +108,17 @@ class Record:
 
     def plot(self, path: Path) -> None:
         """Plot the mean IoU of each network over the training steps."""
-        import matplotlib
-        matplotlib.use('Agg')
-        from matplotlib import pyplot
-        figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
-        for name, entry in self.tree['networks'].items():
-            log = entry.get('log', [])
-            axis.plot([e['step'] for e in log], [np.mean(list(e['iou'].values())) for e in log],
-                      marker='o', label=f'{name}, {entry["parameters"] / 1e6:.2f} M parameters')
-        axis.set(xlabel='training step', ylim=(0, 1),
-                 ylabel=f'mean IoU, {QUICK_TESTS} unseen scenes a condition')
-        axis.grid(alpha=0.3)
-        axis.legend()
-        figure.savefig(path, dpi=120)
+        plot(path, {
+            f'{name}, {entry["parameters"] / 1e6:.2f} M parameters': (
+                [e['step'] for e in entry.get('log', [])],
+                [float(np.mean(list(e['iou'].values()))) for e in entry.get('log', [])])
+            for name, entry in self.tree['networks'].items()},
+            f'mean IoU, {QUICK_TESTS} unseen scenes of each condition')
 
 
 def get_teacher(args: argparse.Namespace, weight: torch.Tensor, batches: Batches,
                 quick: dict[str, Scenes], record: Record, left: float) -> nn.Module:
-    """Load the teacher from ``args.teacher`` if the file exists; otherwise train and save it."""
+    """Load the teacher if the file ``args.teacher`` exists. Otherwise train and save it."""
     if args.teacher and args.teacher.exists():
         net = Teacher().to(DEVICE, memory_format=torch.channels_last).eval()
         net.load_state_dict(torch.load(args.teacher, map_location=DEVICE, weights_only=True))
@@ -155,8 +148,9 @@ def main() -> None:
     record.elapsed('rendering')
     left = args.minutes * 60 - args.reserve - record.elapsed()
     if not args.steps and left < 60:
-        raise SystemExit(f'rendering took {record.elapsed():.0f} s; of {args.minutes} minutes '
-                         f'less than one is left to train; give fewer --scenes or more --minutes')
+        raise SystemExit(f'rendering took {record.elapsed():.0f} s, so less than one of '
+                         f'{args.minutes} minutes is left for the training. Give fewer --scenes '
+                         f'or more --minutes')
     teacher = get_teacher(args, weight, scenes.batches(args.teacher_batch, random), quick, record,
                           left)
     record.result('teacher', teacher, tests, args.out)
@@ -181,12 +175,12 @@ def arguments() -> argparse.Namespace:
     add('--out', type=Path, required=True)
     add('--minutes', type=float, default=9.0, help='time of the whole run, with rendering')
     add('--reserve', type=float, default=40.0, help='seconds of --minutes for the last tests')
-    add('--teacher-share', type=float, default=0.5, help='fraction of training time')
+    add('--teacher-share', type=float, default=0.5, help='fraction of the training time')
     add('--steps', type=int, default=0, help='steps of each network, instead of --minutes')
     add('--scenes', type=int, default=10000)
-    add('--test-scenes', type=int, default=300, help='of each condition')
-    add('--tests', type=int, default=4, help='how often to test each network in training')
-    add('--width', type=float, default=0.5, help='of the students; the demo model has 1')
+    add('--test-scenes', type=int, default=300, help='number of test scenes of each condition')
+    add('--tests', type=int, default=4, help='number of tests of each network during its training')
+    add('--width', type=float, default=0.5, help='width of the students; the demo model has 1')
     add('--teacher', type=Path, help='file to load the teacher from, or to save it to')
     add('--no-control', action='store_true', help='train only the distilled student')
     add('--batch', type=int, default=32)

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training: the loss, the optimisation, and the test."""
+"""The loss, the optimisation and the test of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 import platform
 import time
 from typing import Any
@@ -23,15 +24,15 @@ from trt_segmentation.street import CLASSES
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Computes a scalar from logits, truths and images."""
+"""A function of logits, truths and images. It returns a scalar."""
 
 DECAY = 0.998
-"""Decay of the mean weights in each step."""
+"""In each step, the mean weights keep this fraction of their old value."""
 
 
 @dataclass
 class Budget:
-    """How long to train: a number of steps or, if steps is 0, of seconds including tests."""
+    """A training takes ``steps`` steps. If this is 0, it takes ``seconds`` with all tests."""
 
     steps: int = 0
     seconds: float = 0.0
@@ -45,8 +46,8 @@ class Budget:
 class Learner:
     """A network in training, its mean weights and its test results.
 
-    :ivar mean: a network with the exponential mean of the weights and batch statistics. It is
-        tested and exported.
+    :ivar mean: a network with the exponential mean of the weights and batch statistics. This
+        network is tested and exported.
     :ivar log: one entry for each test.
     """
 
@@ -61,7 +62,7 @@ class Learner:
         self._optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
 
     def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
-        """Take one step; the learning rate falls to 0 as the budget is used."""
+        """Take one step. The learning rate falls to 0 towards the end of the budget."""
         for group in self._optimizer.param_groups:
             group['lr'] = self.rate * min(1, self.steps / 200) * (1 - min(used, 0.999)) ** 0.9
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
@@ -71,7 +72,7 @@ class Learner:
         self.last.backward()
         self._optimizer.step()
         self.steps += 1
-        # a smaller decay in the first steps: in a short run they would spoil the mean
+        # The decay is smaller at first. Otherwise the first weights spoil the mean of a short run.
         follow = max(1 - DECAY, 9 / (self.steps + 9))
         with torch.no_grad():
             torch._foreach_lerp_(self._means, self._weights, follow)
@@ -91,7 +92,8 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         ) -> None:
     """Train several networks on the same batches.
 
-    :param count: how often to test, evenly over the budget; the last test is at its end.
+    :param count: number of tests. They are spread evenly over the budget. The last test is at
+        the end of the budget.
     :param tested: called after every test.
     """
     torch.backends.cudnn.benchmark = True
@@ -101,7 +103,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         for learner in learners.values():
             learner.learn(x, y, used)
         if step % 20 == 0 and DEVICE == 'cuda':
-            torch.cuda.synchronize()        # so that the time of the GPU is in the budget
+            torch.cuda.synchronize()        # the budget must contain the time of the GPU
         if (used := budget.used(step + 1)) >= (done + 1) / count:
             done = int(used * count + 1e-9)
             for name, learner in learners.items():
@@ -113,7 +115,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
 
 
 def supervised(weight: torch.Tensor) -> Loss:
-    """Make a loss: cross-entropy plus one minus the soft Jaccard index (IoU)."""
+    """Make a loss function: cross-entropy plus one minus the soft Jaccard index (IoU)."""
     def loss(logits: torch.Tensor, truth: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         logits = interpolate(logits.float(), size=truth.shape[-2:], mode='bilinear',
                              align_corners=False)
@@ -128,7 +130,7 @@ def supervised(weight: torch.Tensor) -> Loss:
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
-    """Measure the IoU of each class at network size; published figures are from `eval`."""
+    """Measure the IoU of each class at network size. Published figures come from `eval`."""
     table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
     with torch.no_grad():
         for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):
@@ -142,8 +144,22 @@ def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
     return iou
 
 
+def plot(path: Path, curves: Mapping[str, tuple[list[int], list[float]]], ylabel: str) -> None:
+    """Plot the mean IoU over the training. ``curves`` maps a label to its steps and values."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+    figure, axis = pyplot.subplots(figsize=(7, 4), layout='constrained')
+    for label, (steps, values) in curves.items():
+        axis.plot(steps, values, marker='o', label=label)
+    axis.set(xlabel='training step', ylabel=ylabel, ylim=(0, 1))
+    axis.grid(alpha=0.3)
+    axis.legend()
+    figure.savefig(path, dpi=120)
+
+
 def versions() -> dict[str, str]:
-    """Return the versions of everything that can change a figure."""
+    """Return the versions of all software and the GPU that can change a figure."""
     gpu = torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'
     return {'python': platform.python_version(), 'torch': torch.__version__,
             'torchvision': torchvision.__version__, 'numpy': np.__version__,

@@ -19,14 +19,14 @@ from torchvision.models.segmentation import LRASPP
 from trt_segmentation.street import CLASSES
 
 LOW_STAGE = {4: 1, 8: 3}
-"""Index of the MobileNetV3-Small block with the low-level features, by their stride."""
+"""Maps a stride to the MobileNetV3-Small block whose features have this stride."""
 
 
 class StreetNet(nn.Module):  # type: ignore[misc]
-    """LR-ASPP of torchvision on MobileNetV3-Small; the logits have the stride ``low_stride``.
+    """LR-ASPP of torchvision on MobileNetV3-Small. The logits have the stride ``low_stride``.
 
     :param low_stride: stride of the low-level branch. torchvision uses 8. Poles and lane markings
-        are a few pixels wide, so the finer stage is worth its time here.
+        are only a few pixels wide. So a stride of 4 is worth its time here.
     :param width: fraction of the channels of MobileNetV3-Small.
     """
 
@@ -44,8 +44,8 @@ class StreetNet(nn.Module):  # type: ignore[misc]
         """Compute (N, classes, H/stride, W/stride) logits of (N, 3, H, W) normalised RGB."""
         head, found = self.net.classifier, self.net.backbone(image)
         high = head.cbr(found['high']) * head.scale(found['high'])
-        # torchvision enlarges first and classifies then. Both steps are linear, so the result is
-        # the same in this order, and 10 channels are enlarged instead of 128.
+        # torchvision enlarges first and then classifies. Both steps are linear, so the result is
+        # the same in this order. Here, 10 channels are enlarged instead of 128.
         high = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
                            mode='bilinear', align_corners=False)
         logits: torch.Tensor = head.low_classifier(found['low']) + high
@@ -53,7 +53,7 @@ class StreetNet(nn.Module):  # type: ignore[misc]
 
 
 class Teacher(nn.Module):  # type: ignore[misc]
-    """A UNet on ResNet-18. Its logits have stride 2, so that thin objects are kept."""
+    """A UNet on ResNet-18. Its logits have stride 2, so that thin objects stay visible."""
 
     STAGES = ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
     CHANNELS = (64, 64, 128, 256, 512)
@@ -79,12 +79,12 @@ class Teacher(nn.Module):  # type: ignore[misc]
 
 
 def count_parameters(net: nn.Module) -> int:
-    """Count the numbers that a network learns."""
+    """Count the parameters of a network."""
     return sum(values.numel() for values in net.parameters())
 
 
 def export(net: nn.Module, path: Path) -> None:
-    """Export a network to ONNX with any batch size; compare ONNX Runtime with PyTorch."""
+    """Export a network to ONNX with a dynamic batch, and compare ONNX Runtime with PyTorch."""
     net = net.float().eval().cpu()
     sample = torch.randn(1, 3, HEIGHT, WIDTH)
     torch.onnx.export(net, (sample,), str(path), input_names=['image'],

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Street scenes for training: all cores render them once, then they stay on the device."""
+"""Street scenes for training. All cores render them once. Then they stay on the device."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Scenes:
         return len(self.images)
 
     def first(self, count: int) -> Scenes:
-        """Return a view of the first ``count`` scenes, or of all if there are fewer."""
+        """Return a view of the first ``count`` scenes. If there are fewer, return all."""
         return Scenes(self.images[:count], self.truths[:count])
 
     def class_weights(self) -> torch.Tensor:
-        """Return (classes,) weights with a mean of 1, larger for classes with few pixels."""
+        """Return (classes,) weights with a mean of 1. Rare classes have larger weights."""
         share = torch.bincount(self.truths[:500].flatten().int(), minlength=len(CLASSES)).float()
         weight = (share / share.sum()).clamp(min=1e-3) ** -0.35
         return weight / weight.mean()
 
     def batches(self, size: int, random: torch.Generator
                 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield shuffled, augmented batches without end: normalised images and int64 truths."""
+        """Yield normalised images and int64 truths, shuffled and augmented, without end."""
         while True:
             order = torch.randperm(len(self), device=DEVICE, generator=random)
             for index in order[:len(self) // size * size].view(-1, size):
@@ -55,10 +55,10 @@ class Scenes:
 
 
 def training_scenes(count: int) -> Scenes:
-    """Render scenes whose seeds are below TEST_SEED, equally many of every condition."""
+    """Render scenes with seeds below TEST_SEED. Every condition has equally many scenes."""
     if not 0 < count <= TEST_SEED:
         raise ValueError(f'{count} scenes for training; expected 1 to {TEST_SEED}, because the '
-                         f'seeds of test scenes begin there')
+                         f'seeds of test scenes begin at {TEST_SEED}')
     return rendered([(i, CONDITIONS[i % len(CONDITIONS)]) for i in range(count)])
 
 
@@ -95,7 +95,7 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
 
 def augment(images: torch.Tensor, truths: torch.Tensor, random: torch.Generator
             ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flip, zoom, shift and relight a batch: images bilinear, truths nearest, with one grid."""
+    """Flip, zoom and shift images with their truths. Then change the light of the images."""
     n = len(images)
 
     def uniform(low: float, high: float) -> torch.Tensor:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .builder.settings import BuildOptions, Recipe
 from .engines import ENGINES, Identity, PRECISION_CHOICES
 from .errors import EngineError
 from .frame import Frame, Segmentation, Wanted
@@ -32,8 +33,8 @@ class EngineSettings:
     """
 
     cache: str = ''
-    workspace: int = 1 << 30
-    level: int = 3
+    workspace: int = BuildOptions.workspace
+    level: int = BuildOptions.level
 
 
 class Pipeline(Protocol):
@@ -102,7 +103,8 @@ def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> 
 
 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
-                  precision: str = 'auto', networks: int = 1, max_batch: int = 1,
+                  precision: str = 'auto', networks: int = GpuSettings.networks,
+                  max_batch: int = GpuSettings.max_batch,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
@@ -154,16 +156,14 @@ def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
 def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuSettings,
                    settings: EngineSettings, log: Log, reason: str) -> Pipeline:
     try:
-        from .builder.build import BuildOptions
         from .builder.cache import EngineCache
         from .builder.open_engine import open_engine
-        from .builder.prepare import Recipe
         from .errors import CacheError, GraphError
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
         raise EngineError(f'{error}. The engine tensorrt needs the packages tensorrt, '
                           'cuda-python, onnx, onnxslim and filelock') from error
-    recipe = Recipe(precision='fp16' if precision == 'auto' else precision)
+    recipe = Recipe(Recipe.precision if precision == 'auto' else precision)
     options = BuildOptions(settings.workspace, settings.level)
     try:
         cache = EngineCache(settings.cache, log=log)

@@ -34,7 +34,7 @@ def card(tmp_path):
 
 
 def without_class(card, index):
-    """The same network, changed so that it never predicts one class."""
+    """A changed copy of the network that never predicts one class."""
     model = onnx.load(card.model)
     bias = next(t for t in model.graph.initializer if t.name == '/out.bias')
     values = numpy_helper.to_array(bias).copy()
@@ -44,7 +44,7 @@ def without_class(card, index):
 
 
 def make_samples(card, truth=True):
-    """Noise whose truth is the label map of the FP32 network, so that its mean IoU is 1."""
+    """Samples of noise. The FP32 network gives their truth, so its mean IoU is 1."""
     rng = np.random.default_rng(0)
     made = [Sample(f'{condition} {i}', rng.integers(0, 256, (64, 96, 3), np.uint8),
                    condition=condition)
@@ -143,7 +143,7 @@ def test_as_few_layers_as_possible_move_to_fp16():
     back = [name for name in chosen.int8 if name not in some.int8]
     assert back == list(errors)[:len(back)] and 0 < len(back) < len(chosen.int8)
     assert set(back) <= set(some.fp16)
-    assert f'less the {len(back)} most sensitive layers' in some.reason
+    assert f'without the {len(back)} most sensitive layers' in some.reason
     assert loss(convert_to_int8(model, ranges, some.int8)) <= bar
     one_more = [name for name in chosen.int8 if name not in back[:-1]]
     assert loss(convert_to_int8(model, ranges, one_more)) > bar
@@ -152,6 +152,6 @@ def test_as_few_layers_as_possible_move_to_fp16():
 def test_loss_that_no_single_layer_causes():
     model, ranges, chosen, _ = deeplab()
     errors = dict.fromkeys(chosen.int8, 1.0)
-    with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, more '
-                                         r'than the 0.0100 allowed; build fp16'):
+    with pytest.raises(GraphError, match=r'loses 0.5000 even with a single INT8 layer, but '
+                                         r'the limit is 0.0100\. Build fp16'):
         move_layers_to_fp16(model, ranges, chosen, errors, lambda changed: 0.5, 0.01)

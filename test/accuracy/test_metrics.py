@@ -27,7 +27,7 @@ def test_a_small_case_by_hand():
     matrix = confusion(truth, labels, 3)
     np.testing.assert_array_equal(matrix, [[1, 1, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     scores = Scores(NAMES, matrix, 1)
-    # road: 1 of 3 pixels is right; sky: 2 are right and 1 is too many; person does not occur
+    # Road: 1 of 3 pixels is right. Sky: 2 pixels are right, 1 is wrong. No pixel is a person.
     np.testing.assert_allclose(scores.iou, [1 / 3, 2 / 3, np.nan])
     assert scores.mean_iou == pytest.approx(1 / 2)
     assert scores.pixel_accuracy == pytest.approx(3 / 5)
@@ -70,8 +70,9 @@ def test_truth_and_prediction_may_have_different_dtypes():
 
 
 @pytest.mark.parametrize('truth, labels, message', [
-    (array([0, 1]), array([0], [1]), 'truth is 2x1, the label map 1x2'),
-    (array([0, 7, 7]), array([0, 0, 0]), 'truth has id 7 in 2 pixels; there are 3 classes'),
+    (array([0, 1]), array([0], [1]), 'the truth is 2x1, but the label map is 1x2'),
+    (array([0, 7, 7]), array([0, 0, 0]),
+     r'the truth has 2 pixels whose id is no class, such as 7\. There are 3 classes'),
     (array([0.0], dtype=float), array([0]), 'truth is float64; expected uint8 or uint16')])
 def test_label_maps_that_cannot_be_compared(truth, labels, message):
     with pytest.raises(LabelError, match=message):
@@ -140,8 +141,8 @@ def halves(edge):
 
 
 def test_boundary_iou_of_an_edge_moved_by_hand():
-    # the boundaries are 4 columns wide on each side of columns 20 and 22. On each side they
-    # share 2 columns of 6
+    # The edges are at columns 20 and 22. Each boundary is 4 columns wide on each side of its edge.
+    # So on each side, the intersection has 2 columns, and the union has 6 columns.
     np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 4), [2 / 6, 2 / 6])
     np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 4), [1, 1])
     np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 4), [0, 0])

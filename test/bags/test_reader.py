@@ -150,7 +150,7 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path):
     found = pictures(2)
     path = write_bag(tmp_path / 'bag', image_messages(found) + image_messages(found[:1], '/rear'))
     with BagReader(path) as bag:
-        with pytest.raises(BagError, match=r'2 image topics; choose one with --image-topic: '
+        with pytest.raises(BagError, match=r'2 image topics\. Choose one with --image-topic: '
                                            r'/camera/image_raw \(2\), /rear \(1\)'):
             bag.image_topic()
         assert bag.image_topic('/rear') == '/rear'
@@ -225,9 +225,9 @@ def test_a_picture_is_called_one(tmp_path, name):
 
 
 @pytest.mark.parametrize('name, words', [
-    ('drive.mp4', 'is a video, not a bag; no command reads videos'),
-    ('metadata.yaml', 'is part of a bag; give its folder: '),
-    ('x.mcap', 'has no bytes; copy or record it again')])
+    ('drive.mp4', 'is a video, not a bag, and no command reads videos'),
+    ('metadata.yaml', 'is only a part of a bag. Give the folder '),
+    ('x.mcap', 'It has no bytes. Copy or record it again')])
 def test_other_things_are_named(tmp_path, name, words):
     (tmp_path / name).touch()
     with pytest.raises(BagError, match=words) as raised:
@@ -255,12 +255,12 @@ def test_a_git_lfs_pointer_is_called_one(tmp_path, storage, which):
 
 
 @pytest.mark.parametrize('old, new, words', [
-    ('bag.mcap', 'gone.mcap', 'database files are missing: .*gone.mcap.*; copy them into the'),
+    ('bag.mcap', 'gone.mcap', 'database files are missing: .*gone.mcap.*. Copy the missing files'),
     ('storage_identifier: mcap', 'storage_identifier: rocks',
-     r"Storage plugin 'rocks' not supported; convert it with `ros2 bag convert`"),
-    ('version: 9', 'version: 10', 'version 10 not supported; convert it with'),
+     r"Storage plugin 'rocks' not supported. Convert it with `ros2 bag convert`"),
+    ('version: 9', 'version: 10', 'version 10 not supported. Convert it with'),
     ('serialization_format: cdr', 'serialization_format: json',
-     "Serialization format {'json'} is not supported; convert it with")])
+     "Serialization format {'json'} is not supported. Convert it with")])
 def test_repair_is_not_advised_for_what_is_not_damaged(tmp_path, old, new, words):
     path = write_bag(tmp_path / 'bag', image_messages(pictures(1)))
     text = (path / 'metadata.yaml').read_text()
@@ -278,15 +278,15 @@ def test_files_this_user_may_not_read_are_named(tmp_path, storage, monkeypatch):
     (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
     really = os.open
 
-    def refused(path, *args, **more):       # root, as which tests may run, reads everything
+    def refused(path, *args, **more):       # Tests may run as root, and root can read every file.
         if path == file:
             raise PermissionError(errno.EACCES, 'Permission denied', str(path))
         return really(path, *args, **more)
 
     monkeypatch.setattr(os, 'open', refused)
     for place in (path, file):
-        with pytest.raises(BagError, match=f'{file} cannot be read: this user has no permission; '
-                                           'give it with `chmod') as raised:
+        with pytest.raises(BagError, match=f'{file} cannot be read, because this user has no '
+                                           'permission. Give .* with `chmod') as raised:
             BagReader(place)
         assert not REPAIR.search(str(raised.value))
 
@@ -302,7 +302,7 @@ def test_repair_is_advised_for_a_file_that_was_cut_off(tmp_path, storage):
             list(bag.messages([TOPIC]))
 
 
-# ---- the library whose internals are replaced
+# ---- the rosbags library. This package replaces some of its internals.
 
 def test_only_the_minor_version_whose_internals_are_known_is_installed():
     root = Path(bag_limits.__file__).parents[2]
@@ -387,7 +387,7 @@ def test_a_bag_cut_off_or_overwritten_is_an_error_and_nothing_else(tmp_path, sto
                             broken += 1
             except BagError:
                 broken += 1
-    assert broken >= 40  # every bag that was cut off, at least
+    assert broken >= 40  # at least every bag that was cut off
 
 
 def test_an_index_that_promises_more_is_an_error(tmp_path):
@@ -506,7 +506,7 @@ def test_metadata_is_what_ros2_bag_play_needs(tmp_path):
     topics = {t['topic_metadata']['name']: t['topic_metadata']
               for t in info['topics_with_message_count']}
     assert all(t['serialization_format'] == 'cdr' for t in topics.values())
-    # the hash rosidl generates for vision_msgs/msg/LabelInfo; the type is not in the store
+    # rosidl generates this hash for vision_msgs/msg/LabelInfo.
     assert topics['/segmentation/label_info']['type_description_hash'] == (
         'RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783')
     (latched,) = yaml.safe_load(topics['/segmentation/label_info']['offered_qos_profiles'])
@@ -565,7 +565,7 @@ def test_label_maps_of_others_are_read_whatever_their_rows(padding, big_endian, 
 
 def test_what_is_no_label_map_is_refused():
     data = bytes(STORE.serialize_cdr(image(pictures(1)[0], 'bgr8', FIRST), IMAGE))
-    with pytest.raises(FrameError, match=r'bgr8; a label map is mono8 or mono16'):
+    with pytest.raises(FrameError, match=r'bgr8, but a label map is mono8 or mono16'):
         Recorded('/x', IMAGE, 1, 0, data).labels()
 
 

@@ -12,13 +12,14 @@ import segmentation_networks
 
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
-from trt_segmentation.builder.build import build_plan, BuildOptions, supports_operator
+from trt_segmentation.builder.build import build_plan, supports_operator
 from trt_segmentation.builder.calibration import measure_ranges
 from trt_segmentation.builder.check import check_model
 from trt_segmentation.builder.graph import input_shapes, simplify_model
 from trt_segmentation.builder.open_engine import build_graph
 from trt_segmentation.builder.precision import choose_int8_nodes, convert_to_fp16, convert_to_int8
-from trt_segmentation.builder.prepare import PreparedGraph, read_graph, Recipe
+from trt_segmentation.builder.prepare import PreparedGraph, read_graph
+from trt_segmentation.builder.settings import BuildOptions, Recipe
 from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
 from trt_segmentation.errors import EngineError
@@ -51,7 +52,7 @@ def built(family, precision):
 
 
 def convolutions(plan):
-    """Precision of every kernel that computes convolutions, by the name of the ONNX node."""
+    """Return the precision of every convolution kernel, by the name of its ONNX node."""
     return {name: layer.precision for layer in from_json(plan.about['layers'])
             if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
 
@@ -128,9 +129,9 @@ def test_profile_for_another_input_fails_with_tensorrts_words():
 
 def test_too_little_workspace_says_what_to_try():
     sizes = make_profile(input_shapes(network('unet')), InputCard(), SIZES, BATCH)
-    with pytest.raises(EngineError, match=r'workspace.*\nA workspace of 1M was not enough; try '
-                                          r'--workspace 256M, which is workspace_mib 256 of a '
-                                          r'node$'):
+    with pytest.raises(EngineError, match=r'workspace.*\nA workspace of 1M was not enough\. Try '
+                                          r'--workspace 256M on the command line, or set the '
+                                          r'parameter workspace_mib of the node to 256$'):
         build_plan(network('unet'), [sizes], BuildOptions(workspace=1 << 20))
 
 
@@ -157,7 +158,7 @@ def test_supported_operators_are_those_of_the_parser():
 
 
 def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
-    """The reason why precision.quantise_nodes produces neither of them."""
+    """So precision.quantise_nodes makes neither a quantised bias nor a zero point."""
     model = in_precision(network('unet'), 'int8')
     zero_points = {node.input[2] for node in model.graph.node
                    if node.op_type == 'QuantizeLinear' and len(node.input) > 2}
@@ -188,7 +189,7 @@ def test_progress_is_reported_and_can_end_a_build():
 def test_build_for_one_architecture():
     model = FAMILIES['unet'](dynamic=False)
     assert build_plan(model, [], BuildOptions(arch='sm_89'))[0].data
-    with pytest.raises(EngineError, match=r'cannot build for sm_90; it knows .*SM89'):
+    with pytest.raises(EngineError, match=r'cannot build for sm_90\. .* can build for .*SM89'):
         build_plan(model, [], BuildOptions(arch='sm_90'))
 
 

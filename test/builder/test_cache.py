@@ -54,7 +54,7 @@ def test_second_get_loads_what_the_first_built(cache, tmp_path, lines):
     assert again == Plan(b'plan1', {'layers': 3})
     assert build.built == 1
     assert 'there is none yet' in lines[0]
-    assert len(lines) == 2      # "building" and "built"; the second get logs nothing
+    assert len(lines) == 2      # "building" and "built". The second get logs nothing
 
 
 def test_everything_is_for_this_user_only(cache, tmp_path):
@@ -214,7 +214,7 @@ def test_least_recently_used_go_first(tmp_path, lines):
     cache.get(keys[2], Builder(b'y' * 9), plan_bytes)
     left = {entry.key['model'] for entry in cache.entries()}
     assert left == {'0', '2'}
-    assert f'dropping {keys[1].digest}' in lines[-1]
+    assert f'deleting {keys[1].digest}' in lines[-1]
     assert not sidecar_path(cache.folder / f'{keys[1].digest}.plan').exists()
 
 
@@ -251,7 +251,7 @@ def test_clear_frees_everything(cache):
 
 
 def test_files_of_the_user_stay(tmp_path, lines):
-    """The folder of the cache may also hold files of the user."""
+    """The folder of the cache may also contain files of the user."""
     folder = tmp_path / 'engines'
     EngineCache(tmp_path, limit=1, log=lines.append)
     theirs = {'notes.json', 'mine.plan', 'download.part', 'a.scales'}

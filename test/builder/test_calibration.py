@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration: the chosen frames cover a recording, and the ranges are measured once."""
+"""Test that the calibration frames cover a recording, and that ranges are measured once."""
 
 import os
 
@@ -15,7 +15,6 @@ from trt_segmentation.builder.calibration import (
     Calibration,
     load_calibration,
     measure_ranges,
-    METHODS,
 )
 from trt_segmentation.builder.frame_choice import (
     choose_by_light,
@@ -26,6 +25,7 @@ from trt_segmentation.builder.frame_choice import (
 )
 from trt_segmentation.builder.graph import simplify_model
 from trt_segmentation.builder.precision import activations_read_by, quantisable_nodes
+from trt_segmentation.builder.settings import METHODS
 from trt_segmentation.errors import GraphError
 from trt_segmentation.untrusted.signed_files import make_private_folder
 
@@ -37,7 +37,7 @@ def picture(light, seed=0):
 
 
 def recording(*stretches):
-    """Features of a recording that consists of stretches of (number of frames, lightness)."""
+    """Features of a recording. A stretch is a number of frames and their lightness."""
     lights = [light for count, light in stretches for _ in range(count)]
     return [extract_features(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
 
@@ -85,8 +85,8 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
     assert sheet is not None and sheet.shape == (3 * height, 4 * width, 3)
-    assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
-    assert not sheet[2 * height:, 2 * width:].any()     # ten frames fill ten of twelve places
+    assert sheet[:height, :width].mean() < 60       # the first thumbnail shows the tunnel
+    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places
     with pytest.raises(OSError, match='cannot be written'):
         write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 
@@ -180,7 +180,7 @@ RANGES = '{"ranges": {"a": [%s]}, "method": "m", "data": "d", "frames": 3, "keep
 
 
 @pytest.mark.parametrize('content,text', [
-    (None, 'is not there; `trt_seg build` writes it'), ('{', 'is not a calibration'),
+    (None, 'does not exist. To write it, run `trt_seg build`'), ('{', 'is not a calibration'),
     ('{"ranges": {"a": [1]}}', 'is not a calibration'), ('[]', 'is not a calibration'),
     ('[' * 100_000, 'is not a calibration: RecursionError'), (b'\xff', 'is not a calibration'),
     (RANGES % '1e400, 2', 'range of .a. is inf to 2'), (RANGES % 'NaN, 2', 'is nan to 2'),
@@ -203,7 +203,7 @@ def test_file_that_is_not_a_calibration(tmp_path, content, text):
 
 
 def test_nothing_to_calibrate_on_and_unknown_methods(model):
-    with pytest.raises(GraphError, match='no frames to calibrate on'):
+    with pytest.raises(GraphError, match='the calibration has no frames'):
         calibrate(model, lambda: iter(()), 'minmax')
     with pytest.raises(GraphError, match="method 'entropie', did you mean 'entropy'"):
         calibrate(model, lambda: iter(frames()), 'entropie')

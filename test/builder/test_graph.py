@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files before a build: errors, warnings, and what simplification must not change."""
+"""Test ONNX files before a build: their errors, their warnings and their simplification."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trt_segmentation.errors import GraphError
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,
              name='/odd/node', **attributes):
-    """A network that consists of one node, which reads the image."""
+    """A network of one node. The node reads the image."""
     weights = [numpy_helper.from_array(np.asarray(c), f'k{i}') for i, c in enumerate(constants)]
     names = inputs or ['x', *(w.name for w in weights)]
     node = helper.make_node(op, names, ['y'], name=name, domain=domain, **attributes)
@@ -40,19 +40,20 @@ def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, in
 
 BAD = {
     'custom': (one_node('Fancy', domain='my.ops'),
-               '/odd/node: my.ops.Fancy is no standard operator; export without it, or load a '
-               'TensorRT plugin'),
+               '/odd/node: my.ops.Fancy is no standard operator. Export without this operator, '
+               'or first load a TensorRT plugin'),
     'of ONNX Runtime': (one_node('FusedConv', domain='com.microsoft'),
-                        'com.microsoft.FusedConv is no standard operator; save the model before '
+                        'com.microsoft.FusedConv is no standard operator. Save the model before '
                         'ONNX Runtime optimises it'),
-    'unknown': (one_node('Fancy'), '/odd/node: TensorRT has no Fancy; replace the operator'),
+    'unknown': (one_node('Fancy'),
+                '/odd/node: TensorRT does not support Fancy. Replace this operator'),
     'random': (one_node('RandomNormalLike'),
-               '/odd/node: RandomNormalLike makes the network output differ'),
+               '/odd/node: RandomNormalLike makes the network output random'),
     'antialias': (one_node('Resize', np.array([1, 1, 2, 2], np.float32),
                            inputs=['x', '', 'k0'], antialias=1, mode='linear'),
-                  '/odd/node: Resize with antialias=1 is not in TensorRT'),
+                  '/odd/node: TensorRT does not support Resize with antialias=1'),
     'training': (one_node('BatchNormalization', *[np.ones(3, np.float32)] * 4, training_mode=1),
-                 '/odd/node: BatchNormalization is in training mode; call model.eval()'),
+                 '/odd/node: BatchNormalization is in training mode. Call model.eval()'),
     'weights': (one_node('Mul', np.array([1, np.nan, np.inf], np.float32)[:, None, None]),
                 'k0: 2 weights are NaN or infinite'),
     'axes': (one_node('Relu', shape=(3, 8, 8)), 'x: shape 3×8×8 has 3 axes; expected 4'),
@@ -76,14 +77,15 @@ def test_bad_model_is_refused_with_the_node_and_a_remedy(name):
 def test_model_with_two_inputs_names_them():
     model = one_node('Add', inputs=['x', 'z'])
     model.graph.input.append(helper.make_tensor_value_info('z', TensorProto.FLOAT, [1, 3, 8, 8]))
-    with pytest.raises(GraphError, match=r'2 inputs \(x, z\).*export the others as constants'):
+    with pytest.raises(GraphError, match=r'2 inputs \(x, z\).*Export the other inputs as '
+                                         r'constants'):
         refuse_errors(check_model(model))
 
 
 WARNED = {
     'opset': (one_node('Relu', opset_version=11), 'warning: opset 11 splits operators'),
-    'data': (one_node('NonZero'), '/odd/node: NonZero has an output whose size depends'),
-    'double': (one_node('Mul', np.ones(1)), 'k0: holds 64-bit floats'),
+    'data': (one_node('NonZero'), '/odd/node: the size of the output of NonZero depends'),
+    'double': (one_node('Mul', np.ones(1)), 'k0: the tensor holds 64-bit floats'),
 }
 
 

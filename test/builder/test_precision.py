@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Precision in the graph: the end of the backbone, the INT8 nodes, and the change in output."""
+"""Test the precision of a graph: the backbone, the INT8 nodes, and the change of the output."""
 
 import functools
 
@@ -113,18 +113,18 @@ def test_patterns_keep_nodes_out():
     chosen = choose_int8_nodes(model, 'mixed', ['/backbone/layer1/*', '*conv1'])
     assert '/backbone/layer2/conv2' in chosen.int8
     assert not [n for n in chosen.int8 if 'layer1' in n or n.endswith('conv1')]
-    assert chosen.reason.endswith('less /backbone/layer1/*, *conv1')
+    assert chosen.reason.endswith('without /backbone/layer1/*, *conv1')
 
 
 @pytest.mark.parametrize('pattern,text', [
-    ('/backbne/*', r"pattern '/backbne/\*' matches no node; .*/backbone/conv1"),
-    ('*', 'none of the .* nodes that can be INT8 is left')])
+    ('/backbne/*', r"--keep-fp16 '/backbne/\*' matches no node\. .*/backbone/conv1"),
+    ('*', 'nodes that can be INT8, but none of them may become INT8')])
 def test_pattern_that_fits_nothing_or_all(pattern, text):
     with pytest.raises(GraphError, match=text):
         choose_int8_nodes(network('deeplabv3'), 'int8', [pattern])
 
 
-# random weights are the hardest case; trained networks lose far less
+# Random weights are the hardest case. Trained networks lose far less.
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 
@@ -195,7 +195,7 @@ def test_weight_beyond_fp16_is_refused_by_name():
     array = numpy_helper.to_array(weight).copy()
     array[0] = 1e5
     weight.CopyFrom(numpy_helper.from_array(array, weight.name))
-    with pytest.raises(GraphError, match=r'/out.weight holds 1e\+05, and the largest FP16 '
+    with pytest.raises(GraphError, match=r'/out.weight holds 1e\+05, but the largest FP16 '
                                          r'number is 65504'):
         convert_to_fp16(model)
 
@@ -203,7 +203,7 @@ def test_weight_beyond_fp16_is_refused_by_name():
 def test_missing_range_is_named():
     known = dict(ranges('unet'))
     del known['/up2/concat']
-    with pytest.raises(GraphError, match='no calibrated range for /up2/concat; calibrate again'):
+    with pytest.raises(GraphError, match=r'has no range for /up2/concat\. Calibrate again'):
         quantise_nodes(network('unet'), known, choose_int8_nodes(network('unet'), 'int8').int8)
 
 

@@ -52,15 +52,15 @@ def test_channels_last():
 
 
 @pytest.mark.parametrize('sizes,batch,text', [
-    ('64x128', '', r'fixed at 1×3×64×96, so --shapes cannot make axis 3 128/128/128'),
-    ('', '1/2/4', r'--batch cannot make axis 0 1/2/4; export the model with that axis dynamic')])
+    ('64x128', '', r'fixes image at 1×3×64×96, so --shapes cannot set axis 3 to 128/128/128'),
+    ('', '1/2/4', r'--batch cannot set axis 0 to 1/2/4. Export the model with a dynamic axis 0')])
 def test_fixed_sides_cannot_be_changed(sizes, batch, text):
     with pytest.raises(GraphError, match=text):
         make_profile(FIXED, CARD, sizes, batch)
 
 
 def test_unknown_size_is_an_error():
-    with pytest.raises(GraphError, match=r'nothing says how large h is; give --shapes'):
+    with pytest.raises(GraphError, match=r'the size of h is unknown. Give --shapes'):
         make_profile(OPEN, InputCard())
 
 

@@ -72,7 +72,7 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
     assert 'accuracy on 2 frames that calibration left out' in said.err
     assert 'backbone ends at /backbone/layer3' in said.err
     assert 'Building engine' in said.err
-    assert 'No truth is known' in said.out
+    assert 'These images have no truth' in said.out
     for name in ('contact_sheet.png', 'histogram.png', 'differences.png'):
         assert cv2.imread(str(tmp_path / 'figures' / name)) is not None
     report = json.loads((tmp_path / 'figures' / 'accuracy.json').read_text())
@@ -93,13 +93,14 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
 def test_ranges_measured_before_are_used_again(tmp_path, card, images, capsys):
     build = ['build', card, '--out', 'net.plan', '--precision', 'int8', '--hold-out', images]
     assert cli.main(build) == 2
-    assert 'net.scales.json is not there; `trt_seg build` writes it' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert 'net.scales.json does not exist. To write it, run `trt_seg build`' in said
     assert cli.main([*build, '--calibrate', images, '--keep-fp16', '/classifier/*']) == 0
     first = load_calibration(tmp_path / 'net.scales.json')
     assert first.keep_fp16 == ('/classifier/*',)
     assert cli.main(build) == 0
     assert load_calibration(tmp_path / 'net.scales.json') == first
-    assert 'less /classifier/*' in sidecar_of(tmp_path / 'net.plan')['split']
+    assert 'without /classifier/*' in sidecar_of(tmp_path / 'net.plan')['split']
 
 
 def test_a_build_that_loses_too_much_is_refused_and_leaves_nothing(tmp_path, card, images,
@@ -186,7 +187,7 @@ def test_fp32_needs_no_report(tmp_path, card):
     (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
      '--hold-out-labels has 1 folders, --hold-out 2; give one folder of label maps for each'),
     (['--hold-out', 'street', '--hold-out-labels', 'labels'],
-     '--hold-out street is not a folder of images, so it cannot have label maps; give - instead'),
+     '--hold-out street is not a folder of images, so it cannot have label maps. Give - instead'),
     (['--ignore', '3'], '--ignore and --map are for label maps: --hold-out-labels'),
     (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
@@ -247,7 +248,7 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     for _ in range(2):
         assert cli.main(['build', card, '--hold-out', images]) == 0
     assert capsys.readouterr().err.count('building fp16 engine') == 1
-    from trt_segmentation.builder.prepare import Recipe
+    from trt_segmentation.builder.settings import Recipe
     # as trt_segmentation.pipeline opens it
     plan: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
                             log=pytest.fail,

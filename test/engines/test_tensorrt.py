@@ -59,7 +59,8 @@ def card(model):
 
 
 def make_plan(trt, card, sizes=SHAPES[0], batch=SHAPES[1]):
-    from trt_segmentation.builder.prepare import read_graph, Recipe
+    from trt_segmentation.builder.prepare import read_graph
+    from trt_segmentation.builder.settings import Recipe
     recipe = Recipe('fp32', sizes, batch)
     return trt.open_engine.build_graph(read_graph(card, recipe), recipe,
                                        trt.build.BuildOptions())[0]
@@ -156,7 +157,8 @@ def test_batch_outside_every_profile_names_them(engine):
 
 
 def test_nearest_of_several_profiles_is_taken(trt, card, memory):
-    from trt_segmentation.builder.prepare import read_graph, Recipe
+    from trt_segmentation.builder.prepare import read_graph
+    from trt_segmentation.builder.settings import Recipe
     graph = read_graph(card, Recipe('fp32', *SHAPES))
     from trt_segmentation.builder.shapes import Profile
     profiles = [{'image': Profile((1, 3, 64, 96), (usual, 3, 64, 96), (4, 3, 64, 96))}
@@ -206,7 +208,7 @@ def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
 
 def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     from trt_segmentation.builder.cache import EngineCache
-    from trt_segmentation.builder.prepare import Recipe
+    from trt_segmentation.builder.settings import Recipe
     from trt_segmentation.engines.gpu_identity import GpuIdentity
     lines, image = [], noise(1)
 
@@ -226,7 +228,7 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
-    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # none to keep
+    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # no kernels exist
 
 
 @pytest.fixture
@@ -237,7 +239,7 @@ def rtx(card, memory, tmp_path, monkeypatch):
     with simulated_tensorrt.imported(rtx=True):
         from trt_segmentation.builder import open_engine
         from trt_segmentation.builder.cache import EngineCache
-        from trt_segmentation.builder.prepare import Recipe
+        from trt_segmentation.builder.settings import Recipe
         from trt_segmentation.engines import tensorrt
         from trt_segmentation.engines.gpu_identity import GpuIdentity
 

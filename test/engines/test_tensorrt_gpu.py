@@ -25,7 +25,7 @@ def on_gpu(monkeypatch):
 
 
 def frames(count, seed=0):
-    # Frames of the network's size, because the GPU and the host round a resize differently. The
+    # These frames have the network's size. The GPU and the host round a resize differently. The
     # tests in test/gpu check resizes.
     rng = np.random.default_rng(seed)
     return [Frame(rng.integers(0, 256, 64 * 96 * 3, np.uint8), 'bgr8', 64, 96, 288)
@@ -57,7 +57,7 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
             pipeline.submit(given)
             host.submit(given)
             for segmentation, expected in zip(pipeline.collect(), host.collect(), strict=True):
-                # Sums in another order change a logit by 1e-5. A pixel with two almost equal
+                # Another order of summation changes a logit by 1e-5. A pixel with two almost equal
                 # logits may get the other class. Noise has few such pixels.
                 assert np.mean(segmentation.labels != expected.labels) < 0.001
                 segmentation.release()

@@ -56,7 +56,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
     cache = EngineCache(small_disk, log=lines.append)
     large = plan(2_000_000)
     assert cache.get(KEY, lambda: large, lambda plan: plan.data) == large.data
-    assert 'could not be kept, the next start builds again' in lines[-1]
+    assert 'could not be kept, so the next start builds again' in lines[-1]
     assert 'No space left' in lines[-1]
     assert names(cache.folder) == ['CACHEDIR.TAG', 'build.lock']
     small = plan()

@@ -22,7 +22,7 @@ BAYER_16 = [name.replace('8', '16') for name in BAYER]
 
 
 def make_frame(encoding, height, width, padding=0, seed=0, bigendian=False, spare=0):
-    """A frame of random bytes and random padding; it ends ``spare`` bytes after the last pixel."""
+    """A frame of random bytes. Its data ends ``spare`` bytes after the last pixel."""
     step = width * BYTES_PER_PIXEL[encoding] + padding
     data = np.random.default_rng(seed).integers(0, 256, step * height * 3 + 9, dtype=np.uint8)
     frame = Frame(data, encoding, height, width, step, bigendian)

@@ -59,7 +59,7 @@ def test_pictures_that_are_cut_off_or_none_are_refused(tmp_path, suffix):
         path.write_bytes(content)
         with pytest.raises(PictureError, match=f'a{suffix} cannot be read as a picture: '):
             read_picture(path)
-        with pytest.raises(GraphError, match='take it out of the folder'):
+        with pytest.raises(GraphError, match='Move this file out of the folder'):
             list(Folder(tmp_path))
 
 

@@ -19,7 +19,7 @@ CELL = 20
 
 
 def scene(rows=4, cols=6, classes=8, seed=3, cell=CELL):
-    """(labels, sure): coloured squares, and which pixels are far from the edges of the squares."""
+    """Return labels of squares, and a mask of the pixels that are far from their edges."""
     labels = np.random.default_rng(seed).integers(0, classes, (rows, cols))
     labels = labels.repeat(cell, axis=0).repeat(cell, axis=1)
     middle = np.abs(np.arange(max(rows, cols) * cell) % cell - cell / 2) < cell / 5

@@ -30,7 +30,7 @@ def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5
 
 
 def expected(grid, resize, camera, net, dtype=np.uint8):
-    """(labels, probability, lead); an unseen pixel is unlabelled and has an infinite lead."""
+    """Return (labels, probability, lead). An unseen pixel is unlabelled, its lead is infinite."""
     values, seen = oracle.upsample(grid, resize, camera, net)
     winner, probability, lead = oracle.softmax_winner(values)
     seen = seen & np.isfinite(values).any(axis=0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The graph of a network decides its kind, refusals and warnings; tested on small networks."""
+"""Test with small networks that the graph decides about kind, refusals and warnings."""
 
 from networks import painted
 import numpy as np
@@ -75,7 +75,7 @@ def written(tmp_path, net, **card):
 
 
 def segment(card, count=1, labels=((0, 1), (1, 0))):
-    """Segment ``count`` frames with green pixels; return (labels, confidence) of each frame."""
+    """Segment ``count`` frames with green pixels. Return (labels, confidence) of each frame."""
     pipeline = HostPipeline(card)
     frame = painted(np.array(labels).repeat(12, 0).repeat(16, 1), GREEN)
     found = []
@@ -174,7 +174,7 @@ def test_a_card_that_contradicts_the_graph(tmp_path, caplog, tail, channels, kin
 
 
 def hidden_sigmoid(channels=1):
-    """A sigmoid as 1 / (1 + exp(-x)), like some exporters write it; the graph does not show it."""
+    """A sigmoid as 1 / (1 + exp(-x)), without an operator of this name. Some exporters do so."""
     return net_of([('Neg', [], {}), ('Exp', [], {}), ('Add', [ONE], {}),
                    ('Reciprocal', [], {})], channels)
 
@@ -222,7 +222,7 @@ def test_ids_without_a_name_are_said_once_when_they_come(tmp_path, caplog):
 
 
 def shapes(*shapes, sides=(24, 32), names=()):
-    """A network whose outputs have these shapes; the values mean nothing."""
+    """A network whose outputs have these shapes. The values mean nothing."""
     net = Net(sides=sides)
     for place, shape in enumerate(shapes):
         known = [side if isinstance(side, int) else 5 for side in shape]

@@ -99,7 +99,7 @@ def test_several_inputs():
     (output(1, 8, 9, dtype='int64'), 300, {}, ('labels', 'nhw', 1)),
     (output(1, 1, 8, 9, dtype='int64'), 5, {'layout': 'nhwc'}, ('labels', 'nchw', 1)),
     (output(1, 1, 8, 9), 5, {'kind': 'labels'}, ('labels', 'nchw', 1)),
-    # Without a card.
+    # These outputs have no card.
     (output(1, 19, 16, 32), None, {}, ('logits', 'nchw', 19)),
     (output(1, 16, 32, 19), None, {}, ('logits', 'nhwc', 19)),
     (output(1, 150, 16, 32), None, {}, ('logits', 'nchw', 150)),

@@ -224,7 +224,7 @@ def test_a_cache_keeps_files_of_other_names(tmp_path):
 
 
 def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
-    """The sidecar is still this package's, but the hash in it belongs to another plan."""
+    """This package wrote the sidecar, but the hash in the sidecar belongs to another plan."""
     needed('build')
     store_signed(here / 'net.plan', Plan(b'ours'), {})
     (here / 'net.plan').write_bytes(b'of trtexec')
@@ -276,7 +276,7 @@ def test_recipes_replace_only_their_own(tmp_path, monkeypatch, name, kind):
 
 
 def test_dev_clean_removes_what_shows_that_it_is_ours(tmp_path):
-    """Files without a stamp, tag or header stay. Files of the same names with it are deleted."""
+    """Files and folders with our stamp, tag or header are deleted. All others stay."""
     names = ('.venv', 'build', 'dist', 'x.egg-info', '.mypy_cache', '.ruff_cache',
              '.pytest_cache', '.hypothesis')
     for folder in ('theirs', 'ours'):
@@ -414,7 +414,7 @@ def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypa
     assert [path.suffix for path in check_claim(out, '--out', BAG_FILES)] == ['.yaml', '.mcap']
     with pytest.raises(OutputError, match=r'rec holds metadata\.yaml'):
         check_claim(here / 'rec', '--out', BAG_FILES)
-    # this package's metadata beside another recording of the same name
+    # This package wrote the metadata, but not the recording of the same name.
     (mcap,), (theirs,) = out.glob('*.mcap'), (here / 'rec').glob('*.mcap')
     shutil.copy(theirs, mcap)
     with pytest.raises(OutputError, match=r'holds out\.mcap'):
@@ -446,7 +446,7 @@ def write_results(folder: Path) -> None:
     ['replay', 'rec', '--model', 'net.yaml', '--overwrite', '--out'],
     ['demo', '--seconds', '1', '--out']])
 def test_results_of_other_commands_stay(here, capfd, command):
-    """Written by trt_seg, but wanted: docs/ci.md says to keep such a bag."""
+    """trt_seg wrote these results, but the user needs them. docs/ci.md says to keep such a bag."""
     write_results(here / 'runs')
     before = everything(here)
     assert main([*command, 'runs']) == 2
@@ -465,6 +465,6 @@ def test_the_current_folder_is_not_emptied(here, capfd, monkeypatch):
 
 
 def test_a_frame_log_holds_the_marker(tmp_path):
-    """So that the folder of an earlier demo, which has one, can be replaced."""
+    """The folder of an earlier demo has a frame log. The marker shows that it may be replaced."""
     FrameLog(str(tmp_path / 'node.jsonl'), print).close()
     assert is_ours(tmp_path / 'node.jsonl')

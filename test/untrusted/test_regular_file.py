@@ -76,7 +76,7 @@ def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
     path.parent.mkdir()
     for name in ('net', 'net.json', f'net.{os.getpid()}.part', f'net.json.{os.getpid()}.part'):
         (path.parent / name).symlink_to(victim)
-    if what == 'ranges':    # at a user's path, the link stays too
+    if what == 'ranges':    # at a path of the user, even the link stays
         with pytest.raises(OutputError):
             WRITERS[what](path)
     else:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare precisions of one network with FP32, and with the truth if the truth is known.
 
-Truth is the correct class id of every pixel.
+The truth of an image is the correct class id of every pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .samples import label_image, Sample
 
 REFERENCE = 'fp32'
 EXAMPLES = 6
-"""Number of samples that the report shows: the samples with the largest differences."""
+"""The report shows at most this many samples, those with the largest differences."""
 BOUNDARY = 0.005
 """Width of a class boundary, as a fraction of the image diagonal."""
 
@@ -32,11 +32,9 @@ BOUNDARY = 0.005
 class Totals:
     """Sums over the samples of one condition, for one precision.
 
-    :param matrix: (classes, classes + 1) int64, confusion with the truth.
-    :param boundary: (2, classes) int64, intersections and unions of the class boundaries.
-    :param images: number of samples.
+    :param matrix: (classes, classes + 1) int64, sum of :func:`.metrics.confusion`.
+    :param boundary: (2, classes) int64, sum of :func:`.metrics.count_boundary_overlap`.
     :param same: number of pixels with the same label as in FP32.
-    :param pixels: number of all pixels.
     """
 
     matrix: Counts
@@ -46,10 +44,7 @@ class Totals:
     pixels: int = 0
 
     def add(self, other: Totals) -> None:
-        """Add the sums over other samples.
-
-        :param other: sums over the samples of the same or another condition.
-        """
+        """Add the sums over other samples."""
         self.matrix += other.matrix
         self.boundary += other.boundary
         self.images += other.images
@@ -61,8 +56,6 @@ class Totals:
 class Difference:
     """A sample whose label map in one precision differs from its label map in FP32.
 
-    :param sample: the image that was labelled.
-    :param precision: name of the precision.
     :param reference: (height, width) label map of FP32.
     :param labels: (height, width) label map of the precision.
     :param fraction: fraction of the pixels that differ, 0 to 1.
@@ -82,8 +75,7 @@ class Accuracy:
     The argument ``condition`` of the methods is the name of a condition, or None for all
     conditions together. A result of NaN means that the value is unknown.
 
-    :param classes: names of the classes.
-    :param by_condition: counts for each precision and condition.
+    :param by_condition: sums for each pair of precision and condition.
     :param differences: the samples with the largest differences, the largest first.
     """
 
@@ -92,7 +84,7 @@ class Accuracy:
     differences: list[Difference] = field(default_factory=list)
 
     def totals(self, precision: str, condition: str | None = None) -> Totals:
-        """Counts of a precision."""
+        """Sums of a precision."""
         total = Totals(*_make_counts(len(self.classes)))
         for (name, other), counts in self.by_condition.items():
             if name == precision and condition in (None, other):
@@ -119,7 +111,7 @@ class Accuracy:
         return Scores(self.classes, totals.matrix, totals.images)
 
     def boundary_iou(self, precision: str, condition: str | None = None) -> float:
-        """Boundary IoU, as the mean over the classes."""
+        """Mean of the classes' boundary IoU."""
         return mean_known(divide(*self.totals(precision, condition).boundary))
 
     def agreement(self, precision: str, condition: str | None = None) -> float:
@@ -130,15 +122,15 @@ class Accuracy:
     def loss(self, precision: str) -> float:
         """Accuracy loss of a precision against FP32.
 
-        :returns: how much lower the mean IoU is than in FP32. If no sample has truth, the
-            fraction of the pixels whose label differs from FP32, 0 to 1.
+        :returns: the mean IoU of FP32 minus the mean IoU of the precision. If no sample has
+            truth, the result is the fraction of pixels whose label differs from FP32, 0 to 1.
         """
         if self.has_truth():
             return self.scores(REFERENCE).mean_iou - self.scores(precision).mean_iou
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision and condition; the key '' means all conditions."""
+        """All results for JSON, by precision and condition. The key '' means all conditions."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -151,20 +143,15 @@ class Accuracy:
         return found
 
 
-def _open_host_pipeline(card: ModelCard) -> Pipeline:
-    return HostPipeline(card, 'accuracy report')
-
-
 def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Iterable[Sample],
-                       open_pipeline: Callable[[ModelCard], Pipeline] = _open_host_pipeline
+                       open_pipeline: Callable[[ModelCard], Pipeline] = HostPipeline
                        ) -> Accuracy:
     """Segment every sample in every precision.
 
-    :param card: the model. Its ONNX file is replaced by each file of ``models``.
-    :param models: ONNX file of each precision, by name. The name :data:`REFERENCE` must be there.
-    :param samples: the images to segment.
-    :param open_pipeline: opens the pipeline of a card. The default opens the host pipeline,
-        which runs on the CPU.
+    :param card: the model. Each file of ``models`` takes the place of its ONNX file.
+    :param models: maps the name of each precision to its ONNX file. :data:`REFERENCE` must be
+        one of the names.
+    :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
     accuracy = Accuracy(card.classes)
@@ -201,7 +188,7 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the samples with the largest differences, each in its worst precision only."""
+    """Keep the samples with the largest differences. Each sample counts once, at its worst."""
     best = {kept.sample.name: kept for kept in accuracy.differences}
     rival = best.get(difference.sample.name)
     if rival is None or rival.fraction < difference.fraction:

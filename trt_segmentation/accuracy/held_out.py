@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that calibration does not use. They measure the accuracy loss of a precision."""
+"""Read the images that measure the accuracy loss of a precision. Calibration never uses them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..builder.feeds import Feeds, NamedFrame
+from ..builder.settings import HELD_OUT_FRAMES
 from ..errors import GraphError
 from ..host.decode_raw import decode
 from ..model.card import ModelCard
@@ -21,26 +22,25 @@ from .recordings import open_recordings
 from .samples import draw_street_samples, pair_files, read_folder_samples, Sample
 
 NO_LABELS = '-'
-"""This text in ``--hold-out-labels`` means that a source has no folder of label maps."""
+"""This text in ``--hold-out-labels`` means that a source has no label maps."""
 
 
 def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
-                  values: LabelValues = LabelValues(), count: int = 48,
+                  values: LabelValues = LabelValues(), count: int = HELD_OUT_FRAMES,
                   topic: str | None = None) -> list[Sample]:
     """Read images from each source, spread evenly over the source.
 
-    In the report, each source is one condition. The source ``street`` has several conditions,
-    such as ``night``.
+    In the report, each source is one condition. Only the source ``street`` has several
+    conditions, such as ``night``.
 
-    :param card: the model that is measured; gives the class ids.
+    :param card: the model that is measured. The card gives the class ids.
     :param sources: bags, folders of images, or ``street``. Scenes of ``street`` have truth if
         the card has all classes of the scenes.
-    :param labels: for each source its folder of label maps, or ``-`` if it has no label maps.
+    :param labels: folder of label maps for each source, or ``-`` if a source has no label maps.
         Empty if no source has label maps.
-    :param values: how values in the label maps become class ids.
-    :param count: number of images from each source, at most.
+    :param count: largest number of images from each source.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :raises GraphError: if a source cannot be read, or has label maps but is not a folder.
+    :raises GraphError: if a source cannot be read, or if a source with label maps is no folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []
@@ -49,7 +49,7 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         if truth != NO_LABELS:
             if not Path(name).is_dir():
                 raise GraphError(f'--hold-out {name} is not a folder of images, so it cannot have '
-                                 f'label maps; give - instead of {truth} in --hold-out-labels')
+                                 f'label maps. Give - instead of {truth} in --hold-out-labels')
             found += _read_labelled(card, Path(name), Path(truth), values, count, condition)
         elif name == 'street':
             found += draw_held_out(card, count)
@@ -61,16 +61,14 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
 
 
 def _name_conditions(sources: Sequence[str]) -> list[str]:
-    """Names of sources for reports: the last part of each path, or all parts if two are equal."""
+    """Return the last part of each path, or the whole paths if two last parts are equal."""
     short = [Path(name).name for name in sources]
     return short if len(set(short)) == len(short) else list(sources)
 
 
-def read_left_out(feeds: Feeds, count: int = 48) -> list[Sample]:
+def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     """Read frames that calibration did not choose, spread evenly over the recording.
 
-    :param feeds: the recording, and the frames that calibration chose.
-    :param count: number of frames to read, at most.
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
@@ -78,10 +76,9 @@ def read_left_out(feeds: Feeds, count: int = 48) -> list[Sample]:
 
 
 def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
-    """Draw street scenes that neither training nor calibration uses.
+    """Draw at least ``count`` street scenes that neither training nor calibration uses.
 
-    Each condition has the same number of scenes. ``count`` is therefore rounded up to a multiple
-    of the number of conditions.
+    Each condition has the same number of scenes.
     """
     for condition in CONDITIONS:
         yield from draw_street_samples(card, -(-count // len(CONDITIONS)), condition,

@@ -20,7 +20,7 @@ from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""In a value map, this word instead of a class id leaves out the pixels with that value."""
+"""If a value map has this word instead of a class id, pixels with the value are left out."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
@@ -28,12 +28,13 @@ _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 class LabelValues:
     """How the values in label maps become class ids.
 
-    The value 255 (65535 in 16-bit label maps) means unlabelled, unless ``mapped`` contains it.
+    The value 255, or 65535 in 16-bit label maps, means unlabelled. ``mapped`` may give this value
+    another meaning.
 
-    :param left_out: ranges of values in the label maps whose pixels are left out.
-    :param mapped: class id for each value, or None to leave out the pixels with that value. Empty
-        if the values are class ids already.
-    :param source: name of the value map. Error messages contain this name.
+    :param left_out: ranges of values. Pixels with these values are left out.
+    :param mapped: class id for each value; None leaves out the pixels with that value. If
+        ``mapped`` is empty, the values are class ids already.
+    :param source: name of the value map for error messages.
     """
 
     left_out: tuple[range, ...] = ()
@@ -41,13 +42,12 @@ class LabelValues:
     source: str = ''
 
     def to_class_ids(self, truth: npt.NDArray[Any], classes: int) -> npt.NDArray[Any]:
-        """Convert a label map to class ids, with :data:`.frame.UNLABELLED` for left-out pixels.
+        """Convert a label map to class ids. Left-out pixels become :data:`.frame.UNLABELLED`.
 
         :param truth: (height, width) uint8 or uint16.
-        :param classes: number of classes of the model.
-        :returns: (height, width); uint8 for up to 255 classes, else uint16.
-        :raises LabelValueError: if a value is no class. The message lists such values and how many
-            pixels have them.
+        :returns: (height, width), uint8 for up to 255 classes, otherwise uint16.
+        :raises LabelValueError: if a value is no class. The message lists such values and their
+            numbers of pixels.
         """
         ids = self._lookup_table(truth.dtype, classes)[truth]
         if (ids == _UNKNOWN).any():
@@ -59,12 +59,9 @@ class LabelValues:
                          classes: int) -> None:
         """Refuse label maps with unknown values, and label maps without any labelled pixel.
 
-        The values of all label maps are counted together.
-
-        :param paths: files of the label maps.
         :param read: reads the label map of a file.
-        :param classes: number of classes of the model.
-        :raises LabelValueError: if a value is no class, or if no pixel is labelled.
+        :raises LabelValueError: if a value is no class, or if no pixel of all label maps is
+            labelled.
         """
         counts: dict[np.dtype[Any], npt.NDArray[np.int64]] = {}
         files = 0
@@ -85,7 +82,7 @@ class LabelValues:
                                   f'nothing to score. All values are left out: {found}')
 
     def _lookup_table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
-        """Class id for each value, or _LEFT_OUT or _UNKNOWN, which are negative."""
+        """Class id for each value, or one of the negative numbers _LEFT_OUT and _UNKNOWN."""
         unlabelled = UNLABELLED[dtype]
         table = np.full(unlabelled + 1, _UNKNOWN, np.int64)
         if not self.mapped:
@@ -93,9 +90,10 @@ class LabelValues:
         table[unlabelled] = _LEFT_OUT
         for value, given in self.mapped.items():
             if given is not None and given >= classes:
-                raise LabelValueError(f'{self.source}: value {value} becomes class {given}, but '
-                                      f'the model has {classes} classes, 0 to {classes - 1}. '
-                                      f'Write `{value}: {IGNORE}` to leave the value out')
+                raise LabelValueError(f'the value map {self.source} maps value {value} to class '
+                                      f'{given}, but the model has {classes} classes, 0 to '
+                                      f'{classes - 1}. Write `{value}: {IGNORE}` to leave the '
+                                      f'value out')
             if value < table.size:
                 table[value] = _LEFT_OUT if given is None else given
         for values in self.left_out:
@@ -106,12 +104,12 @@ class LabelValues:
                     classes: int) -> LabelValueError:
         ids = self._lookup_table(dtype, classes)[:total.size]
         unknown = np.where(ids == _UNKNOWN, total, 0)
-        expected = (f'no values of {self.source}' if self.mapped else
-                    f'no class: the model has {classes}, 0 to {classes - 1}, and '
-                    f'{UNLABELLED[dtype]} is unlabelled')
+        expected = (f'are not in the value map {self.source}' if self.mapped else
+                    f'are no class ids. The model has {classes} classes, 0 to {classes - 1}, and '
+                    f'{UNLABELLED[dtype]} means unlabelled')
         return LabelValueError(
-            f'label maps have values that are {expected}. Found: {_list_values(unknown)}. Leave '
-            'them out with --ignore, or turn them into class ids with --map')
+            f'the label maps have values that {expected}. Found: {_list_values(unknown)}. Leave '
+            'these values out with --ignore, or turn them into class ids with --map')
 
 
 def _list_values(total: npt.NDArray[np.int64]) -> str:
@@ -122,7 +120,7 @@ def _list_values(total: npt.NDArray[np.int64]) -> str:
 
 
 def load_value_map(text: str) -> dict[int, int | None]:
-    """Read a value map: a YAML mapping of values to class ids or ``ignore``.
+    """Read a value map: a YAML file that maps values to class ids or to ``ignore``.
 
     :param text: path of the file, or name of an installed value map.
     :returns: class id for each value; None for ``ignore``.
@@ -133,21 +131,21 @@ def load_value_map(text: str) -> dict[int, int | None]:
     try:
         tree = read_yaml(path)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise LabelValueError(f'{path}: cannot be read as YAML: {error}') from error
+        raise LabelValueError(f'{path} cannot be read as YAML: {error}') from error
     if not isinstance(tree, dict) or not tree:
-        raise LabelValueError(f'{path}: expected a mapping, one line `value: class id` for each '
-                              f'value, or `value: {IGNORE}`')
+        raise LabelValueError(f'{path} is not a value map; expected a line `value: class id` or '
+                              f'`value: {IGNORE}` for each value')
     for value, given in tree.items():
         if not _is_id(value) or not (given == IGNORE or _is_id(given)):
-            raise LabelValueError(f'{path}: entry {value!r}: {given!r}; expected a value of 0 to '
-                                  f'65535 and its class id, or {IGNORE}')
+            raise LabelValueError(f'{path} has the entry `{value!r}: {given!r}`; expected a value '
+                                  f'of 0 to 65535 and its class id, or the value and {IGNORE}')
     return {value: None if given == IGNORE else given for value, given in tree.items()}
 
 
 def read_label_values(left_out: Iterable[range], map_name: str | None) -> LabelValues:
     """Read the options ``--ignore`` and ``--map``.
 
-    :param left_out: ranges of values whose pixels are left out.
+    :param left_out: ranges of values. Pixels with these values are left out.
     :param map_name: path or name of a value map, see :func:`load_value_map`; None if the values
         are class ids already.
     :raises LabelValueError: if the value map cannot be used.
@@ -165,8 +163,8 @@ def _find_map(text: str) -> Path:
         return installed
     names = sorted(p.stem for p in folder.glob('*.yaml'))
     near = did_you_mean(text, names)
-    raise LabelValueError(f'no map {text!r}{near or "."} Give a path to a .yaml file, or one of: '
-                          f'{", ".join(names)}')
+    raise LabelValueError(f'there is no value map {text!r}{near or "."} Give the path of a .yaml '
+                          f'file, or one of: {", ".join(names)}')
 
 
 def _is_id(value: Any) -> bool:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse a build if its precision loses too much accuracy, or keep more layers FP16."""
+"""Limit the accuracy loss of a build: refuse the build, or keep more layers FP16."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import tempfile
 import onnx
 
 from ..builder.calibration import Calibration, Tensor
-from ..builder.prepare import apply_precision, PreparedGraph, Recipe
+from ..builder.prepare import apply_precision, PreparedGraph
 from ..builder.sensitivity import measure_layer_errors, move_layers_to_fp16
+from ..builder.settings import Recipe
 from ..errors import GraphError
 from ..model.card import ModelCard
 from .compare import Accuracy, compare_precisions, REFERENCE
@@ -24,8 +25,8 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
     """Compare networks with the FP32 network of the card.
 
-    :param models: the networks to compare, by name of their precision.
-    :param samples: the images to compare the network outputs on, with or without label maps.
+    :param models: maps the name of each precision to its network.
+    :param samples: images for the comparison. They may have label maps or not.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
@@ -35,21 +36,21 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
 
 
 def refuse_loss(accuracy: Accuracy, precision: str, limit: float) -> None:
-    """Raise an error if a precision loses more accuracy than the limit.
+    """Refuse a precision that loses more accuracy than the limit.
 
-    :param limit: mean IoU that may be lost. Without label maps, the fraction of pixels that may
-        change their label, 0 to 1.
+    :param limit: largest allowed loss of mean IoU. If the samples have no label maps, the limit
+        is the largest allowed fraction of pixels with another label than in FP32, 0 to 1.
     :raises GraphError: if the accuracy loss is above the limit. The message gives the accuracy
         loss and the limit.
     """
     loss = accuracy.loss(precision)
     if loss > limit:
-        what = (f'{precision} loses {loss:.4f} of mean IoU; --max-miou-drop allows {limit:.4f}'
-                if accuracy.has_truth() else
-                f'{precision} changes the label of {loss:.2%} of the pixels; --max-miou-drop '
+        what = (f'{precision} loses {loss:.4f} of mean IoU, but --max-miou-drop allows '
+                f'{limit:.4f}' if accuracy.has_truth() else
+                f'{precision} changes the label of {loss:.2%} of the pixels, but --max-miou-drop '
                 f'allows {limit:.2%}')
-        raise GraphError(f'{what}. Calibrate on more varied frames, use --search to find the '
-                         f'sensitive layers, or build fp16')
+        raise GraphError(f'{what}. Calibrate with more varied frames, find the sensitive layers '
+                         f'with --search, or build fp16')
 
 
 def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibration: Calibration,
@@ -58,14 +59,14 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
     """Find the layers that must stay FP16 so that the accuracy loss is within a limit.
 
     :param graph: the network in FP32.
-    :param recipe: gives the precision, which is int8 or mixed.
-    :param tensors: a few network inputs. The layers are ranked by how much INT8 changes the
-        network output for these inputs.
-    :param samples: held-out images to measure the accuracy loss on, with or without label maps.
-    :param limit: as in :func:`refuse_loss`.
-    :param progress: called after each ranked layer with the number of layers ranked so far.
-    :returns: the calibration, with the names of the layers that were found added to
-        ``keep_fp16``.
+    :param recipe: gives the precision, int8 or mixed.
+    :param tensors: a few network inputs. They show how much INT8 in each layer changes the
+        network output.
+    :param samples: held-out images that measure the accuracy loss. They may have label maps or
+        not.
+    :param limit: see :func:`refuse_loss`.
+    :param progress: called after each measured layer with the number of layers measured.
+    :returns: the calibration. Its ``keep_fp16`` contains the found layers too.
     :raises GraphError: if the precision has no INT8 layers, or if the accuracy loss is above the
         limit even with a single INT8 layer.
     """

@@ -23,13 +23,12 @@ Ratios = npt.NDArray[np.float64]
 def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
     """Count pixels by true and predicted class.
 
-    :param truth: (height, width) uint8 or uint16. Pixels of :data:`.frame.UNLABELLED` are
-        skipped.
+    :param truth: (height, width) uint8 or uint16. Pixels with the value
+        :data:`.frame.UNLABELLED` are not counted.
     :param labels: (height, width), the predicted class ids.
-    :param count: number of classes.
-    :returns: (count, count + 1) int64. Rows are true classes, columns are predicted classes. The
+    :returns: (count, count + 1) int64. Rows are true classes. Columns are predicted classes. The
         last column counts predictions that are no class, such as unlabelled pixels.
-    :raises LabelError: if the sizes differ, or if the truth holds an id that is no class.
+    :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)
     expected = truth[seen].astype(np.int64)
@@ -40,11 +39,10 @@ def confusion(truth: Labels, labels: Labels, count: int) -> Counts:
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores that follow from a confusion matrix.
+    """The scores of a confusion matrix.
 
     :param classes: names, in the order of their ids.
-    :param matrix: sum of :func:`confusion` over any number of images.
-    :param images: number of images.
+    :param matrix: sum of :func:`confusion` over all images.
     """
 
     classes: Sequence[str]
@@ -76,21 +74,21 @@ class Scores:
 
 
 def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:
-    """Count intersection and union of the class boundaries, which give the boundary IoU.
+    """Count the pixels of the intersection and union of class boundaries, for the boundary IoU.
 
-    The method is that of Cheng et al., "Boundary IoU", CVPR 2021. The boundary of a class
-    consists of its pixels that have a pixel of another class at most ``distance`` rows and
-    columns away. Truth and prediction each have their own boundary. Only pixels near
-    boundaries count, so that bad outlines of large areas lower the boundary IoU too. One detail
-    differs from the paper: the border of the image and unlabelled truth are not boundaries.
+    The method comes from Cheng et al., "Boundary IoU", CVPR 2021. A pixel belongs to the boundary
+    of its class if a pixel of another class is at most ``distance`` rows and columns away. Truth
+    and prediction each have their own boundary. Only boundary pixels count. So a bad outline of
+    a large area lowers the boundary IoU too. One detail differs from the paper: the image border
+    and unlabelled truth are no boundaries.
 
-    :param truth: as in :func:`confusion`, like ``labels`` and ``count``.
+    :param truth: see :func:`confusion` for ``truth``, ``labels`` and ``count``.
     :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
         diagonal.
-    :returns: (2, count) int64: number of pixels of the intersection and of the union, for each
-        class. For the boundary IoU of several images, add up their counts, then divide the
-        intersection by the union.
-    :raises LabelError: if the sizes differ, or if the truth holds an id that is no class.
+    :returns: (2, count) int64. Row 0 has the pixels of the intersection for each class, row 1
+        the pixels of the union. To get the boundary IoU of several images, add their counts,
+        then divide row 0 by row 1.
+    :raises LabelError: if the sizes differ, or if the truth has an id that is no class.
     """
     seen = _labelled_pixels(truth, labels, count)
     ignored = ~seen
@@ -119,22 +117,22 @@ def mean_known(values: Ratios) -> float:
 
 def _labelled_pixels(truth: Labels, labels: Labels, count: int) -> npt.NDArray[np.bool_]:
     if truth.shape != labels.shape:
-        raise LabelError(f'truth is {size(truth)}, the label map {size(labels)}')
+        raise LabelError(f'the truth is {size(truth)}, but the label map is {size(labels)}')
     if truth.dtype not in UNLABELLED:
-        raise LabelError(f'truth is {truth.dtype}; expected uint8 or uint16')
+        raise LabelError(f'the truth is {truth.dtype}; expected uint8 or uint16')
     seen: npt.NDArray[np.bool_] = truth != UNLABELLED[truth.dtype]
     foreign = truth[seen & (truth >= count)]
     if foreign.size:
-        raise LabelError(f'truth has id {foreign[0]} in {foreign.size} pixels; there are '
-                         f'{count} classes, 0 to {count - 1}, and {UNLABELLED[truth.dtype]} means '
-                         'unlabelled')
+        raise LabelError(f'the truth has {foreign.size} pixels whose id is no class, such as '
+                         f'{foreign[0]}. There are {count} classes, 0 to {count - 1}, and '
+                         f'{UNLABELLED[truth.dtype]} means unlabelled')
     return seen
 
 
 def _boundary(mask: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_],
           distance: int) -> npt.NDArray[np.bool_]:
     square = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
-    # erode() treats pixels beyond the image border as set, so that the border is no boundary
+    # erode() treats pixels beyond the image border as set. So the border is no boundary.
     inner = cv2.erode((mask | ignored).astype(np.uint8), square)
     boundary: npt.NDArray[np.bool_] = mask & (inner == 0)
     return boundary

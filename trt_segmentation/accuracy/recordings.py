@@ -11,13 +11,14 @@ from pathlib import Path
 from .. import street
 from ..bags.reader import BagReader, stamp_text
 from ..builder.feeds import NamedFrame
+from ..builder.settings import CALIBRATION_FRAMES
 from ..errors import GraphError, PictureError
 from ..host.pictures import IMAGES, read_picture
 from ..untrusted.regular_file import expand_home
 from .samples import make_frame
 
 STREET_SEED = 2_000_000
-"""Seed of the first scene to calibrate on. Training and evaluation use only smaller seeds."""
+"""Seed of the first scene for calibration. Training and evaluation use only smaller seeds."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Folder:
             try:
                 yield path.name, make_frame(read_picture(path))
             except PictureError as error:
-                raise GraphError(f'{error}; take it out of the folder') from error
+                raise GraphError(f'{error}. Move this file out of the folder') from error
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,11 @@ class Street:
     """Drawn street scenes.
 
     :param count: number of scenes.
-    :param conditions: conditions of the scenes, one after the other and then again from the
-        first.
-    :param first_seed: seed of the first scene; each later scene has the next seed.
+    :param conditions: the scenes have these conditions in turn.
+    :param first_seed: seed of the first scene. Each later scene has the next seed.
     """
 
-    count: int = 300
+    count: int = CALIBRATION_FRAMES
     conditions: tuple[str, ...] = street.CONDITIONS
     first_seed: int = STREET_SEED
 
@@ -97,9 +97,9 @@ class JoinedRecordings:
 
 def open_recordings(names: Sequence[str], topic: str | None = None,
                     scenes: int = Street.count) -> JoinedRecordings:
-    """Open bags, folders of images and ``street``, to be read one after the other.
+    """Open bags, folders of images and ``street`` as one recording.
 
-    :param names: each is the path of a bag or of a folder of images, or ``street``.
+    :param names: paths of bags, paths of folders of images, or ``street``.
     :param topic: image topic of the bags; None if each bag has only one image topic.
     :param scenes: number of scenes of ``street``.
     :raises GraphError: if a name is neither a bag, nor a folder of images, nor ``street``.
@@ -109,17 +109,18 @@ def open_recordings(names: Sequence[str], topic: str | None = None,
         try:
             path = expand_home(name)
         except FileNotFoundError as error:
-            raise GraphError(f'no frames to read: {error}') from error
+            raise GraphError(f'the recording {name} cannot be read: {error}') from error
         if name == 'street':
             sources.append(Street(scenes))
         elif path.is_dir() and not any(p.suffix in ('.yaml', '.mcap', '.db3')
                                        for p in path.iterdir()):
             if not any(p.suffix.lower() in IMAGES for p in path.iterdir()):
-                raise GraphError(f'{path} holds no images; known are {", ".join(IMAGES)}')
+                raise GraphError(f'the folder {path} has no images; expected files with the '
+                                 f'endings {", ".join(IMAGES)}')
             sources.append(Folder(path))
         elif path.exists():
             sources.append(Bag(path, topic))
         else:
-            raise GraphError(f'there are no frames at {name}; give a bag, a folder of images, or '
-                             f'street')
+            raise GraphError(f'there are no frames at {name}. Give a bag, a folder of images, or '
+                             f'the word street')
     return JoinedRecordings(sources)

@@ -21,10 +21,9 @@ from .compare import Accuracy, Difference, REFERENCE
 
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
-    """Write accuracy.json and differences.png, and print the tables.
+    """Write accuracy.json and differences.png to a folder, and print the tables.
 
-    :param folder: folder to write the files to; made if it does not exist.
-    :param console: where the tables are printed.
+    :param folder: a folder that does not exist is created.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')
@@ -38,7 +37,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
         for condition in labelled if len(labelled) > 1 else ():
             console.print(tabulate_classes(accuracy, condition))
     else:
-        console.print('No truth is known for these images; only the agreement with fp32 is.')
+        console.print('These images have no truth, so only the agreement with fp32 is known.')
     console.print(f'→ {folder / "accuracy.json"}, {folder / "differences.png"}', markup=False,
                   highlight=False, soft_wrap=True)
 
@@ -74,7 +73,7 @@ def tabulate_classes(accuracy: Accuracy, condition: str | None = None) -> Table:
     columns = [accuracy.scores(name, condition).iou for name in accuracy.precisions]
     for name, *row in zip(accuracy.classes, *columns):
         if not np.isnan(row).all():
-            # This is a Text, because rich reads brackets in a plain string as markup.
+            # The name is a Text, because rich reads brackets in a plain string as markup.
             table.add_row(Text(name), *map(_cell, row))
     return table
 
@@ -87,9 +86,8 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
     """Write a PNG of the samples whose label maps differ most from FP32.
 
     Each row shows one sample: the image, the labels in FP32, the labels in the other precision,
-    and the pixels that differ, in white.
+    and the different pixels in white. A row is ``height`` pixels high.
 
-    :param height: height of a row, in pixels.
     :raises OutputError: if the file cannot be written.
     """
     rows = [_draw_row(difference, card, height) for difference in accuracy.differences]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images to measure a network on, with their true labels, and the scores of a pipeline on them."""
+"""Read images with their true labels, and score a pipeline with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .label_values import LabelValues
 from .metrics import confusion, Scores, size
 
 FIRST_SEED = 1_000_000
-"""Seed of the first street scene to measure on. Training uses only smaller seeds."""
+"""Seed of the first street scene for measurements. Training uses only smaller seeds."""
 
 SCENE_SIZE = (1280, 720)
 """Width and height of the street scenes, in pixels."""
@@ -32,14 +32,14 @@ SCENE_SIZE = (1280, 720)
 
 @dataclass(frozen=True)
 class Sample:
-    """One image to measure a network on.
+    """One image that measures the accuracy of a network.
 
     :param name: says where the image comes from. Messages and reports contain this name.
     :param image: (height, width, 3) uint8 BGR.
-    :param truth: (height, width) uint8 or uint16, the true class id of each pixel in the card's
-        order of classes; None if unknown.
-    :param condition: part of the report that the sample belongs to, such as ``night``; empty if
-        the sample belongs to no part.
+    :param truth: (height, width) uint8 or uint16. Each pixel has its true class id, in the card's
+        order of classes. None if the truth is unknown.
+    :param condition: name of the sample's condition in the report, such as ``night``. Empty if
+        the sample has no condition.
     """
 
     name: str
@@ -51,8 +51,7 @@ class Sample:
 def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
     """Segment every sample and score all samples together.
 
-    :param pipeline: a pipeline with no other images in it.
-    :param samples: samples with truth.
+    :param pipeline: a pipeline without pending batches.
     :raises EvaluationError: if a sample has no truth, or if its truth does not fit its image or
         the model's classes. The message names the sample.
     :raises EngineError: if the engine fails.
@@ -62,7 +61,7 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
     images = 0
     for sample in samples:
         if sample.truth is None:
-            raise EvaluationError(f'{sample.name} has no truth; evaluate only labelled images')
+            raise EvaluationError(f'{sample.name} has no truth. Evaluate only labelled images')
         try:
             matrix += confusion(sample.truth, label_image(pipeline, sample.image), len(classes))
         except (FrameError, LabelError) as error:
@@ -74,9 +73,9 @@ def evaluate(pipeline: Pipeline, samples: Iterable[Sample]) -> Scores:
 def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     """Return the label map of one image.
 
-    :param pipeline: a pipeline with no other images in it.
+    :param pipeline: a pipeline without pending batches.
     :param image: (height, width, 3) uint8 BGR.
-    :returns: (height, width) label map. It is a copy, so that the caller may keep it.
+    :returns: (height, width) label map. The caller owns it.
     """
     segmentation = segment_one(pipeline, make_frame(image))
     labels: npt.NDArray[Any] = segmentation.labels.copy()
@@ -87,8 +86,8 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
     """Make a ``bgr8`` frame of an image.
 
-    :param image: (height, width, 3) uint8 BGR. The frame uses its memory if the rows are
-        contiguous.
+    :param image: (height, width, 3) uint8 BGR. If the array is contiguous, the frame uses its
+        memory.
     """
     height, width = image.shape[:2]
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
@@ -98,22 +97,22 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
                         needs_truth: bool = True) -> Iterator[Sample]:
     """Draw street scenes that training does not use.
 
-    The truth is in the card's class ids. If the card lacks classes of the scenes, the samples
-    have no truth.
+    The truth has the card's class ids. If the card lacks a class of the scenes, the samples have
+    no truth.
 
-    :param count: number of scenes.
     :param condition: one of :data:`.street.CONDITIONS`.
-    :param needs_truth: whether to raise an error if the samples have no truth.
+    :param needs_truth: whether samples without truth are an error.
     :raises EvaluationError: if the condition is unknown, or if truth is needed but missing.
     """
     if condition not in street.CONDITIONS:
         near = did_you_mean(condition, street.CONDITIONS)
         raise EvaluationError(
-            f'no condition {condition!r}{near or "."} There are {", ".join(street.CONDITIONS)}')
+            f'there is no condition {condition!r}{near or "."} Known: '
+            f'{", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing and needs_truth:
         raise EvaluationError(
-            f'street scenes have classes that {card.name} lacks: {", ".join(missing)}; evaluate '
+            f'street scenes have classes that {card.name} lacks: {", ".join(missing)}. Evaluate '
             f'{card.name} on labelled images with --images and --labels')
     ids = None if missing else np.array(
         [card.classes.index(name) for name in street.CLASSES], card.label_dtype)
@@ -125,15 +124,13 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
 
 def read_folder_samples(images: Path, labels: Path, classes: int,
                         values: LabelValues = LabelValues()) -> Iterator[Sample]:
-    """Read the images of one folder and the label maps of another, in the order of their names.
+    """Read a folder of images and a folder of label maps, in the order of the image names.
 
-    An image and its label map have the same file stem. A label map is a PNG: grey with 8 or 16
-    bits, or with a colour table as in Pascal VOC. This call checks the values of all
-    label maps. Each image is checked when the iterator yields its sample.
+    An image and its label map have the same file stem. A label map is a PNG with 8 or 16 bits of
+    grey, or with a colour table as in Pascal VOC. This call checks the values of all label maps.
+    An image is checked when the iterator yields its sample.
 
-    :param classes: number of classes of the model.
-    :param values: how values in the label maps become class ids.
-    :raises EvaluationError: if a file has no partner or cannot be used. The message names that
+    :raises EvaluationError: if a file has no partner or cannot be used. The message names the
         file.
     """
     pairs = pair_files(images, labels)
@@ -161,8 +158,8 @@ def _read_sample(image_path: Path, label_path: Path, classes: int,
 def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     """Pair each image of one folder with the label map of the same stem in another folder.
 
-    :returns: pairs of an image and its label map, in the order of their names.
-    :raises EvaluationError: if a file has no partner. The message names the first such file, and
+    :returns: paths of an image and its label map, in the order of the image names.
+    :raises EvaluationError: if a file has no partner. The message names the first such file and
         the file with the most similar name.
     """
     for folder in (images, labels):
@@ -171,7 +168,8 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     image_paths = {p.stem: p for p in sorted(images.iterdir()) if p.suffix.lower() in IMAGES}
     label_paths = {p.stem: p for p in labels.iterdir() if p.suffix.lower() == '.png'}
     if not image_paths:
-        raise EvaluationError(f'no images in {images}; known are {", ".join(IMAGES)}')
+        raise EvaluationError(f'the folder {images} has no images; expected files with the '
+                              f'endings {", ".join(IMAGES)}')
     for files, partners, folder in ((image_paths, label_paths, labels),
                                     (label_paths, image_paths, images)):
         alone = [path for stem, path in sorted(files.items()) if stem not in partners]
@@ -180,6 +178,6 @@ def pair_files(images: Path, labels: Path) -> list[tuple[Path, Path]]:
             raise EvaluationError(
                 f'{alone[0]} has no partner in {folder}'
                 + (f', did you mean {partners[near[0]].name}?' if near else '.')
-                + f' {len(alone)} of {len(files)} have none; an image and its label map (PNG) '
-                'must have the same name before the ending')
+                + f' {len(alone)} of {len(files)} files have no partner. An image and its label '
+                'map (PNG) must have the same name before the ending')
     return [(path, label_paths[stem]) for stem, path in image_paths.items()]

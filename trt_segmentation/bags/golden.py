@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the label maps of a replay with the label maps that an earlier replay recorded."""
+"""Compare the label maps of a replay with the recorded label maps of an earlier replay."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from .reader import BagReader, Recorded, stamp_text
 
 
 class Expectation:
-    """The expected label maps of a bag. Each is found by its header stamp.
+    """The expected label maps of a bag. The header stamp of a label map names its frame.
 
-    Label maps with the same stamp are compared in the order in which they were recorded.
+    If label maps have the same stamp, they are compared in the order of the recording.
 
     :param bag: the bag with the expected label maps. The caller closes it after the comparison.
-    :param topic: topic of the label maps in the bag.
-    :param classes: class names, which the texts about differences use.
+    :param classes: class names for texts about differences.
     :param min_agreement: fraction of the pixels of a frame that must be equal, 0 to 1.
-    :param allow_missing: whether the bag may lack label maps of some frames. If the bag was
-        recorded from a running node, it lacks the frames that the node dropped.
+    :param allow_missing: whether some frames may have no label map in the bag. A running node
+        drops frames, so a bag of its label maps is not complete.
     """
 
     def __init__(self, bag: BagReader, topic: str, classes: Sequence[str],
@@ -34,10 +33,7 @@ class Expectation:
         self._classes = classes
         self._min_agreement = min_agreement
         self._allow_missing = allow_missing
-        self._compared = 0
-        self._unexpected = 0
-        self._pixels = 0
-        self._equal = 0
+        self._compared = self._unexpected = self._pixels = self._equal = 0
         self._worst = (2.0, 0)
         self._left = Counter(recorded.stamp_ns for recorded in bag.messages([topic]))
         self._source = bag.messages([topic])
@@ -47,8 +43,8 @@ class Expectation:
         """Compare a label map with the expected label map of the same stamp.
 
         :param stamp_ns: header stamp of the frame, in nanoseconds.
-        :param labels: array (height, width), uint8 or uint16.
-        :returns: a text that says how the label maps differ; None if enough pixels are equal.
+        :param labels: (height, width) uint8 or uint16.
+        :returns: a text about the difference; None if enough pixels are equal.
         :raises BagError: if the bag ends too early.
         """
         if not self._left[stamp_ns]:
@@ -69,23 +65,20 @@ class Expectation:
         return self._difference(expected, labels, stamp_ns)
 
     def summary(self) -> str:
-        """Return one line of text about all the frames that were compared so far."""
+        """Return one line of text about all frames that were compared."""
         if not self._compared:
             return f'no frame was compared with {self._name}'
         agreement, stamp_ns = self._worst
-        worst = ('every frame is equal' if self._equal == self._pixels else
-                 f'worst frame: stamp {stamp_text(stamp_ns)}, {agreement:.7f} of its pixels equal')
-        unexpected = (f'; frames without an expected label map: {self._unexpected}'
+        worst = ('Every frame is equal' if self._equal == self._pixels else
+                 f'The worst frame has stamp {stamp_text(stamp_ns)}, and {agreement:.7f} of its '
+                 f'pixels are equal')
+        unexpected = (f'. Frames without an expected label map: {self._unexpected}'
                       if self._unexpected else '')
-        return (f'compared with {self._name}: {self._compared} frames, {self._equal:,} '
-                f'of {self._pixels:,} pixels equal; {worst}{unexpected}')
+        return (f'{self._compared} frames were compared with {self._name}: {self._equal:,} of '
+                f'{self._pixels:,} pixels are equal. {worst}{unexpected}')
 
     def describe_missing(self) -> str | None:
-        """Return a text about the expected label maps without a frame.
-
-        :returns: the number of these label maps and the stamp of the first; None if every
-            expected label map was compared with a frame.
-        """
+        """Return a text about the expected label maps without a frame; None if there are none."""
         left = [stamp for stamp, count in self._left.items() if count]
         if left:
             return (f'there was no frame for {sum(self._left.values())} of the label maps of '
@@ -98,7 +91,7 @@ class Expectation:
     def _difference(self, expected: npt.NDArray[Any], labels: npt.NDArray[Any],
                     stamp_ns: int) -> str | None:
         if expected.shape != labels.shape or expected.dtype != labels.dtype:
-            return (f'the label map is {_size(labels)}, expected {_size(expected)}')
+            return f'the label map is {_size(labels)}, expected {_size(expected)}'
         unequal = expected != labels
         count = int(np.count_nonzero(unequal))
         agreement = 1 - count / labels.size
@@ -108,9 +101,9 @@ class Expectation:
         if agreement >= self._min_agreement:
             return None
         row, column = np.unravel_index(int(np.argmax(unequal)), labels.shape)
-        return (f'{count} of {labels.size} pixels differ, agreement {agreement:.9f} is below '
-                f'{self._min_agreement:g}; first difference at row {row}, column {column}: '
-                f'expected {self._class(expected[row, column])}, '
+        return (f'{count} of {labels.size} pixels differ, so the agreement {agreement:.9f} is '
+                f'below {self._min_agreement:g}. The first difference is at row {row}, column '
+                f'{column}: expected {self._class(expected[row, column])}, '
                 f'got {self._class(labels[row, column])}')
 
     def _class(self, label: int) -> str:
@@ -124,11 +117,11 @@ def _size(labels: npt.NDArray[Any]) -> str:
 def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> str:
     """Choose the topic of the expected label maps.
 
-    :param root: topic prefix of the namespace that is searched first, such as ``/segmentation``.
-    :param asked: name of a topic; None to choose the label map topic in the namespace, or, if
-        there is none, the only label map topic of the bag.
-    :raises BagError: if the bag has no images on the topic, or if no topic was asked for and the
-        bag has no label map topic or several. The message lists the image topics.
+    :param root: topic prefix of a namespace, such as ``/segmentation``.
+    :param asked: name of a topic, or None. None means the label map topic in the namespace. If
+        the namespace has none, None means the only label map topic of the bag.
+    :raises BagError: if the bag has no images on the asked topic, or if there is no single label
+        map topic to choose. The message lists the image topics.
     """
     topics = bag.image_topics()
     if asked is None:
@@ -138,8 +131,8 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
         if len(found) != 1:
             raise BagError(
                 f'{bag.path} has '
-                + (f'{len(found)} label map topics; choose one' if found else
-                   'no label map topic; give a topic')
+                + (f'{len(found)} label map topics. Choose one' if found else
+                   'no label map topic. Give a topic')
                 + f' with --expect-topic. Image topics: {", ".join(topics) or "none"}')
         asked = found[0]
     return bag.image_topic(asked)

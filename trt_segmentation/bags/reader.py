@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads images from rosbag2 recordings without a ROS installation."""
+"""Read images from rosbag2 recordings without a ROS installation."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 
 
 def _typestore() -> Typestore:
-    """Return a fixed set of message types, so that the definitions in a bag are never used.
+    """Return a fixed set of message types. The definitions in a bag are never used.
 
-    From the definitions in a bag, rosbags would make Python code and execute that code. Image,
+    rosbags would turn the definitions in a bag into Python code and execute this code. Image,
     CompressedImage and CameraInfo are the same in every ROS 2 distribution so far.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
@@ -49,10 +49,7 @@ unpack_within_limits()
 
 
 def stamp_text(stamp_ns: int | None) -> str:
-    """Return a stamp as text in seconds with nine decimals, as ROS tools write stamps.
-
-    :param stamp_ns: the stamp in nanoseconds; None gives ``unreadable``.
-    """
+    """Return a stamp in nanoseconds as text: seconds with nine decimals. None: unreadable."""
     if stamp_ns is None:
         return 'unreadable'
     whole, nano = divmod(stamp_ns, 1_000_000_000)
@@ -63,10 +60,10 @@ def stamp_text(stamp_ns: int | None) -> str:
 class Recorded:
     """One message of a bag, not yet decoded.
 
-    :param number: number of the message among the messages of its topic, from 1.
-    :param log_time_ns: time at which the message was recorded, in nanoseconds since 1970.
-    :param data: the message in CDR, which is the binary format of ROS 2 messages. The first four
-        bytes are the CDR encapsulation header.
+    :param number: position among the messages of its topic, from 1.
+    :param log_time_ns: time of the recording, in nanoseconds since 1970.
+    :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
+        are the CDR encapsulation header.
     """
 
     topic: str
@@ -86,10 +83,9 @@ class Recorded:
     def frame(self) -> Frame:
         """Decode an image message.
 
-        The frame may keep the pixels for as long as it needs them. No other object changes them.
+        The pixels stay valid as long as the frame exists. Nobody changes them.
 
-        :raises FrameError: if the message is not a valid image. The error message says what is
-            wrong.
+        :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
         message = self._decode()
         stamp_ns = self.stamp_ns
@@ -103,12 +99,12 @@ class Recorded:
     def labels(self) -> npt.NDArray[Any]:
         """Decode a label map message.
 
-        :returns: a new array (height, width), uint8 or uint16, in the byte order of this machine.
+        :returns: a new (height, width) array, uint8 or uint16, in this machine's byte order.
         :raises FrameError: if the message is not a label map.
         """
         frame = self.frame()
         if frame.encoding not in ('mono8', 'mono16'):
-            raise FrameError(f'the image is {frame.encoding}; a label map is mono8 or mono16')
+            raise FrameError(f'the image is {frame.encoding}, but a label map is mono8 or mono16')
         order = '>' if frame.is_bigendian else '<'
         dtype = np.dtype(np.uint8 if frame.encoding == 'mono8' else f'{order}u2')
         rows = np.ndarray((frame.height, frame.width), dtype, frame.data,
@@ -119,7 +115,7 @@ class Recorded:
         try:
             return STORE.deserialize_cdr(self.data, self.msgtype)
         except SerdeError as error:
-            raise FrameError(f'not a {self.msgtype} message: {error}') from error
+            raise FrameError(f'the data is not a {self.msgtype} message: {error}') from error
 
 
 class BagReader:
@@ -127,9 +123,8 @@ class BagReader:
 
     Use a reader in one thread only. Close the reader at the end.
 
-    :param path: the folder or the file.
     :raises FileNotFoundError: if the path does not exist.
-    :raises BagError: if the path is not a bag, or the bag is broken.
+    :raises BagError: if the path is not a bag, or if the bag is broken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -149,20 +144,21 @@ class BagReader:
         self.close()
 
     def close(self) -> None:
-        """Close the files. Call this once."""
+        """Close the files. Call this method only once."""
         self._reader.close()
 
     def image_topics(self) -> dict[str, int]:
-        """Return the number of messages by topic, for every topic that carries images."""
+        """Return the name of every image topic with its number of messages."""
         return {c.topic: self._count(c.topic) for c in self._reader.connections
                 if c.msgtype in (IMAGE, COMPRESSED)}
 
     def image_topic(self, asked: str | None = None) -> str:
-        """Return the image topic that was asked for, or the only image topic.
+        """Check a topic, or find the only image topic.
 
         :param asked: name of a topic; None for the only image topic.
-        :raises BagError: if the bag has no images on the topic, or if no topic was asked for and
-            the bag has no image topic or several. The message lists the image topics.
+        :returns: the name of an image topic with at least one message.
+        :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and
+            the bag has no single image topic. The message lists the image topics.
         """
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
@@ -171,7 +167,7 @@ class BagReader:
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
         if asked is None and len(topics) != 1:
             raise BagError(f'{self.path} has ' + (
-                f'{len(topics)} image topics; choose one with --image-topic: {listed}' if topics
+                f'{len(topics)} image topics. Choose one with --image-topic: {listed}' if topics
                 else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage'))
         topic = asked or next(iter(topics))
         if not topics[topic]:
@@ -179,10 +175,7 @@ class BagReader:
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic in the namespace of an image topic.
-
-        :returns: the name of the topic; None if the bag has no such topic.
-        """
+        """Return the camera_info topic in the namespace of an image topic; None if not there."""
         raw = image_topic.removesuffix('/compressed')
         beside = raw.rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
@@ -191,8 +184,8 @@ class BagReader:
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
-        :raises BagError: if the bag ends too early or cannot be read. The error is also raised
-            after the last message if the bag has more or fewer messages than its index promises.
+        :raises BagError: if the bag ends too early or cannot be read. The error also comes after
+            the last message if the index of the bag has another number of messages.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
@@ -206,15 +199,15 @@ class BagReader:
                 raise bag_error(self.path, error) from error
             seen[connection.topic] += 1
             if len(data) > MAX_MESSAGE:
-                raise BagError(f'{self.path}: message {seen[connection.topic]} on '
-                               f'{connection.topic} has {len(data):,} bytes; at most '
-                               f'{MAX_MESSAGE:,} are read')
+                raise BagError(f'in {self.path}, message {seen[connection.topic]} on '
+                               f'{connection.topic} has {len(data):,} bytes, but a message may '
+                               f'have at most {MAX_MESSAGE:,}')
             yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
                            log_time, data)
         for topic, found in seen.items():
             if found != (promised := self._count(topic)):
-                raise BagError(f'The index of {self.path} promises {promised} messages on '
-                               f'{topic}, but {found} could be read; run `ros2 bag reindex`')
+                raise BagError(f'the index of {self.path} promises {promised} messages on '
+                               f'{topic}, but {found} could be read. Run `ros2 bag reindex`')
 
     def _count(self, topic: str) -> int:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes segmentations to a rosbag2 recording without a ROS installation."""
+"""Write segmentations to a rosbag2 recording without a ROS installation."""
 
 from __future__ import annotations
 
@@ -29,25 +29,22 @@ from ..untrusted.output_files import KEY, MARKER, raise_output_errors
 from .reader import CAMERA_INFO, COMPRESSED, IMAGE, LABEL_INFO, Recorded, STORE
 
 _FOREVER = QosTime(9223372036, 854775807)
-"""The duration that rosbag2 records for a publisher that set none."""
+"""rosbag2 records this duration if the publisher sets none."""
 
 
 class BagWriter:
     """Writes segmentations to an MCAP bag.
 
-    Use a writer in one thread only, and in a ``with`` block, which closes the bag.
+    Use a writer in one thread only, and in a ``with`` block. The end of the block closes the bag.
+    Every message has the log time and the header of its image.
 
-    Every message gets the log time and the header of the image that it was computed from.
-
-    :param path: folder to make; it must not exist.
-    :param card: the model; gives the class names and the encoding of the label maps.
+    :param path: a new folder. It must not exist.
+    :param card: the model. The card gives the class names and the encoding of the label maps.
     :param namespace: namespace of the topics ``label_map``, ``overlay``, ``camera_info`` and
-        ``label_info``. With ``png``, the topic of the label maps is ``label_map/compressed``, as
-        image_transport names it.
-    :param overlay: whether overlays will be written.
-    :param camera_info: whether camera infos will be written.
-    :param png: write label maps as PNG, which is lossless and much smaller.
-    :raises BagError: if the folder cannot be made, or the namespace is not a ROS name.
+        ``label_info``. PNG label maps have the topic ``label_map/compressed``, as image_transport
+        requires.
+    :param png: whether label maps are PNG. PNG is lossless and much smaller.
+    :raises BagError: if the folder cannot be created, or if the namespace is not a ROS name.
     """
 
     def __init__(self, path: Path, card: ModelCard, namespace: str = 'segmentation', *,
@@ -58,8 +55,8 @@ class BagWriter:
         self._label_info_written = False
         root = topic_root(namespace)
         try:
-            # Format 8 writes QoS as numbers, format 9 as names. ROS 2 Humble reads only numbers;
-            # later distributions read numbers and names.
+            # Format 8 has QoS as numbers. Format 9 has QoS as names. ROS 2 Humble reads only
+            # numbers. Later distributions read numbers and names.
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
             write_marker(self._writer)
             self._writer.open()
@@ -85,7 +82,7 @@ class BagWriter:
 
         The writer keeps no reference to the arrays.
 
-        :param log_time_ns: log time of the image that the segmentation was computed from.
+        :param log_time_ns: log time of the segmented image.
         :raises OutputError: if the bag cannot be written, for example because the disk is full.
             The message names the bag.
         """
@@ -101,7 +98,7 @@ class BagWriter:
                       self._image(header, 'bgr8', segmentation.overlay))
 
     def write_camera_info(self, recorded: Recorded) -> None:
-        """Write a recorded camera info without a change."""
+        """Write a recorded camera info unchanged."""
         assert self._camera_info
         with raise_output_errors(self.path):
             self._writer.write(self._camera_info, recorded.log_time_ns, recorded.data)
@@ -128,7 +125,7 @@ class BagWriter:
 
     def _image(self, header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
         height, width = pixels.shape[:2]
-        # rosbags writes little-endian CDR, so the pixels have to be little-endian too.
+        # rosbags writes little-endian CDR. So the pixels must be little-endian too.
         data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
         return STORE.types[IMAGE](
             header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
@@ -144,19 +141,19 @@ class BagWriter:
 
 
 def write_marker(writer: Writer) -> None:
-    """Add this package's marker to metadata.yaml and to the copy of it in the MCAP file.
+    """Add this package's marker to metadata.yaml and to its copy in the MCAP file.
 
-    :param writer: a writer that is not open yet.
+    :param writer: a writer that is not yet open.
     """
     writer.set_custom_data(KEY, MARKER)
 
 
 def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -> Connection:
-    """Add a topic to an open bag, with the QoS that the node offers (reliable).
+    """Add a topic to an open bag. Its QoS is reliable, like the QoS of the node.
 
-    :param writer: a writer that is open.
-    :param latched: whether the QoS is transient local with a depth of 1. A subscriber that comes
-        later then also gets the last message.
+    :param writer: an open writer.
+    :param latched: whether the QoS is transient local with a depth of 1. A late subscriber then
+        still gets the last message.
     """
     qos = Qos(
         QosHistory.KEEP_LAST, 1 if latched else 5, QosReliability.RELIABLE,
@@ -173,6 +170,6 @@ def topic_root(namespace: str) -> str:
     """
     name = namespace.strip('/')
     if not re.fullmatch(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', name, re.ASCII):
-        raise BagError(f'namespace {namespace!r} is not a ROS name; expected parts of letters, '
-                       'digits and _, divided by /, and no digit at the start of a part')
+        raise BagError(f'namespace {namespace!r} is not a ROS name. A ROS name has parts with / '
+                       'between them. A part has letters, digits and _, and starts with no digit')
     return f'/{name}'

@@ -12,29 +12,28 @@ from onnx import helper
 from ..errors import GraphError
 
 WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')
-"""Operators with weights. INT8 arithmetic makes them faster."""
+"""Operators with weights. INT8 arithmetic makes these operators faster."""
 
 UPSAMPLING = ('Resize', 'Upsample', 'ConvTranspose', 'DepthToSpace')
 DOWNSAMPLING = ('Conv', 'MaxPool', 'AveragePool')
 """Operators that downsample if their strides are above 1."""
 
 Readers = Mapping[str, Sequence[onnx.NodeProto]]
-"""The nodes that read each tensor, by the name of the tensor."""
+"""Maps the name of a tensor to the nodes that read this tensor."""
 
 
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    The decoder is found first. The decoder begins at the first upsampling node whose output is
-    not downsampled again later. HRNet, for example, upsamples between its parallel paths and
-    later downsamples again, so those nodes are not a decoder. A network without upsampling has
-    no decoder.
+    The decoder begins at the first upsampling node whose output is never downsampled again.
+    HRNet, for example, upsamples between its parallel paths and later downsamples again. These
+    upsampling nodes do not begin a decoder. A network without upsampling has no decoder.
 
-    The backbone ends at residual sums. A residual sum is an Add of two computed tensors, before
+    The backbone ends at residual sums. A residual sum is an Add of two computed tensors before
     the decoder. If the network has no residual sum, the backbone ends at the last node with
-    weights before the decoder. Every node that such an end depends on belongs to the backbone.
-    The backbone also includes some nodes after an end, see :func:`_find_end_of_chain`. All other
-    nodes belong to the head, for example the projection of low-level features.
+    weights before the decoder. :func:`_find_end_of_chain` may move an end to a later node. The
+    backbone consists of its ends and of every node that an end depends on. All other nodes
+    belong to the head.
 
     :returns: names of the backbone's nodes, and a phrase that names the nodes at its ends.
     :raises GraphError: if no node before the decoder has weights, or if the network has neither
@@ -52,8 +51,9 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     weighted = [node for node in before if node.op_type in WEIGHTED]
     if not weighted or not (decoder or sums):
         raise GraphError('cannot find where the backbone ends. The network needs a node with '
-                         'weights before the decoder, and a residual sum (Add) or an upsampling '
-                         'node. Build int8 and name the nodes of the head with --keep-fp16')
+                         'weights before the decoder. The network also needs a residual sum '
+                         '(Add) or an upsampling node. Build int8 instead of mixed, and name the '
+                         'nodes of the head with --keep-fp16')
     backbone: set[str] = set()
     ends = []
     for last in reversed(sums or weighted[-1:]):
@@ -74,7 +74,7 @@ def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
                              constants: Collection[str]) -> set[str]:
-    """Names of the nodes that compute on pixels, without nodes that only compute on shapes."""
+    """Names of the nodes that compute on pixels. Nodes that only compute shapes are left out."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -86,7 +86,7 @@ def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodePr
 
 def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
                   readers: Readers) -> set[str]:
-    """Names of upsampling nodes without later downsampling, and of all nodes after them."""
+    """Names of the upsampling nodes without later downsampling, and of all nodes behind them."""
     downsampled: set[str] = set()
     for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]
@@ -120,11 +120,11 @@ def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto
 
 def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
-    """Follow a chain of nodes, each with one reader, to the last node of the backbone.
+    """Follow the chain of nodes behind a node to the last node of the backbone.
 
-    If several nodes read the output of a node of the chain, the backbone ends at that node.
-    Otherwise the chain ends at the decoder or at an output, and the backbone ends before the
-    first node of the chain that has weights.
+    In the chain, each node is the only reader of the node before. If the chain leads to a node
+    with several readers, the backbone ends at that node. If the chain leads to the decoder or to
+    an output of the network, the backbone ends before the chain's first node with weights.
     """
     end, chain = node, node
     while True:

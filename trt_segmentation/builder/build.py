@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build a plan from an ONNX graph with TensorRT, and explain failures to the user."""
+"""Build a plan from an ONNX graph with TensorRT, and explain why a build failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 import re
 import time
 from typing import Any
@@ -22,37 +21,15 @@ from ..engines.plan import (
 )
 from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, sides, trt
 from ..errors import EngineError
+from .settings import BuildOptions
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""Called with the name of a phase, the number of steps done, and the number of all steps."""
+"""A function with three arguments: name of a phase, steps done, all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)
 _LARGEST_PROTOBUF = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """Settings of the TensorRT builder.
-
-    :param workspace: the most scratch memory that a layer may use, in bytes.
-    :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
-    :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
-    :param arch: compute capability to build for, such as ``sm_89``. Only TensorRT-RTX accepts
-        one. Empty for the GPU of this machine. If this machine has no GPU, an empty text makes
-        TensorRT-RTX build for every compute capability that it supports.
-    """
-
-    workspace: int = 1 << 30
-    level: int = 3
-    tf32: bool = False
-    arch: str = ''
-
-    @property
-    def key(self) -> tuple[tuple[str, str], ...]:
-        """All settings as text, for an engine key."""
-        return tuple(sorted((name, str(value)) for name, value in vars(self).items()))
 
 
 def supports_operator(operator: str) -> bool:
@@ -69,15 +46,15 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     """Build a plan from a graph. This takes minutes. TensorRT-RTX needs no GPU for a build.
 
     :param model: the graph. The data types in the graph set the precision of every layer.
-    :param profiles: for each profile, the range of sizes of every input; empty if the graph
-        fixes all sizes.
-    :param timing: timing cache of an earlier build, which makes this build faster, or empty.
-    :param progress: called on the thread that builds. If it raises an exception, the build
-        stops and this function raises the same exception.
+    :param profiles: optimization profiles. Each profile maps the name of an input to the range
+        of its sizes. Empty if the graph fixes all sizes.
+    :param timing: timing cache of an earlier build, to make this build faster. It may be empty.
+    :param progress: called on the thread that builds. If ``progress`` raises an exception, the
+        build stops and this function raises the same exception.
     :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
-        which has no timing caches.
+        because TensorRT-RTX has no timing caches.
     :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
-        message, and names the ONNX node if it is known.
+        message, and the name of the ONNX node if TensorRT gives this name.
     """
     started = time.monotonic()
     log = BuildLog()
@@ -107,8 +84,8 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
 
 def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     if model.ByteSize() > _LARGEST_PROTOBUF:
-        raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB; an ONNX message can '
-                          f'hold 2 GB at most')
+        raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB, but an ONNX '
+                          f'message can hold at most 2 GB. Export a smaller network')
     parser = trt.OnnxParser(network, log)
     if parser.parse(model.SerializeToString()):
         return
@@ -129,7 +106,7 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
     if not options.tf32:
         config.clear_flag(trt.BuilderFlag.TF32)
     if (flag := getattr(trt.BuilderFlag, 'REQUIRE_USER_ALLOCATION', None)) is not None:
-        # TensorRT-RTX may otherwise allocate memory while a CUDA graph is captured
+        # Without this flag, TensorRT-RTX may allocate memory while a CUDA graph is captured.
         config.set_flag(flag)
     if options.arch:
         _set_compute_capability(config, options.arch)
@@ -138,12 +115,12 @@ def _configure_builder(config: trt.IBuilderConfig, options: BuildOptions) -> Non
 def _set_compute_capability(config: Any, arch: str) -> None:
     known = getattr(trt, 'ComputeCapability', None)
     if known is None:
-        raise EngineError(f'{LIBRARY} cannot build for {arch}; it builds only for the GPU of this '
-                          f'machine')
+        raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} builds only for the GPU '
+                          f'of this machine. Build without --arch')
     name = arch.replace('_', '').upper()
     if not hasattr(known, name):
         names = ', '.join(n for n in dir(known) if n.startswith('SM'))
-        raise EngineError(f'{LIBRARY} cannot build for {arch}; it knows {names}')
+        raise EngineError(f'{LIBRARY} cannot build for {arch}. {LIBRARY} can build for {names}')
     config.num_compute_capabilities = 1
     config.set_compute_capability(getattr(known, name), 0)
 
@@ -166,7 +143,7 @@ def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
 
 
 def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
-    """Layers of a network before the build, with the types that the graph gives them."""
+    """Layers of a network before the build. Their data types come from the graph."""
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -181,7 +158,7 @@ def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     """Layers as TensorRT built them; empty if TensorRT does not list them."""
-    # TensorRT-RTX may run without a GPU, and without a GPU no plan can be loaded
+    # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
     if log.listing or BACKEND == 'tensorrt_rtx':
         return layers_from_log(log.listing)
     engine = trt.Runtime(log).deserialize_cuda_engine(plan)
@@ -199,8 +176,8 @@ def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: 
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     return {
         'library': LIBRARY, 'seconds': round(seconds, 3),
-        # If TensorRT lists no built layers, the parsed layers are listed. Their types are the
-        # same, because the network is strongly typed.
+        # If TensorRT lists no built layers, the plan lists the parsed layers. The parsed layers
+        # have the same data types, because the network is strongly typed.
         'layers_are': 'built' if built else 'as parsed', 'layers': to_json(built or layers),
         'memory': memory_from_log(log.lines),
         'inputs': [_describe_tensor(t) for t in tensors],
@@ -215,19 +192,18 @@ def _describe_tensor(tensor: trt.ITensor) -> dict[str, Any]:
 
 
 def _explain_failure(log: BuildLog, options: BuildOptions) -> str:
-    """Return the text of an error. If scratch memory was too small, the text proposes a size."""
-    reasons = '\n'.join(log.errors) or 'TensorRT gave no reason'
+    reasons = '\n'.join(log.errors) or f'{LIBRARY} gave no reason'
     text = f'{LIBRARY} could not build the engine: {reasons}'
     if not any(_WORKSPACE.search(line) for line in log.errors):
         return text
     requested = [int(n) for line in log.lines
                  for n in re.findall(r'requested (?:size of |amount of memory )?(\d+)', line)]
     proposed = max([2 * options.workspace, *requested])
-    # round up to a power of two of at least 256 MB, a size that a user would choose
+    # A power of two is a size that a user would choose. So round up to one, at least 256 MiB.
     proposed = max(1 << (proposed - 1).bit_length(), 256 << 20)
-    return (f'{text}\nA workspace of {_format_size(options.workspace)} was not enough; try '
-            f'--workspace {_format_size(proposed)}, which is workspace_mib {proposed >> 20} of a '
-            f'node')
+    return (f'{text}\nA workspace of {_format_size(options.workspace)} was not enough. Try '
+            f'--workspace {_format_size(proposed)} on the command line, or set the parameter '
+            f'workspace_mib of the node to {proposed >> 20}')
 
 
 def _format_size(count: int) -> str:
@@ -241,7 +217,7 @@ class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
     An exception of the callback must not pass through TensorRT's C++ code. The monitor
-    therefore stores the exception, and :func:`build_plan` raises it once TensorRT has returned.
+    therefore stores the exception. :func:`build_plan` raises it after TensorRT has returned.
     """
 
     def __init__(self, progress: Progress | None) -> None:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep plans on disk, and load only plans that this package wrote.
 
-A plan is found by an :class:`.engine_key.EngineKey`: everything that the plan depends on.
+An :class:`.engine_key.EngineKey` names everything that a plan depends on. The cache finds a plan
+by its key.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from ..untrusted.signed_files import (
 from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Bytes of plans to keep. Above this limit, the least recently used plans are deleted."""
+"""Most bytes of plans. Above this limit, the cache deletes the least recently used plans."""
 
 Loaded = TypeVar('Loaded')
 
@@ -44,7 +45,6 @@ Loaded = TypeVar('Loaded')
 class Entry:
     """One plan on disk.
 
-    :param path: the file of the plan.
     :param size: size of the plan in bytes.
     :param used: time of the last use, in seconds since the epoch.
     :param key: fields of the :class:`EngineKey`; empty if the sidecar cannot be read.
@@ -57,9 +57,7 @@ class Entry:
 
 
 def cache_folder(parameter: str | Path = '') -> Path:
-    """Return the cache folder that a parameter names.
-
-    :param parameter: path of the folder; empty for ``trt_segmentation`` in the XDG cache folder.
+    """Return a cache folder. If ``parameter`` is empty, return this user's default folder.
 
     :raises CacheError: if the parameter names the home folder of a user that does not exist.
     """
@@ -67,7 +65,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
         try:
             return expand_home(parameter)
         except FileNotFoundError as error:
-            raise CacheError(f'the cache folder {error}; name another one') from error
+            raise CacheError(f'the cache folder {error}. Name another cache folder') from error
     return user_cache_folder()
 
 
@@ -75,12 +73,11 @@ class EngineCache:
     """Plans in one folder of this user. Other users and processes cannot damage the cache.
 
     A plan contains machine code. The cache loads a plan only if this user owns the file, nobody
-    else can write it, and its size and hash match its sidecar. Otherwise the plan is built
-    again.
+    else can write to the file, and its size and hash match its sidecar. Otherwise the cache
+    builds the plan again.
 
-    :param folder: see :func:`cache_folder`. It is created with mode 0700 if it does not exist.
-    :param limit: bytes of plans to keep. The least recently used plans are deleted above this
-        limit.
+    :param folder: see :func:`cache_folder`. A new folder gets the mode 0700.
+    :param limit: see :data:`LIMIT`.
     :param log: receives one line for each slow operation and for each problem.
     :raises CacheError: if the folder cannot be created or belongs to another user.
     """
@@ -93,15 +90,13 @@ class EngineCache:
 
     def get(self, key: EngineKey, build: Callable[[], Plan],
             load: Callable[[Plan], Loaded]) -> Loaded:
-        """Load the plan of a key, and build the plan first if no trusted one exists.
+        """Load the plan of a key. If the cache has no trusted plan of this key, build it first.
 
         If several processes need the same plan at once, one process builds it and the others
-        wait. If ``load`` refuses a cached plan, for example after an update of the driver or of
-        TensorRT, the plan is built once more. If ``load`` refuses a plan that was just built,
-        the EngineError of ``load`` reaches the caller.
+        wait. An update of the driver or of TensorRT can make a cached plan useless. ``load``
+        then refuses the plan, and the plan is built once more.
 
-        :param build: builds the plan of the key.
-        :param load: turns a plan into an engine. It raises EngineError to refuse the plan.
+        :param load: turns a plan into an engine. To refuse the plan, ``load`` raises EngineError.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
@@ -114,8 +109,8 @@ class EngineCache:
         except EngineError as error:
             if is_new:
                 raise
-            self._log(f'{self._path(key).name} can no longer be loaded and is built again: '
-                      f'{error}')
+            self._log(f'{self._path(key).name} can no longer be loaded, so it is built again. '
+                      f'Reason: {error}')
         refused = plan.data
         with self._locked():
             again, _ = self._find(key)
@@ -141,11 +136,9 @@ class EngineCache:
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
-        """Delete all plans, timing caches, kernels and measured ranges.
+        """Delete all plans, timing caches, kernels and measured ranges. Return the bytes freed.
 
         Files with other names do not belong to the cache. They are not deleted.
-
-        :returns: bytes freed.
         """
         freed = 0
         with self._locked():
@@ -156,7 +149,7 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """Timing cache for a key's GPU and TensorRT; empty if no trusted timing cache exists."""
+        """Timing cache for the key's GPU and TensorRT; empty if there is no trusted one."""
         return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
@@ -164,18 +157,15 @@ class EngineCache:
         self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
 
     def kernels(self, key: EngineKey) -> bytes:
-        """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted kernels exist."""
+        """Kernels that TensorRT-RTX compiled for a plan; empty if there are no trusted ones."""
         return _read_trusted(_kernels_of(self._path(key)))
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
-        """Store the kernels beside their plan. The cache deletes them together with the plan."""
+        """Store the kernels beside their plan. The cache deletes the kernels with the plan."""
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
-        """Build the plan, or load the plan that another process has built in the meantime.
-
-        :returns: the plan, and whether this process built it.
-        """
+        """Return a new plan and True, or False with the plan that another process just built."""
         with self._locked():
             plan, why = self._find(key)
             if plan is not None:
@@ -192,7 +182,7 @@ class EngineCache:
         try:
             self._drop_oldest(self._path(key))
             delete_unfinished(self.folder)
-        except OSError as error:        # the plan is good even if old files cannot be deleted
+        except OSError as error:        # the new plan is good all the same
             self._log(f'old files in {self.folder} could not be deleted: {error}')
         return plan
 
@@ -212,7 +202,7 @@ class EngineCache:
         try:
             store_signed(path, signed, key)
         except OSError as error:
-            self._log(f'{path} could not be kept, the next start builds again: {error}')
+            self._log(f'{path} could not be kept, so the next start builds again: {error}')
 
     def _drop_oldest(self, newest: Path) -> None:
         entries = [entry for entry in self.entries() if entry.path != newest]
@@ -221,8 +211,8 @@ class EngineCache:
         for entry in entries:
             if total <= room:
                 return
-            self._log(f'dropping {entry.path.name}, the least recently used plan, to stay below '
-                      f'{self._limit / 1e9:.1f} GB')
+            self._log(f'deleting {entry.path.name}, the least recently used plan, because the '
+                      f'plans may take at most {self._limit / 1e9:.1f} GB')
             entry.path.unlink(missing_ok=True)
             for path in (sidecar_path(entry.path), _kernels_of(entry.path),
                          sidecar_path(_kernels_of(entry.path))):
@@ -231,16 +221,16 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # All keys share one lock: two builds on one GPU would distort each other's timings.
+        # All keys share one lock, because two builds on one GPU distort each other's timings.
         lock = FileLock(str(self.folder / 'build.lock'), mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            self._log('another process is building an engine; waiting for it')
+            self._log('another process is building an engine. This process waits for it')
             lock.acquire()
         except (OSError, NotImplementedError) as error:
-            raise CacheError(f'{self.folder} cannot be locked: {error}; name another cache folder '
-                             f'or set XDG_CACHE_HOME') from error
+            raise CacheError(f'{self.folder} cannot be locked: {error}. Name another cache '
+                             f'folder, or set XDG_CACHE_HOME') from error
         try:
             yield
         finally:
@@ -257,7 +247,6 @@ def _read_trusted(path: Path) -> bytes:
 
 
 def _key_of(path: Path) -> dict[str, Any]:
-    """The key in a plan's sidecar; empty if the sidecar cannot be read."""
     try:
         key = json.loads(read_regular(sidecar_path(path), MAX_SIDECAR))['key']
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from functools import partial
 import hashlib
 import io
 import json
 import math
 from pathlib import Path
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,14 +29,13 @@ from ..untrusted.regular_file import read_regular
 from ..untrusted.signed_files import load_signed, SignedFile, store_signed
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from .precision import activations_read_by, quantisable_nodes, Ranges
+from .settings import METHODS
 
-METHODS = {'entropy': CalibrationMethod.Entropy, 'minmax': CalibrationMethod.MinMax,
-           'percentile': CalibrationMethod.Percentile}
 EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
-"""ONNX Runtime's default, 99.999, ignores only very few values of each frame."""
+"""More options of a method. 99.99 ignores more values than ONNX Runtime's default, 99.999."""
 
 MAX_FILE = 64 << 20
-"""Bytes that a file of ranges may have. One activation needs about 100 bytes."""
+"""Most bytes of a file of ranges. One activation needs about 100 bytes."""
 Tensor = npt.NDArray[Any]
 
 
@@ -42,10 +43,10 @@ Tensor = npt.NDArray[Any]
 class Calibration:
     """Ranges of a network's activations, and a record of how they were measured.
 
-    :param ranges: smallest and largest value of each activation, by tensor name.
-    :param method: a key of :data:`METHODS`.
-    :param data: digest of the input tensors that the network ran on.
-    :param frames: number of input tensors.
+    :param ranges: maps each activation's tensor name to its smallest and largest value.
+    :param method: a key of :data:`.settings.METHODS`.
+    :param data: digest of the input tensors of the measurement.
+    :param frames: number of these input tensors.
     :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
     :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
     """
@@ -59,15 +60,14 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """Digest for an engine key. It depends only on the ranges and on ``keep_fp16``."""
+        """Digest of the ranges and of ``keep_fp16``, for an engine key."""
         text = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write the calibration as JSON. The robot needs this file beside the ONNX file.
 
-        :raises OutputError: if the file cannot be written, or exists but was not written by this
-            package.
+        :raises OutputError: if the file cannot be written, or if another program wrote the file.
         """
         write_json(path, asdict(self))
 
@@ -75,7 +75,7 @@ class Calibration:
 def load_calibration(path: Path) -> Calibration:
     """Read a file that :meth:`Calibration.save` wrote.
 
-    :raises GraphError: if the file is missing or is not a calibration. The message names the file.
+    :raises GraphError: if the file is missing or is not a calibration.
     """
     try:
         tree = json.loads(read_regular(path, MAX_FILE))
@@ -88,9 +88,9 @@ def load_calibration(path: Path) -> Calibration:
                            int(tree['frames']), tuple(map(_check_name, tree['keep_fp16'])),
                            _check_name(tree['model']))
     except FileNotFoundError:
-        raise GraphError(f'{path} is not there; `trt_seg build` writes it when it calibrates '
-                         f'with --calibrate BAG') from None
-    # OverflowError: a number is too large for a float; RecursionError: deeply nested lists
+        raise GraphError(f'the calibration {path} does not exist. To write it, run `trt_seg '
+                         f'build` with --calibrate BAG') from None
+    # Huge numbers raise OverflowError. Deeply nested lists raise RecursionError.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError) as error:
         raise GraphError(f'{path} is not a calibration: {short(error, 300)}. To write it again, '
@@ -109,23 +109,22 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     """Measure the range of every activation that may become INT8.
 
     :param model: simplified FP32 network with one input.
-    :param feeds: returns the input tensors, the same tensors at each call. It is called once to
-        compute the digest of the tensors. It is called a second time for the measurement, unless
-        ``folder`` holds an earlier measurement.
+    :param feeds: returns the input tensors, the same tensors at each call. It is called once for
+        the digest of the tensors. If ``folder`` has no earlier measurement, it is called again
+        for the measurement.
     :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` ignore rare
-        extreme values, so that the INT8 steps between the other values are smaller.
-    :param folder: where measurements are kept; None to keep no measurement. Only this user may
-        be able to write to the folder, see
-        :func:`.untrusted.signed_files.make_private_folder`.
+        extreme values. The INT8 steps between the other values are then smaller.
+    :param folder: a folder for measurements; None to keep no measurement. Other users must not
+        be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured.
-    :raises GraphError: if there are no frames, or the method is unknown.
+    :raises GraphError: if there are no frames, or if the method is unknown.
     """
     if method not in METHODS:
         near = did_you_mean(method, METHODS)
         raise GraphError(f'calibration method {method!r}{near or "."} Known: {", ".join(METHODS)}')
     data, count = _digest_tensors(feeds())
     if not count:
-        raise GraphError('there are no frames to calibrate on')
+        raise GraphError('the calibration has no frames. Give a recording with frames')
     kept = _kept_file(folder, model, data, method)
     if kept is not None and (signed := load_signed(kept)[0]) is not None:
         ranges = {name: (low, high) for name, (low, high) in json.loads(signed.data).items()}
@@ -141,13 +140,10 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
                    ) -> dict[str, tuple[float, float]]:
     """Run the network on every tensor and measure the ranges of its activations.
 
-    Only the activations of one input tensor are in memory at a time.
-
     :param model: simplified FP32 network with one input.
-    :param tensors: the input tensors.
-    :param method: a key of :data:`METHODS`.
+    :param method: a key of :data:`.settings.METHODS`.
     :param progress: called after each tensor with the number of tensors measured.
-    :returns: smallest and largest value of each activation, by tensor name.
+    :returns: a mapping from each activation's tensor name to its smallest and largest value.
     """
     nodes = quantisable_nodes(model)
     wanted = set(activations_read_by(model, nodes))
@@ -157,25 +153,17 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
         path = Path(scratch) / 'model.onnx'
         onnx.save(model, path)
         calibrator = create_calibrator(
-            str(path), kinds, str(Path(scratch) / 'augmented.onnx'), METHODS[method],
+            str(path), kinds, str(Path(scratch) / 'augmented.onnx'),
+            CalibrationMethod[METHODS[method]],
             extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # Each call gets one tensor, because the calibrator keeps all activations of a call.
-            calibrator.collect_data(_OneFrameReader({name: tensor}))
+            # The calibrator keeps all activations of a call. So each call gets one tensor, and
+            # then None, the end of the data.
+            feeds = iter([{name: tensor}])
+            calibrator.collect_data(SimpleNamespace(get_next=partial(next, feeds, None)))
             progress(done)
         measured = calibrator.compute_data()
     return {key: _bounds(value.range_value) for key, value in measured.items() if key in wanted}
-
-
-class _OneFrameReader:
-    """A CalibrationDataReader of ONNX Runtime that gives one frame."""
-
-    def __init__(self, feed: Mapping[str, Tensor]) -> None:
-        self._feed: Mapping[str, Tensor] | None = feed
-
-    def get_next(self) -> Mapping[str, Tensor] | None:
-        feed, self._feed = self._feed, None
-        return feed
 
 
 def _bounds(values: tuple[Any, Any]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check an ONNX network for everything that makes an engine fail or give wrong results."""
+"""Find the problems of an ONNX network: errors that stop a build, and warnings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..model.tensor import MOST_NUMBERS
 from .graph import input_shapes, opset_version
 
 OLDEST_OPSET = 13
-"""Older opsets lack per-channel quantisation and split many operators into several nodes."""
+"""Older opsets lack per-channel quantisation. They split many operators into several nodes."""
 
 CONTROL_FLOW = ('If', 'Loop', 'Scan')
 DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')
@@ -29,9 +29,9 @@ RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLik
 class Finding:
     """A problem of a network.
 
-    :param level: ``error`` stops a build; ``warning`` may cost speed or accuracy.
+    :param level: ``error`` stops a build. ``warning`` may cost speed or accuracy.
     :param where: name of the node or tensor; empty for the whole file.
-    :param text: what the problem is, and what to do.
+    :param text: the problem, and what the user should do.
     """
 
     level: str
@@ -45,10 +45,10 @@ class Finding:
 def check_model(model: onnx.ModelProto,
                 supports_operator: Callable[[str], bool] = lambda operator: True
                 ) -> list[Finding]:
-    """Find everything that makes the engine of a network fail or give wrong results.
+    """Find the problems of a network.
 
-    :param supports_operator: whether the parser that will read the network supports an operator.
-    :returns: findings. The errors come before the warnings.
+    :param supports_operator: tells whether the parser of the engine supports an operator.
+    :returns: the errors first, then the warnings.
     """
     found = [*_check_file(model), *_check_inputs(model), *_check_weights(model)]
     for node in model.graph.node:
@@ -57,9 +57,10 @@ def check_model(model: onnx.ModelProto,
 
 
 def refuse_errors(findings: list[Finding]) -> None:
-    """Raise an exception if any finding is an error.
+    """Refuse a network with errors.
 
-    :raises GraphError: if there is an error. The message lists all errors, one on each line.
+    :raises GraphError: if any finding is an error. The message lists all errors, one on each
+        line.
     """
     errors = [str(finding) for finding in findings if finding.level == 'error']
     if errors:
@@ -69,45 +70,46 @@ def refuse_errors(findings: list[Finding]) -> None:
 def _check_file(model: onnx.ModelProto) -> Iterator[Finding]:
     version = opset_version(model)
     if version < OLDEST_OPSET:
-        yield Finding('warning', '', f'opset {version} splits operators in ways that TensorRT '
-                      f'fuses badly; export again with opset_version=17 or newer')
+        yield Finding('warning', '', f'opset {version} splits operators into nodes that TensorRT '
+                      f'fuses badly. Export again with opset_version=17 or newer')
     if not model.graph.node:
-        yield Finding('error', '', 'the graph has no nodes; export the network again')
+        yield Finding('error', '', 'the graph has no nodes. Export the network again')
 
 
 def _check_inputs(model: onnx.ModelProto) -> Iterator[Finding]:
     inputs = input_shapes(model)
     if len(inputs) != 1:
-        yield Finding('error', '', f'{len(inputs)} inputs ({", ".join(inputs) or "none"}); a '
-                      f'segmentation network takes one image: export the others as constants')
+        yield Finding('error', '', f'the network has {len(inputs)} inputs '
+                      f'({", ".join(inputs) or "none"}); expected one input, the image. Export '
+                      f'the other inputs as constants')
     for name, shape in inputs.items():
         text = '×'.join(map(str, shape))
         if len(shape) != 4:
             yield Finding('error', name, f'shape {text} has {len(shape)} axes; expected 4, '
                           f'N×C×H×W or N×H×W×C')
         elif not {shape[1], shape[3]} & {1, 3}:
-            yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels; if the '
-                          f'channels are dynamic, export again with only batch, height and width '
-                          f'dynamic')
+            yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels. If the '
+                          f'channels are dynamic, export again: only batch, height and width may '
+                          f'be dynamic')
         elif math.prod(side for side in shape if isinstance(side, int)) > MOST_NUMBERS:
-            yield Finding('error', name, f'shape {text} is larger than any camera image; export '
-                          f'at the size of your camera images or below')
+            yield Finding('error', name, f'shape {text} is larger than any camera image. Export '
+                          f'with the size of your camera images or a smaller size')
 
 
 def _check_weights(model: onnx.ModelProto) -> Iterator[Finding]:
     for tensor in _constant_tensors(model.graph):
         if tensor.data_type == TensorProto.DOUBLE:
-            yield Finding('warning', tensor.name, 'holds 64-bit floats, which TensorRT converts '
-                          'to 32 bits; call .float() before the export')
+            yield Finding('warning', tensor.name, 'the tensor holds 64-bit floats, but TensorRT '
+                          'converts them to 32 bits. Call .float() before the export')
         if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
             bad = int(np.count_nonzero(~np.isfinite(numpy_helper.to_array(tensor))))
             if bad:
-                yield Finding('error', tensor.name, f'{bad} weights are NaN or infinite: the '
-                              f'training diverged; export an earlier checkpoint')
+                yield Finding('error', tensor.name, f'{bad} weights are NaN or infinite, so the '
+                              f'training has diverged. Export an earlier checkpoint')
 
 
 def _constant_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """All weights and constants of a graph and of the graphs inside its nodes."""
+    """All weights and constants of a graph, and of the graphs inside its nodes."""
     yield from graph.initializer
     for node in graph.node:
         for attribute in node.attribute:
@@ -125,29 +127,28 @@ def _check_node(node: onnx.NodeProto,
     if not supports_operator(operator):
         yield Finding('error', node.name, _explain_operator(node))
     if operator in CONTROL_FLOW:
-        yield Finding('warning', node.name, f'{operator} is control flow, which a CUDA graph '
-                      f'cannot contain; export with fixed sizes so that the operator is folded '
-                      f'away')
+        yield Finding('warning', node.name, f'{operator} is control flow, and a CUDA graph '
+                      f'cannot contain control flow. Export with fixed sizes, so that the '
+                      f'export removes the operator')
     elif operator in DATA_DEPENDENT:
-        yield Finding('warning', node.name, f'{operator} has an output whose size depends on '
-                      f'the image, which a CUDA graph cannot contain')
+        yield Finding('warning', node.name, f'the size of the output of {operator} depends on '
+                      f'the image, and a CUDA graph cannot contain such an operator')
     elif operator in RANDOM:
-        yield Finding('error', node.name, f'{operator} makes the network output differ from run '
-                      f'to run; call model.eval() before the export')
+        yield Finding('error', node.name, f'{operator} makes the network output random. Call '
+                      f'model.eval() before the export')
     elif operator == 'BatchNormalization' and attributes.get('training_mode'):
-        yield Finding('error', node.name, 'BatchNormalization is in training mode; call '
+        yield Finding('error', node.name, 'BatchNormalization is in training mode. Call '
                       'model.eval() before the export')
     elif operator == 'Resize' and attributes.get('antialias'):
-        yield Finding('error', node.name, 'Resize with antialias=1 is not in TensorRT; call '
-                      'interpolate(…, antialias=False)')
+        yield Finding('error', node.name, 'TensorRT does not support Resize with antialias=1. '
+                      'Call interpolate(…, antialias=False)')
 
 
 def _explain_operator(node: onnx.NodeProto) -> str:
-    """Say what to do about an operator that the parser does not support."""
     if node.domain in ('', 'ai.onnx'):
-        return (f'TensorRT has no {node.op_type}; replace the operator in the network before the '
-                f'export, or cut it off if it comes last')
-    remedy = ('save the model before ONNX Runtime optimises it, or optimise at most with '
-              'ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
-              'export without it, or load a TensorRT plugin of that name first')
-    return f'{node.domain}.{node.op_type} is no standard operator; {remedy}'
+        return (f'TensorRT does not support {node.op_type}. Replace this operator before the '
+                f'export. If the operator comes last, export the network without it')
+    remedy = ('Save the model before ONNX Runtime optimises it, or let ONNX Runtime optimise at '
+              'most with ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
+              'Export without this operator, or first load a TensorRT plugin of this name')
+    return f'{node.domain}.{node.op_type} is no standard operator. {remedy}'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that a plan depends on, as a key and as the names of files in the cache."""
+"""The key of a plan: everything that the plan depends on."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from ..untrusted.signed_files import SCHEMA
 
 @dataclass(frozen=True)
 class EngineKey:
-    """Everything that a plan depends on. Plans with equal keys can replace each other.
+    """Everything that a plan depends on. Two plans with equal keys are interchangeable.
 
     :param model: digest of the ONNX file and its external data, see :func:`.graph.model_digest`.
-    :param precision: fp32, fp16, int8 or mixed.
     :param scales: digest of the calibrated ranges; empty if the plan uses none.
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
-    :param shapes: image sizes and batch sizes that were requested, and the size in the card.
+    :param shapes: requested image sizes, requested batch sizes, and the size in the card.
     :param options: all builder settings, such as workspace and optimisation level.
     :param backend: ``tensorrt`` or ``tensorrt_rtx``.
-    :param version: version of the backend.
     :param gpu: name of the GPU; empty if the plan is not for one particular GPU.
     :param arch: compute capability such as ``sm_87``; empty if ``gpu`` is empty.
-    :param driver: driver branch, which is the driver version up to the first point; empty if
-        ``gpu`` is empty.
-    :param schema: version of the meaning of this key's fields.
+    :param driver: driver version up to the first point; empty if ``gpu`` is empty.
+    :param schema: version of this key's format.
     """
 
     model: str
@@ -46,12 +43,12 @@ class EngineKey:
 
     @property
     def digest(self) -> str:
-        """40 hex digits: the name of the plan's file."""
+        """40 hex digits. They name the plan's file."""
         return _digest(asdict(self))
 
     @property
     def timing(self) -> str:
-        """40 hex digits: the name of the timing cache's file, which all models on a GPU share."""
+        """40 hex digits. They name the timing cache, which all models on a GPU share."""
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 
 

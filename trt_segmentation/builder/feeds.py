@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frames of a recording as the input tensors that calibration runs the network on."""
+"""Turn frames of a recording into the input tensors of a calibration."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from ..model.card import ModelCard
 from ..model.geometry import fit
 from .calibration import Tensor
 from .frame_choice import choose_by_light, extract_features, FrameChoice
+from .settings import CALIBRATION_FRAMES
 
 NamedFrame = tuple[str, Frame]
-"""A frame of a recording, and a name that says where the frame comes from."""
+"""A name that says where a frame comes from, and the frame."""
 
 
 @dataclass(frozen=True)
 class Feeds:
     """The frames chosen from a recording, as input tensors.
 
-    Each call reads the tensors once more from the recording.
+    Each call reads the recording once more.
 
-    :param card: the model; its input section says how frames are preprocessed.
+    :param card: the model. Its input section says how frames are preprocessed.
     :param source: frames of the recording, the same frames at each iteration.
     :param choice: positions of the chosen frames in ``source``.
     """
@@ -39,7 +40,7 @@ class Feeds:
     choice: FrameChoice
 
     def __call__(self) -> Iterator[Tensor]:
-        """Yield one input tensor at a time, of shape (1, …) and the dtype of the network."""
+        """Yield input tensors of shape (1, …) and of the network's dtype, one at a time."""
         image = OnnxRuntimeEngine(self.card, 'calibration').signature.input
         preprocess = Preprocess(self.card.input, image)
         wanted = set(self.choice.chosen.tolist())
@@ -52,14 +53,15 @@ class Feeds:
                 yield tensor
 
 
-def choose_frames(card: ModelCard, source: Iterable[NamedFrame], count: int = 300) -> Feeds:
-    """Read every frame of a recording and choose the frames to calibrate on.
+def choose_frames(card: ModelCard, source: Iterable[NamedFrame],
+                  count: int = CALIBRATION_FRAMES) -> Feeds:
+    """Read every frame of a recording, and choose frames for the calibration.
 
-    :param source: frames of the recording, the same frames at each iteration.
-    :param count: number of frames to choose; all frames if the recording has fewer.
+    :param source: see :class:`Feeds`.
+    :param count: number of frames to choose. From a shorter recording, all frames are chosen.
     :raises GraphError: if the recording has no frames.
     """
     frames = [extract_features(name, decode(frame).bgr()) for name, frame in source]
     if not frames:
-        raise GraphError('the recording to calibrate on has no frames')
+        raise GraphError('the recording for the calibration has no frames')
     return Feeds(card, source, choose_by_light(frames, count))

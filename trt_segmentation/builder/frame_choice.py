@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the frames of a recording to calibrate on: some from every kind of light."""
+"""Choose the calibration frames of a recording, so that they cover every kind of light."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..untrusted.output_files import write_figure, write_image
 
 MAX_GROUPS = 8
-"""Largest number of groups of similar light that frames are divided into."""
+"""Frames are divided into at most this many groups of similar light."""
 THUMBNAIL = (160, 90)
 """Width and height of a thumbnail, in pixels."""
 Image = npt.NDArray[np.uint8]
@@ -26,9 +26,10 @@ Numbers = npt.NDArray[np.float64]
 class FrameFeatures:
     """The light of a frame, and a small picture of the frame.
 
-    :param name: says where the frame comes from, such as ``drive.mcap 12.300``.
-    :param light: (3,) float64, each 0 to 1: mean of lightness, spread of lightness, and mean of
-        saturation.
+    :param name: says where the frame comes from, such as ``drive.mcap 12.300000000``. The
+        number is the frame's stamp in seconds.
+    :param light: (3,) float64. The numbers are the mean lightness, twice the standard deviation
+        of the lightness, and the mean saturation. Lightness and saturation are 0 to 1.
     :param thumbnail: (90, 160, 3) uint8 BGR.
     """
 
@@ -42,9 +43,9 @@ class FrameChoice:
     """The frames chosen from a recording.
 
     :param frames: features of every frame, in the order of the recording.
-    :param group: (frames,) number of the group that each frame is in. Frames of one group have
-        similar light; group 0 is the darkest.
-    :param chosen: positions of the chosen frames, ascending.
+    :param group: (frames,) index of each frame's group. Frames of one group have similar light.
+        Group 0 is the darkest group.
+    :param chosen: indices of the chosen frames, ascending.
     """
 
     frames: Sequence[FrameFeatures]
@@ -53,7 +54,7 @@ class FrameChoice:
 
 
 def extract_features(name: str, bgr: Image) -> FrameFeatures:
-    """Extract the features of a frame, (height, width, 3) uint8 BGR."""
+    """Extract the features of a frame. ``bgr`` is (height, width, 3) uint8 BGR."""
     small = cv2.resize(bgr, THUMBNAIL, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
     gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
@@ -64,26 +65,27 @@ def extract_features(name: str, bgr: Image) -> FrameFeatures:
 def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     """Choose frames that cover all the light of a recording. Equal input gives equal output.
 
-    The frames are divided into groups of similar light. Each group contributes the same number
-    of frames, or all its frames if it has fewer. Within a group the chosen frames are spread
-    evenly over time. Ten seconds of tunnel in an hour of sunlight therefore count as much as
-    the sunlight. The first 300 frames would not show the tunnel at all.
+    The frames are divided into groups of similar light. Each group gives the same number of
+    frames. A group that is too small gives all its frames, and the other groups give more. The
+    chosen frames of a group are spread evenly over time. Rare light is therefore well covered.
+    For example, an hour in the sun may form seven groups, and a short tunnel may form one group.
+    Then one in eight chosen frames shows the tunnel, if the tunnel has enough frames.
 
     :param frames: features of all frames, in the order of time; at least one frame.
-    :param count: number of frames to choose; all frames if there are fewer.
+    :param count: number of frames to choose. If there are fewer frames, all are chosen.
     """
     group = _group_by_light(np.stack([frame.light for frame in frames]))
     chosen = []
     for index, share in enumerate(_deal_out(np.bincount(group), count)):
         members = np.flatnonzero(group == index)
-        # the group is cut into `share` equal parts; the frame in the middle of each part
+        # cut the group into `share` equal parts, and choose the frame in the middle of each part
         chosen.append(members[((np.arange(share) + 0.5) * len(members) / share).astype(int)]
                       if share else members[:0])
     return FrameChoice(frames, group, np.sort(np.concatenate(chosen)))
 
 
 def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
-    """Number of each frame's group. The groups are numbered from dark to bright."""
+    """Index of each frame's group. Group 0 is the darkest group."""
     points = light.astype(np.float32)
     count = min(MAX_GROUPS, len(np.unique(points, axis=0)))
     if count == 1:
@@ -99,12 +101,12 @@ def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. No group gets more frames than its size."""
+    """Divide ``count`` frames evenly among groups. No group gets more frames than it has."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:
         open_groups = np.flatnonzero(shares < sizes)
-        # the largest groups get the remainder of the division
+        # the largest groups get one more frame each if the division leaves a remainder
         order = open_groups[np.argsort(-sizes[open_groups], kind='stable')]
         deal = np.full(len(order), left // len(order))
         deal[:left % len(order)] += 1
@@ -129,7 +131,7 @@ def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> N
 
 
 def write_histogram(choice: FrameChoice, path: Path) -> None:
-    """Write a PNG of two histograms: the lightness of the frames, and the frames of each group.
+    """Write a PNG with two histograms: lightness of the frames, and number of frames per group.
 
     :raises OutputError: if the file cannot be written.
     """

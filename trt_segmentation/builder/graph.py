@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from ..untrusted.regular_file import open_regular, read_pieces
 def load_model(path: Path) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a unique name.
 
-    :raises GraphError: if the file is missing, is not ONNX, is refused by
-        :func:`.onnx_file.summarise`, or violates the ONNX specification.
+    :raises GraphError: if the file is missing or is not valid ONNX, or if
+        :func:`.onnx_file.summarise` refuses the file.
     """
     _summarise_file(path)
     try:
@@ -31,7 +32,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         raise GraphError(f'{path} cannot be read as ONNX: {error}') from error
     name_nodes(model)
     try:
-        # a custom operator has no schema; check_model() reports the operator by its name
+        # This check accepts custom operators. check.check_model() reports them by their names.
         onnx.checker.check_model(model, full_check=False, skip_opset_compatibility_check=True)
     except onnx.checker.ValidationError as error:
         raise GraphError(f'{path} is not valid ONNX: {error}') from error
@@ -46,7 +47,7 @@ def _summarise_file(path: Path) -> OnnxSummary:
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
-    """Name every node ``<operator>_<position>`` that has no name or a name used before."""
+    """Give the name ``<operator>_<position>`` to each node whose name is empty or not unique."""
     seen: set[str] = set()
     for index, node in enumerate(model.graph.node):
         if not node.name or node.name in seen:
@@ -84,7 +85,7 @@ def opset_version(model: onnx.ModelProto) -> int:
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
-    """Shapes of the inputs that are not weights. A dynamic side is given as its name or ``?``."""
+    """Shapes of the inputs that are not weights. A dynamic side is a name, or ``?`` if unnamed."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {value.name: tuple(
         dim.dim_value if dim.HasField('dim_value') and dim.dim_value > 0 else dim.dim_param or '?'
@@ -94,26 +95,24 @@ def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
 
 def simplify_model(model: onnx.ModelProto,
                    shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
-    """Fold constants and fuse redundant nodes, and check that the network output stays the same.
+    """Fold constants, fuse redundant nodes, and check that the network output stays the same.
 
-    :param shapes: for every input a shape without dynamic sides. Both models run on inputs of
-        these shapes, and their outputs are compared.
+    :param shapes: for every input a shape without dynamic sides. The old and the new model run
+        on inputs of these shapes. Then their outputs are compared.
     :returns: a new model. Fused nodes have new names.
     :raises GraphError: if the network output changed.
     """
     from onnxslim import slim
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    slimmed: onnx.ModelProto = slim(copy)
+    slimmed: onnx.ModelProto = slim(deepcopy(model))
     name_nodes(slimmed)
     feeds = make_random_inputs(model, shapes)
     for name, before, after in zip((o.name for o in model.graph.output),
                                    run_model(model, feeds), run_model(slimmed, feeds)):
         scale = float(np.sqrt(np.mean(np.square(before, dtype=np.float64)))) or 1.0
         worst = float(np.max(np.abs(before.astype(np.float64) - after))) / scale
-        # sums in another order change a float32 by about 1e-5; integers must not change at all
+        # Another order of summation changes a float32 by about 1e-5. Integers must not change.
         if worst > (1e-3 if before.dtype.kind == 'f' else 0):
-            raise GraphError(f'onnxslim changed output {name} by {worst:.2g} of its RMS; build '
+            raise GraphError(f'onnxslim changed output {name} by {worst:.2g} of its RMS. Build '
                              f'with --no-simplify')
     return slimmed
 
@@ -122,8 +121,8 @@ def make_random_inputs(model: onnx.ModelProto,
                        shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray[Any, Any]]:
     """Make an array of noise for every input, the same noise at each call.
 
-    :param shapes: shape of each input, by name.
-    :returns: arrays of these shapes and of the inputs' dtypes, by name.
+    :param shapes: maps the name of an input to its shape.
+    :returns: a mapping from the name of an input to an array of its shape and dtype.
     """
     rng = np.random.default_rng(0)
     dtypes = {value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
@@ -137,9 +136,9 @@ def run_model(model: onnx.ModelProto,
               feeds: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
     """Run a model on the CPU and return its outputs.
 
-    ONNX Runtime applies only basic optimisations: it fuses no operators.
+    ONNX Runtime applies only basic optimisations. It fuses no operators.
 
-    :param feeds: array for each input, by name.
+    :param feeds: maps the name of an input to its array.
     :raises GraphError: if ONNX Runtime cannot run the model. The message contains the message of
         ONNX Runtime.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open the TensorRT engine of a model card. If the cache has no plan, build the plan first."""
+"""Open the TensorRT engine of a model card, with a plan from the cache or a new plan."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
-from .build import build_plan, BuildOptions, Progress, supports_operator
+from .build import build_plan, Progress, supports_operator
 from .cache import EngineCache
 from .calibration import Calibration
 from .engine_key import EngineKey
 from .graph import model_digest
-from .prepare import apply_precision, load_card_calibration, PreparedGraph, read_graph, Recipe
+from .prepare import apply_precision, load_card_calibration, PreparedGraph, read_graph
+from .settings import BuildOptions, Recipe
 
 Log = Callable[[str], None]
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
                     calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
-    """Collect everything that the plan of a card depends on.
+    """Make the key of a card's plan.
 
     :raises GraphError: if the ONNX file cannot be read.
     """
@@ -45,13 +46,10 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
                 progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build the plan of a graph that already has its precision.
+    """Build the plan of a graph that already has the precision of the recipe.
 
-    ``options``, ``timing``, ``progress`` and the returned values are those of
-    :func:`.build.build_plan`.
-
-    :param graph: the network in the precision of the recipe.
-    :param recipe: gives the precision, which the plan stores as a fact about itself.
+    The plan records this precision. See :func:`.build.build_plan` for the other arguments and for
+    the returned values.
     """
     profiles = [graph.profile] if graph.is_dynamic else []
     plan, timing = build_plan(graph.model, profiles, options, timing, progress)
@@ -69,14 +67,13 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 ) -> TensorRtEngine:
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
-    :param gpu: index of the GPU in CUDA's order; its CUDA context must be current.
-    :param stream: the CUDA stream that the engine runs on.
-    :param cache: where plans are kept; None for the cache in the default folder.
+    :param gpu: index of the GPU in CUDA's order. Its CUDA context must be current.
+    :param stream: CUDA stream of the engine.
+    :param cache: the plans; None for the cache in the default folder.
     :param log: receives one line for each slow operation and for each problem.
-    :param progress: see :func:`.build.build_plan`.
     :param identity: returns the name, compute capability and driver of a GPU.
-    :param load: makes an engine from a plan and from the kernels that are kept with the plan;
-        None for a :class:`TensorRtEngine` on ``stream``.
+    :param load: makes an engine from a plan and from the kernel cache of the plan; None for a
+        :class:`TensorRtEngine` on ``stream``.
     :raises EngineError: if TensorRT cannot build or load the plan.
     :raises GraphError: if the network cannot become an engine.
     """
@@ -92,8 +89,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         return built[-1]
 
     def load_plan(plan: Plan) -> TensorRtEngine:
-        # Each attempt gets a new kernel cache, because the kernels of a plan that could not be
-        # loaded must not be used again.
+        # Each attempt gets a new kernel cache. If a plan could not be loaded, its kernels must not
+        # be used again.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
             plan, card, gpu, stream, warn=log, kernels=kernels)
@@ -116,7 +113,7 @@ def _build_and_keep_timing(graph: PreparedGraph, recipe: Recipe, options: BuildO
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan and its sidecar to a path that the user chose.
 
-    :raises OutputError: if the plan or its sidecar cannot be written. The message names the plan.
+    :raises OutputError: if the plan or its sidecar cannot be written.
     """
     with raise_output_errors(path, '--out'):
         store_signed(path, plan, {})

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert a graph to a precision: FP16, INT8, or an INT8 backbone with an FP16 head."""
+"""Convert a graph to FP16, to INT8, or to an INT8 backbone with an FP16 head."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 import onnx
@@ -25,10 +25,10 @@ from .graph import name_nodes, opset_version
 FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 6.1e-5
 _OPSET = 19
-"""The first opset whose QuantizeLinear and DequantizeLinear may have FP16 scales."""
+"""Since this opset, QuantizeLinear and DequantizeLinear may have FP16 scales."""
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Smallest and largest value of every activation, by tensor name."""
+"""Maps each activation's tensor name to its smallest and largest value."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Split:
 
     :param int8: names of the INT8 nodes, in the order of the graph.
     :param fp16: names of the nodes that could be INT8 but stay FP16.
-    :param reason: why these nodes were chosen, for the user.
+    :param reason: tells the user why the INT8 nodes were chosen.
     """
 
     int8: tuple[str, ...]
@@ -48,7 +48,7 @@ class Split:
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that INT8 makes faster.
 
-    Such nodes are nodes with constant weights, and Add nodes that sum two activations.
+    These nodes have constant weights, or they are Add nodes that sum two activations.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     found = []
@@ -66,9 +66,9 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str,
 
     :param precision: ``int8`` chooses every node that can be INT8. ``mixed`` chooses only the
         nodes of the backbone that can be INT8.
-    :param keep_fp16: patterns (with ``*`` and ``?``) of the names of nodes that stay FP16.
-    :raises GraphError: if a pattern matches no node, or if no INT8 node remains. For ``mixed``,
-        also if :func:`.backbone.find_backbone` raises it.
+    :param keep_fp16: name patterns, with ``*`` and ``?``, of the nodes that stay FP16.
+    :raises GraphError: if a pattern matches no node, if no INT8 node remains, or if the end of
+        the backbone is not found for ``mixed``.
     """
     names = quantisable_nodes(model)
     if precision == 'mixed':
@@ -78,20 +78,20 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str,
         chosen, reason = names, 'every node with weights, and sums'
     for pattern in keep_fp16:
         if not any(fnmatchcase(node.name, pattern) for node in model.graph.node):
-            raise GraphError(f'keep-fp16 pattern {pattern!r} matches no node; the nodes that can '
-                             f'be INT8 are {", ".join(names)}')
+            raise GraphError(f'--keep-fp16 {pattern!r} matches no node. The nodes that can be '
+                             f'INT8 are {", ".join(names)}')
     chosen = [name for name in chosen
               if not any(fnmatchcase(name, pattern) for pattern in keep_fp16)]
     if not chosen:
-        raise GraphError(f'none of the {len(names)} nodes that can be INT8 is left; build fp16 '
-                         f'instead')
+        raise GraphError(f'the network has {len(names)} nodes that can be INT8, but none of them '
+                         f'may become INT8. Build fp16 instead')
     if keep_fp16:
-        reason += f', less {", ".join(keep_fp16)}'
+        reason += f', without {", ".join(keep_fp16)}'
     return Split(tuple(chosen), tuple(n for n in names if n not in set(chosen)), reason)
 
 
 def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Convert a model to opset 19. A model with a newer opset is returned as it is.
+    """Convert a model to opset 19, or return the model itself if its opset is 19 or newer.
 
     :raises GraphError: if ONNX cannot convert the model.
     """
@@ -100,8 +100,8 @@ def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     try:
         return onnx.version_converter.convert_version(model, _OPSET)
-    except Exception as error:      # the converter is written in C++ and raises many types
-        raise GraphError(f'opset {version} cannot be raised to {_OPSET}: {error}; export again '
+    except Exception as error:      # the converter is C++ code and raises many types
+        raise GraphError(f'opset {version} cannot be raised to {_OPSET}: {error}. Export again '
                          f'with opset_version={_OPSET}') from error
 
 
@@ -115,14 +115,12 @@ def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
         if tensor.data_type == TensorProto.FLOAT:
             largest = float(np.max(np.abs(numpy_helper.to_array(tensor)), initial=0))
             if largest > FP16_MAX:
-                raise GraphError(f'{tensor.name} holds {largest:.4g}, and the largest FP16 number '
-                                 f'is {FP16_MAX:.0f}; build fp32')
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+                raise GraphError(f'{tensor.name} holds {largest:.4g}, but the largest FP16 number '
+                                 f'is {FP16_MAX:.0f}. Build fp32')
     # The default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
-    # node, the output would then be declared as FP32 while its data is FP16.
+    # node, this list would make an output that is declared as FP32 but has FP16 data.
     converted = convert_float_to_float16(
-        copy, keep_io_types=True, max_finite_val=FP16_MAX,
+        deepcopy(model), keep_io_types=True, max_finite_val=FP16_MAX,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'])
     return _sorted(converted)
 
@@ -131,13 +129,13 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges,
                     nodes: Sequence[str]) -> onnx.ModelProto:
     """Convert some nodes to INT8 and all others to FP16.
 
-    QuantizeLinear and DequantizeLinear nodes around each INT8 node mark its precision. The
-    quantisation is symmetric; weights have one scale for each channel.
+    QuantizeLinear and DequantizeLinear nodes before each INT8 node mark its precision. The
+    quantisation is symmetric. Weights have one scale for each channel.
 
     :param ranges: ranges of all activations that the INT8 nodes read.
     :param nodes: names of the INT8 nodes, from :func:`choose_int8_nodes`.
     :returns: a new model.
-    :raises GraphError: if a range is missing, or if the opset is old and cannot be raised.
+    :raises GraphError: if a range is missing, or if the opset cannot be raised to 19.
     """
     return convert_to_fp16(quantise_nodes(model, ranges, nodes))
 
@@ -145,19 +143,21 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges,
 def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
                    nodes: Sequence[str]) -> onnx.ModelProto:
     """Do the same as :func:`convert_to_int8`, but leave all other nodes FP32."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(raise_opset(model))
+    copy = deepcopy(raise_opset(model))
     kinds = sorted({node.op_type for node in copy.graph.node if node.name in set(nodes)})
     missing = sorted(set(activations_read_by(copy, nodes)) - set(ranges))
     if missing:
-        raise GraphError(f'no calibrated range for {", ".join(missing)}; calibrate again')
+        raise GraphError(f'the calibration has no range for {", ".join(missing)}. Calibrate again')
+    limits = TensorsData(CalibrationMethod.MinMax, {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()})
     quantiser = QDQQuantizer(
         copy, per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QInt8, tensors_range=_tensors_data(ranges),
+        activation_qType=QuantType.QInt8, tensors_range=limits,
         nodes_to_quantize=list(nodes), nodes_to_exclude=[], op_types_to_quantize=kinds,
         extra_options={
-            # TensorRT accepts neither zero points nor a quantised bias, and it fuses best if
-            # only the inputs of a layer are quantised
+            # TensorRT accepts neither zero points nor a quantised bias. TensorRT fuses best if
+            # only the inputs of a layer are quantised.
             'ActivationSymmetric': True, 'WeightSymmetric': True, 'QuantizeBias': False,
             'AddQDQPairToWeight': True, 'DedicatedQDQPair': False,
             'OpTypesToExcludeOutputQuantization': kinds,
@@ -167,7 +167,7 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
-    """Names of the activations that the given nodes read. Each needs a calibrated range."""
+    """Names of the activations that the given nodes read. INT8 needs a range for each."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return list(dict.fromkeys(
         name for node in model.graph.node if node.name in nodes
@@ -175,25 +175,17 @@ def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[
 
 
 def find_small_scales(model: onnx.ModelProto) -> list[str]:
-    """Find quantisation scales that are too small for FP16 to hold precisely.
+    """Names of the quantisation scales that are so small that FP16 cannot hold them precisely.
 
     Such scales come from activations with a very small range.
-
-    :returns: names of the scales.
     """
     scales = {node.input[1] for node in model.graph.node if node.op_type == 'QuantizeLinear'}
     return [tensor.name for tensor in model.graph.initializer if tensor.name in scales
             and float(np.min(np.abs(numpy_helper.to_array(tensor)))) < FP16_SMALLEST_NORMAL]
 
 
-def _tensors_data(ranges: Ranges) -> Any:
-    return TensorsData(CalibrationMethod.MinMax, {
-        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-        for name, (low, high) in ranges.items()})
-
-
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    # both converters append new nodes at the end, and parsers require topological order
+    # Both converters append new nodes at the end, but parsers require topological order.
     wrapped = ONNXModel(model)
     wrapped.topological_sort()
     result: onnx.ModelProto = wrapped.model

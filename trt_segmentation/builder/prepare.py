@@ -10,10 +10,8 @@ from pathlib import Path
 
 import onnx
 
-from ..engines import PRECISIONS
 from ..errors import GraphError
 from ..model.card import ModelCard
-from ..untrusted.terminal_text import did_you_mean
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
 from .graph import input_shapes, load_model, model_digest, simplify_model
@@ -24,49 +22,17 @@ from .precision import (
     find_small_scales,
     Split,
 )
+from .settings import Recipe
 from .shapes import make_profile, Profile
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How the graph of an engine is prepared.
-
-    :param precision: one of :data:`.engines.PRECISIONS`.
-    :param sizes: image sizes for :func:`.shapes.parse_sizes`; empty for the sizes of the model
-        and its card.
-    :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for 1 to 8, or for the batch
-        size that the model fixes.
-    :param keep_fp16: patterns of the names of nodes that must not become INT8.
-    :param simplify: whether onnxslim simplifies the graph first.
-    :raises GraphError: if the precision is unknown.
-    """
-
-    precision: str = 'fp16'
-    sizes: str = ''
-    batch: str = ''
-    keep_fp16: tuple[str, ...] = ()
-    simplify: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown precision."""
-        if self.precision not in PRECISIONS:
-            near = did_you_mean(self.precision, PRECISIONS)
-            raise GraphError(f'precision {self.precision!r}{near or "."} '
-                             f'Known: {", ".join(PRECISIONS)}')
-
-    @property
-    def needs_calibration(self) -> bool:
-        """Whether the precision needs calibrated ranges."""
-        return self.precision in ('int8', 'mixed')
 
 
 @dataclass(frozen=True)
 class PreparedGraph:
     """A network that was read and checked.
 
-    :param model: the network. :func:`read_graph` returns it in FP32, and
-        :func:`apply_precision` in its final precision.
-    :param profile: range of sizes of the input, by name of the input.
+    :param model: the network, in FP32 from :func:`read_graph`, and in its final precision from
+        :func:`apply_precision`.
+    :param profile: maps the name of the input to the range of its sizes.
     :param findings: the warnings about the network. A network with errors is never prepared.
     :param split: which nodes are INT8; None if no node is INT8.
     """
@@ -78,7 +44,7 @@ class PreparedGraph:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether a side of the input is dynamic. The engine then needs the profile."""
+        """Whether a side of the input is dynamic. If so, the engine needs the profile."""
         return any(isinstance(side, str) for shape in input_shapes(self.model).values()
                    for side in shape)
 
@@ -88,9 +54,9 @@ def read_graph(card: ModelCard, recipe: Recipe,
                ) -> PreparedGraph:
     """Load, check and simplify the FP32 network of a card.
 
-    :param supports_operator: whether the parser that will read the network supports an operator.
-    :raises GraphError: if the network cannot be used. The message names the node and
-        says what to do.
+    :param supports_operator: see :func:`.check.check_model`.
+    :raises GraphError: if the network cannot be used. The message names the node and says what
+        to do.
     """
     model = load_model(card.model)
     findings = check_model(model, supports_operator)
@@ -106,26 +72,26 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
     """Convert a graph to the precision of a recipe.
 
     :param graph: the network in FP32.
-    :param calibration: ranges of the activations, which int8 and mixed need. Nodes that match
-        the calibration's ``keep_fp16`` stay FP16.
-    :returns: a new graph, or ``graph`` for fp32.
-    :raises GraphError: if the calibration is missing, or if the network cannot be converted.
+    :param calibration: ranges of the activations. The precisions int8 and mixed need them. Nodes
+        whose names match the calibration's ``keep_fp16`` stay FP16.
+    :returns: a new graph, or ``graph`` itself for fp32.
+    :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.
     """
     if recipe.precision == 'fp32':
         return graph
     if recipe.precision == 'fp16':
         return PreparedGraph(convert_to_fp16(graph.model), graph.profile, graph.findings)
     if calibration is None:
-        raise GraphError(f'{recipe.precision} needs calibrated ranges; give --calibrate BAG, a '
-                         f'folder of images, or street')
+        raise GraphError(f'{recipe.precision} needs calibrated ranges. Give --calibrate with a '
+                         f'bag, a folder of images, or the word street')
     split = choose_int8_nodes(graph.model, recipe.precision,
                               (*recipe.keep_fp16, *calibration.keep_fp16))
     model = convert_to_int8(graph.model, calibration.ranges, split.int8)
     small = find_small_scales(model)
-    findings = [Finding('warning', ', '.join(small[:3]), (
-        f'and {len(small) - 3} more: ' if len(small) > 3 else '')
-        + 'quantisation scales so small that FP16 rounds them; if accuracy suffers, keep their '
-        'layers FP16 with --keep-fp16')] if small else []
+    more = f' and {len(small) - 3} other scales' if len(small) > 3 else ''
+    findings = [Finding('warning', ', '.join(small[:3]) + more, (
+        'FP16 cannot hold a quantisation scale this small precisely. If the accuracy suffers, '
+        'keep the layers of these scales FP16 with --keep-fp16'))] if small else []
     return PreparedGraph(model, graph.profile, [*graph.findings, *findings], split)
 
 
@@ -137,11 +103,12 @@ def calibration_path(card: ModelCard) -> Path:
 def load_card_calibration(card: ModelCard) -> Calibration:
     """Load the calibrated ranges of a card.
 
-    :raises GraphError: if there are no ranges, or if they were measured on another network.
+    :raises GraphError: if the ranges are missing or were measured on another network.
     """
     path = calibration_path(card)
     found = load_calibration(path)
     if found.model != model_digest(card.model):
-        raise GraphError(f'{path} was measured on another network than {card.model}; calibrate '
-                         f'again: run trt_seg build with --calibrate BAG')
+        raise GraphError(f'the ranges in {path} were measured on another network than '
+                         f'{card.model}. To measure them again, run trt_seg build with '
+                         f'--calibrate BAG')
     return found

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the layers that lose the most accuracy in INT8, and move as few as possible to FP16."""
+"""Find the layers that lose the most accuracy in INT8, and move them to FP16."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
 
     :param model: simplified FP32 network.
     :param ranges: ranges of all activations that the nodes read.
-    :param nodes: names of the nodes. Each is measured alone, while all other nodes stay FP32.
-    :param feeds: a few network inputs to measure on: arrays by name of the input.
+    :param nodes: names of the nodes. Each node is measured alone. All other nodes then stay FP32.
+    :param feeds: a few network inputs. Each maps the name of an input to its array.
     :param progress: called after each node with the number of nodes measured.
-    :returns: relative RMS error of the network output for each node, the largest first.
+    :returns: maps each node to the relative RMS error of the network output, the largest first.
     """
     expected = [run_model(model, feed) for feed in feeds]
     errors = {}
@@ -45,16 +45,16 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                         errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
     """Move the most sensitive layers to FP16, so that the accuracy loss is within a limit.
 
-    The function moves as few layers as possible. It finds their number by bisection, so that it
-    calls ``loss`` only about log2(layers) times.
+    The function searches for the smallest number of layers by bisection. So it calls ``loss``
+    only about log2(layers) times.
 
     :param model: simplified FP32 network.
-    :param split: the INT8 layers to start from.
     :param ranges: ranges of all activations that the INT8 layers read.
+    :param split: the INT8 layers before the search.
     :param errors: error of each layer from :func:`measure_layer_errors`, the largest first.
-    :param loss: returns the accuracy loss of a network: how much less mean IoU on held-out
-        images it has than the FP32 network, for example.
-    :param limit: the largest accuracy loss allowed, in the unit of ``loss``.
+    :param loss: returns the accuracy loss of a network, for example its loss of mean IoU against
+        the FP32 network.
+    :param limit: the largest allowed accuracy loss, in the unit of ``loss``.
     :returns: the split with the remaining INT8 layers.
     :raises GraphError: if the accuracy loss is above the limit even with a single INT8 layer.
     """
@@ -64,7 +64,7 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
         moved = candidates[:count]
         return replace(split, int8=tuple(n for n in split.int8 if n not in set(moved)),
                        fp16=(*split.fp16, *moved),
-                       reason=f'{split.reason}, less the {count} most sensitive layers'
+                       reason=f'{split.reason}, without the {count} most sensitive layers'
                        if count else split.reason)
 
     def loss_without(count: int) -> float:
@@ -74,8 +74,8 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
     if loss_without(low) <= limit:
         return split_without(low)
     if (left := loss_without(high)) > limit:
-        raise GraphError(f'INT8 loses {left:.4f} even with a single INT8 layer, more than the '
-                         f'{limit:.4f} allowed; build fp16')
+        raise GraphError(f'INT8 loses {left:.4f} even with a single INT8 layer, but the limit is '
+                         f'{limit:.4f}. Build fp16')
     while high - low > 1:       # at `low` the loss is above the limit, at `high` it is not
         middle = (low + high) // 2
         low, high = (low, middle) if loss_without(middle) <= limit else (middle, high)
@@ -84,7 +84,7 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
 
 def _relative_error(expected: Sequence[npt.NDArray[Any]],
                     found: Sequence[npt.NDArray[Any]]) -> float:
-    """RMS of the differences, relative to the RMS of the expected values."""
+    """RMS of the differences, divided by the RMS of the expected values."""
     squares = [(float(np.sum(np.square(b.astype(np.float64) - a))),
                 float(np.sum(np.square(a, dtype=np.float64)))) for a, b in zip(expected, found)]
     wrong, total = map(sum, zip(*squares))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The range of input sizes that an engine is built for."""
+"""The range of input sizes that an engine accepts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 
 from ..errors import GraphError
 from ..model.card import InputCard
+from .settings import OPEN_BATCH
 
 Shape = tuple[int, ...]
 
@@ -18,7 +19,7 @@ Shape = tuple[int, ...]
 class Profile:
     """The smallest, usual and largest shape of an input.
 
-    The engine accepts shapes from the smallest to the largest, and is fastest at the usual shape.
+    The engine accepts shapes from the smallest to the largest. It is fastest at the usual shape.
 
     :raises GraphError: if the shapes are not in ascending order in every axis.
     """
@@ -28,11 +29,11 @@ class Profile:
     largest: Shape
 
     def __post_init__(self) -> None:
-        """Refuse shapes that are not in ascending order. TensorRT's own message is less clear."""
+        # TensorRT's own message about a wrong order is less clear.
         for axis, sides in enumerate(zip(self.smallest, self.usual, self.largest)):
             if not 0 < sides[0] <= sides[1] <= sides[2]:
                 raise GraphError(f'axis {axis} of the profile is {"/".join(map(str, sides))}; '
-                                 f'expected min ≤ opt ≤ max, all above 0')
+                                 f'expected MIN ≤ OPT ≤ MAX, all above 0')
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
@@ -40,24 +41,17 @@ class Profile:
         return self.smallest, self.usual, self.largest
 
 
-OPEN_BATCH = [1, 1, 8]
-"""Smallest, usual and largest batch if the network leaves the batch dynamic.
-
-The engine is then tuned for one camera and can run up to eight frames at once.
-"""
-
-
 def parse_sizes(text: str) -> list[tuple[int, int]]:
     """Parse image sizes such as ``512x1024`` or ``256x256/512x512/1024x1024``.
 
     :returns: (height, width) of the smallest, usual and largest image, in pixels.
-    :raises GraphError: if the text is neither one size nor three.
+    :raises GraphError: if the text does not contain one or three sizes.
     """
     sizes = [tuple(map(int, found.groups())) for part in text.split('/')
              if (found := re.fullmatch(r'(\d+)[x×](\d+)', part.strip()))]
     if len(sizes) != len(text.split('/')) or len(sizes) not in (1, 3):
         raise GraphError(f'shapes {text!r}; expected HEIGHTxWIDTH, such as 512x1024, or three '
-                         f'of them as min/opt/max')
+                         f'such sizes as MIN/OPT/MAX')
     return [(height, width) for height, width in sizes * (3 // len(sizes))]
 
 
@@ -65,11 +59,12 @@ def parse_batch(text: str) -> list[int]:
     """Parse batch sizes such as ``1`` or ``1/2/4``.
 
     :returns: the smallest, usual and largest batch.
-    :raises GraphError: if the text is neither one number nor three.
+    :raises GraphError: if the text does not contain one or three numbers.
     """
     parts = text.split('/')
     if len(parts) not in (1, 3) or not all(part.strip().isdigit() for part in parts):
-        raise GraphError(f'batch {text!r}; expected a number, such as 2, or min/opt/max')
+        raise GraphError(f'batch {text!r}; expected a number, such as 2, or three numbers as '
+                         f'MIN/OPT/MAX')
     return [int(part) for part in parts] * (3 // len(parts))
 
 
@@ -78,13 +73,13 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
     """Make the profile of a network's image input.
 
     :param inputs: the graph's inputs, from :func:`.graph.input_shapes`.
-    :param card: gives height and width if neither the graph nor ``sizes`` does.
+    :param card: gives height and width if neither the graph nor ``sizes`` gives them.
     :param sizes: text for :func:`parse_sizes`; empty for the sizes of the graph or the card.
-    :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes, or for
-        :data:`OPEN_BATCH`.
-    :returns: the profile, by name of the input.
-    :raises GraphError: if the size of a side is not known, or if a requested size differs from a
-        size that the graph fixes.
+    :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes. If the
+        graph fixes none, empty means :data:`.settings.OPEN_BATCH`.
+    :returns: maps the name of the input to its profile.
+    :raises GraphError: if the size of a side is unknown, or if the graph fixes another size than
+        the requested size.
     """
     ((name, shape),) = inputs.items()
     rows, cols = (1, 2) if shape[1] not in (1, 3) and shape[3] in (1, 3) else (2, 3)
@@ -93,7 +88,7 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
         wanted[0] = parse_batch(batch)
     if sizes:
         wanted[rows], wanted[cols] = map(list, zip(*parse_sizes(sizes)))
-    fallback = {0: OPEN_BATCH, rows: [card.height] * 3, cols: [card.width] * 3}
+    fallback = {0: list(OPEN_BATCH), rows: [card.height] * 3, cols: [card.width] * 3}
     axes = [_axis_sizes(name, shape, axis, wanted.get(axis), fallback.get(axis, [0]))
             for axis in range(len(shape))]
     smallest, usual, largest = zip(*axes)
@@ -107,13 +102,14 @@ def _axis_sizes(name: str, shape: Sequence[int | str], axis: int, wanted: list[i
         if wanted and wanted != [side] * 3:
             option = 'batch' if axis == 0 else 'shapes'
             raise GraphError(
-                f'{name} is fixed at {"×".join(map(str, shape))}, so --{option} cannot make axis '
-                f'{axis} {"/".join(map(str, wanted))}; export the model with that axis dynamic')
+                f'the ONNX file fixes {name} at {"×".join(map(str, shape))}, so --{option} cannot '
+                f'set axis {axis} to {"/".join(map(str, wanted))}. Export the model with a '
+                f'dynamic axis {axis}')
         return [side] * 3
     if wanted:
         return wanted
     if all(fallback):
         return fallback
     raise GraphError(
-        f'{name} is {"×".join(map(str, shape))}, and nothing says how large {side} is; give '
-        f'--shapes HEIGHTxWIDTH, or input: height and width in the model card')
+        f'{name} has shape {"×".join(map(str, shape))}, but the size of {side} is unknown. Give '
+        f'--shapes HEIGHTxWIDTH, or set `input: height` and `input: width` in the model card')

@@ -17,7 +17,7 @@ from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
-from ..builder.build import BuildOptions, supports_operator
+from ..builder.build import supports_operator
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
@@ -30,8 +30,8 @@ from ..builder.prepare import (
     load_card_calibration,
     PreparedGraph,
     read_graph,
-    Recipe,
 )
+from ..builder.settings import BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
+from ..builder.settings import (
+    BuildOptions,
+    CALIBRATION_FRAMES,
+    DEFAULT_METHOD,
+    HELD_OUT_FRAMES,
+    METHODS,
+    OPEN_BATCH,
+    Recipe,
+)
 from ..engines import PRECISIONS
 from ..errors import GraphError
 from .arguments.options import add_gpu, add_label_values, Commands, set_command
@@ -50,23 +59,23 @@ class BuildCommandOptions:
     """
 
     model: str
-    precision: str = 'fp16'
-    shapes: str = ''
-    batch: str = ''
-    workspace: int = 1 << 30
-    level: int = 3
-    arch: str = ''
-    simplify: bool = True
+    precision: str = Recipe.precision
+    shapes: str = Recipe.sizes
+    batch: str = Recipe.batch
+    workspace: int = BuildOptions.workspace
+    level: int = BuildOptions.level
+    arch: str = BuildOptions.arch
+    simplify: bool = Recipe.simplify
     keep_fp16: tuple[str, ...] = ()
     calibrate: tuple[str, ...] = ()
     topic: str | None = None
-    frames: int = 300
-    method: str = 'entropy'
+    frames: int = CALIBRATION_FRAMES
+    method: str = DEFAULT_METHOD
     hold_out: tuple[str, ...] = ()
     hold_out_labels: tuple[str, ...] = ()
     ignore: tuple[range, ...] = ()
     label_map: str | None = None
-    hold_out_frames: int = 48
+    hold_out_frames: int = HELD_OUT_FRAMES
     compare: bool = False
     max_miou_drop: float | None = None
     search: bool = False
@@ -168,7 +177,8 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--shapes', metavar='HxW',
                         help='input size; or MIN/OPT/MAX if the network leaves the size open')
     parser.add_argument('--batch', metavar='N',
-                        help='batch size; or MIN/OPT/MAX if the network leaves it open (1/1/8)')
+                        help='batch size; or MIN/OPT/MAX if the network leaves it open '
+                        f'({"/".join(map(str, OPEN_BATCH))})')
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
@@ -193,7 +203,7 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames to calibrate on; they are chosen to cover light and '
                        'time (%(default)s)')
-    group.add_argument('--method', choices=('entropy', 'minmax', 'percentile'),
+    group.add_argument('--method', choices=tuple(METHODS),
                        help='how ranges are computed (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')

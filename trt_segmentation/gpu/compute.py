@@ -54,7 +54,7 @@ class Compute:
     """
 
     def __init__(self, memory: GpuAllocator, card: ModelCard, engine: DeviceEngine, down: int,
-                 graph: bool = True, max_batch: int = 1) -> None:
+                 graph: bool, max_batch: int) -> None:
         self.sizes = run_sizes(engine, max_batch)
         self._down = down
         self._uses_graph = graph and engine.capturable

@@ -21,6 +21,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ..builder.settings import BuildOptions
 from ..engines import ENGINES, PRECISION_CHOICES
 from ..untrusted.terminal_text import did_you_mean
 from .transport.choose import TRANSPORTS
@@ -118,9 +119,11 @@ SETTINGS = (
     Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, the folder is '
             '$XDG_CACHE_HOME/trt_segmentation, or ~/.cache/trt_segmentation if XDG_CACHE_HOME is '
             'not set.', UNCONFIGURED),
-    Setting('workspace_mib', 1024, 'Scratch memory in MiB that TensorRT may use for one layer. '
+    Setting('workspace_mib', BuildOptions.workspace >> 20,
+            'Scratch memory in MiB that TensorRT may use for one layer. '
             'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
-    Setting('optimization_level', 3, 'How long TensorRT searches for fast kernels when it builds '
+    Setting('optimization_level', BuildOptions.level,
+            'How long TensorRT searches for fast kernels when it builds '
             'the engine. Changing this rebuilds the engine.', UNCONFIGURED, high=5),
     Setting('cameras', (), 'Names of the cameras. The node subscribes to CAMERA/image and '
             'publishes CAMERA/segmentation/label_map and the other results. If empty, there is '

@@ -15,7 +15,7 @@ from .look import Look
 from .view import cast_shadow, draw_wall, SceneView, Standing
 
 _CELL = 3.0
-"""Metres of a facade per floor and per column of windows."""
+"""Height of a floor and width of a column of windows, in metres."""
 _DENSITY = 20
 """Texels per metre of a facade."""
 
@@ -77,7 +77,6 @@ class Facade:
 
     def _window(self, picture: Bytes, box: tuple[int, int, int], wide: float, high: float,
                 frame: np.ndarray) -> None:
-        """Draw one window with its frame, bar and sill."""
         left, top, step = box
         x0, x1 = left + step * (1 - wide) / 2, left + step * (1 + wide) / 2
         y0 = top + step * 0.16
@@ -98,7 +97,6 @@ class Facade:
         _fill_box(picture, x0 - 5, y1 + 3, x1 + 5, y1 + 7, sill)
 
     def _door(self, rng: np.random.Generator, picture: Bytes, box: tuple[int, int, int]) -> None:
-        """Draw a door that reaches the ground."""
         left, top, step = box
         colour = rng.uniform(30, 150, 3) * self._dim
         x0, x1 = left + step * 0.3, left + step * 0.7
@@ -154,8 +152,7 @@ class Building(Standing):
                 self._draw_roof(view, corners, tiles)
             if side >= 0 or (self._hidden and i == 3):
                 continue
-            draw_wall(view, self._facade.texture, np.stack([a, b]), 0.0, height, (0, 0, 0),
-                  BUILDING, True)
+            draw_wall(view, self._facade.texture, np.stack([a, b]), height, BUILDING, True)
             if roof and (i, j) in ((1, 2), (3, 0)):
                 top = (a + b) / 2 + (0, 0, height + roof)
                 gable = view.camera.outline(

@@ -13,12 +13,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.6
-"""Metres from the camera. Points that are closer are not projected."""
+"""The camera does not see things that are nearer than this many metres."""
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """A pinhole camera. World axes are in metres: z points up, the ground is at z = 0.
+    """A pinhole camera. World axes are in metres. z points up, and the ground is at z = 0.
 
     :param yaw: radians from the world x axis to the left.
     :param pitch: radians, positive downwards.
@@ -36,12 +36,12 @@ class PinholeCamera:
 
     @property
     def zoom(self) -> float:
-        """Width of this image as a multiple of 1280 pixels."""
+        """Image width divided by 1280 pixels."""
         return self.width / 1280.0
 
     @property
     def horizon(self) -> float:
-        """Image row of the horizon, pixels."""
+        """Image row of the horizon in pixels."""
         return (self.height - 1) / 2 - self.focal * math.tan(self.pitch)
 
     def turn(self, points: Floats) -> Floats:
@@ -58,7 +58,7 @@ class PinholeCamera:
         return turned
 
     def flatten(self, turned: Floats) -> Floats:
-        """Project (N, 3) points in camera axes to (N, 2) pixels. Each forward part must be > 0."""
+        """Project (N, 3) points in camera axes to (N, 2) pixels. Every depth must be above 0."""
         centre = ((self.width - 1) / 2, (self.height - 1) / 2)
         pixels: Floats = turned[:, :2] * (self.focal / turned[:, 2:]) + centre
         return pixels
@@ -70,11 +70,11 @@ class PinholeCamera:
         return self.flatten(turned), turned[:, 2]
 
     def outline(self, points: Floats) -> Floats:
-        """Project the part of an (N, 3) polygon before the camera. The result may be empty."""
+        """Project the part of an (N, 3) polygon that the camera can see. It may be empty."""
         return self.flatten(clip(self.turn(points)))
 
     def row(self, depth: float) -> float:
-        """Return the image row, in pixels, of the ground this many metres ahead."""
+        """Return the image row of the ground at a depth in metres. The row is in pixels."""
         angle = math.atan2(self.z, depth) - self.pitch
         return (self.height - 1) / 2 + self.focal * math.tan(angle)
 
@@ -161,7 +161,7 @@ class Road:
             float(angle[index] + part * (angle[index + 1] - angle[index])))
 
     def point(self, s: float, t: float) -> tuple[float, float]:
-        """Return world x, y of the ground point at s along and t left of the centre line."""
+        """Return world x and y at s metres along and t metres left of the centre line."""
         x, y, angle = self._pose(s)
         return x - t * math.sin(angle), y + t * math.cos(angle)
 

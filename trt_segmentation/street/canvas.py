@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The canvas, and the classes. One drawing call writes the colour and the class id."""
+"""The canvas and the classes. A drawing call writes both colours and class ids."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Colour = Sequence[float]
 CLASSES: tuple[str, ...] = (
     'road', 'lane marking', 'sidewalk', 'building', 'vegetation', 'sky', 'person', 'vehicle',
     'pole', 'traffic sign')
-"""Names of the classes; the position is the class id."""
+"""Names of the classes. The position of a name is its class id."""
 
 (ROAD, MARKING, SIDEWALK, BUILDING, VEGETATION, SKY, PERSON, VEHICLE, POLE,
  SIGN) = range(len(CLASSES))
 
 _SHIFT = 4
-"""Fractional bits of a vertex."""
+"""Number of fractional bits of a fixed-point coordinate."""
 _LIMIT = 16000.0 * (1 << _SHIFT)
 _LEVELS = np.arange(256, dtype=np.float32)[:, None]
 
@@ -37,7 +37,7 @@ def to_fixed_point(points: Floats) -> npt.NDArray[np.int32]:
 
 
 def ramp(gain: float, offset: Colour) -> Bytes:
-    """Return a look-up table: colour * gain + offset. The fourth channel does not change."""
+    """Return a look-up table for colour * gain + offset. The fourth channel stays the same."""
     table = np.empty((256, 4), np.float32)
     table[:, :3] = _LEVELS * gain + np.asarray(offset, np.float32)
     table[:, 3:] = _LEVELS
@@ -79,9 +79,7 @@ class Canvas:
 
     def convex(self, points: Floats, colour: Colour, label: int) -> None:
         """Fill a convex (N, 2) polygon."""
-        cv2.fillConvexPoly(
-            self.pixels, to_fixed_point(points), (colour[0], colour[1], colour[2], label),
-            cv2.LINE_8, _SHIFT)
+        self.convex_fixed(to_fixed_point(points), colour, label)
 
     def convex_fixed(self, points: npt.NDArray[np.int32], colour: Colour, label: int) -> None:
         """Fill a convex polygon of (N, 2) vertices from :func:`to_fixed_point`."""
@@ -127,8 +125,7 @@ class Canvas:
         quads[:, 0], quads[:, 1] = lines[:, 0] - aside, lines[:, 0] + aside
         quads[:, 2], quads[:, 3] = lines[:, 1] + aside, lines[:, 1] - aside
         for quad, colour in zip(to_fixed_point(quads), colours):
-            cv2.fillConvexPoly(
-                self.pixels, quad, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
+            self.convex_fixed(quad, colour, label)
 
     def plane(self, texture: Texture, quad: Floats, gain: float, haze: Colour, label: int,
               part: tuple[float, float] = (0.0, 1.0)) -> None:
@@ -137,7 +134,7 @@ class Canvas:
         The colours of the texture become colour * gain + haze. Transparent texels change
         neither colour nor class id.
 
-        :param part: first and last share of the texture's width that is shown, 0 to 1.
+        :param part: start and end of the shown part, as fractions of the texture's width.
         """
         low = np.maximum(np.floor(quad.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(quad.max(0)) + 1, (self.width, self.height)).astype(int)
@@ -157,7 +154,7 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        first = rows * columns < int(size[0]) * int(size[1])  # use the table on the smaller one
+        first = rows * columns < int(size[0]) * int(size[1])  # LUT() on the smaller picture
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
             flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -22,9 +22,9 @@ from .view import SceneView, Thing
 from .weather import light_ground, Weather
 
 _REACH = 185.0
-"""Metres from the camera up to which things are drawn."""
+"""Things are drawn up to this many metres from the camera."""
 _SHADOWS = 60.0
-"""Metres from the camera up to which shadows are drawn."""
+"""Shadows are drawn up to this many metres from the camera."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Scene:
 class Drive:
     """A moving camera. The same arguments give the same frames, in any order.
 
-    The condition changes the image only: the truth of a seed is the same under all conditions.
-    Several threads may call :meth:`frame`.
+    The condition changes only the image. The truth of a seed is the same under all conditions.
+    Several threads may call :meth:`frame` at the same time.
 
     :param fps: frames per second of the camera.
     :raises ValueError: if the condition is unknown, the seed is negative, a size is below 64
@@ -78,7 +78,7 @@ class Drive:
 
     @property
     def intrinsics(self) -> tuple[float, float, float, float]:
-        """Focal lengths and principal point, fx, fy, cx, cy, in pixels."""
+        """Focal lengths fx and fy, and principal point cx and cy, in pixels."""
         return (self._focal, self._focal, (self._width - 1) / 2, (self._height - 1) / 2)
 
     def frame(self, index: int) -> Scene:
@@ -133,7 +133,7 @@ class Drive:
         self._horizon.draw(view)
 
     def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
-        """Return the things that are near enough to draw, with their places, farthest first."""
+        """Return (s, t, thing) of each thing that may be visible, the farthest first."""
         found = []
         for thing in self._layout.things:
             s, t = thing.place(view.time, view.s)
@@ -168,7 +168,7 @@ class Drive:
 def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 720) -> Scene:
     """Draw one image: a random moment of a random drive.
 
-    :raises ValueError: if :class:`Drive` raises it.
+    :raises ValueError: if :class:`Drive` refuses an argument.
     """
     drive = Drive(seed, condition, width, height)
     rng = np.random.Generator(np.random.PCG64([seed, 4]))
@@ -176,7 +176,6 @@ def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 72
 
 
 def _check_arguments(seed: int, condition: str, width: int, height: int, fps: float) -> None:
-    """Raise a ValueError if an argument is out of range. The message names the argument."""
     if seed < 0:
         raise ValueError(f'seed is {seed}; expected 0 or more')
     if condition not in CONDITIONS:

@@ -16,7 +16,7 @@ from .look import Look
 from .view import FAR, SceneView
 
 _PAINT_REACH = 62.0
-"""Metres ahead of the camera up to which markings are drawn."""
+"""Markings are drawn up to this many metres ahead of the camera."""
 _TEXELS = 40.0
 """Texels of the grain per metre."""
 
@@ -54,7 +54,7 @@ class Ground:
         self._paint(view)
 
     def _verges(self, view: SceneView) -> None:
-        """Fill the whole ground with grass. The road is drawn over the grass later."""
+        """Fill the whole ground with grass. The road will cover some of the grass."""
         top = int(max(view.camera.horizon, 0))
         canvas = view.canvas
         cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
@@ -66,7 +66,6 @@ class Ground:
         return view.camera.outline(np.concatenate([a, b[::-1]]))
 
     def _side(self, view: SceneView, side: Side, steps: Floats) -> None:
-        """Draw the pavement and the kerb of one side."""
         sign, plan = side.sign, self._plan
         far = side.front if plan.style == 'urban' else side.walk
         walk = view.look.walk
@@ -104,13 +103,13 @@ class Ground:
                 corners = view.road.at(
                     np.array([s - reach, s + reach, s + reach, s - reach]), ends)
                 centre = view.road.at(s, sign * side.edge)[0]
-                # Side streets run straight, even where the road bends.
+                # A side street is straight, even if the road bends here.
                 away = view.road.at(s, sign * (side.edge + 1))[0] - centre
                 corners[2:] = corners[[1, 0]] + 45 * away
                 view.canvas.fill([view.camera.outline(corners)], colour, label)
 
     def _tracks(self, view: SceneView, steps: Floats) -> None:
-        """Draw the tracks of tyres on the road: dark lines, which are darker in snow."""
+        """Draw the tracks of tyres on the road. They are dark, and darker in snow."""
         shade = 0.86 if self._look.is_snow else 0.95
         colour = [part * shade for part in view.look.road]
         near = steps[steps < view.s + 90]
@@ -146,7 +145,7 @@ class Ground:
         self._crossings(view, paint)
 
     def _is_crossing(self, s: float) -> bool:
-        """Whether a pedestrian crossing interrupts the markings along the road here."""
+        """Whether a pedestrian crossing interrupts the markings at this distance."""
         return any(abs(s % self._length - place) < 3.2 for place in self._plan.crossings)
 
     def _band(self, view: SceneView, near: Floats, t: float, half: float) -> list[Floats]:
@@ -227,7 +226,7 @@ class Ground:
 
 
 def make_grain(rng: np.random.Generator) -> Bytes:
-    """Make a (512, 512) uint8 tile of noise of several scales around 128."""
+    """Make a (512, 512) uint8 tile of noise. The noise has several scales and a mean of 128."""
     fine = rng.integers(58, 199, (512, 512), np.uint8)
     total = fine
     for cells, share in ((128, 0.5), (32, 0.42), (8, 0.35)):

@@ -10,14 +10,14 @@ import numpy as np
 
 from .camera import Floats
 from .canvas import Colour, POLE, SIGN
-from .view import cast_shadow, SceneView, Standing
+from .view import cast_post_shadow, make_ring, SceneView, Standing
 
 _STEEL: tuple[Colour, ...] = (
     (120, 122, 124), (70, 74, 72), (44, 52, 48), (150, 152, 152), (60, 64, 86))
 _RED, _WHITE, _BLUE, _BLACK = (40, 34, 200), (238, 240, 240), (176, 84, 28), (30, 30, 30)
 _YELLOW = (40, 200, 242)
 _THIN = 2.5
-"""Width of a pole in pixels, in an image 1280 pixels wide. A thinner pole is not drawn."""
+"""Smallest width of a drawn pole, in pixels of an image that is 1280 pixels wide."""
 
 
 class Lamp(Standing):
@@ -53,20 +53,14 @@ class Lamp(Standing):
     def pool(self, view: SceneView, s: float, t: float) -> Floats:
         """Return the world (N, 3) outline of the light on the ground below the lamp."""
         foot = view.road.at(s, t - math.copysign(self._arm + 1.0, t))
-        turn = np.linspace(0, 2 * np.pi, 20)[:-1]
-        ring = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
-        outline: Floats = foot + ring * 0.75 * self._height
+        outline: Floats = foot + make_ring(19) * 0.75 * self._height
         return outline
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """Return world (N, 3) outlines of the shadow on the ground."""
         if view.look.sun < 0.2:
             return []
-        foot = view.road.at(s, t)
-        aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]])
-        aside *= self._width / 2
-        far = cast_shadow(view.look, foot, self._height)
-        return [np.concatenate([foot - aside, foot + aside, far + aside, far - aside])]
+        return [cast_post_shadow(view, view.road.at(s, t), self._width / 2, self._height)]
 
 
 def _ring(sides: int, turn: float = 0.0) -> Floats:
@@ -125,13 +119,11 @@ class SignPost(Standing):
         view.canvas.stroke(foot, top, wide, view.look.shade(self._colour, depth), POLE)
         for index, face in enumerate(self._faces):
             centre = foot - (0, (self._height - index * 2.05 * self._size) * scale)
-            # A sign reflects the headlights, so the sign is bright at night.
-            lambert = 0.5
             for outline, grow, ink in face:
                 if self._away:
                     ink = (140, 142, 142)
-                colour = view.look.shade(ink, depth, lambert)
-                if view.look.is_night and not self._away:
+                colour = view.look.shade(ink, depth)
+                if view.look.is_night and not self._away:   # the sign reflects the headlights
                     colour = [min(part * 1.9, 255) for part in colour]
                 view.canvas.convex(centre + outline * (grow * size), colour, SIGN)
 

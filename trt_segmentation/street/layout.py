@@ -50,8 +50,7 @@ class StreetPlan:
     :param mark: width of a marking in metres.
     :param junctions: (distance along the road, width, side) of each side street, in metres.
     :param crossings: distances along the road in metres.
-    :param dash: length of a dash in metres, and metres from the start of a dash to the start of
-        the next dash.
+    :param dash: length of a dash, and distance between the starts of two dashes, in metres.
     """
 
     lane: float
@@ -169,7 +168,7 @@ class Layout:
 
     def _row(self, rng: np.random.Generator, trees: list[Texture], side: Side, t: float,
              step: float) -> None:
-        """Place trees at even distances, if this side has a row of trees."""
+        """Place trees at even distances. Some sides have no such row of trees."""
         keep = rng.random() < 0.6
         for s in np.arange(rng.uniform(0, step), self._period, step).tolist():
             if keep and rng.random() < 0.85:
@@ -248,7 +247,7 @@ class Layout:
                     s += body.length / 2 + 9 + rng.exponential(35)
 
     def _is_clear(self, sign: float, start: float, end: float) -> bool:
-        """Whether a car may park at this place: no side street and no crossing is there."""
+        """Whether there is neither a side street nor a crossing, so that a car may park."""
         return self.is_free(sign, start, end) and not any(
             start - 2 < s < end + 2 for s in self.plan.crossings)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a condition colours things: light, haze and palette of a drive."""
+"""The light, haze and palette of a drive under each condition."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Look:
             math.sin(self.elevation)])
 
     def clear(self, depth: float) -> float:
-        """Return how much of its own colour a thing keeps at this depth in metres, 0 to 1."""
+        """Return the share of its colour that a thing keeps at a depth in metres, 0 to 1."""
         return max(math.exp(-depth / self.reach), 0.4)
 
     def light(self, lambert: float, depth: float) -> float:
@@ -79,21 +79,21 @@ class Look:
                 + self.headlight * math.exp(-depth / 16.0))
 
     def gain(self, lambert: float, depth: float, facade: bool = False) -> tuple[float, Colour]:
-        """Return the factor and the offset by which light and haze change a texture."""
+        """Return a factor and an offset. They apply light and haze to the colours of a texture."""
         share = self.clear(depth)
         light = self.facade + self.sun * max(lambert, 0.0) if facade else self.light(
             lambert, depth)
         return light * share, [part * (1 - share) for part in self.haze]
 
     def shade(self, colour: Colour, depth: float, lambert: float = 0.5) -> list[float]:
-        """Return a colour as it looks under this light and haze."""
+        """Apply light and haze to a colour."""
         share = self.clear(depth)
         light = self.light(lambert, depth) * share
         return [min(a * light * b + c * (1 - share), 255.0)
                 for a, b, c in zip(colour, self.tint, self.haze)]
 
     def shades(self, colours: Floats, depth: float, lambert: Floats, glow: Floats) -> Floats:
-        """Return (N, 3) colours under this light. ``glow`` (N,) is the smallest brightness."""
+        """Apply light and haze to (N, 3) colours. ``glow`` (N,) is the smallest brightness."""
         share = self.clear(depth)
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)
                  + self.sun * np.maximum(lambert, 0.0))
@@ -108,14 +108,6 @@ _Tone = tuple[float, float, float]
 
 class _Pick(Protocol):
     def __call__(self, *colour: float, spread: float = 8.0) -> _Tone: ...
-
-
-def _vary(rng: np.random.Generator, colour: Colour, spread: float = 8.0
-          ) -> tuple[float, float, float]:
-    """Return a random colour near the given colour."""
-    level = rng.normal(0, spread)
-    blue, green, red = (min(max(c + level + rng.normal(0, spread / 4), 4), 250) for c in colour)
-    return blue, green, red
 
 
 def _night(rng: np.random.Generator, pick: _Pick, azimuth: float, elevation: float) -> Look:
@@ -167,7 +159,10 @@ def choose_look(condition: str, rng: np.random.Generator, azimuth: float, elevat
                 ) -> Look:
     """Choose light and palette of a drive under this condition at random."""
     def pick(*colour: float, spread: float = 8.0) -> _Tone:
-        return _vary(rng, colour, spread)
+        level = rng.normal(0, spread)
+        blue, green, red = (min(max(part + level + rng.normal(0, spread / 4), 4), 250)
+                            for part in colour)
+        return blue, green, red
 
     make = {'day': _day, 'night': _night, 'rain': _rain, 'snow': _snow}[condition]
     return make(rng, pick, azimuth, elevation)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .camera import Floats
 from .canvas import Colour, PERSON
-from .view import cast_shadow, SceneView, wrap_distance
+from .view import cast_post_shadow, make_ring, SceneView, wrap_distance
 
 CLOTHES: tuple[Colour, ...] = (
     (40, 40, 46), (160, 60, 40), (50, 50, 190), (60, 140, 60), (200, 200, 205), (30, 150, 220),
@@ -25,8 +25,8 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: speed of the camera in metres per second, for a person who crosses the road
-        before the camera arrives; 0 for a person who does not cross.
+    :param crossing: 0 if the person does not cross the road. Otherwise the speed of the camera in
+        metres per second. The person then crosses before the camera arrives.
     """
 
     tail = 0.2
@@ -110,7 +110,7 @@ class Person:
             self._shelter(view, foot, size, depth)
 
     def _shelter(self, view: SceneView, foot: Floats, size: float, depth: float) -> None:
-        """Draw an open umbrella."""
+        """Draw the open umbrella."""
         angle = np.linspace(0, np.pi, 12)
         dome = np.stack([0.36 * np.cos(angle), -1.0 - 0.24 * np.sin(angle)], axis=1)
         view.canvas.convex(foot + dome * size, view.look.shade(self._cover, depth), PERSON)
@@ -122,9 +122,5 @@ class Person:
         """Return world (N, 3) outlines of the shadow on the ground."""
         foot = view.road.at(s, t)
         if view.look.sun < 0.2:
-            turn = np.linspace(0, 2 * np.pi, 8)[:-1]
-            ring = 0.3 * np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
-            return [foot + ring]
-        aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * 0.2
-        far = cast_shadow(view.look, foot, self._height)
-        return [np.concatenate([foot - aside, foot + aside, far + aside, far - aside])]
+            return [foot + 0.3 * make_ring(7)]
+        return [cast_post_shadow(view, foot, 0.2, self._height)]

@@ -12,11 +12,11 @@ import numpy as np
 from .camera import Floats
 from .canvas import Texture, VEGETATION
 from .look import Look
-from .view import cast_shadow, draw_wall, SceneView, Standing
+from .view import cast_shadow, draw_wall, make_ring, SceneView, Standing
 
 
 def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
-    """Paint a tree or a bush, 192 x 256 texels with opacity.
+    """Paint a tree or a bush with opacity: 192 x 256 texels.
 
     :param kind: ``round``, ``tall`` or ``cone`` for a tree, ``bush`` for a bush.
     """
@@ -64,7 +64,7 @@ def _crown(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def paint_hedge(rng: np.random.Generator, style: Look) -> Texture:
-    """Paint the leaves of a hedge, 96 x 48 texels, opaque."""
+    """Paint the opaque leaves of a hedge: 96 x 48 texels."""
     hue = np.array((42, 100, 62)) * rng.uniform(0.75, 1.25)
     picture = np.full((48, 96, 4), 255, np.uint8)
     picture[:, :, :3] = np.clip(hue * 0.6, 0, 255)
@@ -101,8 +101,7 @@ class Plant(Standing):
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
         """Return world (N, 3) outlines of the shadow on the ground."""
         foot = view.road.at(s, t)
-        turn = np.linspace(0, 2 * np.pi, 12)[:-1]
-        ring = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+        ring = make_ring(11)
         if view.look.sun < 0.2:
             return [foot + ring * 0.3 * self._width]
         crown = cast_shadow(view.look, foot, self._height * 0.6) + ring * 0.45 * self._width
@@ -123,6 +122,6 @@ class Hedge(Standing):
         front = view.road.at([s, s + self.tail], t)
         back = view.road.at(s, t + math.copysign(0.9, t))
         end = np.stack([back[0], front[0]]) if t > 0 else np.stack([front[0], back[0]])
-        draw_wall(view, self._texture, end, 0.0, self._height, (0, 0, 0), VEGETATION)
+        draw_wall(view, self._texture, end, self._height, VEGETATION)
         ends = front if t > 0 else front[::-1]
-        draw_wall(view, self._texture, ends, 0.0, self._height, (0, 0, 0), VEGETATION)
+        draw_wall(view, self._texture, ends, self._height, VEGETATION)

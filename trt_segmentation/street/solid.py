@@ -26,13 +26,8 @@ class Solid:
         self.length = length
         self.width = width
         self.height = height
-        self.points: list[Floats] = []
-        self.colours: list[Colour] = []
-        self.glow: list[float] = []
-        self.fine: list[bool] = []
-        self.lamp: list[int] = []
-        self.part: list[bool] = []
-        # Whether the next polygons belong to the front part of the vehicle, such as a cab.
+        self._polygons: list[tuple[Floats, Colour, float, bool, int, bool]] = []
+        # Whether the next polygons belong to the front part of the vehicle, such as its cab.
         self.ahead = False
 
     def add(self, points: Floats, colour: Colour, glow: float = 0.0, fine: bool = False,
@@ -41,18 +36,13 @@ class Solid:
 
         :param points: counter-clockwise, seen from outside.
         :param glow: smallest brightness, for a lamp that is lit.
-        :param fine: whether the polygon is left out when the vehicle is small.
+        :param fine: whether the polygon is not drawn if the vehicle is small in the image.
         :param lamp: 1 for a lamp, which may have a halo.
         """
-        self.points.append(points)
-        self.colours.append(colour)
-        self.glow.append(glow)
-        self.fine.append(fine)
-        self.lamp.append(lamp)
-        self.part.append(self.ahead)
+        self._polygons.append((points, colour, glow, fine, lamp, self.ahead))
 
     def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
-        """Add a box, perhaps narrower at the top. Return front, rear, left and right quads."""
+        """Add a box between two rectangles. Return its front, rear, left and right quads."""
         def ring(level: _Level) -> Floats:
             x0, x1, half, z = level
             return np.array([(x1, -half, z), (x1, half, z), (x0, half, z), (x0, -half, z)])
@@ -87,15 +77,14 @@ class Solid:
 
     def to_mesh(self) -> Mesh:
         """Return the solid as arrays that can be drawn."""
-        corners = np.array([p[:3] for p in self.points])
+        points, colours, glow, fine, lamp, part = zip(*self._polygons)
+        corners = np.array([p[:3] for p in points])
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         unit = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        ends = np.cumsum([len(p) for p in self.points])
-        return Mesh(
-            np.concatenate(self.points), [0, *ends.tolist()], unit,
-            np.array([p[0] for p in self.points]), np.array(self.colours, float),
-            np.array(self.glow), self.fine, self.lamp, np.array(self.part),
-            self.length, self.width, self.height)
+        ends = np.cumsum([len(p) for p in points])
+        return Mesh(np.concatenate(points), [0, *ends.tolist()], unit, corners[:, 0],
+                    np.array(colours, float), np.array(glow), fine, lamp, np.array(part),
+                    self.length, self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -103,9 +92,9 @@ class Mesh:
     """A solid of P polygons as arrays.
 
     :param vertices: (V, 3) corners of all polygons.
-    :param bounds: P + 1 indices; polygon i has the vertices from bounds[i] to bounds[i + 1].
-    :param anchors: (P, 3) one corner of each polygon. The remaining fields also have P entries.
-    :param part: whether a polygon belongs to the front part.
+    :param bounds: P + 1 indices. Polygon i has the vertices bounds[i] to bounds[i + 1] - 1.
+    :param anchors: (P, 3) one corner of each polygon.
+    :param part: (P,) whether a polygon belongs to the front part.
     """
 
     vertices: Floats
@@ -114,8 +103,8 @@ class Mesh:
     anchors: Floats
     colours: Floats
     glow: Floats
-    fine: list[bool]
-    lamp: list[int]
+    fine: tuple[bool, ...]
+    lamp: tuple[int, ...]
     part: npt.NDArray[np.bool_]
     length: float
     width: float

@@ -23,7 +23,6 @@ _GLASS = (74, 62, 52)
 
 
 def _add_ends(solid: Solid, faces: list[Floats], night: bool, low: float, high: float) -> None:
-    """Add lamps, plates and bumpers to the front and the rear."""
     _add_front(solid, faces[0], night, low, high)
     _add_rear(solid, faces[1], night, low, high)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""One frame, and the things in the street that draw themselves into the frame."""
+"""The view of one frame, and the interface of the things that draw themselves into it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ class Thing(Protocol):
 
 
 BEHIND = 14.0
-"""Metres behind the camera. Things farther behind reappear one period ahead."""
+"""Things that are more than this many metres behind the camera reappear one period ahead."""
 FAR = 230.0
-"""Metres ahead of the camera at which the road ends and the horizon is drawn."""
+"""The road ends this many metres ahead of the camera. The horizon is drawn there."""
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
@@ -80,10 +80,23 @@ def wrap_distance(s: float, camera: float, period: float) -> float:
 
 
 def cast_shadow(look: Look, foot: Floats, height: float) -> Floats:
-    """Return the shadow that an (N, 3) outline at this height in metres casts on the ground."""
+    """Return the (N, 3) ground shadow of an outline above ``foot``, at a height in metres."""
     sun = look.towards_sun
     length = min(height / max(float(sun[2]), 0.25), 12.0)
     return np.asarray(foot - (sun[0] * length, sun[1] * length, 0.0))
+
+
+def cast_post_shadow(view: SceneView, foot: Floats, half: float, height: float) -> Floats:
+    """Return the (4, 3) ground shadow of a post that is 2 * half metres wide."""
+    aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * half
+    far = cast_shadow(view.look, foot, height)
+    return np.concatenate([foot - aside, foot + aside, far + aside, far - aside])
+
+
+def make_ring(count: int) -> Floats:
+    """Return the (count, 3) corners of a level polygon of radius 1."""
+    turn = np.linspace(0, 2 * np.pi, count + 1)[:-1]
+    return np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
 
 
 class Standing:
@@ -103,15 +116,12 @@ class Standing:
         return []
 
 
-def draw_wall(view: SceneView, texture: Texture | None, ends: Floats, low: float, high: float,
-              colour: Colour, label: int, facade: bool = False) -> None:
+def draw_wall(view: SceneView, texture: Texture, ends: Floats, height: float, label: int,
+              facade: bool = False) -> None:
     """Draw an upright wall.
 
-    :param texture: picture of the wall; None to fill the wall with ``colour``.
-    :param ends: (2, 3) ground points, the left end first as the camera sees the wall.
-    :param low: height of the lower edge in metres.
-    :param high: height of the upper edge in metres.
-    :param facade: whether the light is that of a house front.
+    :param ends: (2, 3) ground points. The left end comes first, as the camera sees the wall.
+    :param facade: whether the wall has the light of a house front.
     """
     camera = view.camera
     turned = camera.turn(ends)
@@ -125,16 +135,12 @@ def draw_wall(view: SceneView, texture: Texture | None, ends: Floats, low: float
     elif forward[1] < near:
         end = float((near - forward[0]) / (forward[1] - forward[0]))
     a, b = ends[0] + start * (ends[1] - ends[0]), ends[0] + end * (ends[1] - ends[0])
-    pixels, depths = camera.project(np.stack([
-        a + (0, 0, high), b + (0, 0, high), b + (0, 0, low), a + (0, 0, low)]))
+    pixels, depths = camera.project(np.stack([a + (0, 0, height), b + (0, 0, height), b, a]))
     if pixels[:, 0].max() < 0 or pixels[:, 0].min() > view.canvas.width:
         return
     depth = float(depths.mean())
     along = ends[1] - ends[0]
     normal = np.array([along[1], -along[0], 0.0]) / max(float(np.hypot(*along[:2])), 1e-6)
     lambert = float(-normal @ view.look.towards_sun)
-    if texture is None:
-        view.canvas.convex(pixels, view.look.shade(colour, depth, lambert), label)
-        return
     gain, haze = view.look.gain(lambert, depth, facade)
     view.canvas.plane(texture, pixels, gain, haze, label, (start, end))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The weather between scene and camera, the light on the ground, and the camera itself."""
+"""The weather, the light on the ground, and the noise of the camera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .look import Look
 
 
 class Weather:
-    """The last steps of a frame: reflections, halos, rain, snow, noise and colour balance."""
+    """Finishes a frame with reflections, halos, rain, snow, noise and colour balance."""
 
     def __init__(self, style: Look, rng: np.random.Generator, width: int, height: int) -> None:
         self._look = style
@@ -34,7 +34,7 @@ class Weather:
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
     def reflect(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
-        """Reflect the scene in the wet road. This changes the image in place."""
+        """Reflect the scene in the wet road. The image changes in place."""
         top = round(camera.horizon)
         height, width = truth.shape
         if not 8 < top < height - 8:
@@ -69,7 +69,7 @@ class Weather:
         return np.asarray(cv2.add(image, both), np.uint8)
 
     def finish(self, image: Bytes, index: int) -> Bytes:
-        """Return the image as the camera would send it: blur, rain or snow, colour and noise."""
+        """Add blur, falling rain or snow, colour balance and noise, as a real camera would."""
         height, width = image.shape[:2]
         rng = np.random.Generator(np.random.PCG64([index, 77]))
         soft = (0.9 if self._look.condition in ('rain', 'snow') else 0.6) * width / 1280
@@ -123,11 +123,11 @@ def light_ground(
     canvas: Canvas, camera: PinholeCamera, style: Look, shadows: list[Floats],
     pools: list[tuple[Floats, float]], rough: Bytes,
 ) -> None:
-    """Light the ground in place: shadows, the light of lamps and the headlights.
+    """Add shadows, the light of lamps and the light of the headlights to the ground, in place.
 
     :param shadows: (N, 2) outlines in pixels.
     :param pools: (outline, strength) of the light below each lamp.
-    :param rough: (N, width) uint8 brightness of the N lowest rows, 128 on average.
+    :param rough: (N, width) uint8 from :meth:`.ground.Ground.roughness`.
     """
     top = max(int(camera.horizon), 0)
     if top >= canvas.height:
@@ -157,7 +157,7 @@ def light_ground(
 
 
 def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
-    """Fill an outline in the light map, which has a quarter of the size of the image."""
+    """Fill an outline in the light map. The light map has a quarter of the image's size."""
     if len(outline) > 2:
         points = (outline - (0, top)) / 4
         points = np.rint(np.clip(points, -8000, 8000) * 16).astype(np.int32)
@@ -165,7 +165,7 @@ def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
 
 
 def _beam(camera: PinholeCamera, size: tuple[int, int], top: int, level: float) -> Bytes:
-    """Return the light of the headlights on the ground: uint8, size is (width, height)."""
+    """Return the light of the headlights on the ground as uint8. ``size`` is width and height."""
     rows = (np.arange(size[1]) + 0.5) * 4 + top - camera.horizon
     depth = camera.z * camera.focal / np.maximum(rows, 1.0)
     columns = np.linspace(-1, 1, size[0]) * camera.width / 2 / camera.focal

@@ -8,6 +8,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...gpu.settings import GpuSettings
 from ..arguments.options import add_device, add_model, Commands, set_command
 from ..arguments.values import count, counts, image_size, positive
 
@@ -35,8 +36,8 @@ class BenchOptions:
     engine: str = 'auto'
     gpu: int = 0
     precision: str = 'auto'
-    networks: int = 1
-    max_batch: int = 1
+    networks: int = GpuSettings.networks
+    max_batch: int = GpuSettings.max_batch
     size: tuple[int, int] = (1920, 1080)
     encoding: str = 'bgr8'
     cameras: tuple[int, ...] | None = None

@@ -137,9 +137,10 @@ def _build(log: Log) -> tuple[str, str]:
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
-    from ...builder.build import BuildOptions, supports_operator
+    from ...builder.build import supports_operator
     from ...builder.open_engine import build_graph
-    from ...builder.prepare import apply_precision, read_graph, Recipe
+    from ...builder.prepare import apply_precision, read_graph
+    from ...builder.settings import BuildOptions, Recipe
     from ...engines.plan import count_precisions, from_json
     from ...errors import SegmentationError
     from ...model.card import load_card

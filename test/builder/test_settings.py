@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Test that all commands and the pipeline share the defaults of a build."""
+
+from pathlib import Path
+import subprocess
+import sys
+
+from onnxruntime.quantization import CalibrationMethod
+
+from trt_segmentation.builder.settings import (
+    BuildOptions,
+    CALIBRATION_FRAMES,
+    DEFAULT_METHOD,
+    HELD_OUT_FRAMES,
+    METHODS,
+    Recipe,
+)
+from trt_segmentation.commands.build_options import BuildCommandOptions
+from trt_segmentation.pipeline import EngineSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_build_by_hand_and_a_build_of_the_pipeline_have_equal_defaults():
+    command, pipeline = BuildCommandOptions('card'), EngineSettings()
+    assert BuildOptions(command.workspace, command.level, arch=command.arch) == BuildOptions(
+        pipeline.workspace, pipeline.level) == BuildOptions()
+    assert Recipe(command.precision, command.shapes, command.batch,
+                  simplify=command.simplify) == Recipe()
+    assert (command.method, command.frames, command.hold_out_frames) == (
+        DEFAULT_METHOD, CALIBRATION_FRAMES, HELD_OUT_FRAMES)
+
+
+def test_every_calibration_method_exists_in_onnx_runtime():
+    assert DEFAULT_METHOD in METHODS
+    assert {CalibrationMethod[name] for name in METHODS.values()} < set(CalibrationMethod)
+
+
+def test_the_defaults_need_no_heavy_library():
+    code = ('import sys\n'
+            'import trt_segmentation.builder.settings\n'
+            'print(sorted({"numpy", "onnx", "onnxruntime", "tensorrt"} & set(sys.modules)))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == '[]\n', done.stderr

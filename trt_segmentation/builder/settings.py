@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a build, and the only place of their defaults.
+
+The command line, the pipeline and the ROS node take their defaults from this file. This file
+imports no heavy library, so that every command starts quickly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..engines import PRECISIONS
+from ..errors import GraphError
+from ..untrusted.terminal_text import did_you_mean
+
+OPEN_BATCH = (1, 1, 8)
+"""Smallest, usual and largest batch if neither the network nor the user fixes the batch.
+
+The engine is then fastest for one camera and can run up to eight frames at once.
+"""
+CALIBRATION_FRAMES = 300
+"""Number of frames for a calibration."""
+METHODS = {'entropy': 'Entropy', 'minmax': 'MinMax', 'percentile': 'Percentile'}
+"""Names of the calibration methods, and their names in ONNX Runtime's ``CalibrationMethod``."""
+DEFAULT_METHOD = 'entropy'
+HELD_OUT_FRAMES = 48
+"""Most images of each recording that measures the accuracy of a build."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Settings of the TensorRT builder.
+
+    :param workspace: the most scratch memory that a layer may use, in bytes.
+    :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
+    :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
+    :param arch: compute capability of the GPU that will run the plan, such as ``sm_89``. Only
+        TensorRT-RTX accepts this setting. Empty for the GPU of this machine. If this machine has
+        no GPU, TensorRT-RTX then builds for every compute capability that it supports.
+    """
+
+    workspace: int = 1 << 30
+    level: int = 3
+    tf32: bool = False
+    arch: str = ''
+
+    @property
+    def key(self) -> tuple[tuple[str, str], ...]:
+        """All settings as text, for an engine key."""
+        return tuple(sorted((name, str(value)) for name, value in vars(self).items()))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the graph of an engine is prepared.
+
+    :param precision: one of :data:`.engines.PRECISIONS`.
+    :param sizes: image sizes for :func:`.shapes.parse_sizes`; empty for the sizes of the model
+        and its card.
+    :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
+        model fixes. If the model fixes none, empty means :data:`OPEN_BATCH`.
+    :param keep_fp16: patterns of the names of nodes that must not become INT8.
+    :param simplify: whether onnxslim simplifies the graph first.
+    :raises GraphError: if the precision is unknown.
+    """
+
+    precision: str = 'fp16'
+    sizes: str = ''
+    batch: str = ''
+    keep_fp16: tuple[str, ...] = ()
+    simplify: bool = True
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            near = did_you_mean(self.precision, PRECISIONS)
+            raise GraphError(f'precision {self.precision!r}{near or "."} '
+                             f'Known: {", ".join(PRECISIONS)}')
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the precision needs calibrated ranges."""
+        return self.precision in ('int8', 'mixed')
