@@ -25,22 +25,23 @@ INTRODUCTION = """\
 # Topics, services, diagnostics
 
 `docs/generate/topics.py` writes this page. `~` is the node's name: `/trt_segmentation`, unless you
-rename the node. With `cameras: [front]` the node uses `front/image` and `front/camera_info` instead
-of `image` and `camera_info`. It uses `front/segmentation/label_map` instead of `~/label_map`. The
-names of all outputs of a camera change in this way.
+rename the node. With `cameras: [front]` the node uses `front/image` and `front/camera_info`
+instead of `image` and `camera_info`. It uses `front/segmentation/label_map` instead of
+`~/label_map`. The names of all outputs of a camera change in this way.
 """
 ABOUT_DIAGNOSTICS = """\
 ## Diagnostics
 
 `/diagnostics` has a status for `trt_segmentation: pipeline`, one for `trt_segmentation: engine`,
-and one for each `trt_segmentation: camera NAME` (`camera` if the camera has no name). `hardware_id`
-is the device. If a status is WARN or ERROR, `message` says what is wrong. The limits of WARN and
-ERROR are [parameters](parameters.md).
+and one for each `trt_segmentation: camera NAME` (`camera` if the camera has no name).
+`hardware_id` is the device. If a status is WARN or ERROR, `message` says what is wrong. The limits
+of WARN and ERROR are [parameters](parameters.md).
 """
 ABOUT_STAGES = """\
 The pipeline and each camera also have the milliseconds of each stage over the last 10 s.
 `STAGE_time_ms` is the median. `STAGE_time_p95_ms` and `STAGE_time_p99_ms` are the percentiles.
-[Make it faster](latency.md#look-at-three-figures-first) explains `end_to_end` of the demo's report.
+[Make it faster](latency.md#look-at-three-figures-first) explains `end_to_end`, which only the
+report of the demo has.
 """
 
 TOPICS = {
@@ -49,8 +50,8 @@ TOPICS = {
     '~/label_map': "The class id of each pixel, in the image's size and with its header. The "
                    'encoding is mono8, or mono16 if the model has more than 255 classes. A pixel '
                    'that the network did not see is 255 (mono8) or 65535 (mono16).',
-    '~/overlay': 'The image with the class colours on it, in bgr8. The node computes it only while '
-                 'someone subscribes.',
+    '~/overlay': 'The image with the class colours on it, in bgr8. The node computes it only '
+                 'while someone subscribes.',
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
                     'computes it only with `confidence: true` and while someone subscribes.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
@@ -124,7 +125,7 @@ STAGES = {
     'wait': 'The image waits from the moment when the node takes it until the submitting thread '
             'reads it.',
     'decode': 'The node reads the header, and decodes JPEG and PNG.',
-    'stage': 'GPU: the CPU copies the image into pinned memory, if the image is not there already.',
+    'stage': 'GPU: if the image is not in pinned memory, the CPU copies it into pinned memory.',
     'upload': 'GPU: the GPU copies the image from pinned memory.',
     'preprocess': 'The pipeline changes the colour order, resizes and normalizes the image.',
     'inference': 'The network runs on the whole batch.',

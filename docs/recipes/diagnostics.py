@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Print the diagnostics of running nodes, as `ros2 topic echo /diagnostics` does.
-
-    python docs/recipes/diagnostics.py
-"""
+"""Print the diagnostics of running nodes, as ``ros2 topic echo /diagnostics`` does."""
 
 from __future__ import annotations
 
