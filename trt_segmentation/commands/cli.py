@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-# A command imports its libraries when it runs. So --help is quick, and a missing library stops
-# only the commands that need this library.
+# A command imports its libraries when it runs. So --help is quick. If a library is missing, only
+# the commands that need this library fail.
 import argparse
 from collections.abc import Sequence
 import sys
@@ -40,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     :param argv: arguments after the program's name; None for those of this process.
-    :returns: the exit code. 0 means success, 1 that a check failed, 2 that the command failed,
-        and 128 + signal that a signal stopped the command.
+    :returns: the exit code: 0 for success, 1 if a check failed, 2 if the command failed, and
+        128 + signal if a signal stopped the command.
     """
     return on_any_terminal(lambda: _run(argv))
 

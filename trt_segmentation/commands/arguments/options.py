@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands have, and how a command gets its options."""
+"""Options that several commands have, and the call that gives a command its options."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ def set_command(parser: argparse.ArgumentParser, options: type[Options],
                 run: Callable[[Options], int]) -> None:
     """Connect a parser with a command: ``parsed.run_command(parsed)`` runs the command.
 
-    Call this function after all arguments were added. The fields of the dataclass have the
-    names of the arguments, and their defaults become the defaults of the arguments.
+    Call this function after all arguments were added.
 
-    :param parser: parser of the command.
-    :param options: frozen dataclass of the options. If an argument gives a list, the field gets a
-        tuple.
+    :param options: frozen dataclass of the options. Its fields have the names of the arguments.
+        Their defaults become the defaults of the arguments. If an argument gives a list, the field
+        gets a tuple.
     :param run: function that does the work of the command and returns the exit code.
     """
     names = [field.name for field in fields(options)]
@@ -59,7 +58,8 @@ def add_device(arguments: Arguments) -> None:
     """Add --gpu and --precision."""
     add_gpu(arguments)
     arguments.add_argument('--precision', choices=PRECISION_CHOICES,
-                           help='precision of engine tensorrt; auto means fp16 (%(default)s)')
+                           help='precision, only for the engine tensorrt; auto means fp16 '
+                           '(%(default)s)')
 
 
 def add_gpu(arguments: Arguments) -> None:
@@ -73,14 +73,14 @@ def add_view(arguments: Arguments) -> None:
     arguments.add_argument('--view', action='store_true',
                            help='show images, label maps and latencies in Rerun (rerun-sdk)')
     arguments.add_argument('--save-view', type=Path, metavar='FILE.rrd',
-                           help='write the view to a file for `rerun FILE.rrd`, instead of --view '
-                           'or as well')
+                           help='write the view to a file, which `rerun FILE.rrd` shows. You can '
+                           'give --view too')
 
 
 def add_label_values(arguments: Arguments) -> None:
     """Add --ignore and --map."""
     arguments.add_argument('--ignore', nargs='+', type=label_range, metavar='V|V-V',
-                           help='values of the label maps to leave out, such as 11 or 0-6')
+                           help='values of the label maps that are not scored, such as 11 or 0-6')
     arguments.add_argument('--map', dest='label_map', metavar='FILE',
                            help='YAML file with the class id of each value of the label maps; or '
-                           'cityscapes, ade20k')
+                           'the name cityscapes or ade20k')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert the text of a command-line value, and refuse values that are wrong."""
+"""Convert the values of a command line, and refuse wrong values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 
 
 def number(text: str) -> float:
-    """Convert a number. Any other text becomes NaN, because NaN lies in no range."""
+    """Convert a number. Any other text becomes NaN, which lies in no range."""
     try:
         return float(text)
     except ValueError:
@@ -20,7 +20,7 @@ def whole_number(text: str, least: int) -> int:
     """Convert a whole number of at most nine digits.
 
     :param least: smallest accepted number.
-    :raises ArgumentTypeError: if the text is no whole number, or the number is below ``least``.
+    :raises ArgumentTypeError: if the text is anything else.
     """
     if not re.fullmatch(r'[0-9]{1,9}', text) or int(text) < least:
         raise ArgumentTypeError(f'{text} is not a whole number of {least} or more')
