@@ -3,9 +3,9 @@
 """One node with one engine and many cameras: label maps per second and latency over DDS.
 
 The node runs in its own process with the engine that `auto` selects. This process has the cameras
-and the receiver. Each camera sends at its own phase. The receiver measures the time from sending
-an image to receiving its label map. If there are more cameras than the engine can serve, the node
-segments the newest frame of each camera, and drops and counts older frames.
+and the receiver. The cameras send at different moments. The receiver measures the time from
+sending an image to receiving its label map. If there are more cameras than the engine can serve,
+the node segments the newest frame of each camera, and drops and counts older frames.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ FPS = 10.0
 WIDTH, HEIGHT = 640, 480
 WARM_UP = 2.0
 FAIR = 0.7
-"""Smallest allowed ratio of label maps: camera with the fewest to camera with the most."""
+"""Smallest allowed number of label maps, as a fraction of the camera with the most label maps."""
 
 
 class PacedCameras:
-    """Publishes the images of all cameras in a thread and measures the latency of label maps."""
+    """Publishes the images of all cameras in a thread, and measures the latency of label maps."""
 
     def __init__(self, node: Any, names: list[str]) -> None:
         import numpy as np
@@ -153,7 +153,7 @@ def run_case(count: int, seconds: float, parameters: dict[str, object]
             cameras.stop()
     finally:
         executor.shutdown()
-        node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
+        node.destroy_node()  # Otherwise its 64 MB of shared memory stay in /dev/shm.
     return cameras
 
 

@@ -54,7 +54,7 @@ def sentence(text: str) -> str:
 
 
 def usage(command: argparse.ArgumentParser) -> str:
-    """Return positional arguments and required options, the same in every Python version."""
+    """Return the usage: positional arguments and required options. argparse's text varies."""
     shown = [shape(action) for action in command._actions
              if action.required and action.dest != 'help']
     optional = any(not action.required for action in command._actions if action.dest != 'help')

@@ -191,7 +191,7 @@ def test_a_folder_that_may_not_be_written_to_is_said(here, capfd):
     ('build net.yaml --precision fp32 --compare', '--compare is for a comparison with fp32'),
     ('build net.yaml --precision fp32 --report a', '--report is for a comparison with fp32'),
     ('build net.yaml --precision fp32 --hold-out a', '--hold-out is for a comparison'),
-    ('build net.yaml --precision fp32 --max-miou-drop 0.1', '--max-miou-drop is for a comparison')])
+    ('build net.yaml --precision fp32 --max-miou-drop 0.1', '--max-miou-drop is for a')])
 def test_options_that_would_be_ignored_are_refused(here, capfd, words, said):
     needed(words.split()[0])
     assert main(words.split()) == 2
