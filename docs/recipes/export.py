@@ -111,7 +111,7 @@ RECIPES = {
 
 
 def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
-    """Write the network with an open batch size, and compare ONNX Runtime's output with torch's."""
+    """Write the network with an open batch size. Compare its output with torch's output."""
     model = Logits(net, recipe).eval()
     image = torch.randn(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..engines import PRECISIONS
 from ..errors import GraphError
-from .arguments.options import add_gpu, add_label_values, Commands, set_command
+from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction
 
 
@@ -179,7 +179,7 @@ def add_command(commands: Commands) -> None:
     add_gpu(parser)
     _add_calibration(parser.add_argument_group('int8 and mixed'))
     _add_accuracy(parser.add_argument_group('accuracy'))
-    set_command(parser, BuildCommandOptions, _run)
+    set_options(parser, BuildCommandOptions)
 
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
@@ -219,8 +219,3 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        'plan is written')
     group.add_argument('--report', type=Path, metavar='DIR',
                        help='folder for pictures and numbers (CARD-PRECISION-report)')
-
-
-def _run(options: BuildCommandOptions) -> int:
-    from .build import run_build
-    return run_build(options)

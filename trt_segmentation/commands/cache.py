@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CacheError
 from ..untrusted.terminal_text import one_line
-from .arguments.options import Commands, set_command
+from .arguments.options import Commands, set_options
 
 if TYPE_CHECKING:
     from ..builder.cache import EngineCache, Entry
@@ -38,7 +38,7 @@ def add_command(commands: Commands) -> None:
                         'the exit code is 1')
     parser.add_argument('--folder', type=Path, metavar='DIR',
                         help='folder of the cache ($XDG_CACHE_HOME/trt_segmentation)')
-    set_command(parser, CacheOptions, run_cache)
+    set_options(parser, CacheOptions)
 
 
 def run_cache(options: CacheOptions) -> int:

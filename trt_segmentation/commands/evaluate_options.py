@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EvaluationError
-from .arguments.options import add_device, add_label_values, add_model, Commands, set_command
+from .arguments.options import add_device, add_label_values, add_model, Commands, set_options
 from .arguments.values import count
 
 
@@ -72,13 +72,8 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
-    set_command(parser, EvaluateOptions, _run)
+    set_options(parser, EvaluateOptions)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(','))
-
-
-def _run(options: EvaluateOptions) -> int:
-    from .evaluate import run_evaluate
-    return run_evaluate(options)

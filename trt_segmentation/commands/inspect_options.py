@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import NotASegmentation
-from .arguments.options import Commands, set_command
+from .arguments.options import Commands, set_options
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def add_command(commands: Commands) -> None:
         'code is 1.')
     parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN',
                         help='file of an ONNX network or of a plan')
-    set_command(parser, InspectOptions, run_inspect)
+    set_options(parser, InspectOptions)
 
 
 def run_inspect(options: InspectOptions) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ReplayError
-from .arguments.options import add_device, add_model, add_view, Commands, set_command
+from .arguments.options import add_device, add_model, add_view, Commands, set_options
 from .arguments.values import fraction
 
 
@@ -96,9 +96,4 @@ def add_command(commands: Commands) -> None:
     expect.add_argument('--allow-missing', action='store_true',
                         help='accept frames that have no label map in BAG3, as in the recording '
                         'of a live run')
-    set_command(parser, ReplayOptions, _run)
-
-
-def _run(options: ReplayOptions) -> int:
-    from .replay import run_replay
-    return run_replay(options)
+    set_options(parser, ReplayOptions)

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import fields, MISSING
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ...engines import ENGINES, PRECISION_CHOICES
 from .values import gpu_index, label_range
@@ -20,30 +19,27 @@ class _Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Options = TypeVar('Options', bound=_Dataclass)
 Arguments: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 
-def set_command(parser: argparse.ArgumentParser, options: type[Options],
-                run: Callable[[Options], int]) -> None:
-    """Connect a parser with a command: ``parsed.run_command(parsed)`` runs the command.
+def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> None:
+    """Let ``parsed.make_options(parsed)`` make the options of a command.
 
     Call this function after all arguments were added.
 
     :param options: frozen dataclass of the options. Its fields have the names of the arguments.
         Their defaults become the defaults of the arguments. If an argument gives a list, the field
         gets a tuple.
-    :param run: function that does the work of the command and returns the exit code.
     """
     names = [field.name for field in fields(options)]
 
-    def run_command(parsed: argparse.Namespace) -> int:
+    def make_options(parsed: argparse.Namespace) -> _Dataclass:
         given = {name: getattr(parsed, name) for name in names}
-        return run(options(**{name: tuple(value) if isinstance(value, list) else value
-                              for name, value in given.items()}))
+        return options(**{name: tuple(value) if isinstance(value, list) else value
+                          for name, value in given.items()})
 
-    parser.set_defaults(run_command=run_command, **{
+    parser.set_defaults(make_options=make_options, **{
         field.name: field.default for field in fields(options) if field.default is not MISSING})
 
 

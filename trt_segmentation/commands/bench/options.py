@@ -8,7 +8,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..arguments.options import add_device, add_model, Commands, set_command
+from ..arguments.options import add_device, add_model, Commands, set_options
 from ..arguments.values import count, counts, image_size, positive
 
 
@@ -95,9 +95,4 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--compare', type=Path, metavar='OTHER.json',
                         help='bench.json of another run; page and table show the figures of both '
                         'runs')
-    set_command(parser, BenchOptions, _run)
-
-
-def _run(options: BenchOptions) -> int:
-    from .run import run_bench
-    return run_bench(options)
+    set_options(parser, BenchOptions)
