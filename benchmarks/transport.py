@@ -20,17 +20,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 import json
-import os
-from pathlib import Path
-import random
 import statistics
 import subprocess
 import sys
 import time
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine
 
 PUBLISHERS = {'thread': 'one process', 'process': 'two processes', 'same': 'one thread'}
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
@@ -193,20 +189,10 @@ def cases(quick: bool) -> list[Case]:
     return [*found, Case(*HD, 'typed', ready=True, messages=messages)]
 
 
-def environment() -> dict[str, str]:
-    """Return environment variables with a random ROS domain and this package's DDS profile."""
-    profile = str(ROOT / 'config' / 'fastdds.xml')
-    if not Path(profile).is_file():
-        raise FileNotFoundError(profile)
-    return {**os.environ, 'ROS_DOMAIN_ID': str(random.randrange(1, 100)),
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
-
-
-def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
+def run_case(case: Case) -> dict[str, Any]:
     """Measure a case in new processes."""
     done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
-                          env=env, capture_output=True, text=True, timeout=300, check=False)
+                          capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         raise RuntimeError(f'{case} failed:\n{done.stderr}')
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -215,13 +201,13 @@ def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
 
 def measure(report: Any, quick: bool) -> None:
     """Run every case, and report the medians and the ratios of typed to direct."""
-    env = environment()
+    keep_to_this_machine()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}
     lost = dict.fromkeys(every, 0)
     for _ in range(1 if quick else 3):
         for case in every:
-            found = run_case(case, env)
+            found = run_case(case)
             ms[case] += found['ms']
             lost[case] += found['lost']
     p50 = {case: statistics.median(values) for case, values in ms.items() if values}

@@ -274,7 +274,7 @@ def test_options_reach_the_build(monkeypatch):
 
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):
     seen = []
-    monkeypatch.setattr('trt_segmentation.commands.cache.run_cache',
+    monkeypatch.setattr('trt_segmentation.commands.run_command.run_cache',
                         lambda options: seen.append(options) or 0)
     monkeypatch.setattr('trt_segmentation.commands.doctor.run.run_doctor',
                         lambda options: seen.append(options) or 0)

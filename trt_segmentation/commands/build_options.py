@@ -17,32 +17,22 @@ from .arguments.values import byte_count, count, fraction
 
 @dataclass(frozen=True)
 class BuildCommandOptions:
-    """Every option of ``trt_seg build``.
+    """Every option of ``trt_seg build``. The help of the arguments explains the options.
 
     :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and ``simplify``.
-    :class:`.BuildOptions` explains ``workspace``, ``level`` and ``arch``.
+    :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
 
-    :param model: path of a model card, or the name of an installed card.
-    :param workspace: scratch memory of a layer, in bytes.
-    :param keep_fp16: name patterns of the nodes that stay FP16.
     :param calibrate: recordings for the measurement of ranges; () uses the ranges of an earlier
         build.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :param frames: number of frames that are chosen for the calibration.
-    :param method: how ranges are computed: entropy, minmax or percentile.
     :param hold_out: recordings for the measurement of accuracy. () means the frames that
         calibration did not use. If nothing was calibrated, () means street scenes.
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
-    :param ignore: values in ``hold_out_labels`` that are not scored.
     :param label_map: class id of each value in ``hold_out_labels``; see
         :func:`.label_values.load_value_map`.
-    :param hold_out_frames: number of frames of each recording of ``hold_out``.
-    :param compare: whether the report has every precision, or only the precision that is built.
-    :param max_miou_drop: largest accepted loss of mean IoU against FP32, 0 to 1; None for no
-        limit.
-    :param search: whether layers become FP16 again until the loss is below ``max_miou_drop``.
-    :param report: folder for the pictures and numbers of the report; None for the usual folder.
+    :param max_miou_drop: 0 to 1; None for no limit.
+    :param report: folder of the report; None for the usual folder.
     :param out: file for the plan; None writes the plan to the cache.
     :param cache: folder of the cache; empty for the usual folder.
     """

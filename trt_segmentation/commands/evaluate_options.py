@@ -14,19 +14,15 @@ from .arguments.values import count
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Every option of ``trt_seg eval``.
+    """Every option of ``trt_seg eval``. The help of the arguments explains the options.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
-    :param model: path of a model card, or the name of an installed card.
     :param street: number of street scenes of each condition; None for the usual number.
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` needs ``labels``.
-    :param labels: folder of label maps with the file names of the images.
-    :param ignore: values of the label maps that are not scored.
     :param label_map: class id of each value of the label maps; see
         :func:`.label_values.load_value_map`.
-    :param json: file for the scores; None for no file.
     """
 
     model: str = 'street'

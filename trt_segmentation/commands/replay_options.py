@@ -15,20 +15,13 @@ from .arguments.values import fraction
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """Every option of ``trt_seg replay``.
+    """Every option of ``trt_seg replay``. The help of the arguments explains the options.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``. :class:`.Expectation`
     explains ``expect_topic``, ``min_agreement`` and ``allow_missing``.
 
-    :param bag: path of the bag to read.
     :param image_topic: topic of the images; None if the bag has only one image topic.
-    :param out: folder of the bag to write.
-    :param overwrite: whether the new bag may replace an earlier bag of this package.
     :param namespace: namespace of the topics that are written; see :class:`.BagWriter`.
-    :param model: path of a model card, or the name of an installed card.
-    :param overlay: whether overlays are written too.
-    :param png: whether label maps are written as PNG.
-    :param view: whether the result is shown in Rerun.
     :param save_view: .rrd file to write; None for no file.
     :param expect: bag with the expected label maps; None to compare nothing.
     """

@@ -14,22 +14,14 @@ from ..arguments.values import count, counts, image_size, positive
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Every option of ``trt_seg bench``.
+    """Every option of ``trt_seg bench``. The help of the arguments explains the options.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu``, ``precision``, ``networks`` and
     ``max_batch``.
 
-    :param model: path of a model card, or the name of an installed card.
     :param size: width and height of the images, in pixels.
-    :param encoding: encoding of the images; the names are those of sensor_msgs.
     :param cameras: numbers of cameras to measure; None for the usual numbers.
     :param seconds: length of each measurement in seconds; None for the usual length.
-    :param quick: whether the usual length is shorter, and the usual numbers of cameras are fewer.
-    :param fps: frames per second of each camera.
-    :param overlay: whether the overlay is computed too.
-    :param out: folder for bench.json and bench.html.
-    :param json: second file with the content of bench.json; None for no second file.
-    :param compare: bench.json of another run; None to compare nothing.
     """
 
     model: str = 'street'
