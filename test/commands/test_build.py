@@ -178,7 +178,7 @@ def test_fp32_needs_no_report(tmp_path, card):
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--calibrate', 'images'], '--calibrate is for int8 and mixed, not for fp16'),
+    (['--calibrate', 'images'], '--calibrate is for int8 and mixed; --precision is fp16'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
     (['--precision', 'int8', '--search'], '--search needs the limit of the loss'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs recordings'),

@@ -82,14 +82,14 @@ class BuildCommandOptions:
     def _check_calibration(self) -> None:
         if self.precision not in ('int8', 'mixed'):
             for name in self._changed('calibrate', 'keep_fp16', 'search'):
-                raise GraphError(f'{_option(name)} is for int8 and mixed, not for '
+                raise GraphError(f'{_option(name)} is for int8 and mixed; --precision is '
                                  f'{self.precision}')
         if not self.calibrate:
             for name in self._changed('frames', 'method'):
                 raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
                                  '--calibrate')
         if self.topic and not (self.calibrate or self.hold_out):
-            raise GraphError('--topic names a topic of a bag; give bags with --calibrate or '
+            raise GraphError('--topic is for bags; give bags with --calibrate or '
                              '--hold-out')
         if self.search and self.max_miou_drop is None:
             raise GraphError('--search needs the limit of the loss; give it with --max-miou-drop')
@@ -162,8 +162,8 @@ def add_command(commands: Commands) -> None:
                         help='how long TensorRT looks for fast kernels; 5 is longest '
                         '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
-                        help='GPU architecture of the plan, only with TensorRT-RTX (that of this '
-                        "machine's GPU; on a machine without a GPU, all architectures)")
+                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of this '
+                        'machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)

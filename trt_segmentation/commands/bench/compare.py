@@ -30,10 +30,7 @@ class FigureChange:
 
     @property
     def ratio(self) -> float | None:
-        """Value of this run divided by the value of the other run; None if only the latter is 0.
-
-        If both values are 0, the ratio is 1.
-        """
+        """This run's value divided by the other value; 1 if both are equal, None for x / 0."""
         if self.here == self.other:
             return 1.0
         return self.here / self.other if self.other else None
