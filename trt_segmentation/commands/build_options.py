@@ -162,8 +162,8 @@ def add_command(commands: Commands) -> None:
                         help='how long TensorRT looks for fast kernels; 5 is longest '
                         '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
-                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of this '
-                        'machine, or all architectures on a machine without a GPU)')
+                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
+                        'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)
