@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of INT8 calibrated on daylight frames only, compared with frames of all conditions.
+"""Accuracy of INT8 with ranges from daylight frames, compared with frames of all conditions.
 
-This tests a claim: ranges measured in daylight make the labels of thin structures in the dark
-worse, above all those of lane markings. The set of daylight frames and the set of frames of all
-conditions have the same size. Each set is drawn several times, because two draws differ by as much
-as the expected effect. The two sets of a draw show the same streets. Every calibration method is
-tested, because the method decides how much the light matters. Spread is the standard deviation
-over the draws.
+This benchmark tests a claim: with ranges from daylight frames, lane markings and other thin things
+get worse labels at night. A set of daylight frames and a set of frames of all conditions have the
+same size and show the same streets. Each set is drawn several times, because two draws differ by
+as much as the expected effect. The benchmark tests every calibration method, because the method
+decides how much the light matters. Spread is the standard deviation over the draws.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""Mean IoU at night must be higher by this much with frames of all conditions (mean of draws)."""
+"""With frames of all conditions, the mean IoU at night must be higher by this (mean of draws)."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -48,10 +47,9 @@ Numbers = npt.NDArray[np.float64]
 class Size(NamedTuple):
     """How much to measure.
 
-    :param methods: calibration methods.
     :param draws: how often each set of frames is drawn.
     :param frames: number of frames in a set.
-    :param scenes: number of scenes of each condition to measure on.
+    :param scenes: number of scenes of each condition that measure the accuracy.
     """
 
     methods: tuple[str, ...]
@@ -69,7 +67,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     size = QUICK if quick else FULL
     if not quick:
         check_file(FIGURE, 'the figure')
-    # Processes are used, because most of a calibration is NumPy in one thread.
+    # Two processes are faster, because most of a calibration is NumPy in one thread.
     with ProcessPoolExecutor(2, multiprocessing.get_context('spawn')) as pool:
         running = {(draw, name): pool.submit(calibrated_on, draw, name, size)
                    for draw in range(size.draws) for name in SETS}

@@ -3,53 +3,52 @@
 """One node with one engine and many cameras: label maps per second and latency over DDS.
 
 The node runs in its own process with the engine that `auto` selects. This process has the cameras
-and the receiver. Each camera sends at its own phase. The receiver measures the time from sending
-an image to receiving its label map. If there are more cameras than the engine can serve, the node
-segments the newest frame of each camera, and drops and counts older frames.
+and the receiver. The cameras send at different moments. The receiver measures the time from
+sending an image to receiving its label map. If there are more cameras than the engine can serve,
+the node segments the newest frame of each camera, and drops and counts older frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-import os
-from pathlib import Path
-import random
-import signal
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from image_sink import ImageSink
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from report import FigureReport, run
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from trt_segmentation.commands.demo.node_process import (
+    keep_to_this_machine,
+    ros_arguments,
+    running,
+)
+from trt_segmentation.memory import ArrayMemory
+from trt_segmentation.ros.transport.choose import choose_transport
+from trt_segmentation.ros.transport.qos import NEWEST
+from trt_segmentation.street import Drive
 
 COUNTS = (1, 2, 4, 8)
 FPS = 10.0
 WIDTH, HEIGHT = 640, 480
 WARM_UP = 2.0
 FAIR = 0.7
-"""Smallest allowed ratio of label maps: camera with the fewest to camera with the most."""
+"""Smallest allowed number of label maps, as a fraction of the camera with the most label maps."""
 
 
 class PacedCameras:
-    """Publishes the images of all cameras in a thread and measures the latency of label maps."""
+    """Publishes the images of all cameras in a thread, and measures the latency of label maps."""
 
     def __init__(self, node: Any, names: list[str]) -> None:
-        import numpy as np
-        from rclpy.qos import QoSProfile
-        from sensor_msgs.msg import Image
-
-        from trt_segmentation.memory import ArrayMemory
-        from trt_segmentation.ros.transport.choose import choose_transport
-        from trt_segmentation.ros.transport.qos import NEWEST
-        from trt_segmentation.street import Drive
-
         self.sent = dict.fromkeys(names, 0)
         self.ms: dict[str, list[float]] = {name: [] for name in names}
         self._transport = choose_transport()
@@ -91,8 +90,6 @@ class PacedCameras:
             subscription.close()
 
     def _send(self) -> None:
-        from builtin_interfaces.msg import Time
-        from std_msgs.msg import Header
         names = list(self._images)
         due, turn = time.monotonic(), 0
         while not self._stop.wait(max(0.0, due - time.monotonic())):
@@ -110,35 +107,19 @@ class PacedCameras:
         taken.release()
 
 
-@contextmanager
-def segmentation_node(names: list[str], parameters: dict[str, object]) -> Iterator[None]:
-    """Run the node in its own process while the block lasts, then end it with SIGINT."""
-    given = {'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters}
-    command = [sys.executable, '-m', 'trt_segmentation.ros.node', '--ros-args', '--log-level',
-               'warn', *(text for k, v in given.items() for text in ('-p', f'{k}:={v}'))]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
-        yield
-        if process.poll() is not None:
-            raise RuntimeError(f'the node ended with exit code {process.returncode}')
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-
-
 def run_case(count: int, seconds: float, parameters: dict[str, object]
              ) -> PacedCameras:
     """Run ``count`` cameras for some seconds, and return them with their counts and latencies."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
     names = [f'camera{index}' for index in range(count)]
+    arguments = ros_arguments({
+        'cameras': f'[{", ".join(names)}]', 'stale_after': 60.0, **parameters})
     node = rclpy.create_node('cameras')
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     cameras = PacedCameras(node, names)
     try:
-        with segmentation_node(names, parameters):
+        with running([sys.executable, '-m', 'trt_segmentation.ros.node', *arguments,
+                      '--log-level', 'warn']) as process:
             end = time.monotonic() + 60.0
             while not cameras.is_matched():
                 executor.spin_once(timeout_sec=0.1)
@@ -151,20 +132,17 @@ def run_case(count: int, seconds: float, parameters: dict[str, object]
                 while time.monotonic() < end:
                     executor.spin_once(timeout_sec=0.05)
             cameras.stop()
+            if process.poll() is not None:
+                raise RuntimeError(f'the node ended with exit code {process.returncode}')
     finally:
         executor.shutdown()
-        node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
+        node.destroy_node()  # Otherwise its 64 MB of shared memory stay in /dev/shm.
     return cameras
 
 
-def measure(report: Any, quick: bool) -> None:
+def measure(report: FigureReport, quick: bool) -> None:
     """Measure each number of cameras, and four cameras with batches of four."""
-    import rclpy
-    profile = str(ROOT / 'config' / 'fastdds.xml')
-    os.environ.update({
-        'ROS_DOMAIN_ID': str(random.randrange(1, 100)),
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile})
+    keep_to_this_machine()
     rclpy.init(args=[])
     seconds = 3.0 if quick else 20.0
     cases: list[tuple[int, dict[str, object]]] = [
@@ -177,7 +155,7 @@ def measure(report: Any, quick: bool) -> None:
     rclpy.shutdown()
 
 
-def add_rows(report: Any, title: str, cameras: PacedCameras, seconds: float) -> None:
+def add_rows(report: FigureReport, title: str, cameras: PacedCameras, seconds: float) -> None:
     """Add the rows of one case."""
     served = {name: len(ms) for name, ms in cameras.ms.items()}
     every = sorted(ms for found in cameras.ms.values() for ms in found)
@@ -196,5 +174,4 @@ def _p99(values: list[float]) -> float:
 
 
 if __name__ == '__main__':
-    import report
-    report.run(f'Cameras on one engine, {WIDTH}x{HEIGHT} bgr8 at {FPS:g} fps each', measure)
+    run(f'Cameras on one engine, {WIDTH}x{HEIGHT} bgr8 at {FPS:g} fps each', measure)

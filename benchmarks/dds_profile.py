@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many 1080p images reach another process with Fast DDS, with three settings.
+"""How many 1080p images reach another process through Fast DDS.
 
-The settings are the default, LARGE_DATA, and the profile of this package (``ours``).
+Three settings are compared: the default, LARGE_DATA, and the profile of this package (``ours``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ALL = sorted({name for setting in SETTINGS.values() for name in setting})
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Add the percentage of images that arrived, out of 100 images (30 if quick)."""
+    """Publish 100 images (30 if quick) with each setting, and add the percentage that arrived."""
     frames = 30 if quick else 100
     for setting, extra in SETTINGS.items():
         for reliability in ('reliable', 'best_effort'):
@@ -71,7 +71,7 @@ def publish(reliability: str, frames: int) -> None:
     end = node.create_publisher(Empty, 'end', 1)
     while not (publisher.get_subscription_count() and end.get_subscription_count()):
         time.sleep(0.05)
-    time.sleep(0.5)  # the subscriber may not have matched yet
+    time.sleep(0.5)  # The subscriber may not have matched yet.
     noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     message = Image(height=HEIGHT, width=WIDTH, encoding='bgr8', step=3 * WIDTH,
                     data=noise.tobytes())
@@ -80,7 +80,7 @@ def publish(reliability: str, frames: int) -> None:
         publisher.publish(message)
         due += 1 / RATE
         time.sleep(max(0.0, due - time.monotonic()))
-    time.sleep(1.0)  # in this second a reliable publisher can send lost images again
+    time.sleep(1.0)  # In this second a reliable publisher can send lost images again.
     end.publish(Empty())
     time.sleep(0.5)
 

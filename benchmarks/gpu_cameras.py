@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several 1080p cameras at 30 Hz on one GPU: latency from a frame's due time, and drops."""
+"""Several 1080p cameras at 30 Hz on one GPU: dropped frames, and latency from the due time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from report import FigureReport, run
 NAME = 'lraspp-fp16'
 QUICK = {1: (1, 8, 16)}
 FULL = {1: (1, 2, 4, 8, 12, 16, 24), 2: (8, 16, 24, 32)}
-"""Numbers of cameras, by networks at once."""
+"""Numbers of cameras, by the number of networks that run at once."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Measure every number of cameras. Each number of networks at once has its own process."""
+    """Measure each number of cameras. A new process runs for each number of networks at once."""
     need_gpu()
     with TemporaryDirectory() as folder:
         script('networks.py', folder, NAME)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sink for the subscriptions of a benchmark. A benchmark must receive every image."""
+"""A sink for the subscriptions of a benchmark, which must receive every image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trt_segmentation.memory import Memory, PageMemory
 class ImageSink:
     """Calls a function with every image, in the executor's thread.
 
-    :param take: receives each image, and must release the image.
+    :param take: function that receives each image and releases it.
     """
 
     buffers = 4

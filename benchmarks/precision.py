@@ -4,14 +4,14 @@
 
     python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
 
-ONNX Runtime computes the segmentations on the CPU. Its INT8 results equal TensorRT's except for
-the order of sums. It computes most FP16 operators in FP32 and rounds their results. So the FP16
-rows show the rounding of weights and of most activations, but not the rounding of sums. TensorRT
-also keeps the sums of convolutions in FP32.
+ONNX Runtime computes the segmentations on the CPU. Its INT8 results and those of TensorRT differ
+only by the order of sums. It computes most FP16 operators in FP32 and rounds their results. So the
+FP16 rows show the rounding of weights and of most activations, but not the rounding of sums.
+TensorRT also keeps the sums of convolutions in FP32.
 
-With --gpu the GPU pipeline computes the segmentations with the CUDA kernels of ONNX Runtime. They
-compute FP16 operators in FP16. They have no INT8 convolutions: they round values to INT8 and add
-them in FP16. So the int8 rows differ from TensorRT's in the rounding of sums.
+With --gpu the CUDA kernels of ONNX Runtime compute the segmentations. They compute FP16
+operators in FP16. They have no INT8 convolutions: they round values to INT8 and add them in FP16.
+So the int8 rows differ from TensorRT's results by the rounding of sums.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OPTIONS.add_argument('--scenes', type=int, default=12, help='scenes of each cond
 
 
 def measure(report: FigureReport, quick: bool) -> None:
-    """Make the street model in every precision, and compare them on every condition."""
+    """Make the street model in every precision, and compare the precisions on every condition."""
     args, _ = OPTIONS.parse_known_args()
     if not quick and args.gpu is None:
         check_file(FIGURE, 'the figure')

@@ -4,9 +4,8 @@
 
 In the rows 'typed', the camera and the node use Python messages. In the rows 'direct', they use
 the direct transport. The subscriber always uses the direct transport, so that its own time is
-small. The parts of
-the latency are measured on the same frames. The medians of the parts do not add up to the median
-of the whole.
+small. All parts of the latency are measured on the same frames. The medians of the parts do not
+add up to the median of the whole.
 """
 
 from __future__ import annotations
@@ -41,21 +40,21 @@ from trt_segmentation.ros.transport.qos import RELIABLE
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
 COLD = 5
-"""The first frames do not count: the processes use their memory for the first time."""
+"""Number of first frames that do not count, because they are the first to use the memory."""
 
 
 @dataclass(frozen=True)
 class LabelMapLatency:
-    """Latency of one label map in milliseconds. The three parts add up to ``whole``.
+    """Latency of one label map in milliseconds.
 
-    :param whole: from the image's stamp, which is the time when the camera sent the image, until
-        the label map arrives.
+    The image's stamp is the time when the camera sent the image. ``to_node``, ``in_node`` and
+    ``to_subscriber`` follow each other and add up to ``whole``.
+
+    :param whole: from the stamp until the subscriber has received the label map.
     :param to_node: from the stamp until the node has received the image.
-    :param in_node: from receiving the image until the node starts to publish the segmentation.
-    :param to_subscriber: from the start of publishing until the subscriber has received the label
-        map.
-    :param total: the ``total`` of the node: from receiving the image until the whole segmentation
-        is published.
+    :param in_node: ends when the node starts to publish the segmentation.
+    :param to_subscriber: ends when the subscriber has received the label map.
+    :param total: from receiving the image until the node has published the whole segmentation.
     """
 
     whole: float
@@ -99,10 +98,10 @@ def latencies(received: Iterable[tuple[int, int]], frame_log: Iterable[Mapping[s
     for stamp, arrived in received:
         if stamp not in answered:
             raise ValueError(f'a label map has the stamp {stamp}, but none of the '
-                             f'{len(answered)} segmented frames in frame_log has it')
+                             f'{len(answered)} segmented frames in frame_log has this stamp')
         timings, whole = answered[stamp], (arrived - stamp) / 1e6
         in_node = timings['total'] - timings['publish']
-        # age is the time from the stamp until the node starts to publish
+        # age is the time from the stamp until the node starts to publish.
         found.append(LabelMapLatency(whole, timings['age'] - in_node, in_node,
                                      whole - timings['age'], timings['total']))
     return found
@@ -181,11 +180,11 @@ class Subscriber:
 
 
 def receive(path: Path, overlay: bool) -> None:
-    """Subscribe until SIGINT and write the result. This is the subscriber's main function."""
+    """Subscribe until SIGINT, and write the result. The subscriber process runs this."""
     told: list[int] = []
     signal.signal(signal.SIGINT, lambda *_: told.append(1))
     rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-    # Every further entity of the node, such as a service, would slow down its executor.
+    # The node has no services, because each service would make its executor slower.
     node = rclpy.create_node('segmentation_subscriber', start_parameter_services=False)
     subscriber = Subscriber(node, overlay)
     executor = SingleThreadedExecutor()

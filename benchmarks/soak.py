@@ -3,8 +3,8 @@
 """Run the node for half an hour at the highest rate of this machine, and look for growth.
 
 Camera processes publish images, and the node runs in its own process. This process subscribes to
-the label maps, counts them, compares some of them, and watches the node's memory, threads and file
-handles.
+the label maps, counts them and compares some of them. It watches the memory, threads and file
+handles of the node.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from trt_segmentation.untrusted.output_files import check_file, write_json
 WARM_UP = 120.0
 WINDOW = 60.0
 POINTS = 400
-"""A series in the JSON file has at most this many points."""
+"""Largest number of points of a series in the JSON file."""
 
 
 def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
          ) -> tuple[Soaked, dict[str, Any]]:
-    """Find the rate, run the soak test, end the node, and return the data and the settings."""
+    """Find the rate, run the soak test, end the node; return the data and the settings."""
     rig.connect()
     names = len(pictures.files)
     hz = args.rate or highest_rate(rig, names, say)
@@ -116,7 +116,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def size(text: str) -> tuple[int, int]:
     """Parse WIDTHxHEIGHT."""
     if not (found := re.fullmatch(r'(\d+)x(\d+)', text)):
-        raise argparse.ArgumentTypeError(f'{text!r}: expected WIDTHxHEIGHT such as 1280x720')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 1280x720')
     return int(found[1]), int(found[2])
 
 
@@ -124,15 +124,17 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true',
-                        help='12 s at 5 Hz, no search for the highest rate; under 40 s')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='file for figures and series')
-    parser.add_argument('--figure', type=Path, metavar='FILE', help='draw them, such as soak.png')
+                        help='run 12 s at 5 Hz, without a search for the highest rate')
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='write figures and series to this file')
+    parser.add_argument('--figure', type=Path, metavar='FILE',
+                        help='draw the series into this file, such as soak.png')
     parser.add_argument('--redraw', type=Path, metavar='JSON',
-                        help='measure nothing; draw the --figure of an earlier run')
+                        help='measure nothing; draw the series of this JSON file')
     parser.add_argument('--minutes', type=float, default=30.0)
     parser.add_argument('--cameras', type=int, default=2)
     parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='of each camera; default: the highest possible')
+                        help='images per second of each camera (the highest rate without loss)')
     parser.add_argument('--size', type=size, default=(1280, 720), metavar='WIDTHxHEIGHT')
     parser.add_argument('--engine', choices=ENGINES, default='auto')
     parser.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')
@@ -140,9 +142,9 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     for name in ('minutes', 'cameras', 'rate'):
         if (value := getattr(args, name)) is not None and value <= 0:
-            parser.error(f'--{name} {value:g}: expected more than 0')
+            parser.error(f'--{name} is {value:g}; give a number above 0')
     if args.redraw and not args.figure:
-        parser.error('--redraw needs --figure')
+        parser.error('--redraw needs a file for the picture; give it with --figure')
     args.seconds, args.period = args.minutes * 60, 5.0
     if args.quick:
         args.seconds, args.period, args.rate = 12.0, 0.5, args.rate or 5.0
@@ -162,7 +164,7 @@ def main() -> None:
     if args.json:
         write_json(args.json, tree, '--json')
     if args.figure:
-        from soak_run.figure import draw  # only this needs matplotlib
+        from soak_run.figure import draw  # Only the figure needs matplotlib.
         draw(tree, args.figure)
 
 

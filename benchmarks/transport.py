@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latency of an image from publisher to receiver, with direct transport and typed messages.
 
-Each case runs in new processes. The rounds alternate between the cases, so that other work of the
-machine affects all cases alike. The time starts when the pixels are in an array of the publisher
-and stops when they are in an array of the receiver. There is one image at a time, so no image
-waits in a queue. Within one process the publisher has its own thread, as in the node.
+Each case runs in new processes. Each round runs every case once, so that other work of the
+machine affects all cases alike. The time starts when the pixels are in an array of the publisher,
+and stops when they are in an array of the receiver. Only one image is on its way, so no image
+waits in a queue. If there is one process, the publisher has its own thread, as in the node.
 
 Typed messages spend much time in the kernel, which clears new blocks of memory for each message.
-If publisher and executor share one thread, glibc reuses blocks in some runs and not in others. So
-the row of this case has no limit. With mallopt, glibc always reuses the blocks.
+If publisher and executor share one thread, glibc reuses blocks in some runs only. So the row of
+this case has no limit. With mallopt, glibc always reuses the blocks.
 """
 
 from __future__ import annotations
@@ -20,17 +20,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 import json
-import os
-from pathlib import Path
-import random
 import statistics
 import subprocess
 import sys
 import time
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from trt_segmentation.commands.demo.node_process import keep_to_this_machine
 
 PUBLISHERS = {'thread': 'one process', 'process': 'two processes', 'same': 'one thread'}
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
@@ -48,9 +44,9 @@ class Case:
     """A case that one process or two processes measure.
 
     :param publisher: the place of the publisher, a key of :data:`PUBLISHERS`.
-    :param mallopt: whether malloc keeps freed memory in the process (or in both processes).
-    :param ready: whether to publish one typed message again and again, so that the time to make a
-        message is not measured.
+    :param mallopt: whether malloc keeps freed memory in each process.
+    :param ready: whether the publisher makes one typed message and sends it again and again, so
+        that the time to make a message is not measured.
     """
 
     width: int
@@ -96,7 +92,7 @@ def sender(case: Case, node: Any) -> tuple[Any, Callable[[int], None]]:
 
 
 def publish(case: Case) -> None:
-    """Publish one image for every line of standard input. A publisher process runs this."""
+    """Publish one image for every line of standard input. The publisher process runs this."""
     import rclpy
     rclpy.init()
     node = rclpy.create_node('benchmark_publisher')
@@ -106,12 +102,12 @@ def publish(case: Case) -> None:
     print('matched', flush=True)
     for line in sys.stdin:
         send(int(line))
-    node.destroy_node()  # otherwise its 64 MB of shared memory stay in /dev/shm
+    node.destroy_node()  # Otherwise its 64 MB of shared memory stay in /dev/shm.
     rclpy.shutdown()
 
 
 def receive(case: Case) -> dict[str, Any]:
-    """Measure a case. A receiver process runs this. The process may also contain the publisher."""
+    """Measure a case. The receiver process runs this, and may contain the publisher too."""
     from image_sink import ImageSink
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -140,7 +136,7 @@ def receive(case: Case) -> dict[str, Any]:
         latencies = [ping(number, send, executor, got)
                      for number in range(WARM_UP + case.messages)]
     subscription.close()
-    node.destroy_node()  # otherwise its 64 MB stay in /dev/shm
+    node.destroy_node()
     rclpy.shutdown()
     arrived = [latency for latency in latencies[WARM_UP:] if latency is not None]
     return {'ms': arrived, 'lost': case.messages - len(arrived)}
@@ -181,7 +177,7 @@ def ping(number: int, send: Callable[[int], object], executor: Any,
 
 
 def cases(quick: bool) -> list[Case]:
-    """List all cases. The typed case and the direct case of a kind come one after the other."""
+    """List all cases. The typed case and the direct case of a kind stand side by side."""
     messages = 12 if quick else 40
     two = (HD,) if quick else SIZES
     kinds = [Case(*size, '', messages=messages) for size in SIZES]
@@ -193,20 +189,10 @@ def cases(quick: bool) -> list[Case]:
     return [*found, Case(*HD, 'typed', ready=True, messages=messages)]
 
 
-def environment() -> dict[str, str]:
-    """Return an environment with a random ROS domain and this package's Fast DDS profile."""
-    profile = str(ROOT / 'config' / 'fastdds.xml')
-    if not Path(profile).is_file():
-        raise FileNotFoundError(profile)
-    return {**os.environ, 'ROS_DOMAIN_ID': str(random.randrange(1, 100)),
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'FASTRTPS_DEFAULT_PROFILES_FILE': profile}
-
-
-def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
+def run_case(case: Case) -> dict[str, Any]:
     """Measure a case in new processes."""
     done = subprocess.run([sys.executable, __file__, '--receive', json.dumps(asdict(case))],
-                          env=env, capture_output=True, text=True, timeout=300, check=False)
+                          capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         raise RuntimeError(f'{case} failed:\n{done.stderr}')
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -215,13 +201,13 @@ def run_case(case: Case, env: dict[str, str]) -> dict[str, Any]:
 
 def measure(report: Any, quick: bool) -> None:
     """Run every case, and report the medians and the ratios of typed to direct."""
-    env = environment()
+    keep_to_this_machine()
     every = cases(quick)
     ms: dict[Case, list[float]] = {case: [] for case in every}
     lost = dict.fromkeys(every, 0)
     for _ in range(1 if quick else 3):
         for case in every:
-            found = run_case(case, env)
+            found = run_case(case)
             ms[case] += found['ms']
             lost[case] += found['lost']
     p50 = {case: statistics.median(values) for case, values in ms.items() if values}
@@ -237,7 +223,7 @@ def measure(report: Any, quick: bool) -> None:
 
 
 def compare(report: Any, p50: dict[Case, float]) -> None:
-    """Report the ratios of typed to direct, and of the same case without and with mallopt."""
+    """Report the ratio of typed to direct, and the ratio of a case without and with mallopt."""
     for typed in (case for case in p50 if case.transport == 'typed'):
         direct = replace(typed, transport='direct', ready=False)
         if direct in p50:

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of Sphinx. ./dev docs builds the pages of this folder into build/docs."""
+"""Settings of Sphinx. With them, ./dev docs builds the pages of this folder into build/docs."""
 
 from pathlib import Path
 import sys
 import xml.etree.ElementTree as ET
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # autodoc imports the package from here
+sys.path.insert(0, str(ROOT))  # so that autodoc can import the package
 
 _package = ET.parse(ROOT / 'package.xml').getroot()
 project = _package.findtext('name')
@@ -21,7 +21,7 @@ myst_heading_anchors = 3
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 autodoc_default_options = {'members': True}
-# The build uses no network, so it has no inventories of other projects to resolve these names.
+# Names of other projects have no link, because the build uses no network.
 nitpick_ignore_regex = [('py:.*', r'(numpy|np|npt|pathlib|collections|Path|Any|Sequence|Mapping'
                                   r'|Callable)(\..*)?')]
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera processes: they publish rendered pictures at a rate that they read from stdin."""
+"""Camera processes. They read a rate from stdin, and publish pictures at this rate."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ import numpy.typing as npt
 from trt_segmentation.commands.demo.node_process import running
 
 CAMERAS_A_PROCESS = 2
-"""Two 1080p cameras at 30 Hz are 0.4 GB/s, and one process can copy much more."""
+"""Cameras in a process. Two 1080p cameras at 30 Hz send 0.4 GB/s, which a process can copy."""
 ROOM = 512
-"""Bytes before the pixels for the header of a message."""
+"""Bytes before the pixels, for the header of a message."""
 
 
 class CameraProcesses:
-    """The camera processes, controlled by the benchmark.
+    """Controls the camera processes.
 
-    :param logs: the file in which each process records its images, by its first camera's index.
+    :param logs: file in which each process records its images, by the index of its first camera.
     """
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
@@ -39,14 +39,14 @@ class CameraProcesses:
         self._logs = logs
 
     def set_rate(self, hz: float) -> None:
-        """Publish ``hz`` images per second with each camera from now on; 0 pauses."""
+        """Let each camera publish ``hz`` images per second; 0 pauses the cameras."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write(f'{hz}\n'.encode())
             process.stdin.flush()
 
     def published(self) -> npt.NDArray[np.int64]:
-        """Return (n, 3): camera, picture and stamp in ns of every image; call while paused."""
+        """Return (n, 3): camera, picture, stamp in ns of every image. Pause the cameras first."""
         records = []
         for first, log in self._logs.items():
             found = np.fromfile(log, np.int64).reshape(-1, 3)
@@ -63,7 +63,7 @@ class CameraProcesses:
 @contextmanager
 def camera_processes(script: Path, folder: Path, names: list[str], pictures: list[list[Path]]
                      ) -> Iterator[CameraProcesses]:
-    """Run the cameras while the block lasts; they are paused until they get a rate.
+    """Run the cameras while the block lasts. They are paused until they get a rate.
 
     :param script: the script that calls :func:`publish` for ``--publish SPEC``.
     :param pictures: .npy files of (height, width, 3) uint8 BGR, by camera.
@@ -85,10 +85,10 @@ def camera_processes(script: Path, folder: Path, names: list[str], pictures: lis
 
 
 def publish(spec_file: Path) -> None:
-    """Publish until stdin ends or SIGINT comes; the main function of a camera process.
+    """Publish until stdin ends or SIGINT comes. A camera process runs this.
 
     A camera publishes its pictures in turn. The stamp is the time of sending, and the frame_id is
-    ``camera:picture``. The log has three int64 for each image.
+    ``camera:picture``. The log has three int64 for each image: camera, picture, stamp in ns.
     """
     import rclpy
     told: list[int] = []
@@ -102,12 +102,12 @@ def publish(spec_file: Path) -> None:
     with open(spec['log'], 'wb') as log:
         for camera in _turns(spec['phases'], told):
             cameras[camera].send().tofile(log) if camera is not None else log.flush()
-    node.destroy_node()  # otherwise its segment stays in /dev/shm
+    node.destroy_node()  # Otherwise its shared memory stays in /dev/shm.
     rclpy.shutdown()
 
 
 def _turns(phases: list[float], told: list[int]) -> Iterator[int | None]:
-    """Yield a camera when it has to publish; yield None when the rate changes."""
+    """Yield the index of a camera when it has to publish. Yield None when the rate changes."""
     due, period = [0.0] * len(phases), 0.0
     while not told:
         turn = min(range(len(due)), key=due.__getitem__)
@@ -121,7 +121,7 @@ def _turns(phases: list[float], told: list[int]) -> Iterator[int | None]:
             yield None
         elif period and due[turn] <= time.monotonic():
             yield turn
-            # a late camera skips images instead of sending a burst
+            # A late camera skips images, so that it never sends many at once.
             due[turn] = max(due[turn] + period, time.monotonic())
     yield None
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figure of a soak: memory and latency over time."""
+"""Draws the figure of a soak test: memory and latency over time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LABELS = {'rss_mb': 'resident', 'pss_mb': 'proportional', 'private_mb': 'anonymo
 
 
 def draw(tree: dict[str, Any], path: Path) -> None:
-    """Draw the series of a soak's JSON file.
+    """Draw the series of a soak test.
 
-    :param tree: the content of the file.
-    :param path: the picture; its suffix selects a format of matplotlib.
+    :param tree: content of the JSON file.
+    :param path: file of the picture; its suffix selects a format of matplotlib.
     """
     series, setting = tree['series'], tree['setting']
-    # a Figure without pyplot needs no display
+    # A Figure without pyplot needs no display.
     figure = Figure(figsize=(11, 6.5), dpi=110, layout='constrained')
     memory, latency = figure.subplots(2, 1, sharex=True)
     figure.suptitle(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the cameras, and the label maps that the host pipeline computes of them."""
+"""Pictures of the cameras, and their label maps from the host pipeline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trt_segmentation.street import CONDITIONS, Drive
 PICTURES = 4
 """Number of pictures of a camera."""
 APART = 45
-"""Frames of the drive between two pictures, so that their label maps differ."""
+"""Number of frames of the drive between two pictures, so that their label maps differ."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pictures:
     label_maps: list[list[npt.NDArray[np.generic]]]
 
     def confusable(self) -> float:
-        """Return the fraction of equal pixels of the two most similar label maps."""
+        """Return the fraction of pixels that are equal in the two most similar label maps."""
         every = [label_map for label_maps in self.label_maps for label_map in label_maps]
         return max(float((a == b).mean()) for a, b in combinations(every, 2))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriber: records every label map, checks some of them, and reads diagnostics."""
+"""The subscriber of the soak test. It records label maps, compares some, reads diagnostics."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from trt_segmentation.ros.transport.messages import TakenImage
 from trt_segmentation.ros.transport.qos import NEWEST, RELIABLE
 
 EVERY = 50
-"""One label map in this many is compared with the host pipeline's, pixel by pixel."""
+"""Of this many label maps, one is compared with the label map of the host pipeline."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of the node since its start, at one moment."""
+    """Frames that the node has counted since its start."""
 
     frames_in: int = 0
     frames_out: int = 0
@@ -35,11 +35,11 @@ class Counts:
 
     @property
     def in_flight(self) -> int:
-        """Frames that were taken and are neither segmented nor dropped."""
+        """Number of frames that the node took, and neither segmented nor dropped."""
         return self.frames_in - self.frames_out - sum(self.dropped.values())
 
     def since(self, before: Counts) -> Counts:
-        """Return the difference to earlier counts."""
+        """Return these counts minus earlier counts."""
         return Counts(self.frames_in - before.frames_in, self.frames_out - before.frames_out,
                       {reason: count - before.dropped.get(reason, 0)
                        for reason, count in self.dropped.items()})
@@ -60,7 +60,7 @@ class Receiver:
         self.identity: dict[str, str] = {}
         """Engine and transport that the diagnostics report."""
         self.agreement: list[float] = []
-        """Fraction of right pixels of every compared label map."""
+        """Fraction of equal pixels of every compared label map."""
         self.foreign = 0
         """Number of label maps on the topic of another camera."""
         self._expected = expected

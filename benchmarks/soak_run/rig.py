@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras, node and receiver together, and the search for the highest rate."""
+"""Runs cameras, node and receiver together, and searches for the highest rate."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .cameras import CameraProcesses
 from .receiver import Counts, Receiver
 
 START_SECONDS = 120.0
-"""The node must have opened its engine after this time."""
+"""Longest time in which the node must open its engine."""
 END_SECONDS = 20.0
-"""The node must have ended, or must be idle, after this time."""
+"""Longest time in which the node must end or become idle."""
 HOLDS = 15.0
-"""A rate is accepted if no image is lost in this many seconds."""
+"""If no image is lost in this many seconds, a rate is accepted."""
 STEP = 5.0
-"""Seconds at each rate while the rate is doubled."""
+"""Seconds at each rate while the search doubles the rate."""
 OVERLOAD = 0.9
-"""A rate is too high if a smaller fraction of the images gets label maps."""
+"""If a smaller fraction of the images gets label maps, the rate is too high."""
 
 
 class Rig:
@@ -64,7 +64,7 @@ class Rig:
         return self.receiver.counts
 
     def run(self, hz: float, seconds: float) -> tuple[int, int]:
-        """Run at a rate; return the numbers of sent and of segmented images."""
+        """Run at a rate. Return the number of sent images and the number of segmented images."""
         before, published = self.pause(), len(self.cameras.published())
         self.cameras.set_rate(hz)
         self.spin(seconds)
@@ -73,12 +73,12 @@ class Rig:
 
 
 def highest_rate(rig: Rig, cameras: int, say: Console) -> float:
-    """Find the rate, in images per second and camera, at which no image is lost."""
+    """Find the highest rate, in images per second and camera, at which no image is lost."""
     hz = 2.0
-    rig.run(hz, STEP)  # the node touches its memory for the first time
+    rig.run(hz, STEP)  # In this run the node uses its memory for the first time.
     while True:
         hz *= 2
-        # run twice, because a short pause of the machine is no overload
+        # Each rate runs twice, because a short pause of the machine is no overload.
         sent, answered = max((rig.run(hz, STEP) for _ in range(2)), key=lambda found: found[1])
         if answered < OVERLOAD * sent:
             break
@@ -91,4 +91,4 @@ def highest_rate(rig: Rig, cameras: int, say: Console) -> float:
         say.print(f'{hz:g} Hz: {answered} of {sent} images segmented')
         if answered == sent:
             return hz
-    raise SystemExit('the node loses images at every rate that was tried')
+    raise SystemExit('the node lost images at every rate; run the soak test on an idle machine')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a soak and their limits."""
+"""The numbers of a soak test and their limits."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from .trend import drift, slope, Window
 from .watch import ProcessSample
 
 MEMORY = 5.0
-"""MB per hour. This is 120 MB per day, which is harmless for a robot with a weekly restart."""
+"""Limit of a slope in MB per hour. It is 120 MB per day: no harm if a robot restarts weekly."""
 COUNTED = 150.0
-"""Growth and drift have a limit only if the soak lasts this many seconds after the warm-up."""
+"""If fewer seconds follow the warm-up, growth and drift have no limit."""
 LONG = 1200.0
-"""A slope has a limit only if the soak lasts this many seconds after the warm-up. The heap grows
-by one image when more images than ever are in use. In a short soak one such step would look like
-a leak."""
+"""If fewer seconds follow the warm-up, a slope has no limit. If more images than ever are in use,
+the heap grows by one image. In a short run one such step would look like a leak."""
 DRIFT = 10.0
-"""Percent. A queue or a leak that matters within days changes latency more in half an hour."""
+"""Limit of the drift of latency, in percent. If a queue or a leak matters within days, latency
+changes more than this in half an hour."""
 LOST = 0.5
-"""Percent. Best effort with depth 1 promises only the newest image, but a transport that is set up
-well loses few images at a camera's rate."""
+"""Limit of lost images in percent. Best effort may lose images, but at this rate few get lost."""
 SUPERSEDED = 1.0
-"""Percent. At the chosen rate there were none for HOLDS seconds."""
+"""Limit of superseded images in percent. At the chosen rate there were none for HOLDS seconds."""
 RATE = 0.99
-"""The cameras must reach this fraction of the rate; otherwise they are the bottleneck."""
+"""The cameras must reach this fraction of the rate. Otherwise they are too slow for the test."""
 AGREEMENT = {'onnxruntime-cpu': 1.0}
-"""Required fraction of equal pixels. On the CPU the arithmetic is the same as in the reference."""
+"""Required fraction of equal pixels. On the CPU, node and reference compute in the same way."""
 ELSEWHERE = 0.99
 """Required fraction of equal pixels with any other engine, as in the tests."""
 
 
 @dataclass(frozen=True)
 class Soaked:
-    """All data of one soak.
+    """All data of one soak test.
 
     :param hz: images per second of each camera.
-    :param seconds: duration of the soak. Memory does not count in the first ``warm`` seconds.
-    :param counts: counts of the node during the soak; ``total`` are those since its start.
+    :param seconds: duration of the test. Memory does not count in the first ``warm`` seconds.
+    :param counts: counts of the node during the test.
+    :param total: counts of the node since its start.
     :param published: (n, 3) camera, picture, stamp in ns of every image since the start.
     :param arrived: (n, 4) camera, picture, stamp, arrival in ns of every label map.
-    :param begin: time in ns when the soak began.
-    :param agreement: fractions of pixels that are equal to the host pipeline's label map.
-    :param frame_mb: MB of an image, its overlay and its label map.
-    :param confusable: fraction of equal pixels of the two most similar label maps.
+    :param begin: time in ns when the test began.
+    :param agreement: fraction of equal pixels of each label map that was compared.
+    :param frame_mb: MB of an image, its overlay and its label map together.
+    :param confusable: fraction of pixels that are equal in the two most similar label maps.
     :param foreign: number of label maps on the topic of another camera.
     """
 
@@ -116,7 +116,7 @@ def _hz(stamps: npt.NDArray[np.int64]) -> float:
 def _process(report: FigureReport, soak: Soaked) -> None:
     """Add memory, threads, handles and segments of the node, and the memory of the GPU.
 
-    Proportional memory has no limit, because other processes with the same libraries change it.
+    Proportional memory has no limit. Other processes that use the same libraries change it.
     """
     samples = soak.warmed
     at = [s.at for s in samples]
@@ -166,7 +166,7 @@ def _losses(report: FigureReport, soak: Soaked) -> None:
 
 
 def _label_maps(report: FigureReport, soak: Soaked) -> None:
-    """Add rows that check that every label map belongs to a sent image and is right."""
+    """Add rows that check whether each label map belongs to an image and is right."""
     known = set(map(tuple, soak.published.tolist()))
     answered = [tuple(row[:3]) for row in soak.arrived.tolist()]
     strange = sum(key not in known for key in answered)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of growth: a line through samples, and the change from the beginning to the end."""
+"""Measures growth: the slope of a line through samples, and the drift from start to end."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Slope:
-    """The rise of a straight line per hour and its standard error.
+    """The rise of a straight line per hour, and the standard error of this rise.
 
-    The error assumes that the deviations of the samples are independent. If they are correlated,
-    the error is too small.
+    The error is right only if the deviations of the samples are independent. If they are
+    correlated, it is too small.
     """
 
     per_hour: float
@@ -45,7 +45,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
 
 @dataclass(frozen=True)
 class Window:
-    """Latency in milliseconds of the label maps of a period; ``at`` is its middle in seconds."""
+    """Latency of a period's label maps in milliseconds; ``at`` is its middle in seconds."""
 
     at: float
     p50: float
@@ -56,7 +56,8 @@ def windows(stamps: npt.NDArray[np.int64], arrived: npt.NDArray[np.int64], begin
             seconds: float, most: float) -> list[Window]:
     """Compute the latency from stamp to arrival in each of at least five windows.
 
-    :param stamps: stamp of each label map in ns; ``arrived`` is its arrival in ns.
+    :param stamps: stamp of each label map in ns.
+    :param arrived: arrival of each label map in ns.
     :param begin: time in ns when the first window begins.
     :param seconds: length of all windows together.
     :param most: greatest length of one window in seconds.
@@ -74,7 +75,7 @@ def windows(stamps: npt.NDArray[np.int64], arrived: npt.NDArray[np.int64], begin
 
 
 def drift(values: Sequence[float]) -> float:
-    """Return by how many percent the median of the last fifth exceeds that of the first."""
+    """Return the rise in percent from the median of the first fifth to that of the last fifth."""
     fifth = max(1, len(values) // 5)
     first, last = np.median(values[:fifth]), np.median(values[-fifth:])
     return float(100 * (last / first - 1))

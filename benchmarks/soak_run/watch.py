@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples of a process: memory, threads, file handles, segments, GPU memory."""
+"""Takes samples of a process: memory, threads, file handles, segments, GPU memory."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ProcessSample:
     """A process at one moment. Memory is in units of 2**20 bytes.
 
     :param at: seconds since the first sample.
-    :param rss_mb: resident memory, with shared pages.
-    :param pss_mb: resident memory; each shared page is divided by the number of its processes.
+    :param rss_mb: resident memory, with all shared pages.
+    :param pss_mb: resident memory. If n processes share a page, 1/n of the page counts.
     :param private_mb: anonymous memory, which no other process shares.
     :param handles: number of open file descriptors.
     :param segments: number of mapped files in /dev/shm.
@@ -38,7 +38,7 @@ class ProcessSample:
 
 
 def sample(pid: int, at: float, gpu: int | None) -> ProcessSample:
-    """Measure a process now; works only on Linux.
+    """Measure a process. This works only on Linux.
 
     :raises OSError: if the process has ended.
     """
@@ -60,7 +60,7 @@ def gpu_to_watch(index: int) -> int | None:
 
 
 def _gpu_mb(index: int) -> float | None:
-    # not by process, because in a container the driver sees another process id
+    # The memory of one process is not known, because a container has its own process ids.
     done = subprocess.run(
         ['nvidia-smi', '--query-gpu=memory.used', '--format=csv,noheader,nounits',
          f'--id={index}'], capture_output=True, text=True, check=False)
@@ -95,5 +95,5 @@ class Watch:
             try:
                 self.samples.append(sample(self._pid, time.monotonic() - began, self._gpu))
             except OSError:
-                return  # the process has ended; Rig.spin reports it
+                return  # The process has ended. Rig.spin() reports this.
             due += self._period

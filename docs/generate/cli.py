@@ -9,8 +9,8 @@ import argparse
 EXIT_CODES = [
     ('0', 'The command did what you asked.'),
     ('1', 'The command checked something, and the result is not as expected.'),
-    ('2', 'The command could not do it. One line says why.'),
-    ('130', 'Ctrl-C stopped the command. Other signals give 128 + the number of the signal.'),
+    ('2', 'The command could not do what you asked. One line says why.'),
+    ('130', 'Ctrl-C stopped the command. After another signal the code is 128 + its number.'),
     ('141', 'Nobody reads the output any more, as in `trt_seg doctor | head -1`.'),
 ]
 
@@ -31,12 +31,11 @@ def _cell(text: str) -> str:
 def cli_text() -> str:
     """Return the text of docs/cli.md."""
     from trt_segmentation.commands.cli import parser
-    lines = ['# Commands', '', 'Written by `docs/generate/cli.py`. `trt_seg COMMAND --help` '
-             'prints the same.', '',
+    lines = ['# Commands', '', '`docs/generate/cli.py` writes this page. `trt_seg COMMAND --help` '
+             'prints the same text.', '',
              *table(('exit code', 'meaning'), EXIT_CODES),
-             '`python -m trt_segmentation` is the same command. `trt_seg --version` prints the '
-             'version.', 'On a terminal that knows only ASCII, `trt_seg` prints other letters as '
-             'escapes.', '']
+             '`python -m trt_segmentation` is the same command as `trt_seg`. On a terminal that '
+             'knows only ASCII,', '`trt_seg` prints other letters as escapes.', '']
     (commands,) = (action for action in parser()._actions
                    if isinstance(action, argparse._SubParsersAction))
     helps = {choice.dest: choice.help or '' for choice in commands._choices_actions}
@@ -45,7 +44,7 @@ def cli_text() -> str:
         lines += [f'## trt_seg {name}', '', sentence(about), '', '```text', usage(command), '```',
                   '']
         if rows := [option(action) for action in command._actions if action.dest != 'help']:
-            lines += table(('argument', 'default', ''), rows)
+            lines += table(('argument', 'default', 'meaning'), rows)
     return '\n'.join(lines)
 
 
@@ -55,7 +54,7 @@ def sentence(text: str) -> str:
 
 
 def usage(command: argparse.ArgumentParser) -> str:
-    """Return positional arguments and required options, the same in every Python version."""
+    """Return the usage: positional arguments and required options. argparse's text varies."""
     shown = [shape(action) for action in command._actions
              if action.required and action.dest != 'help']
     optional = any(not action.required for action in command._actions if action.dest != 'help')

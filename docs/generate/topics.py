@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write docs/topics.md from a running node: python docs/generate/topics.py > docs/topics.md
 
-The node gives topics, types, QoS and services. The function that makes diagnostics gives their
-keys. This file holds only the descriptions. It exits with an error if a name has no description,
-or if a description has no name.
+A running node gives the topics, types, QoS and services. The package's own diagnostics give the
+keys. This file holds only the descriptions. The script exits with an error if a name has no
+description, or if a description has no name.
 """
 
 from __future__ import annotations
@@ -21,26 +21,53 @@ PERCENTILES = {'p50': 1.0, 'p95': 2.0, 'p99': 3.0}
 CAMERA = 'camera NAME'
 EVERY_NODE = ('/parameter_events', '/rosout', '/clock')
 
+INTRODUCTION = """\
+# Topics, services, diagnostics
+
+`docs/generate/topics.py` writes this page. `~` is the node's name: `/trt_segmentation`, unless you
+rename the node. With `cameras: [front]` the node uses `front/image` and `front/camera_info`
+instead of `image` and `camera_info`. It uses `front/segmentation/label_map` instead of
+`~/label_map`. The names of all outputs of a camera change in this way.
+"""
+ABOUT_DIAGNOSTICS = """\
+## Diagnostics
+
+`/diagnostics` has a status for `trt_segmentation: pipeline`, one for `trt_segmentation: engine`,
+and one for each `trt_segmentation: camera NAME` (`camera` if the camera has no name).
+`hardware_id` is the device. If a status is WARN or ERROR, `message` says what is wrong. The limits
+of WARN and ERROR are [parameters](parameters.md).
+"""
+ABOUT_STAGES = """\
+The pipeline and each camera also have the milliseconds of each stage over the last 10 s.
+`STAGE_time_ms` is the median. `STAGE_time_p95_ms` and `STAGE_time_p99_ms` are the percentiles.
+[Make it faster](latency.md#look-at-three-figures-first) explains `end_to_end`, which only the
+report of the demo has.
+"""
+
 TOPICS = {
-    '/image': 'Input. With `image_transport: compressed` the node takes `<image>/compressed`.',
-    '/camera_info': 'Input, optional. It is beside the image, unless you remap it.',
-    '~/label_map': "Class ids in the camera's size, with the image's header: mono8, or mono16 for "
-                   'more than 255 classes. A pixel that the network did not see is 255 (mono8) or '
-                   '65535 (mono16).',
-    '~/overlay': 'bgr8, the image with the class colours on it. The node computes it only while '
-                 'someone subscribes.',
-    '~/confidence': 'mono8, 0 to 255 for 0 to 1. It needs `confidence: true` and a subscriber.',
-    '~/camera_info': "The newest `camera_info`, with the image's header.",
-    '~/label_info': 'Class names by id, published once. It needs vision_msgs.',
-    '~/transition_event': 'Every lifecycle node has it.',
-    '/diagnostics': 'Once every `diagnostics_period`; see below.',
+    '/image': 'The input. With `image_transport: compressed` the node takes `<image>/compressed`.',
+    '/camera_info': 'An optional input. The node looks for it in the namespace of the image.',
+    '~/label_map': "The class id of each pixel, in the image's size and with its header. The "
+                   'encoding is mono8, or mono16 if the model has more than 255 classes. A pixel '
+                   'that the network did not see is 255 (mono8) or 65535 (mono16).',
+    '~/overlay': 'The image with the class colours on it, in bgr8. The node computes it only '
+                 'while someone subscribes.',
+    '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
+                    'computes it only with `confidence: true` and while someone subscribes.',
+    '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
+    '~/label_info': 'The class name of each id. The node publishes it once, and only if '
+                    'vision_msgs is installed.',
+    '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
+                          'them.',
+    '/diagnostics': 'The state and the counts of the node, once every `diagnostics_period`; see '
+                    'below.',
 }
 SERVICES = {
     '~/change_state': 'Configure, activate, deactivate, clean up or shut down the node.',
     '~/get_state': 'Get the lifecycle state.',
-    '~/get_available_states': 'Every lifecycle node has it.',
-    '~/get_available_transitions': 'Every lifecycle node has it.',
-    '~/get_transition_graph': 'Every lifecycle node has it.',
+    '~/get_available_states': 'List all lifecycle states.',
+    '~/get_available_transitions': 'List the transitions that are possible now.',
+    '~/get_transition_graph': 'List all transitions.',
 }
 KEYS = {
     'pipeline': {
@@ -51,17 +78,18 @@ KEYS = {
         'executor_errors': 'exceptions of callbacks that the node survived, since the start. Each '
                            'one is a bug.',
         'executor_error': 'the newest of these exceptions',
-        'clock_messages_ignored': 'messages of `/clock` that hold no time, since the start',
+        'clock_messages_ignored': 'messages of `/clock` without a valid time, since the start',
         'frames_in': 'images that arrived since the start',
         'frames_out': 'label maps that the node published',
         'frames_dropped': 'images that got no label map. `frames_in` is always `frames_out` + '
                           '`frames_dropped` + the images in the pipeline.',
         'fps_in': 'images per second, over the last 10 s',
         'fps_out': 'label maps per second, over the last 10 s',
-        'frames_lost': 'images that the middleware lost; `frames_in` does not count them. If the '
-                       'middleware does not report losses: `unknown` and the reason.',
-        'frames_skipped': "images that never arrived, by the camera's own numbers: the lost "
-                          'images, and images that a newer one replaced before the node took them',
+        'frames_lost': 'images that the middleware lost; `frames_in` does not count them. The '
+                       'value is `unknown` if the middleware does not report losses.',
+        'frames_skipped': 'images that never arrived: the lost images, and images that a newer '
+                          'image replaced before the node took them. The node sees gaps in the '
+                          "numbers that the camera's process gives its images.",
     },
     'engine': {
         'model': 'name in the model card',
@@ -70,7 +98,7 @@ KEYS = {
         'precision': 'fp32, fp16, int8 or mixed',
         'device': 'name of the GPU or CPU',
         'reason': 'why the node uses this engine',
-        'cache': 'only for TensorRT: `hit` (from the cache) or `built`',
+        'cache': 'only with TensorRT: `hit` (the engine was in the cache) or `built`',
     },
     CAMERA: {
         'image_topic': 'full name of the image topic',
@@ -85,27 +113,31 @@ KEYS = {
 REASONS = {
     'superseded': 'A newer image of the camera arrived while this one waited, because the network '
                   'is slower than the camera.',
-    'bad frame': 'Header and bytes do not fit together. Log and diagnostics name the value.',
+    'bad frame': "The image's header and bytes do not fit together. Log and diagnostics name the "
+                 'wrong value.',
     'engine error': 'The engine failed on this image. Log and diagnostics say how.',
     'engine down': 'The engine failed several times, and the node is opening it again.',
     'out of memory': 'The system had too little free memory for this image.',
     'internal error': 'There is a bug. The log has the traceback.',
     'deactivated': 'The node was deactivated or shut down before this image was done.',
-    'no free buffer': 'Direct transport: every buffer held an image in the pipeline.',
-    'take error': 'Direct transport: the middleware could not give the image to the node.',
+    'no free buffer': 'With direct transport: every buffer held an image in the pipeline.',
+    'take error': 'With direct transport: the middleware could not give the image to the node.',
 }
 STAGES = {
-    'wait': 'from taking the image until the submitting thread reads it',
-    'decode': 'read the header; decode JPEG and PNG',
-    'stage': 'GPU: copy the image into pinned memory, if it is not there already',
-    'upload': 'GPU: copy from pinned memory to the GPU',
-    'preprocess': 'change the colour order, resize, normalize',
-    'inference': 'run the network on the whole batch',
-    'postprocess': 'enlarge, compute argmax, and overlay and confidence if wanted',
-    'download': 'GPU: copy the results to pinned memory',
-    'publish': 'give the results to the middleware',
-    'total': 'from taking the image until its label map is published',
-    'age': "from the image's stamp until the node starts to publish its label map",
+    'wait': 'The image waits from the moment when the node takes it until the submitting thread '
+            'reads it.',
+    'decode': 'The node reads the header, and decodes JPEG and PNG.',
+    'stage': 'GPU: if the image is not in pinned memory, the CPU copies it into pinned memory.',
+    'upload': 'GPU: the GPU copies the image from pinned memory.',
+    'preprocess': 'The pipeline changes the colour order, resizes and normalizes the image.',
+    'inference': 'The network runs on the whole batch.',
+    'postprocess': 'The pipeline enlarges the network output and computes the classes. If wanted, '
+                   'it computes overlay and confidence.',
+    'download': 'GPU: the GPU copies the results into pinned memory.',
+    'publish': 'The node gives the results to the middleware.',
+    'total': 'The whole time in the node: it starts when the node takes the image, and ends when '
+             'all results of the image are published.',
+    'age': "The time from the image's stamp until the node starts to publish the label map.",
 }
 
 
@@ -119,18 +151,7 @@ def same(what: str, found: Iterable[str], described: Iterable[str]) -> None:
 
 def topics_text() -> str:
     """Return the text of docs/topics.md."""
-    return '\n'.join([
-        '# Topics, services, diagnostics', '', '`docs/generate/topics.py` writes this page from '
-        "a running node. `~` is the node's name,", '`/trt_segmentation` unless you rename it. '
-        'With `cameras: [front]` the camera has `front/image` and', '`front/camera_info` instead '
-        'of `image` and `camera_info`, and `front/segmentation/label_map` instead', 'of '
-        '`~/label_map`; the other outputs change in the same way.', '',
-        *_endpoints(), '## Diagnostics', '',
-        '`/diagnostics` has one status each for `trt_segmentation: pipeline`, '
-        '`trt_segmentation: engine` and', '`trt_segmentation: camera NAME` (`camera` alone if '
-        'the camera has no name). `hardware_id` is the device.', 'If the status is WARN or ERROR, '
-        '`message` says what is wrong. The limits are [parameters](parameters.md).', '',
-        *_diagnostics()])
+    return '\n'.join([INTRODUCTION, *_endpoints(), ABOUT_DIAGNOSTICS, *_diagnostics()])
 
 
 def _endpoints() -> list[str]:
@@ -165,19 +186,19 @@ def _endpoints() -> list[str]:
     rows.sort(key=lambda row: order.index(row[0]))
     return [
         '## Topics', '',
-        *table(('topic', 'type', 'QoS', ''),
+        *table(('topic', 'type', 'QoS', 'content'),
                [(f'`{name.lstrip("/") if way == "in" else name}`', f'`{kind}`', qos, TOPICS[name])
                 for name, way, kind, qos in rows]),
         'The `qos_overrides` parameters change any QoS. With `use_sim_time` the node subscribes '
         'to `/clock`.', '',
         '## Services', '',
-        *table(('service', 'type', ''),
+        *table(('service', 'type', 'purpose'),
                [(f'`{name}`', f'`{services[name]}`', words) for name, words in SERVICES.items()]),
-        'The node also has the parameter services of every node.', '']
+        'The node also has the parameter services that every ROS node has.', '']
 
 
 def _topics(node: Any, way: str) -> list[tuple[str, str, str, str]]:
-    """Return (short name, way, type, QoS) of each topic that a node subscribes to or publishes."""
+    """Return (short name, way, type, QoS) of the node's subscriptions ('in') or publishers."""
     kind, info = (('subscriber', node.get_subscriptions_info_by_topic) if way == 'in' else
                   ('publisher', node.get_publishers_info_by_topic))
     found = getattr(node, f'get_{kind}_names_and_types_by_node')(node.get_name(), '/')
@@ -201,7 +222,7 @@ def _qos(profile: Any) -> str:
 
 
 def _diagnostics() -> list[str]:
-    """Return the tables of every key, from a report that has every key."""
+    """Return the tables of all keys."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
     from trt_segmentation.ros.transport.choose import Transport
@@ -228,7 +249,7 @@ def _diagnostics() -> list[str]:
                  if name in own or name in KEYS[task]}
         same(f'keys of {task}', own, known)
         lines += [f'**{task}**', '',
-                  *table(('key', ''), [(f'`{key}`', known[key]) for key in own])]
+                  *table(('key', 'value'), [(f'`{key}`', known[key]) for key in own])]
     return [*lines, *_of_pipeline_and_camera()]
 
 
@@ -238,10 +259,9 @@ def _of_pipeline_and_camera() -> list[str]:
                 for name, text in words.items()]
     return [
         'The pipeline and each camera also count the dropped images by reason:', '',
-        *table(('key', 'why'), rows(REASONS, 'frames_dropped_')),
-        'They also have the milliseconds of each stage over the last 10 s: `STAGE_time_ms` is the '
-        'median, and', '`STAGE_time_p95_ms` and `STAGE_time_p99_ms` are the percentiles.', '',
-        *table(('stage', ''), rows(STAGES)),
+        *table(('key', 'why the node dropped the image'), rows(REASONS, 'frames_dropped_')),
+        ABOUT_STAGES,
+        *table(('stage', 'what happens in this time'), rows(STAGES)),
         'Only TensorRT and ONNX Runtime CUDA have the stages marked GPU.']
 
 

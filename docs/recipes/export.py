@@ -9,7 +9,7 @@ NAME is lraspp, deeplabv3 or fcn (torchvision), segformer (transformers), or une
 random weights, which is enough to try the export. With --checkpoint it loads your state dict.
 
 Some libraries enlarge the network output to the size of the image. The export leaves this step
-out. The pipeline enlarges in the same way, and so it has fewer numbers to copy.
+out, because the pipeline does the same step on the GPU.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from torch import nn
 class Recipe:
     """A network, and the content of its card.
 
-    :param load: makes the network; True means random weights instead of pretrained ones.
-    :param compute_logits: takes the network and a batch of images, and returns logits.
-    :param size: height and width of the training images, both multiples of the network's stride.
+    :param load: function that makes the network; True means random weights.
+    :param compute_logits: function that takes the network and a batch of images, and returns
+        logits.
+    :param size: height and width of the training images, multiples of the network's stride.
     :param classes: the installed card with the network's class names, or the number of classes.
     """
 
@@ -54,7 +55,7 @@ class Logits(nn.Module):
 
 
 def torchvision_net(name: str) -> Callable[[bool], nn.Module]:
-    """Return a loader of a torchvision network, trained on COCO with the classes of Pascal VOC."""
+    """Return a function that loads a network, trained on COCO with the classes of Pascal VOC."""
     def load(random: bool) -> nn.Module:
         from torchvision.models import get_model
         if random:
@@ -90,10 +91,7 @@ def unet(random: bool) -> nn.Module:
 
 
 def timm(random: bool) -> nn.Module:
-    """Load DeepLabV3+ on an encoder of timm. Only the encoder is pretrained.
-
-    You can use any encoder of timm that gives features.
-    """
+    """Load DeepLabV3+ on an encoder of timm. Only the encoder is pretrained."""
     import segmentation_models_pytorch
     return segmentation_models_pytorch.DeepLabV3Plus(
         'tu-mobilenetv3_large_100', encoder_weights=None if random else 'imagenet', classes=19)
@@ -113,7 +111,7 @@ RECIPES = {
 
 
 def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
-    """Write the network with an open batch size; compare ONNX Runtime's output with torch's."""
+    """Write the network with an open batch size. Compare its output with torch's output."""
     model = Logits(net, recipe).eval()
     image = torch.randn(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -125,11 +123,11 @@ def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
         None, {'image': image.numpy()})
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     print(f'{path}: {path.stat().st_size / 1e6:.1f} MB, logits {"×".join(map(str, found.shape))}, '
-          f'as torch to {np.abs(found - expected).max():.1e}')
+          f'differs from torch by at most {np.abs(found - expected).max():.1e}')
 
 
 def write_card(name: str, recipe: Recipe, path: Path) -> None:
-    """Write the model card. All these networks use ImageNet's mean and std, the card's default."""
+    """Write the model card. It needs no mean and std: the defaults are those of ImageNet."""
     classes = recipe.classes
     path.write_text(f'name: {name}\nmodel: {name}.onnx\ninput:\n  color: rgb\n'
                     f'  resize: {"stretch" if classes == "cityscapes" else "letterbox"}\n'
@@ -149,7 +147,7 @@ def main() -> None:
     recipe = RECIPES[args.name]
     for path in (args.out / f'{args.name}.onnx', args.out / f'{args.name}.yaml'):
         if path.exists() or path.is_symlink():
-            parser.error(f'{path} is there already; remove it yourself or give another --out')
+            parser.error(f'{path} is there already; remove it yourself, or name another --out')
     net = recipe.load(args.random or args.checkpoint is not None)
     if args.checkpoint:
         net.load_state_dict(torch.load(args.checkpoint, map_location='cpu', weights_only=True))

@@ -4,10 +4,9 @@
 
     python docs/recipes/street_recording.py [FOLDER]
 
-The script writes into FOLDER, or into the current folder:
-drive.mcap holds 12 images on /camera/image_raw.
-frames/ holds 12 PNG pictures: by day, at night, in rain and in snow.
-truth/ holds a PNG of class ids for each picture.
+The script writes three things into FOLDER, or into the current folder. drive.mcap holds 12 images
+on /camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow. truth/
+holds a PNG of class ids for each picture.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from trt_segmentation.untrusted.output_files import (
 
 IMAGE = 'sensor_msgs/msg/Image'
 SIZE = (640, 360)
-SEED = 1_500_000  # no training used this seed
+SEED = 1_500_000  # No training used this seed.
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
 EACH = 3  # pictures per condition

@@ -69,7 +69,7 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
                      'figures', '--max-miou-drop', '1']) == 0
     said = capsys.readouterr()
     assert 'calibrating on 4 of 6 frames' in said.err
-    assert 'accuracy on 2 frames that calibration left out' in said.err
+    assert 'accuracy is measured on 2 frames that calibration did not use' in said.err
     assert 'backbone ends at /backbone/layer3' in said.err
     assert 'Building engine' in said.err
     assert 'These images have no truth' in said.out
@@ -179,16 +179,16 @@ def test_fp32_needs_no_report(tmp_path, card):
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--calibrate', 'images'], '--calibrate is for int8 and mixed, not for fp16'),
+    (['--calibrate', 'images'], '--calibrate is for int8 and mixed; --precision is fp16'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
-    (['--precision', 'int8', '--search'], '--search needs a limit to stop at: --max-miou-drop'),
-    (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs frames'),
+    (['--precision', 'int8', '--search'], '--search needs the limit of the loss'),
+    (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs recordings'),
     (['--hold-out', 'nowhere'], 'there are no frames at nowhere'),
     (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
-     '--hold-out-labels has 1 folders, --hold-out 2; give one folder of label maps for each'),
+     '--hold-out-labels has 1 folders, and --hold-out has 2 recordings; give one folder of label'),
     (['--hold-out', 'street', '--hold-out-labels', 'labels'],
      '--hold-out street is not a folder of images, so it cannot have label maps. Give - instead'),
-    (['--ignore', '3'], '--ignore and --map are for label maps: --hold-out-labels'),
+    (['--ignore', '3'], '--ignore and --map are for label maps; give'),
     (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
 def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
@@ -199,12 +199,12 @@ def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsy
 
 def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
     assert cli.main(['build', card, '--batch', '1/2/4', '--arch', 'sm_89']) == 2
-    assert 'batch, arch: no node looks for such an engine in the cache' in capsys.readouterr().err
+    assert '--batch, --arch: no node uses such an engine from the cache' in capsys.readouterr().err
 
 
 def test_cache_and_out_exclude_each_other(card, capsys):
     assert cli.main(['build', card, '--cache', 'here', '--out', 'net.plan']) == 2
-    assert '--cache and --out exclude each other: a plan goes to' in capsys.readouterr().err
+    assert '--cache and --out exclude each other, because a plan goes' in capsys.readouterr().err
 
 
 def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, monkeypatch):
@@ -239,7 +239,7 @@ def test_without_a_gpu_and_out_it_says_what_can_be_had(card, monkeypatch, capsys
 
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
     assert cli.main(['build', card]) == 2
-    assert 'only with TensorRT-RTX: --out FILE' in capsys.readouterr().err
+    assert 'only TensorRT-RTX can build a plan, for another machine' in capsys.readouterr().err
 
 
 def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):
@@ -266,7 +266,7 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
     assert 'MB freed' in capsys.readouterr().out and not path.exists()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none'))
     assert cli.main(['cache', 'list']) == 0
-    assert 'nothing was built yet' in capsys.readouterr().out
+    assert 'no engine was built yet' in capsys.readouterr().out
 
 
 def test_a_plan_that_was_changed_is_not_inspected(tmp_path, capsys):
@@ -329,5 +329,5 @@ def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
     before = Path(card).read_bytes()
     for out in (card, str(tmp_path)):
         assert cli.main(['build', card, '--out', out]) == 2
-        assert f'--out {out} exists already and no build wrote it' in capsys.readouterr().err
+        assert f'--out {out} exists already, and `trt_seg build`' in capsys.readouterr().err
     assert Path(card).read_bytes() == before

@@ -87,8 +87,8 @@ def test_exit_codes_of_the_process(model):
     assert '2 of 2 frames' in result.stdout
     result = trt_seg('replay', bag, '--out', out, '--model', str(model))
     assert result.returncode == 2
-    assert result.stderr == (f'trt_seg: error: {out} exists already; give another folder, '
-                             'or --overwrite\n')
+    assert result.stderr == (f'trt_seg: error: --out {out} exists already; name another folder, '
+                             'or add --overwrite\n')
     # compared with the answers to other pictures
     write_bag(model.parent / 'bag2', image_messages(
         [np.full((48, 64, 3), (0, 0, 255), np.uint8)] * 2))
@@ -175,13 +175,13 @@ def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     (['replay', 'bag', '--out', 'out', '--model', 'net.onnx'],
      '`trt_seg inspect net.onnx` prints a card'),
     (['eval', '--model', 'strret'], "did you mean 'street'?"),
-    (['cache', 'list', '--folder', 'net.onnx'], 'net.onnx is a file; --folder takes a folder'),
+    (['cache', 'list', '--folder', 'net.onnx'], '--folder net.onnx is a file; name a folder'),
     (['cache', 'verify', '--folder', 'net.onnx'], 'net.onnx is a file'),
     *((['inspect', folder], f'{folder or "."} is a folder; give an ONNX file or a plan')
       for folder in ('bag', '.', '/', '')),
     (['demo', '--out', 'net.onnx/x'], '--out net.onnx/x cannot be a folder: '),
     (['eval', '--model', 'bag'], "no model card 'bag'. Give a path"),
-    (['eval', '--images', 'bag'], '--images and --labels go together')])
+    (['eval', '--images', 'bag'], '--images and --labels need each other')])
 def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, monkeypatch):
     monkeypatch.chdir(model.parent)
     if args[0] == 'replay' and '--model' not in args:
@@ -274,7 +274,7 @@ def test_options_reach_the_build(monkeypatch):
 
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):
     seen = []
-    monkeypatch.setattr('trt_segmentation.commands.cache.run_cache',
+    monkeypatch.setattr('trt_segmentation.commands.run_command.run_cache',
                         lambda options: seen.append(options) or 0)
     monkeypatch.setattr('trt_segmentation.commands.doctor.run.run_doctor',
                         lambda options: seen.append(options) or 0)

@@ -92,11 +92,11 @@ def test_a_network_that_is_no_segmentation(tmp_path):
     model.graph.output[0].name = 'flat'
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 5 * 24 * 32
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(NotASegmentation, match='is no segmentation network as it is') as caught:
+    with pytest.raises(NotASegmentation, match='is no segmentation network') as caught:
         inspect_model(path)
     text = caught.value.described
     assert 'output  flat (float32 1×3840)' in text
-    assert 'Not a segmentation network as it is: output flat (float32 1×3840)' in text
+    assert 'This is no segmentation network: output flat (float32 1×3840)' in text
 
 
 def test_what_does_not_load_is_still_described(tmp_path):

@@ -196,7 +196,7 @@ def test_bad_frames_are_named_counted_and_passed_over(tmp_path, card, capsys):
     assert re.search(r"frame 4 of 5 \(stamp 1700000000\.300000000\): unknown encoding 'bgr9'",
                      text.err)
     assert '3 of 5 frames' in text.out
-    assert 'bad frames, listed above: 2' in text.out
+    assert '2 bad frames are listed above' in text.out
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [
         FIRST + i * 100_000_000 for i in (0, 2, 4)]
 
@@ -362,7 +362,7 @@ def test_a_bad_frame_is_missing_from_the_comparison_too(tmp_path, card, capsys):
     expect = expected_bag(tmp_path / 'expect', truths)
     assert run(bag, tmp_path / 'out', card, '--expect', expect) == 1
     text = capsys.readouterr().out
-    assert 'bad frames, listed above: 1' in text
+    assert '1 bad frames are listed above' in text
     assert 'there was no frame for 1 of the' in text
 
 
@@ -372,7 +372,7 @@ def test_an_output_folder_that_exists_is_kept(tmp_path, card, capsys, replayed):
     bag, out = replayed
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     assert run(bag, out, card) == 2
-    assert f'{out} exists already; give another folder, or --overwrite' in capsys.readouterr().err
+    assert f'--out {out} exists already; name another folder, or' in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert run(bag, out, card, '--overwrite', '--png') == 0
     assert topics(out)[LABEL_MAP + '/compressed'] == 5
@@ -385,9 +385,9 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
     assert 'holds thesis.tex, which trt_seg did not write' in capsys.readouterr().err
     assert (out / 'thesis.tex').exists()
     assert run(bag, bag, card, '--overwrite') == 2
-    assert 'which is read here' in capsys.readouterr().err
+    assert 'which this command reads' in capsys.readouterr().err
     assert len(read(bag, TOPIC)) == 5
-    with pytest.raises(ReplayError, match='which is read here'):
+    with pytest.raises(ReplayError, match='which this command reads'):
         check_out(tmp_path, True, [bag])
     (tmp_path / 'file').touch()
     with pytest.raises(OutputError, match=r'file cannot be a folder: .*file is a file'):
@@ -484,7 +484,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
     finally:
         signal.signal(number, before)
     text = capsys.readouterr().out
-    assert f'stopped by {number.name}; ' in text
+    assert f'{number.name} stopped the replay; ' in text
     assert 'is closed and holds the first 3 results' in text
     assert ': 9,216 of 9,216 pixels are equal' in text
     assert 'DIFFERENT' not in text

@@ -119,7 +119,7 @@ def test_hostile_file_is_one_clear_error_of_inspect(folder, name, capsys):
     grown = peak_memory(lambda: codes.append(cli.main(['inspect', path])))
     out, err = capsys.readouterr()
     if name in ('wide', 'large', 'many'):
-        assert codes == [1] and 'Not a segmentation network as it is' in out
+        assert codes == [1] and 'This is no segmentation network' in out
     else:
         assert codes == [2] and err.startswith('trt_seg: error: ') and out == ''
     assert told(out + err, f'{name}.onnx', words)

@@ -250,10 +250,10 @@ def test_what_is_no_segmentation_network_gets_no_card(tmp_path, capsys, name):
     path = DETECTORS[name].save(tmp_path / 'net.onnx')
     assert cli.main(['inspect', str(path)]) == 1
     out, err = capsys.readouterr()
-    assert 'Not a segmentation network as it is: ' in out
+    assert 'This is no segmentation network: ' in out
     assert all(line.startswith('#') for line in out.splitlines())
     assert err.count('\n') == 1
-    assert err.startswith(f'trt_seg: error: {path} is no segmentation network as it is: ')
+    assert err.startswith(f'trt_seg: error: {path} is no segmentation network: ')
     # An outline of a card is printed if there is an image and an output with rows and columns.
     assert ('#   kind: logits' in out.replace('#     ', '#   ')) == (
         name not in ('flat classifier', 'two classifiers'))

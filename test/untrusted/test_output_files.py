@@ -186,12 +186,12 @@ def test_a_folder_that_may_not_be_written_to_is_said(here, capfd):
     ('replay rec --out out --expect-topic /a', '--expect-topic is for a comparison'),
     ('build net.yaml --hold-out-labels a', 'give the images with --hold-out'),
     ('build net.yaml --topic /a', 'give bags with --calibrate or --hold-out'),
-    ('build net.yaml --precision int8 --frames 9', '--frames is for measuring ranges'),
-    ('build net.yaml --precision int8 --method minmax', '--method is for measuring ranges'),
-    ('build net.yaml --precision fp32 --compare', '--compare compares a precision with fp32'),
-    ('build net.yaml --precision fp32 --report a', '--report compares a precision with fp32'),
-    ('build net.yaml --precision fp32 --hold-out a', '--hold-out compares'),
-    ('build net.yaml --precision fp32 --max-miou-drop 0.1', '--max-miou-drop compares')])
+    ('build net.yaml --precision int8 --frames 9', '--frames is for a calibration'),
+    ('build net.yaml --precision int8 --method minmax', '--method is for a calibration'),
+    ('build net.yaml --precision fp32 --compare', '--compare is for a comparison with fp32'),
+    ('build net.yaml --precision fp32 --report a', '--report is for a comparison with fp32'),
+    ('build net.yaml --precision fp32 --hold-out a', '--hold-out is for a comparison'),
+    ('build net.yaml --precision fp32 --max-miou-drop 0.1', '--max-miou-drop is for a')])
 def test_options_that_would_be_ignored_are_refused(here, capfd, words, said):
     needed(words.split()[0])
     assert main(words.split()) == 2
@@ -229,7 +229,7 @@ def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
     store_signed(here / 'net.plan', Plan(b'ours'), {})
     (here / 'net.plan').write_bytes(b'of trtexec')
     assert main(['build', 'net.yaml', '--precision', 'fp32', '--out', 'net.plan']) == 2
-    is_one_line(capfd.readouterr().err, 'no build wrote it')
+    is_one_line(capfd.readouterr().err, '`trt_seg build` did not write it')
     assert (here / 'net.plan').read_bytes() == b'of trtexec'
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg build``: calibrate, measure the accuracy of a precision, build and write a plan."""
+"""``trt_seg build``: calibrate, measure the accuracy of a precision, and build a plan."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
 RANKING_FRAMES = 4
-"""Number of calibration frames on which layers are ranked by their INT8 error."""
+"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
 
 
 def run_build(options: BuildCommandOptions) -> int:
@@ -78,11 +78,7 @@ def run_build(options: BuildCommandOptions) -> int:
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
-    """Return the recipe: precision, input shapes and batch size of the graph to build.
-
-    The calibration lists the nodes that stay FP16. The recipe does not list them, because a
-    running ROS node reads the same calibration.
-    """
+    # keep_fp16 is not in the recipe. It is in the calibration, which a ROS node reads too.
     return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify)
 
 
@@ -91,12 +87,7 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 
 
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
-    """Refuse output files that cannot be written, or that another program wrote.
-
-    This check runs before the long work.
-
-    :raises OutputError: if a file is refused; the message names the file.
-    """
+    """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32':
         names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
         check_folder(_report_folder(options, card), '--report',
@@ -106,28 +97,20 @@ def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
 
 
 def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
-    """Return the GPU for which a plan in the cache is built; None if --out is given.
-
-    :raises EngineError: if there is no GPU.
-    """
+    """Return the GPU for which a plan in the cache is built; None if --out is given."""
     if options.out is not None:
         return None
     try:
         return gpu_identity(options.gpu)
     except EngineError as error:
-        raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only a plan file for '
-                          'another machine can be built, and only with TensorRT-RTX: --out FILE'
+        raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only TensorRT-RTX can build '
+                          'a plan, for another machine; give the file of the plan with --out FILE'
                           ) from error
 
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     bars: ProgressBars) -> tuple[Calibration | None, PreparedGraph]:
-    """Return the calibration, and the graph in the precision of the options.
-
-    This function writes the accuracy report. It does not write the ranges or the plan.
-
-    :raises GraphError: if the accuracy loss is above the limit.
-    """
+    """Return the calibration and the graph in the chosen precision; write the accuracy report."""
     recipe = _recipe(options)
     feeds = _choose_frames(options, card, bars) if options.calibrate else None
     calibration = _calibrate(options, card, graph, feeds, bars)
@@ -139,13 +122,13 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
         calibration = find_keep_fp16(
             card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
             options.max_miou_drop, bars.add_bar('layers ranked'))
-        bars.print_line(f'kept fp16: {", ".join(calibration.keep_fp16) or "none"}')
+        bars.print_line(f'nodes that stay fp16: {", ".join(calibration.keep_fp16) or "none"}')
     given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
         bars.print_line(str(finding))
     if given.split is not None:
-        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes int8, '
-                        f'{len(given.split.fp16)} nodes that could be int8 stay fp16 '
+        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes become int8; '
+                        f'{len(given.split.fp16)} nodes could be int8 and stay fp16 '
                         f'({given.split.reason})')
     accuracy = compare_models(card, _models(options, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
@@ -156,7 +139,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
-    """Choose the frames for the calibration, and write pictures that show the choice."""
+    """Choose the frames for the calibration, and write pictures of the chosen frames."""
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)
@@ -196,17 +179,17 @@ def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feed
         return read_held_out(card, options.hold_out, options.hold_out_labels, values, count,
                              options.topic)
     if feeds is not None and (samples := read_left_out(feeds, count)):
-        bars.print_line(f'accuracy on {len(samples)} frames that calibration left out; give other '
-                        'frames with --hold-out')
+        bars.print_line(f'accuracy is measured on {len(samples)} frames that calibration did not '
+                        'use; give other frames with --hold-out')
         return samples
-    bars.print_line(f'accuracy on {count} street scenes; give your own frames with '
+    bars.print_line(f'accuracy is measured on {count} street scenes; give your own frames with '
                     '--hold-out')
     return list(draw_held_out(card, count))
 
 
 def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
             calibration: Calibration | None, bars: ProgressBars) -> dict[str, onnx.ModelProto]:
-    """Return the models that are compared with FP32; the key is the precision."""
+    """Return the models that are compared with FP32, by their precision."""
     models = {options.precision: given.model}
     for name in PRECISIONS[1:] if options.compare else ():
         recipe = replace(_recipe(options), precision=name)

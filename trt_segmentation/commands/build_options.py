@@ -20,41 +20,29 @@ from ..builder.settings import (
 )
 from ..engines import PRECISIONS
 from ..errors import GraphError
-from .arguments.options import add_gpu, add_label_values, Commands, set_command
+from .arguments.options import add_gpu, add_label_values, Commands, set_options
 from .arguments.values import byte_count, count, fraction
 
 
 @dataclass(frozen=True)
 class BuildCommandOptions:
-    """Every option of ``trt_seg build``.
+    """Every option of ``trt_seg build``. The help of the arguments explains the options.
 
-    :param model: path of a model card, or the name of an installed card.
-    :param shapes: input sizes. :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and
-        ``simplify``.
-    :param workspace: scratch memory of a layer, in bytes. :class:`.BuildOptions` explains
-        ``workspace``, ``level`` and ``arch``.
-    :param keep_fp16: name patterns of the nodes that stay FP16.
-    :param calibrate: recordings on which ranges are measured; () uses the ranges of an earlier
+    :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and ``simplify``.
+    :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
+
+    :param calibrate: recordings for the measurement of ranges; () uses the ranges of an earlier
         build.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :param frames: number of frames that are chosen for the calibration.
-    :param method: how ranges are computed: entropy, minmax or percentile.
-    :param hold_out: recordings on which accuracy is measured. () means the frames that
-        calibration did not use or, without calibration, street scenes.
+    :param hold_out: recordings for the measurement of accuracy. () means the frames that
+        calibration did not use. If nothing was calibrated, () means street scenes.
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
-    :param ignore: values in ``hold_out_labels`` that are not scored.
     :param label_map: class id of each value in ``hold_out_labels``; see
         :func:`.label_values.load_value_map`.
-    :param hold_out_frames: number of frames of each recording of ``hold_out``.
-    :param compare: whether the report has every precision, or only the precision that is built.
-    :param max_miou_drop: largest accepted loss of mean IoU against FP32, 0 to 1; None for no
-        limit.
-    :param search: change layers from INT8 back to FP16 until the loss is below ``max_miou_drop``.
-    :param report: folder for the pictures and numbers of the report; None for the usual folder.
-    :param out: file for the plan; None writes the plan to the cache. A ROS node with the same
-        workspace and level finds the plan in the cache.
-    :param gpu: index of the GPU, as CUDA counts.
+    :param max_miou_drop: 0 to 1; None for no limit.
+    :param report: folder of the report; None for the usual folder.
+    :param out: file for the plan; None writes the plan to the cache.
     :param cache: folder of the cache; empty for the usual folder.
     """
 
@@ -87,53 +75,52 @@ class BuildCommandOptions:
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
 
-        Also refuse an ``out`` that cannot be written, or an existing file that is no plan of
-        this package.
-
-        :raises GraphError: if options contradict each other; the message names the options.
-        :raises OutputError: if ``out`` cannot be written; the message names the file.
+        :raises GraphError: if options contradict each other, or if ``out`` is a file that is no
+            plan of this package.
+        :raises OutputError: if ``out`` cannot be written.
         """
         self._check_calibration()
         self._check_accuracy()
         self._check_destination()
 
     def _changed(self, *names: str) -> list[str]:
-        """Return the names of the options that have another value than the default."""
+        """Return the names of the options whose value is not the default."""
         default = BuildCommandOptions(self.model)
         return [name for name in names if getattr(self, name) != getattr(default, name)]
 
     def _check_calibration(self) -> None:
         if self.precision not in ('int8', 'mixed'):
             for name in self._changed('calibrate', 'keep_fp16', 'search'):
-                raise GraphError(f'{_option(name)} is for int8 and mixed, not for '
+                raise GraphError(f'{_option(name)} is for int8 and mixed; --precision is '
                                  f'{self.precision}')
         if not self.calibrate:
             for name in self._changed('frames', 'method'):
-                raise GraphError(f'{_option(name)} is for measuring ranges; give recordings with '
+                raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
                                  '--calibrate')
         if self.topic and not (self.calibrate or self.hold_out):
-            raise GraphError('--topic names a topic of a bag; give bags with --calibrate or '
+            raise GraphError('--topic is for bags; give bags with --calibrate or '
                              '--hold-out')
         if self.search and self.max_miou_drop is None:
-            raise GraphError('--search needs a limit to stop at: --max-miou-drop')
+            raise GraphError('--search needs the limit of the loss; give it with --max-miou-drop')
         if self.search and not self.calibrate:
-            raise GraphError('--search needs frames to rank layers on: --calibrate')
+            raise GraphError('--search needs recordings; give them with --calibrate')
 
     def _check_accuracy(self) -> None:
         if self.precision == 'fp32':
             for name in self._changed('compare', 'hold_out', 'max_miou_drop', 'report'):
-                raise GraphError(f'{_option(name)} compares a precision with fp32, so it is not '
-                                 'for fp32')
+                raise GraphError(f'{_option(name)} is for a comparison with fp32; give a '
+                                 '--precision other than fp32')
         if self.hold_out_labels and not self.hold_out:
             raise GraphError('--hold-out-labels gives label maps of images; give the images with '
                              '--hold-out')
         if self.hold_out_labels and len(self.hold_out_labels) != len(self.hold_out):
             raise GraphError(
-                f'--hold-out-labels has {len(self.hold_out_labels)} folders, --hold-out '
-                f'{len(self.hold_out)}; give one folder of label maps for each, in the same '
-                'order, and - if there is none')
+                f'--hold-out-labels has {len(self.hold_out_labels)} folders, and --hold-out has '
+                f'{len(self.hold_out)} recordings; give one folder of label maps for each '
+                'recording, in the same order, and - for a recording without label maps')
         if (self.ignore or self.label_map) and not self.hold_out_labels:
-            raise GraphError('--ignore and --map are for label maps: --hold-out-labels')
+            raise GraphError('--ignore and --map are for label maps; give label maps with '
+                             '--hold-out-labels')
 
     def _check_destination(self) -> None:
         from ..untrusted.output_files import check_file
@@ -141,16 +128,16 @@ class BuildCommandOptions:
         special = self._changed('shapes', 'batch', 'arch', 'simplify')
         if special and self.out is None:
             raise GraphError(
-                f'{", ".join(special)}: no node looks for such an engine in the cache; write a '
-                'plan file with --out FILE')
+                f'{", ".join(map(_option, special))}: no node uses such an engine from the cache; '
+                'write a plan file with --out FILE')
         if self.out and os.path.lexists(self.out) and load_signed(self.out)[0] is None:
-            raise GraphError(f'--out {self.out} exists already and no build wrote it; name '
-                             'another file')
+            raise GraphError(f'--out {self.out} exists already, and `trt_seg build` did not write '
+                             'it; name another file')
         if self.out:
             check_file(sidecar_path(self.out), '--out')
         if self.cache and self.out is not None:
-            raise GraphError('--cache and --out exclude each other: a plan goes to the cache or '
-                             'to a file')
+            raise GraphError('--cache and --out exclude each other, because a plan goes to the '
+                             'cache or to a file; give one of them')
 
 
 def _option(name: str) -> str:
@@ -163,73 +150,72 @@ def add_command(commands: Commands) -> None:
         'build', help='build a TensorRT engine, and report what its precision costs',
         description='Check, simplify, calibrate and build the network of a model card with '
         'TensorRT or TensorRT-RTX. A precision below fp32 is compared with fp32 first, and the '
-        'figures are written to a folder. Without --out the plan goes to the cache. A node with '
-        'the same card, precision, workspace and level finds the plan there.')
+        'figures are written to a folder. Without --out the plan goes to the cache. If a node has '
+        'the same card, precision, workspace and level, it uses the plan from the cache.')
     parser.add_argument('model', metavar='MODEL_CARD',
                         help='model card, or name of an installed card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
                         help='write the plan to this file; with TensorRT-RTX this needs no GPU')
     parser.add_argument('--cache', metavar='DIR',
-                        help='folder of the cache: the engine_cache of a node '
+                        help='folder of the cache, as in the parameter engine_cache of the node '
                         '(~/.cache/trt_segmentation)')
     parser.add_argument('--precision', choices=PRECISIONS,
                         help='mixed means an INT8 backbone and an FP16 head (%(default)s)')
     parser.add_argument('--shapes', metavar='HxW',
-                        help='input size; or MIN/OPT/MAX if the network leaves the size open')
+                        help='input size; if the network leaves the size open, also MIN/OPT/MAX')
     parser.add_argument('--batch', metavar='N',
-                        help='batch size; or MIN/OPT/MAX if the network leaves it open '
+                        help='batch size; if the network leaves it open, also MIN/OPT/MAX '
                         f'({"/".join(map(str, OPEN_BATCH))})')
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
-                        help='how long TensorRT looks for fast kernels (%(default)s)')
+                        help='how long TensorRT looks for fast kernels; 5 is longest '
+                        '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
-                        help='GPU architecture to build for, with TensorRT-RTX (all that it '
-                        'knows, or the GPU of this machine)')
+                        help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
+                        'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
-                        help='do not simplify the exported graph')
+                        help='use the graph as it was exported')
     add_gpu(parser)
     _add_calibration(parser.add_argument_group('int8 and mixed'))
     _add_accuracy(parser.add_argument_group('accuracy'))
-    set_command(parser, BuildCommandOptions, _run)
+    set_options(parser, BuildCommandOptions)
 
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings to measure ranges on. The ranges are kept beside the '
-                       'network; a build without --calibrate uses them again')
+                       help='recordings for the measurement of ranges. The ranges are kept beside '
+                       'the network; a build without --calibrate uses them again')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')
     group.add_argument('--frames', type=count, metavar='N',
-                       help='number of frames to calibrate on; they are chosen to cover light and '
-                       'time (%(default)s)')
+                       help='number of frames for the calibration; they are chosen from all kinds '
+                       'of light and all times (%(default)s)')
     group.add_argument('--method', choices=tuple(METHODS),
                        help='how ranges are computed (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
-                       help='keep the layers that cost most in FP16 until the loss is below '
+                       help='put the layers that lose most back to FP16, until the loss is below '
                        '--max-miou-drop')
 
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--hold-out', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings to measure accuracy on, one for each condition (frames '
-                       'that calibration left out; if there are none, street scenes)')
+                       help='recordings for the measurement of accuracy, one for each condition. '
+                       'Without --hold-out the command uses frames that calibration did not use, '
+                       'or else street scenes')
     group.add_argument('--hold-out-labels', nargs='+', metavar='DIR|-',
-                       help='label maps of each --hold-out, in the same order; - for none')
+                       help='folder of label maps for each recording of --hold-out, in the same '
+                       'order; - for a recording without label maps')
     add_label_values(group)
     group.add_argument('--hold-out-frames', type=count, metavar='N',
-                       help='frames of each --hold-out (%(default)s)')
+                       help='number of frames of each recording of --hold-out (%(default)s)')
     group.add_argument('--compare', action='store_true',
-                       help='report fp16, int8 and mixed too, not only the built precision')
+                       help='report all precisions, not only the built precision')
     group.add_argument('--max-miou-drop', type=fraction, metavar='X',
-                       help='build nothing if the loss of mean IoU against fp32 is larger than '
-                       'this; without label maps, if a larger fraction of pixels changes')
+                       help='largest accepted loss of mean IoU against fp32; without label maps, '
+                       'largest accepted fraction of changed pixels. If the loss is larger, no '
+                       'plan is written')
     group.add_argument('--report', type=Path, metavar='DIR',
-                       help='folder for figures and numbers (CARD-PRECISION-report)')
-
-
-def _run(options: BuildCommandOptions) -> int:
-    from .build import run_build
-    return run_build(options)
+                       help='folder for pictures and numbers (CARD-PRECISION-report)')

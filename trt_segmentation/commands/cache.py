@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CacheError
 from ..untrusted.terminal_text import one_line
-from .arguments.options import Commands, set_command
+from .arguments.options import Commands, set_options
 
 if TYPE_CHECKING:
     from ..builder.cache import EngineCache, Entry
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CacheOptions:
     """Options of ``trt_seg cache``.
 
-    :param action: what the command does: list, verify or clear.
+    :param action: list, verify or clear.
     :param folder: folder of the cache; None for the folder that a ROS node uses by default.
     """
 
@@ -34,29 +34,30 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg cache`` with its arguments."""
     parser = commands.add_parser('cache', help='list, verify or delete the cached engines')
     parser.add_argument('action', choices=('list', 'verify', 'clear'),
-                        help='verify: exit code 1 if an engine would not be loaded')
+                        help='what to do. If verify finds an engine that the node would not load, '
+                        'the exit code is 1')
     parser.add_argument('--folder', type=Path, metavar='DIR',
                         help='folder of the cache ($XDG_CACHE_HOME/trt_segmentation)')
-    set_command(parser, CacheOptions, run_cache)
+    set_options(parser, CacheOptions)
 
 
 def run_cache(options: CacheOptions) -> int:
     """List, verify or clear the cache.
 
-    :returns: 1 if ``verify`` found an engine that would not be loaded, else 0.
+    :returns: 1 if ``verify`` found an engine that the node would not load, else 0.
     :raises CacheError: if the folder belongs to another user or holds no cache.
     :raises NotADirectoryError: if ``folder`` is a file.
     """
     from ..builder.cache import cache_folder, EngineCache
     folder = options.folder
     if folder and folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f'{folder} is a file; --folder takes a folder that holds cached '
-                                 'engines')
+        raise NotADirectoryError(f'--folder {folder} is a file; name a folder of cached engines')
     engines = cache_folder(folder or '') / 'engines'
     if folder is not None and not engines.is_dir():
-        raise CacheError(f'--folder {folder} holds no cache: there is no folder {engines}')
+        raise CacheError(f'--folder {folder} holds no cache, because there is no folder '
+                         f'{engines}; name another folder')
     if not engines.is_dir():
-        print(f'{engines} does not exist; nothing was built yet')
+        print(f'{engines} does not exist, because no engine was built yet')
         return 0
     cache = EngineCache(folder or '')
     if options.action == 'clear':
@@ -77,7 +78,7 @@ def _verify(cache: EngineCache) -> int:
     for entry, wrong in checked:
         print(f'{entry.path.name}: {wrong or "ok"}')
     bad = sum(bool(wrong) for _, wrong in checked)
-    print(f'{len(checked)} engines in {cache.folder}; {bad} of them would be built again')
+    print(f'{len(checked)} engines in {cache.folder}; the node would build {bad} of them again')
     return 1 if bad else 0
 
 

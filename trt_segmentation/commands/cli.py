@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-# A command imports its libraries when it runs. So --help is quick, and a missing library stops
-# only the commands that need this library.
+# A command imports its libraries when it runs. So --help is quick. If a library is missing, only
+# the commands that need this library fail.
 import argparse
 from collections.abc import Sequence
 import sys
@@ -19,6 +19,7 @@ from .bench import options as bench_options
 from .command_parser import CommandParser, VersionAction
 from .demo import options as demo_options
 from .doctor import options as doctor_options
+from .run_command import run_command
 
 COMMANDS = (inspect_options, build_options, cache, replay_options, evaluate_options,
             demo_options, bench_options, doctor_options)
@@ -26,7 +27,7 @@ COMMANDS = (inspect_options, build_options, cache, replay_options, evaluate_opti
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; :func:`.set_command` explains its result."""
+    """Return the parser of all commands; :func:`.set_options` explains its result."""
     top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
     top.add_argument('--version', action=VersionAction, nargs=0, dest=argparse.SUPPRESS,
                      default=argparse.SUPPRESS, help='print the version')
@@ -40,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     :param argv: arguments after the program's name; None for those of this process.
-    :returns: the exit code. 0 means success, 1 that a check failed, 2 that the command failed,
-        and 128 + signal that a signal stopped the command.
+    :returns: the exit code: 0 for success, 1 if a check failed, 2 if the command failed, and
+        128 + signal if a signal stopped the command.
     """
     return on_any_terminal(lambda: _run(argv))
 
@@ -54,8 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
         top.exit(2)
     parsed = top.parse_args(given)
     try:
-        code: int = parsed.run_command(parsed)
-        return code
+        return run_command(parsed.make_options(parsed))
     except ModuleNotFoundError as error:
         missing = error.name or ''
         if missing.startswith('trt_segmentation'):

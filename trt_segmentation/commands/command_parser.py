@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A parser that reports a wrong command line in one line and suggests the nearest name."""
+"""Parser of ``trt_seg``. It reports a wrong command line in one line, with the nearest name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(  # type: ignore[override]
             self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """Parse the arguments; refuse unknown options and extra arguments."""
+        """Parse the arguments. Refuse unknown options and extra arguments."""
         given = list(sys.argv[1:] if args is None else args)
         self._refuse_unknown_options(given)
         parsed, extra = super().parse_known_args(given, namespace)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the accuracy of a model on street scenes or on a folder of labelled images."""
+"""``trt_seg eval``: measure the accuracy of a model on street scenes or on labelled images."""
 
 from __future__ import annotations
 
@@ -44,8 +44,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
     :returns: the exit code, 0.
     :raises EvaluationError, LabelValueError: if an option, an image or a label map is refused.
     :raises ModelCardError, EngineError: if the model cannot be opened.
-    :raises OutputError: if the JSON file cannot be written. The path is checked before the model
-        is scored.
+    :raises OutputError: if the JSON file cannot be written. The path is checked first.
     """
     options.check()
     if options.json:
@@ -68,7 +67,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
 
 
 def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSource]:
-    """Return the samples to score; the key is the name of the column in the table."""
+    """Return the samples to score, by the name of their column in the table."""
     images, labels = options.images, options.labels
     if images and labels:
         values = read_label_values(options.ignore, options.label_map)

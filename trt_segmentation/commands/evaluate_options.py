@@ -8,25 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import EvaluationError
-from .arguments.options import add_device, add_label_values, add_model, Commands, set_command
+from .arguments.options import add_device, add_label_values, add_model, Commands, set_options
 from .arguments.values import count
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Every option of ``trt_seg eval``.
+    """Every option of ``trt_seg eval``. The help of the arguments explains the options.
 
-    :param model: path of a model card, or the name of an installed card.
-    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
-        ``precision``.
+    :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
+
     :param street: number of street scenes of each condition; None for the usual number.
     :param condition: conditions of the street scenes; () for all conditions.
     :param images: folder of images; None to score street scenes. ``images`` needs ``labels``.
-    :param labels: folder of label maps that have the same file names as the images.
-    :param ignore: values of the label maps that are not scored.
     :param label_map: class id of each value of the label maps; see
         :func:`.label_values.load_value_map`.
-    :param json: file for the scores; None for no file.
     """
 
     model: str = 'street'
@@ -42,14 +38,12 @@ class EvaluateOptions:
     json: Path | None = None
 
     def check(self) -> None:
-        """Refuse options that contradict each other.
-
-        :raises EvaluationError: if options contradict each other; the message names the options.
-        """
+        """Raise an EvaluationError if options contradict each other."""
         if (self.images is None) != (self.labels is None):
-            raise EvaluationError('--images and --labels go together; give both')
+            raise EvaluationError('--images and --labels need each other; give both options')
         if (self.ignore or self.label_map) and self.labels is None:
-            raise EvaluationError('--ignore and --map are for label maps: --images and --labels')
+            raise EvaluationError('--ignore and --map are for label maps; give --images and '
+                                  '--labels')
         for option, value in (('--street', self.street), ('--condition', self.condition)):
             if self.images and value:
                 raise EvaluationError(f'{option} is for street scenes; do not give it with '
@@ -60,26 +54,22 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg eval`` with its arguments."""
     parser = commands.add_parser(
         'eval', help='measure mean IoU, IoU by class and pixel accuracy',
-        description='Score a model on street scenes that it was not trained on; or score it on '
-        'a folder of images and a folder of label maps with the same names (PNG of class ids; '
-        '255 is unlabelled).')
+        description='Measure the accuracy of a model on street scenes that were not used in '
+        'training, or on your own pictures. Your pictures need a folder of images and a folder of '
+        'label maps. A label map is a PNG of class ids with the file name of its image; 255 means '
+        'unlabelled.')
     add_model(parser)
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
-                        help='street scenes of each condition (100)')
+                        help='number of street scenes of each condition (100)')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
                         help='conditions of the street scenes; default: all')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the scores to this file')
-    set_command(parser, EvaluateOptions, _run)
+    set_options(parser, EvaluateOptions)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split(','))
-
-
-def _run(options: EvaluateOptions) -> int:
-    from .evaluate import run_evaluate
-    return run_evaluate(options)

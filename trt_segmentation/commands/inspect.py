@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe an ONNX file, say how this package would use it and why, and suggest a card."""
+"""Describe an ONNX file, say how this package uses it and why, and suggest a model card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..untrusted.onnx_graph import Ending, read_endings
 from ..untrusted.terminal_text import one_line, printable
 
 KNOWN_CLASSES = {19: 'cityscapes', 21: 'voc', 150: 'ade20k'}
-"""Names of the installed class lists; the key is the number of classes."""
+"""Names of the installed class lists, by their number of classes."""
 HEIGHT, WIDTH = 512, 1024
 """Suggested input size in pixels, for a network that leaves the size open."""
 
@@ -26,9 +26,9 @@ HEIGHT, WIDTH = 512, 1024
 def inspect_model(path: Path) -> str:
     """Return the text of ``trt_seg inspect`` for an ONNX file.
 
-    :raises NotASegmentation: if the file holds no segmentation network, so no card fits.
-    :raises EngineError: if ONNX Runtime cannot load the file; the message lists all that could be
-        read.
+    :raises NotASegmentation: if the file holds no segmentation network.
+    :raises EngineError: if ONNX Runtime cannot load the file. The message also has the facts that
+        could be read.
     """
     facts = _facts(summarise(path))
     try:
@@ -36,22 +36,21 @@ def inspect_model(path: Path) -> str:
     except EngineError as error:
         raise EngineError('\n'.join([str(error), *facts])) from error
     inputs, outputs = read_tensors(session)
-    # one_line() is needed, because a line break in the path would end the comment and change
-    # the card.
+    # A line break in the path would end the comment and change the card, so one_line() is needed.
     lines = [f'{one_line(str(path))}: {_size(path.stat().st_size)}', *facts, '']
     lines += [f'input   {tensor}' for tensor in inputs]
     lines += [f'output  {tensor}' for tensor in outputs]
     try:
         signature = guess(inputs, outputs, read_endings(path))
     except EngineError as error:
-        lines += ['', f'Not a segmentation network as it is: {error}.',
+        lines += ['', f'This is no segmentation network: {error}.',
                   *_outline(path, inputs, outputs)]
-        raise NotASegmentation(f'{path} is no segmentation network as it is: {error}',
+        raise NotASegmentation(f'{path} is no segmentation network: {error}',
                                _commented(lines)) from error
     lines += ['', 'Used as', *(f'  {line}' for line in _uses(signature)),
               'because', *(f'  {reason}' for reason in signature.reasons)]
-    lines += ['', f'Model card; save it as {one_line(path.stem)}.yaml beside the network '
-              'and correct what the network does not say:']
+    lines += ['', f'This is a model card. Save it as {one_line(path.stem)}.yaml beside the '
+              'network. Correct the lines that have a comment, and the class names:']
     # The description is written as comments. So the whole output is a valid card.
     return '\n'.join([_commented(lines), '', card_text(path, signature, inputs)])
 
@@ -62,7 +61,7 @@ def _commented(lines: list[str]) -> str:
 
 def guess(inputs: list[Tensor], outputs: list[Tensor],
           endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Resolve a network without a card. An input with one channel is a gray image.
+    """Find out without a card what a network's tensors mean. One input channel is a gray image.
 
     :raises EngineError: if the network is no segmentation network.
     """
@@ -114,10 +113,11 @@ def _quoted(text: str) -> str:
 def _classes(signature: Signature) -> list[str]:
     count = signature.classes
     if count is None:
-        return ['# the output has class ids only; write the name of every class',
+        return ['# The output has only class ids. Write the name of every class.',
                 'classes: [class_0, class_1]']
     if name := KNOWN_CLASSES.get(count):
-        return [f'# {count} classes: probably these', f'classes: {name}', f'palette: {name}']
+        return [f'# A data set with {count} classes is {name}. Are these your classes?',
+                f'classes: {name}', f'palette: {name}']
     return ['classes:', *(f'- class_{index}' for index in range(count))]
 
 
@@ -127,8 +127,8 @@ def _outline(path: Path, inputs: list[Tensor], outputs: list[Tensor]) -> list[st
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not names:
         return []
     others = ', '.join(map(_quoted, names[1:]))
-    return ['If one output is a label map of the image after all, write a card with a name for '
-            'each class:', f'  model: {_quoted(path.name)}', '  output:',
+    return ['If an output is a label map of the image, write this card, with a name for each '
+            'class:', f'  model: {_quoted(path.name)}', '  output:',
             f'    name: {_quoted(names[0])}' + (f'      # or {others}' if others else ''),
             '    kind: logits      # or probabilities, sigmoid, probability, labels',
             '  classes: [class_0, class_1]']

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options of ``trt_seg inspect``, and the choice between a network and a plan."""
+"""``trt_seg inspect``: its options, and the choice between a network and a plan."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import NotASegmentation
-from .arguments.options import Commands, set_command
+from .arguments.options import Commands, set_options
 
 
 @dataclass(frozen=True)
 class InspectOptions:
-    """Options of ``trt_seg inspect``.
-
-    :param file: path of an ONNX network or of a plan.
-    """
+    """Options of ``trt_seg inspect``: the path of an ONNX network or of a plan."""
 
     file: Path
 
@@ -24,22 +21,22 @@ class InspectOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg inspect`` with its arguments."""
     parser = commands.add_parser(
-        'inspect', help='describe an ONNX network and suggest a model card; or describe a built '
-        'plan',
-        description='Show the inputs and outputs of an ONNX network, with a model card for it; '
-        'or show the layers, precisions and memory of a built plan. If a network is not a '
-        'segmentation network, the exit code is 1, one line on stderr says why, and comments '
-        'are printed instead of a card.')
-    parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN')
-    set_command(parser, InspectOptions, run_inspect)
+        'inspect', help='describe an ONNX network and suggest a model card, or describe a plan',
+        description='For an ONNX network, show its inputs and outputs and a model card. For a '
+        'plan, show its layers, precisions and memory. If a network is no segmentation network, '
+        'the command prints comments instead of a card. One line on stderr says why, and the exit '
+        'code is 1.')
+    parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN',
+                        help='file of an ONNX network or of a plan')
+    set_options(parser, InspectOptions)
 
 
 def run_inspect(options: InspectOptions) -> int:
     """Print the description of a network or of a plan.
 
     :returns: the exit code, 0.
-    :raises NotASegmentation: if the network is no segmentation network. The description is
-        printed before.
+    :raises NotASegmentation: if the network is no segmentation network, after the description
+        was printed.
     :raises IsADirectoryError: if the file is a folder.
     :raises CacheError, EngineError: if the file cannot be read.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a plan: layers, the precision that each layer really has, memory and tensors."""
+"""Describe a plan: its layers with their precisions, its memory and its tensors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file is a plan. The suffix decides, or the sidecar beside the file."""
+    """Return whether a file is a plan: it has the suffix of a plan, or a sidecar beside it."""
     if path.suffix in SUFFIXES:
         return True
     # is_file() comes first, because no sidecar path can be made from a folder such as . or /.
@@ -25,19 +25,17 @@ def is_plan(path: Path) -> bool:
 
 
 def inspect_plan(path: Path) -> str:
-    """Return the text of ``trt_seg inspect`` for a plan.
-
-    This function needs no TensorRT and no GPU.
+    """Return the text of ``trt_seg inspect`` for a plan, without TensorRT and without a GPU.
 
     :raises CacheError: if this package did not write the plan, or if the file was changed later.
     """
     plan = load_signed_plan(path)
     try:
         return printable(_text(path, len(plan.data), plan.about))
-    # A sidecar may hold any JSON: its hash protects only the plan.
+    # A sidecar may hold any JSON, because the hash in it protects only the plan.
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CacheError(f'{path}: {sidecar_path(path).name} was not written by `trt_seg build`: '
-                         f'{type(error).__name__}: {error}') from error
+        raise CacheError(f'{path}: `trt_seg build` did not write {sidecar_path(path).name} beside '
+                         f'it ({type(error).__name__}: {error}); build the plan again') from error
 
 
 def _text(path: Path, size: int, about: Mapping[str, Any]) -> str:
@@ -63,12 +61,12 @@ def _memory(memory: Mapping[str, int]) -> Iterator[str]:
     for name, count in memory.items():
         yield f'{name:12}{count / 1e6:8.2f} MB'
     if not memory:
-        yield 'memory: unknown; this TensorRT reports it only when it loads the plan'
+        yield 'memory: unknown, because this TensorRT reports it only when it loads the plan'
 
 
 def _layers(layers: Sequence[Layer], kind: str) -> Iterator[str]:
     counts = ', '.join(f'{n} {name}' for name, n in count_precisions(layers).items())
-    yield f'{len(layers)} layers {kind}; computing in {counts or "nothing"}'
+    yield f'{len(layers)} layers {kind}; their precisions: {counts or "unknown"}'
     rows = [('precision', 'out', 'kind', 'layer', 'ONNX nodes')]
     rows += [(layer.precision or '–', ','.join(dict.fromkeys(layer.outputs)) or '–',
               layer.kind or '–', _short(layer.name), ', '.join(layer.onnx[:3])

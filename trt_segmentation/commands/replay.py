@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segment every frame of a bag into another bag, and compare the result with a third bag."""
+"""``trt_seg replay``: segment every frame of a bag, write a bag, and compare it with a third."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class ReplayResult:
     """The result of a replay.
 
     :param total: number of frames on the topic.
-    :param segmented: number of frames segmented and written.
+    :param segmented: number of frames that were segmented and written.
     :param bad: one line for each frame that could not be read.
-    :param agreement: a sentence that says how well the label maps agree with the expected label
-        maps; None if nothing was compared.
+    :param agreement: a sentence about the comparison with the expected label maps; None if
+        nothing was compared.
     :param difference: the first difference from the expected label maps; None if there is none.
-    :param stopped_by: number of the signal that stopped the replay early.
+    :param stopped_by: number of the signal that stopped the replay; None if it came to its end.
     :param seconds: seconds from the first frame to the last frame.
-    :param latency_ms: for each stage, a list with the milliseconds of every segmented frame.
+    :param latency_ms: milliseconds of every segmented frame, by stage.
     """
 
     total: int
@@ -82,13 +82,9 @@ class _Replay:
     def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
         """Segment every frame once, in order, and copy the camera infos.
 
-        A frame that cannot be read is skipped, and :attr:`ReplayResult.bad` gets a line. The
-        replay ends at the first difference from the expected label maps, and after a signal.
-
-        :raises EngineError: if the engine fails at a frame; the message names the frame. The
-            results of all earlier frames are written.
-        :raises BagError: if the bag cannot be read beyond some frame. The results of all earlier
-            frames are written.
+        The replay skips frames that it cannot read. It ends at the first difference from the
+        expected label maps, and after a signal. After an error, the results of all earlier frames
+        are written.
         """
         done = ReplayResult(self.bag.image_topics()[self.topic])
         step = bars.add_bar(self.topic, done.total)
@@ -151,8 +147,8 @@ def run_replay(options: ReplayOptions) -> int:
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
         path is wrong. Nothing is written then.
-    :raises BagError, EngineError: if the bag cannot be read or the engine fails, before or during
-        the replay.
+    :raises BagError, EngineError: if the bag cannot be read or the engine fails. The results of
+        all earlier frames are written then.
     """
     root = topic_root(options.namespace)
     options.check()
@@ -181,7 +177,7 @@ def run_replay(options: ReplayOptions) -> int:
 @contextmanager
 def _expectation(options: ReplayOptions, card: ModelCard, root: str
                  ) -> Iterator[Expectation | None]:
-    """Open the bag with the expected label maps; yield None if the user gave no such bag."""
+    """Open the bag with the expected label maps. Yield None if the user gave no such bag."""
     if not options.expect:
         yield None
         return
@@ -192,7 +188,7 @@ def _expectation(options: ReplayOptions, card: ModelCard, root: str
 
 @contextmanager
 def _view(card: ModelCard, options: ReplayOptions) -> Iterator[ShowSegmentation | None]:
-    """Open the view; yield a function that shows a segmentation, or None without a view."""
+    """Open the view. Yield a function that shows a segmentation, or None without a view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -209,18 +205,18 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
     """Refuse an output folder that exists, except a bag of this package with ``overwrite``.
 
     :param sources: bags that the replay reads; ``out`` must not contain these bags.
-    :raises ReplayError, OutputError: if the folder is refused; the message gives the reason.
+    :raises ReplayError, OutputError: if the folder is refused.
     """
     for source in sources:
-        # realpath() and not resolve(), because resolve() fails on links that form a circle
+        # realpath() accepts links that form a circle; resolve() fails on them.
         read = Path(os.path.realpath(source))
         if Path(os.path.realpath(out)) in (read, *read.parents):
-            raise ReplayError(f'--out {out} holds {source}, which is read here; '
-                              'give another folder')
+            raise ReplayError(f'--out {out} contains {source}, which this command reads; name '
+                              'another folder')
     if out.is_symlink():
-        raise ReplayError(f'--out {out} is a link; give the folder that the link points to')
+        raise ReplayError(f'--out {out} is a link; name the folder to which the link points')
     if out.exists() and not overwrite:
-        raise ReplayError(f'{out} exists already; give another folder, or --overwrite')
+        raise ReplayError(f'--out {out} exists already; name another folder, or add --overwrite')
     if os.path.realpath(out) == os.getcwd():
         raise ReplayError(f'--out {out} is the current folder; name a new folder')
     check_claim(out, '--out', BAG_FILES)
@@ -232,8 +228,8 @@ def _make_room(out: Path) -> None:
     try:
         out.rmdir()
     except OSError as error:
-        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; run the command in '
-                          'another folder and give the path') from error
+        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; name another folder'
+                          ) from error
 
 
 def print_result(done: ReplayResult, out: Path, engine: str) -> None:
@@ -248,10 +244,10 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
     lines = [f'{done.segmented} of {done.total} frames in {done.seconds:.1f} s '
              f'({rate:.1f} fps) → {out}']
     if done.bad:
-        lines.append(f'bad frames, listed above: {len(done.bad)}')
+        lines.append(f'{len(done.bad)} bad frames are listed above')
     if done.stopped_by:
-        lines.append(f'stopped by {signal.Signals(done.stopped_by).name}; {out} is closed and '
-                     f'holds the first {done.segmented} results')
+        lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay; {out} is closed '
+                     f'and holds the first {done.segmented} results')
     if done.agreement and not done.difference:
         lines.append(done.agreement)
     if done.difference:

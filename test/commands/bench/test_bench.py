@@ -282,9 +282,9 @@ def test_what_else_differs_is_said(run):
     other['setting']['size'] = '1x1'
     other['rows'] = [row for row in other['rows'] if row['name'] != 'inference p50']
     text = ' '.join(cautions(run, other))
-    assert 'the other abacus' in text
-    assert 'numpy' in text and '(the other 0.1)' in text
-    assert 'size 70x50 (the other 1x1)' in text
+    assert 'the machine of the other run is abacus' in text
+    assert 'numpy' in text and '(other run: 0.1)' in text
+    assert 'size 70x50 (other run: 1x1)' in text
     assert '1 values are in one run only: inference p50.' in text
     console = Console(record=True, width=120, file=StringIO())
     console.print(compare_table(run, other))
@@ -294,7 +294,7 @@ def test_what_else_differs_is_said(run):
 
 @pytest.mark.parametrize('change, message', [
     (lambda run: [], 'its "format" is None'),
-    (lambda run: {**run, 'format': 'bench 0'}, f"'bench 0', {FORMAT!r} is expected"),
+    (lambda run: {**run, 'format': 'bench 0'}, f"'bench 0', but should be {FORMAT!r}"),
     (lambda run: {k: v for k, v in run.items() if k != 'rows'}, '"rows" should be a list'),
     (lambda run: {**run, 'rows': run['rows'][2:]}, "no row 'latency p50'"),
     (lambda run: {**run, 'rows': [*run['rows'], {'name': 'x'}]}, 'name, value and unit'),
@@ -356,7 +356,7 @@ def test_a_comparison_end_to_end(card, out, tmp_path, capsys):
                  '--cameras', '1', '--seconds', '0.1', '--out', str(tmp_path), '--compare',
                  str(out / 'bench.json')]) == 0
     text = capsys.readouterr().out
-    assert 'here/other' in text and 'size 64x48 (the other 70x50)' in text
+    assert 'here/other' in text and 'size 64x48 (other run: 70x50)' in text
     assert 'here / other' in (tmp_path / 'bench.html').read_text(encoding='utf-8')
 
 

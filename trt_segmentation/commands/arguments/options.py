@@ -1,14 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands have, and how a command gets its options."""
+"""Options that several commands have, and the call that gives a command its options."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import fields, MISSING
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from ...engines import ENGINES, PRECISION_CHOICES
 from .values import gpu_index, label_range
@@ -20,31 +19,27 @@ class _Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Options = TypeVar('Options', bound=_Dataclass)
 Arguments: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 
-def set_command(parser: argparse.ArgumentParser, options: type[Options],
-                run: Callable[[Options], int]) -> None:
-    """Connect a parser with a command: ``parsed.run_command(parsed)`` runs the command.
+def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> None:
+    """Let ``parsed.make_options(parsed)`` make the options of a command.
 
-    Call this function after all arguments were added. The fields of the dataclass have the
-    names of the arguments, and their defaults become the defaults of the arguments.
+    Call this function after all arguments were added.
 
-    :param parser: parser of the command.
-    :param options: frozen dataclass of the options. If an argument gives a list, the field gets a
-        tuple.
-    :param run: function that does the work of the command and returns the exit code.
+    :param options: frozen dataclass of the options. Its fields have the names of the arguments.
+        Their defaults become the defaults of the arguments. If an argument gives a list, the field
+        gets a tuple.
     """
     names = [field.name for field in fields(options)]
 
-    def run_command(parsed: argparse.Namespace) -> int:
+    def make_options(parsed: argparse.Namespace) -> _Dataclass:
         given = {name: getattr(parsed, name) for name in names}
-        return run(options(**{name: tuple(value) if isinstance(value, list) else value
-                              for name, value in given.items()}))
+        return options(**{name: tuple(value) if isinstance(value, list) else value
+                          for name, value in given.items()})
 
-    parser.set_defaults(run_command=run_command, **{
+    parser.set_defaults(make_options=make_options, **{
         field.name: field.default for field in fields(options) if field.default is not MISSING})
 
 
@@ -59,7 +54,8 @@ def add_device(arguments: Arguments) -> None:
     """Add --gpu and --precision."""
     add_gpu(arguments)
     arguments.add_argument('--precision', choices=PRECISION_CHOICES,
-                           help='precision of engine tensorrt; auto means fp16 (%(default)s)')
+                           help='precision, only for the engine tensorrt; auto means fp16 '
+                           '(%(default)s)')
 
 
 def add_gpu(arguments: Arguments) -> None:
@@ -73,14 +69,14 @@ def add_view(arguments: Arguments) -> None:
     arguments.add_argument('--view', action='store_true',
                            help='show images, label maps and latencies in Rerun (rerun-sdk)')
     arguments.add_argument('--save-view', type=Path, metavar='FILE.rrd',
-                           help='write the view to a file for `rerun FILE.rrd`, instead of --view '
-                           'or as well')
+                           help='write the view to a file, which `rerun FILE.rrd` shows. You can '
+                           'give --view too')
 
 
 def add_label_values(arguments: Arguments) -> None:
     """Add --ignore and --map."""
     arguments.add_argument('--ignore', nargs='+', type=label_range, metavar='V|V-V',
-                           help='values of the label maps to leave out, such as 11 or 0-6')
+                           help='values of the label maps that are not scored, such as 11 or 0-6')
     arguments.add_argument('--map', dest='label_map', metavar='FILE',
                            help='YAML file with the class id of each value of the label maps; or '
-                           'cityscapes, ade20k')
+                           'the name cityscapes or ade20k')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert the text of a command-line value, and refuse values that are wrong."""
+"""Convert the text of a value. A wrong text raises ArgumentTypeError, with the expected form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 
 
 def number(text: str) -> float:
-    """Convert a number. Any other text becomes NaN, because NaN lies in no range."""
+    """Convert a number. Any other text becomes NaN, which lies in no range."""
     try:
         return float(text)
     except ValueError:
@@ -17,11 +17,7 @@ def number(text: str) -> float:
 
 
 def whole_number(text: str, least: int) -> int:
-    """Convert a whole number of at most nine digits.
-
-    :param least: smallest accepted number.
-    :raises ArgumentTypeError: if the text is no whole number, or the number is below ``least``.
-    """
+    """Convert a whole number of ``least`` or more, with at most nine digits."""
     if not re.fullmatch(r'[0-9]{1,9}', text) or int(text) < least:
         raise ArgumentTypeError(f'{text} is not a whole number of {least} or more')
     return int(text)
@@ -46,10 +42,7 @@ def gpu_index(text: str) -> int:
 
 
 def byte_count(text: str) -> int:
-    """Convert a number of bytes. The suffix K, M or G means KiB, MiB or GiB.
-
-    :raises ArgumentTypeError: if the text is anything else.
-    """
+    """Convert a number of bytes. The suffix K, M or G means KiB, MiB or GiB."""
     units = {'K': 1 << 10, 'M': 1 << 20, 'G': 1 << 30}
     digits, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
     if not digits.isdigit() or not int(digits):
@@ -58,30 +51,21 @@ def byte_count(text: str) -> int:
 
 
 def fraction(text: str) -> float:
-    """Convert a number from 0 to 1.
-
-    :raises ArgumentTypeError: if the text is anything else.
-    """
+    """Convert a number from 0 to 1."""
     if not 0 <= (value := number(text)) <= 1:
         raise ArgumentTypeError(f'{text} is not a fraction from 0 to 1')
     return value
 
 
 def positive(text: str) -> float:
-    """Convert a finite number above 0.
-
-    :raises ArgumentTypeError: if the text is anything else.
-    """
+    """Convert a finite number above 0."""
     if not 0 < (value := number(text)) < float('inf'):
         raise ArgumentTypeError(f'{text} is not a number above 0')
     return value
 
 
 def label_range(text: str) -> range:
-    """Convert a value of a label map such as 11, or a range such as 0-6.
-
-    :raises ArgumentTypeError: if the text is no value and no range, or a value is above 65535.
-    """
+    """Convert a value of a label map such as 11, or a range such as 0-6, up to 65535."""
     first, dash, last = text.partition('-')
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 65535):
@@ -91,10 +75,7 @@ def label_range(text: str) -> range:
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Convert WIDTHxHEIGHT in pixels.
-
-    :raises ArgumentTypeError: if the text is anything else.
-    """
+    """Convert WIDTHxHEIGHT in pixels."""
     width, _, height = text.partition('x')
     if not (width.isdigit() and height.isdigit()):
         raise ArgumentTypeError(f'{text!r} is not a size such as 1920x1080')

@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: measure a model on this machine, and write the numbers and a page."""
+"""``trt_seg bench``: measure a model on this machine, and write a page about the result."""

@@ -25,7 +25,6 @@ _LEAD = 0.05
 class DueFrame:
     """A frame that a simulated camera sends.
 
-    :param frame: the image.
     :param arrived: value of time.monotonic() at the moment when the frame is due.
     """
 
@@ -40,9 +39,9 @@ class CameraCounts:
     :param cameras: number of cameras.
     :param offered: number of frames that the cameras sent.
     :param dropped: number of frames that a newer frame of the same camera replaced.
-    :param seconds: seconds from the first frame to the end of sending, or to the last result if
-        that result came later.
-    :param latency_ms: for every segmented frame, the milliseconds from due time to result.
+    :param seconds: seconds from the first frame until the cameras stop. If the last result comes
+        later, the seconds end with this result.
+    :param latency_ms: milliseconds from due time to result, for every segmented frame.
     """
 
     cameras: int
@@ -61,12 +60,11 @@ def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, s
                   fps: float) -> CameraCounts:
     """Let cameras send frames for some time, and segment as many frames as possible.
 
-    This works as in the node, with the same two threads, but without receiving and publishing. The
-    newest frame of each camera waits. If a newer frame of that camera comes, the waiting frame is
-    dropped. Waiting frames go through the network in batches of at most ``pipeline.batch``. The
-    cameras send at different moments.
+    As in the node, two threads use the pipeline, and only the newest frame of each camera waits.
+    Waiting frames go through the network in batches of at most ``pipeline.batch``. The cameras
+    send at different moments.
 
-    :param frames: one frame for each camera, which sends that frame again and again.
+    :param frames: one frame for each camera, which sends this frame again and again.
     :param seconds: how long the cameras send.
     :param fps: frames per second of each camera.
     :raises EngineError: if the engine failed.
@@ -98,25 +96,25 @@ class _CameraRun:
                     sleep(max(when - monotonic(), 0.0))
                     due = DueFrame(self._frames[camera], when)
                     displaced = self._newest.put(camera, due)
-                    # put() returns its own frame after close(), which a failed thread calls
+                    # A thread that fails calls close(). After close(), put() returns its argument.
                     if displaced is due:
                         break
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
                 else:
-                    sleep(1 / fps)  # the last frames may wait as long as earlier frames
+                    sleep(1 / fps)  # so that the last frames may wait as long as earlier frames
             finally:
                 left = self._newest.close()
         for future in work:
             future.result()
-        self._served.offered -= len(left)  # these frames still waited at the end
+        self._served.offered -= len(left)  # These frames still waited at the end.
         self._served.seconds = max(seconds, self._ended - start)
         return self._served
 
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # wait for a free place, and fetch the newest frames then
+                with self._room:  # Wait for a free place. Frames that are fetched later are newer.
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:
@@ -139,4 +137,4 @@ class _CameraRun:
                     segmentation.release()
         finally:
             self._newest.close()
-            self._room.release()  # wake the other thread if that thread waits for a free place
+            self._room.release()  # Wake the submitting thread if it waits for a free place.

@@ -21,13 +21,7 @@ SAME = 0.05
 
 @dataclass(frozen=True)
 class FigureChange:
-    """A measured value of this run beside the value of the other run.
-
-    :param name: what was measured.
-    :param unit: unit of both values.
-    :param here: value of this run.
-    :param other: value of the other run.
-    """
+    """A value of this run (``here``) beside the same value of the other run (``other``)."""
 
     name: str
     unit: str
@@ -36,10 +30,7 @@ class FigureChange:
 
     @property
     def ratio(self) -> float | None:
-        """Value of this run divided by the value of the other run.
-
-        The ratio is None if only the other value is 0.
-        """
+        """This run's value divided by the other value; 1 if both are equal, None for x / 0."""
         if self.here == self.other:
             return 1.0
         return self.here / self.other if self.other else None
@@ -58,29 +49,29 @@ class FigureChange:
 
 
 def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
-    """Return the values that both runs have in the same unit, in the order of this run."""
+    """Return the values that are in both runs in the same unit, in the order of this run."""
     found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
     return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
             for row in run['rows'] if (row['name'], row['unit']) in found]
 
 
 def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Return sentences with other reasons why the values may differ; [] without such reasons."""
-    found = [f'Not the same {what}: {run[what] or "unknown"}; the other '
-             f'{other[what] or "unknown"}.'
+    """Return sentences about differences of the runs that may explain different values."""
+    found = [f'The {what} of this run is {run[what] or "unknown"}, and the {what} of the other '
+             f'run is {other[what] or "unknown"}.'
              for what in ('machine', 'commit') if run[what] != other[what]]
     for what in ('setting', 'versions'):
-        changed = [f'{key} {run[what].get(key, "none")} (the other '
+        changed = [f'{key} {run[what].get(key, "none")} (other run: '
                    f'{other[what].get(key, "none")})'
                    for key in {**run[what], **other[what]}
                    if key != 'reason' and run[what].get(key) != other[what].get(key)]
         if changed:
-            found.append(f'Not the same {what}: {", ".join(changed)}.')
+            found.append(f'The runs differ in {what}: {", ".join(changed)}.')
     alone = {row['name'] for row in run['rows']} ^ {row['name'] for row in other['rows']}
     if alone:
         found.append(f'{len(alone)} values are in one run only: {", ".join(sorted(alone)[:4])}'
                      + (', …' if len(alone) > 4 else '') + '.')
-    return [*found, *(f'Of the other run: {text}' for text in other['cautions'])]
+    return [*found, *(f'About the other run: {text}' for text in other['cautions'])]
 
 
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:

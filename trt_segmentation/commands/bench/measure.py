@@ -22,25 +22,22 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of street scenes from which frames are made. Two frames in a row always differ."""
+"""Number of street scenes in the frames, so that two frames in a row always differ."""
 
 WARM_UP = 0.5
 """Seconds at the start during which frames are not counted."""
 
 LEAST = 20
-"""Smallest number of measured frames, even if these frames take longer than the given time."""
+"""Smallest number of measured frames, even if they take longer than the given time."""
 
 OUTSIDE = 'outside the stages'
 """Name of the part of a frame's time that belongs to no stage: Python, queues and waiting."""
 
 _HEADER = 61
-"""Bytes before the pixels. A ROS message starts with a header, so its pixels are unaligned."""
+"""Bytes before the pixels. As in a ROS message, the pixels start at an odd address."""
 
 Tick = Callable[[float], None]
-"""Function called about once a second, with the measured seconds as its argument.
-
-No frame is timed during the call.
-"""
+"""Function that is called about once a second with the measured seconds, between two frames."""
 
 
 @dataclass
@@ -68,10 +65,9 @@ def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
     """Make frames of a size and encoding.
 
-    The bytes come from street scenes. With bgr8 the frames show the scenes. With other encodings
-    the frames show stripes. The work of the pipeline does not depend on the picture.
+    The bytes come from street scenes in bgr8. With any other encoding the frames show stripes. The
+    pipeline needs the same time for each picture.
 
-    :param count: number of frames.
     :param width: width of the images in pixels.
     :param height: height of the images in pixels.
     :param allocate: function of the pipeline that gives memory for the frames; None for ordinary
@@ -81,7 +77,7 @@ def camera_frames(count: int, width: int, height: int, encoding: str,
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
     times, per = PLANE_ROWS.get(encoding, (1, 1))
     size = max(step * (height * times // per), 1)
-    # Frame() refuses wrong sizes here, before memory is allocated.
+    # Frame() refuses a wrong size here, before memory is allocated.
     empty = np.broadcast_to(np.uint8(0), size)
     Frame(empty, encoding, height, width, step)
     drive = Drive(seed=0)
@@ -101,10 +97,7 @@ def _copy_to(data: npt.NDArray[np.uint8], allocate: Allocate | None) -> npt.NDAr
 
 def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, seconds: float,
                     tick: Tick) -> Latency:
-    """Measure the latency with one frame at a time in the pipeline.
-
-    The next frame is submitted after the result of the frame before was released.
-    """
+    """Measure the latency with one frame at a time in the pipeline."""
     found, source = Latency(), cycle(frames)
     for _ in _repeat_for(WARM_UP, least=2):
         _time_frame(pipeline, next(source), wanted)
@@ -122,7 +115,7 @@ def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
 
 
 def _repeat_for(seconds: float, least: int) -> Iterator[float]:
-    """Yield the elapsed seconds again and again, for ``seconds`` and at least ``least`` times."""
+    """Yield the elapsed seconds, for ``seconds`` and at least ``least`` times."""
     began, count = perf_counter(), 0
     while (elapsed := perf_counter() - began) < seconds or count < least:
         yield elapsed
@@ -141,10 +134,10 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Return frames per second, with as many batches in the pipeline as it can hold.
+    """Return frames per second while the pipeline is full of batches.
 
-    The measurement consists of pieces of about a second. The times in which the pipeline is
-    filled and emptied are not counted.
+    The measurement has pieces of about a second. It does not count the times in which the pipeline
+    is filled and emptied.
     """
     pieces = ceil(seconds)
     count, took, source = 0, 0.0, cycle(frames)
@@ -157,7 +150,7 @@ def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Want
 
 def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
                    seconds: float) -> tuple[int, float]:
-    """Return the number of frames collected after the first batch, and the seconds for these."""
+    """Return the number of frames that were collected after the first batch, and the seconds."""
     def submit() -> None:
         pipeline.submit(list(islice(source, pipeline.batch)), wanted)
 
@@ -181,16 +174,13 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """Return the memory in MiB, by kind: memory of this process, and memory of the GPU.
-
-    The memory of this process is left out on a system without /proc/self/statm.
-    """
+    """Return the memory in MiB by kind: memory of this process if the system shows it, and GPU."""
     found = {}
     statm = Path('/proc/self/statm')
     if statm.exists():
         pages = int(statm.read_text(encoding='ascii').split()[1])
         found['this process'] = pages * os.sysconf('SC_PAGE_SIZE') / 2**20
-    gpu = getattr(pipeline, 'memory', None)  # only the GPU pipeline has this attribute
+    gpu = getattr(pipeline, 'memory', None)  # Only the GPU pipeline has this attribute.
     if gpu is not None:
         found['GPU, every process'] = gpu.used_bytes / 2**20
         found['GPU, ours beside the network'] = gpu.device_bytes / 2**20

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write a run of ``trt_seg bench`` as a page that needs only a browser."""
+"""Write bench.html, the page about a run of ``trt_seg bench``. It needs only a browser."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ TEMPLATE = Path(__file__).with_name('page.html')
 
 
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
-    """Write one HTML file that holds its scripts and plots, so it opens without a network.
+    """Write one HTML file with its scripts and plots, so that it opens without a network.
 
     :param run: content of bench.json of this run.
-    :param other: content of bench.json of another run, drawn beside this run; None to draw only
-        this run.
+    :param other: content of bench.json of another run, to compare; None for no comparison.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
@@ -43,10 +42,7 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
 
 
 def _script_json(tree: Any) -> str:
-    """Return JSON that is safe in a script element, even with hostile texts.
-
-    Browsers look for ``</script>`` and ``<!--`` inside scripts too. So every ``<`` is escaped.
-    """
+    """Return JSON for a script element. A ``</script>`` in a name must not end the script."""
     return json.dumps(tree).replace('<', '\\u003c')
 
 
@@ -86,13 +82,14 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
     longest = max(stages, key=lambda stage: stages[stage])
     yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
            f'{100 * stages[longest] / sum(stages.values()):.0f} %.')
-    yield (f'With {run["setting"].get("in_flight")} batches in flight at once, {rate} frames a '
-           'second are segmented.')
+    yield (f'With {run["setting"].get("in_flight")} batches in the pipeline, it segments {rate} '
+           'frames per second.')
     for camera in run['cameras']:
         count, share = int(camera['cameras']), camera['dropped'] / max(camera['offered'], 1)
-        dropped = f'{number(100 * share)} % dropped for newer frames' if share else 'none dropped'
-        yield (f'{count} camera{"s" * (count > 1)}: {number(camera["frames_per_s"])} frames a '
-               f'second segmented, {dropped}; 99 of 100 are ready within '
+        dropped = f'{number(100 * share)} % of the' if share else 'no'
+        yield (f'With {count} camera{"s" * (count > 1)} the pipeline segments '
+               f'{number(camera["frames_per_s"])} frames per second. Newer frames replace '
+               f'{dropped} frames. The results of 99 of 100 frames are ready within '
                f'{number(camera["p99_ms"])} ms of their due time.')
     yield f'Opening the model took {opened} s.'
 

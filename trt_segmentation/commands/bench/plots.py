@@ -3,7 +3,7 @@
 """Draw the plots of a run of ``trt_seg bench``.
 
 page.html sets the colours of text and grid, for a light and a dark background. Plotly reads labels
-as HTML, with links. So names that come from a file are escaped.
+as HTML. So names from a file are escaped.
 """
 
 from __future__ import annotations
@@ -20,23 +20,17 @@ from .measure import OUTSIDE
 from .schema import number, values
 
 HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
-"""Colours of this run, of the other run and of all other parts.
-
-The colours are readable on black and on white.
-"""
+"""Colours of this run, of the other run and of all other parts, for a light or dark page."""
 
 HEIGHT = 340
 LINE = 24
 """Height of a legend line in pixels. In a narrow column each name has a separate line."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
-"""Largest number of bars of a histogram.
-
-A run with few frames gets fewer bars: twice the square root of the number of frames.
-"""
+"""Largest number of bars of a histogram. With few frames, twice their square root is the limit."""
 
 TAIL = 1.5
-"""Latencies above this multiple of p99 share the last bar, so that the other bars stay wide."""
+"""All latencies above this multiple of p99 are in the last bar, so that the bars stay wide."""
 
 Run = dict[str, Any]
 
@@ -89,7 +83,7 @@ def _axis(update: Callable[..., Any], title: str, **options: Any) -> None:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage. A bar begins where the bar of the stage before ends."""
+    """Draw the median time of each stage. A bar begins at the end of the bar before it."""
     figure = _figure(HEIGHT, barmode='group')
     for found, color in ((run, HERE), (other, OTHER)):
         if not found:
@@ -109,7 +103,7 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def rate_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the frames per second that the cameras sent, and the segmented frames per second."""
+    """Draw frames per second over the number of cameras: those sent and those segmented."""
     figure = _cameras_figure('frames a second', run, other)
     fps = run['setting'].get('fps', 0)
     _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered', 'top')
@@ -120,7 +114,7 @@ def rate_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def delay_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw median and p99 of the milliseconds from due time to result."""
+    """Draw the milliseconds from due time to result over the number of cameras: p50 and p99."""
     figure = _cameras_figure('ms from due time to result', run, other)
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}',
@@ -130,7 +124,7 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """Return each run, the colour of the run, and the text that ends the names of its curves."""
+    """Return each run, its colour, and the end of the names of its curves."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -145,10 +139,9 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve over the number of cameras. A curve of this run is labelled at its end.
+    """Add a curve over the number of cameras. Curves of this run have their name at their end.
 
-    :param side: ``top`` or ``bottom``: on this side of the curve stands the name, so that names
-        do not overlap.
+    :param side: ``top`` or ``bottom``: the side of the curve on which the name stands.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
@@ -189,6 +182,6 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _cameras_in(phase: str) -> int:
-    """Return the number of cameras in the name of a phase; 0 if the name has none."""
+    """Return the number of cameras in a name such as ``4 cameras``; 0 in any other name."""
     first, _, what = phase.partition(' ')
     return int(first) if what.startswith('camera') else 0

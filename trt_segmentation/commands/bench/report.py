@@ -26,8 +26,6 @@ PACKAGES = ('numpy', 'opencv-python-headless', 'onnxruntime', 'onnxruntime-gpu',
 class Figure:
     """One measured number.
 
-    :param name: what was measured.
-    :param value: the number, in ``unit``.
     :param unit: unit of the number; empty for a count.
     :param bar: limit that the project promises, as text; empty without a limit.
     :param holds: whether the value is within the limit; None without a limit.
@@ -42,7 +40,7 @@ class Figure:
 
 @dataclass
 class FigureReport:
-    """The measured numbers of one run."""
+    """All measured numbers of one run."""
 
     title: str
     rows: list[Figure] = field(default_factory=list)
@@ -60,7 +58,7 @@ class FigureReport:
 
     def table(self) -> Table:
         """Return the numbers as a table for a terminal."""
-        table = Table(title=Text(self.title))     # rich reads brackets in a plain string as markup
+        table = Table(title=Text(self.title))  # In a plain string, rich reads brackets as markup.
         barred = any(row.bar for row in self.rows)
         for column in ('row', 'value', 'unit', *(('bar', 'holds') if barred else ())):
             table.add_column(column, justify='right' if column == 'value' else 'left')
@@ -85,7 +83,7 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of every library that can change the numbers."""
+    """Return the versions of Python and of the libraries that change the numbers."""
     found = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
@@ -96,9 +94,9 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the git commit, with ``+`` if the package has changes; empty if it is unknown.
+    """Return the git commit, with ``+`` if files of the package have changes since this commit.
 
-    If the files came without their git history, the variable BENCH_COMMIT gives the commit.
+    Without a git history, return the environment variable BENCH_COMMIT, or an empty string.
     """
     package = Path(__file__).parents[2]
     # An installed package may lie inside the repository of another project.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: measure a model, write the numbers and a page, compare two runs."""
+"""Run ``trt_seg bench``: measure a model, write the numbers and a page, compare two runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .report import Figure, FigureReport
 from .schema import FORMAT, read_run, title
 
 SAMPLES = 2000
-"""Largest number of latencies that bench.json keeps, chosen evenly from all latencies."""
+"""Largest number of latencies in bench.json."""
 
 DRIFT = 1.1
 """The report warns if frames become slower by more than this factor within a run."""
@@ -51,9 +51,8 @@ def run_bench(options: BenchOptions) -> int:
     """Measure with progress bars, write the numbers and the page, and print a table.
 
     :returns: the exit code, 0.
-    :raises BenchError: if the other run cannot be compared. Nothing is measured then.
-    :raises OutputError: if a file cannot be written, or would replace a file that this command
-        did not write. Nothing is measured then.
+    :raises BenchError: if the other run cannot be compared.
+    :raises OutputError: if an output file cannot be written, or is a file of the user.
     :raises FrameError: if images cannot have the given size and encoding.
     :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.
     """
@@ -63,8 +62,8 @@ def run_bench(options: BenchOptions) -> int:
         check_file(options.json, '--json')
     for path in _json_files(options):
         if options.compare and path.resolve() == options.compare.resolve():
-            raise BenchError(f'--compare {options.compare} would be replaced; give '
-                             'another folder with --out, or another file with --json')
+            raise BenchError(f'--compare {options.compare} would be replaced by the new result; '
+                             'give another folder with --out, or another file with --json')
     run = _measure(options)
     make_folder(options.out, '--out')
     for path in _json_files(options):
@@ -191,8 +190,8 @@ def _cautions(load: float, drift: float) -> list[str]:
     if load > BUSY:
         found.append(f'The machine was busy at the start: {load:.1f} processes per core.')
     if drift > DRIFT:
-        found.append(f'The last third of the frames took {drift:.2f} times as long as the '
-                     'first: the machine became hot or busy.')
+        found.append(f'The last third of the frames took {drift:.2f} times as long as the first '
+                     'third. The machine may be hot or busy.')
     return found
 
 

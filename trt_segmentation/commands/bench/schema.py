@@ -17,16 +17,13 @@ FORMAT = 'trt_segmentation bench 1'
 NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
           'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
           'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
-"""Keys of bench.json and the types of their values.
-
-``latency_ms`` holds numbers, and ``rows`` holds a dictionary for each measured number.
-"""
+"""Keys of bench.json and the types of their values."""
 
 NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 MAX_FILE = 16 << 20
-"""Largest accepted size of bench.json in bytes. A usual file has a few hundred thousand."""
+"""Largest accepted size of bench.json in bytes. A usual file has less than 1 MB."""
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -37,7 +34,7 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     try:
         run = json.loads(read_regular(path, MAX_FILE))
-    # json raises RecursionError if lists are nested too deeply.
+    # If lists are nested too deeply, json raises RecursionError.
     except (ValueError, RecursionError) as error:
         raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
     except OSError as error:
@@ -45,8 +42,8 @@ def read_run(path: Path) -> dict[str, Any]:
     if not isinstance(run, dict) or run.get('format') != FORMAT:
         found = run.get('format') if isinstance(run, dict) else None
         raise BenchError(f'{path} is not a bench.json of this version of `trt_seg bench`: its '
-                         f'"format" is {short(found)}, {FORMAT!r} is expected; measure that '
-                         'machine again')
+                         f'"format" is {short(found)}, but should be {FORMAT!r}; measure the '
+                         'other run again')
     if wrong := _wrong(run) or _unprintable(run):
         raise BenchError(f'{path} is damaged: {wrong}')
     return run
@@ -59,19 +56,20 @@ def _wrong(run: dict[str, Any]) -> str:
     for row in run['rows']:
         if not (isinstance(row, dict) and isinstance(row.get('name'), str)
                 and _is_number(row.get('value')) and isinstance(row.get('unit'), str)):
-            return f'a row should have name, value and unit, but one is {_short(row)}'
+            return f'a row should have name, value and unit, but one row is {_short(row)}'
     names = [row['name'] for row in run['rows']]
     if missing := [name for name in NEEDED_ROWS if name not in names]:
-        return f'no row {missing[0]!r} among its {len(names)}'
+        return f'it has {len(names)} rows, but no row {missing[0]!r}'
     if not all(isinstance(text, str) for text in run['cautions']):
         return '"cautions" should hold texts'
     if not run['latency_ms'] or not all(map(_is_number, run['latency_ms'])):
-        return '"latency_ms" should hold numbers, at least one'
+        return '"latency_ms" should hold numbers, and at least one number'
     if not all(map(_is_number, run['stages_ms'].values())):
         return '"stages_ms" should hold a number for each stage'
     for found in run['cameras']:
         if not (isinstance(found, dict) and all(_is_number(found.get(k)) for k in CAMERA_KEYS)):
-            return f'"cameras" should hold {", ".join(CAMERA_KEYS)}, but one is {_short(found)}'
+            return (f'each item of "cameras" should hold {", ".join(CAMERA_KEYS)}, but one is '
+                    f'{_short(found)}')
     for phase, found in run['memory_mib'].items():
         if not (isinstance(found, dict) and all(map(_is_number, found.values()))):
             return f'"memory_mib" should hold numbers for {phase!r}, but has {_short(found)}'
@@ -79,7 +77,7 @@ def _wrong(run: dict[str, Any]) -> str:
 
 
 def _unprintable(value: Any) -> str:
-    """Describe the first text with an unprintable character; return '' if all are printable."""
+    """Describe the first text with an unprintable character; empty if there is none."""
     if isinstance(value, str):
         bad = unprintable(value)
         return f'the text {short(value)} has the character {bad}' if bad else ''
@@ -112,5 +110,5 @@ def title(run: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number as text with three digits; numbers of 1000 or more keep all whole digits."""
+    """Return a number with three digits, or with all digits before the point if they are more."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

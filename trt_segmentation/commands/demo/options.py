@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..arguments.options import add_model, add_view, Commands, set_command
+from ..arguments.options import add_model, add_view, Commands, set_options
 from ..arguments.values import positive
 
 
@@ -41,9 +41,4 @@ def add_command(commands: Commands) -> None:
                         help='folder for the report (%(default)s)')
     add_view(parser)
     add_model(parser)
-    set_command(parser, DemoOptions, _run)
-
-
-def _run(options: DemoOptions) -> int:
-    from .run import run_demo
-    return run_demo(options)
+    set_options(parser, DemoOptions)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..arguments.options import add_gpu, Commands, set_command
+from ..arguments.options import add_gpu, Commands, set_options
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,4 @@ def add_command(commands: Commands) -> None:
                         'measure; this builds TensorRT engines, which takes minutes')
     parser.add_argument('--json', action='store_true', help='print JSON')
     add_gpu(parser)
-    set_command(parser, DoctorOptions, _run)
-
-
-def _run(options: DoctorOptions) -> int:
-    from .run import run_doctor
-    return run_doctor(options)
+    set_options(parser, DoctorOptions)

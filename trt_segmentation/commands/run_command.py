@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the command to which some options belong. A command is imported only when it runs."""
+
+from __future__ import annotations
+
+from .bench.options import BenchOptions
+from .build_options import BuildCommandOptions
+from .cache import CacheOptions, run_cache
+from .demo.options import DemoOptions
+from .doctor.options import DoctorOptions
+from .evaluate_options import EvaluateOptions
+from .inspect_options import InspectOptions, run_inspect
+from .replay_options import ReplayOptions
+
+
+def run_command(options: object) -> int:
+    """Run a command with its options, and return the exit code.
+
+    :raises TypeError: if no command has such options.
+    """
+    match options:
+        case InspectOptions():
+            return run_inspect(options)
+        case BuildCommandOptions():
+            from .build import run_build
+            return run_build(options)
+        case CacheOptions():
+            return run_cache(options)
+        case ReplayOptions():
+            from .replay import run_replay
+            return run_replay(options)
+        case EvaluateOptions():
+            from .evaluate import run_evaluate
+            return run_evaluate(options)
+        case DemoOptions():
+            from .demo.run import run_demo
+            return run_demo(options)
+        case BenchOptions():
+            from .bench.run import run_bench
+            return run_bench(options)
+        case DoctorOptions():
+            from .doctor.run import run_doctor
+            return run_doctor(options)
+    raise TypeError(f'no command has options of the type {type(options).__name__}')
