@@ -91,7 +91,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._held = f'all {sink.buffers} buffers are held; is an image not released?'
         self._index: int | None = None
         self.subscription = node.create_subscription(
-            message_class(image_transport), topic, _never, qos, callback_group=_OutOfTurn(), **options)
+            message_class(image_transport), topic, _never, qos, callback_group=_OutOfTurn(),
+            **options)
         node.add_waitable(self)
 
     def renew(self) -> None:

@@ -123,7 +123,7 @@ class VideoSink:
         self._sink.not_taken(reason, text, stamp_ns)
 
     def lose(self) -> None:
-        """Say that packets before the next packet were lost. Call this in the executor's thread."""
+        """Say that packets before the next one were lost. Call this in the executor's thread."""
         self._is_after_loss = True
 
     def close(self) -> None:
