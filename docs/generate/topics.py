@@ -45,7 +45,8 @@ report of the demo has.
 """
 
 TOPICS = {
-    '/image': 'The input. With `image_transport: compressed` the node takes `<image>/compressed`.',
+    '/image': 'The input. With `image_transport: compressed` the node takes `<image>/compressed`. '
+              'With `ffmpeg` or `foxglove` the node takes H.264 or H.265 video.',
     '/camera_info': 'An optional input. The node looks for it in the namespace of the image.',
     '~/label_map': "The class id of each pixel, in the image's size and with its header. The "
                    'encoding is mono8, or mono16 if the model has more than 255 classes. A pixel '

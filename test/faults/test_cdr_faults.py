@@ -208,14 +208,14 @@ def jpeg(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize('file, words', [
     (png(60000, 60000), '60000x60000 pixels .* 1 to 16384'),
-    (png(16384, 16384, data=zlib.compress(bytes(1000))), 'which .* bytes cannot hold'),
+    (png(16384, 16384, data=zlib.compress(bytes(1000))), 'bytes cannot hold'),
     (png(2**31 - 1, 1), '2147483647x1'),
     (jpeg(65535, 65535), '65535x65535'),
     (jpeg(16384, 16384), 'bytes cannot hold'),
     (jpeg(0, 24), '0x24'),
     # a few kilobytes of deflate can hold this size, but no camera sends it
     (png(16384, 16384, 1, 0, zlib.compress(bytes(2049 * 16384), 9)),
-     f'more than the {MAX_PIXELS} that are decoded')])
+     f'At most {MAX_PIXELS} pixels are decoded')])
 def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeypatch):
     """A header that claims more pixels than its bytes can hold never reaches the decoder."""
     monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('the file was decoded'))

@@ -22,12 +22,17 @@ from ..frame import Frame
 from ..host.decode_jpeg_png import decompress
 from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
 from ..untrusted.terminal_text import did_you_mean
+from ..video.messages import VIDEO_TYPES
+from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
+from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+_TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
+"""What image_transport adds to the topic of a camera."""
 
 
 def _typestore() -> Typestore:
@@ -58,12 +63,14 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag, not yet decoded.
+    """One message of a bag. Only the packets of a video are decoded already.
 
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
         are the CDR encapsulation header.
+    :param picture: the decoded frame of a video message; None if the message has no frame.
+    :param problem: why a video message has no frame.
     """
 
     topic: str
@@ -71,6 +78,8 @@ class Recorded:
     number: int
     log_time_ns: int
     data: bytes
+    picture: DecodedPicture | None = None
+    problem: str = ''
 
     @property
     def stamp_ns(self) -> int | None:
@@ -87,6 +96,10 @@ class Recorded:
 
         :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
+        if self.picture is not None:
+            return read_picture_frame(self, self.picture)
+        if self.msgtype in VIDEO_TYPES:
+            raise FrameError(self.problem or 'only BagReader.messages() decodes a video')
         message = self._decode()
         stamp_ns = self.stamp_ns
         assert stamp_ns is not None, 'a message that can be decoded has a stamp'
@@ -148,12 +161,13 @@ class BagReader:
         self._reader.close()
 
     def image_topics(self) -> dict[str, int]:
-        """Return the name of every image topic with its number of messages."""
-        return {c.topic: self._count(c.topic) for c in self._reader.connections
-                if c.msgtype in (IMAGE, COMPRESSED)}
+        """Return the number of messages by topic, for every topic that carries images."""
+        return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
 
     def image_topic(self, asked: str | None = None) -> str:
         """Check a topic, or find the only image topic.
+
+        A topic of H.264 or H.265 video is chosen by itself only if the bag has no other images.
 
         :param asked: name of a topic; None for the only image topic.
         :returns: the name of an image topic with at least one message.
@@ -165,18 +179,25 @@ class BagReader:
         if asked is not None and asked not in topics:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
+        if asked is None:
+            topics = self._topics((IMAGE, COMPRESSED)) or topics
         if asked is None and len(topics) != 1:
             raise BagError(f'{self.path} has ' + (
                 f'{len(topics)} image topics. Choose one with --image-topic: {listed}' if topics
-                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage'))
+                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage, '
+                f'{" or ".join(VIDEO_TYPES)}'))
         topic = asked or next(iter(topics))
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic
 
     def camera_info_topic(self, image_topic: str) -> str | None:
-        """Return the camera_info topic in the namespace of an image topic; None if not there."""
-        raw = image_topic.removesuffix('/compressed')
+        """Return the camera_info topic in the namespace of an image topic.
+
+        :returns: the name of the topic; None if the bag has no such topic.
+        """
+        raw = next((image_topic.removesuffix(suffix) for suffix in _TRANSPORTS
+                    if image_topic.endswith(suffix)), image_topic)
         beside = raw.rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
@@ -184,11 +205,17 @@ class BagReader:
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
-        :raises BagError: if the bag ends too early or cannot be read. The error also comes after
-            the last message if the index of the bag has another number of messages.
+        The messages of a video are decoded in this order, whether the caller wants their frames
+        or not, because the frames depend on each other. A video with B-frames gives its messages
+        later, in the order in which its frames are shown.
+
+        :raises VideoError: if a topic is a video and PyAV is missing.
+        :raises BagError: if the bag ends too early or cannot be read. The error also comes
+            after the last message if the index of the bag has another number of messages.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
+        videos = {c.topic: VideoTopic() for c in wanted if c.msgtype in VIDEO_TYPES}
         source = self._reader.messages(wanted)
         while True:
             try:
@@ -202,12 +229,20 @@ class BagReader:
                 raise BagError(f'in {self.path}, message {seen[connection.topic]} on '
                                f'{connection.topic} has {len(data):,} bytes, but a message may '
                                f'have at most {MAX_MESSAGE:,}')
-            yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
-                           log_time, data)
+            recorded = Recorded(connection.topic, connection.msgtype, seen[connection.topic],
+                                log_time, data)
+            video = videos.get(connection.topic)
+            yield from video.decode(recorded) if video else [recorded]
+        for video in videos.values():
+            yield from video.finish()
         for topic, found in seen.items():
             if found != (promised := self._count(topic)):
                 raise BagError(f'the index of {self.path} promises {promised} messages on '
                                f'{topic}, but {found} could be read. Run `ros2 bag reindex`')
+
+    def _topics(self, types: Collection[str]) -> dict[str, int]:
+        return {c.topic: self._count(c.topic) for c in self._reader.connections
+                if c.msgtype in types}
 
     def _count(self, topic: str) -> int:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)

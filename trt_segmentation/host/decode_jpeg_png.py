@@ -74,10 +74,10 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
             f'the header of a compressed image says {width}x{height} pixels (width x height), but '
             f'both must be 1 to {MAX_SIDE}. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
-        raise FrameError(
-            f'the header of a compressed image says {width}x{height} pixels (width x height). '
-            f'Its {len(raw)} bytes cannot hold so many pixels, or there are more than '
-            f'{MAX_PIXELS}. The image is corrupt or too large')
+        reason = (f'At most {MAX_PIXELS} pixels are decoded' if width * height > MAX_PIXELS else
+                  f'Its {len(raw)} bytes cannot hold so many pixels; the image is corrupt')
+        raise FrameError(f'the header of a compressed image says {width}x{height} pixels (width x '
+                         f'height). {reason}')
     try:
         decoded = _decode(raw)
     except cv2.error as error:

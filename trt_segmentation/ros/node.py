@@ -33,6 +33,7 @@ from .process.python_log import forward_python_log
 from .process.requests import answer_requests
 from .process.run import run
 from .transport.choose import choose_transport, Transport
+from .transport.messages import check_image_transport
 
 FINISH_SECONDS = 30.0
 """Longest time in seconds that deactivate waits until the fetched frames are published.
@@ -117,6 +118,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
+            check_image_transport(self.value('image_transport'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             for name in self.value('cameras') or ['']:

@@ -9,10 +9,9 @@ from enum import Enum
 
 from rclpy.node import Node
 from rclpy.qos import qos_check_compatible, QoSCompatibility
-from sensor_msgs.msg import Image
 
 from .publishers import IMAGES
-from .transport.messages import TAKEN
+from .transport.messages import MESSAGE_TYPES
 
 MOST_SUGGESTIONS = 5
 """Largest number of topics that the message names."""
@@ -34,10 +33,10 @@ def find_cause(node: Node, topic: str, image_transport: str) -> Silence:
     """Return why no image comes from a topic to which the node is subscribed.
 
     :param topic: full name of the image topic.
-    :param image_transport: raw or compressed.
+    :param image_transport: a key of ``MESSAGE_TYPES``.
     """
     publishers = node.get_publishers_info_by_topic(topic)
-    senders = [one for one in publishers if one.topic_type == _type_name(image_transport)]
+    senders = [one for one in publishers if one.topic_type == MESSAGE_TYPES[image_transport]]
     if not senders:
         return Silence.OTHER_TYPE if publishers else Silence.NO_PUBLISHER
     own = [one.qos_profile for one in node.subscriptions if one.topic_name == topic]
@@ -51,7 +50,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     """Return one line that says why no image comes from a topic.
 
     :param topic: full name of the image topic.
-    :param image_transport: raw or compressed.
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param seconds: seconds since the last image, or since the subscription if no image came.
     :param has_come: whether any image has come.
     """
@@ -64,7 +63,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     if cause is Silence.OTHER_TYPE:
         types = ', '.join(sorted({one.topic_type for one in publishers}))
         return (f'{what} on {topic}, whose messages have the type {types}; expected '
-                f'{_type_name(image_transport)}, because image_transport is {image_transport}'
+                f'{MESSAGE_TYPES[image_transport]}, because image_transport is {image_transport}'
                 f'{suggest_topics(node, topic, image_transport)}')
     if cause is Silence.OTHER_QOS:
         return (f'{what} on {topic}, because the QoS of its publisher does not match the QoS of '
@@ -76,23 +75,19 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
             'need the same ROS_DOMAIN_ID and a network that does not block UDP)')
 
 
-def _type_name(image_transport: str) -> str:
-    return f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
-
-
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
     """Return words that name the other image topics. Topics with similar names come first.
 
     The topics of segmentation nodes are not named.
     """
-    kind = _type_name(image_transport)
+    kind = MESSAGE_TYPES[image_transport]
     own = {publisher.topic_name for publisher in node.publishers}
     found = [name for name, kinds in node.get_topic_names_and_types()
              if kind in kinds and name != topic and name not in own
              and name.rpartition('/')[2] not in IMAGES and node.count_publishers(name)]
     found.sort(key=lambda name: SequenceMatcher(None, topic, name).ratio(), reverse=True)
     if not found:
-        raw = kind.endswith(f'/{Image.__name__}')
-        return f'; there is no topic with {"" if raw else "compressed "}images at all'
+        adjective = '' if image_transport == 'raw' else f'{image_transport} '
+        return f'; there is no topic with {adjective}images at all'
     more = f' and {len(found) - MOST_SUGGESTIONS} more' if len(found) > MOST_SUGGESTIONS else ''
     return f'; there are images on {", ".join(found[:MOST_SUGGESTIONS])}{more}'

@@ -17,10 +17,11 @@ import os
 from pathlib import Path
 import stat
 import tempfile
-from typing import Any, BinaryIO, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 import zlib
 
 from ..errors import OutputError
+from .container_marks import read_metadata
 from .regular_file import replace_file
 
 if TYPE_CHECKING:
@@ -33,11 +34,7 @@ KEY = 'written_by'
 HEAD = 512
 """The marker is in the first bytes of a file. This is the number of these bytes."""
 _PNG_HEAD = 8 + 25
-"""Number of bytes of the signature and of the first chunk of a PNG."""
-_MCAP_END = 20 + 8
-"""Number of bytes at the end of an MCAP file, from the offset of the summary to the end."""
-_BAG_METADATA = 1 << 20
-"""In an MCAP file, the marker is in the last bytes before the summary. This is their number."""
+"""Bytes of a PNG before its second chunk: the signature and the first chunk."""
 
 
 def is_ours(path: Path) -> bool:
@@ -46,21 +43,9 @@ def is_ours(path: Path) -> bool:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         with path.open('rb') as file:
-            return MARKER.encode() in (file.read(HEAD) + _mcap_metadata(file, path))
+            return MARKER.encode() in (file.read(HEAD) + read_metadata(file, path))
     except OSError:
         return False
-
-
-def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes of an MCAP file that hold the metadata of rosbag2; b'' for other files."""
-    if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
-        return b''
-    file.seek(-_MCAP_END, os.SEEK_END)
-    summary = int.from_bytes(file.read(8), 'little')
-    if summary > path.stat().st_size:
-        return b''
-    file.seek(max(0, summary - _BAG_METADATA))
-    return file.read(min(summary, _BAG_METADATA))
 
 
 def check_file(path: Path, option: str) -> None:

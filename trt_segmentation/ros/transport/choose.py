@@ -22,7 +22,7 @@ from ...serving.protocols import FrameSink
 from .direct_publisher import DirectPublisher
 from .direct_subscription import DirectSubscription
 from .librcl import Librcl
-from .messages import image_message, TAKEN, TakenImage
+from .messages import image_message, message_class, TakenImage
 
 TRANSPORTS = ('auto', 'direct', 'typed')
 
@@ -54,6 +54,8 @@ class TypedSubscription:
     """Receives images through rclpy, which copies each message into a bytes object.
 
     This package reads the bytes itself, because rclpy would drop unreadable messages silently.
+
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     """
 
     numbered = False  # rclpy reports the number of a message, but not its publisher
@@ -62,7 +64,7 @@ class TypedSubscription:
                  sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
         self._node = node
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic, lambda message: sink.offer(
+            message_class(image_transport), topic, lambda message: sink.offer(
                 TakenImage(np.frombuffer(message, np.uint8), image_transport)),
             qos, raw=True, **options)
 

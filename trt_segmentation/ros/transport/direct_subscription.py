@@ -21,7 +21,7 @@ from ...memory import Allocate, PageMemory
 from ...serving.drop_reasons import NO_BUFFER, TAKE_ERROR
 from ...serving.protocols import FrameSink
 from .librcl import Librcl, MessageBuffer
-from .messages import TAKEN, TakenImage
+from .messages import message_class, TakenImage
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     :param sink: gets every image. The sink then owns the image and must release it. The sink also
         gets a report of every message that could not be received. The sink may hold
         ``sink.buffers`` images at the same time. One more buffer is for the image that is being
-        received. ``sink.allocate`` gives the memory for raw images. Compressed images need no
-        special memory, because they are decoded into other memory.
+        received. ``sink.allocate`` gives the memory for raw images. Other images need no special
+        memory, because they are decoded into other memory.
     :param skipped: called with the number of messages that never came. A publisher numbers its
         messages, and a gap between two numbers shows how many are missing.
-    :param image_transport: raw or compressed.
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
     """
@@ -91,7 +91,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
                       'warning comes again and again, report a bug')
         self._index: int | None = None
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
+            message_class(image_transport), topic, _never, qos, callback_group=_OutOfTurn(),
+            **options)
         node.add_waitable(self)
 
     def renew(self) -> None:

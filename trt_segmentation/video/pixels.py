@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Converts a decoded frame of PyAV to BGR, upright."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import FrameError
+from .pyav import import_av, reason_of
+
+if TYPE_CHECKING:
+    from av import VideoFrame as DecodedFrame
+
+
+class BgrConverter:
+    """Converts frames to BGR. Use one converter in one thread only.
+
+    The colours are those that PyAV's ``to_ndarray(format='bgr24')`` gives, bit by bit.
+    """
+
+    def __init__(self) -> None:
+        self._av = import_av()
+        from av.video.reformatter import VideoReformatter
+        self._reformatter = VideoReformatter()
+
+    def convert(self, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
+        """Return the pixels of a frame.
+
+        If the video says that it is rotated, the pixels are turned upright. Videos of phones say
+        so.
+
+        :returns: (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
+        :raises FrameError: if FFmpeg cannot convert this kind of pixels.
+        """
+        try:
+            # One thread: the other cores run the decoder and the network.
+            bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
+        except (self._av.FFmpegError, ValueError) as error:
+            raise FrameError(f'pixels of the format {decoded.format.name} cannot be converted to '
+                             f'BGR: {reason_of(error)}') from error
+        return np.ascontiguousarray(np.rot90(bgr, round(decoded.rotation / 90)), np.uint8)
