@@ -171,6 +171,22 @@ def test_camera_infos_are_passed_on_as_they_were(tmp_path, card):
         (m.log_time_ns, m.data) for m in read(bag, '/camera/camera_info')]
 
 
+def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
+    truths = label_maps(2)
+    bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths))
+                    + image_messages(map(paint, label_maps(3)), '/segmentation/overlay'))
+    assert run(bag, tmp_path / 'out', card) == 0
+    assert (f'{bag}: images from {TOPIC}; the other image topics are results of a segmentation: '
+            '/segmentation/overlay\n') in capsys.readouterr().err
+    assert topics(tmp_path / 'out')[LABEL_MAP] == 2
+
+
+def test_a_picture_is_sent_to_segment(tmp_path, card, capsys):
+    (tmp_path / 'street.jpg').write_bytes(b'\xff\xd8')
+    assert run(tmp_path / 'street.jpg', tmp_path / 'out', card) == 2
+    assert f'`trt_seg segment {tmp_path / "street.jpg"}` segments it' in capsys.readouterr().err
+
+
 def test_topic_and_namespace_are_chosen(tmp_path, card, capsys):
     front, rear = label_maps(2), label_maps(3, seed=1)
     bag = write_bag(tmp_path / 'in', image_messages(map(paint, front))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shlex
 
 from ..errors import BagError, BagLimitError
 from ..host.pictures import IMAGES
@@ -13,8 +14,9 @@ from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
 MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
 """First bytes of a bag's files, by suffix."""
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
-_PICTURES = ('not a bag. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate '
-             'DIR` take folders of pictures')
+_SEGMENT = 'not a bag; `trt_seg segment {}` segments it'
+_PICTURES = ('. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate DIR` take '
+             'folders of pictures too')
 _REPAIR = 'if its recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
 _CONVERT = 'convert it with `ros2 bag convert` on a machine that can read it'
 _ADVICE = {
@@ -72,7 +74,7 @@ def _check_folder(path: Path) -> None:
                 f'was cut off. Run `ros2 bag reindex {path}`, or give the file itself: '
                 f'{storage[0]}')
         if any(p.suffix.lower() in IMAGES for p in files):
-            raise BagError(f'{path} is a folder of pictures, {_PICTURES}')
+            raise BagError(f'{path} is a folder of pictures, {_segment(path)}{_PICTURES}')
         raise BagError(f'{path} has no metadata.yaml, so it is not a rosbag2 folder')
     for file in (metadata, *storage, *(p for p in files if p.suffix == '.zstd')):
         _refuse_pointer(file)
@@ -84,10 +86,9 @@ def _check_file(path: Path) -> None:
     _refuse_pointer(path)
     kind = path.suffix.lower()
     if kind in IMAGES:
-        raise BagError(f'{path} is a picture, {_PICTURES}')
+        raise BagError(f'{path} is a picture, {_segment(path)}')
     if kind in VIDEOS:
-        raise BagError(f'{path} is a video, not a bag; no command reads videos. Save its frames '
-                       f'as pictures: `ffmpeg -i {path} frames/%06d.png`')
+        raise BagError(f'{path} is a video, {_segment(path)}')
     if path.name == 'metadata.yaml':
         raise BagError(f'{path} is part of a bag; give its folder: {path.parent}')
     if path.suffix not in MAGIC:
@@ -101,6 +102,10 @@ def _check_file(path: Path) -> None:
             f'it starts with {found.hex(" ")}, and a {path.suffix} file starts with '
             f'{expected.hex(" ")}, so it is another kind of file' if found else
             'it has no bytes; copy or record it again'))
+
+
+def _segment(path: Path) -> str:
+    return _SEGMENT.format(shlex.quote(str(path)))
 
 
 def _refuse_pointer(file: Path) -> None:

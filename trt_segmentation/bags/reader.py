@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 import struct
@@ -28,6 +28,8 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+RESULTS = ('label_map', 'overlay', 'confidence')
+"""Last parts of the names of the image topics that the node and the replay publish."""
 
 
 def _typestore() -> Typestore:
@@ -46,6 +48,11 @@ def _typestore() -> Typestore:
 
 STORE = _typestore()
 unpack_within_limits()
+
+
+def is_result(topic: str) -> bool:
+    """Return whether the name of an image topic says that it holds results of this package."""
+    return topic.removesuffix('/compressed').rpartition('/')[2] in RESULTS
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -157,23 +164,32 @@ class BagReader:
         return {c.topic: self._count(c.topic) for c in self._reader.connections
                 if c.msgtype in (IMAGE, COMPRESSED)}
 
-    def image_topic(self, asked: str | None = None) -> str:
-        """Return the image topic that was asked for, or the only image topic.
+    def image_topic(self, asked: str | None = None,
+                    say: Callable[[str], None] = lambda line: None) -> str:
+        """Return the image topic that was asked for, or the topic of the only camera.
 
-        :param asked: name of a topic; None for the only image topic.
+        A topic whose name ends in one of :data:`RESULTS` is no camera, if the bag has other image
+        topics.
+
+        :param asked: name of a topic; None for the topic of the only camera.
+        :param say: called with one line of text if topics of results were left out.
         :raises BagError: if the bag has no images on the topic, or if no topic was asked for and
-            the bag has no image topic or several. The message lists the image topics.
+            the bag has no image topic or several cameras. The message lists the image topics.
         """
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
         if asked is not None and asked not in topics:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
-        if asked is None and len(topics) != 1:
+        cameras = [t for t in topics if not is_result(t)] or list(topics)
+        if asked is None and len(cameras) != 1:
             raise BagError(f'{self.path} has ' + (
                 f'{len(topics)} image topics; choose one with --image-topic: {listed}' if topics
                 else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage'))
-        topic = asked or next(iter(topics))
+        topic = asked or cameras[0]
+        if asked is None and len(topics) > 1:
+            say(f'{self.path}: images from {topic}; the other image topics are results of a '
+                f'segmentation: {", ".join(t for t in topics if t != topic)}')
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic

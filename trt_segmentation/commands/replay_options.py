@@ -18,7 +18,8 @@ class ReplayOptions:
     """Every option of ``trt_seg replay``.
 
     :param bag: path of the bag to read.
-    :param image_topic: topic of the images; None if the bag has only one image topic.
+    :param image_topic: topic of the images; None if the bag has only one camera; see
+        :meth:`.BagReader.image_topic`.
     :param out: folder of the bag to write.
     :param overwrite: whether the new bag may replace an earlier bag of this package.
     :param namespace: namespace of the topics that are written; see :class:`.BagWriter`.
@@ -76,7 +77,8 @@ def add_command(commands: Commands) -> None:
                         help='folder to write the new bag to')
     parser.add_argument('--overwrite', action='store_true', help='replace BAG2')
     parser.add_argument('--image-topic', metavar='T',
-                        help='topic of the images; default: the only image topic')
+                        help='topic of the images; default: the only image topic besides label_map, '
+                        'overlay and confidence')
     parser.add_argument('--namespace', help='namespace of the topics written (%(default)s)')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='write overlays too (default: yes)')
