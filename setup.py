@@ -47,6 +47,7 @@ setup(
                   'rosbags>=0.11,<0.12'],
         # TensorRT brings its own Python module. cuda-core works with CUDA 12 and 13.
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
+        'video': ['av>=17'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],

@@ -22,7 +22,7 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street'), ('model',), ('engines',), ('host',),
+    ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',), ('host',),
     ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('pipeline',), ('serving', 'accuracy'),
     ('view',),
     ('ros/process', 'ros/transport'), ('ros',),

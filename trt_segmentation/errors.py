@@ -114,6 +114,10 @@ class BagLimitError(SegmentationError):
     """A recording asks for more memory or more tables than any real recording needs."""
 
 
+class VideoError(SegmentationError):
+    """A video cannot be opened, read or written; the message names the video."""
+
+
 class RecorderError(SegmentationError):
     """The recorder cannot record; the message says what is missing."""
 

@@ -17,10 +17,11 @@ import os
 from pathlib import Path
 import stat
 import tempfile
-from typing import Any, BinaryIO, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 import zlib
 
 from ..errors import OutputError
+from .container_marks import read_metadata
 from .regular_file import replace_file
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ HEAD = 512
 """Bytes at the start of a file that are searched for the marker."""
 _PNG_HEAD = 8 + 25
 """Bytes of a PNG before its second chunk: the signature and the first chunk."""
-_MCAP_END = 20 + 8
-"""Bytes at the end of an MCAP file: the footer, which starts with the offset of the summary, and
-the magic bytes."""
-_BAG_METADATA = 1 << 20
-"""Bytes before the summary of an MCAP file that are searched for the marker."""
 
 
 def is_ours(path: Path) -> bool:
@@ -47,21 +43,9 @@ def is_ours(path: Path) -> bool:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
         with path.open('rb') as file:
-            return MARKER.encode() in (file.read(HEAD) + _mcap_metadata(file, path))
+            return MARKER.encode() in (file.read(HEAD) + read_metadata(file, path))
     except OSError:
         return False
-
-
-def _mcap_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes before the summary of an MCAP file. They hold the metadata of rosbag2."""
-    if path.suffix != '.mcap' or path.stat().st_size < _MCAP_END:
-        return b''
-    file.seek(-_MCAP_END, os.SEEK_END)
-    summary = int.from_bytes(file.read(8), 'little')
-    if summary > path.stat().st_size:
-        return b''
-    file.seek(max(0, summary - _BAG_METADATA))
-    return file.read(min(summary, _BAG_METADATA))
 
 
 def check_file(path: Path, option: str) -> None:

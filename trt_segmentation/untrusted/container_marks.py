@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the part of an MCAP or MP4 file in which this package's marker can be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+_MCAP_END = 20 + 8
+"""Bytes at the end of an MCAP file: the footer, which starts with the offset of the summary, and
+the magic bytes."""
+_BAG_METADATA = 1 << 20
+"""Bytes before the summary of an MCAP file that are searched for the marker."""
+_MP4_METADATA = 4096
+"""Bytes at each end of an MP4 file that are searched for the marker."""
+
+
+def read_metadata(file: BinaryIO, path: Path) -> bytes:
+    """Return the bytes of a file that hold its metadata; empty if it has another suffix.
+
+    :param file: the file, opened from ``path``.
+    :raises OSError: if the file cannot be read.
+    """
+    size = path.stat().st_size
+    if path.suffix == '.mcap' and size >= _MCAP_END:
+        return _read_mcap(file, size)
+    if path.suffix == '.mp4':
+        # A complete file has its metadata in the end. A file that was not completed has its
+        # metadata in the beginning.
+        file.seek(0)
+        head = file.read(_MP4_METADATA)
+        file.seek(max(0, size - _MP4_METADATA))
+        return head + file.read(_MP4_METADATA)
+    return b''
+
+
+def _read_mcap(file: BinaryIO, size: int) -> bytes:
+    """Return the bytes before the summary. They hold the metadata of rosbag2."""
+    file.seek(-_MCAP_END, os.SEEK_END)
+    summary = int.from_bytes(file.read(8), 'little')
+    if summary > size:
+        return b''
+    file.seek(max(0, summary - _BAG_METADATA))
+    return file.read(min(summary, _BAG_METADATA))

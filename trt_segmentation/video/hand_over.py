@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hands items from one thread to another thread, with a limit on the items that wait."""
+
+from __future__ import annotations
+
+from collections import deque
+import threading
+from typing import Generic, TypeVar
+
+Item = TypeVar('Item')
+
+
+class HandOver(Generic[Item]):
+    """A bounded queue between one giving thread and one taking thread.
+
+    :param most: most items that wait in the queue, ≥ 1.
+    :param keep_newest: what happens if the queue is full. True drops the oldest item; False makes
+        :meth:`put` wait.
+    :ivar dropped: number of items that were dropped because newer items came.
+    """
+
+    def __init__(self, most: int, keep_newest: bool = False) -> None:
+        self.dropped = 0
+        self._most = most
+        self._keep_newest = keep_newest
+        self._items: deque[Item] = deque()
+        self._changed = threading.Condition()
+        self._is_finished = False
+        self._is_stopped = False
+        self._error: BaseException | None = None
+
+    def put(self, item: Item) -> bool:
+        """Add an item.
+
+        :returns: False if :meth:`stop` was called. The item is then not taken any more.
+        """
+        with self._changed:
+            if self._keep_newest and len(self._items) >= self._most:
+                self._items.popleft()
+                self.dropped += 1
+            self._changed.wait_for(lambda: len(self._items) < self._most or self._is_stopped)
+            if not self._is_stopped:
+                self._items.append(item)
+                self._changed.notify_all()
+            return not self._is_stopped
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Say that no item follows.
+
+        :param error: an exception for the taking thread, which gets it after the last item.
+        """
+        with self._changed:
+            self._is_finished, self._error = True, error
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Drop all items, and wake both threads. Any thread may call this."""
+        with self._changed:
+            self._is_stopped = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def get(self) -> Item | None:
+        """Wait for the next item.
+
+        :returns: None if no item follows, or if :meth:`stop` was called.
+        :raises BaseException: the exception that :meth:`finish` was given.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._items or self._is_finished or self._is_stopped)
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            if self._error is not None and not self._is_stopped:
+                raise self._error
+            return None

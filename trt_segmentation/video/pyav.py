@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Imports PyAV (FFmpeg for Python) when a video is used for the first time, and sets its limits.
+
+PyAV is an optional package. Every other file of this room gets it from :func:`import_av`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from ..errors import VideoError
+from ..installed.pip_names import advise_install
+
+MAX_PIXELS = 1 << 26
+"""Most pixels of one frame. The highest level of H.264, H.265 and AV1 allows 36 million pixels."""
+LIMITS = {'max_pixels': str(MAX_PIXELS)}
+"""Options for every decoder. A decoder refuses larger frames before it allocates memory."""
+
+
+def import_av() -> ModuleType:
+    """Return the module ``av``.
+
+    :raises VideoError: if PyAV is not installed, or cannot be loaded. The message says how to
+        install it.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise VideoError(f'PyAV is needed to read and write video, and it cannot be imported '
+                         f'({error}); {advise_install("av")}') from error
+    # FFmpeg writes a line to the terminal for each damaged frame. This package reports the damage
+    # itself.
+    av.logging.set_level(None)
+    return av
+
+
+def reason_of(error: Exception) -> str:
+    """Return FFmpeg's words for an error, without the name of the function that failed."""
+    return str(getattr(error, 'strerror', None) or error or type(error).__name__)

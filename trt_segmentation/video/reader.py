@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the frames of a video file or a camera, and decodes ahead of the receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import VideoError
+from .hand_over import HandOver
+from .pixels import BgrConverter
+from .pyav import import_av, reason_of
+from .source import find_source, SECONDS
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av import VideoFrame as DecodedFrame
+    from av import VideoStream
+
+AHEAD_BYTES = 128 << 20
+"""Most bytes of decoded frames that wait for the receiver."""
+AHEAD_FRAMES = 8
+"""Most decoded frames that wait for the receiver."""
+_SECOND = 1_000_000_000
+_USUAL_RATE = Fraction(30)
+"""Frames a second of a video that does not say its rate."""
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One decoded frame of a video.
+
+    :param number: number of the frame in the video, from 1. Frames that could not be decoded are
+        counted, and so are frames that ``every`` left out.
+    :param time_ns: nanoseconds since the start of the video; for a camera, nanoseconds since 1970
+        at the moment when the frame was decoded.
+    :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
+    """
+
+    number: int
+    time_ns: int
+    image: npt.NDArray[np.uint8]
+
+
+class VideoReader:
+    """Iterates over the frames of a video, once. A thread of the reader decodes ahead.
+
+    A file is read completely, no matter how slow the receiver is. A camera does not wait: if the
+    receiver is slow, it gets the newest frame, and older frames are dropped.
+
+    Damaged parts are left out, and the reader goes on after them.
+
+    :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
+    :param every: give every frame with 1, every second frame with 2, and so on.
+    :ivar path: the source, without the password of a network camera.
+    :ivar size: (height, width) of every frame.
+    :ivar rate: frames a second of the video, before ``every`` leaves frames out.
+    :ivar count: number of frames that the iteration is expected to give; None if the video does
+        not say it. Damaged frames make the true number smaller.
+    :ivar is_live: whether the source is a camera.
+    :ivar bad: one line for each place of the video that could not be decoded. The thread of the
+        reader adds lines during the iteration.
+    :raises VideoError: if PyAV is missing, if the source cannot be opened, or if it has no frame
+        that can be decoded. The message names the source.
+    """
+
+    def __init__(self, source: str | Path, *, every: int = 1) -> None:
+        if every < 1:
+            raise VideoError(f'every is {every}; it must be 1 or more')
+        found = find_source(source)
+        self.path, self.is_live = found.name, found.is_live
+        self.bad: list[str] = []
+        self.size = (0, 0)
+        self._every = every
+        self._container = found.open()
+        try:
+            self._open_stream()
+            frames = self._frames()
+            first = next(frames, None)
+            if first is None:
+                why = f': {self.bad[0]}' if self.bad else ''
+                raise VideoError(f'{self.path} has no frame that can be decoded{why}')
+        except BaseException:
+            self._container.close()
+            raise
+        most = max(1, min(AHEAD_FRAMES, AHEAD_BYTES // first.image.nbytes))
+        self._ahead = HandOver[VideoFrame](1 if self.is_live else most, self.is_live)
+        self._thread = threading.Thread(target=self._decode_ahead, args=[first, frames],
+                                        name='video reader', daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def dropped(self) -> int:
+        """Number of frames of a camera that were dropped because the receiver was slow."""
+        return self._ahead.dropped
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        """Yield the frames in the order in which they are shown.
+
+        :raises VideoError: if a camera stops to send frames.
+        """
+        while (frame := self._ahead.get()) is not None:
+            yield frame
+
+    def close(self) -> None:
+        """Stop the thread and close the source. An iteration that waits ends.
+
+        A second call does nothing. Any thread may call this.
+        """
+        self._ahead.stop()
+        self._thread.join(SECONDS)
+
+    def _open_stream(self) -> None:
+        video = [s for s in self._container.streams.video if s.codec_context is not None]
+        if not video:
+            raise VideoError(f'{self.path} has no video that this FFmpeg can decode')
+        # The picture on the cover of an audio file is also a video stream, of one frame.
+        self._stream = max(video, key=lambda s: (s.frames != 1, s.width * s.height))
+        # Threads that decode several frames at once delay the newest frame of a camera.
+        self._stream.thread_type = 'SLICE' if self.is_live else 'AUTO'
+        self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
+        self.count = self._count()
+
+    def _count(self) -> int | None:
+        frames = self._stream.frames
+        duration = self._container.duration      # microseconds
+        if not frames and duration and not self.is_live:
+            frames = round(self.rate * duration / 1_000_000)
+        return -(-frames // self._every) if frames else None
+
+    def _decode_ahead(self, first: VideoFrame, frames: Iterator[VideoFrame]) -> None:
+        try:
+            going_on = self._ahead.put(first)
+            while going_on and (frame := next(frames, None)) is not None:
+                going_on = self._ahead.put(frame)
+            self._ahead.finish()
+        except Exception as error:
+            self._ahead.finish(error)
+        finally:
+            self._container.close()
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        """Decode the video, and leave out what is damaged or skipped."""
+        converter = BgrConverter()
+        damage = _Damage(self.bad)
+        for number, (decoded, reason) in enumerate(self._checked(), 1):
+            if decoded is None:
+                damage.add(number, reason)
+                continue
+            damage.end()
+            if (number - 1) % self._every:
+                continue
+            image = converter.convert(decoded)
+            height, width, _ = image.shape
+            self.size = (height, width) if self.size == (0, 0) else self.size
+            if (height, width) == self.size:
+                yield VideoFrame(number, self._time_ns(decoded, number), image)
+            else:
+                damage.add(number, f'the frame has {width}x{height} pixels, and the video began '
+                                   f'with {self.size[1]}x{self.size[0]}')
+        damage.end()
+
+    def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
+        """Yield each frame with an empty reason, or None with the reason why there is no frame.
+
+        After a damaged frame, no frame is right until a keyframe, which needs no other frame.
+        """
+        reason = 'there is no keyframe before'
+        for decoded, error in self._decoded():
+            if error:
+                reason = error
+            elif decoded is not None and decoded.key_frame:
+                reason = ''
+            yield None if reason else decoded, reason
+
+    def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str]]:
+        av = import_av()
+        for packet in self._packets():
+            if isinstance(packet, str):
+                yield None, packet
+                continue
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                yield None, reason_of(error)
+                continue
+            for frame in frames:
+                yield frame, 'the frame is damaged' if frame.is_corrupt else ''
+
+    def _packets(self) -> Iterator[Packet[VideoStream] | str]:
+        """Yield each packet of the video, or the reason why the packet is damaged."""
+        av = import_av()
+        try:
+            for packet in self._container.demux(self._stream):
+                yield 'the file is damaged or cut off' if packet.is_corrupt else packet
+        except av.FFmpegError as error:
+            if self.is_live:
+                raise VideoError(f'{self.path} sends no more frames: {reason_of(error)}'
+                                 ) from error
+            yield f'the rest of the file cannot be read: {reason_of(error)}'
+
+    def _time_ns(self, decoded: DecodedFrame, number: int) -> int:
+        if self.is_live:
+            return time.time_ns()
+        if decoded.pts is None or decoded.time_base is None:
+            return round((number - 1) * _SECOND / self.rate)
+        start = self._stream.start_time or 0
+        return round((decoded.pts - start) * decoded.time_base * _SECOND)
+
+
+class _Damage:
+    """Collects damaged frames that follow each other into one line."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+        self._first = self._last = 0
+        self._reason = ''
+
+    def add(self, number: int, reason: str) -> None:
+        if not self._first:
+            self._first, self._reason = number, reason
+        self._last = number
+
+    def end(self) -> None:
+        if self._first:
+            which = f'frame {self._first}' if self._first == self._last else (
+                f'frames {self._first} to {self._last}')
+            self._lines.append(f'{which}: {self._reason}')
+        self._first = 0

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Opens the source of a video: a file, a camera of this machine, or a camera in the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..errors import VideoError
+from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
+from ..untrusted.regular_file import expand_home
+from .pyav import import_av, LIMITS, reason_of
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+VIDEO_SUFFIXES = frozenset([
+    '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.ts', '.m2ts', '.mts', '.mpg', '.mpeg',
+    '.flv', '.wmv', '.3gp', '.ogv', '.h264', '.264', '.h265', '.265', '.hevc', '.ivf', '.obu'])
+"""Suffixes of video files, in lower case."""
+FORMATS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,ivf,obu,'
+           'mpegvideo,m4v')
+"""FFmpeg's names of the file formats that are read.
+
+FFmpeg also reads play lists and scripts. Such a file names other files and network addresses, and
+FFmpeg would open them. Play lists and scripts are therefore refused.
+"""
+SECONDS = 10.0
+"""Most seconds that opening a camera, or one frame of a camera, may take."""
+_SIGNATURES = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1a\x45\xdf\xa3'), (8, b'AVI '),
+               (0, b'FLV\x01'), (0, b'DKIF'))
+"""Offset and bytes at the start of files of MP4, MP4, MP4, Matroska, AVI, FLV and IVF."""
+_PICTURE_BRANDS = (b'heic', b'heix', b'mif1', b'avif')
+"""Kinds of files that begin as MP4 files do, and that are pictures."""
+_CAMERA = re.compile(r'/dev/video\d+|\d+')
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """A place that a video comes from.
+
+    :param address: what FFmpeg opens.
+    :param name: name for messages. It never has the password of a network camera.
+    :param is_live: whether the video comes from a camera, so that it does not wait for the reader.
+    :param format: FFmpeg's name of the input; None to find out from the bytes.
+    :param options: options for FFmpeg.
+    """
+
+    address: str
+    name: str
+    is_live: bool
+    format: str | None
+    options: dict[str, str]
+
+    def open(self) -> InputContainer:
+        """Open the source. The caller closes it.
+
+        :raises VideoError: if the source cannot be opened. The message names the source.
+        """
+        av = import_av()
+        limit = SECONDS if self.is_live else None
+        try:
+            container: InputContainer = av.open(
+                self.address, 'r', self.format, {**LIMITS, **self.options},
+                metadata_errors='replace', timeout=limit)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise VideoError(f'{self.name} cannot be opened as a video: {reason_of(error)}. '
+                             f'{self._advise()}') from error
+        return container
+
+    def _advise(self) -> str:
+        if self.format:
+            return ('Look which cameras this machine has with `ls /dev/video*`; to read a camera, '
+                    'a user must be in the group `video`')
+        if self.is_live:
+            return 'Check the address with `ffplay`, and whether the camera is on'
+        return 'Check the file with `ffprobe`, or convert it with `ffmpeg`'
+
+
+def find_source(source: str | Path) -> VideoSource:
+    """Return the source that a user means.
+
+    :param source: path of a video file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
+    :raises VideoError: if the source is none of these. The message says what is expected.
+    """
+    text = str(source)
+    if isinstance(source, str) and '://' in text:
+        return _find_network_camera(text)
+    if _CAMERA.fullmatch(text) and not (text.isdigit() and Path(text).is_file()):
+        device = f'/dev/video{text}' if text.isdigit() else text
+        return VideoSource(device, device, True, 'v4l2', {})
+    try:
+        path = expand_home(source)
+        if not path.is_file():
+            raise VideoError(f'there is no video file {text}; a video is a file, /dev/video0, a '
+                             f'number such as 0, or an rtsp:// URL')
+        if is_lfs_pointer(path):
+            raise VideoError(f'{text} {LFS_ADVICE}')
+    except OSError as error:
+        raise VideoError(f'{text} cannot be read: {error.strerror or error}') from error
+    # Without "file:", FFmpeg takes the part of a name before a colon as a protocol.
+    return VideoSource(f'file:{path.absolute()}', text, False, None,
+                       {'protocol_whitelist': 'file', 'format_whitelist': FORMATS})
+
+
+def _find_network_camera(url: str) -> VideoSource:
+    parts = urlsplit(url)
+    if parts.scheme not in ('rtsp', 'rtsps'):
+        raise VideoError(f'{parts.scheme}:// is not read; give a file, a camera such as '
+                         f'/dev/video0, or an rtsp:// URL')
+    name = parts._replace(netloc=parts.netloc.rpartition('@')[2], query='').geturl()
+    # TCP, because a network camera over UDP loses packets, and every loss damages many frames.
+    return VideoSource(url, name, True, None, {
+        'rtsp_transport': 'tcp', 'timeout': str(int(SECONDS * 1e6)),
+        'protocol_whitelist': 'rtsp,rtsps,rtp,tcp,udp,tls,crypto,srtp',
+        'format_whitelist': 'rtsp'})
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file is a video, by its suffix or its first bytes. PyAV is not needed."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return path.is_file()
+    try:
+        if not path.is_file():
+            return False
+        with path.open('rb') as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    if head[4:8] == b'ftyp' and head[8:12] in _PICTURE_BRANDS:
+        return False
+    return any(head[at:at + len(mark)] == mark for at, mark in _SIGNATURES)

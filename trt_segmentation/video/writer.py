@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes an mp4 file, and encodes behind the giver of the frames."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SegmentationError, VideoError
+from ..untrusted.output_files import check_file, MARKER
+from .hand_over import HandOver
+from .pyav import import_av, reason_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BEHIND_BYTES = 128 << 20
+"""Most bytes of frames that wait for the encoder."""
+BEHIND_FRAMES = 8
+"""Most frames that wait for the encoder."""
+TIME_BASE = Fraction(1, 90_000)
+"""Unit of the time stamps in the file, in seconds. Usual frame rates are whole numbers of it."""
+BT709 = 1
+"""FFmpeg's number of the colours of HD video. Players expect them."""
+LIMITED_RANGE = 1
+"""FFmpeg's number of the range 16 to 235 of luma, which players expect."""
+_ENCODERS: dict[str, dict[str, str]] = {
+    'libx264': {'preset': 'veryfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
+"""Encoders, the best first, with their options. Not every FFmpeg has an encoder for H.264."""
+_BITS_A_PIXEL = 0.2
+"""Bits for each pixel of a frame, for encoders that cannot keep a quality."""
+_MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
+"""Options of the mp4 file. If the process is killed, what was written so far can be played."""
+
+
+class VideoWriter:
+    """Writes frames to an mp4 file. A thread of the writer encodes them.
+
+    If the process is killed, the file can be played up to about one second before its end.
+    Only one thread may call the methods.
+
+    :param path: the file. A file that this package wrote is replaced.
+    :param size: (height, width) of every frame. If a side is odd, the video has one row or one
+        column more, because H.264 needs even sides.
+    :param rate: frames a second.
+    :ivar codec: name of the encoder, such as ``libx264``. It is ``mpeg4`` if this PyAV cannot
+        encode H.264.
+    :raises OutputError: if the file cannot be written, or if the user made it.
+    :raises VideoError: if PyAV is missing, or refuses the size or the rate.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
+        av = import_av()
+        if rate <= 0:
+            raise VideoError(f'{path}: the rate is {rate} frames a second; it must be above 0')
+        check_file(path, '')
+        self._path, self._size = path, size
+        self._rate = Fraction(rate).limit_denominator(1001)
+        self._number, self._last_pts, self._first_ns = 0, -1, 0
+        self._error: Exception | None = None
+        self._is_closed = False
+        self.codec = next(name for name in _ENCODERS if _has_encoder(name))
+        try:
+            self._container = av.open(f'file:{path.absolute()}', 'w', 'mp4', options=_MOV_FLAGS)
+            self._container.metadata['comment'] = MARKER
+            self._add_stream()
+            self._stream.codec_context.open()
+            path.write_bytes(b'')
+        except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
+            raise VideoError(f'{path} cannot be written as a video of {size[1]}x{size[0]} pixels '
+                             f'at {self._rate} frames a second: {reason_of(error)}') from error
+        most = max(1, min(BEHIND_FRAMES, BEHIND_BYTES // (size[0] * size[1] * 3)))
+        self._behind = HandOver[tuple[int, npt.NDArray[np.uint8]]](most)
+        self._thread = threading.Thread(target=self._encode, name='video writer', daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        try:
+            self.close()
+        except SegmentationError:
+            if error is None:       # the exception of the block matters more
+                raise
+
+    def write(self, image: npt.NDArray[np.uint8], time_ns: int | None = None) -> None:
+        """Add a frame. The call waits if several frames wait for the encoder.
+
+        :param image: (height, width, 3) uint8 BGR. It is copied.
+        :param time_ns: time at which the frame is shown, in nanoseconds. The first frame is the
+            start of the video. None for one frame after the other at the rate of the video.
+        :raises VideoError: if the frame has another size, if an earlier frame could not be
+            written, or if the writer is closed.
+        """
+        if self._is_closed:
+            raise VideoError(f'{self._path} is closed; a frame cannot be added')
+        if image.shape != (*self._size, 3) or image.dtype != np.uint8:
+            raise VideoError(f'{self._path}: a frame has shape {image.shape} and type '
+                             f'{image.dtype}; expected {(*self._size, 3)} and uint8')
+        odd = self._size[0] % 2, self._size[1] % 2
+        pixels = np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), 'edge') if any(odd) else \
+            np.array(image, order='C')
+        if not self._behind.put((self._next_pts(time_ns), pixels)):
+            self._raise_error()
+
+    def close(self) -> None:
+        """Write the frames that wait, and complete the file. A second call does nothing.
+
+        If no frame was written, the file is empty.
+
+        If no frame was written, the file is empty.
+
+        :raises VideoError: if a frame could not be written. The file can be played up to there.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._behind.finish()
+        self._thread.join()
+        self._raise_error()
+
+    def _add_stream(self) -> None:
+        height, width = (side + side % 2 for side in self._size)
+        stream = self._container.add_stream(self.codec, rate=self._rate,
+                                            options=_ENCODERS[self.codec])
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+        context = stream.codec_context
+        context.time_base = TIME_BASE
+        # A file that was not completed can be played up to its last keyframe.
+        context.gop_size = max(1, round(self._rate))
+        if not _ENCODERS[self.codec]:
+            context.bit_rate = round(height * width * self._rate * _BITS_A_PIXEL)
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        self._stream = stream
+
+    def _next_pts(self, time_ns: int | None) -> int:
+        if time_ns is None:
+            time = self._number / self._rate
+        else:
+            self._first_ns = self._first_ns if self._number else time_ns
+            time = Fraction(time_ns - self._first_ns, 1_000_000_000)
+        self._number += 1
+        # An mp4 file has no two frames at one time.
+        self._last_pts = max(self._last_pts + 1, round(time / TIME_BASE))
+        return self._last_pts
+
+    def _encode(self) -> None:
+        av = import_av()
+        from av.video.reformatter import VideoReformatter
+        reformatter = VideoReformatter()
+        try:
+            with self._container:
+                while (item := self._behind.get()) is not None:
+                    pts, image = item
+                    frame = reformatter.reformat(
+                        av.VideoFrame.from_ndarray(image, format='bgr24'), format='yuv420p',
+                        dst_colorspace=BT709, dst_color_range=LIMITED_RANGE)
+                    frame.pts, frame.time_base = pts, TIME_BASE
+                    self._container.mux(self._stream.encode(frame))
+                # FFmpeg crashes if it completes a hybrid_fragmented file without frames.
+                if self._number:
+                    self._container.mux(self._stream.encode())
+        except Exception as error:
+            self._error = error
+        finally:
+            self._behind.stop()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise VideoError(f'{self._path} cannot be written: {reason_of(self._error)}'
+                             ) from self._error
+
+
+def _has_encoder(name: str) -> bool:
+    av = import_av()
+    try:
+        av.Codec(name, 'w')
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
