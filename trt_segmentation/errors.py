@@ -137,6 +137,10 @@ class EvaluationError(SegmentationError):
     """An evaluation cannot be made; the message names the file or the option."""
 
 
+class SourceError(SegmentationError):
+    """A source of images cannot be read; the message names the source."""
+
+
 class ReplayError(SegmentationError):
     """A replay cannot start; the message says what to change."""
 

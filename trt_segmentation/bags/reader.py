@@ -159,6 +159,11 @@ class BagReader:
         """Close the files. Call this once."""
         self._reader.close()
 
+    @property
+    def duration_ns(self) -> int:
+        """Nanoseconds from the first message of the bag to the last message."""
+        return int(self._reader.duration)
+
     def image_topics(self) -> dict[str, int]:
         """Return the number of messages by topic, for every topic that carries images."""
         return {c.topic: self._count(c.topic) for c in self._reader.connections

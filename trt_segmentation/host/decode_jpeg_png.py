@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import FrameError
 from ..frame import Frame, MAX_SIDE
-from .decode_raw import to_8_bits
+from .decode_raw import decode, to_8_bits
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
@@ -62,8 +62,24 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
                  frame_id=frame_id, camera=camera)
 
 
-def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
-    """Check the size in the header of a file, and decode the file."""
+def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
+    """Decode a whole JPEG or PNG file as (height, width, 3) uint8 BGR.
+
+    The image of a JPEG is turned as its EXIF note says, so that it is upright. Channels of 16 bits
+    are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is removed.
+
+    :raises FrameError: as :func:`decompress` raises it.
+    """
+    if not data.startswith(_JPEG):
+        return decode(decompress(data, '')).bgr()
+    return np.ascontiguousarray(_decode_checked(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArray[np.generic]:
+    """Check the size in the header of a file, and decode the file.
+
+    :param flags: of cv2.imdecode. With IMREAD_COLOR, OpenCV turns the image as EXIF says.
+    """
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
@@ -75,10 +91,12 @@ def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
             f'hold, or which are more than the {MAX_PIXELS} that are decoded. The image is '
             'corrupt or too large')
     try:
-        decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     except cv2.error as error:
         raise FrameError(f'corrupt compressed image of {len(raw)} bytes: {error.err}') from error
-    if decoded is None or decoded.shape[:2] != (height, width):
+    found = () if decoded is None else decoded.shape[:2]
+    is_turned = flags == cv2.IMREAD_COLOR and found == (width, height)
+    if decoded is None or (found != (height, width) and not is_turned):
         kind = 'PNG' if raw.startswith(_PNG) else 'JPEG'
         raise FrameError(
             f'corrupt compressed image: the header of its {len(raw)} bytes says {width}x{height} '
