@@ -28,7 +28,9 @@ class SegmentedImage:
     The arrays are copies. They belong to the caller, and stay valid after the
     :class:`.Segmenter` is closed.
 
-    :param name: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
+    :param name: a name for results, without an ending, such as ``street`` or ``drive/000012``;
+        empty for an array.
+    :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
     :param image: (height, width, 3) uint8, the image itself, in the order of :attr:`color`.
     :param labels: (height, width) uint8 class ids; uint16 if the model has more than 255 classes.
@@ -45,6 +47,7 @@ class SegmentedImage:
     """
 
     name: str
+    origin: str
     image: npt.NDArray[np.uint8] = field(repr=False)
     labels: npt.NDArray[Any] = field(repr=False)
     overlay: npt.NDArray[np.uint8] | None = field(repr=False)
@@ -98,7 +101,7 @@ class SegmentedImage:
             display(self)
             return
         from .view.window import PictureWindow
-        with PictureWindow(self.name or 'segmentation') as window:
+        with PictureWindow(self.origin or 'segmentation') as window:
             window.show(overlay)
             window.wait_until_closed()
 

@@ -24,7 +24,7 @@ from .serving.every_frame import EveryFrame
 from .sources.find import open_sources, SourceOptions
 from .sources.image import AnyImage, as_frame, BadImage, SourceImage
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Image: TypeAlias = 'str | Path | npt.NDArray[np.uint8]'
 COLORS = ('bgr', 'rgb')
@@ -45,16 +45,18 @@ class Segmenter:
     :param overlay: whether the answers have an overlay.
     :param confidence: whether the answers have a confidence, if the model gives one. Without a
         confidence, the postprocessing on the CPU takes less than half of the time.
+    :param log: called with a line of text before work that needs a long time, such as building an
+        engine.
     :raises ModelCardError: if there is no such card, or if it is wrong.
     :raises EngineError: if the engine cannot be opened. The message says what can be used instead.
     """
 
     def __init__(self, model: str | Path | ModelCard = 'street', *, engine: str = 'auto',
                  gpu: int = 0, precision: str = 'auto', overlay: bool = True,
-                 confidence: bool = True) -> None:
+                 confidence: bool = True, log: Callable[[str], None] = logger.info) -> None:
         self.card = model if isinstance(model, ModelCard) else load_card(model)
         self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision,
-                                       log=log.info)
+                                       log=log)
         self._wanted = Wanted(overlay, confidence and self._pipeline.gives_confidence)
         self._lock = threading.Lock()
         self._stream: EveryFrame[AnyImage, SegmentedImage | BadImage] | None = None
@@ -198,7 +200,7 @@ class Segmenter:
             if '://' in str(image):
                 raise FrameError(f'{image} is a URL; give the path of a file')
             pixels = read_picture(Path(image).expanduser(), is_upright=True)
-            return SourceImage('', str(image), pixels)
+            return SourceImage(Path(image).stem, str(image), pixels)
         check_array(image)
         return SourceImage('', '', np.array(image, order='C'))
 
@@ -212,7 +214,7 @@ class Segmenter:
         if overlay is not None:
             overlay = np.array(overlay[..., ::-1] if color == 'rgb' else overlay, order='C')
         return SegmentedImage(
-            item.origin, item.image, result.labels.copy(), overlay,
+            item.name, item.origin, item.image, result.labels.copy(), overlay,
             None if confidence is None else confidence.copy(), self.classes, color,
             item.time_ns, dict(result.timings))
 

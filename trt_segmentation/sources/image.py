@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -85,6 +86,10 @@ class ImageSource(Protocol):
     @property
     def picture_names(self) -> tuple[str, ...]:
         """Names of all pictures of the source; empty if the source is a video."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files that are read; no result may replace them."""
 
     def open(self) -> OpenSource:
         """Open the source, from its first image on.

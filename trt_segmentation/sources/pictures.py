@@ -48,6 +48,11 @@ class PictureFiles:
         """Names of all pictures."""
         return tuple(name for _, name in self.files)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The picture files."""
+        return tuple(path for path, _ in self.files)
+
     def open(self) -> OpenSource:
         """Open the files. The next files are read as soon as the iteration begins."""
         return OpenSource(self._decode_ahead(), len(self.files))
@@ -80,6 +85,7 @@ class PictureOnStdin:
     title: str = 'standard input'
     name: None = None
     picture_names: tuple[str, ...] = ('stdin',)
+    paths: tuple[Path, ...] = ()
 
     def open(self) -> OpenSource:
         """Read and decode the picture.
@@ -106,6 +112,7 @@ class StreetScenes:
 
     title: str = 'street'
     name: None = None
+    paths: tuple[Path, ...] = ()
 
     @property
     def picture_names(self) -> tuple[str, ...]:

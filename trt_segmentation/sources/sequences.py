@@ -38,6 +38,11 @@ class VideoImages:
     every: int = 1
     picture_names: tuple[str, ...] = ()
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The video file."""
+        return (Path(self.source),)
+
     def open(self) -> OpenSource:
         """Open the video. The reader decodes ahead.
 
@@ -80,6 +85,11 @@ class BagImages:
     every: int = 1
     say: Callable[[str], None] = lambda line: None
     picture_names: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file or folder of the bag."""
+        return (self.path,)
 
     def open(self) -> OpenSource:
         """Open the bag, and look for its image topic.
