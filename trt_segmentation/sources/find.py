@@ -172,6 +172,6 @@ def _add_file(path: Path, below: Path, found: _Found) -> bool:
 
 def _near(path: Path) -> str:
     try:
-        return did_you_mean(path.name, os.listdir(path.parent)) or '.'
+        return did_you_mean(path.name, [*os.listdir(path.parent), 'street']) or '.'
     except OSError:
         return '.'

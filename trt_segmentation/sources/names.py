@@ -17,19 +17,20 @@ Key = TypeVar('Key')
 def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
     """Choose a name for the results of each picture: a path without an ending.
 
-    The name is that of the picture. If two pictures have the same name, their results go to
-    folders with the names of the pictures' folders. If they still have the same name, because
-    their endings differ, the names keep the endings.
+    The name is that of the picture. Pictures that differ in their endings only keep the ending in
+    the name. If other pictures have the same name, their results go to folders with the names of
+    the pictures' folders.
 
     :param pictures: for each picture, its path below the folder that the user gave.
     """
-    names = {path: str(below.with_suffix('')) for path, below in pictures.items()}
+    places = {path: os.path.splitext(os.path.abspath(path))[0] for path in pictures}
+    endings = dict.fromkeys(pictures, '') | {
+        path: f'_{path.suffix[1:]}' for path in _find_twice(places)}
+    names = {path: f'{below.with_suffix("")}{endings[path]}' for path, below in pictures.items()}
     if twice := _find_twice(names):
-        top = os.path.commonpath([os.path.abspath(path.parent) for path in twice])
+        top = os.path.commonpath([os.path.dirname(places[path]) for path in twice])
         for path in twice:
-            names[path] = os.path.splitext(os.path.relpath(os.path.abspath(path), top))[0]
-        for path in _find_twice(names):
-            names[path] += '_' + path.suffix[1:]
+            names[path] = os.path.relpath(places[path], top) + endings[path]
     return _number_twice(names)
 
 
