@@ -22,7 +22,8 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',), ('host',),
+    ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
+    ('host',),
     ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('pipeline', 'sources'), ('serving', 'accuracy'),
     ('view',), ('segmented_image',), ('segmenter',),
     ('ros/process', 'ros/transport'), ('ros',),

@@ -124,5 +124,5 @@ def _find_rate(count: int, duration_ns: int) -> Fraction:
     """Return the images a second of a bag. The bag may be longer than its images."""
     if count < 2 or duration_ns <= 0:
         return USUAL_RATE
-    return min(Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100), MAX_RATE
-               ) or USUAL_RATE
+    rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)
+    return rate if 0 < rate <= MAX_RATE else USUAL_RATE

@@ -18,13 +18,12 @@ import numpy.typing as npt
 from ..errors import VideoError
 from .hand_over import HandOver
 from .pixels import BgrConverter
-from .pyav import import_av, reason_of
+from .pyav import import_av, LIMITS, reason_of
 from .source import find_source, SECONDS
 
 if TYPE_CHECKING:
-    from av import Packet
+    from av import Packet, VideoStream
     from av import VideoFrame as DecodedFrame
-    from av import VideoStream
 
 AHEAD_BYTES = 128 << 20
 """Most bytes of decoded frames that wait for the receiver."""
@@ -39,8 +38,9 @@ _USUAL_RATE = Fraction(30)
 class VideoFrame:
     """One decoded frame of a video.
 
-    :param number: number of the frame in the video, from 1. Frames that could not be decoded are
-        counted, and so are frames that ``every`` left out.
+    :param number: number of the frame in the video, from 1. Frames that ``every`` left out are
+        counted. After a damaged place, the number may be too small, because a decoder does not
+        say how many frames it lost. The time stays right.
     :param time_ns: nanoseconds since the start of the video; for a camera, nanoseconds since 1970
         at the moment when the frame was decoded.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -57,7 +57,8 @@ class VideoReader:
     A file is read completely, no matter how slow the receiver is. A camera does not wait: if the
     receiver is slow, it gets the newest frame, and older frames are dropped.
 
-    Damaged parts are left out, and the reader goes on after them.
+    A damaged frame is left out, with all frames up to the next keyframe, because they depend on
+    it. Video has no checksums: some damage changes pixels, and nobody can detect the change.
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: give every frame with 1, every second frame with 2, and so on.
@@ -79,7 +80,6 @@ class VideoReader:
         found = find_source(source)
         self.path, self.is_live = found.name, found.is_live
         self.bad: list[str] = []
-        self.size = (0, 0)
         self._every = every
         self._container = found.open()
         try:
@@ -92,6 +92,7 @@ class VideoReader:
         except BaseException:
             self._container.close()
             raise
+        self.size = first.image.shape[0], first.image.shape[1]
         most = max(1, min(AHEAD_FRAMES, AHEAD_BYTES // first.image.nbytes))
         self._ahead = HandOver[VideoFrame](1 if self.is_live else most, self.is_live)
         self._thread = threading.Thread(target=self._decode_ahead, args=[first, frames],
@@ -131,17 +132,24 @@ class VideoReader:
             raise VideoError(f'{self.path} has no video that this FFmpeg can decode')
         # The picture on the cover of an audio file is also a video stream, of one frame.
         self._stream = max(video, key=lambda s: (s.frames != 1, s.width * s.height))
+        self._stream.codec_context.options = dict(LIMITS)
         # Threads that decode several frames at once delay the newest frame of a camera.
         self._stream.thread_type = 'SLICE' if self.is_live else 'AUTO'
         self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
         self.count = self._count()
 
     def _count(self) -> int | None:
-        frames = self._stream.frames
-        duration = self._container.duration      # microseconds
-        if not frames and duration and not self.is_live:
-            frames = round(self.rate * duration / 1_000_000)
+        if self.is_live:
+            return None
+        # A file that was not completed has the number of frames of its first part only.
+        frames = round(self.rate * self._seconds()) or self._stream.frames
         return -(-frames // self._every) if frames else None
+
+    def _seconds(self) -> Fraction:
+        """Return the duration that the file says it has; 0 if it does not say it."""
+        if self._stream.duration and self._stream.time_base:
+            return self._stream.duration * self._stream.time_base
+        return Fraction(self._container.duration or 0, 1_000_000)
 
     def _decode_ahead(self, first: VideoFrame, frames: Iterator[VideoFrame]) -> None:
         try:
@@ -158,61 +166,75 @@ class VideoReader:
         """Decode the video, and leave out what is damaged or skipped."""
         converter = BgrConverter()
         damage = _Damage(self.bad)
+        last_ns = 0
         for number, (decoded, reason) in enumerate(self._checked(), 1):
             if decoded is None:
                 damage.add(number, reason)
                 continue
             damage.end()
+            last_ns = self._time_ns(decoded, number)
             if (number - 1) % self._every:
                 continue
-            image = converter.convert(decoded)
-            height, width, _ = image.shape
-            self.size = (height, width) if self.size == (0, 0) else self.size
-            if (height, width) == self.size:
-                yield VideoFrame(number, self._time_ns(decoded, number), image)
-            else:
-                damage.add(number, f'the frame has {width}x{height} pixels, and the video began '
-                                   f'with {self.size[1]}x{self.size[0]}')
+            yield VideoFrame(number, last_ns, converter.convert(decoded))
         damage.end()
+        self._check_end(last_ns)
+
+    def _check_end(self, last_ns: int) -> None:
+        """Add a line if the file ends too early. Matroska files do so without an error."""
+        seconds = self._seconds()
+        missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
+        # The duration is that of the longest stream, so sound could be longer than the video.
+        if len(self._container.streams) == 1 and not self.is_live and missing > 1 and not self.bad:
+            self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but it says that it '
+                            f'lasts {float(seconds):.1f} s; the file is cut off')
 
     def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
         """Yield each frame with an empty reason, or None with the reason why there is no frame.
 
-        After a damaged frame, no frame is right until a keyframe, which needs no other frame.
+        After a damaged frame, no frame is right until a keyframe, which needs no other frame. A
+        file that was cut may show its first frames without their keyframe. They are right.
         """
-        reason = 'there is no keyframe before'
-        for decoded, error in self._decoded():
+        reason = 'there was no keyframe yet' if self.is_live else ''
+        damaged_pts = None
+        width, height = self._stream.width, self._stream.height
+        for decoded, error, pts in self._decoded():
+            if decoded is not None and (decoded.width, decoded.height) != (width, height):
+                error = (f'the frame has {decoded.width}x{decoded.height} pixels, and the video '
+                         f'has {width}x{height}')
             if error:
-                reason = error
-            elif decoded is not None and decoded.key_frame:
+                reason, damaged_pts = error, pts
+            # The decoder may still hold a keyframe from before the damage.
+            elif decoded is not None and decoded.key_frame and (
+                    pts is None or damaged_pts is None or pts > damaged_pts):
                 reason = ''
             yield None if reason else decoded, reason
 
-    def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str]]:
+    def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str, int | None]]:
+        """Yield each frame, the error of the frame, and its time stamp."""
         av = import_av()
-        for packet in self._packets():
-            if isinstance(packet, str):
-                yield None, packet
-                continue
-            try:
-                frames = self._stream.codec_context.decode(packet)
-            except av.FFmpegError as error:
-                yield None, reason_of(error)
-                continue
+        for packet, error in self._packets():
+            frames: list[DecodedFrame] = []
+            if packet is not None and not error:
+                try:
+                    frames = self._stream.codec_context.decode(packet)
+                except av.FFmpegError as failure:
+                    error = reason_of(failure)
+            if error:
+                yield None, error, packet.pts if packet is not None else None
             for frame in frames:
-                yield frame, 'the frame is damaged' if frame.is_corrupt else ''
+                yield frame, 'the frame is damaged' if frame.is_corrupt else '', frame.pts
 
-    def _packets(self) -> Iterator[Packet[VideoStream] | str]:
-        """Yield each packet of the video, or the reason why the packet is damaged."""
+    def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, str]]:
+        """Yield each packet of the video, with the reason if the packet cannot be decoded."""
         av = import_av()
         try:
             for packet in self._container.demux(self._stream):
-                yield 'the file is damaged or cut off' if packet.is_corrupt else packet
+                yield packet, 'the file is damaged or cut off' if packet.is_corrupt else ''
         except av.FFmpegError as error:
             if self.is_live:
                 raise VideoError(f'{self.path} sends no more frames: {reason_of(error)}'
                                  ) from error
-            yield f'the rest of the file cannot be read: {reason_of(error)}'
+            yield None, f'the rest of the file cannot be read: {reason_of(error)}'
 
     def _time_ns(self, decoded: DecodedFrame, number: int) -> int:
         if self.is_live:

@@ -78,7 +78,8 @@ class VideoSource:
                     'a user must be in the group `video`')
         if self.is_live:
             return 'Check the address with `ffplay`, and whether the camera is on'
-        return 'Check the file with `ffprobe`, or convert it with `ffmpeg`'
+        return ('It is cut off, damaged or another kind of file. Check it with `ffprobe`, or '
+                'convert it with `ffmpeg`')
 
 
 def find_source(source: str | Path) -> VideoSource:

@@ -24,8 +24,8 @@ BEHIND_BYTES = 128 << 20
 """Most bytes of frames that wait for the encoder."""
 BEHIND_FRAMES = 8
 """Most frames that wait for the encoder."""
-TIME_BASE = Fraction(1, 90_000)
-"""Unit of the time stamps in the file, in seconds. Usual frame rates are whole numbers of it."""
+TIME_BASE = Fraction(1, 60_000)
+"""Unit of the time stamps in the file, in seconds. MPEG-4 allows at most 65,535 units a second."""
 BT709 = 1
 """FFmpeg's number of the colours of HD video. Players expect them."""
 LIMITED_RANGE = 1

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""VideoReader: order, times and pixels of every kind of file; damage; cameras; threads."""
+
+from fractions import Fraction
+import threading
+
+import av
+import numpy as np
+import pytest
+from rtsp_camera import RtspCamera
+from videos import (
+    decode_file,
+    encode,
+    HEIGHT,
+    make_file,
+    make_file_with_ffmpeg,
+    RATE,
+    run_ffmpeg,
+    WIDTH,
+)
+
+from trt_segmentation.errors import VideoError
+from trt_segmentation.video.reader import VideoReader
+
+KINDS = (('libx264', 'mp4'), ('libx264', 'mkv'), ('libx264', 'ts'), ('libx265', 'mkv'),
+         ('libx265', 'mp4'), ('libsvtav1', 'mkv'), ('libvpx-vp9', 'webm'), ('mjpeg', 'avi'))
+
+
+@pytest.mark.parametrize('make', [make_file, make_file_with_ffmpeg])
+@pytest.mark.parametrize('codec, suffix', KINDS)
+def test_each_frame_comes_once_in_order_with_the_pixels_of_pyav(tmp_path, codec, suffix, make):
+    path = make(tmp_path / f'a.{suffix}', codec)
+    truth = decode_file(path)
+    with VideoReader(path) as reader:
+        assert (reader.size, reader.rate, reader.count) == ((HEIGHT, WIDTH), RATE, 40)
+        assert reader.path == str(path) and not reader.is_live
+        frames = list(reader)
+    assert [f.number for f in frames] == list(range(1, 41))
+    assert [f.time_ns for f in frames] == [n * 40_000_000 for n in range(40)]
+    assert len(truth) == 40 and reader.bad == []
+    for frame, expected in zip(frames, truth):
+        np.testing.assert_array_equal(frame.image, expected)
+        assert frame.image.flags.c_contiguous
+
+
+def test_every_third_frame(tmp_path):
+    path = make_file(tmp_path / 'a.mp4')
+    with VideoReader(str(path), every=3) as reader:
+        assert reader.count == 14
+        frames = list(reader)
+    truth = decode_file(path)
+    assert [f.number for f in frames] == list(range(1, 41, 3))
+    for frame in frames:
+        np.testing.assert_array_equal(frame.image, truth[frame.number - 1])
+
+
+def test_a_video_of_a_phone_is_turned_upright(tmp_path):
+    flat = make_file(tmp_path / 'flat.mp4')
+    run_ffmpeg('-i', flat, '-c', 'copy', '-metadata:s:v', 'rotate=90', tmp_path / 'turned.mp4')
+    run_ffmpeg('-i', tmp_path / 'turned.mp4', '-frames:v', '1', tmp_path / 'upright.bmp')
+    with VideoReader(tmp_path / 'turned.mp4') as reader:
+        assert reader.size == (WIDTH, HEIGHT)
+        first = next(iter(reader)).image
+    truth = decode_file(tmp_path / 'upright.bmp')[0]    # the ffmpeg program turns by itself
+    assert first.shape == truth.shape
+    assert np.abs(first.astype(int) - truth).mean() < 4
+    assert np.abs(first[::-1, ::-1].astype(int) - truth).mean() > 20
+
+
+def test_a_trimmed_video_begins_between_keyframes(tmp_path):
+    whole = make_file(tmp_path / 'whole.mp4')
+    run_ffmpeg('-ss', '0.2', '-i', whole, '-c', 'copy', tmp_path / 'trimmed.mp4')
+    with VideoReader(tmp_path / 'trimmed.mp4') as reader:
+        images = [f.image for f in reader]
+    np.testing.assert_array_equal(images, decode_file(whole)[5:])
+    assert reader.bad == []
+
+
+def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
+    path = make_file(tmp_path / 'a.mkv')
+    truth, data = decode_file(path), bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = next(bytes(p) for p in container.demux() if p.pts == 14 * 40)    # milliseconds
+    at = data.index(packet)
+    data[at:at + len(packet)] = bytes(len(packet))
+    path.write_bytes(data)
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    shown = [f.time_ns // 40_000_000 for f in frames]
+    before = [number for number in shown if number < 14]
+    assert shown == [*before, *range(20, 40)] and before == list(range(len(before)))
+    assert len(before) > 5 and len(reader.bad) == 1
+    for number, frame in zip(shown, frames):
+        np.testing.assert_array_equal(frame.image, truth[number])
+
+
+@pytest.mark.parametrize('suffix, more', [('mp4', {'mov_flags': 'faststart'}), ('mkv', {})])
+def test_a_file_that_is_cut_off_gives_its_beginning_and_says_so(tmp_path, suffix, more):
+    path = make_file(tmp_path / f'a.{suffix}', 'libx264', 100, **more)
+    truth = decode_file(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:len(data) * 6 // 10])
+    with VideoReader(path) as reader:
+        frames = list(reader)
+    assert 20 < len(frames) < 80 and len(reader.bad) == 1 and 'cut off' in reader.bad[0]
+    for frame in frames:
+        np.testing.assert_array_equal(frame.image, truth[frame.number - 1])
+
+
+def test_a_frame_of_another_size_is_left_out(tmp_path):
+    small = b''.join(encode(10, height=32, width=48))
+    (tmp_path / 'a.h264').write_bytes(b''.join(encode(10)) + small + b''.join(encode(10)))
+    with VideoReader(tmp_path / 'a.h264') as reader:
+        assert reader.count is None
+        frames = list(reader)
+    assert [f.number for f in frames] == [*range(1, 11), *range(21, 31)]
+    assert {f.image.shape for f in frames} == {(HEIGHT, WIDTH, 3)}
+    assert reader.bad == ['frames 11 to 20: the frame has 48x32 pixels, and the video has 96x64']
+
+
+def test_a_frame_with_absurd_pixels_is_refused(tmp_path, monkeypatch):
+    path = make_file(tmp_path / 'a.mkv')
+    monkeypatch.setattr('trt_segmentation.video.reader.LIMITS', {'max_pixels': '1000'})
+    with pytest.raises(VideoError, match=r'a\.mkv'):
+        VideoReader(path)
+
+
+def test_close_ends_a_waiting_thread_and_an_iteration(tmp_path):
+    path = make_file(tmp_path / 'a.mp4', 'libx264', 200)
+    reader = VideoReader(path)
+    source = iter(reader)
+    assert next(source).number == 1
+    reader.close()
+    reader.close()
+    assert list(source) == []
+    assert 'video reader' not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize('source, words', [
+    ('nothing.mp4', 'there is no video file'), ('http://host/a.mp4', 'http:// is not read'),
+    ('/dev/video61', '/dev/video61 cannot be opened'), ('61', '/dev/video61 cannot be opened'),
+    ('rtsp://me:secret@127.0.0.1:1/x', r'rtsp://127\.0\.0\.1:1/x cannot be opened')])
+def test_a_source_that_cannot_be_opened_is_named(source, words):
+    with pytest.raises(VideoError, match=words) as caught:
+        VideoReader(source)
+    assert 'secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize('content', [b'', b'no video', b'#EXTM3U\n#EXTINF:1,\nsecret.ts\n',
+                                     b"ffconcat version 1.0\nfile '/etc/passwd'\n"])
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    """Also a play list, which names other files for FFmpeg to open."""
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match='cannot be opened as a video'):
+        VideoReader(path)
+
+
+def test_every_must_be_positive(tmp_path):
+    with pytest.raises(VideoError, match='every is 0'):
+        VideoReader(tmp_path / 'a.mp4', every=0)
+
+
+def test_a_network_camera_starts_at_a_keyframe_and_ends_with_the_camera():
+    packets = encode(30)
+    with RtspCamera(packets[5:], RATE) as camera, VideoReader(camera.url) as reader:
+        assert reader.is_live and reader.count is None and reader.size == (HEIGHT, WIDTH)
+        frames = list(reader)
+    assert frames and reader.dropped + len(frames) == 20 and reader.bad == []
+    times = [f.time_ns for f in frames]
+    assert times == sorted(times)
+
+
+def test_a_slow_receiver_gets_the_newest_frame_of_a_camera():
+    with RtspCamera(encode(30), RATE) as camera, VideoReader(camera.url) as reader:
+        assert camera.sent.wait(20)
+        reader._thread.join(20)
+        numbers = [f.number for f in reader]
+    assert numbers == [30] and reader.dropped == 29
+    assert reader.rate == Fraction(RATE)
