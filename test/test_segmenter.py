@@ -6,6 +6,7 @@ from pathlib import Path
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import cv2
 from networks import color_card, color_classifier, write_card
@@ -60,8 +61,8 @@ def folder(tmp_path):
 
 
 def test_a_picture_file_an_array_and_a_list(segment, folder):
-    answer = segment(folder / '1.png')
-    assert isinstance(answer, SegmentedImage)
+    answer: Any = segment(folder / '1.png')
+    assert type(answer) is SegmentedImage
     assert (answer.name, answer.origin, answer.color) == ('1', str(folder / '1.png'), 'bgr')
     assert answer.classes == tuple(NAMES) == segment.classes
     assert (answer.labels == 1).all() and answer.labels.dtype == np.uint8
@@ -144,7 +145,7 @@ def test_what_is_no_image_is_refused(segment, image, words):
 def test_other_wrong_arguments(segment, tmp_path):
     with pytest.raises(FrameError, match="color is 'RGB'; expected one of bgr, rgb"):
         segment(halves(1, 1), color='RGB')
-    with pytest.raises(PictureError, match='none.png'):
+    with pytest.raises(PictureError, match=r'none\.png'):
         segment(tmp_path / 'none.png')
     with pytest.raises(ModelCardError, match="no model card 'stret'"):
         Segmenter('stret')
@@ -170,8 +171,7 @@ def test_a_bad_picture_in_a_stream(segment, folder):
     (folder / '2.png').write_bytes(b'\x89PNG')
     found, errors = [], []
     with pytest.raises(PictureError, match=r'2\.png'):
-        for answer in segment.stream(folder):
-            found.append(answer.name)
+        found.extend(answer.name for answer in segment.stream(folder))
     assert found == ['1']
     assert [a.name for a in segment.stream(folder, on_error=errors.append)] == ['1', '3']
     assert len(errors) == 1 and '2.png' in str(errors[0])
@@ -244,7 +244,8 @@ def test_save(segment, tmp_path):
     assert (read_ids(tmp_path / 'c.png') == answer.confidence).all()
     assert (cv2.imread(str(tmp_path / 'i.png')) == halves(1, 3)).all()
     assert (cv2.imread(str(tmp_path / 'o.png')) == answer.overlay[..., ::-1]).all()
-    assert cv2.imread(str(tmp_path / 'o.jpg')).shape == (24, 32, 3)
+    jpeg: Any = cv2.imread(str(tmp_path / 'o.jpg'))
+    assert jpeg.shape == (24, 32, 3)
     png = cv2.imdecode(np.frombuffer(answer._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
     assert (png == answer.overlay[..., ::-1]).all()
 
@@ -273,9 +274,9 @@ def test_show_needs_a_display(segment, monkeypatch):
 def test_show_in_a_notebook(segment, monkeypatch):
     shown = []
     shell = type('Shell', (), {'kernel': True})()
-    display = type(sys)('IPython.display')
+    display: Any = type(sys)('IPython.display')
     display.display = shown.append
-    ipython = type(sys)('IPython')
+    ipython: Any = type(sys)('IPython')
     ipython.get_ipython = lambda: shell
     monkeypatch.setitem(sys.modules, 'IPython', ipython)
     monkeypatch.setitem(sys.modules, 'IPython.display', display)

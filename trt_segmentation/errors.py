@@ -40,8 +40,8 @@ class EngineError(SegmentationError):
 
 CLOSED_PIPELINE = 'the pipeline is closed; open a new one'
 """Message of a pipeline that is used after it was closed."""
-NOTHING_PENDING = ('no batch is pending, so there is nothing to collect; call submit() once before '
-                   'each collect()')
+NOTHING_PENDING = ('no batch is pending, so there is nothing to collect; call submit() once '
+                   'before each collect()')
 """Message of a pipeline whose collect() is called too often."""
 
 _RECOVERABLE = frozenset([

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable
 import logging
 from pathlib import Path
 import threading
@@ -27,6 +27,7 @@ from .sources.image import AnyImage, as_frame, BadImage, SourceImage
 logger = logging.getLogger(__name__)
 
 Image: TypeAlias = 'str | Path | npt.NDArray[np.uint8]'
+Images: TypeAlias = 'list[Image] | tuple[Image, ...]'
 COLORS = ('bgr', 'rgb')
 """Orders of the channels of an array."""
 
@@ -86,9 +87,9 @@ class Segmenter:
     def __call__(self, image: Image, *, color: str = 'bgr') -> SegmentedImage: ...
 
     @overload
-    def __call__(self, image: Sequence[Image], *, color: str = 'bgr') -> list[SegmentedImage]: ...
+    def __call__(self, image: Images, *, color: str = 'bgr') -> list[SegmentedImage]: ...
 
-    def __call__(self, image: Image | Sequence[Image], *,
+    def __call__(self, image: Image | Images, *,
                  color: str = 'bgr') -> SegmentedImage | list[SegmentedImage]:
         """Segment an image, or each image of a list.
 
@@ -106,12 +107,12 @@ class Segmenter:
             raise FrameError(f'color is {color!r}; expected one of {", ".join(COLORS)}')
         if isinstance(image, (list, tuple)):
             return [self(one, color=color) for one in image]
-        return self._segment(image, color)  # type: ignore[arg-type]
+        return self._segment(image, color)
 
     def stream(self, source: str | Path | Iterable[Image], *, color: str = 'bgr',
                options: SourceOptions = SourceOptions(),
                on_error: Callable[[SegmentationError], None] | None = None
-               ) -> Iterator[SegmentedImage]:
+               ) -> Generator[SegmentedImage, None, None]:
         """Yield the answer to each image of a source, in order.
 
         The images that come next are decoded and segmented while the caller uses an answer. Until
@@ -135,7 +136,7 @@ class Segmenter:
 
     def segment_images(self, images: Iterable[AnyImage], color: str = 'bgr',
                        stop_source: Callable[[], None] = lambda: None
-                       ) -> Iterator[SegmentedImage | BadImage]:
+                       ) -> Generator[SegmentedImage | BadImage, None, None]:
         """Yield an answer for each image of an open source, in order.
 
         This is :meth:`stream` for programs that open their sources themselves. An image that could
@@ -169,7 +170,7 @@ class Segmenter:
     def _stream_images(self, images: Iterable[AnyImage], color: str,
                        on_error: Callable[[SegmentationError], None] | None,
                        stop_source: Callable[[], None] = lambda: None
-                       ) -> Iterator[SegmentedImage]:
+                       ) -> Generator[SegmentedImage, None, None]:
         for answer in self.segment_images(images, color, stop_source):
             if isinstance(answer, SegmentedImage):
                 yield answer

@@ -124,16 +124,14 @@ def test_an_error_of_the_source_comes_after_the_answers(pipeline):
 
     found = []
     with pytest.raises(SourceError, match='cut off'):
-        for got in every(pipeline, source()):
-            found.append(got)
+        found.extend(every(pipeline, source()))
     assert found == [(i, i) for i in range(5)]
 
 
 def test_an_error_of_the_engine_ends_the_answers_and_leaves_nothing_pending(pipeline):
     pipeline.fail_at, found = 4, []
     with pytest.raises(EngineError, match='batch 4 failed'):
-        for got in every(pipeline, range(20)):
-            found.append(got)
+        found.extend(every(pipeline, range(20)))
     assert found == [(0, 0), (1, 1), (2, 2)] and pipeline.pending == 0
     assert list(every(pipeline, [5])) == [(5, 5)]
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,9 +63,9 @@ def test_other_sources(folder):
     bag = write_bag(folder / 'bag', image_messages(pictures(1)))
     (bare,) = bag.glob('*.mcap')
     said = []
-    sources = open_sources(
-        ['drive.mp4', 'street', 'bag', '-', 'rtsp://me:secret@host/front', str(bare), '/dev/video3',
-         '0', 'unnamed', '-'], SourceOptions(every=3, topic='/t', say=said.append))
+    sources: list[Any] = open_sources(
+        ['drive.mp4', 'street', 'bag', '-', 'rtsp://me:secret@host/front', str(bare),
+         '/dev/video3', '0', 'unnamed', '-'], SourceOptions(every=3, topic='/t', say=said.append))
     assert [(type(s), s.title, s.name) for s in sources] == [
         (VideoImages, 'drive.mp4', 'drive'), (VideoImages, 'rtsp://host/front', 'front'),
         (VideoImages, '/dev/video3', 'video3'), (VideoImages, '/dev/video0', 'video0'),

@@ -3,6 +3,7 @@
 
 from io import BytesIO
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ def test_pictures_come_in_order_and_a_bad_one_between_them(tmp_path):
     files[7][0].unlink()
     opened = PictureFiles('12 pictures', files).open()
     assert (opened.count, opened.rate) == (12, None)
-    found = list(opened.images)
+    found: list[Any] = list(opened.images)
     assert len(found) == 12
     for number, (image, (path, name)) in enumerate(zip(found, files)):
         assert image.origin == str(path)
@@ -44,7 +45,7 @@ def test_pictures_come_in_order_and_a_bad_one_between_them(tmp_path):
 def test_an_iteration_that_ends_early_reads_no_more_files(tmp_path, monkeypatch):
     files, read = write(tmp_path, pictures(50)), []
     monkeypatch.setattr(module, 'read_file', lambda *file: read.append(file) or file)
-    images = PictureFiles('', files).open().images
+    images: Any = PictureFiles('', files).open().images
     assert next(images) == files[0]
     images.close()
     assert len(read) <= module.DECODERS + 1
@@ -57,7 +58,7 @@ def test_a_picture_of_a_phone_is_upright(tmp_path, ending):
     exif[0x0112] = 6    # turn it by 90 degrees to see it upright
     path = tmp_path / f'phone.{ending}'
     image.save(path, exif=exif)
-    (found,) = PictureFiles('', [(path, 'phone')]).open().images
+    found: Any = next(PictureFiles('', [(path, 'phone')]).open().images)
     assert found.image.shape == (8, 4, 3) and found.image.flags.c_contiguous
     assert found.image[0, 0, 2] > 200
 
@@ -68,7 +69,8 @@ def test_a_picture_on_standard_input(monkeypatch, kind):
     stdin = SimpleNamespace(isatty=lambda: False, buffer=BytesIO(data))
     monkeypatch.setattr('sys.stdin', stdin)
     opened = PictureOnStdin().open()
-    (found,) = opened.images
+    images: list[Any] = list(opened.images)
+    (found,) = images
     assert (found.name, found.origin, opened.count) == ('stdin', 'standard input', 1)
     assert found.image.shape == (6, 8, 3) and abs(int(found.image[3, 3, 0]) - 90) < 3
 
@@ -81,7 +83,7 @@ def test_standard_input_that_holds_no_picture(monkeypatch):
     with pytest.raises(SourceError, match='which is a terminal here; use it as in: cat'):
         PictureOnStdin().open()
     stdin(b'hello')
-    with pytest.raises(SourceError, match='standard input is no picture: .*neither JPEG nor PNG'):
+    with pytest.raises(SourceError, match=r'is no picture: .*neither JPEG nor PNG'):
         PictureOnStdin().open()
     monkeypatch.setattr(module, 'MAX_STDIN', 4)
     stdin(b'hello')
@@ -98,7 +100,7 @@ def test_street_scenes(monkeypatch):
     assert scenes.picture_names == ('street_day_1', 'street_night_1', 'street_rain_1',
                                     'street_snow_1', 'street_day_2')
     opened = scenes.open()
-    found = list(opened.images)
+    found: list[Any] = list(opened.images)
     assert opened.count == 5 and [image.name for image in found] == list(scenes.picture_names)
     assert (found[1].image == scene(module.FIRST_SEED + 1, 'night').image).all()
 

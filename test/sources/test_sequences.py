@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_the_images_of_a_video(video, every, numbers):
     assert source.paths == (video,) and not source.picture_names
     opened = source.open()
     assert (opened.count, opened.rate) == (len(numbers), Fraction(20, every))
-    found = list(opened.images)
+    found: list[Any] = list(opened.images)
     assert [image.name for image in found] == [f'drive/{number:06d}' for number in numbers]
     assert [image.origin for image in found] == [f'drive.mp4 frame {n}' for n in numbers]
     assert [image.time_ns for image in found] == [(n - 1) * 50_000_000 for n in numbers]
@@ -43,7 +44,7 @@ def test_the_images_of_a_video(video, every, numbers):
 def test_a_damaged_part_of_a_video_is_one_bad_image(video):
     reader = VideoImages(video, 'drive.mp4', 'drive')
     opened = reader.open()
-    images = opened.images
+    images: Any = opened.images
     first = next(images)
     images.gi_frame.f_locals['reader'].bad.append('frames 2 to 4: lost')
     rest = list(images)
@@ -56,7 +57,7 @@ def test_a_damaged_part_of_a_video_is_one_bad_image(video):
 def test_a_file_that_is_no_video(tmp_path):
     pytest.importorskip('av', reason='PyAV is not installed: pip install av')
     (tmp_path / 'x.mp4').write_bytes(b'\0\0\0\x18ftypisom')
-    with pytest.raises(VideoError, match='x.mp4'):
+    with pytest.raises(VideoError, match=r'x\.mp4'):
         VideoImages(tmp_path / 'x.mp4', 'x.mp4', 'x').open()
 
 
@@ -68,7 +69,7 @@ def test_the_images_of_a_bag(tmp_path, storage, every, numbers):
     source = BagImages(path, 'my bag', 'bag', every=every)
     opened = source.open()
     assert (opened.count, opened.rate) == (len(numbers), Fraction(10, every))
-    found = list(opened.images)
+    found: list[Any] = list(opened.images)
     assert [image.name for image in found] == [f'bag/{number:06d}' for number in numbers]
     assert [image.origin for image in found] == [f'my bag message {n}' for n in numbers]
     for image, number in zip(found, numbers):
@@ -83,7 +84,8 @@ def test_compressed_and_broken_messages_of_a_bag(tmp_path):
         Message(TOPIC, COMPRESSED, FIRST, compressed(picture, 'png', FIRST)),
         Message(TOPIC, COMPRESSED, FIRST + 1, _empty(FIRST)),
         Message(TOPIC, COMPRESSED, FIRST + 2, compressed(picture, 'png', FIRST))])
-    good, bad, last = BagImages(path, 'bag', 'bag').open().images
+    answers: list[Any] = list(BagImages(path, 'bag', 'bag').open().images)
+    good, bad, last = answers
     assert (good.image == picture).all() and last.name == 'bag/000003'
     assert isinstance(bad, BadImage) and isinstance(bad.error, BagError)
     assert str(bad.error).startswith('bag message 2: compressed image of 0 bytes')

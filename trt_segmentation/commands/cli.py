@@ -21,8 +21,8 @@ from .demo import options as demo_options
 from .doctor import options as doctor_options
 from .segment import options as segment_options
 
-COMMANDS = (segment_options, inspect_options, build_options, cache, replay_options, evaluate_options,
-            demo_options, bench_options, doctor_options)
+COMMANDS = (segment_options, inspect_options, build_options, cache, replay_options,
+            evaluate_options, demo_options, bench_options, doctor_options)
 """Modules of the commands, in the order of --help. Each module has ``add_command``."""
 
 

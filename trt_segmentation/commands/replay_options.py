@@ -77,8 +77,8 @@ def add_command(commands: Commands) -> None:
                         help='folder to write the new bag to')
     parser.add_argument('--overwrite', action='store_true', help='replace BAG2')
     parser.add_argument('--image-topic', metavar='T',
-                        help='topic of the images; default: the only image topic besides label_map, '
-                        'overlay and confidence')
+                        help='topic of the images; default: the only image topic besides '
+                        'label_map, overlay and confidence')
     parser.add_argument('--namespace', help='namespace of the topics written (%(default)s)')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='write overlays too (default: yes)')

@@ -96,7 +96,7 @@ class BagImages:
 
         :raises BagError: if the bag or the topic cannot be read.
         """
-        from ..bags.reader import BagReader     # rosbags is an optional package
+        from ..bags.reader import BagReader  # rosbags is optional
         with BagReader(self.path) as bag:
             topic = bag.image_topic(self.topic, self.say)
             count = bag.image_topics()[topic]

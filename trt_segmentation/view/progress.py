@@ -52,9 +52,10 @@ class ProgressBars:
         self._console = Console(stderr=True)
         self._live = live
         self._tasks: dict[str, TaskID] = {}
+        rate = [_RateColumn(rate_unit)] if rate_unit else []
         self._bars = Progress('{task.description}', BarColumn(bar_width=24), MofNCompleteColumn(),
-                              *([_RateColumn(rate_unit)] if rate_unit else []), TimeElapsedColumn(),
-                              TimeRemainingColumn(), console=self._console, auto_refresh=live)
+                              *rate, TimeElapsedColumn(), TimeRemainingColumn(),
+                              console=self._console, auto_refresh=live)
 
     def __enter__(self) -> ProgressBars:
         self._bars.start()

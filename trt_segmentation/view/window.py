@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -81,7 +83,7 @@ class PictureWindow:
         """Wait until the user closes the window."""
         while not self.is_closed:
             self._root.update()
-            self._root.after(20)
+            time.sleep(0.02)
 
     def close(self) -> None:
         """Close the window. A second call does nothing."""
