@@ -82,8 +82,8 @@ def make_file(path: Path, codec: str = 'libx264', count: int = 40, *,
     return path
 
 
-def make_file_with_ffmpeg(path: Path, codec: str, count: int = 40) -> Path:
+def make_file_with_ffmpeg(path: Path, codec: str, count: int = 40, *more: str) -> Path:
     """Make a video of ffmpeg's test picture, with a keyframe every ten frames."""
     run_ffmpeg('-f', 'lavfi', '-i', f'testsrc2=size={WIDTH}x{HEIGHT}:rate={RATE}', '-frames:v',
-               str(count), '-c:v', codec, '-g', '10', path)
+               str(count), '-c:v', codec, '-g', '10', *more, path)
     return path

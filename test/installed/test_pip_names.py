@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / 'trt_segmentation'
 
 ON_PYPI = {
-    'Pillow', 'PyYAML', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings', 'cuda-core',
+    'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings', 'cuda-core',
     'filelock', 'furo',
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-parser', 'numpy', 'nvidia-cuda-nvrtc',
     'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim', 'opencv-python-headless',

@@ -133,8 +133,9 @@ class VideoReader:
         # The picture on the cover of an audio file is also a video stream, of one frame.
         self._stream = max(video, key=lambda s: (s.frames != 1, s.width * s.height))
         self._stream.codec_context.options = dict(LIMITS)
-        # Threads that decode several frames at once delay the newest frame of a camera.
-        self._stream.thread_type = 'SLICE' if self.is_live else 'AUTO'
+        # Threads that decode several frames at once delay the newest frame of a camera. With
+        # threads for slices, FFmpeg shows wrong colours after a damaged frame.
+        self._stream.thread_type = 'NONE' if self.is_live else 'FRAME'
         self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
         self.count = self._count()
 

@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the numbers of the frames of an H.264 stream, because the decoder hides a lost frame.
+
+If a packet of H.264 is missing, FFmpeg repeats the last picture, and decodes the frames after it
+with wrong pixels and without an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .nal_units import H264_PPS, H264_SPS, NalUnit
+
+_INTRA_SLICES = (2, 4, 7, 9)
+_PROFILES_WITH_CHROMA = frozenset([44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244])
+_MOST_BITS = 32
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """What a sequence parameter set (SPS) says about frame numbers."""
+
+    number_bits: int
+    may_have_gaps: bool
+    has_separate_planes: bool
+    has_only_frames: bool
+
+
+class FrameNumbers:
+    """Follows the frame numbers of one stream."""
+
+    def __init__(self) -> None:
+        self._sequences: dict[int, _Sequence] = {}
+        self._sequence_of_picture: dict[int, int] = {}
+        self._last: int | None = None
+
+    def read_parameters(self, unit: NalUnit) -> None:
+        """Keep what a unit with parameters says. Other units and damaged units are ignored."""
+        bits = _BitReader(unit.head[1:])
+        try:
+            if unit.kind == H264_SPS:
+                number, sequence = _read_sequence(bits)
+                self._sequences[number % 32] = sequence
+            elif unit.kind == H264_PPS:
+                self._sequence_of_picture[bits.read_ue() % 256] = bits.read_ue()
+        except IndexError:
+            pass
+
+    def is_intra(self, unit: NalUnit) -> bool:
+        """Return whether a unit with pixels needs no other frame."""
+        bits = _BitReader(unit.head[1:])
+        try:
+            bits.read_ue()
+            return unit.is_key or bits.read_ue() in _INTRA_SLICES
+        except IndexError:
+            return False
+
+    def restart(self) -> None:
+        """Accept any number next."""
+        self._last = None
+
+    def find_gap(self, unit: NalUnit) -> bool:
+        """Return whether frames are missing before a frame, or the frame came already.
+
+        :param unit: first unit with pixels of the frame.
+        """
+        found = self._read_number(unit)
+        if found is None:
+            return False
+        number, sequence = found
+        last, is_reference = self._last, unit.head[0] & 0x60
+        if is_reference or last is None:
+            # the frame after a frame that no other frame needs has the same number
+            self._last = number
+        if last is None or unit.is_key or sequence.may_have_gaps:
+            return False
+        # Two fields of one frame have the same number.
+        return number != (last + 1) % (1 << sequence.number_bits) and (
+            sequence.has_only_frames or number != last)
+
+    def _read_number(self, unit: NalUnit) -> tuple[int, _Sequence] | None:
+        bits = _BitReader(unit.head[1:])
+        try:
+            bits.read_ue()
+            bits.read_ue()
+            sequence = self._sequences[self._sequence_of_picture[bits.read_ue()]]
+            bits.read(2 * sequence.has_separate_planes)
+            return bits.read(sequence.number_bits), sequence
+        except (IndexError, KeyError):
+            return None
+
+
+def _read_sequence(bits: _BitReader) -> tuple[int, _Sequence]:
+    """Read the number of an SPS and its fields. The order is that of H.264, 7.3.2.1.1."""
+    profile = bits.read(8)
+    bits.read(16)
+    number = bits.read_ue()
+    has_separate_planes = False
+    if profile in _PROFILES_WITH_CHROMA:
+        chroma = bits.read_ue()
+        has_separate_planes = chroma == 3 and bool(bits.read(1))
+        bits.read_ue()
+        bits.read_ue()
+        bits.read(1)
+        if bits.read(1):
+            _skip_scaling_lists(bits, 12 if chroma == 3 else 8)
+    number_bits = min(bits.read_ue() + 4, 16)
+    order = bits.read_ue()
+    if order == 0:
+        bits.read_ue()
+    elif order == 1:
+        bits.read(1)
+        bits.read_ue()
+        bits.read_ue()
+        for _ in range(bits.read_ue()):
+            bits.read_ue()
+    bits.read_ue()
+    may_have_gaps = bool(bits.read(1))
+    bits.read_ue()
+    bits.read_ue()
+    return number, _Sequence(number_bits, may_have_gaps, has_separate_planes, bool(bits.read(1)))
+
+
+def _skip_scaling_lists(bits: _BitReader, count: int) -> None:
+    for index in range(count):
+        last = following = 8
+        for _ in range((16 if index < 6 else 64) if bits.read(1) else 0):
+            if following:
+                coded = bits.read_ue()
+                change = (coded + 1) // 2 if coded % 2 else -(coded // 2)
+                following = (last + change) % 256
+            last = following or last
+
+
+class _BitReader:
+    """Reads bits from the first to the last. IndexError says that there are no more bits."""
+
+    def __init__(self, data: bytes) -> None:
+        # The encoder puts a 3 between two zeros and a small byte, so that no start code appears.
+        plain = data.replace(b'\0\0\3', b'\0\0')
+        self._bits = ''.join(f'{byte:08b}' for byte in plain)
+        self._at = 0
+
+    def read(self, count: int) -> int:
+        if self._at + count > len(self._bits):
+            raise IndexError
+        start, self._at = self._at, self._at + count
+        return int(self._bits[start:self._at] or '0', 2)
+
+    def read_ue(self) -> int:
+        """Read a number in the Exp-Golomb code. Signed numbers are returned as they are coded."""
+        zeros = 0
+        while not self.read(1):
+            zeros += 1
+            if zeros > _MOST_BITS:
+                raise IndexError
+        return (1 << zeros) - 1 + self.read(zeros)

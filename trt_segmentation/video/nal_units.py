@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the parts of an H.264 or H.265 packet, which are called NAL units.
+
+The packets are in the form of Annex B of the standards: the bytes 0, 0, 1 come before each unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MOST_UNITS = 256
+"""Most units before the first picture unit. A real packet has fewer than ten."""
+HEAD = 256
+"""Bytes of a unit that are kept. The fields that this package reads are in the first bytes."""
+_START = b'\0\0\1'
+H264_SPS, H264_PPS = 7, 8
+_H264_IDR = 5
+_H264_SLICES = range(1, 6)
+_H265_SLICES = range(32)
+_H265_KEY_SLICES = range(16, 24)
+_H265_PARAMETERS = range(32, 35)
+
+
+@dataclass(frozen=True)
+class NalUnit:
+    """One unit of a packet.
+
+    :param kind: type of the unit, as the standard numbers it.
+    :param head: the first bytes of the unit, from its header on.
+    :param codec: h264 or hevc.
+    """
+
+    kind: int
+    head: bytes
+    codec: str
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether the unit holds pixels."""
+        return self.kind in (_H264_SLICES if self.codec == 'h264' else _H265_SLICES)
+
+    @property
+    def is_parameters(self) -> bool:
+        """Whether the unit holds parameters that a keyframe needs."""
+        return self.kind in ((H264_SPS, H264_PPS) if self.codec == 'h264' else _H265_PARAMETERS)
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the unit is a part of a keyframe, by its type alone."""
+        return self.kind == _H264_IDR if self.codec == 'h264' else self.kind in _H265_KEY_SLICES
+
+
+def find_units(data: bytes, codec: str) -> Iterator[NalUnit]:
+    """Yield the units of a packet up to the first unit with pixels, and at most 256.
+
+    :param codec: h264 or hevc.
+    """
+    at = data.find(_START) + len(_START)
+    for _ in range(MOST_UNITS):
+        if at < len(_START) or at >= len(data):
+            return
+        kind = data[at] & 0x1f if codec == 'h264' else data[at] >> 1 & 0x3f
+        following = data.find(_START, at)
+        end = len(data) if following < 0 else following
+        unit = NalUnit(kind, data[at:min(end, at + HEAD)], codec)
+        yield unit
+        if unit.is_picture:
+            return
+        at = following + len(_START)

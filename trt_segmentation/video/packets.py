@@ -1,0 +1,226 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes the packets of one H.264 or H.265 topic, and says which packets give no frame."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+import re
+from typing import Any, Generic, TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..untrusted.terminal_text import short
+from .h264_numbers import FrameNumbers
+from .nal_units import find_units, NalUnit
+from .pixels import BgrConverter
+from .pyav import import_av, LIMITS, reason_of
+
+if TYPE_CHECKING:
+    from av import Packet, VideoCodecContext
+    from av import VideoFrame as DecodedFrame
+
+MAX_PACKET = 64 << 20
+"""Bytes of one packet. A frame of 36 million pixels without any compression has 54e6 bytes."""
+MOST_DELAYED = 17
+"""Most packets whose frames the decoder holds back. H.264 and H.265 allow 16."""
+_CODECS = (('h264', re.compile(r'h\.?264|avc1?|.*x264|h264_.*|.*openh264', re.I)),
+           ('hevc', re.compile(r'h\.?265|hevc|.*x265|hevc_.*', re.I)))
+"""Codecs, and their names in messages. Older publishers write the name of their encoder."""
+_NO_KEYFRAME = 'there was no keyframe yet'
+Token = TypeVar('Token', bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Token]):
+    """What became of one packet.
+
+    :param token: the object that came with the packet.
+    :param picture: the decoded frame; None if the packet gives no frame.
+    :param reason: why there is no frame; empty if there is one.
+    """
+
+    token: Token
+    picture: DecodedPicture | None
+    reason: str = ''
+
+
+class DecodedPicture:
+    """A decoded frame. Its pixels are converted to BGR only when somebody needs them."""
+
+    def __init__(self, decoded: DecodedFrame, converter: BgrConverter) -> None:
+        self._decoded, self._converter = decoded, converter
+
+    def bgr(self) -> npt.NDArray[np.uint8]:
+        """Return (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
+
+        Only one thread at a time may call this for the pictures of one decoder.
+        """
+        return self._converter.convert(self._decoded)
+
+
+class PacketDecoder(Generic[Token]):
+    """Decodes one topic. Every packet gets exactly one answer.
+
+    The decoder begins at a keyframe. After a packet that is lost or damaged, the packets up to the
+    next keyframe give no frame, because they depend on it.
+
+    A stream should have no B-frames. With B-frames, the answers come later than the packets, in
+    the order in which the frames are shown. Each answer has the token of its own packet.
+
+    Use a decoder in one thread at a time.
+
+    :raises VideoError: if PyAV is missing.
+    """
+
+    def __init__(self) -> None:
+        self._av = import_av()
+        self._converter = BgrConverter()
+        self._codec = ''
+        self._numbers = FrameNumbers()
+        self._context: VideoCodecContext | None = None
+        self._pending: dict[int, Token] = {}
+        self._count = 0
+        self._waiting = _NO_KEYFRAME
+        # Position of the first damaged packet since the last keyframe.
+        self._damaged_at: int | None = None
+
+    def decode(self, data: bytes, format: str, token: Token) -> list[Answer[Token]]:
+        """Decode the next packet.
+
+        :param data: one whole frame in Annex B.
+        :param format: the codec as the message names it, such as ``h264``, or
+            ``hevc;nv12;bgr8;bgr8``.
+        :param token: is returned with the answer to this packet. No two packets may have the same
+            token.
+        :returns: the answers that are known now. They can be answers to earlier packets.
+        """
+        codec = find_codec(format)
+        if codec is None:
+            return [*self.lose('a packet before has another codec'), Answer(
+                token, None, f'format {short(format, 40)} is not decoded; expected h264 or h265')]
+        answers: list[Answer[Token]] = []
+        if codec != self._codec:
+            answers = self.lose('the codec of the topic changed') if self._codec else []
+            self._codec, self._context, self._numbers = codec, None, FrameNumbers()
+        if not data or len(data) > MAX_PACKET:
+            return [*answers, *self.lose('a packet before it cannot be decoded'), Answer(
+                token, None, f'the packet has {len(data):,} bytes; expected 1 to {MAX_PACKET:,}')]
+        return [*answers, *self._decode_checked(data, token)]
+
+    def lose(self, reason: str = 'a packet before it was lost') -> list[Answer[Token]]:
+        """Say that a packet was lost. The next frame is that of a keyframe.
+
+        :param reason: reason of the packets up to the next keyframe.
+        :returns: the answers to packets that the decoder still held.
+        """
+        answers = self.finish()
+        self._waiting = f'{reason}, so its frame waits for the next keyframe'
+        return answers
+
+    def finish(self) -> list[Answer[Token]]:
+        """Return the answers to all packets that are not answered yet."""
+        answers = self._run(None) if self._context is not None and self._pending else []
+        answers += [Answer(token, None, 'the stream ended before its frame was complete')
+                    for token in self._pending.values()]
+        self._pending.clear()
+        # A new decoder: FFmpeg's decoder of H.264 with threads for slices shows wrong colours after
+        # a damaged frame, even if it is flushed.
+        self._context, self._waiting = None, _NO_KEYFRAME
+        self._numbers.restart()
+        return answers
+
+    def _decode_checked(self, data: bytes, token: Token) -> list[Answer[Token]]:
+        units = list(find_units(data, self._codec))
+        if not units:
+            return [*self.lose('a packet before it cannot be decoded'), Answer(
+                token, None, f'the packet is not {self._codec} in Annex B; it starts with '
+                f'{data[:8].hex(" ")}')]
+        for unit in units:
+            self._numbers.read_parameters(unit)
+        picture = units[-1]
+        if not picture.is_picture:
+            return [*self._feed_parameters(data), Answer(
+                token, None, 'it holds parameters of the video and no picture')]
+        answers: list[Answer[Token]] = []
+        if self._is_key(units):
+            if self._waiting:
+                self._numbers.restart()
+            self._waiting, self._damaged_at = '', None
+        if not self._waiting and self._codec == 'h264' and self._numbers.find_gap(picture):
+            answers = self.lose()
+        if self._waiting:
+            return [*answers, Answer(token, None, self._waiting)]
+        self._pending[self._count] = token
+        packet = self._av.Packet(data)
+        packet.pts = self._count
+        self._count += 1
+        return [*answers, *self._run(packet)]
+
+    def _feed_parameters(self, data: bytes) -> list[Answer[Token]]:
+        """Decode a packet without a picture. Some cameras send the parameters in such packets."""
+        with suppress(self._av.FFmpegError):    # the decoder complains that no picture came
+            return [self._answer(frame) for frame in self._open().decode(self._av.Packet(data))
+                    if frame.pts in self._pending]
+        return []
+
+    def _is_key(self, units: list[NalUnit]) -> bool:
+        """Return whether the decoder can begin with a packet.
+
+        A frame without references does for H.264, if its parameters come with it.
+        """
+        return units[-1].is_key or (
+            self._codec == 'h264' and any(unit.is_parameters for unit in units)
+            and self._numbers.is_intra(units[-1]))
+
+    def _run(self, packet: Packet[Any] | None) -> list[Answer[Token]]:
+        """Decode a packet, or with None everything that the decoder still holds."""
+        answers: list[Answer[Token]] = []
+        context = self._open()
+        try:
+            answers += [self._answer(frame) for frame in context.decode(packet)
+                        if frame.pts in self._pending]
+        except self._av.FFmpegError as error:
+            if packet is not None:
+                answers.append(self._refuse(self._count - 1, reason_of(error)))
+        if packet is None:
+            return answers
+        # Without reordering, the frame of a packet comes at once or never.
+        while len(self._pending) > (MOST_DELAYED if context.has_b_frames else 0):
+            answers.append(self._refuse(next(iter(self._pending)), 'the decoder gave no frame'))
+        if self._damaged_at is not None:
+            answers += self.lose('a packet before it is damaged')
+        return answers
+
+    def _open(self) -> VideoCodecContext:
+        if self._context is None:
+            context = self._context = self._av.CodecContext.create(self._codec, 'r')
+            # Threads that decode several frames at once would delay the newest frame.
+            context.thread_type, context.thread_count = 'SLICE', 4
+            context.options = dict(LIMITS)
+            if self._codec == 'hevc':
+                # Show frames that lack another frame: they are marked. H.264 does not mark them.
+                context.flags |= self._av.codec.context.Flags.output_corrupt
+        return self._context
+
+    def _answer(self, frame: DecodedFrame) -> Answer[Token]:
+        assert frame.pts is not None
+        if frame.is_corrupt:
+            return self._refuse(frame.pts, 'the frame is damaged, or a frame before it is missing')
+        if self._damaged_at is not None and frame.pts > self._damaged_at:
+            return self._refuse(frame.pts, 'it depends on a damaged frame')
+        return Answer(self._pending.pop(frame.pts), DecodedPicture(frame, self._converter))
+
+    def _refuse(self, pts: int, reason: str) -> Answer[Token]:
+        if self._damaged_at is None or pts < self._damaged_at:
+            self._damaged_at = pts
+        return Answer(self._pending.pop(pts), None, reason)
+
+
+def find_codec(format: str) -> str | None:
+    """Return the codec, h264 or hevc, that a message names; None if it names another codec."""
+    name = format.partition(';')[0].strip()[:100]
+    return next((codec for codec, names in _CODECS if names.fullmatch(name)), None)
