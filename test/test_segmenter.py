@@ -26,6 +26,7 @@ from trt_segmentation.errors import (
 )
 from trt_segmentation.host.pictures import read_ids
 from trt_segmentation.model.card import OutputCard
+from trt_segmentation.segmented_image import count_labels
 from trt_segmentation.sources.find import SourceOptions
 from trt_segmentation.untrusted.output_files import is_ours
 
@@ -85,6 +86,14 @@ def test_the_share_leaves_out_pixels_that_the_network_did_not_see(segment):
     labels = np.array([[0, 1, 255, 255]], np.uint8)
     answer = SegmentedImage('', '', np.zeros((1, 4, 3), np.uint8), labels, None, None, ('a', 'b'))
     assert answer.share == {'a': 0.25, 'b': 0.25}
+
+
+@pytest.mark.parametrize('dtype, classes', [(np.uint8, 200), (np.uint16, 400)])
+def test_counts_of_labels(monkeypatch, dtype, classes):
+    monkeypatch.setattr('trt_segmentation.segmented_image._MOST_COUNTED', 100)
+    labels = np.random.default_rng(1).integers(0, classes + 20, (37, 23)).astype(dtype)
+    expected = [int((labels == label).sum()) for label in range(classes)]
+    assert count_labels(labels, classes).tolist() == expected
 
 
 def test_an_rgb_array(segment):
@@ -216,7 +225,7 @@ def test_a_closed_segmenter(card, folder):
     for use in (lambda: segment(halves(1, 1)), lambda: next(segment.stream(folder))):
         with pytest.raises(EngineError, match='the pipeline is closed'):
             use()
-    assert not [t for t in threading.enumerate() if t.name in ('read_items', 'segment_items')]
+    assert not [t for t in threading.enumerate() if t.name.endswith('_items')]
 
 
 def test_several_threads_may_call_a_segmenter(segment):

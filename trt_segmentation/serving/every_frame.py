@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 import threading
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from ..errors import EngineError, FrameError
+from ..errors import FrameError
 from ..frame import Frame, Segmentation, Wanted
 from ..pipeline import Pipeline
 from ..video.hand_over import HandOver
@@ -23,12 +22,24 @@ PATIENCE = 10.0
 """Most seconds that :meth:`EveryFrame.close` waits for a source that does not respond."""
 
 
+class _Entry(NamedTuple, Generic[Item]):
+    """An item on its way from the thread that submits to the thread that collects.
+
+    :param is_pending: whether the pipeline holds the frame of the item.
+    :param refused: the error of a frame that the pipeline refused.
+    """
+
+    item: Item
+    is_pending: bool
+    refused: FrameError | None = None
+
+
 class EveryFrame(Generic[Item, Answer]):
     """Iterates over the answers to the items of a source, once, in the order of the items.
 
-    Two threads do the work: one thread reads the source, and one thread runs the pipeline. The
-    network therefore does not wait while the receiver uses an answer. No other thread may use the
-    pipeline until :meth:`close`, or until the last answer.
+    Three threads do the work: one reads the source, one submits frames, and one collects
+    segmentations and makes the answers. The network therefore does not wait while the receiver
+    uses an answer. Nobody else may use the pipeline until :meth:`close`, or until the last answer.
 
     :param items: the source. The thread that reads calls it, and closes it if it is a generator.
     :param read_frame: returns the frame of an item, or None if the item has no frame.
@@ -49,11 +60,12 @@ class EveryFrame(Generic[Item, Answer]):
         self._read_frame = read_frame
         self._make_answer = make_answer
         self._stop_source = stop_source
-        self._pending: deque[Item] = deque()
+        self._room = threading.Semaphore(pipeline.depth)
         self._items: HandOver[Item] = HandOver(AHEAD)
+        self._entries: HandOver[_Entry[Item]] = HandOver(pipeline.depth + 1)
         self._answers: HandOver[Answer] = HandOver(AHEAD)
         self._threads = [threading.Thread(target=work, name=work.__name__.strip('_'), daemon=True)
-                         for work in (self._segment_items, self._read_items)]
+                         for work in (self._read_items, self._submit_items, self._collect_items)]
         for thread in self._threads:
             thread.start()
 
@@ -71,8 +83,9 @@ class EveryFrame(Generic[Item, Answer]):
         self._items.stop()
         self._answers.stop()
         self._stop_source()
-        segmenting, reading = self._threads
-        segmenting.join()
+        reading, *others = self._threads
+        for thread in others:
+            thread.join()
         reading.join(PATIENCE)
 
     def _read_items(self) -> None:
@@ -88,49 +101,54 @@ class EveryFrame(Generic[Item, Answer]):
             if close := getattr(self._source, 'close', None):
                 close()
 
-    def _segment_items(self) -> None:
-        error: Exception | None = None
+    def _submit_items(self) -> None:
         try:
             while (item := self._items.get()) is not None:
-                self._submit(item)
-                # If no frame waits, the source may be slow. Its last answer must not wait for it.
-                if len(self._pending) >= self._pipeline.depth or not self._items.waiting:
-                    self._collect()
-        except Exception as raised:
-            error = raised
-        # After an error of the engine, the answers to later frames would leave a gap.
-        is_wanted = not isinstance(error, EngineError)
-        while self._pending:
-            try:
-                self._collect(is_wanted)
-            except Exception as raised:
-                error, is_wanted = error or raised, False
-        self._items.stop()
-        self._answers.finish(error)
+                self._entries.put(self._submit(item))
+        except Exception as error:
+            self._entries.finish(error)
+        else:
+            self._entries.finish()
 
-    def _submit(self, item: Item) -> None:
-        """Submit the frame of an item. If there is no frame to submit, hand the answer over."""
-        frame, refused = self._read_frame(item), None
-        if frame is not None:
-            try:
-                self._pipeline.submit([frame], self._wanted)
-            except FrameError as error:
-                refused = error
-            else:
-                self._pending.append(item)
-                return
-        while self._pending:
-            self._collect()
-        self._answers.put(self._make_answer(item, refused))
+    def _submit(self, item: Item) -> _Entry[Item]:
+        frame = self._read_frame(item)
+        if frame is None:
+            return _Entry(item, is_pending=False)
+        self._room.acquire()
+        try:
+            self._pipeline.submit([frame], self._wanted)
+        except Exception as error:
+            self._room.release()
+            if isinstance(error, FrameError):
+                return _Entry(item, False, error)
+            raise
+        return _Entry(item, is_pending=True)
 
-    def _collect(self, is_wanted: bool = True) -> None:
-        """Collect the oldest batch, if one is pending, and hand its answer over if wanted."""
-        if not self._pending:
+    def _collect_items(self) -> None:
+        failed: Exception | None = None
+        try:
+            while (entry := self._entries.get()) is not None:
+                try:
+                    self._collect(entry, is_wanted=failed is None)
+                except Exception as error:
+                    failed = failed or error
+                    self._items.stop()      # the frames in the pipeline are still collected
+        except Exception as error:          # an error of the source or of submit()
+            failed = failed or error
+        self._answers.finish(failed)
+
+    def _collect(self, entry: _Entry[Item], is_wanted: bool) -> None:
+        """Collect the segmentation of an entry, and hand the answer over if it is wanted."""
+        if not entry.is_pending:
+            if is_wanted:
+                self._answers.put(self._make_answer(entry.item, entry.refused))
             return
-        item = self._pending.popleft()
-        (segmentation,) = self._pipeline.collect()
+        try:
+            (segmentation,) = self._pipeline.collect()
+        finally:
+            self._room.release()
         try:
             if is_wanted:
-                self._answers.put(self._make_answer(item, segmentation))
+                self._answers.put(self._make_answer(entry.item, segmentation))
         finally:
             segmentation.release()

@@ -19,7 +19,7 @@ from ..host.decode_jpeg_png import decode_upright
 from ..host.pictures import read_picture
 from .image import AnyImage, BadImage, OpenSource, SourceImage
 
-DECODERS = min(4, os.cpu_count() or 1)
+DECODERS = min(8, os.cpu_count() or 1)
 """Number of threads that decode picture files."""
 MAX_STDIN = 1 << 28
 """Most bytes that are read from standard input."""

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import OutputError, SegmentationError
-from ...segmented_image import SegmentedImage
+from ...segmented_image import count_labels, SegmentedImage
 from ...sources.image import ImageSource
 from ...untrusted.output_files import check_folder, make_folder, write_image
 from ...video.pyav import import_av
 from ...video.writer import VideoWriter
 from .options import SegmentOptions
 
-WRITERS = max(2, min(8, os.cpu_count() or 1))
+WRITERS = max(2, min(16, os.cpu_count() or 1))
 """Number of threads that encode and write pictures."""
 PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
 """Endings of overlays of pictures, overlays of videos, and label maps and confidences."""
@@ -128,9 +128,9 @@ class ResultWriter:
 
     def _write(self, answer: SegmentedImage, is_video: bool) -> None:
         options, name = self._options, answer.name
-        counts = np.bincount(answer.labels.reshape(-1), minlength=len(self.pixels))
+        counts = count_labels(answer.labels, len(self.pixels))
         with self._lock:
-            self.pixels += counts[:len(self.pixels)]
+            self.pixels += counts
             self.all_pixels += answer.labels.size
         if options.overlay and not is_video:
             path = _prepare(options.out / (name + PICTURE))
