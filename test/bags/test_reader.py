@@ -166,8 +166,8 @@ def test_the_camera_is_chosen_if_all_other_topics_are_results(tmp_path):
     path, said = write_bag(tmp_path / 'bag', messages), []
     with BagReader(path) as bag:
         assert bag.image_topic(say=said.append) == TOPIC
-        assert said == [f'{path}: images from {TOPIC}; the other image topics are results of a '
-                        f'segmentation: {", ".join(results)}']
+        assert said == [f'{path}: images from {TOPIC}; not read: {results[0]} (a result), '
+                        f'{results[1]} (a result), {results[2]} (a result)']
         assert bag.image_topic(results[1], said.append) == results[1]
     only = write_bag(tmp_path / 'only', messages[:1])
     with BagReader(only) as bag:

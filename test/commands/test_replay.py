@@ -22,6 +22,8 @@ from recordings import (
 )
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import CompressionMode
+from video_bags import FFMPEG, STEP, video_bag
+from videos import encode
 
 from trt_segmentation.bags.reader import BagReader, CAMERA_INFO, COMPRESSED, IMAGE
 from trt_segmentation.commands import replay as module
@@ -132,6 +134,21 @@ def test_compressed_images_are_replayed(tmp_path, card, kind):
     pipeline.close()
 
 
+def test_a_video_is_replayed_from_its_first_keyframe_on(tmp_path, card, capsys):
+    packets = encode(20, 'libx265', 8)
+    bag = video_bag(tmp_path / 'in', packets[3:], 'h265', FFMPEG, first=3)
+    assert run(bag, tmp_path / 'out', card, '--no-overlay') == 1
+    answers = read(tmp_path / 'out')
+    assert [m.stamp_ns for m in answers] == [FIRST + n * STEP for n in range(8, 20)]
+    pipeline = open_pipeline(load_card(card))
+    for source, message in zip(read(bag, '/camera/image_raw/foxglove')[5:], answers, strict=True):
+        pipeline.submit([source.frame()])
+        np.testing.assert_array_equal(message.labels(), pipeline.collect()[0].labels)
+    pipeline.close()
+    text = capsys.readouterr().out
+    assert '12 of 17 frames' in text and 'bad frames, listed above: 5' in text
+
+
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'rgba8'])
 def test_other_encodings_are_replayed(tmp_path, card, encoding):
     (truth,) = label_maps(1)
@@ -176,8 +193,7 @@ def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
     bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths))
                     + image_messages(map(paint, label_maps(3)), '/segmentation/overlay'))
     assert run(bag, tmp_path / 'out', card) == 0
-    assert (f'{bag}: images from {TOPIC}; the other image topics are results of a segmentation: '
-            '/segmentation/overlay\n') in capsys.readouterr().err
+    assert (f'{bag}: images from {TOPIC}; not read: /segmentation/overlay (a result)\n') in capsys.readouterr().err
     assert topics(tmp_path / 'out')[LABEL_MAP] == 2
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import street
@@ -26,21 +26,31 @@ class Bag:
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :param topic: name of the image topic; None if the bag has only one image topic.
+    :ivar left_out: one line for each frame of a video that the newest iteration left out.
     """
 
     path: Path
     topic: str | None = None
+    left_out: list[str] = field(default_factory=list, init=False, compare=False)
 
     def __iter__(self) -> Iterator[NamedFrame]:
         """Yield the frames in the order of their log times.
 
+        Frames of a video that cannot be decoded are left out: a recording can begin between two
+        keyframes.
+
         :raises BagError: if the bag or the topic cannot be read.
         :raises FrameError: if a message is not an image.
         """
+        self.left_out.clear()
         with BagReader(self.path) as bag:
             topic = bag.image_topic(self.topic)
             for message in bag.messages([topic]):
-                yield f'{self.path.name} {stamp_text(message.stamp_ns)}', message.frame()
+                name = f'{self.path.name} {stamp_text(message.stamp_ns)}'
+                if message.problem:
+                    self.left_out.append(f'{name}: {message.problem}')
+                else:
+                    yield name, message.frame()
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,12 @@ class JoinedRecordings:
     """The frames of several recordings, one recording after the other."""
 
     sources: Sequence[Bag | Folder | Street]
+
+    @property
+    def left_out(self) -> list[str]:
+        """One line for each frame that the newest iteration left out."""
+        return [line for source in self.sources if isinstance(source, Bag)
+                for line in source.left_out]
 
     def __iter__(self) -> Iterator[NamedFrame]:
         """Yield every frame of every recording."""

@@ -22,7 +22,10 @@ from ..frame import Frame
 from ..host.decode_jpeg_png import decompress
 from ..untrusted.bag_limits import MAX_MESSAGE, refuse_odd_files, unpack_within_limits
 from ..untrusted.terminal_text import did_you_mean
+from ..video.messages import VIDEO_TYPES
+from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
+from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -30,6 +33,8 @@ CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
+_TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
+"""What image_transport adds to the topic of a camera."""
 
 
 def _typestore() -> Typestore:
@@ -52,7 +57,13 @@ unpack_within_limits()
 
 def is_result(topic: str) -> bool:
     """Return whether the name of an image topic says that it holds results of this package."""
-    return topic.removesuffix('/compressed').rpartition('/')[2] in RESULTS
+    return _without_transport(topic).rpartition('/')[2] in RESULTS
+
+
+def _without_transport(topic: str) -> str:
+    """Return the name of an image topic without the name of its transport, such as /compressed."""
+    return next((topic.removesuffix(suffix) for suffix in _TRANSPORTS if topic.endswith(suffix)),
+                topic)
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -68,12 +79,14 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag, not yet decoded.
+    """One message of a bag. Only the packets of a video are decoded already.
 
     :param number: number of the message among the messages of its topic, from 1.
     :param log_time_ns: time at which the message was recorded, in nanoseconds since 1970.
     :param data: the message in CDR, which is the binary format of ROS 2 messages. The first four
         bytes are the CDR encapsulation header.
+    :param picture: the decoded frame of a video message; None if the message has no frame.
+    :param problem: why a video message has no frame.
     """
 
     topic: str
@@ -81,6 +94,8 @@ class Recorded:
     number: int
     log_time_ns: int
     data: bytes
+    picture: DecodedPicture | None = None
+    problem: str = ''
 
     @property
     def stamp_ns(self) -> int | None:
@@ -98,6 +113,10 @@ class Recorded:
         :raises FrameError: if the message is not a valid image. The error message says what is
             wrong.
         """
+        if self.picture is not None:
+            return read_picture_frame(self, self.picture)
+        if self.msgtype in VIDEO_TYPES:
+            raise FrameError(self.problem or 'only BagReader.messages() decodes a video')
         message = self._decode()
         stamp_ns = self.stamp_ns
         assert stamp_ns is not None, 'a message that can be decoded has a stamp'
@@ -166,18 +185,18 @@ class BagReader:
 
     def image_topics(self) -> dict[str, int]:
         """Return the number of messages by topic, for every topic that carries images."""
-        return {c.topic: self._count(c.topic) for c in self._reader.connections
-                if c.msgtype in (IMAGE, COMPRESSED)}
+        return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
 
     def image_topic(self, asked: str | None = None,
                     say: Callable[[str], None] = lambda line: None) -> str:
         """Return the image topic that was asked for, or the topic of the only camera.
 
-        A topic whose name ends in one of :data:`RESULTS` is no camera, if the bag has other image
-        topics.
+        A topic of H.264 or H.265 video is chosen by itself only if the bag has no other images of
+        a camera. A topic whose name ends in one of :data:`RESULTS` is chosen by itself only if the
+        bag has no other topic.
 
         :param asked: name of a topic; None for the topic of the only camera.
-        :param say: called with one line of text if topics of results were left out.
+        :param say: called with one line of text if topics were left out.
         :raises BagError: if the bag has no images on the topic, or if no topic was asked for and
             the bag has no image topic or several cameras. The message lists the image topics.
         """
@@ -186,15 +205,19 @@ class BagReader:
         if asked is not None and asked not in topics:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
-        cameras = [t for t in topics if not is_result(t)] or list(topics)
-        if asked is None and len(cameras) != 1:
+        cameras = [name for name in topics if not is_result(name)]
+        videos = self._topics(VIDEO_TYPES)
+        found = [name for name in cameras if name not in videos] or cameras or list(topics)
+        if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
                 f'{len(topics)} image topics; choose one with --image-topic: {listed}' if topics
-                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage'))
-        topic = asked or cameras[0]
+                else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage, '
+                f'{" or ".join(VIDEO_TYPES)}'))
+        topic = asked or found[0]
         if asked is None and len(topics) > 1:
-            say(f'{self.path}: images from {topic}; the other image topics are results of a '
-                f'segmentation: {", ".join(t for t in topics if t != topic)}')
+            others = (f'{name} ({"a result" if is_result(name) else "a video"})'
+                      for name in topics if name != topic)
+            say(f'{self.path}: images from {topic}; not read: {", ".join(others)}')
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic
@@ -204,19 +227,24 @@ class BagReader:
 
         :returns: the name of the topic; None if the bag has no such topic.
         """
-        raw = image_topic.removesuffix('/compressed')
-        beside = raw.rpartition('/')[0] + '/camera_info'
+        beside = _without_transport(image_topic).rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
+        The messages of a video are decoded in this order, whether the caller wants their frames
+        or not, because the frames depend on each other. A video with B-frames gives its messages
+        later, in the order in which its frames are shown.
+
+        :raises VideoError: if a topic is a video and PyAV is missing.
         :raises BagError: if the bag ends too early or cannot be read. The error is also raised
             after the last message if the bag has more or fewer messages than its index promises.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
+        videos = {c.topic: VideoTopic() for c in wanted if c.msgtype in VIDEO_TYPES}
         source = self._reader.messages(wanted)
         while True:
             try:
@@ -230,12 +258,20 @@ class BagReader:
                 raise BagError(f'{self.path}: message {seen[connection.topic]} on '
                                f'{connection.topic} has {len(data):,} bytes; at most '
                                f'{MAX_MESSAGE:,} are read')
-            yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
-                           log_time, data)
+            recorded = Recorded(connection.topic, connection.msgtype, seen[connection.topic],
+                                log_time, data)
+            video = videos.get(connection.topic)
+            yield from video.decode(recorded) if video else [recorded]
+        for video in videos.values():
+            yield from video.finish()
         for topic, found in seen.items():
             if found != (promised := self._count(topic)):
                 raise BagError(f'The index of {self.path} promises {promised} messages on '
                                f'{topic}, but {found} could be read; run `ros2 bag reindex`')
+
+    def _topics(self, types: Collection[str]) -> dict[str, int]:
+        return {c.topic: self._count(c.topic) for c in self._reader.connections
+                if c.msgtype in types}
 
     def _count(self, topic: str) -> int:
         return sum(c.msgcount for c in self._reader.connections if c.topic == topic)

@@ -160,6 +160,9 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)
+    if source.left_out:
+        bars.print_line(f'frames that cannot be decoded, left out: {len(source.left_out)}. The '
+                        f'first is {source.left_out[0]}')
     folder = _report_folder(options, card)
     make_folder(folder, '--report')
     write_contact_sheet(feeds.choice, folder / 'contact_sheet.png')

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 import re
@@ -31,7 +30,7 @@ _CODECS = (('h264', re.compile(r'h\.?264|avc1?|.*x264|h264_.*|.*openh264', re.I)
            ('hevc', re.compile(r'h\.?265|hevc|.*x265|hevc_.*', re.I)))
 """Codecs, and their names in messages. Older publishers write the name of their encoder."""
 _NO_KEYFRAME = 'there was no keyframe yet'
-Token = TypeVar('Token', bound=Hashable)
+Token = TypeVar('Token')
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,7 @@ class PacketDecoder(Generic[Token]):
         :param data: one whole frame in Annex B.
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
-        :param token: is returned with the answer to this packet. No two packets may have the same
-            token.
+        :param token: is returned with the answer to this packet.
         :returns: the answers that are known now. They can be answers to earlier packets.
         """
         codec = find_codec(format)
@@ -127,8 +125,8 @@ class PacketDecoder(Generic[Token]):
         answers += [Answer(token, None, 'the stream ended before its frame was complete')
                     for token in self._pending.values()]
         self._pending.clear()
-        # A new decoder: FFmpeg's decoder of H.264 with threads for slices shows wrong colours after
-        # a damaged frame, even if it is flushed.
+        # A new decoder: with threads for slices, FFmpeg's decoder of H.264 shows wrong colours
+        # after a damaged frame, even if it is flushed.
         self._context, self._waiting = None, _NO_KEYFRAME
         self._numbers.restart()
         return answers

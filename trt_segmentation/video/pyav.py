@@ -13,7 +13,7 @@ from ..errors import VideoError
 from ..installed.pip_names import advise_install
 
 MAX_PIXELS = 36_000_000
-"""Most pixels of one frame. The highest level of H.264, H.265 and AV1 allows 35.7 million pixels."""
+"""Most pixels of one frame. The highest levels of H.264, H.265 and AV1 allow 35.7 million."""
 LIMITS = {'max_pixels': str(MAX_PIXELS)}
 """Options for every decoder. A decoder refuses larger frames before it allocates memory."""
 

@@ -13,15 +13,8 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import FrameError
 from ...frame import Frame
-
-ENCAPSULATIONS = {
-    0x0000: 'CDR_BE', 0x0001: 'CDR_LE', 0x0002: 'PL_CDR_BE', 0x0003: 'PL_CDR_LE',
-    0x0006: 'CDR2_BE', 0x0007: 'CDR2_LE', 0x0008: 'D_CDR2_BE', 0x0009: 'D_CDR2_LE',
-    0x000a: 'PL_CDR2_BE', 0x000b: 'PL_CDR2_LE',
-}
-"""Representation identifiers of a serialized payload. Source: OMG DDS-XTypes 1.3, 7.6.2.1.2."""
+from ...untrusted.cdr_reader import CdrReader
 
 HEAD_ROOM = 512
 """Bytes to keep free before pixels, so that the pixels can be published without a copy.
@@ -30,68 +23,12 @@ This is enough for any image whose frame_id and encoding have up to 450 bytes to
 """
 
 
-class _CdrReader:
-    """Reads the fields of a message in order. Every length is checked before it is used."""
-
-    def __init__(self, message: npt.NDArray[np.uint8]) -> None:
-        self.message = message
-        self.offset = 0
-        self.order = '>'
-
-    def take(self, size: int, field: str) -> int:
-        """Skip ``size`` bytes and return the offset of the first byte."""
-        start = self.offset
-        if size > self.message.size - start:
-            raise FrameError(
-                f'{field} needs {size} bytes from byte {start} on, but the message has only '
-                f'{self.message.size}; it is incomplete, or is not a CDR message of this type')
-        self.offset = start + size
-        return start
-
-    def read_number(self, kind: str, field: str) -> int:
-        """Read a number of 4 bytes, aligned to 4 bytes after the 4-byte encapsulation."""
-        self.take(-self.offset % 4, f'padding before {field}')
-        start = self.take(4, field)
-        return int(struct.unpack_from(self.order + kind, self.message.data, start)[0])
-
-    def read_text(self, field: str) -> str:
-        """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
-        size = self.read_number('I', f'length of {field}')
-        if not size:  # not allowed, but some writers send this and Fast CDR accepts it
-            return ''
-        start = self.take(size, field)
-        if self.message[self.offset - 1]:
-            raise FrameError(
-                f'{field}, {size} bytes from byte {start} on, ends in byte '
-                f'{int(self.message[self.offset - 1])} instead of the 0 that ends a CDR string')
-        return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
-
-
-def _open(message: npt.NDArray[np.uint8]) -> _CdrReader:
-    """Read the encapsulation: check the layout, and set the byte order."""
-    reader = _CdrReader(message)
-    start = reader.take(4, 'encapsulation')
-    # The identifier is always big-endian. Two bytes of options follow; XCDR1 readers ignore them.
-    identifier, = struct.unpack_from('>H', message.data, start)
-    if identifier not in (0x0000, 0x0001):
-        raise FrameError(
-            f'encapsulation 0x{identifier:04x} ({ENCAPSULATIONS.get(identifier, "unknown")}); '
-            'expected CDR_BE (0x0000) or CDR_LE (0x0001), which ROS 2 uses for images')
-    reader.order = '<' if identifier else '>'
-    return reader
-
-
 def parse_header(message: npt.NDArray[np.uint8]) -> tuple[int, int, str]:
     """Return seconds, nanoseconds and frame_id of a message that starts with a std_msgs/Header.
 
     :raises FrameError: if the message has no valid header.
     """
-    return _read_header(_open(message))
-
-
-def _read_header(reader: _CdrReader) -> tuple[int, int, str]:
-    return (reader.read_number('i', 'stamp.sec'), reader.read_number('I', 'stamp.nanosec'),
-            reader.read_text('frame_id'))
+    return CdrReader(message).read_header()
 
 
 def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
@@ -103,16 +40,14 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
     :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
-    reader = _open(message)
-    sec, nanosec, frame_id = _read_header(reader)
+    reader = CdrReader(message)
+    sec, nanosec, frame_id = reader.read_header()
     height = reader.read_number('I', 'height')
     width = reader.read_number('I', 'width')
     encoding = reader.read_text('encoding')
-    is_bigendian = bool(message[reader.take(1, 'is_bigendian')])
+    is_bigendian = bool(reader.read_number('B', 'is_bigendian'))
     step = reader.read_number('I', 'step')
-    size = reader.read_number('I', 'length of data')
-    start = reader.take(size, 'data')
-    return Frame(message[start:start + size], encoding, height, width, step, is_bigendian,
+    return Frame(reader.read_bytes('data'), encoding, height, width, step, is_bigendian,
                  sec * 1_000_000_000 + nanosec, frame_id, camera)
 
 
@@ -127,12 +62,10 @@ def parse_compressed(message: npt.NDArray[np.uint8]
         ``message``.
     :raises FrameError: if a field is wrong. The message says which field, where, and why.
     """
-    reader = _open(message)
-    sec, nanosec, frame_id = _read_header(reader)
+    reader = CdrReader(message)
+    sec, nanosec, frame_id = reader.read_header()
     format = reader.read_text('format')
-    size = reader.read_number('I', 'length of data')
-    start = reader.take(size, 'data')
-    return message[start:start + size], format, sec * 1_000_000_000 + nanosec, frame_id
+    return reader.read_bytes('data'), format, sec * 1_000_000_000 + nanosec, frame_id
 
 
 def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int, encoding: str,

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Decodes the messages of one H.264 or H.265 topic of a bag."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import FrameError
+from ..frame import Frame
+from ..video.messages import parse_video
+from ..video.packets import Answer, DecodedPicture, PacketDecoder
+
+if TYPE_CHECKING:
+    from .reader import Recorded
+
+
+class VideoTopic:
+    """Gives each message of a topic its frame, or the reason why the message has no frame.
+
+    :raises VideoError: if PyAV is missing.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = PacketDecoder['Recorded']()
+
+    def decode(self, recorded: Recorded) -> list[Recorded]:
+        """Decode the next message.
+
+        :returns: the messages whose frames are known now. If the video has B-frames, these are
+            earlier messages, in the order in which their frames are shown.
+        """
+        try:
+            message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
+        except FrameError as error:
+            lost = self._decoder.lose('a message before it cannot be read')
+            return [*map(_complete, lost), replace(recorded, problem=str(error))]
+        return list(map(_complete, self._decoder.decode(message.data, message.format, recorded)))
+
+    def finish(self) -> list[Recorded]:
+        """Return the messages that were not returned yet."""
+        return list(map(_complete, self._decoder.finish()))
+
+
+def _complete(answer: Answer[Recorded]) -> Recorded:
+    return replace(answer.token, picture=answer.picture, problem=answer.reason)
+
+
+def read_picture_frame(recorded: Recorded, picture: DecodedPicture) -> Frame:
+    """Return the frame of a message whose picture was decoded. The frame owns its pixels."""
+    message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
+    bgr = picture.bgr()
+    height, width, channels = bgr.shape
+    return Frame(bgr.reshape(-1), 'bgr8', height, width, width * channels,
+                 stamp_ns=message.stamp_ns, frame_id=message.frame_id)

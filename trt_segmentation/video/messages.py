@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the two message types that carry the packets of a video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..untrusted.cdr_reader import CdrReader
+
+FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
+FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+VIDEO_TYPES = (FOXGLOVE, FFMPEG)
+"""Message types of topics whose messages depend on the messages before them."""
+
+
+@dataclass(frozen=True)
+class VideoMessage:
+    """The fields that both types have.
+
+    :param sec: seconds of the time stamp.
+    :param nanosec: nanoseconds of the time stamp.
+    :param format: the codec. For FFMPEGPacket, names of pixel formats can follow after a ``;``.
+    :param data: one packet.
+    """
+
+    sec: int
+    nanosec: int
+    frame_id: str
+    format: str
+    data: bytes
+
+    @property
+    def stamp_ns(self) -> int:
+        """The time stamp in nanoseconds."""
+        return self.sec * 1_000_000_000 + self.nanosec
+
+
+def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
+    """Return the fields of a serialized message.
+
+    Bytes after the last known field are ignored. New versions of CompressedVideo have more fields.
+
+    :param message: (n,) uint8, C-contiguous, with the encapsulation. The result holds a copy.
+    :param msgtype: one of :data:`VIDEO_TYPES`.
+    :raises FrameError: if a field is wrong. The message says which field, where, and why.
+    """
+    reader = CdrReader(message)
+    stamp_and_frame = reader.read_header()
+    if msgtype == FOXGLOVE:
+        data = reader.read_bytes('data')
+        return VideoMessage(*stamp_and_frame, reader.read_text('format'), data.tobytes())
+    reader.read_number('i', 'width')
+    reader.read_number('i', 'height')
+    encoding = reader.read_text('encoding')
+    reader.read_number('Q', 'pts')
+    reader.read_number('B', 'flags')
+    reader.read_number('B', 'is_bigendian')
+    return VideoMessage(*stamp_and_frame, encoding, reader.read_bytes('data').tobytes())
