@@ -21,7 +21,7 @@ class ImageSink:
     def __init__(self, take: Callable[[Any], None]) -> None:
         self.offer = take
 
-    def not_taken(self, reason: str, text: str) -> None:
+    def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
         """End the benchmark, because its results would lack an image."""
         raise RuntimeError(f'an image came and could not be taken: {reason}: {text}')
 

@@ -29,7 +29,8 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
           'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
 """rosdep key of an import, if the names differ."""
 
-OPTIONAL = {'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx', 'torch'}
+OPTIONAL = {'av', 'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx',
+            'torch'}
 """Imports that only some commands or machines need. An error names a missing one."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',

@@ -13,7 +13,8 @@ from rosbags.typesys import get_types_from_msg
 FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
 NEW_FOXGLOVE = 'foxglove_new/msg/CompressedVideo'
 FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
-_FOXGLOVE_FIELDS = 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n'
+_FOXGLOVE_FIELDS = ('builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n'
+                    'string format\n')
 STORE = recordings.STORE
 STORE.register({
     **get_types_from_msg(_FOXGLOVE_FIELDS, FOXGLOVE),

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 import shutil
 import subprocess
+from typing import Any
 
 import av
 import numpy as np
@@ -28,7 +29,7 @@ def encode(count: int, codec: str = 'libx264', every_key: int = 10, *,
            options: dict[str, str] | None = None, height: int = HEIGHT, width: int = WIDTH
            ) -> list[bytes]:
     """Return one packet for each of the drawn pictures, in Annex B, without B-frames."""
-    context = av.CodecContext.create(codec, 'w')
+    context: Any = av.CodecContext.create(codec, 'w')
     context.width, context.height, context.pix_fmt = width, height, 'yuv420p'
     context.time_base, context.framerate = Fraction(1, RATE), Fraction(RATE)
     context.gop_size, context.max_b_frames = every_key, 0
@@ -48,7 +49,7 @@ def encode(count: int, codec: str = 'libx264', every_key: int = 10, *,
 
 def decode(packets: list[bytes], codec: str = 'h264') -> list[npt.NDArray[np.uint8]]:
     """Decode whole packets with PyAV alone. Return BGR images."""
-    context = av.CodecContext.create(codec, 'r')
+    context: Any = av.CodecContext.create(codec, 'r')
     frames = [f for packet in packets for f in context.decode(av.Packet(packet))]
     return [f.to_ndarray(format='bgr24') for f in frames + context.decode(None)]
 
@@ -56,7 +57,8 @@ def decode(packets: list[bytes], codec: str = 'h264') -> list[npt.NDArray[np.uin
 def decode_file(path: Path) -> list[npt.NDArray[np.uint8]]:
     """Decode a file with PyAV alone. Return BGR images."""
     with av.open(str(path)) as container:
-        return [f.to_ndarray(format='bgr24') for f in container.decode(video=0)]
+        frames: list[Any] = list(container.decode(video=0))
+    return [f.to_ndarray(format='bgr24') for f in frames]
 
 
 def run_ffmpeg(*arguments: str | Path) -> None:
@@ -71,7 +73,7 @@ def make_file(path: Path, codec: str = 'libx264', count: int = 40, *,
               mov_flags: str = '', **options: str) -> Path:
     """Write the drawn pictures to a file, with a keyframe every ten frames."""
     with av.open(str(path), 'w', options={'movflags': mov_flags} if mov_flags else {}) as file:
-        stream = file.add_stream(codec, rate=RATE, options=options)
+        stream: Any = file.add_stream(codec, rate=RATE, options=options)
         stream.width, stream.height = WIDTH, HEIGHT
         stream.pix_fmt = 'yuvj420p' if codec == 'mjpeg' else 'yuv420p'
         stream.codec_context.gop_size = 10

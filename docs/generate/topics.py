@@ -22,7 +22,8 @@ CAMERA = 'camera NAME'
 EVERY_NODE = ('/parameter_events', '/rosout', '/clock')
 
 TOPICS = {
-    '/image': 'Input. With `image_transport: compressed` the node takes `<image>/compressed`.',
+    '/image': 'Input. With `image_transport: compressed` the node takes `<image>/compressed`. '
+              'With `ffmpeg` or `foxglove` it takes H.264 or H.265 video.',
     '/camera_info': 'Input, optional. It is beside the image, unless you remap it.',
     '~/label_map': "Class ids in the camera's size, with the image's header: mono8, or mono16 for "
                    'more than 255 classes. A pixel that the network did not see is 255 (mono8) or '

@@ -18,8 +18,9 @@ from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
-from .transport.messages import camera_info_message
-from .transport.qos import NEWEST, overridable, SubscriptionEvents
+from .transport.messages import camera_info_message, VIDEO_TRANSPORTS
+from .transport.qos import NEWEST, overridable, SubscriptionEvents, VIDEO
+from .transport.video_sink import VideoSink
 
 BAD_INFO = 'bad camera_info'
 """Kind of the warning about a camera_info that cannot be read."""
@@ -69,6 +70,7 @@ class Camera:
         self._warn = warn
         self._outputs = Publishers(node, f'{name}/segmentation' if name else '~', card, transport)
         self._image: ImageSubscription | None = None
+        self._video: VideoSink | None = None
         self._info_subscription: object = None
 
     @property
@@ -84,13 +86,17 @@ class Camera:
     def subscribe(self, image_transport: str, sink: FrameSink) -> None:
         """Receive images from now on.
 
-        :param image_transport: raw or compressed.
-        :param sink: receives the images and allocates the memory for them.
+        :param image_transport: raw, compressed, foxglove or ffmpeg.
+        :param sink: receives the images and allocates the memory for them. It gets the frames of
+            a video in the thread that decodes them.
         """
         self.info = None  # the publisher may have stopped, and the image size may change
         topic = image_topic(self._node, self.name, image_transport)
         events = self._events(topic, self._count_lost_images)
-        with overridable(self._node, topic, NEWEST) as (qos, options):
+        is_video = image_transport in VIDEO_TRANSPORTS
+        if is_video:
+            sink = self._video = VideoSink(sink)
+        with overridable(self._node, topic, VIDEO if is_video else NEWEST) as (qos, options):
             self._image = self._transport.subscribe(
                 self._node, topic, qos, sink, skipped=self._count_skipped_images,
                 image_transport=image_transport, event_callbacks=events,
@@ -116,9 +122,11 @@ class Camera:
         """Stop receiving images. A second call does nothing."""
         if self._image:
             self._image.close()
+        if self._video:
+            self._video.close()
         if self._info_subscription:
             self._node.destroy_subscription(self._info_subscription)
-        self._image = self._info_subscription = None
+        self._image = self._video = self._info_subscription = None
         self.topic = ''
 
     def close(self) -> None:
@@ -157,8 +165,13 @@ class Camera:
         now = self._clock.seconds()
         self.stats.count_lost(count, now)
         self._node_stats.count_lost(count, now)
+        # Numbers of messages show exactly where a packet is missing. This report does not.
+        if self._video and not self.images_are_numbered:
+            self._video.lose()
 
     def _count_skipped_images(self, count: int) -> None:
+        if self._video:
+            self._video.lose()
         self.stats.count_skipped(count)
         self._node_stats.count_skipped(count)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ..errors import EngineError, FrameLogError, Interrupted, ModelCardError, TransportError
+from ..errors import EngineError, SegmentationError
 from ..model.card import load_card, ModelCard
 from ..pipeline import EngineSettings, open_pipeline, Pipeline
 from ..serving.background import run_interruptibly
@@ -33,6 +33,7 @@ from .process.python_log import forward_python_log
 from .process.requests import answer_requests
 from .process.run import run
 from .transport.choose import choose_transport, Transport
+from .transport.messages import check_image_transport
 
 FINISH_SECONDS = 30.0
 """Seconds that deactivate waits for the fetched frames to be published.
@@ -124,6 +125,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
+            check_image_transport(self.value('image_transport'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             for name in self.value('cameras') or ['']:
@@ -131,8 +133,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
                     clock=self._forward_clock, warn=self._warn))
-        except (ModelCardError, EngineError, TransportError, FrameLogError,
-                Interrupted) as error:
+        except SegmentationError as error:
             return self._report_failure('configure', str(error))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', f'{type(error).__name__}: {error}')

@@ -24,6 +24,7 @@ from rclpy.parameter import Parameter
 from ..engines import ENGINES, PRECISION_CHOICES
 from ..untrusted.terminal_text import did_you_mean
 from .transport.choose import TRANSPORTS
+from .transport.messages import MESSAGE_TYPES
 
 LIVE = 'takes effect at once'
 UNCONFIGURED = 'can change only while the node is unconfigured'
@@ -138,7 +139,8 @@ SETTINGS = (
             'Python messages. typed uses Python messages, as rclpy usually does. auto is direct '
             'if direct works on this machine.', UNCONFIGURED, choices=TRANSPORTS),
     Setting('image_transport', 'raw', 'raw subscribes to IMAGE. compressed subscribes to '
-            'IMAGE/compressed (JPEG or PNG).', UNCONFIGURED, choices=('raw', 'compressed')),
+            'IMAGE/compressed (JPEG or PNG). foxglove and ffmpeg subscribe to IMAGE/foxglove and '
+            'IMAGE/ffmpeg (H.264 or H.265 video).', UNCONFIGURED, choices=tuple(MESSAGE_TYPES)),
     Setting('autostart', True, 'Configure and activate the node at start-up, without a lifecycle '
             'manager.', NEVER),
     Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '

@@ -7,10 +7,9 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 
 from rclpy.node import Node
-from sensor_msgs.msg import Image
 
 from .publishers import IMAGES
-from .transport.messages import TAKEN
+from .transport.messages import MESSAGE_TYPES
 
 MOST_SUGGESTIONS = 5
 """Largest number of topics that the message names."""
@@ -21,7 +20,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     """Return one line that says why no image comes from a topic.
 
     :param topic: full name of the image topic.
-    :param image_transport: raw or compressed.
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param seconds: seconds since the last image, or since the subscription if no image came.
     :param has_come: whether any image has come.
     """
@@ -40,14 +39,14 @@ def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
 
     The topics of segmentation nodes are not named.
     """
-    kind = f'sensor_msgs/msg/{TAKEN[image_transport].__name__}'
+    kind = MESSAGE_TYPES[image_transport]
     own = {publisher.topic_name for publisher in node.publishers}
     found = [name for name, kinds in node.get_topic_names_and_types()
              if kind in kinds and name != topic and name not in own
              and name.rpartition('/')[2] not in IMAGES and node.count_publishers(name)]
     found.sort(key=lambda name: SequenceMatcher(None, topic, name).ratio(), reverse=True)
     if not found:
-        raw = kind.endswith(f'/{Image.__name__}')
-        return f'; there is no topic with {"" if raw else "compressed "}images at all'
+        adjective = '' if image_transport == 'raw' else f'{image_transport} '
+        return f'; there is no topic with {adjective}images at all'
     more = f' and {len(found) - MOST_SUGGESTIONS} more' if len(found) > MOST_SUGGESTIONS else ''
     return f'; there are images on {", ".join(found[:MOST_SUGGESTIONS])}{more}'

@@ -51,7 +51,11 @@ class IncomingImage(Hashable, Protocol):
 
 
 class FrameSink(Protocol):
-    """Receives the images of one subscription. All methods run in the executor's thread."""
+    """Receives the images of one subscription.
+
+    All methods run in the executor's thread. Decoded frames of a video come in the thread that
+    decodes them.
+    """
 
     @property
     def buffers(self) -> int:
@@ -60,11 +64,12 @@ class FrameSink(Protocol):
     def offer(self, image: IncomingImage) -> None:
         """Accept an image. The sink owns the image from then on, and must release it."""
 
-    def not_taken(self, reason: str, text: str) -> None:
-        """Count an image that was delivered but that the transport could not receive.
+    def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
+        """Count an image that was delivered but that the transport could not receive or decode.
 
-        :param reason: NO_BUFFER or TAKE_ERROR of :mod:`.drop_reasons`.
+        :param reason: one of :mod:`.drop_reasons`.
         :param text: what went wrong, in words.
+        :param stamp_ns: header stamp in nanoseconds; None if it is not known.
         """
 
     def allocate(self, nbytes: int) -> Memory:

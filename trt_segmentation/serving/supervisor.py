@@ -49,10 +49,10 @@ class CameraSink:
         assert self._supervisor.worker is not None
         self._supervisor.worker.offer(self._camera, image)
 
-    def not_taken(self, reason: str, text: str) -> None:
+    def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
         """See :meth:`.Worker.not_taken`."""
         assert self._supervisor.worker is not None
-        self._supervisor.worker.not_taken(self._camera, reason, text)
+        self._supervisor.worker.not_taken(self._camera, reason, text, stamp_ns)
 
 
 class Supervisor:

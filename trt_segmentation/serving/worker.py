@@ -97,18 +97,22 @@ class Worker:
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
         """Accept an image, and drop the image of the same camera that still waits, if any.
 
-        Call this in the executor's thread.
+        Only one thread at a time may call this for one camera.
         """
         camera.count_frame_in(self._clock.seconds(), image.arrived)
         if (older := self._newest.put(camera, image)) is not None:
             self._drop(camera, older, ENGINE_DOWN if self._newest.is_paused else SUPERSEDED)
 
-    def not_taken(self, camera: ServedCamera, reason: str, text: str) -> None:
-        """Count an image that the transport could not receive, in the executor's thread."""
+    def not_taken(self, camera: ServedCamera, reason: str, text: str,
+                  stamp_ns: int | None = None) -> None:
+        """Count an image that the transport could not receive or decode. Any thread may call this.
+
+        :param stamp_ns: header stamp in nanoseconds; None if it is not known.
+        """
         camera.count_frame_in(self._clock.seconds(), time.monotonic())
         camera.frame_error = text
         camera.count_frame_dropped(reason)
-        self._log.log_drop(camera.name, None, reason)
+        self._log.log_drop(camera.name, stamp_ns, reason)
         self._warn(camera.name, reason, TransportError(text))
 
     def end(self, reason: str = ENGINE_DOWN) -> bool:

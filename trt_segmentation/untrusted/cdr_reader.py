@@ -27,8 +27,8 @@ class CdrReader:
     """Reads the fields of one message in order. It begins after the encapsulation.
 
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
-    :raises FrameError: if the encapsulation is wrong. The methods raise it if a field is wrong. The
-        error says which field, where, and why.
+    :raises FrameError: if the encapsulation is wrong. The methods raise it if a field is wrong.
+        The error says which field, where, and why.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:

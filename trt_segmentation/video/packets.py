@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes the packets of one H.264 or H.265 topic, and says which packets give no frame."""
+"""Decodes the packets of one H.264 or H.265 topic, and says why a packet gives no frame."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ class DecodedPicture:
         """Return (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
 
         Only one thread at a time may call this for the pictures of one decoder.
+
+        :raises FrameError: if FFmpeg cannot convert this kind of pixels.
         """
         return self._converter.convert(self._decoded)
 
@@ -67,8 +69,9 @@ class PacketDecoder(Generic[Token]):
     The decoder begins at a keyframe. After a packet that is lost or damaged, the packets up to the
     next keyframe give no frame, because they depend on it.
 
-    A stream should have no B-frames. With B-frames, the answers come later than the packets, in
-    the order in which the frames are shown. Each answer has the token of its own packet.
+    A stream should have no B-frames. With B-frames, an answer can come after later packets, and
+    the answers come in the order in which the frames are shown. Each answer has the token of its
+    own packet.
 
     Use a decoder in one thread at a time.
 
@@ -98,7 +101,7 @@ class PacketDecoder(Generic[Token]):
         """
         codec = find_codec(format)
         if codec is None:
-            return [*self.lose('a packet before has another codec'), Answer(
+            return [*self.lose('a packet before it has another codec'), Answer(
                 token, None, f'format {short(format, 40)} is not decoded; expected h264 or h265')]
         answers: list[Answer[Token]] = []
         if codec != self._codec:
@@ -110,9 +113,9 @@ class PacketDecoder(Generic[Token]):
         return [*answers, *self._decode_checked(data, token)]
 
     def lose(self, reason: str = 'a packet before it was lost') -> list[Answer[Token]]:
-        """Say that a packet was lost. The next frame is that of a keyframe.
+        """Say that a packet was lost. No packet gives a frame until the next keyframe comes.
 
-        :param reason: reason of the packets up to the next keyframe.
+        :param reason: why the packets before the next keyframe give no frame.
         :returns: the answers to packets that the decoder still held.
         """
         answers = self.finish()
@@ -168,7 +171,8 @@ class PacketDecoder(Generic[Token]):
     def _is_key(self, units: list[NalUnit]) -> bool:
         """Return whether the decoder can begin with a packet.
 
-        A frame without references does for H.264, if its parameters come with it.
+        An H.264 decoder can also begin with a frame that needs no other frame, if the parameters
+        of the video come with this frame.
         """
         return units[-1].is_key or (
             self._codec == 'h264' and any(unit.is_parameters for unit in units)
@@ -200,7 +204,7 @@ class PacketDecoder(Generic[Token]):
             context.thread_type, context.thread_count = 'SLICE', 4
             context.options = dict(LIMITS)
             if self._codec == 'hevc':
-                # Show frames that lack another frame: they are marked. H.264 does not mark them.
+                # Give the frames that need a missing frame. This decoder marks them as corrupt.
                 context.flags |= self._av.codec.context.Flags.output_corrupt
         return self._context
 

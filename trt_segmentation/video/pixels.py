@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .pyav import import_av
+from ..errors import FrameError
+from .pyav import import_av, reason_of
 
 if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
@@ -22,18 +23,23 @@ class BgrConverter:
     """
 
     def __init__(self) -> None:
-        import_av()
+        self._av = import_av()
         from av.video.reformatter import VideoReformatter
         self._reformatter = VideoReformatter()
 
     def convert(self, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
         """Return the pixels of a frame.
 
-        A phone that is held upright stores its video lying down, with a note of the rotation. The
-        pixels are turned upright.
+        If the video says that it is rotated, the pixels are turned upright. Videos of phones say
+        so.
 
         :returns: (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
+        :raises FrameError: if FFmpeg cannot convert this kind of pixels.
         """
-        # One thread: the other cores have the decoder and the network to run.
-        bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
+        try:
+            # One thread: the other cores run the decoder and the network.
+            bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
+        except (self._av.FFmpegError, ValueError) as error:
+            raise FrameError(f'pixels of the format {decoded.format.name} cannot be converted to '
+                             f'BGR: {reason_of(error)}') from error
         return np.ascontiguousarray(np.rot90(bgr, round(decoded.rotation / 90)), np.uint8)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import VideoError
+from ..errors import FrameError, VideoError
 from .hand_over import HandOver
 from .pixels import BgrConverter
 from .pyav import import_av, LIMITS, reason_of
@@ -29,6 +29,8 @@ AHEAD_BYTES = 128 << 20
 """Most bytes of decoded frames that wait for the receiver."""
 AHEAD_FRAMES = 8
 """Most decoded frames that wait for the receiver."""
+MOST_LINES = 1000
+"""Most lines about damage. A camera with a bad network could send damaged frames for days."""
 _SECOND = 1_000_000_000
 _USUAL_RATE = Fraction(30)
 """Frames a second of a video that does not say its rate."""
@@ -54,11 +56,11 @@ class VideoFrame:
 class VideoReader:
     """Iterates over the frames of a video, once. A thread of the reader decodes ahead.
 
-    A file is read completely, no matter how slow the receiver is. A camera does not wait: if the
-    receiver is slow, it gets the newest frame, and older frames are dropped.
+    A file is read completely, no matter how slow the receiver is. A camera does not wait for the
+    receiver. A slow receiver gets the newest frame, and older frames are dropped.
 
-    A damaged frame is left out, with all frames up to the next keyframe, because they depend on
-    it. Video has no checksums: some damage changes pixels, and nobody can detect the change.
+    A damaged frame is left out. The frames after it depend on it, so they are left out up to the
+    next keyframe. Video has no checksums, so some damage changes pixels without an error.
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: give every frame with 1, every second frame with 2, and so on.
@@ -68,8 +70,8 @@ class VideoReader:
     :ivar count: number of frames that the iteration is expected to give; None if the video does
         not say it. Damaged frames make the true number smaller.
     :ivar is_live: whether the source is a camera.
-    :ivar bad: one line for each place of the video that could not be decoded. The thread of the
-        reader adds lines during the iteration.
+    :ivar bad: one line for each place of the video that could not be decoded, for at most 1000
+        places. The thread of the reader adds lines during the iteration.
     :raises VideoError: if PyAV is missing, if the source cannot be opened, or if it has no frame
         that can be decoded. The message names the source.
     """
@@ -113,7 +115,8 @@ class VideoReader:
     def __iter__(self) -> Iterator[VideoFrame]:
         """Yield the frames in the order in which they are shown.
 
-        :raises VideoError: if a camera stops to send frames.
+        :raises VideoError: if a camera sends no more frames, or if the pixels of the video cannot
+            be converted to BGR.
         """
         while (frame := self._ahead.get()) is not None:
             yield frame
@@ -176,7 +179,11 @@ class VideoReader:
             last_ns = self._time_ns(decoded, number)
             if (number - 1) % self._every:
                 continue
-            yield VideoFrame(number, last_ns, converter.convert(decoded))
+            try:
+                image = converter.convert(decoded)
+            except FrameError as error:
+                raise VideoError(f'{self.path}: {error}') from error
+            yield VideoFrame(number, last_ns, image)
         damage.end()
         self._check_end(last_ns)
 
@@ -192,8 +199,9 @@ class VideoReader:
     def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
         """Yield each frame with an empty reason, or None with the reason why there is no frame.
 
-        After a damaged frame, no frame is right until a keyframe, which needs no other frame. A
-        file that was cut may show its first frames without their keyframe. They are right.
+        After a damaged frame, no frame is right until the next keyframe, because only a keyframe
+        needs no other frame. If a file was trimmed, its first frames may come without their
+        keyframe. These frames are right.
         """
         reason = 'there was no keyframe yet' if self.is_live else ''
         damaged_pts = None
@@ -263,5 +271,6 @@ class _Damage:
         if self._first:
             which = f'frame {self._first}' if self._first == self._last else (
                 f'frames {self._first} to {self._last}')
-            self._lines.append(f'{which}: {self._reason}')
+            if len(self._lines) < MOST_LINES:
+                self._lines.append(f'{which}: {self._reason}')
         self._first = 0

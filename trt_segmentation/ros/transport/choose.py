@@ -22,7 +22,7 @@ from ...serving.protocols import FrameSink
 from .direct_publisher import DirectPublisher
 from .direct_subscription import DirectSubscription
 from .librcl import Librcl
-from .messages import image_message, TAKEN, TakenImage
+from .messages import image_message, message_class, TakenImage
 
 TRANSPORTS = ('auto', 'direct', 'typed')
 
@@ -56,7 +56,7 @@ class TypedSubscription:
     This package reads the bytes itself. If rclpy read them, it would drop unreadable messages
     silently, and the node could not count these messages.
 
-    :param image_transport: raw or compressed.
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     """
 
     numbered = False  # rclpy reports the number of a message, but not its publisher
@@ -65,7 +65,7 @@ class TypedSubscription:
                  sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
         self._node = node
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic, lambda message: sink.offer(
+            message_class(image_transport), topic, lambda message: sink.offer(
                 TakenImage(np.frombuffer(message, np.uint8), image_transport)),
             qos, raw=True, **options)
 

@@ -21,7 +21,7 @@ from ...memory import Allocate, PageMemory
 from ...serving.drop_reasons import NO_BUFFER, TAKE_ERROR
 from ...serving.protocols import FrameSink
 from .librcl import Librcl, MessageBuffer
-from .messages import TAKEN, TakenImage
+from .messages import message_class, TakenImage
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
     :param sink: gets every image. It then owns the image and must release it. It also gets a
         report of every message that could not be received. The sink may hold ``sink.buffers``
         images at the same time, without the image that is being received. ``sink.allocate`` gives
-        memory for raw images. Compressed images are received into ordinary memory, because they
-        are decoded into other memory anyway.
+        memory for raw images. Other images are received into ordinary memory, because they are
+        decoded into other memory anyway.
     :param skipped: called with the number of messages that never came. Gaps in the numbers that a
         publisher gives its messages show this.
-    :param image_transport: raw or compressed.
+    :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
     """
@@ -91,7 +91,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._held = f'all {sink.buffers} buffers are held; is an image not released?'
         self._index: int | None = None
         self.subscription = node.create_subscription(
-            TAKEN[image_transport], topic, _never, qos, callback_group=_OutOfTurn(), **options)
+            message_class(image_transport), topic, _never, qos, callback_group=_OutOfTurn(),
+            **options)
         node.add_waitable(self)
 
     def renew(self) -> None:

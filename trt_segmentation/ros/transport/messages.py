@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from importlib import import_module
 import sys
 import time
 from typing import Any
@@ -14,16 +15,47 @@ from builtin_interfaces.msg import Time
 import numpy as np
 import numpy.typing as npt
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from ...errors import FrameError
+from ...errors import FrameError, TransportError
 from ...frame import Frame
 from ...host.decode_jpeg_png import decompress
+from ...video.messages import FFMPEG, FOXGLOVE, parse_video, VideoMessage
+from ...video.pyav import import_av
 from .cdr import parse_compressed, parse_header, parse_image
 
-TAKEN = {'raw': Image, 'compressed': CompressedImage}
-"""Message type by image transport."""
+MESSAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage',
+                 'foxglove': FOXGLOVE, 'ffmpeg': FFMPEG}
+"""Name of the message type by image transport."""
+VIDEO_TRANSPORTS = ('foxglove', 'ffmpeg')
+"""Image transports whose messages depend on the messages before them."""
+
+
+def message_class(image_transport: str) -> Any:
+    """Return the message type of an image transport.
+
+    :raises TransportError: if the package of the message is not installed.
+    """
+    package, _, name = MESSAGE_TYPES[image_transport].split('/')
+    try:
+        return getattr(import_module(f'{package}.msg'), name)
+    except ImportError as error:
+        raise TransportError(
+            f'image_transport {image_transport} needs the package {package}, which cannot be '
+            f'imported ({error}); install it: '
+            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}') from error
+
+
+def check_image_transport(image_transport: str) -> None:
+    """Refuse an image transport that lacks its message package, or PyAV for a video.
+
+    :raises TransportError: if the package of the message is missing.
+    :raises VideoError: if PyAV is missing.
+    """
+    message_class(image_transport)
+    if image_transport in VIDEO_TRANSPORTS:
+        import_av()
 
 
 class TakenImage:
@@ -34,7 +66,7 @@ class TakenImage:
     may read the data that :meth:`frame` returned.
 
     :param message: the message in CDR, with its encapsulation, as (n,) uint8, C-contiguous.
-    :param image_transport: raw or compressed.
+    :param image_transport: a key of :data:`MESSAGE_TYPES`.
     :param release: returns the memory. :meth:`release` calls this function once.
     """
 
@@ -62,6 +94,13 @@ class TakenImage:
         if self._image_transport == 'raw':
             return parse_image(self._held(), camera)
         return decompress(*parse_compressed(self._held()), camera)
+
+    def video(self) -> VideoMessage:
+        """Return a copy of the packet of a video.
+
+        :raises FrameError: if the message cannot be read. The error names the wrong field.
+        """
+        return parse_video(self._held(), MESSAGE_TYPES[self._image_transport])
 
     def release(self) -> None:
         """See :meth:`.IncomingImage.release`."""

@@ -36,6 +36,10 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
 """For subscriptions. Like SensorData it matches every publisher, but keeps only one message."""
 
+VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
+                   durability=DurabilityPolicy.VOLATILE)
+"""For subscriptions to a video. It keeps messages, because each depends on those before it."""
+
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
 """For publishers. It matches every subscriber that is not transient local."""
