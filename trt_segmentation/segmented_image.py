@@ -34,11 +34,11 @@ class SegmentedImage:
         empty for an array.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
-    :param image: (height, width, 3) uint8, the image itself, in the order of :attr:`color`.
+    :param image: (height, width, 3) uint8, the image itself, in the order of ``color``.
     :param labels: (height, width) uint8 class ids; uint16 if the model has more than 255 classes.
         A pixel that the network did not see is 255, or 65535 in uint16.
     :param overlay: (height, width, 3) uint8, the image with the colours of the classes over it, in
-        the order of :attr:`color`; None if it was not wanted.
+        the order of ``color``; None if it was not wanted.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if it was not wanted, or if
         the model gives class ids only.
     :param classes: names of the classes. A label is the index of a name.

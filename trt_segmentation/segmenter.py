@@ -144,7 +144,8 @@ class Segmenter:
 
         :param images: an iterator, which another thread uses.
         :param color: order of the channels of the images.
-        :param stop_source: see :class:`.EveryFrame`.
+        :param stop_source: ends an iteration over the images that waits for a camera. Any thread
+            may call it.
         :raises EngineError: if the engine failed, or if the Segmenter is in use or closed.
         """
         with self._lock:

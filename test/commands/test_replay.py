@@ -193,7 +193,8 @@ def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
     bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths))
                     + image_messages(map(paint, label_maps(3)), '/segmentation/overlay'))
     assert run(bag, tmp_path / 'out', card) == 0
-    assert (f'{bag}: images from {TOPIC}; not read: /segmentation/overlay (a result)\n') in capsys.readouterr().err
+    said = f'{bag}: images from {TOPIC}; not read: /segmentation/overlay (a result)\n'
+    assert said in capsys.readouterr().err
     assert topics(tmp_path / 'out')[LABEL_MAP] == 2
 
 

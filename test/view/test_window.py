@@ -97,5 +97,5 @@ def test_a_window_that_cannot_be_opened(monkeypatch, shown):
     with pytest.raises(ViewError, match=r'cannot be opened here: no display name\. Look at'):
         PictureWindow('x')
     monkeypatch.setitem(sys.modules, 'tkinter', None)
-    with pytest.raises(ViewError, match='needs tkinter.*sudo apt install python3-tk'):
+    with pytest.raises(ViewError, match=r'needs tkinter.*sudo apt install python3-tk'):
         PictureWindow('x')
