@@ -6,6 +6,7 @@ from pathlib import Path
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -62,8 +63,9 @@ def folder(tmp_path):
 
 
 def test_a_picture_file_an_array_and_a_list(segment, folder):
-    answer: Any = segment(folder / '1.png')
-    assert type(answer) is SegmentedImage
+    answer = segment(folder / '1.png')
+    assert isinstance(answer, SegmentedImage)
+    assert answer.overlay is not None and answer.confidence is not None
     assert (answer.name, answer.origin, answer.color) == ('1', str(folder / '1.png'), 'bgr')
     assert answer.classes == tuple(NAMES) == segment.classes
     assert (answer.labels == 1).all() and answer.labels.dtype == np.uint8
@@ -282,13 +284,10 @@ def test_show_needs_a_display(segment, monkeypatch):
 
 def test_show_in_a_notebook(segment, monkeypatch):
     shown = []
-    shell = type('Shell', (), {'kernel': True})()
-    display: Any = type(sys)('IPython.display')
-    display.display = shown.append
-    ipython: Any = type(sys)('IPython')
-    ipython.get_ipython = lambda: shell
+    shell = SimpleNamespace(kernel=True)
+    ipython: Any = SimpleNamespace(get_ipython=lambda: shell,
+                                   display=SimpleNamespace(display=shown.append))
     monkeypatch.setitem(sys.modules, 'IPython', ipython)
-    monkeypatch.setitem(sys.modules, 'IPython.display', display)
     answer = segment(halves(1, 3))
     answer.show()
     assert shown == [answer]

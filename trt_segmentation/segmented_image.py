@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+import sys
 from typing import Any
 
 import cv2
@@ -98,9 +99,8 @@ class SegmentedImage:
         :raises EngineError: if the answer has no overlay.
         """
         overlay = self._find_picture('overlay')
-        if _is_notebook():
-            from IPython.display import display
-            display(self)
+        if (ipython := _find_notebook()) is not None:
+            ipython.display.display(self)
             return
         from .view.window import PictureWindow
         with PictureWindow(self.origin or 'segmentation') as window:
@@ -141,9 +141,7 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
     return counts
 
 
-def _is_notebook() -> bool:
-    """Return whether this code runs in the kernel of a notebook."""
-    import sys
-    ipython = sys.modules.get('IPython')
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, 'kernel')
+def _find_notebook() -> Any:
+    """Return the module IPython if this code runs in the kernel of a notebook; otherwise None."""
+    ipython: Any = sys.modules.get('IPython')
+    return ipython if ipython and hasattr(ipython.get_ipython(), 'kernel') else None
