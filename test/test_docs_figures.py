@@ -63,8 +63,8 @@ FIGURES = [
      'images were segmented',
      [(ROS, 'direct, label map and overlay: p50'), (ROS, 'typed, label map and overlay: p50'),
       (ROS, 'direct, label map and overlay: answered of 300 at 30 Hz, onnxruntime-cuda')]),
-    ('README.md', "With Fast DDS's defaults {:.0f} arrive, and with "
-     '[config/fastdds.xml](config/fastdds.xml) {:.0f}.',
+    ('README.md', 'With the default settings of Fast DDS, {:.0f} images arrived. With '
+     '[config/fastdds.xml](config/fastdds.xml), all {:.0f} images arrived.',
      [('dds_profile', 'default, best_effort: arrived'),
       ('dds_profile', 'ours, best_effort: arrived')]),
     ('docs/your_camera.md', 'of 100 best-effort images {:.0f} arrive, and {:.0f} arrive with',
@@ -105,7 +105,7 @@ FIGURES = [
     ('docs/many_cameras.md', 'A single frame takes {:.2f} ms instead of {:.2f}',
      [(GPU, 'lraspp-fp16: two networks at once, p50 of one frame'),
       (GPU, 'lraspp-fp16: pinned to pinned p50')]),
-    ('README.md', '`networks: 2` the pipeline reaches {:.0f} frames/s',
+    ('README.md', '(parameter `networks: 2`), the pipeline reaches {:.0f} frames/s',
      [(GPU, 'lraspp-fp16: two networks at once, pipelined')]),
     *(('docs/tensorrt.md', f'| {row} | {{:.4f}} | {{:.4f}} | {{:.4f}} | {{:.4f}} |',
        [('precision', f'{precision}: {row}') for precision in PRECISIONS])
@@ -119,8 +119,9 @@ FIGURES = [
       ('soak', 'resident memory: rise of the line while counted')]),
     ('README.md', '720p cameras at {:.2f} Hz',
      [('soak', 'images a second and camera, asked for')]),
-    ('README.md', 'The node received {:.0f} images and segmented all of them. The middleware lost '
-     '{:.0f} more images. p50 was {:.1f} ms and p99 {:.1f} ms',
+    ('README.md', 'The node received {:.0f} images and segmented all of them. Another {:.0f} '
+     'images were lost in the middleware and never reached the node. p50 was {:.1f} ms and p99 '
+     '{:.1f} ms',
      [('soak_gpu', 'frames the node took'), ('soak_gpu', 'images lost in the middleware'),
       ('soak_gpu', 'latency p50, median of the windows'),
       ('soak_gpu', 'latency p99, median of the windows')]),

@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of all tests."""
+
+import signal
+
+# A shell without job control starts background programs with SIGINT ignored, and their child
+# processes inherit this. Tests that send SIGINT would then wait for ever.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
