@@ -61,12 +61,15 @@ class OpenSource:
     :param rate: images a second, if the images follow each other in time; otherwise None.
     :param close: stops the source, so that an iteration that waits for a camera ends. Any thread
         may call it, more than once.
+    :param count_dropped: returns the number of images of a camera that were left out because the
+        receiver was slow.
     """
 
     images: Iterator[AnyImage]
     count: int | None = None
     rate: Fraction | None = None
     close: Callable[[], None] = lambda: None
+    count_dropped: Callable[[], int] = lambda: 0
 
 
 class ImageSource(Protocol):

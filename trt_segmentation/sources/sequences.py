@@ -49,7 +49,8 @@ class VideoImages:
         :raises VideoError: if PyAV is missing, or the video cannot be opened.
         """
         reader = VideoReader(self.source, every=self.every)
-        return OpenSource(self._read(reader), reader.count, reader.rate / self.every, reader.close)
+        return OpenSource(self._read(reader), reader.count, reader.rate / self.every, reader.close,
+                          lambda: reader.dropped)
 
     def _read(self, reader: VideoReader) -> Iterator[AnyImage]:
         told = 0

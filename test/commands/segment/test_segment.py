@@ -3,6 +3,7 @@
 
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -265,6 +266,22 @@ def test_a_signal_leaves_a_video_that_can_be_played(card, here, number):
     assert '40 images in' in out
     _, frames = video_frames('segment-out/drive.mp4')
     assert len(frames) == 40
+
+
+def test_a_network_camera(card, here, capsys):
+    pytest.importorskip('av', reason='PyAV is not installed: pip install av')
+    from rtsp_camera import RtspCamera
+    from videos import encode, RATE
+    with RtspCamera(encode(60), RATE) as camera:
+        assert segment(card, camera.url, '--labels') == 0
+    out = capsys.readouterr().out
+    shown = re.search(r'(\d+) images? in', out)
+    left_out = re.search(r'left out, because the network was busy: (\d+)\n', out)
+    assert shown and int(shown[1]) >= 1
+    assert len(video_frames('segment-out/camera.mp4')[1]) == int(shown[1])
+    assert len(written()) == int(shown[1]) + 1
+    # the camera sends all its frames at once, and hangs up
+    assert int(shown[1]) + int(left_out[1] if left_out else 0) <= 60
 
 
 # ---- engine, views and options

@@ -22,12 +22,14 @@ class SegmentReport:
     """What was done.
 
     :param segmented: number of images that were segmented.
+    :param dropped: number of images of cameras that were left out because the network was busy.
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
     :param stopped_by: number of the signal that stopped the command early.
     """
 
     segmented: int = 0
+    dropped: int = 0
     bad: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stopped_by: int | None = None
@@ -60,6 +62,8 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     images = 'image' if report.segmented == 1 else 'images'
     lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s) → '
              f'{out}']
+    if report.dropped:
+        lines.append(f'left out, because the network was busy: {report.dropped}')
     if report.stopped_by:
         lines.append(f'stopped by {signal.Signals(report.stopped_by).name}; the results so far '
                      f'are complete')

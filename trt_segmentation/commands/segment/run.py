@@ -81,7 +81,8 @@ class _Run:
                 step(number)
                 if self.stop.caught or self.is_ended:
                     self.report.stopped_by, self.is_ended = self.stop.caught, True
-                    return
+                    break
+        self.report.dropped += opened.count_dropped()
 
 
 def run_segment(options: SegmentOptions) -> int:
