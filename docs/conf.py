@@ -14,9 +14,15 @@ project = _package.findtext('name')
 author = copyright = _package.findtext('author')
 release = version = _package.findtext('version')
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx_copybutton']
+# myst_nb reads Markdown as myst_parser does, and executes notebooks.
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx_copybutton']
 exclude_patterns = ['build']
 myst_heading_anchors = 3
+nb_execution_mode = 'force'
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 100
+nb_render_image_options = {'width': '640px'}
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'

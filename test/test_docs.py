@@ -54,7 +54,7 @@ def test_generated_tables_escape_html():
 
 
 def test_every_page_is_there(site: Path) -> None:
-    pages = {path.stem for path in DOCS.glob('*.md')}
+    pages = {path.stem for kind in ('*.md', '*.ipynb') for path in DOCS.glob(kind)}
     assert pages == {path.stem for path in site.glob('*.html')} - {'genindex', 'search',
                                                                    'py-modindex'}
 

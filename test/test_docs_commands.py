@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.util import find_spec
 from io import StringIO
 import os
@@ -15,12 +16,15 @@ import shutil
 import subprocess
 import sys
 
+import cv2
 from markdown_blocks import assert_shown, Block, blocks, workflow
 import pytest
 import ros_commands
 import segmentation_networks
 
 from trt_segmentation.commands.cli import main
+from trt_segmentation.street import Drive
+from trt_segmentation.video.writer import VideoWriter
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('**/*.md'))]
@@ -33,6 +37,7 @@ NOT_RUN = {
     r'sudo ': 'changes the machine',
     r'source \.venv/bin/activate$': 'the tests already run in that environment',
     r'(python -m )?pip install ': 'downloads',
+    r'trt_seg segment (0|rtsp://\S+)$': 'needs a camera',
     r'python docs/recipes/export\.py ': 'needs torch and models of other libraries',
 }
 """The reason why a command is not run, by a pattern of its beginning."""
@@ -96,6 +101,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
                    check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
     for name in ('day', 'night'):
         (folder / f'{name}.mcap').hardlink_to(folder / 'drive.mcap')
+    write_picture_and_video(folder)
     (folder / 'models').mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation_networks, 'CLASSES', 10)
@@ -106,6 +112,16 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert here.run(f'trt_seg inspect {name}.onnx > {name}.yaml').code == 0
     assert here.run('trt_seg replay drive.mcap --model model.yaml --out golden').code == 0
     return folder
+
+
+def write_picture_and_video(folder: Path) -> None:
+    """Write the first frames of a drive as street.jpg and drive.mp4."""
+    drive = Drive(5, width=320, height=192)
+    frames = [drive.frame(index).image for index in range(6)]
+    cv2.imwrite(str(folder / 'street.jpg'), frames[0])
+    with VideoWriter(folder / 'drive.mp4', (192, 320), Fraction(10)) as video:
+        for frame in frames:
+            video.write(frame)
 
 
 @pytest.fixture
@@ -202,7 +218,8 @@ def check_names(command: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize('page', pages_with('python'), ids=named, indirect=True)
-def test_python(page: Page) -> None:
+def test_python(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(page.folder)
     for block in blocks(page.path):
         if block.language == 'python':
             code = compile(block.text, block.where, 'exec')

@@ -38,6 +38,12 @@ class EngineError(SegmentationError):
     """True if this process can never use the GPU again. A new process can."""
 
 
+CLOSED_PIPELINE = 'the pipeline is closed; open a new one'
+"""Message of a pipeline that is used after it was closed."""
+NOTHING_PENDING = ('no batch is pending, so there is nothing to collect; call submit() once '
+                   'before each collect()')
+"""Message of a pipeline whose collect() is called too often."""
+
 _RECOVERABLE = frozenset([
     'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_NOT_READY',
     'CUDA_ERROR_NO_DEVICE', 'CUDA_ERROR_INVALID_DEVICE', 'CUDA_ERROR_NOT_SUPPORTED',
@@ -124,6 +130,10 @@ class Interrupted(SegmentationError):
 
 class EvaluationError(SegmentationError):
     """An evaluation cannot be made."""
+
+
+class SourceError(SegmentationError):
+    """A source of images cannot be read; the message names the source."""
 
 
 class ReplayError(SegmentationError):

@@ -83,8 +83,12 @@ class Pipeline(Protocol):
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
-        :raises EngineError: if the engine failed on the batch. Then the batch has no segmentations
-            and is no longer pending.
+        Each batch is collected once. If another thread submits, that thread must say when a batch
+        is submitted, because this method does not wait for a batch that is not submitted yet.
+
+        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the
+            engine failed on the batch. The batch then has no segmentations and is no longer
+            pending.
         """
 
     def close(self) -> None:

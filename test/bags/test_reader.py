@@ -159,6 +159,28 @@ def test_several_image_topics_have_to_be_chosen_from(tmp_path):
             bag.image_topic('/camera/image')
 
 
+def test_the_camera_is_chosen_if_all_other_topics_are_results(tmp_path):
+    (picture,) = pictures(1)
+    results = ['/camera/segmentation/label_map', '/overlay', '/seg/confidence/compressed']
+    messages = [image_messages([picture], topic)[0] for topic in (results[0], TOPIC, *results[1:])]
+    path, said = write_bag(tmp_path / 'bag', messages), []
+    with BagReader(path) as bag:
+        assert bag.image_topic(say=said.append) == TOPIC
+        assert said == [f'{path}: images from {TOPIC}; not read: {results[0]} (a result), '
+                        f'{results[1]} (a result), {results[2]} (a result)']
+        assert bag.image_topic(results[1], said.append) == results[1]
+    only = write_bag(tmp_path / 'only', messages[:1])
+    with BagReader(only) as bag:
+        assert bag.image_topic(say=said.append) == results[0]
+    two = write_bag(tmp_path / 'two', [*messages, *image_messages([picture], '/rear')])
+    with BagReader(two) as bag, pytest.raises(BagError, match=r'5 image topics\. Choose one'):
+        bag.image_topic(say=said.append)
+    maps = write_bag(tmp_path / 'maps', messages[:1] + messages[2:])
+    with BagReader(maps) as bag, pytest.raises(BagError, match='3 image topics; choose one'):
+        bag.image_topic(say=said.append)
+    assert len(said) == 1
+
+
 def test_a_bag_with_no_image_topic(tmp_path):
     path = write_bag(tmp_path / 'bag', [Message('/camera_info', CAMERA_INFO, 1, camera_info(1))])
     with BagReader(path) as bag, pytest.raises(BagError, match='has no topic with messages of'):
@@ -218,14 +240,14 @@ REPAIR = re.compile('reindex|mcap recover')
 def test_a_picture_is_called_one(tmp_path, name):
     (tmp_path / name).write_bytes(b'\xff\xd8')
     for path in (tmp_path / name, tmp_path):
-        with pytest.raises(BagError, match=r'a (folder of )?pictures?, not a bag\. `trt_seg eval '
-                                           r'--images DIR --labels DIR`') as raised:
+        with pytest.raises(BagError, match=r'a (folder of )?pictures?, not a bag\. Segment it '
+                                           rf'with `trt_seg segment {path}`') as raised:
             BagReader(path)
         assert not REPAIR.search(str(raised.value))
 
 
 @pytest.mark.parametrize('name, words', [
-    ('drive.mp4', 'is a video, not a bag, and no command reads videos'),
+    ('drive.mp4', 'is a video, not a bag. Segment it with `trt_seg segment .*drive.mp4`'),
     ('metadata.yaml', 'is only a part of a bag. Give the folder '),
     ('x.mcap', 'It has no bytes. Copy or record it again')])
 def test_other_things_are_named(tmp_path, name, words):

@@ -129,7 +129,7 @@ def test_a_raw_camera_is_preferred_to_its_video(tmp_path):
 def test_two_videos_need_a_choice(tmp_path):
     packet = video_message(FFMPEG, 0, encode(1)[0], 'h264')
     path = write_bag(tmp_path / 'bag', [Message(t, FFMPEG, FIRST, packet) for t in ('/a', '/b')])
-    with BagReader(path) as bag, pytest.raises(BagError, match='2 image topics. Choose one'):
+    with BagReader(path) as bag, pytest.raises(BagError, match=r'2 image topics\. Choose one'):
         bag.image_topic()
 
 
@@ -144,3 +144,19 @@ def test_a_missing_pyav_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
     with BagReader(path) as bag, pytest.raises(VideoError, match=r'pip install .av>=17'):
         list(bag.messages([bag.image_topic()]))
+
+
+def test_a_video_is_chosen_if_the_other_topics_are_results(tmp_path):
+    (picture,) = pictures(1)
+    results = image_messages([picture], '/segmentation/label_map')
+    packet = Message('/camera/image_raw/ffmpeg', FFMPEG, FIRST,
+                     video_message(FFMPEG, 0, encode(1)[0], 'h264'))
+    said = []
+    with BagReader(write_bag(tmp_path / 'bag', [*results, packet])) as bag:
+        assert bag.image_topic(say=said.append) == '/camera/image_raw/ffmpeg'
+    raw = image_messages([picture])
+    with BagReader(write_bag(tmp_path / 'raw', [*results, packet, *raw])) as bag:
+        assert bag.image_topic(say=said.append) == '/camera/image_raw'
+    assert [line.partition('; ')[2] for line in said] == [
+        'not read: /segmentation/label_map (a result)',
+        'not read: /segmentation/label_map (a result), /camera/image_raw/ffmpeg (a video)']

@@ -23,6 +23,7 @@ from trt_segmentation.commands.doctor.options import DoctorOptions
 from trt_segmentation.commands.evaluate_options import EvaluateOptions
 from trt_segmentation.commands.inspect_options import InspectOptions
 from trt_segmentation.commands.replay_options import ReplayOptions
+from trt_segmentation.commands.segment.options import SegmentOptions
 from trt_segmentation.errors import FrameError
 from trt_segmentation.installed.version import version
 
@@ -197,13 +198,29 @@ def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, 
 def test_every_option_has_an_argument_and_every_argument_an_option():
     (commands,) = (action for action in cli.parser()._actions if action.dest == '==SUPPRESS=='
                    and action.choices)
-    kinds = {'inspect': InspectOptions, 'build': BuildCommandOptions, 'cache': CacheOptions,
-             'replay': ReplayOptions, 'eval': EvaluateOptions, 'demo': DemoOptions,
-             'bench': BenchOptions, 'doctor': DoctorOptions}
+    kinds = {'segment': SegmentOptions, 'inspect': InspectOptions, 'build': BuildCommandOptions,
+             'cache': CacheOptions, 'replay': ReplayOptions, 'eval': EvaluateOptions,
+             'demo': DemoOptions, 'bench': BenchOptions, 'doctor': DoctorOptions}
     assert isinstance(commands.choices, dict) and list(commands.choices) == list(kinds)
     for name, parser in commands.choices.items():
         arguments = {action.dest for action in parser._actions} - {'help'}
         assert arguments == {field.name for field in fields(kinds[name])}
+
+
+def test_options_reach_segment(monkeypatch):
+    seen = []
+    monkeypatch.setattr('trt_segmentation.commands.segment.run.run_segment',
+                        lambda options: seen.append(options) or 0)
+    assert cli.main(['segment', 'a.jpg']) == 0
+    assert cli.main(['segment', 'a.jpg', '0', '--out', 'o', '--model', 'm', '--engine',
+                     'tensorrt', '--gpu', '1', '--precision', 'int8', '--no-overlay', '--labels',
+                     '--confidence', '--side-by-side', '--every', '3', '--recursive',
+                     '--image-topic', '/i', '--show', '--view', '--save-view', 'v.rrd']) == 0
+    assert seen == [
+        SegmentOptions(('a.jpg',), Path('segment-out'), 'street', 'auto', 0, 'auto', True, None,
+                       False, False, 1, False, None, False, False, None),
+        SegmentOptions(('a.jpg', '0'), Path('o'), 'm', 'tensorrt', 1, 'int8', False, True, True,
+                       True, 3, True, '/i', True, True, Path('v.rrd'))]
 
 
 def test_options_reach_the_replay(monkeypatch):

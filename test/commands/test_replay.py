@@ -146,7 +146,7 @@ def test_a_video_is_replayed_from_its_first_keyframe_on(tmp_path, card, capsys):
         np.testing.assert_array_equal(message.labels(), pipeline.collect()[0].labels)
     pipeline.close()
     text = capsys.readouterr().out
-    assert '12 of 17 frames' in text and 'bad frames, listed above: 5' in text
+    assert '12 of 17 frames' in text and '5 bad frames are listed above' in text
 
 
 @pytest.mark.parametrize('encoding', ['rgb8', 'bgra8', 'rgba8'])
@@ -186,6 +186,22 @@ def test_camera_infos_are_passed_on_as_they_were(tmp_path, card):
     passed = read(tmp_path / 'out', '/segmentation/camera_info')
     assert [(m.log_time_ns, m.data) for m in passed] == [
         (m.log_time_ns, m.data) for m in read(bag, '/camera/camera_info')]
+
+
+def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
+    truths = label_maps(2)
+    bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths))
+                    + image_messages(map(paint, label_maps(3)), '/segmentation/overlay'))
+    assert run(bag, tmp_path / 'out', card) == 0
+    said = f'{bag}: images from {TOPIC}; not read: /segmentation/overlay (a result)\n'
+    assert said in capsys.readouterr().err
+    assert topics(tmp_path / 'out')[LABEL_MAP] == 2
+
+
+def test_a_picture_is_sent_to_segment(tmp_path, card, capsys):
+    (tmp_path / 'street.jpg').write_bytes(b'\xff\xd8')
+    assert run(tmp_path / 'street.jpg', tmp_path / 'out', card) == 2
+    assert f'Segment it with `trt_seg segment {tmp_path / "street.jpg"}`' in capsys.readouterr().err
 
 
 def test_topic_and_namespace_are_chosen(tmp_path, card, capsys):

@@ -395,8 +395,11 @@ def test_two_pipelines_side_by_side(card, pipeline):
     other.close()
     other.close()
     assert (segment(pipeline, [frame])[0][0] == ours.labels).all()
-    with pytest.raises(EngineError, match='closed'):
-        other.submit([frame])
+    for use in (lambda: other.submit([frame]), lambda: other.submit([]), other.collect):
+        with pytest.raises(EngineError, match='the pipeline is closed'):
+            use()
+    with pytest.raises(EngineError, match='no batch is pending'):
+        pipeline.collect()
 
 
 def test_there_is_no_hundredth_gpu(card, memory):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a closed slot still refers to; needs no GPU."""
+"""What a closed slot still refers to, and misuse of a ring; needs no GPU."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -24,11 +24,26 @@ def test_a_closed_slot_lets_the_network_go():
     assert not slot.bindings and not hasattr(slot, 'work')
 
 
-def test_a_fatal_error_wakes_a_thread_that_waits_for_a_batch():
+def test_a_fatal_error_wakes_a_thread_that_waits_for_a_slot():
     from concurrent.futures import ThreadPoolExecutor
     ring = SlotRing()
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(ring.lend_next)
+        waiting = threads.submit(ring.take)
         ring.record_fatal_error(GpuError('the GPU is gone', 'CUDA_ERROR_ECC_UNCORRECTABLE'))
         with pytest.raises(EngineError, match='the GPU is gone'):
             waiting.result(timeout=30)
+
+
+def test_a_ring_without_a_batch_raises_and_does_not_wait():
+    ring = SlotRing()
+    with pytest.raises(EngineError, match=r'no batch is pending.* call submit\(\) once before'):
+        ring.lend_next()
+    ring.append_pending(None)
+    assert ring.lend_next() is None
+    with pytest.raises(EngineError, match='no batch is pending'):
+        ring.lend_next()
+    ring.append_pending(None)
+    ring.close()
+    for use in (ring.lend_next, ring.take, ring.check_usable):
+        with pytest.raises(EngineError, match='the pipeline is closed; open a new one'):
+            use()

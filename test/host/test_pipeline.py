@@ -195,15 +195,31 @@ def test_alpha_and_palette_change_live(tmp_path):
     assert (overlay() == 0).all()
 
 
-def test_a_waiting_collect_gets_what_another_thread_submits(tmp_path):
+def test_another_thread_may_collect_what_this_thread_submitted(tmp_path):
     path = color_classifier(tmp_path / 'm.onnx', COLORS)
     pipeline, got = HostPipeline(color_card(path, COLORS)), []
-    thread = Thread(target=lambda: got.extend(pipeline.collect()))
-    thread.start()
     frame = painted(scene()[0], COLORS)
     pipeline.submit([frame])
+    thread = Thread(target=lambda: got.extend(pipeline.collect()))
+    thread.start()
     thread.join(30)
     assert [result.frame for result in got] == [frame]
+
+
+def test_misuse_raises_and_does_not_wait(tmp_path):
+    path = color_classifier(tmp_path / 'm.onnx', COLORS)
+    pipeline, frame = HostPipeline(color_card(path, COLORS)), painted(scene()[0], COLORS)
+    with pytest.raises(EngineError, match='no batch is pending'):
+        pipeline.collect()
+    pipeline.submit([frame])
+    assert len(pipeline.collect()) == 1
+    with pytest.raises(EngineError, match='no batch is pending'):
+        pipeline.collect()
+    pipeline.submit([frame])
+    pipeline.close()
+    for use in (lambda: pipeline.submit([frame]), lambda: pipeline.submit([]), pipeline.collect):
+        with pytest.raises(EngineError, match='the pipeline is closed; open a new one'):
+            use()
 
 
 def test_refused_frames_leave_nothing_pending(tmp_path):

@@ -26,8 +26,9 @@ PACKAGE = ROOT / 'trt_segmentation'
 ON_PYPI = {
     'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings',
     'cuda-core', 'filelock', 'furo',
-    'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-parser', 'numpy', 'nvidia-cuda-nvrtc',
-    'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim', 'opencv-python-headless',
+    'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-nb', 'myst-parser', 'numpy',
+    'nvidia-cuda-nvrtc', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim',
+    'opencv-python-headless',
     'plotly', 'pytest', 'pytest-timeout', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
     'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',
     'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',

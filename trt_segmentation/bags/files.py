@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shlex
 
 from ..errors import BagError, BagLimitError
 from ..host.pictures import IMAGES
@@ -13,8 +14,8 @@ from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
 MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
 """First bytes of a bag's files, by their suffix."""
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
-_PICTURES = ('not a bag. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate '
-             'DIR` read folders of pictures')
+_PICTURES = ('. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate DIR` read '
+             'folders of pictures too')
 _REPAIR = 'If its recording was cut off, repair it with `ros2 bag reindex` or `mcap recover`'
 _CONVERT = 'Convert it with `ros2 bag convert` on a machine that can read it'
 _ADVICE = {
@@ -69,7 +70,7 @@ def _check_folder(path: Path) -> None:
                 f'recording was cut off. Run `ros2 bag reindex {path}`, or give the file '
                 f'{storage[0]} itself')
         if any(p.suffix.lower() in IMAGES for p in files):
-            raise BagError(f'{path} is a folder of pictures, {_PICTURES}')
+            raise BagError(f'{path} is a folder of pictures, {_segment(path)}{_PICTURES}')
         raise BagError(f'{path} has no metadata.yaml, so it is not a rosbag2 folder')
     for file in (metadata, *storage, *(p for p in files if p.suffix == '.zstd')):
         _refuse_pointer(file)
@@ -81,10 +82,9 @@ def _check_file(path: Path) -> None:
     _refuse_pointer(path)
     kind = path.suffix.lower()
     if kind in IMAGES:
-        raise BagError(f'{path} is a picture, {_PICTURES}')
+        raise BagError(f'{path} is a picture, {_segment(path)}')
     if kind in VIDEOS:
-        raise BagError(f'{path} is a video, not a bag, and no command reads videos. Save its '
-                       f'frames as pictures with `ffmpeg -i {path} frames/%06d.png`')
+        raise BagError(f'{path} is a video, {_segment(path)}')
     if path.name == 'metadata.yaml':
         raise BagError(f'{path} is only a part of a bag. Give the folder {path.parent}')
     if path.suffix not in MAGIC:
@@ -97,6 +97,10 @@ def _check_file(path: Path) -> None:
         raise BagError(f'{path} cannot be read as a bag. ' + (
             f'It starts with {found.hex(" ")}, but a {path.suffix} file starts with '
             f'{expected.hex(" ")}' if found else 'It has no bytes. Copy or record it again'))
+
+
+def _segment(path: Path) -> str:
+    return f'not a bag. Segment it with `trt_seg segment {shlex.quote(str(path))}`'
 
 
 def _refuse_pointer(file: Path) -> None:

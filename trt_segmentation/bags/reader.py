@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 import struct
@@ -31,6 +31,8 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
+RESULTS = ('label_map', 'overlay', 'confidence')
+"""Last parts of the names of the image topics that the node and the replay publish."""
 _TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
 """What image_transport adds to the topic of a camera."""
 
@@ -51,6 +53,17 @@ def _typestore() -> Typestore:
 
 STORE = _typestore()
 unpack_within_limits()
+
+
+def is_result(topic: str) -> bool:
+    """Return whether the name of an image topic says that it holds results of this package."""
+    return _without_transport(topic).rpartition('/')[2] in RESULTS
+
+
+def _without_transport(topic: str) -> str:
+    """Return the name of an image topic without the name of its transport, such as /compressed."""
+    return next((topic.removesuffix(suffix) for suffix in _TRANSPORTS if topic.endswith(suffix)),
+                topic)
 
 
 def stamp_text(stamp_ns: int | None) -> str:
@@ -160,33 +173,47 @@ class BagReader:
         """Close the files. Call this method only once."""
         self._reader.close()
 
+    @property
+    def duration_ns(self) -> int:
+        """Nanoseconds from the first message of the bag to the last message."""
+        return int(self._reader.duration)
+
     def image_topics(self) -> dict[str, int]:
         """Return the number of messages by topic, for every topic that carries images."""
         return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
 
-    def image_topic(self, asked: str | None = None) -> str:
-        """Check a topic, or find the only image topic.
+    def image_topic(self, asked: str | None = None,
+                    say: Callable[[str], None] = lambda line: None) -> str:
+        """Check a topic, or find the topic of the only camera.
 
-        A topic of H.264 or H.265 video is chosen by itself only if the bag has no other images.
+        A topic of H.264 or H.265 video is chosen by itself only if the bag has no other images of
+        a camera. A topic whose name ends in one of :data:`RESULTS` is chosen by itself only if the
+        bag has no other topic.
 
-        :param asked: name of a topic; None for the only image topic.
+        :param asked: name of a topic; None for the topic of the only camera.
+        :param say: called with one line of text if topics were left out.
         :returns: the name of an image topic with at least one message.
         :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and
-            the bag has no single image topic. The message lists the image topics.
+            the bag has no image topic or several cameras. The message lists the image topics.
         """
         topics = self.image_topics()
         listed = ', '.join(f'{name} ({count})' for name, count in topics.items()) or 'none'
         if asked is not None and asked not in topics:
             raise BagError(f'{self.path} has no images on {asked!r}'
                            f'{did_you_mean(asked, topics) or "."} Image topics: {listed}')
-        if asked is None:
-            topics = self._topics((IMAGE, COMPRESSED)) or topics
-        if asked is None and len(topics) != 1:
+        cameras = [name for name in topics if not is_result(name)]
+        videos = self._topics(VIDEO_TYPES)
+        found = [name for name in cameras if name not in videos] or cameras or list(topics)
+        if asked is None and len(found) != 1:
             raise BagError(f'{self.path} has ' + (
                 f'{len(topics)} image topics. Choose one with --image-topic: {listed}' if topics
                 else 'no topic with messages of type sensor_msgs/msg/Image or CompressedImage, '
                 f'{" or ".join(VIDEO_TYPES)}'))
-        topic = asked or next(iter(topics))
+        topic = asked or found[0]
+        if asked is None and len(topics) > 1:
+            others = (f'{name} ({"a result" if is_result(name) else "a video"})'
+                      for name in topics if name != topic)
+            say(f'{self.path}: images from {topic}; not read: {", ".join(others)}')
         if not topics[topic]:
             raise BagError(f'{self.path} has no message on {topic}. Image topics: {listed}')
         return topic
@@ -196,9 +223,7 @@ class BagReader:
 
         :returns: the name of the topic; None if the bag has no such topic.
         """
-        raw = next((image_topic.removesuffix(suffix) for suffix in _TRANSPORTS
-                    if image_topic.endswith(suffix)), image_topic)
-        beside = raw.rpartition('/')[0] + '/camera_info'
+        beside = _without_transport(image_topic).rpartition('/')[0] + '/camera_info'
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 

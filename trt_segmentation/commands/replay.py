@@ -159,7 +159,7 @@ def run_replay(options: ReplayOptions) -> int:
         from ..view.rerun_view import check_view
         check_view(options.view, options.save_view)
     with BagReader(options.bag) as bag:
-        topic = bag.image_topic(options.image_topic)
+        topic = bag.image_topic(options.image_topic, _print_error)
         with _expectation(options, card, root) as expectation, closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
                 log=_print_error)) as pipeline:

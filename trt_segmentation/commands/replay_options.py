@@ -20,7 +20,8 @@ class ReplayOptions:
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``. :class:`.Expectation`
     explains ``expect_topic``, ``min_agreement`` and ``allow_missing``.
 
-    :param image_topic: topic of the images; None if the bag has only one image topic.
+    :param image_topic: topic of the images; None if the bag has only one camera; see
+        :meth:`.BagReader.image_topic`.
     :param namespace: namespace of the topics that are written; see :class:`.BagWriter`.
     :param save_view: .rrd file to write; None for no file.
     :param expect: bag with the expected label maps; None to compare nothing.
@@ -69,7 +70,8 @@ def add_command(commands: Commands) -> None:
                         help='folder to write the new bag to')
     parser.add_argument('--overwrite', action='store_true', help='replace BAG2')
     parser.add_argument('--image-topic', metavar='T',
-                        help='topic of the images; default: the only image topic')
+                        help='topic of the images; default: the only image topic besides '
+                        'label_map, overlay and confidence')
     parser.add_argument('--namespace', help='namespace of the topics written (%(default)s)')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='write overlays too (default: yes)')

@@ -12,6 +12,7 @@ from .doctor.options import DoctorOptions
 from .evaluate_options import EvaluateOptions
 from .inspect_options import InspectOptions, run_inspect
 from .replay_options import ReplayOptions
+from .segment.options import SegmentOptions
 
 
 def run_command(options: object) -> int:
@@ -20,6 +21,9 @@ def run_command(options: object) -> int:
     :raises TypeError: if no command has such options.
     """
     match options:
+        case SegmentOptions():
+            from .segment.run import run_segment
+            return run_segment(options)
         case InspectOptions():
             return run_inspect(options)
         case BuildCommandOptions():

@@ -105,6 +105,7 @@ class GpuPipeline:
         if wanted.confidence:
             self.signature.output.check_confidence()
         if not frames:
+            self._ring.check_usable()
             self._ring.append_pending(None)
             return
         slot = self._ring.take()
@@ -117,15 +118,15 @@ class GpuPipeline:
         self._ring.append_pending(slot)
 
     def collect(self) -> list[Segmentation]:
-        """Wait for the oldest batch. If no batch is pending, wait until one is submitted.
+        """Wait for the oldest batch.
 
         ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
         by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
         ``download`` are measured with the GPU's clock. ``total`` is ``stage`` plus the time from
         the beginning of the upload to the end of the download.
 
-        :raises EngineError: if the GPU failed on the batch. The batch then has no segmentations
-            and is no longer pending.
+        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the GPU
+            failed on the batch. The batch then has no segmentations and is no longer pending.
         """
         slot = self._ring.lend_next()
         if slot is None:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 import threading
 
-from ..errors import EngineError, GpuError
+from ..errors import CLOSED_PIPELINE, EngineError, GpuError, NOTHING_PENDING
 from .slots import Slot
 
 PATIENCE = 5.0
@@ -78,14 +78,15 @@ class SlotRing:
             self._changed.notify_all()
 
     def lend_next(self) -> Slot | None:
-        """Wait for the oldest pending batch, and mark each of its images as lent.
+        """Take the oldest pending batch, and mark each of its images as lent.
 
         :returns: the batch's slot, or None for an empty batch.
-        :raises EngineError: if the pipeline has ended.
+        :raises EngineError: if no batch is pending, or if the pipeline has ended.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._has_ended)
             self.check_usable()
+            if not self._pending:
+                raise EngineError(NOTHING_PENDING)
             slot = self._pending.popleft()
             if slot is not None:
                 slot.lent = slot.count
@@ -128,7 +129,7 @@ class SlotRing:
         :raises EngineError: if the pipeline is closed, or a sticky GPU error ended it.
         """
         if self._is_closed:
-            raise EngineError('the pipeline is closed; open a new one')
+            raise EngineError(CLOSED_PIPELINE)
         if self._fatal_error is not None:
             error = EngineError(
                 f'the pipeline ended with an error of the GPU ({self._fatal_error}); this process '

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import FrameError
 from ..frame import Frame, MAX_SIDE
-from .decode_raw import to_8_bits
+from .decode_raw import decode, to_8_bits
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
@@ -66,50 +66,71 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
                  frame_id=frame_id, camera=camera)
 
 
-def _decode_checked(raw: bytes) -> npt.NDArray[np.generic]:
-    """Check the size in the header of a file, and decode the file."""
+def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
+    """Decode a whole JPEG or PNG file as (height, width, 3) uint8 BGR.
+
+    The image of a JPEG is turned as its EXIF note says, so that it is upright. Channels of 16 bits
+    are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is removed.
+
+    :raises FrameError: as :func:`decompress` raises it.
+    """
+    if not data.startswith(_JPEG):
+        return decode(decompress(data, '')).bgr()
+    return np.ascontiguousarray(_decode_checked(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArray[np.generic]:
+    """Check the size in the header of a file, and decode the file.
+
+    :param flags: of cv2.imdecode. With IMREAD_COLOR, OpenCV turns the image as EXIF says.
+    """
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
             f'the header of a compressed image says {width}x{height} pixels (width x height), but '
             f'both must be 1 to {MAX_SIDE}. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
-        reason = (f'At most {MAX_PIXELS} pixels are decoded' if width * height > MAX_PIXELS else
-                  f'Its {len(raw)} bytes cannot hold so many pixels; the image is corrupt')
+        reason = (f'Its {len(raw)} bytes cannot hold so many pixels; the image is corrupt'
+                  if width * height > _most_pixels(raw) else
+                  f'At most {MAX_PIXELS} pixels are decoded')
         raise FrameError(f'the header of a compressed image says {width}x{height} pixels (width x '
                          f'height). {reason}')
     try:
-        decoded = _decode(raw)
+        decoded = _decode(raw, flags)
     except cv2.error as error:
         raise FrameError(f'corrupt compressed image of {len(raw)} bytes: {error.err}') from error
-    if decoded is None or decoded.shape[:2] != (height, width):
+    found = () if decoded is None else decoded.shape[:2]
+    is_turned = flags == cv2.IMREAD_COLOR and found == (width, height)
+    if decoded is None or (found != (height, width) and not is_turned):
         kind = 'PNG' if raw.startswith(_PNG) else 'JPEG'
         raise FrameError(
             f'corrupt {kind} of {len(raw)} bytes: its header says {width}x{height} pixels, but '
             f'the bytes do not decode to so many pixels')
-    if raw.startswith(_JPEG) and _is_cut(raw, decoded):
+    if raw.startswith(_JPEG) and _is_cut(raw, decoded, flags):
         raise FrameError(
             f'JPEG is cut off: its {len(raw)} bytes have an end marker, but they do not hold all '
             f'blocks of its {width}x{height} pixels')
     return decoded
 
 
-def _decode(raw: bytes) -> npt.NDArray[np.generic] | None:
+def _decode(raw: bytes, flags: int) -> npt.NDArray[np.generic] | None:
     # The type stubs of OpenCV do not say that the result may be None.
-    decoded: Any = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded: Any = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     return None if decoded is None else np.asarray(decoded)
 
 
-def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic]) -> bool:
+def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     """Return whether the last blocks of a JPEG are missing.
 
-    OpenCV does not report missing blocks. It fills them with the gray value 128. If the last pixel
-    has this value, decode the image again with more data. Only missing blocks use this data.
+    OpenCV does not report missing blocks. It fills them with the gray value 128. If a corner has
+    this value, decode the image again with more data. Only missing blocks use this data. The last
+    block is at any corner, because OpenCV may have turned the image.
     """
-    if np.any(decoded[-1, -1] != 128):
+    corners = decoded[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)
+    if not np.any(np.all(corners == 128, axis=1)):
         return False
     end = raw.rfind(_JPEG_END)
-    again = _decode(raw[:end] + _MORE_DATA + raw[end:])
+    again = _decode(raw[:end] + _MORE_DATA + raw[end:], flags)
     return again is None or not np.array_equal(decoded, again)
 
 

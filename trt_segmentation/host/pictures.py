@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import FrameError, PictureError
 from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
-from .decode_jpeg_png import decompress
+from .decode_jpeg_png import decode_upright, decompress
 from .decode_raw import decode, Pixels, to_8_bits
 
 if TYPE_CHECKING:
@@ -24,22 +24,25 @@ _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
 
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
     """Read a camera picture as (height, width, 3) uint8 BGR.
 
-    Channels of 16 bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. EXIF rotation is
-    not applied, and an alpha channel is removed.
+    Channels of 16 bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel
+    is removed.
 
+    :param is_upright: whether the picture is turned as its EXIF note says. Label maps that were
+        drawn on the pixels of the sensor fit only to a picture that is not turned.
     :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
     try:
         with path.open('rb') as file:
             is_camera_format = file.read(4).startswith(_CAMERA_FORMATS)
         if is_camera_format:
-            return decode(decompress(path.read_bytes(), '')).bgr()
+            data = path.read_bytes()
+            return decode_upright(data) if is_upright else decode(decompress(data, '')).bgr()
     except (OSError, FrameError) as error:
         raise PictureError(f'{path} cannot be read as a picture: {error}') from error
-    picture = open_picture(path)
+    picture = open_picture(path, is_upright)
     if picture.mode in ('F', 'I'):
         kind = 'floating-point' if picture.mode == 'F' else 'whole'
         raise PictureError(f'{path} has pixels of 32 bits ({kind} numbers). Save the picture with '
@@ -64,17 +67,18 @@ def read_ids(path: Path) -> npt.NDArray[Any]:
     return np.asarray(picture)
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, is_upright: bool = False) -> Image.Image:
     """Open and decode a picture file with Pillow.
 
+    :param is_upright: as in :func:`read_picture`.
     :raises PictureError: if the file cannot be decoded.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
     try:
         if not is_lfs_pointer(path):
             with Image.open(path) as picture:
                 picture.load()
-                return picture
+                return ImageOps.exif_transpose(picture) if is_upright else picture
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f'{path} cannot be read as a picture: {error}') from error
     raise PictureError(f'{path} {LFS_ADVICE}')

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from queue import SimpleQueue
 from time import perf_counter
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..engines.onnxruntime_cpu import OnnxRuntimeEngine
+from ..errors import CLOSED_PIPELINE, EngineError, NOTHING_PENDING
 from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
 from ..model.geometry import fit, Geometry
@@ -63,30 +64,37 @@ class HostPipeline:
         self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
         self._tensor = np.empty(image.shape(0), image.dtype)
-        self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
+        # A deque is safe to fill in one thread and to empty in another.
+        self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
+        self._is_closed = False
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.
 
         :raises FrameError: if a frame cannot be decoded. Then no frame of the batch is queued.
-        :raises EngineError: if confidence is wanted but the model gives none.
+        :raises EngineError: if confidence is wanted but the model gives none, or if the pipeline
+            is closed.
         """
+        self._check_open()
         if wanted.confidence:
             self.signature.output.check_confidence()
-        self._batches.put(([self._decode(frame) for frame in frames], wanted))
+        self._batches.append(([self._decode(frame) for frame in frames], wanted))
 
     def collect(self) -> list[Segmentation]:
-        """Segment the oldest batch. If there is no batch, wait until one is submitted.
+        """Segment the oldest batch.
 
         ``timings`` are in milliseconds. ``preprocess`` is for this frame, with decoding.
         ``inference`` is for the whole batch. ``postprocess`` is for this frame, with overlay and
         confidence. ``total`` is from the start of the batch to the end of this segmentation,
         without the time in the queue.
 
-        :raises EngineError: if the network failed. Then the batch has no segmentations and is no
-            longer pending.
+        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the
+            network failed. Then the batch has no segmentations and is no longer pending.
         """
-        batch, wanted = self._batches.get()
+        self._check_open()
+        if not self._batches:
+            raise EngineError(NOTHING_PENDING)
+        batch, wanted = self._batches.popleft()
         if not batch:
             return []
         start = perf_counter() - sum(waiting.decode_ms for waiting in batch) / 1e3
@@ -110,8 +118,14 @@ class HostPipeline:
         return results
 
     def close(self) -> None:
-        """Free the network. A second call does nothing."""
+        """Free the network and drop the pending batches. A second call does nothing."""
+        self._is_closed = True
         self._engine.close()
+        self._batches.clear()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise EngineError(CLOSED_PIPELINE)
 
     def _decode(self, frame: Frame) -> _Waiting:
         began = perf_counter()

@@ -221,17 +221,29 @@ def write_png(path: Path, png: bytes, option: str = '') -> None:
     write_file(path, png[:_PNG_HEAD] + chunk + png[_PNG_HEAD:], option)
 
 
-def write_image(path: Path, image: Any, option: str = '') -> None:
-    """Write a picture as a PNG that holds the marker.
+def write_jpeg(path: Path, jpeg: bytes, option: str = '') -> None:
+    """Write an encoded JPEG. The marker is added as a comment after the header.
 
-    :param image: (height, width, 3) uint8 BGR, or (height, width) uint8.
+    :param jpeg: a JPEG that begins with a JFIF segment.
+    :raises OutputError: if :func:`write_file` raises it.
+    """
+    comment = b'\xff\xfe' + (2 + len(MARKER)).to_bytes(2, 'big') + MARKER.encode()
+    end = 4 + int.from_bytes(jpeg[4:6], 'big')     # the start marker and the JFIF segment
+    write_file(path, jpeg[:end] + comment + jpeg[end:], option)
+
+
+def write_image(path: Path, image: Any, option: str = '') -> None:
+    """Write a picture that holds the marker: a JPEG if the path says so, otherwise a PNG.
+
+    :param image: (height, width, 3) uint8 BGR, or (height, width) uint8 or uint16.
     :raises OutputError: if OpenCV cannot encode the picture, or if :func:`write_file` raises it.
     """
     import cv2
-    fine, png = cv2.imencode('.png', image)
+    is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')
+    fine, data = cv2.imencode('.jpg' if is_jpeg else '.png', image)
     if not fine:
-        raise OutputError(f'{path}: OpenCV cannot encode this picture as PNG')
-    write_png(path, png.tobytes(), option)
+        raise OutputError(f'{path}: OpenCV cannot encode this picture')
+    (write_jpeg if is_jpeg else write_png)(path, data.tobytes(), option)
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:

@@ -30,6 +30,12 @@ class HandOver(Generic[Item]):
         self._is_stopped = False
         self._error: BaseException | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Number of items in the queue."""
+        with self._changed:
+            return len(self._items)
+
     def put(self, item: Item) -> bool:
         """Add an item.
 

@@ -13,12 +13,27 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 Item = TypeVar('Item')
+
+
+class _RateColumn(ProgressColumn):
+    """The steps of a bar in each second, over the last seconds; after the end, over all."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text('' if speed is None else f'{speed:.1f} {self._unit}')
 
 
 class ProgressBars:
@@ -29,15 +44,18 @@ class ProgressBars:
     :param live: whether a separate thread draws the bars ten times a second. If False, the bars
         are drawn only when a function of :meth:`add_bar` is called. So drawing takes no time of a
         measurement.
+    :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
+        for no rate.
     """
 
-    def __init__(self, live: bool = True) -> None:
+    def __init__(self, live: bool = True, rate_unit: str = '') -> None:
         self._console = Console(stderr=True)
         self._live = live
         self._tasks: dict[str, TaskID] = {}
+        rate = [_RateColumn(rate_unit)] if rate_unit else []
         self._bars = Progress('{task.description}', BarColumn(bar_width=24), MofNCompleteColumn(),
-                              TimeElapsedColumn(), TimeRemainingColumn(), console=self._console,
-                              auto_refresh=live)
+                              *rate, TimeElapsedColumn(), TimeRemainingColumn(),
+                              console=self._console, auto_refresh=live)
 
     def __enter__(self) -> ProgressBars:
         self._bars.start()

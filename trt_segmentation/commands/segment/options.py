@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options of ``trt_seg segment``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import SourceError
+from ..arguments.options import add_device, add_model, add_view, Commands, set_options
+from ..arguments.values import count
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Every option of ``trt_seg segment``.
+
+    :param sources: what is segmented; see :func:`.open_sources`.
+    :param out: folder for the results.
+    :param model: path of a model card, or the name of an installed card.
+    :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
+        ``precision``.
+    :param overlay: whether overlays are written.
+    :param labels: whether label maps are written; None to write those of pictures only.
+    :param confidence: whether the confidence of each pixel is written.
+    :param side_by_side: whether an overlay has the image on its left side.
+    :param every: number of images from one segmented image to the next.
+    :param recursive: whether the pictures in the folders of a folder are read too.
+    :param image_topic: image topic of the bags; None for the only camera of each bag.
+    :param show: whether a window shows the overlays.
+    :param view: whether the result is shown in Rerun.
+    :param save_view: .rrd file to write; None for no file.
+    """
+
+    sources: tuple[str, ...]
+    out: Path = Path('segment-out')
+    model: str = 'street'
+    engine: str = 'auto'
+    gpu: int = 0
+    precision: str = 'auto'
+    overlay: bool = True
+    labels: bool | None = None
+    confidence: bool = False
+    side_by_side: bool = False
+    every: int = 1
+    recursive: bool = False
+    image_topic: str | None = None
+    show: bool = False
+    view: bool = False
+    save_view: Path | None = None
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        :raises SourceError: if ``side_by_side`` is given without overlays.
+        """
+        if self.side_by_side and not self.overlay:
+            raise SourceError('--side-by-side puts the image beside its overlay; leave out '
+                              '--no-overlay')
+
+    def wants_labels(self, is_video: bool) -> bool:
+        """Return whether the label maps of a picture, or of each image of a video, are written."""
+        return not is_video if self.labels is None else self.labels
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``trt_seg segment`` with its arguments."""
+    parser = commands.add_parser(
+        'segment', help='segment pictures, videos, cameras and bags into overlays and label maps',
+        description='Segment pictures, videos, cameras and bags. Write overlays, label maps and '
+        'an mp4 for each video, and print the share of each class. The exit code is 0; 1 if '
+        'an image could not be read; or 2 if the command failed.')
+    parser.add_argument(
+        'sources', nargs='+', metavar='SOURCE', help='picture, glob, folder, video, bag, camera '
+        'such as /dev/video0 or 0, rtsp:// URL, - for a picture on standard input, or street for '
+        'drawn scenes')
+    parser.add_argument('--out', type=Path, metavar='DIR',
+                        help='folder for the results (%(default)s)')
+    add_model(parser)
+    add_device(parser)
+    results = parser.add_argument_group('results')
+    results.add_argument('--overlay', action=argparse.BooleanOptionalAction,
+                         help='write overlays: JPEG for a picture, mp4 for a video (default: yes)')
+    results.add_argument('--labels', action=argparse.BooleanOptionalAction,
+                         help='write label maps, a PNG of class ids for each image (default: '
+                         'for pictures yes, for videos no)')
+    results.add_argument('--confidence', action='store_true',
+                         help='write the confidence of each pixel, a gray PNG for each image')
+    results.add_argument('--side-by-side', action='store_true',
+                         help='put the image beside its overlay')
+    results.add_argument('--show', action='store_true',
+                         help='show the overlays in a window; q closes the window')
+    add_view(results)
+    images = parser.add_argument_group('images')
+    images.add_argument('--every', type=count, metavar='N',
+                        help='segment every Nth image of each source (%(default)s)')
+    images.add_argument('--recursive', action='store_true',
+                        help='read the folders in a folder too')
+    images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
+                        'default: the only image topic besides label_map, overlay and confidence')
+    set_options(parser, SegmentOptions)

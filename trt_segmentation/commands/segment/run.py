@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run ``trt_seg segment``: read the sources, segment their images, and write the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+import sys
+import time
+
+from ...errors import EngineError, OutputError, SegmentationError
+from ...frame import Segmentation
+from ...model.card import load_card, ModelCard
+from ...segmented_image import SegmentedImage
+from ...segmenter import Segmenter
+from ...serving.stopping import StopSignals
+from ...sources.find import open_sources, SourceOptions
+from ...sources.image import as_frame, BadImage, ImageSource, OpenSource
+from ...view.progress import ProgressBars
+from ...view.window import PictureWindow
+from .options import SegmentOptions
+from .report import print_report, SegmentReport
+from .results import check_results, compose, ResultWriter
+
+Show = Callable[[SegmentedImage], bool]
+"""Shows an answer. Returns False if the user closed the window, so that the command ends."""
+
+
+@dataclass
+class _Run:
+    """One run of the command over all its sources."""
+
+    segmenter: Segmenter
+    writer: ResultWriter
+    show: Show
+    stop: StopSignals
+    bars: ProgressBars
+    report: SegmentReport = field(default_factory=SegmentReport)
+    is_ended: bool = False
+
+    def segment(self, sources: Sequence[ImageSource]) -> None:
+        """Segment the sources, one after the other.
+
+        A source that cannot be read is noted, and the next source follows.
+
+        :raises SegmentationError: if the only source cannot be opened, if the engine failed, or if
+            a result cannot be written.
+        """
+        began = time.monotonic()
+        try:
+            for source in sources:
+                try:
+                    self._segment_source(source, source.open())
+                except (EngineError, OutputError):
+                    raise
+                except SegmentationError as error:
+                    if len(sources) == 1 and not self.report.segmented:
+                        raise
+                    self.report.bad.append(str(error))
+                finally:
+                    self.writer.end_source()
+                if self.is_ended:
+                    break
+            self.writer.close()
+        finally:
+            self.report.seconds = time.monotonic() - began
+
+    def _segment_source(self, source: ImageSource, opened: OpenSource) -> None:
+        step = self.bars.add_bar(source.title, opened.count)
+        with closing(self.segmenter.segment_images(
+                opened.images, stop_source=opened.close)) as answers:
+            for number, answer in enumerate(answers, 1):
+                if isinstance(answer, BadImage):
+                    self.report.bad.append(str(answer.error))
+                else:
+                    self.writer.write(answer, source, opened.rate)
+                    self.report.segmented += 1
+                    self.is_ended = not self.show(answer)
+                step(number)
+                if self.stop.caught or self.is_ended:
+                    self.report.stopped_by, self.is_ended = self.stop.caught, True
+                    break
+        self.report.dropped += opened.count_dropped()
+
+
+def run_segment(options: SegmentOptions) -> int:
+    """Segment the sources with a progress bar, and print a table at the end.
+
+    :returns: the exit code, see :attr:`.SegmentReport.exit_code`.
+    :raises SegmentationError: if an option, the card or a source is wrong; nothing is written
+        then. Also if the engine fails or a result cannot be written; the results that came before
+        are then complete.
+    """
+    options.check()
+    sources = open_sources(options.sources, SourceOptions(
+        options.recursive, options.every, options.image_topic, options.out, _print_error))
+    check_results(sources, options)
+    card = load_card(options.model)
+    with _views(card, options) as (show, window), Segmenter(
+            card, engine=options.engine, gpu=options.gpu, precision=options.precision,
+            overlay=options.overlay or options.show, confidence=options.confidence,
+            log=_print_error) as segmenter:
+        if options.confidence and not segmenter.gives_confidence:
+            raise EngineError(f'{card.name} gives class ids only, so there is no confidence; '
+                              'leave out --confidence')
+        with StopSignals() as stop, ResultWriter(options, len(card.classes)) as writer, \
+                ProgressBars(rate_unit='frames/s') as bars:
+            run = _Run(segmenter, writer, show, stop, bars)
+            run.segment(sources)
+        identity = segmenter.identity
+        print_report(run.report, writer.pixels, writer.all_pixels, card.classes,
+                     f'{identity.engine}, {identity.device}', options.out)
+        if window and not run.is_ended:
+            window.wait_until_closed()
+    return run.report.exit_code
+
+
+@contextmanager
+def _views(card: ModelCard, options: SegmentOptions
+           ) -> Iterator[tuple[Show, PictureWindow | None]]:
+    """Open the window and the view that are wanted; yield a function that shows an answer."""
+    window = PictureWindow('trt_seg segment') if options.show else None
+    try:
+        with _rerun_view(card, options) as show_in_rerun:
+            def show(answer: SegmentedImage) -> bool:
+                show_in_rerun(answer)
+                if window:
+                    window.show(compose(answer, options.side_by_side))
+                return not (window and window.is_closed)
+
+            yield show, window
+    finally:
+        if window:
+            window.close()
+
+
+@contextmanager
+def _rerun_view(card: ModelCard, options: SegmentOptions
+                ) -> Iterator[Callable[[SegmentedImage], None]]:
+    """Open the view in Rerun; yield a function that shows an answer, or that does nothing."""
+    if not (options.view or options.save_view):
+        yield lambda answer: None
+        return
+    from ...view.rerun_view import RerunView
+    with RerunView(card, options.view, options.save_view) as view:
+        shown = 0
+
+        def show(answer: SegmentedImage) -> None:
+            nonlocal shown
+            shown += 1
+            # Pictures have no time, so each picture is shown for one second of the time axis.
+            frame = as_frame(answer.image, stamp_ns=answer.time_ns or shown * 1_000_000_000)
+            view.show(Segmentation(frame, answer.labels, timings=dict(answer.timings)))
+
+        yield show
+
+
+def _print_error(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a Segmenter answers: a label map with its classes, and pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+import sys
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import EngineError, OutputError
+from .untrusted.output_files import write_image
+
+_MOST_COUNTED = 1 << 23
+"""Most pixels that are counted at once."""
+PICTURES = ('overlay', 'labels', 'confidence', 'image')
+"""The pictures of an answer that :meth:`SegmentedImage.save` writes."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentedImage:
+    """The segmentation of one image, at the size of that image.
+
+    The arrays are copies. They belong to the caller, and stay valid after the
+    :class:`.Segmenter` is closed.
+
+    :param name: a name for results, without an ending, such as ``street`` or ``drive/000012``;
+        empty for an array.
+    :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
+        empty for an array.
+    :param image: (height, width, 3) uint8, the image itself, in the order of ``color``.
+    :param labels: (height, width) uint8 class ids; uint16 if the model has more than 255 classes.
+        A pixel that the network did not see is 255, or 65535 in uint16.
+    :param overlay: (height, width, 3) uint8, the image with the colours of the classes over it, in
+        the order of ``color``; None if it was not wanted.
+    :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if it was not wanted, or if
+        the model gives class ids only.
+    :param classes: names of the classes. A label is the index of a name.
+    :param color: order of the channels, ``bgr`` or ``rgb``: the order of the array that was given.
+        It is ``bgr`` for images of files and cameras.
+    :param time_ns: see :class:`.SourceImage`.
+    :param timings: milliseconds of each stage of the pipeline, by the name of the stage.
+    """
+
+    name: str
+    origin: str
+    image: npt.NDArray[np.uint8] = field(repr=False)
+    labels: npt.NDArray[Any] = field(repr=False)
+    overlay: npt.NDArray[np.uint8] | None = field(repr=False)
+    confidence: npt.NDArray[np.uint8] | None = field(repr=False)
+    classes: tuple[str, ...] = field(repr=False)
+    color: str = 'bgr'
+    time_ns: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def share(self) -> Mapping[str, float]:
+        """The share of each class in the pixels of the image, 0 to 1, by the class's name.
+
+        Pixels that the network did not see belong to no class, so the sum may be below 1.
+        """
+        counts = count_labels(self.labels, len(self.classes))
+        return {name: float(count) / self.labels.size
+                for name, count in zip(self.classes, counts)}
+
+    def save(self, path: str | Path, what: str = 'overlay') -> None:
+        """Write one of the pictures as PNG or JPEG.
+
+        A file that this package wrote is replaced. Any other file stays as it is.
+
+        :param path: the file. Its ending is .png, .jpg or .jpeg. A label map must be a PNG,
+            because JPEG changes the class ids.
+        :param what: ``overlay``, ``labels``, ``confidence`` or ``image``.
+        :raises OutputError: if the file cannot be written, or is a file of the user, or has
+            another ending.
+        :raises EngineError: if the answer has no such picture. The message says why.
+        """
+        path = Path(path)
+        picture = self._find_picture(what)
+        endings = ('.png',) if what == 'labels' else ('.png', '.jpg', '.jpeg')
+        if path.suffix.lower() not in endings:
+            raise OutputError(f'{path}: {what} is written to a file that ends in '
+                              f'{" or ".join(endings)}')
+        write_image(path, picture)
+
+    def show(self) -> None:
+        """Show the overlay: in a notebook below the cell, otherwise in a window.
+
+        In a script this waits until the user closes the window or presses q.
+
+        :raises ViewError: if there is no display, or if Python has no tkinter.
+        :raises EngineError: if the answer has no overlay.
+        """
+        overlay = self._find_picture('overlay')
+        if (ipython := _find_notebook()) is not None:
+            ipython.display.display(self)
+            return
+        from .view.window import PictureWindow
+        with PictureWindow(self.origin or 'segmentation') as window:
+            window.show(overlay)
+            window.wait_until_closed()
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the overlay as PNG; a notebook calls this to show the answer as a picture."""
+        if self.overlay is None:
+            return None
+        return cv2.imencode('.png', self._find_picture('overlay'))[1].tobytes()
+
+    def _find_picture(self, what: str) -> npt.NDArray[Any]:
+        """Return a picture as it is written to a file: BGR or one channel."""
+        if what not in PICTURES:
+            raise OutputError(f'there is no picture {what!r}; expected one of '
+                              f'{", ".join(PICTURES)}')
+        picture: npt.NDArray[Any] | None = getattr(self, what)
+        if picture is None:
+            raise EngineError(f'the answer has no {what}: it was not wanted, or the model gives '
+                              f'none. Open the Segmenter with {what}=True')
+        is_rgb = picture.ndim == 3 and self.color == 'rgb'
+        return np.ascontiguousarray(picture[..., ::-1]) if is_rgb else picture
+
+
+def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
+    """Count the pixels of each class in a label map.
+
+    :param labels: (height, width) uint8 or uint16.
+    :returns: (classes,) numbers of pixels.
+    """
+    counts = np.zeros(classes, np.int64)
+    # OpenCV is twice as fast as NumPy and blocks no other thread. It counts in float32, which is
+    # exact only for a part of a large label map.
+    for rows in np.array_split(labels, -(-labels.size // _MOST_COUNTED)):
+        found: npt.NDArray[Any] = cv2.calcHist([rows], [0], None, [classes], [0, classes])
+        counts += found.reshape(-1).astype(np.int64)
+    return counts
+
+
+def _find_notebook() -> Any:
+    """Return the module IPython if this code runs in the kernel of a notebook; otherwise None."""
+    ipython: Any = sys.modules.get('IPython')
+    return ipython if ipython and hasattr(ipython.get_ipython(), 'kernel') else None

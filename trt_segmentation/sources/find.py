@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the sources that a user names: files, folders, globs, cameras, bags and ``street``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+import glob
+import os
+from pathlib import Path
+import re
+
+from ..bags.files import MAGIC
+from ..errors import SourceError
+from ..host.pictures import IMAGES
+from ..untrusted.regular_file import expand_home
+from ..untrusted.terminal_text import did_you_mean
+from ..video.source import find_source, is_video
+from .image import ImageSource
+from .names import choose_names, choose_video_names
+from .pictures import PictureFiles, PictureOnStdin, StreetScenes
+from .sequences import BagImages, VideoImages
+
+EXPECTED = ('a picture, a folder, a video, a bag, a camera such as /dev/video0, an rtsp:// URL, - '
+            'for standard input, or street')
+_CAMERA = re.compile(r'/dev/video\d+|\d+')
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How the images of the sources are read.
+
+    :param recursive: whether the pictures in the folders of a folder are read too.
+    :param every: give every image of each source with 1, every second image with 2, and so on.
+    :param topic: image topic of the bags; None for the only camera of each bag.
+    :param leave_out: a folder whose files are not read; None to read everything. The results of an
+        earlier run are in this folder.
+    :param say: called with a line of text about a choice that was made.
+    """
+
+    recursive: bool = False
+    every: int = 1
+    topic: str | None = None
+    leave_out: Path | None = None
+    say: Callable[[str], None] = lambda line: None
+
+
+@dataclass
+class _Found:
+    """What the names mean, in their order: pictures with their folders, and other sources.
+
+    ``pictures`` has for each picture the path and the path below the folder that was given.
+    """
+
+    pictures: dict[Path, Path]
+    videos: dict[str, str | Path]
+    bags: dict[str, Path]
+    others: list[ImageSource]
+
+
+def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOptions()
+                 ) -> list[ImageSource]:
+    """Find the sources that a user names. Only folders are read; nothing is opened.
+
+    All pictures are one source, which comes first. A file that is named twice is read once.
+
+    :param names: each is a picture, a glob such as ``frames/*.jpg``, a folder of pictures, a
+        video, a bag, a camera, an RTSP URL, ``-`` for standard input, or ``street``.
+    :raises SourceError: if a name is none of these. The message names it.
+    """
+    found = _Found({}, {}, {}, [])
+    for name in names:
+        _find(name, options, found)
+    sources: list[ImageSource] = []
+    if found.pictures:
+        files = list(choose_names(found.pictures).items())[::options.every]
+        title = str(files[0][0]) if len(files) == 1 else f'{len(files)} pictures'
+        sources.append(PictureFiles(title, files))
+    folders = {name.partition('/')[0] for source in [*sources, *found.others]
+               for name in source.picture_names}
+    named = choose_video_names([*found.videos, *found.bags], folders)
+    sources += [VideoImages(source, title, named[title], options.every)
+                for title, source in found.videos.items()]
+    sources += [BagImages(path, title, named[title], options.topic, options.every, options.say)
+                for title, path in found.bags.items()]
+    return sources + found.others
+
+
+def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
+    text = str(name)
+    if text in ('-', 'street') and isinstance(name, str):
+        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes()
+        found.others += [] if other in found.others else [other]
+    elif '://' in text or (_CAMERA.fullmatch(text) and not Path(text).is_file()):
+        camera = find_source(text)
+        found.videos[camera.name] = text
+    else:
+        _find_path(text, options, found)
+
+
+def _find_path(text: str, options: SourceOptions, found: _Found) -> None:
+    try:
+        path = expand_home(text)
+    except FileNotFoundError as error:
+        raise SourceError(f'there is no source {text}: {error}') from error
+    if path.is_dir():
+        _find_in_folder(path, options, found)
+    elif path.exists():
+        if not _add_file(path, Path(path.name), found):
+            raise SourceError(
+                f'{path} is none of the files that can be segmented. Pictures end in '
+                f'{", ".join(IMAGES)}; bags end in {", ".join(MAGIC)}; videos end in .mp4, .mkv '
+                'and so on')
+    elif glob.has_magic(text):
+        _find_glob(path, options, found)
+    else:
+        raise SourceError(f'there is no source {text}{_near(path)} Give {EXPECTED}')
+
+
+def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None:
+    try:
+        files = list(_walk(folder, options)) if options.recursive else sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f'{folder} cannot be read: {error.strerror}') from error
+    if any(f.parent == folder and (f.name == 'metadata.yaml' or f.suffix in MAGIC)
+           for f in files):
+        found.bags[str(folder)] = folder
+        return
+    pictures = [f for f in files if f.suffix.lower() in IMAGES and f.is_file()]
+    if not pictures:
+        more = '' if options.recursive else \
+            '. To read the folders in it too, give --recursive' * any(f.is_dir() for f in files)
+        raise SourceError(f'{folder} holds no pictures; known are {", ".join(IMAGES)}{more}')
+    for file in pictures:
+        found.pictures.setdefault(file, file.relative_to(folder))
+
+
+def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
+    """Yield the files of a folder and of the folders in it, in the order of their names."""
+    leave_out = options.leave_out and os.path.realpath(options.leave_out)
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders
+                            if os.path.realpath(Path(parent, name)) != leave_out)
+        yield from (Path(parent, name) for name in sorted(files))
+
+
+def _find_glob(pattern: Path, options: SourceOptions, found: _Found) -> None:
+    """Add the files that match. Files of other kinds are left out, as in a folder."""
+    matches = sorted(map(Path, glob.glob(str(pattern), recursive=True)))
+    added = [path for path in matches if path.is_file()
+             and _add_file(path, Path(path.name), found)]
+    if not added:
+        reason = 'no file matches' if not matches else (
+            f'the {len(matches)} matches hold no picture, no video and no bag')
+        raise SourceError(f'there is no source {pattern}: {reason}')
+
+
+def _add_file(path: Path, below: Path, found: _Found) -> bool:
+    """Add a file to the sources. Returns False if the file is of an unknown kind."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGES:
+        found.pictures.setdefault(path, below)
+    elif suffix in MAGIC or suffix == '.bag':
+        found.bags[str(path)] = path
+    elif is_video(path):
+        found.videos[str(path)] = path
+    else:
+        return False
+    return True
+
+
+def _near(path: Path) -> str:
+    try:
+        return did_you_mean(path.name, [*os.listdir(path.parent), 'street']) or '.'
+    except OSError:
+        return '.'

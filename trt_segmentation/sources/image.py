@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""The images that a source gives, and the interface of every source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SegmentationError
+from ..frame import Frame
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One image of a source.
+
+    :param name: path for the results of this image, relative to a folder and without an ending. No
+        two images of one :func:`.open_sources` call have the same name.
+    :param origin: where the image comes from, for messages: a path, or a video with the number of
+        the frame.
+    :param image: (height, width, 3) uint8 BGR, C-contiguous. The receiver owns it.
+    :param time_ns: nanoseconds since the start of a video; the time at which a camera's
+        image came or at which an image was recorded in a bag, in nanoseconds since 1970. 0 for a
+        picture.
+    """
+
+    name: str
+    origin: str
+    image: npt.NDArray[np.uint8]
+    time_ns: int = 0
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that could not be read.
+
+    :param origin: where the image comes from.
+    :param error: the reason. Its message names the origin.
+    """
+
+    origin: str
+    error: SegmentationError
+
+
+AnyImage: TypeAlias = SourceImage | BadImage
+
+
+@dataclass(frozen=True)
+class OpenSource:
+    """The images of a source that was opened.
+
+    :param images: yields each image once. Only one thread may iterate over it.
+    :param count: number of images that ``images`` is expected to give; None if it is unknown.
+    :param rate: images a second, if the images follow each other in time; otherwise None.
+    :param close: stops the source, so that an iteration that waits for a camera ends. Any thread
+        may call it, more than once.
+    :param count_dropped: returns the number of images of a camera that were left out because the
+        receiver was slow.
+    """
+
+    images: Iterator[AnyImage]
+    count: int | None = None
+    rate: Fraction | None = None
+    close: Callable[[], None] = lambda: None
+    count_dropped: Callable[[], int] = lambda: 0
+
+
+class ImageSource(Protocol):
+    """A place that images come from: picture files, a video, a camera, a bag or drawn scenes."""
+
+    @property
+    def title(self) -> str:
+        """Name of the source for people, such as a path. It holds no password."""
+
+    @property
+    def name(self) -> str | None:
+        """Name of the results of a video, without an ending.
+
+        None if the images are single pictures. Each of these has a name of its own.
+        """
+
+    @property
+    def picture_names(self) -> tuple[str, ...]:
+        """Names of all pictures of the source; empty if the source is a video."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Files that are read; no result may replace them."""
+
+    def open(self) -> OpenSource:
+        """Open the source, from its first image on.
+
+        :raises SegmentationError: if the source cannot be opened. The message names the source.
+        """
+
+
+def as_frame(image: npt.NDArray[np.uint8], encoding: str = 'bgr8', stamp_ns: int = 0) -> Frame:
+    """Make a frame of an image. The frame uses the memory of the image.
+
+    :param image: (height, width, 3) uint8, C-contiguous.
+    :param encoding: ``bgr8`` or ``rgb8``.
+    :param stamp_ns: time stamp of the frame in nanoseconds.
+    """
+    height, width, _ = image.shape
+    return Frame(image.reshape(-1), encoding, height, width, 3 * width, stamp_ns=stamp_ns)

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses names for results, so that no two sources write the same file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+import os
+from pathlib import Path
+import re
+from typing import TypeVar
+
+Key = TypeVar('Key')
+
+
+def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
+    """Choose a name for the results of each picture: a path without an ending.
+
+    The name is that of the picture. Pictures that differ in their endings only keep the ending in
+    the name. If other pictures have the same name, their results go to folders with the names of
+    the pictures' folders.
+
+    :param pictures: for each picture, its path below the folder that the user gave.
+    """
+    places = {path: os.path.splitext(os.path.abspath(path))[0] for path in pictures}
+    endings = dict.fromkeys(pictures, '') | {
+        path: f'_{path.suffix[1:]}' for path in _find_twice(places)}
+    names = {path: f'{below.with_suffix("")}{endings[path]}' for path, below in pictures.items()}
+    if twice := _find_twice(names):
+        top = os.path.commonpath([os.path.dirname(places[path]) for path in twice])
+        for path in twice:
+            names[path] = os.path.relpath(places[path], top) + endings[path]
+    return _number_twice(names)
+
+
+def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Choose a name for the results of each video, camera or bag.
+
+    :param titles: path or address of each. A file's name loses its ending.
+    :param taken: names that are taken already.
+    """
+    names = {}
+    for title in titles:
+        base = title.rstrip('/').rpartition('/')[2]
+        base = base if '://' in title else os.path.splitext(base)[0]
+        names[title] = re.sub(r'[^\w.-]+', '_', base).strip('.') or 'video'
+    return _number_twice(names, taken)
+
+
+def _find_twice(names: Mapping[Path, str]) -> list[Path]:
+    """Return the pictures whose name another picture has too."""
+    count = Counter(names.values())
+    return [path for path, name in names.items() if count[name] > 1]
+
+
+def _number_twice(names: dict[Key, str], others: Iterable[str] = ()) -> dict[Key, str]:
+    """Add _2, _3 and so on to names that are taken already."""
+    taken = set(others)
+    for key, name in names.items():
+        number = 1
+        while names[key] in taken:
+            number += 1
+            names[key] = f'{name}_{number}'
+        taken.add(names[key])
+    return names

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Picture files, a picture on standard input, and drawn street scenes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+import os
+from pathlib import Path
+import sys
+
+from .. import street
+from ..errors import FrameError, PictureError, SourceError
+from ..host.decode_jpeg_png import decode_upright
+from ..host.pictures import read_picture
+from .image import AnyImage, BadImage, OpenSource, SourceImage
+
+DECODERS = min(8, os.cpu_count() or 1)
+"""Number of threads that decode picture files."""
+MAX_STDIN = 1 << 28
+"""Most bytes that are read from standard input."""
+SCENES = 8
+"""Number of drawn street scenes."""
+FIRST_SEED = 3_000_000
+"""Seed of the first drawn scene. Training, evaluation and calibration use only smaller seeds."""
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Picture files, in the order in which they were given.
+
+    Several threads decode the files that come next.
+
+    :param title: name of the source for people.
+    :param files: the path and the name of each picture, see :class:`.SourceImage`.
+    """
+
+    title: str
+    files: Sequence[tuple[Path, str]]
+    name: None = None
+
+    @property
+    def picture_names(self) -> tuple[str, ...]:
+        """Names of all pictures."""
+        return tuple(name for _, name in self.files)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The picture files."""
+        return tuple(path for path, _ in self.files)
+
+    def open(self) -> OpenSource:
+        """Open the files. The next files are read as soon as the iteration begins."""
+        return OpenSource(self._decode_ahead(), len(self.files))
+
+    def _decode_ahead(self) -> Iterator[AnyImage]:
+        with ThreadPoolExecutor(DECODERS, 'decode picture') as decoders:
+            files = iter(self.files)
+            ahead = deque(decoders.submit(read_file, *file) for file in islice(files, DECODERS))
+            try:
+                while ahead:
+                    yield ahead.popleft().result()
+                    ahead.extend(decoders.submit(read_file, *file) for file in islice(files, 1))
+            finally:
+                for work in ahead:
+                    work.cancel()
+
+
+def read_file(path: Path, name: str) -> AnyImage:
+    """Read a picture file, upright as its camera was held."""
+    try:
+        return SourceImage(name, str(path), read_picture(path, is_upright=True))
+    except PictureError as error:
+        return BadImage(str(path), error)
+
+
+@dataclass(frozen=True)
+class PictureOnStdin:
+    """One JPEG or PNG on standard input."""
+
+    title: str = 'standard input'
+    name: None = None
+    picture_names: tuple[str, ...] = ('stdin',)
+    paths: tuple[Path, ...] = ()
+
+    def open(self) -> OpenSource:
+        """Read and decode the picture.
+
+        :raises SourceError: if standard input is a terminal, or holds no JPEG or PNG.
+        """
+        if not sys.stdin or sys.stdin.isatty():
+            raise SourceError('- reads a picture from standard input, which is a terminal here; '
+                              'use it as in: cat street.jpg | trt_seg segment -')
+        data = sys.stdin.buffer.read(MAX_STDIN + 1)
+        if len(data) > MAX_STDIN:
+            raise SourceError(f'standard input has more than {MAX_STDIN:,} bytes; give the path '
+                              'of the file')
+        try:
+            image = decode_upright(data)
+        except FrameError as error:
+            raise SourceError(f'standard input is no picture: {error}') from error
+        return OpenSource(iter([SourceImage('stdin', self.title, image)]), 1)
+
+
+@dataclass(frozen=True)
+class StreetScenes:
+    """Drawn street scenes, in each condition of weather and light."""
+
+    title: str = 'street'
+    name: None = None
+    paths: tuple[Path, ...] = ()
+
+    @property
+    def picture_names(self) -> tuple[str, ...]:
+        """Names of the scenes: the condition and a number."""
+        return tuple(f'street_{condition}_{number}' for _, condition, number in self._scenes())
+
+    def open(self) -> OpenSource:
+        """Return the scenes. Each scene is drawn when it is needed."""
+        return OpenSource(self._draw(), SCENES)
+
+    def _scenes(self) -> Iterator[tuple[int, str, int]]:
+        conditions = street.CONDITIONS
+        for index in range(SCENES):
+            yield FIRST_SEED + index, conditions[index % len(conditions)], \
+                index // len(conditions) + 1
+
+    def _draw(self) -> Iterator[AnyImage]:
+        for (seed, condition, _), name in zip(self._scenes(), self.picture_names):
+            yield SourceImage(name, name, street.scene(seed, condition).image)

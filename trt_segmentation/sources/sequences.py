@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sources whose images follow each other in time: videos, cameras and bags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BagError, FrameError, VideoError
+from ..host.decode_raw import decode
+from ..video.reader import VideoReader
+from .image import AnyImage, BadImage, OpenSource, SourceImage
+
+USUAL_RATE = Fraction(10)
+"""Images a second of a bag whose log times do not tell it."""
+MAX_RATE = Fraction(240)
+"""Most images a second of a bag. If log times lie closer together, they are wrong."""
+
+
+@dataclass(frozen=True)
+class VideoImages:
+    """The images of a video file or of a camera.
+
+    :param source: see :class:`.VideoReader`.
+    :param title: name of the source for people. It holds no password.
+    :param name: name of the results.
+    :param every: give every image with 1, every second image with 2, and so on.
+    """
+
+    source: str | Path
+    title: str
+    name: str
+    every: int = 1
+    picture_names: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The video file."""
+        return (Path(self.source),)
+
+    def open(self) -> OpenSource:
+        """Open the video. The reader decodes ahead.
+
+        :raises VideoError: if PyAV is missing, or the video cannot be opened.
+        """
+        reader = VideoReader(self.source, every=self.every)
+        return OpenSource(self._read(reader), reader.count, reader.rate / self.every, reader.close,
+                          lambda: reader.dropped)
+
+    def _read(self, reader: VideoReader) -> Iterator[AnyImage]:
+        told = 0
+        with reader:
+            for frame in reader:
+                told, lines = len(reader.bad), reader.bad[told:]
+                yield from (self._bad(line) for line in lines)
+                yield SourceImage(f'{self.name}/{frame.number:06d}',
+                                  f'{self.title} frame {frame.number}', frame.image,
+                                  frame.time_ns)
+            yield from (self._bad(line) for line in reader.bad[told:])
+
+    def _bad(self, line: str) -> BadImage:
+        return BadImage(self.title, VideoError(f'{self.title}: {line}'))
+
+
+@dataclass(frozen=True)
+class BagImages:
+    """The images of one topic of a bag, in the order of their log times.
+
+    :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
+    :param title: name of the source for people.
+    :param name: name of the results.
+    :param topic: image topic; None for the only camera.
+    :param every: as in :class:`VideoImages`.
+    :param say: called with one line of text if the bag has more than one image topic.
+    """
+
+    path: Path
+    title: str
+    name: str
+    topic: str | None = None
+    every: int = 1
+    say: Callable[[str], None] = lambda line: None
+    picture_names: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file or folder of the bag."""
+        return (self.path,)
+
+    def open(self) -> OpenSource:
+        """Open the bag, and look for its image topic.
+
+        :raises BagError: if the bag or the topic cannot be read.
+        """
+        from ..bags.reader import BagReader  # rosbags is optional
+        with BagReader(self.path) as bag:
+            topic = bag.image_topic(self.topic, self.say)
+            count = bag.image_topics()[topic]
+            rate = _find_rate(count, bag.duration_ns)
+        return OpenSource(self._read(topic), -(-count // self.every), rate / self.every)
+
+    def _read(self, topic: str) -> Iterator[AnyImage]:
+        from ..bags.reader import BagReader
+        # A bag is used in one thread only, and this generator runs in another thread than open().
+        with BagReader(self.path) as bag:
+            for message in bag.messages([topic]):
+                if (message.number - 1) % self.every:
+                    continue
+                origin = f'{self.title} message {message.number}'
+                try:
+                    image = np.require(decode(message.frame()).bgr(), requirements=['C', 'W'])
+                except FrameError as error:
+                    yield BadImage(origin, BagError(f'{origin}: {error}'))
+                else:
+                    yield SourceImage(f'{self.name}/{message.number:06d}', origin, image,
+                                      message.log_time_ns)
+
+
+def _find_rate(count: int, duration_ns: int) -> Fraction:
+    """Return the images a second of a bag. The bag may be longer than its images."""
+    if count < 2 or duration_ns <= 0:
+        return USUAL_RATE
+    rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)
+    return rate if 0 < rate <= MAX_RATE else USUAL_RATE
