@@ -92,7 +92,8 @@ def onnx_runtime(found: Driver) -> Check:
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
         return Check('ONNX providers', WARNING, f'{text}; without CUDA, although there is a GPU',
-                     f'pip uninstall onnxruntime && {pip_install("onnxruntime-gpu")}')
+                     'pip uninstall --yes onnxruntime && '
+                     + pip_install('onnxruntime-gpu[cuda,cudnn]'))
     return Check('ONNX providers', OK, text)
 
 

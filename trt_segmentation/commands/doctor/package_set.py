@@ -18,22 +18,22 @@ from .libraries import rtx_fits
 OLDEST = (7, 5)
 """Oldest compute capability that CUDA 13 knows."""
 
+PYTHON = sys.version_info[:2]
 
-def choose_set(found: Driver, gpu: int = 0, python: tuple[int, int] = sys.version_info[:2]
-               ) -> tuple[str, str]:
+
+def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     """Choose the packages that fit a GPU and its driver.
 
     :param found: result of :func:`.ask_driver`.
     :param gpu: index of the GPU, as CUDA counts.
-    :param python: version of Python.
     :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, an empty key and
         the reason.
     """
     chosen, why_not = found.gpu_or_why_not(gpu)
     if chosen is None:
         return '', why_not
-    if python < (3, 11):
-        return '', f'the packages for the GPU need Python 3.11, and this is {python[0]}.{python[1]}'
+    if PYTHON < (3, 11):
+        return '', f'the packages for the GPU need Python 3.11, and this is {PYTHON[0]}.{PYTHON[1]}'
     if found.cuda >= (13, 0) and chosen.capability >= OLDEST:
         return 'tensorrt-rtx' if rtx_fits('RTX', chosen.capability) else 'cuda13', ''
     if found.cuda >= (12, 0):
