@@ -24,6 +24,10 @@ from .postprocess import Postprocess
 from .preprocess import Preprocess
 
 
+WARM_UP_RUNS = 3
+"""Blank images of a warm-up. ONNX Runtime plans its memory in the first run of a network."""
+
+
 class _Waiting(NamedTuple):
     frame: Frame
     pixels: Pixels
@@ -65,6 +69,21 @@ class HostPipeline:
         self.allocate = None  # the CPU can read frames from any memory
         self._tensor = np.empty(image.shape(0), image.dtype)
         self._batches: SimpleQueue[tuple[list[_Waiting], Wanted]] = SimpleQueue()
+
+    def warm_up(self) -> None:
+        """Segment blank images of the network's size, so that the first frame is not the slowest.
+
+        In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
+
+        :raises EngineError: if the network failed.
+        """
+        image, wanted = self.signature.input, Wanted(confidence=self.gives_confidence)
+        blank = np.zeros(image.height * image.width * 3, np.uint8)
+        waiting = self._decode(Frame(blank, 'bgr8', image.height, image.width, 3 * image.width))
+        tensor = self._tensor_for(1)
+        for _ in range(WARM_UP_RUNS):
+            self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
+            self._segment(waiting, self._engine.run(tensor)[0], wanted)
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.
