@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-PYTHON = '''#!/bin/bash
+PYTHON = """#!/bin/bash
 # A Python that installs nothing. It prints its arguments, or does what a test said.
 here=$(dirname "$0")
 case "$*" in
@@ -31,7 +31,7 @@ case "$*" in
   --version) echo Python 3.11 ;;
   *) echo python "$@" in "$PWD" ;;
 esac
-'''
+"""
 
 
 def add_python(folder: Path) -> Path:

@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / 'trt_segmentation'
 
 ON_PYPI = {
-    'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings', 'cuda-core',
-    'filelock', 'furo',
+    'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings',
+    'cuda-core', 'filelock', 'furo',
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-parser', 'numpy', 'nvidia-cuda-nvrtc',
     'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim', 'opencv-python-headless',
     'plotly', 'pytest', 'pytest-timeout', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',

@@ -23,7 +23,6 @@ from .overlay import blend
 from .postprocess import Postprocess
 from .preprocess import Preprocess
 
-
 WARM_UP_RUNS = 3
 """Blank images of a warm-up. ONNX Runtime plans its memory in the first run of a network."""
 
@@ -77,7 +76,7 @@ class HostPipeline:
 
         :raises EngineError: if the network failed.
         """
-        image, wanted = self.signature.input, Wanted(confidence=self.gives_confidence)
+        image, wanted = self.signature.input, Wanted(True, self.gives_confidence)
         blank = np.zeros(image.height * image.width * 3, np.uint8)
         waiting = self._decode(Frame(blank, 'bgr8', image.height, image.width, 3 * image.width))
         tensor = self._tensor_for(1)

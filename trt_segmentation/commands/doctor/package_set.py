@@ -33,7 +33,8 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     if chosen is None:
         return '', why_not
     if PYTHON < (3, 11):
-        return '', f'the packages for the GPU need Python 3.11, and this is {PYTHON[0]}.{PYTHON[1]}'
+        return '', ('the packages for the GPU need Python 3.11, and this is '
+                    f'{PYTHON[0]}.{PYTHON[1]}')
     if found.cuda >= (13, 0) and chosen.capability >= OLDEST:
         return 'tensorrt-rtx' if rtx_fits('RTX', chosen.capability) else 'cuda13', ''
     if found.cuda >= (12, 0):
