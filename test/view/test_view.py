@@ -34,6 +34,7 @@ from rerun.chunk import RrdReader
 from trt_segmentation.errors import ViewError
 from trt_segmentation.view import rerun_view as view_module
 from trt_segmentation.view.message_tap import MessageTap, WAITING
+from trt_segmentation.view.rerun_latency import draw_steps, ROW
 from trt_segmentation.view.rerun_view import check_view, open_viewer, RerunView, VIEWER
 
 PALETTE = np.array([[10, 20, 30], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -161,7 +162,8 @@ def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
     assert shown.stamps == {'/whole/dropped': [9], **{path: [0, 1, 2, 3] for path in (
         '/camera/image', '/camera/label_map', '/latency/total', '/whole/frame', '/whole/p50',
         '/whole/p95')}}
-    assert shown.values['/whole/p50'][1:] == [[0.5], [1.0], [1.5], [2.0]]
+    assert [ms for batch in records(tmp_path / 'v.rrd', '/whole/p50')
+            for ms in batch['Scalars:scalars']] == [[0.5], [1.0], [1.5], [2.0]]
     assert [int(found.max()) for found in shown.labels()] == [0, 1, 2, 3]
     assert shown.values['/latency/total'] == [[0.5], [1.5], [2.5], [3.5]]
     assert (tap.left_out, tap.bad) == (0, [])
@@ -194,12 +196,17 @@ def test_a_typical_frame_is_drawn_step_by_step_once_a_second(tmp_path):
     shown = Shown(tmp_path / 'v.rrd')
     assert shown.stamps['/steps'] == shown.stamps['/distribution'] == [
         10**12 + i * 10**8 for i in (0, 10, 20)]
-    (record,) = [batch for batch in records(tmp_path / 'v.rrd', '/steps')][:1]
-    assert record['Boxes2D:labels'][0] == [
-        'camera to node 2.0 ms', 'wait 1.0 ms', 'inference 6.0 ms', 'other 0.0 ms',
-        'publish 1.0 ms']
     (chart,) = [batch for batch in records(tmp_path / 'v.rrd', '/distribution')][:1]
     assert sum(chart['BarChart:values'][-1][0]['buffer']) == 21
+
+
+def test_the_bars_of_a_typical_frame_follow_each_other():
+    page = draw_steps({'wait': 1.0, 'inference': 6.0, 'publish': 1.0})
+    assert page.shape == (3 * ROW, 720, 3)
+    # without the text on both sides, which ends at column 178
+    bars = [np.flatnonzero((page[ROW * i + ROW // 2 - 9, 190:] != page[0, 0]).any(axis=1))
+            for i in range(3)]
+    assert [(int(bar[0]), int(bar[-1])) for bar in bars] == [(0, 52), (52, 367), (367, 420)]
 
 
 def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):

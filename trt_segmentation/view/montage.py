@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,14 +85,14 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '')
     page = Image.new('RGB', (WIDTH, end + _MARGIN), 'white')
     draw = ImageDraw.Draw(page)
     for title, x in columns.items():
-        draw.text((x, top - 12), title, _INK, _font(24, bold=True), anchor='ls')
+        draw.text((x, top - 12), title, _INK, load_font(24, bold=True), anchor='ls')
     y = top
     for row, height in zip(rows, heights):
         _draw_name(page, row.name, y, height)
         _draw_row(page, row, card, columns, (y, cell, height))
         y += height + _GAP
     legend.draw(draw, left, bottom)
-    draw.text((left, end - 5), caption, _FAINT, _font(18), anchor='ls')
+    draw.text((left, end - 5), caption, _FAINT, load_font(18), anchor='ls')
     return np.ascontiguousarray(np.asarray(page)[..., ::-1])
 
 
@@ -109,7 +110,7 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
     for title, x in columns.items():
         if (picture := pictures[title]) is None:
             ImageDraw.Draw(page).text((x + width // 2, y + height // 2), 'no truth', _FAINT,
-                                      _font(20), anchor='mm')
+                                      load_font(20), anchor='mm')
             continue
         small = cv2.resize(np.ascontiguousarray(picture), (width, height),
                            interpolation=cv2.INTER_AREA)
@@ -127,7 +128,7 @@ class _Legend:
         entries = [(card.classes[i], tuple(card.palette[i].tolist())) for i in found if i < count]
         if any(i >= count for i in found):
             entries.append(('unlabelled', _UNLABELLED))
-        self._font = _font(21)
+        self._font = load_font(21)
         self._lines: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
         x = 0.0
         for name, color in entries:
@@ -158,11 +159,13 @@ def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:
     if not name:
         return
     strip = Image.new('RGB', (height, 30), 'white')
-    ImageDraw.Draw(strip).text((height // 2, 15), name, _FAINT, _font(21), anchor='mm')
+    ImageDraw.Draw(strip).text((height // 2, 15), name, _FAINT, load_font(21), anchor='mm')
     page.paste(strip.rotate(90, expand=True), (_MARGIN - 8, y))
 
 
-def _font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+@cache
+def load_font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return the font of the pictures."""
     # matplotlib always installs these fonts.
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)

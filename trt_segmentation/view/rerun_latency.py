@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
 import rerun as rr
 import rerun.blueprint as rrb
 
 from .latency_plot import DROP, HIGH, LINE, MIDDLE, STEP_COLOR, STEP_COLORS
+from .montage import load_font, Picture
 from .waterfall import FrameTime, typical_steps
 
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
@@ -23,6 +27,10 @@ REFRESH_NS = 1_000_000_000
 
 BARS = 24
 """Bars of the distribution."""
+
+ROW = 34
+"""Height of a step in pixels."""
+DARK, LIGHT = '#0d0d0d', '#d7dadd'
 
 
 class LatencyView:
@@ -67,20 +75,35 @@ class LatencyView:
 
     def _draw_steps(self) -> None:
         steps = typical_steps(self._recent)
-        ends = np.cumsum(list(steps.values()))
-        whole = max(float(ends[-1]), 1e-9)
-        # A fixed width of 100, because the view keeps its bounds when the times change.
-        boxes = [(100 * (end - ms) / whole, 10 * row, 100 * ms / whole, 8)
-                 for row, (ms, end) in enumerate(zip(steps.values(), ends))]
-        self._stream.log(STEPS, rr.Boxes2D(
-            array=boxes, array_format=rr.Box2DFormat.XYWH, show_labels=True,
-            labels=[f'{step} {ms:.1f} ms' for step, ms in steps.items()],
-            colors=[_rgb(STEP_COLORS.get(step, STEP_COLOR)) for step in steps]))
+        self._stream.log(STEPS, rr.Image(draw_steps(steps)))
 
-    def _draw_distribution(self, whole: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+    def _draw_distribution(self, whole: npt.NDArray[np.float64]) -> None:
         counts, edges = np.histogram(whole, BARS, (0.0, max(float(whole.max()), 1e-9)))
         self._stream.log(SPREAD, rr.BarChart(
             counts, abscissa=(edges[:-1] + edges[1:]) / 2, color=_rgb(STEP_COLOR)))
+
+
+def draw_steps(steps: Mapping[str, float]) -> Picture:
+    """Draw a bar for each step, below each other: (height, 720, 3) uint8 RGB.
+
+    Rerun has no such chart, and the labels of its boxes cover small boxes.
+
+    :param steps: milliseconds of each step, in the order of the steps.
+    """
+    page = Image.new('RGB', (720, ROW * len(steps)), DARK)
+    draw = ImageDraw.Draw(page)
+    whole = max(sum(steps.values()), 1e-9)
+    left, start = 190, 0.0
+    for row, (step, ms) in enumerate(steps.items()):
+        middle = ROW * row + ROW // 2
+        begin, end = (left + 420 * place / whole for place in (start, start + ms))
+        draw.text((left - 12, middle), step, LIGHT, load_font(18), anchor='rm')
+        draw.rectangle((begin, middle - 9, max(end, begin + 1), middle + 9),
+                       STEP_COLORS.get(step, STEP_COLOR))
+        draw.text((max(end, begin + 1) + 8, middle), f'{ms:.1f} ms', LIGHT, load_font(18),
+                  anchor='lm')
+        start += ms
+    return np.asarray(page)
 
 
 def _rgb(color: str) -> tuple[int, ...]:
