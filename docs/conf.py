@@ -17,6 +17,7 @@ release = version = _package.findtext('version')
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx_copybutton']
 exclude_patterns = ['build']
 myst_heading_anchors = 3
+smartquotes = False  # they would turn the option --out into a dash and a word
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
