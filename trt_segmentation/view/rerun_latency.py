@@ -36,8 +36,8 @@ DARK, LIGHT = '#0d0d0d', '#d7dadd'
 class LatencyView:
     """The latencies of one camera. The same thread must call all methods.
 
-    Every stage is logged as ``latency/STAGE``. The layout shows the whole time of each frame, and
-    a viewer can show the stages too.
+    The recording also has every stage as ``latency/STAGE``. The layout does not show the stages,
+    but a user can add them.
     """
 
     def __init__(self, stream: rr.RecordingStream) -> None:
@@ -48,7 +48,8 @@ class LatencyView:
             stream.log(f'{WHOLE}/{name}', rr.SeriesLines(colors=[_rgb(color)], names=[name]),
                        static=True)
         stream.log(f'{WHOLE}/dropped', rr.SeriesPoints(
-            colors=[_rgb(DROP)], names=['dropped'], markers=['up'], marker_sizes=[6.0]), static=True)
+            colors=[_rgb(DROP)], names=['dropped'], markers=['up'], marker_sizes=[6.0]),
+            static=True)
 
     def add_frame(self, frame: FrameTime) -> None:
         """Show the times of a segmented frame."""

@@ -174,7 +174,7 @@ def test_ros_by_what_is_installed(monkeypatch):
     monkeypatch.setattr(middleware, 'absent', lambda *names: ['diagnostic_msgs'])
     assert 'humble, without diagnostic_msgs' in middleware.distro().text
     monkeypatch.setattr(middleware, 'absent', lambda *names: list(names))
-    assert middleware.distro().status == WARNING and 'not here' in middleware.distro().text
+    assert middleware.distro().status == WARNING and 'not installed' in middleware.distro().text
 
 
 def test_libraries_on_a_machine_with_a_gpu(everything):

@@ -40,9 +40,8 @@ MOST_SCORED = 100
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node: for each status, the values by key.
-    :param arrived: arrival time of each label map, by the stamp of the label map. Both times are
-        in nanoseconds.
+    :param diagnostics: last diagnostics of the node. Each status name has its values by key.
+    :param arrived: arrival time of each label map in nanoseconds, by the stamp in nanoseconds.
     :param fps: images that the camera sent in a second.
     """
 

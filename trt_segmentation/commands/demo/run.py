@@ -40,17 +40,17 @@ CPU_FPS, GPU_FPS = 10.0, 30.0
 """Images a second of the camera, if the CPU or a GPU runs the network."""
 
 START_SECONDS = 180.0
-"""Most seconds until the processes find each other.
+"""Most seconds until node, camera and recorder find each other.
 
-The camera draws the street in this time, and TensorRT builds an engine.
+In this time, the camera draws the street and TensorRT builds an engine.
 """
 
 
 def run_demo(options: DemoOptions) -> int:
     """Run camera, node and recorder for some seconds and write the report.
 
-    The output folder gets report.json, montage.png, latency.png and bag/. A folder that an
-    earlier demo wrote is replaced.
+    The output folder gets report.json, montage.png, latency.png and bag/. If an earlier demo
+    wrote the folder, the new files replace the old ones.
 
     :returns: the exit code, 0.
     :raises DemoError: if a process failed; the log of the process is in the output folder.
@@ -64,7 +64,8 @@ def run_demo(options: DemoOptions) -> int:
     if options.view or options.save_view:
         from ...view.rerun_view import check_view
         check_view(options.view, options.save_view)
-    # Without ROS this import fails. So it stands before the files of an earlier demo are deleted.
+    # Without ROS this import fails. So it stands before claim_folder(), which deletes the files of
+    # an earlier demo.
     from ...ros import recorder  # noqa: F401
     claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
