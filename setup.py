@@ -38,15 +38,23 @@ setup(
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',
-    # `import trt_segmentation` and the node need these. rosdep installs some of them under other
-    # names; the package finds them by import, so the names do not matter there.
-    install_requires=['numpy>=1.23', 'onnxruntime', 'opencv-python-headless>=4.5', 'PyYAML'],
+    # `import trt_segmentation` and the node need these and one of the extras cpu, gpu, gpu-cuda12.
+    # rosdep installs some of them under other names; the package finds them by import, so the
+    # names do not matter there.
+    install_requires=['numpy>=1.23', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
+        # onnxruntime and onnxruntime-gpu own the same files, so pip must not install both.
+        'cpu': ['onnxruntime>=1.16'],
+        'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'],
+        'gpu-cuda12': ['onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]',
+                       'cuda-bindings>=12,<13'],
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
                   # untrusted/bag_limits.py replaces internals of this minor version
                   'rosbags>=0.11,<0.12'],
         # TensorRT brings its own Python module. cuda-core works with CUDA 12 and 13.
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
+        'tensorrt-rtx': ['tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
+                         'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'],
         'video': ['av>=17'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',

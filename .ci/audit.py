@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""List known vulnerabilities of the packages in requirements.lock, with pip-audit.
+"""List known vulnerabilities of the packages in requirements.lock and requirements/*.lock.
 
     audit.py [--changed]
 
 The exit code is 1 if there is a vulnerability that .ci/advisories.json does not list with a
-reason. With --changed, as in CI, it is 1 only if requirements.lock also differs from the commit
+reason. With --changed, as in CI, it is 1 only if a lock file also differs from the commit
 AUDIT_BASE (HEAD~1). So a new advisory about an unchanged pin is printed, but CI does not fail. If
 the advisory service does not answer, one line says that nothing was checked, and the exit code is
 0. SECURITY.md gives the reasons.
@@ -76,7 +76,7 @@ def ask(tool: Path, requirements: str) -> list[dict[str, Any]]:
 
 
 def audit(tool: Path) -> list[dict[str, Any]]:
-    """Run pip-audit on requirements.lock; the result is that of :func:`ask`.
+    """Run pip-audit on every lock file. Each release is once in the result; see :func:`ask`.
 
     :raises NoAnswer: if the service does not know the vulnerabilities of CANARY. For a release
         that the service does not have, pip-audit prints `No known vulnerabilities found`.
@@ -85,7 +85,10 @@ def audit(tool: Path) -> list[dict[str, Any]]:
     if not canary.get('vulns'):
         raise NoAnswer(f'the advisory service here has nothing on {" ".join(CANARY)}, which has '
                        f'known vulnerabilities: {canary.get("skip_reason", "none listed")}')
-    return ask(tool, LOCK.read_text(encoding='utf-8'))
+    # One by one, because the locks for CUDA 12 and CUDA 13 pin different releases of a package.
+    found = [entry for lock in (LOCK, *sorted(ROOT.glob('requirements/*.lock')))
+             for entry in ask(tool, lock.read_text(encoding='utf-8'))]
+    return list({(entry['name'], entry.get('version')): entry for entry in found}.values())
 
 
 def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
@@ -99,9 +102,10 @@ def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
 
 
 def lock_changed() -> bool:
-    """Return whether requirements.lock or the list differs from the commit AUDIT_BASE."""
+    """Return whether a lock file or the list differs from the commit AUDIT_BASE."""
     base = os.environ.get('AUDIT_BASE', 'HEAD~1')
-    done = subprocess.run(['git', 'diff', '--quiet', base, '--', str(LOCK), str(ADVISORIES)],
+    done = subprocess.run(['git', 'diff', '--quiet', base, '--', str(LOCK), 'requirements',
+                           str(ADVISORIES)],
                           cwd=ROOT, capture_output=True)
     return done.returncode == 1     # 128: no such commit, for example in a shallow clone
 

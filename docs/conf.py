@@ -23,6 +23,7 @@ nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_timeout = 100
 nb_render_image_options = {'width': '640px'}
+smartquotes = False  # they would turn the option --out into a dash and a word
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'

@@ -80,6 +80,21 @@ def test_one_that_is_listed_with_a_reason_does_not_fail(audit, monkeypatch, caps
     assert audit.main([]) == 1
 
 
+def test_packages_for_a_gpu_are_audited_too(audit, monkeypatch, capsys):
+    (audit.ROOT / 'requirements').mkdir()
+    (audit.ROOT / 'requirements' / 'cuda13.lock').write_text('pyyaml==5.3\nnumpy==2.0\n')
+    asked = []
+
+    def ask(tool, requirements):
+        asked.append(requirements)
+        return [BAD] if 'pyyaml' in requirements else [GOOD]
+
+    monkeypatch.setattr(audit, 'ask', ask)
+    assert audit.main([]) == 1
+    assert asked == ['pyyaml==5.3', 'numpy==2.0\n', 'pyyaml==5.3\nnumpy==2.0\n']
+    assert '2 releases checked, 1 known' in capsys.readouterr().out
+
+
 def test_releases_the_service_does_not_know_are_named(audit, monkeypatch, capsys):
     answers(audit, monkeypatch, GOOD, SKIPPED)
     assert audit.main([]) == 0

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import shutil
 import subprocess
@@ -13,26 +14,73 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+PYTHON = """#!/bin/bash
+# A Python that installs nothing. It prints its arguments, or does what a test said.
+here=$(dirname "$0")
+case "$*" in
+  *package_set) cat "$here/../../package_set" 2>/dev/null || true ;;
+  '-m venv '*) mkdir -p "$3/bin" && cp "$here/python" "$3/bin" && touch "$3/pyvenv.cfg" ;;
+  '-m pip '*)
+    echo "$*" >>"$here/../../installed"
+    [[ ! -e $here/../../offline ]] || { echo no route to host; exit 1; }
+    if [[ $* == *--editable* ]]; then
+      printf '#!/bin/sh\\necho %s trt_seg "$@" in "$PWD"\\n' "$here" >"$here/trt_seg"
+      chmod +x "$here/trt_seg"
+    fi ;;
+  '- '* | -c*) cat >/dev/null ;;
+  --version) echo Python 3.11 ;;
+  *) echo python "$@" in "$PWD" ;;
+esac
+"""
+
+
+def add_python(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / 'python'
+    path.write_text(PYTHON)
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout whose environment has fake programs that print their arguments and folder."""
+def bare(tmp_path: Path) -> Path:
+    """A checkout in which ./dev has set nothing up yet."""
     folder = tmp_path / 'check out'
-    programs = folder / '.venv' / 'bin'
-    programs.mkdir(parents=True)
+    folder.mkdir()
     for name in ('dev', 'requirements.lock', 'setup.py'):
         shutil.copy(ROOT / name, folder)
-    (folder / '.venv' / 'installed').write_bytes(
-        (folder / 'requirements.lock').read_bytes() + (folder / 'setup.py').read_bytes())
-    for name in ('trt_seg', 'python', 'ruff', 'mypy', 'codespell'):
-        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" in "$PWD"\n')
-        (programs / name).chmod(0o755)
+    shutil.copytree(ROOT / 'requirements', folder / 'requirements')
+    shutil.copytree(ROOT / '.ci', folder / '.ci')
     (folder / 'benchmarks').mkdir()
     return folder
 
 
+@pytest.fixture
+def checkout(bare: Path) -> Path:
+    """A checkout whose environment has fake programs that print their arguments and folder."""
+    programs = bare / '.venv' / 'bin'
+    add_python(programs)
+    for name in ('trt_seg', 'ruff', 'mypy', 'codespell'):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" in "$PWD"\n')
+        (programs / name).chmod(0o755)
+    (bare / '.venv' / 'stubs').mkdir()
+    (bare / '.venv' / 'pyvenv.cfg').touch()
+    (bare / '.venv' / 'installed').write_bytes(
+        (bare / 'requirements.lock').read_bytes() + (bare / 'setup.py').read_bytes())
+    return bare
+
+
+def installed(checkout: Path) -> list[str]:
+    """Return what each run of the fake pip was told to install, without the common options."""
+    path = checkout / 'installed'
+    return [line.partition('--disable-pip-version-check ')[2]
+            for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def dev(checkout: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([checkout / 'dev', *arguments], cwd=cwd, text=True, check=False,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=30,
+                          env={**os.environ, 'PYTHON': str(checkout.parent / 'base' / 'python')})
 
 
 @pytest.mark.parametrize(('arguments', 'line'), [
@@ -58,3 +106,79 @@ def test_tests_run_in_the_checkout(checkout: Path, tmp_path: Path) -> None:
 def test_run_without_a_command_says_what_is_missing(checkout: Path) -> None:
     done = dev(checkout, 'run', cwd=checkout)
     assert done.returncode == 1 and 'which command?' in done.stderr
+
+
+DEMO = ['--require-hashes -r requirements/demo.lock',
+        '--no-deps --no-build-isolation --editable .']
+REST = ['--require-hashes -r requirements.lock', *DEMO[1:],
+        '--no-deps --require-hashes -r .ci/tensorrt_stubs.lock']
+GPU = ['--no-deps --require-hashes -r requirements/cuda13.lock', *DEMO[1:]]
+
+
+def test_the_demo_installs_its_part_and_the_tests_add_the_rest(bare: Path, tmp_path: Path) -> None:
+    add_python(tmp_path / 'base')
+    (bare / '.ci' / 'tensorrt_stubs').write_text('#!/bin/sh\nmkdir "$2"\n')
+    first = dev(bare, 'demo', '--cpu', cwd=bare)
+    assert first.returncode == 0, first.stderr
+    assert first.stderr == ('./dev: setting up .venv with Python 3.11 from '
+                            'requirements/demo.lock\n')
+    assert installed(bare) == DEMO
+    assert dev(bare, 'demo', cwd=bare).returncode == 0 and installed(bare) == DEMO
+    assert dev(bare, 'run', 'true', cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
+    for command in (('demo',), ('demo', '--view'), ('run', 'true')):
+        assert dev(bare, *command, cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
+
+
+def test_a_view_needs_the_rest_too(bare: Path, tmp_path: Path) -> None:
+    add_python(tmp_path / 'base')
+    (bare / '.ci' / 'tensorrt_stubs').write_text('#!/bin/sh\nmkdir "$2"\n')
+    assert dev(bare, 'demo', '--save-view', 'a.rrd', cwd=bare).returncode == 0
+    assert installed(bare) == REST
+
+
+def test_a_pip_that_fails_shows_its_last_lines(bare: Path, tmp_path: Path) -> None:
+    add_python(tmp_path / 'base')
+    (bare / 'offline').touch()
+    done = dev(bare, 'demo', cwd=bare)
+    assert done.returncode == 1 and done.stdout == ''
+    assert done.stderr.splitlines()[1:] == [
+        'no route to host', f'./dev: pip failed; {bare}/.venv/pip.log has all its output']
+    (bare / 'offline').unlink()
+    assert dev(bare, 'demo', cwd=bare).returncode == 0
+
+
+def test_the_demo_installs_what_the_gpu_needs_and_runs_with_it(checkout: Path) -> None:
+    (checkout / 'package_set').write_text('cuda13\n')
+    for _ in range(2):      # the second time there is nothing to install
+        done = dev(checkout, 'demo', '--out', 'here', cwd=checkout)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f'.venv-gpu/bin trt_seg demo --out here in {checkout}\n'
+        assert installed(checkout) == GPU
+    assert dev(checkout, 'run', 'trt_seg', cwd=checkout).stdout.startswith('.venv-gpu/bin trt_seg')
+
+
+def test_a_gpu_without_its_packages_leaves_the_cpu(checkout: Path) -> None:
+    (checkout / 'package_set').write_text('cuda13\n')
+    (checkout / 'offline').touch()
+    done = dev(checkout, 'demo', cwd=checkout)
+    assert (done.returncode, done.stdout) == (0, f'trt_seg demo in {checkout}\n')
+    assert done.stderr.splitlines()[-3:] == [
+        'no route to host', f'./dev: pip failed; {checkout}/.venv-gpu/pip.log has all its output',
+        './dev: the packages for the GPU cannot be installed, so the demo runs on the CPU']
+
+
+def test_cpu_keeps_the_gpu_off(checkout: Path) -> None:
+    (checkout / 'package_set').write_text('cuda13\n')
+    done = dev(checkout, 'demo', '--cpu', cwd=checkout)
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == f'trt_seg demo --cpu in {checkout}\n' and installed(checkout) == []
+
+
+def test_a_folder_that_dev_did_not_make_stays(checkout: Path) -> None:
+    (checkout / 'package_set').write_text('cuda13\n')
+    (checkout / '.venv-gpu').mkdir()
+    (checkout / '.venv-gpu' / 'thesis.txt').write_text('years of work')
+    done = dev(checkout, 'demo', cwd=checkout)
+    assert '.venv-gpu was not made by ./dev; remove it or move it away' in done.stderr
+    assert done.stdout == f'trt_seg demo in {checkout}\n' and installed(checkout) == []
+    assert (checkout / '.venv-gpu' / 'thesis.txt').read_text() == 'years of work'

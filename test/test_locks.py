@@ -10,8 +10,12 @@ import re
 
 import pytest
 
+from trt_segmentation.installed.pip_names import GPU_SETS
+
 ROOT = Path(__file__).parents[1]
-LOCKS = ['requirements.lock', 'requirements-kilted.lock', '.ci/tensorrt_stubs.lock']
+GPU_LOCKS = [f'requirements/{name}.lock' for name in GPU_SETS]
+LOCKS = ['requirements.lock', 'requirements-kilted.lock', '.ci/tensorrt_stubs.lock',
+         'requirements/demo.lock', *GPU_LOCKS]
 PIN = re.compile(r'(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+))?')
 
 
@@ -37,18 +41,43 @@ def test_every_pin_has_hashes_and_no_lock_names_a_host(lock: str) -> None:
 
 
 def test_everything_that_dev_installs_for_tests_is_compared_with_its_hash() -> None:
-    commands = re.findall(r'pip install ((?:.|\\\n)*?[^\\])\n', text('dev'))
+    commands = re.findall(r'(?:pip_install|pip install) ((?:.|\\\n)*?[^\\])\n', text('dev'))
     # the package itself, and the tools that write the locks and that no test uses
     others = [command for command in commands if '--require-hashes' not in command]
-    assert len(commands) == 5 and len(others) == 2
-    assert all('--editable .' in one or 'cyclonedx-bom' in one for one in others)
-    assert {lock for lock in LOCKS if f'-r {lock}' in text('dev')} == set(LOCKS)
+    assert sum('--editable .' in one for one in others) == 2
+    assert [one for one in others if '--editable .' not in one] == [
+        '--no-compile --no-color --progress-bar=off \\\n    --disable-pip-version-check "${@:2}" '
+        '>"$log" 2>&1 || {',      # the function pip_install
+        '--quiet --disable-pip-version-check uv cyclonedx-bom']
+    assert len(commands) - len(others) == 3
+    assert all(lock in text('dev') for lock in LOCKS if lock not in GPU_LOCKS)
+
+
+def releases(lock: str) -> set[tuple[str, str]]:
+    """Return name and version of every pin of a lock file."""
+    return {(found['name'], found['version'])
+            for found in (PIN.fullmatch(pin) for pin, _ in entries(lock)) if found}
+
+
+def test_the_demo_has_a_part_of_all_releases() -> None:
+    """So a command of ./dev may use an environment that holds more than the command needs."""
+    demo = releases('requirements/demo.lock')
+    assert len(demo) > 90 and demo < releases('requirements.lock')
+
+
+@pytest.mark.parametrize('lock', GPU_LOCKS)
+def test_packages_for_a_gpu_agree_with_those_of_the_demo(lock: str) -> None:
+    """Python finds the packages of .venv-gpu before those of .venv."""
+    demo = releases('requirements/demo.lock')
+    ours = {name for name, _ in demo}
+    assert {release for release in releases(lock) if release[0] in ours} <= demo
+    assert ours >= {'numpy', 'protobuf', 'flatbuffers', 'packaging'}    # what ONNX Runtime needs
 
 
 def test_both_distributions_have_the_same_ros_packages() -> None:
     jazzy, kilted = ({line.replace(f'ros-{name}-', '') for line in text(file).splitlines()
                       if line.startswith(f'ros-{name}-')} for name, file in (
-                          ('jazzy', 'requirements.in'), ('kilted', 'requirements-kilted.in')))
+                          ('jazzy', 'requirements/demo.in'), ('kilted', 'requirements-kilted.in')))
     assert jazzy == kilted and 'rclpy[fastrtps]' in jazzy
 
 
@@ -69,5 +98,5 @@ def test_the_sbom_lists_the_pins_of_the_lock() -> None:
 
 def test_rosbags_is_bounded_because_we_replace_internals() -> None:
     bounds = [re.search(r'rosbags(>=0\.\d+,<0\.\d+)', text(name))
-              for name in ('requirements.in', 'setup.py')]
+              for name in ('requirements/demo.in', 'setup.py')]
     assert bounds[0] and bounds[1] and bounds[0][1] == bounds[1][1]

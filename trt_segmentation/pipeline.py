@@ -194,7 +194,13 @@ def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settin
 def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipeline:
     _refuse_precision(precision)
     from .host.pipeline import HostPipeline
-    return HostPipeline(card, reason=reason)
+    pipeline = HostPipeline(card, reason=reason)
+    try:
+        pipeline.warm_up()
+    except EngineError:
+        pipeline.close()
+        raise
+    return pipeline
 
 
 def _refuse_precision(precision: str) -> None:

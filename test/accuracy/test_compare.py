@@ -13,7 +13,7 @@ import pytest
 import segmentation_networks
 
 from trt_segmentation.accuracy.compare import compare_precisions
-from trt_segmentation.accuracy.report import write_differences
+from trt_segmentation.accuracy.report import LEGEND_LINE, write_differences
 from trt_segmentation.accuracy.samples import label_image, Sample
 from trt_segmentation.builder.calibration import measure_ranges
 from trt_segmentation.builder.graph import simplify_model
@@ -101,7 +101,11 @@ def test_differences_are_drawn_where_they_are(card, tmp_path):
     write_differences(accuracy, card, path, height=64)
     drawn = cv2.imread(str(path))
     assert drawn is not None
-    assert drawn.shape == (len(accuracy.differences) * 68, 4 * 96, 3)
+    rows = len(accuracy.differences) * 68
+    assert drawn.shape[1] == 4 * 96 and (drawn.shape[0] - rows) % LEGEND_LINE == 0
+    shown = {tuple(color) for color in drawn[rows:].reshape(-1, 3).tolist()}
+    for label in np.unique([d.labels for d in accuracy.differences]):
+        assert tuple(card.palette[label, ::-1].tolist()) in shown
     worst = accuracy.differences[0]
     changed = drawn[:40, 288:384].max(axis=2) > 127      # the part above the text
     assert np.array_equal(changed, (worst.reference != worst.labels)[:40])

@@ -176,7 +176,7 @@ def test_the_camera_is_chosen_if_all_other_topics_are_results(tmp_path):
     with BagReader(two) as bag, pytest.raises(BagError, match=r'5 image topics\. Choose one'):
         bag.image_topic(say=said.append)
     maps = write_bag(tmp_path / 'maps', messages[:1] + messages[2:])
-    with BagReader(maps) as bag, pytest.raises(BagError, match='3 image topics; choose one'):
+    with BagReader(maps) as bag, pytest.raises(BagError, match=r'3 image topics\. Choose one'):
         bag.image_topic(say=said.append)
     assert len(said) == 1
 
@@ -328,7 +328,7 @@ def test_repair_is_advised_for_a_file_that_was_cut_off(tmp_path, storage):
 
 def test_only_the_minor_version_whose_internals_are_known_is_installed():
     root = Path(bag_limits.__file__).parents[2]
-    for name in ('setup.py', 'requirements.in'):
+    for name in ('setup.py', 'requirements/demo.in'):
         assert bag_limits.ROSBAGS in (root / name).read_text('utf-8'), (
             f'{name} has to ask for {bag_limits.ROSBAGS}, as untrusted/bag_limits.py says')
     found, asked = version('rosbags'), re.findall(r'[<>=]+([0-9.]+)', bag_limits.ROSBAGS)

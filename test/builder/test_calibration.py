@@ -17,6 +17,7 @@ from trt_segmentation.builder.calibration import (
     measure_ranges,
 )
 from trt_segmentation.builder.frame_choice import (
+    CAPTION,
     choose_by_light,
     extract_features,
     THUMBNAIL,
@@ -84,9 +85,11 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     write_contact_sheet(choose_by_light(TUNNEL, 10), path, columns=4)
     sheet = cv2.imread(str(path))
     width, height = THUMBNAIL
-    assert sheet is not None and sheet.shape == (3 * height, 4 * width, 3)
-    assert sheet[:height, :width].mean() < 60       # the first thumbnail shows the tunnel
-    assert not sheet[2 * height:, 2 * width:].any()     # ten of twelve places
+    assert sheet is not None and sheet.shape == (3 * height + CAPTION, 4 * width, 3)
+    assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
+    # ten frames fill ten of twelve places
+    assert not sheet[2 * height:3 * height, 2 * width:].any()
+    assert sheet[3 * height:].max() > 200       # the caption
     with pytest.raises(OSError, match='cannot be written'):
         write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 

@@ -199,9 +199,10 @@ def test_a_replay_says_which_of_several_topics_it_takes(tmp_path, card, capsys):
 
 
 def test_a_picture_is_sent_to_segment(tmp_path, card, capsys):
-    (tmp_path / 'street.jpg').write_bytes(b'\xff\xd8')
-    assert run(tmp_path / 'street.jpg', tmp_path / 'out', card) == 2
-    assert f'Segment it with `trt_seg segment {tmp_path / "street.jpg"}`' in capsys.readouterr().err
+    image = tmp_path / 'street.jpg'
+    image.write_bytes(b'\xff\xd8')
+    assert run(image, tmp_path / 'out', card) == 2
+    assert f'Segment it with `trt_seg segment {image}`' in capsys.readouterr().err
 
 
 def test_topic_and_namespace_are_chosen(tmp_path, card, capsys):

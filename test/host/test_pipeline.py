@@ -8,9 +8,10 @@ import numpy as np
 import oracle
 import pytest
 
+from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
 from trt_segmentation.errors import EngineError, FrameError
 from trt_segmentation.frame import Frame, Wanted
-from trt_segmentation.host.pipeline import HostPipeline
+from trt_segmentation.host.pipeline import HostPipeline, WARM_UP_RUNS
 from trt_segmentation.model.card import InputCard, OutputCard
 from trt_segmentation.pipeline import open_pipeline
 
@@ -243,3 +244,30 @@ def test_opening_by_name(tmp_path):
         assert identity.precision == 'fp32' and identity.device and identity.reason
         pipeline.close()
         pipeline.close()
+
+
+def test_an_opened_pipeline_has_run_its_network(tmp_path, monkeypatch):
+    """The first runs are slow, so the node makes them before the first frame."""
+    runs = []
+    run = OnnxRuntimeEngine.run
+    monkeypatch.setattr(OnnxRuntimeEngine, 'run',
+                        lambda self, tensor: runs.append(tensor.shape) or run(self, tensor))
+    path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
+    card = color_card(path, COLORS)
+    pipeline = open_pipeline(card, 'onnxruntime-cpu')
+    assert runs == [(1, 3, 40, 60)] * WARM_UP_RUNS
+    labels, sure = scene()
+    pipeline.submit([painted(labels, COLORS)])
+    (result,) = pipeline.collect()      # the first result is that of the first frame
+    assert (result.labels == labels)[sure].all() and len(runs) == WARM_UP_RUNS + 1
+    pipeline.close()
+
+
+def test_a_network_that_fails_in_the_warm_up_is_not_opened(tmp_path, monkeypatch):
+    def fail(self, tensor):
+        raise EngineError('out of memory')
+
+    monkeypatch.setattr(OnnxRuntimeEngine, 'run', fail)
+    path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
+    with pytest.raises(EngineError, match='out of memory'):
+        open_pipeline(color_card(path, COLORS), 'onnxruntime-cpu')

@@ -14,6 +14,7 @@ import pytest
 from trt_segmentation.commands.doctor.libraries import CUDA
 from trt_segmentation.installed.pip_names import (
     advise_install,
+    GPU_SETS,
     IN_ROS_WHEELS,
     pip_install,
     PIP_NAMES,
@@ -45,6 +46,16 @@ PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md'
 CODE = sorted([*PACKAGE.rglob('*.py'), *ROOT.glob('launch/*.py'), *ROOT.glob('docs/**/*.py'),
                *ROOT.glob('benchmarks/**/*.py'), *ROOT.glob('training/*.py'),
                *ROOT.glob('test/**/*.py')])
+
+
+GPU_EXTRAS = {'cuda12': 'gpu-cuda12', 'cuda13': 'gpu', 'tensorrt-rtx': 'tensorrt-rtx'}
+"""Extra in setup.py of every set in GPU_SETS."""
+
+
+def requirements(path: Path) -> list[str]:
+    """Return the lines of a requirements file that name a distribution."""
+    return [line for line in path.read_text(encoding='utf-8').splitlines()
+            if line and not line.startswith(('#', '-r '))]
 
 
 def base(requirement: str) -> str:
@@ -94,7 +105,7 @@ def test_messages_name_what_pip_has() -> None:
 
 
 def test_names_in_tables_are_ones_that_pip_has() -> None:
-    names = [*PIP_NAMES.values(), *ROS_WHEELS, *CUDA.values()]
+    names = [*PIP_NAMES.values(), *ROS_WHEELS, *CUDA.values(), *sum(GPU_SETS.values(), ())]
     assert {base(name) for name in names} <= ON_PYPI
 
 
@@ -104,11 +115,15 @@ def test_requirements_and_extras_are_ones_that_pip_has() -> None:
     extras = ast.literal_eval(given['extras_require'])
     listed = [*ast.literal_eval(given['install_requires']),
               *(name for names in extras.values() for name in names)]
-    lines = (ROOT / 'requirements.in').read_text(encoding='utf-8').splitlines()
-    listed += [line for line in lines if line and not line.startswith('#')]
+    for path in (ROOT / 'requirements.in', *ROOT.glob('requirements/*.in')):
+        listed += requirements(path)
     known = {name.lower() for name in ON_PYPI}
-    assert len(listed) > 40 and not [name for name in listed if base(name).lower() not in known]
+    assert len(listed) > 60 and not [name for name in listed if base(name).lower() not in known]
     assert set(extras['ros']) == set(ROS_WHEELS)
+    for name, extra in GPU_EXTRAS.items():
+        assert set(extras[extra]) == set(GPU_SETS[name])
+        assert set(requirements(ROOT / 'requirements' / f'{name}.in')) == set(GPU_SETS[name])
+    assert set(GPU_EXTRAS) == set(GPU_SETS)
 
 
 def test_every_import_has_advice() -> None:

@@ -3,9 +3,7 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
 import pytest
 
 from trt_segmentation.model.card import ModelCard
@@ -14,7 +12,6 @@ from trt_segmentation.view.montage import (
     draw_montage,
     MontageRow,
     WIDTH,
-    write_latency_plot,
 )
 
 PALETTE = np.array([[250, 10, 20], [30, 240, 50], [60, 70, 230]], np.uint8)
@@ -109,22 +106,7 @@ def test_rows_that_cannot_be_set():
         draw_montage([row()._replace(truth=np.zeros((2, 3), np.uint8))], CARD)
 
 
-@pytest.mark.parametrize('count', [1, 7, 300])
-def test_a_latency_plot_is_a_picture_with_a_line_of_every_stage(tmp_path, count):
-    rng = np.random.default_rng(0)
-    path = tmp_path / 'latency.png'
-    write_latency_plot({'preprocess': rng.gamma(9, 0.2, count),
-                        'inference': rng.gamma(30, 0.5, count), 'never': []}, path)
-    with Image.open(path) as picture:
-        assert picture.size[0] == WIDTH
-    page = cv2.imread(str(path))
-    blue, orange, green = (0x99, 0x6e, 0x0b), (0x1f, 0x7a, 0xe0), (0x4d, 0x9d, 0x4f)
-    assert boxes(page, blue) is not None
-    assert boxes(page, orange) is not None
-    assert boxes(page, green) is None
-
-
-def test_no_latencies_make_no_plot(tmp_path):
-    with pytest.raises(ValueError, match='no latencies'):
-        write_latency_plot({'inference': []}, tmp_path / 'latency.png')
-    assert not (tmp_path / 'latency.png').exists()
+def test_a_caption_is_a_line_below_the_legend():
+    plain, named = draw_montage([row()], CARD), draw_montage([row()], CARD, 'onnxruntime-cpu')
+    assert named.shape[0] == plain.shape[0] + 34
+    assert (plain[-24:] == 255).all() and (named[-50:-24] < 200).any()

@@ -34,6 +34,7 @@ from rerun.chunk import RrdReader
 from trt_segmentation.errors import ViewError
 from trt_segmentation.view import rerun_view as view_module
 from trt_segmentation.view.message_tap import MessageTap, WAITING
+from trt_segmentation.view.rerun_latency import draw_steps, ROW
 from trt_segmentation.view.rerun_view import check_view, open_viewer, RerunView, VIEWER
 
 PALETTE = np.array([[10, 20, 30], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -71,6 +72,15 @@ class Shown:
                 for value in self.values['/camera/image']]
 
 
+def records(path, entity):
+    """Yield the columns of every chunk of an entity that has a stamp, by their names."""
+    for chunk in RrdReader(path).stream():
+        batch = chunk.to_record_batch()
+        if chunk.entity_path == entity and 'stamp' in batch.schema.names:
+            yield {name: batch.column(name).to_pylist() for name in batch.schema.names
+                   if ':' in name}
+
+
 def which(jpeg, seen):
     """Return the index of the picture that a JPEG shows."""
     far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
@@ -91,10 +101,13 @@ def test_a_replay_shows_every_frame_once_at_its_stamp(tmp_path, card):
     path = tmp_path / 'view.rrd'
     assert replay(tmp_path, card, '--save-view', path) == 0
     shown = Shown(path)
-    assert set(shown.stamps) == {'/camera/image', '/camera/label_map', *(
-        f'/latency/{stage}' for stage in ('preprocess', 'inference', 'postprocess', 'total'))}
+    assert set(shown.stamps) == {
+        '/camera/image', '/camera/label_map', '/steps', '/distribution',
+        *(f'/whole/{name}' for name in ('frame', 'p50', 'p95')),
+        *(f'/latency/{stage}' for stage in ('preprocess', 'inference', 'postprocess', 'total'))}
     for entity, stamps in shown.stamps.items():
-        assert stamps == [FIRST + i * 100_000_000 for i in range(7)], entity
+        frames = 1 if entity in ('/steps', '/distribution') else 7     # one drawing a second
+        assert stamps == [FIRST + i * 100_000_000 for i in range(frames)], entity
     for found, truth in zip(shown.labels(), truths, strict=True):
         np.testing.assert_array_equal(found, truth)
     assert [which(found, seen) for found in shown.images()] == list(range(7))
@@ -146,8 +159,11 @@ def test_the_tap_shows_messages_and_the_nodes_frame_log(tmp_path):
         file.write('{"stamp_ns": 9, "dropped": "superseded"}\n{"stamp_ns": 9, "timi')
     tap.close()
     shown = Shown(tmp_path / 'v.rrd')
-    assert shown.stamps == {path: [0, 1, 2, 3] for path in (
-        '/camera/image', '/camera/label_map', '/latency/total')}
+    assert shown.stamps == {'/whole/dropped': [9], **{path: [0, 1, 2, 3] for path in (
+        '/camera/image', '/camera/label_map', '/latency/total', '/whole/frame', '/whole/p50',
+        '/whole/p95')}}
+    assert [ms for batch in records(tmp_path / 'v.rrd', '/whole/p50')
+            for ms in batch['Scalars:scalars']] == [[0.5], [1.0], [1.5], [2.0]]
     assert [int(found.max()) for found in shown.labels()] == [0, 1, 2, 3]
     assert shown.values['/latency/total'] == [[0.5], [1.5], [2.5], [3.5]]
     assert (tap.left_out, tap.bad) == (0, [])
@@ -172,6 +188,27 @@ class Stuck:
         self.closed = True
 
 
+def test_a_typical_frame_is_drawn_step_by_step_once_a_second(tmp_path):
+    with RerunView(CARD, path=tmp_path / 'v.rrd') as view:
+        for i in range(25):
+            view.show_timings(10**12 + i * 10**8, {'wait': 1.0, 'inference': 6.0, 'publish': 1.0,
+                                                   'total': 8.0, 'age': 9.0})
+    shown = Shown(tmp_path / 'v.rrd')
+    assert shown.stamps['/steps'] == shown.stamps['/distribution'] == [
+        10**12 + i * 10**8 for i in (0, 10, 20)]
+    (chart,) = [batch for batch in records(tmp_path / 'v.rrd', '/distribution')][:1]
+    assert sum(chart['BarChart:values'][-1][0]['buffer']) == 21
+
+
+def test_the_bars_of_a_typical_frame_follow_each_other():
+    page = draw_steps({'wait': 1.0, 'inference': 6.0, 'publish': 1.0})
+    assert page.shape == (3 * ROW, 720, 3)
+    # without the text on both sides, which ends at column 178
+    bars = [np.flatnonzero((page[ROW * i + ROW // 2 - 9, 190:] != page[0, 0]).any(axis=1))
+            for i in range(3)]
+    assert [(int(bar[0]), int(bar[-1])) for bar in bars] == [(0, 52), (52, 367), (367, 420)]
+
+
 def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
     view = Stuck()
     tap = MessageTap(view, TOPICS, tmp_path / 'none')
@@ -183,9 +220,11 @@ def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
     assert view.entered.wait(30)
     for pair in pairs[2:]:  # this returns though nothing is shown
         tap(*pair)
-    assert tap.left_out == len(pairs) - 2 - WAITING
+    left_out = len(pairs) - 2 - WAITING
+    assert tap.left_out == left_out
     view.go.set()
     tap.close()
+    assert tap.left_out == left_out     # only whole pairs were left out
     assert view.stamps == list(range(WAITING // 2 + 1))  # in order, none twice
     assert view.closed
 
@@ -197,7 +236,9 @@ def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
     tap('/label_map', labels)  # before its image
     for data in seen:
         tap('/image', data)  # 0 and 2 are never answered
+    tap('/label_map', cdr(np.ones((48, 64), np.uint8), 'mono8', 7))     # its image was left out
     tap.close()
+    assert tap.left_out == 1
     shown = Shown(tmp_path / 'v.rrd')
     assert shown.stamps['/camera/image'] == shown.stamps['/camera/label_map'] == [1]
     assert [which(found, pictures(3)) for found in shown.images()] == [1]
@@ -208,7 +249,12 @@ def test_images_that_were_never_answered_are_let_go(tmp_path):
     for i in range(3 * WAITING):
         tap._pair('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
     assert list(tap._halves) == list(range(2 * WAITING, 3 * WAITING))
+    assert tap.left_out == 0    # the node dropped these images
+    for i in range(2 * WAITING):
+        tap._pair('/label_map', cdr(np.zeros((4, 4), np.uint8), 'mono8', 1000 + i))
+    assert tap.left_out == WAITING
     tap.close()
+    assert tap.left_out == 2 * WAITING
 
 
 def test_a_message_that_is_no_image_is_told_and_the_next_is_shown(tmp_path):

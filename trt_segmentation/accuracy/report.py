@@ -19,6 +19,9 @@ from ..model.card import ModelCard
 from ..untrusted.output_files import make_folder, write_image, write_json
 from .compare import Accuracy, Difference, REFERENCE
 
+LEGEND_LINE = 22
+"""Height of a line of the legend in differences.png, in pixels."""
+
 
 def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
@@ -86,7 +89,8 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
     """Write a PNG of the samples whose label maps differ most from FP32.
 
     Each row shows one sample: the image, the labels in FP32, the labels in the other precision,
-    and the different pixels in white. A row is ``height`` pixels high.
+    and the different pixels in white. A row is ``height`` pixels high. A legend below shows the
+    colours of the classes.
 
     :raises OutputError: if the file cannot be written.
     """
@@ -96,7 +100,29 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
     width = max(row.shape[1] for row in rows)
     padded = [cv2.copyMakeBorder(row, 0, 4, 0, width - row.shape[1], cv2.BORDER_CONSTANT)
               for row in rows]
-    write_image(path, np.vstack(padded))
+    write_image(path, np.vstack([*padded, *_draw_legend(accuracy, card, width)]))
+
+
+def _draw_legend(accuracy: Accuracy, card: ModelCard, width: int) -> list[npt.NDArray[np.uint8]]:
+    """Draw the colour and name of each class in the drawn label maps, in as many lines as needed.
+
+    :param width: width of a line in pixels.
+    """
+    seen = {int(label) for difference in accuracy.differences
+            for labels in (difference.reference, difference.labels) for label in np.unique(labels)}
+    lines: list[npt.NDArray[np.uint8]] = []
+    x = width
+    for label in sorted(label for label in seen if label < len(card.classes)):
+        name = card.classes[label]
+        (advance, _), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+        if x + advance + 24 > width:
+            lines.append(np.zeros((LEGEND_LINE, width, 3), np.uint8))
+            x = 6
+        lines[-1][5:17, x:x + 12] = card.palette[label, ::-1]
+        cv2.putText(lines[-1], name, (x + 18, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45,
+                    (255, 255, 255), 1, cv2.LINE_AA)
+        x += advance + 36
+    return lines
 
 
 def _draw_row(difference: Difference, card: ModelCard, height: int) -> npt.NDArray[np.uint8]:

@@ -18,6 +18,9 @@ MAX_GROUPS = 8
 """Frames are divided into at most this many groups of similar light."""
 THUMBNAIL = (160, 90)
 """Width and height of a thumbnail, in pixels."""
+CAPTION = 24
+"""Height of the caption of a contact sheet, in pixels."""
+_ALL, _CHOSEN = '#c9ced4', '#33658a'
 Image = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.float64]
 
@@ -119,15 +122,33 @@ def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:
     """Write a PNG with the thumbnails of the chosen frames, the darkest group first.
 
+    Each thumbnail has the number of its group and the end of its name.
+
     :raises OutputError: if the file cannot be written.
     """
     order = choice.chosen[np.argsort(choice.group[choice.chosen], kind='stable')]
-    tiles = [choice.frames[i].thumbnail for i in order]
-    columns = min(columns, len(tiles))
+    tiles = [_label_thumbnail(choice.frames[i], int(choice.group[i])) for i in order]
+    columns = min(columns, max(len(tiles), 4))      # the caption needs the width of four
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]
-    write_image(path, np.asarray(np.vstack(rows), np.uint8))
+    caption = np.zeros((CAPTION, rows[0].shape[1], 3), np.uint8)
+    _write_text(caption, f'{len(order)} of {len(choice.frames)} frames, by their group of light. '
+                'Group 0 is the darkest.', 0.5)
+    write_image(path, np.asarray(np.vstack([*rows, caption]), np.uint8))
+
+
+def _label_thumbnail(frame: FrameFeatures, group: int) -> Image:
+    tile = frame.thumbnail.copy()
+    tile[-16:] //= 4
+    _write_text(tile, f'{group}: {frame.name[-20:]}', 0.35)
+    return tile
+
+
+def _write_text(picture: Image, text: str, size: float) -> None:
+    """Write text into the last line of a picture."""
+    cv2.putText(picture, text, (4, len(picture) - 5), cv2.FONT_HERSHEY_SIMPLEX, size,
+                (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def write_histogram(choice: FrameChoice, path: Path) -> None:
@@ -136,21 +157,29 @@ def write_histogram(choice: FrameChoice, path: Path) -> None:
     :raises OutputError: if the file cannot be written.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
     lightness = np.array([frame.light[0] for frame in choice.frames])
-    figure = Figure(figsize=(11, 4), layout='tight')
+    figure = Figure(figsize=(11, 4.6), layout='constrained')
     left, right = figure.subplots(1, 2)
     bins = list(np.linspace(0, 1, 41))
-    left.hist(lightness, bins, label=f'all {len(lightness)}', color='0.75', density=True)
-    left.hist(lightness[choice.chosen], bins, label=f'chosen {len(choice.chosen)}',
-              density=True, histtype='step', color='tab:blue', linewidth=1.5)
-    left.set(xlabel='mean lightness of the frame', ylabel='density')
-    left.legend()
+    left.hist(lightness, bins, label=f'all {len(lightness)} frames', color=_ALL, density=True)
+    left.hist(lightness[choice.chosen], bins, label=f'the {len(choice.chosen)} chosen frames',
+              density=True, histtype='step', color=_CHOSEN, linewidth=1.5)
+    left.set(xlabel='mean lightness of the frame, 0 is black', ylabel='density')
     groups = np.arange(choice.group.max() + 1)
     right.bar(groups - 0.2, np.bincount(choice.group, minlength=len(groups)), 0.4,
-              label='all', color='0.75')
+              label='all frames', color=_ALL)
     right.bar(groups + 0.2, np.bincount(choice.group[choice.chosen], minlength=len(groups)),
-              0.4, label='chosen', color='tab:blue')
-    right.set(xlabel='group of light, darkest first', ylabel='frames', yscale='log',
-              xticks=groups)
-    right.legend()
+              0.4, label='chosen frames', color=_CHOSEN)
+    right.set(xlabel='group of light, 0 is the darkest', ylabel='frames (logarithmic)',
+              yscale='log', xticks=groups)
+    right.set_ylim(bottom=0.7)
+    right.yaxis.set_major_formatter(ScalarFormatter())
+    right.yaxis.set_minor_formatter(NullFormatter())
+    for axes, title in ((left, 'How light the frames are'), (right, 'Frames of each group')):
+        axes.set_title(title, loc='left', fontweight='bold')
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.legend(frameon=False)
+    figure.supxlabel('Frames for the calibration: about as many from each group of light, so that '
+                     'rare light counts too.', x=0.01, ha='left', fontsize=10, color='#6e7278')
     write_figure(path, figure, dpi=100)

@@ -24,6 +24,9 @@ from .overlay import blend
 from .postprocess import Postprocess
 from .preprocess import Preprocess
 
+WARM_UP_RUNS = 3
+"""Blank images of a warm-up. ONNX Runtime plans its memory in the first run of a network."""
+
 
 class _Waiting(NamedTuple):
     frame: Frame
@@ -67,6 +70,21 @@ class HostPipeline:
         # A deque is safe to fill in one thread and to empty in another.
         self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
         self._is_closed = False
+
+    def warm_up(self) -> None:
+        """Segment blank images of the network's size, so that the first frame is not the slowest.
+
+        In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
+
+        :raises EngineError: if the network failed.
+        """
+        image, wanted = self.signature.input, Wanted(True, self.gives_confidence)
+        blank = np.zeros(image.height * image.width * 3, np.uint8)
+        waiting = self._decode(Frame(blank, 'bgr8', image.height, image.width, 3 * image.width))
+        tensor = self._tensor_for(1)
+        for _ in range(WARM_UP_RUNS):
+            self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
+            self._segment(waiting, self._engine.run(tensor)[0], wanted)
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.

@@ -22,6 +22,17 @@ ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-d
               'ros-jazzy-lifecycle-msgs')
 """Names on PyPI of the parts of ROS 2 that the node needs."""
 
+GPU_SETS = {
+    'tensorrt-rtx': ('tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
+                     'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'),
+    'cuda13': ('onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'),
+    'cuda12': ('onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]', 'cuda-bindings>=12,<13'),
+}
+"""Packages that run networks on an NVIDIA GPU, by the name of their lock file in requirements/.
+
+onnxruntime-gpu needs CUDA 13 since 1.27. requirements/ and the extras in setup.py have the same
+packages."""
+
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
                  'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}
 """Modules that :data:`ROS_WHEELS` and their dependencies install."""

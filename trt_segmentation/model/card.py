@@ -123,15 +123,15 @@ class ModelCard:
 
 
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours that differ clearly.
+    """Choose (count, 3) uint8 RGB colours that differ clearly and are muted.
 
     The hue grows by the golden angle, so the hues are spread evenly for every ``count``. The
     lightness and the saturation alternate, so two colours of similar hue differ too.
     """
     index = np.arange(count)
     hue = (index * 0.61803398875) % 1.0
-    saturation = np.array([0.65, 0.9, 0.5])[index % 3]
-    value = np.array([0.95, 0.7])[(index // 3) % 2]
+    saturation = np.array([0.5, 0.68, 0.36])[index % 3]
+    value = np.array([0.86, 0.64])[(index // 3) % 2]
     sector = hue[:, None] * 6 + np.array([0, 4, 2])
     ramp = np.clip(np.abs(sector % 6 - 3) - 1, 0, 1)
     rgb = value[:, None] * (1 - saturation[:, None] * (1 - ramp))

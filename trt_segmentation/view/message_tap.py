@@ -15,7 +15,7 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Largest number of waiting messages, and of images that wait for their label maps."""
+"""Most messages in the queue. Also the most images and label maps that wait for each other."""
 
 
 class MessageTap:
@@ -23,22 +23,26 @@ class MessageTap:
 
     An image is shown together with its label map. An image without a label map is not shown.
 
-    :param view: open view. :meth:`close` closes the view.
+    :param view: a view that is already open. :meth:`close` closes this view.
     :param topics: content of each topic. Only topics with ``image`` or ``labels`` are shown.
-    :param frame_log: log file of the node with the times of each frame. The node may create this
-        file later.
+    :param frame_log: frame log of the node, with the times of each frame. The node may create
+        this file later.
     """
 
     def __init__(self, view: RerunView, topics: Mapping[str, str], frame_log: Path) -> None:
         self.left_out = 0
-        """Number of messages that are not in the view, because too many messages were waiting."""
+        """Number of messages that are not in the view, because the view was too slow.
+
+        Their number includes label maps whose image was left out.
+        """
         self.bad: list[str] = []
         """One line for each message that could not be shown."""
         self._view = view
         self._topics = {topic: what for topic, what in topics.items()
                         if what in ('image', 'labels')}
         self._log = _LogTail(frame_log)
-        # By stamp: an image that waits for its label map, or a label map that waits for its image.
+        # By stamp: an image that waits for its label map, or a label map that waits for its
+        # image.
         self._halves: dict[int, Recorded] = {}
         self._waiting: Queue[tuple[str, bytes]] = Queue(WAITING)
         self._ended = threading.Event()
@@ -62,7 +66,9 @@ class MessageTap:
 
     def _show(self) -> None:
         while True:
-            ended = self._ended.is_set()  # read before the queue, so that no message is lost
+            # This flag is read before the queue. So no message can come between the two reads
+            # and be lost.
+            ended = self._ended.is_set()
             try:
                 topic, data = self._waiting.get(timeout=0.1)
             except Empty:
@@ -72,6 +78,8 @@ class MessageTap:
                 self._pair(topic, data)
             self._show_timings()
         self._show_timings()
+        for half in self._halves.values():
+            self._forget(half)
 
     def _pair(self, topic: str, data: bytes) -> None:
         """Show an image and its label map as soon as both have arrived."""
@@ -81,7 +89,7 @@ class MessageTap:
         if (other := self._halves.pop(stamp_ns, None)) is None or other.topic == topic:
             self._halves[stamp_ns] = message
             if len(self._halves) > WAITING:
-                del self._halves[next(iter(self._halves))]
+                self._forget(self._halves.pop(next(iter(self._halves))))
             return
         image, labels = (message, other) if self._topics[topic] == 'image' else (other, message)
         try:
@@ -92,15 +100,21 @@ class MessageTap:
         self._view.show_image(frame)
         self._view.show_labels(stamp_ns, found)
 
+    def _forget(self, half: Recorded) -> None:
+        # Every label map has an image. But an image has no label map if the node dropped it.
+        self.left_out += self._topics[half.topic] == 'labels'
+
     def _show_timings(self) -> None:
         for line in self._log.read_new_lines():
             entry = json.loads(line)
             if 'timings' in entry:
                 self._view.show_timings(entry['stamp_ns'], entry['timings'])
+            elif entry.get('dropped') and entry['stamp_ns'] is not None:
+                self._view.show_drop(entry['stamp_ns'])
 
 
 class _LogTail:
-    """Reads the complete lines that were added to a file since the last read."""
+    """Reads the complete lines that a program added to a file since the last read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

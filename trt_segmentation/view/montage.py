@@ -1,27 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Draw pictures for reports: rows of image, truth, label map and overlay, and latency plots."""
+"""Draw the montage of a report: rows of image, truth, label map and overlay."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
 from matplotlib import get_data_path
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from ..accuracy.metrics import size
 from ..model.card import ModelCard
-from ..stats import PERCENTILES
-from ..untrusted.output_files import write_figure
 
 Picture = npt.NDArray[np.uint8]
 
@@ -33,8 +28,6 @@ _GAP = 10
 _INK = (32, 33, 36)
 _FAINT = (110, 114, 120)
 _UNLABELLED = (0, 0, 0)
-_STAGES = ('#0b6e99', '#e07a1f', '#4f9d4d', '#b8336a', '#6c5bb7', '#8a6d3b', '#3d405b', '#17a2a2',
-           '#d4b106', '#999999')
 
 
 class MontageRow(NamedTuple):
@@ -64,12 +57,13 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
     return painted
 
 
-def draw_montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
+def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '') -> Picture:
     """Draw rows of pictures with column titles and a legend of the class colours.
 
     The montage has a truth column if a row has a truth. The legend shows only the classes that
     occur in the rows.
 
+    :param caption: one line below the legend, for example the engine; empty for no line.
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
     :raises ValueError: if there are no rows, or the arrays of a row differ in size.
     """
@@ -87,16 +81,18 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard) -> Picture:
     legend = _Legend(rows, card)
     top = _MARGIN + 40
     bottom = top + sum(heights) + _GAP * (len(rows) - 1) + 22
-    page = Image.new('RGB', (WIDTH, bottom + legend.height + _MARGIN), 'white')
+    end = bottom + legend.height + (34 if caption else 0)
+    page = Image.new('RGB', (WIDTH, end + _MARGIN), 'white')
     draw = ImageDraw.Draw(page)
     for title, x in columns.items():
-        draw.text((x, top - 12), title, _INK, _font(24, bold=True), anchor='ls')
+        draw.text((x, top - 12), title, _INK, load_font(24, bold=True), anchor='ls')
     y = top
     for row, height in zip(rows, heights):
         _draw_name(page, row.name, y, height)
         _draw_row(page, row, card, columns, (y, cell, height))
         y += height + _GAP
     legend.draw(draw, left, bottom)
+    draw.text((left, end - 5), caption, _FAINT, load_font(18), anchor='ls')
     return np.ascontiguousarray(np.asarray(page)[..., ::-1])
 
 
@@ -114,7 +110,7 @@ def _draw_row(page: Image.Image, row: MontageRow, card: ModelCard, columns: Mapp
     for title, x in columns.items():
         if (picture := pictures[title]) is None:
             ImageDraw.Draw(page).text((x + width // 2, y + height // 2), 'no truth', _FAINT,
-                                      _font(20), anchor='mm')
+                                      load_font(20), anchor='mm')
             continue
         small = cv2.resize(np.ascontiguousarray(picture), (width, height),
                            interpolation=cv2.INTER_AREA)
@@ -132,7 +128,7 @@ class _Legend:
         entries = [(card.classes[i], tuple(card.palette[i].tolist())) for i in found if i < count]
         if any(i >= count for i in found):
             entries.append(('unlabelled', _UNLABELLED))
-        self._font = _font(21)
+        self._font = load_font(21)
         self._lines: list[list[tuple[float, str, tuple[int, ...]]]] = [[]]
         x = 0.0
         for name, color in entries:
@@ -163,64 +159,13 @@ def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:
     if not name:
         return
     strip = Image.new('RGB', (height, 30), 'white')
-    ImageDraw.Draw(strip).text((height // 2, 15), name, _FAINT, _font(21), anchor='mm')
+    ImageDraw.Draw(strip).text((height // 2, 15), name, _FAINT, load_font(21), anchor='mm')
     page.paste(strip.rotate(90, expand=True), (_MARGIN - 8, y))
 
 
-def _font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+@cache
+def load_font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return the font of the pictures."""
     # matplotlib always installs these fonts.
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)
-
-
-def write_latency_plot(series: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Plot two pictures: the latency of each frame, and the share of frames below each latency.
-
-    :param series: for each stage, the milliseconds of every frame. Stages without frames are not
-        drawn.
-    :param path: file to write. The suffix chooses the format, for example .png.
-    :raises ValueError: if no stage has a frame.
-    """
-    known = {stage: np.asarray(values, float) for stage, values in series.items() if len(values)}
-    if not known:
-        raise ValueError('no latencies to plot')
-    # Figure needs no display and changes no global state, unlike pyplot.
-    lines = -(-len(known) // 2)
-    figure = Figure(figsize=(16, 7 + 0.3 * lines), dpi=100, layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)  # type: ignore[union-attr, call-arg]
-    axes = figure.subplot_mosaic([['each', 'within'], ['legend', 'legend']], gridspec_kw={
-        'width_ratios': (1.25, 1), 'height_ratios': (1, 0.045 * lines)})
-    for (stage, values), color in zip(known.items(), cycle(_STAGES)):
-        axes['each'].plot(np.arange(1, len(values) + 1), values, color=color, linewidth=1.6,
-                          marker='o' if len(values) < 60 else '', markersize=4)
-        _draw_distribution(axes['within'], stage, values, color)
-    _style_axes(axes['each'], 'Latency of each frame', 'frame', 'ms')
-    axes['each'].set_ylim(bottom=0)
-    axes['each'].xaxis.set_major_locator(MaxNLocator(integer=True))
-    _style_axes(axes['within'], 'Frames segmented within', 'ms', 'frames')
-    axes['within'].set_xlim(0, 1.03 * max(values.max() for values in known.values()))
-    axes['within'].set_ylim(0, 1.02)
-    axes['within'].yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes['legend'].axis('off')
-    axes['legend'].legend(*axes['within'].get_legend_handles_labels(), loc='center', ncols=2,
-                          frameon=False, prop={'family': 'monospace', 'size': 13})
-    write_figure(path, figure)
-
-
-def _draw_distribution(axes: Axes, stage: str, values: npt.NDArray[np.float64],
-                       color: str) -> None:
-    marks = np.percentile(values, PERCENTILES)
-    numbers = '  '.join(f'p{p} {mark:5.1f}' for p, mark in zip(PERCENTILES, marks))
-    steps = np.concatenate([[0.0], np.arange(1, len(values) + 1) / len(values)])
-    axes.step(np.concatenate([[values.min()], np.sort(values)]), steps, where='post',
-              color=color, linewidth=2.2, label=f'{stage:<12} {numbers} ms')
-    axes.plot(marks, np.array(PERCENTILES) / 100, 'o', color=color, markersize=7)
-
-
-def _style_axes(axes: Axes, title: str, across: str, up: str) -> None:
-    axes.set_title(title, fontsize=17, loc='left', fontweight='bold', pad=12)
-    axes.set_xlabel(across, fontsize=13)
-    axes.set_ylabel(up, fontsize=13)
-    axes.grid(True, color='#e3e5e8')
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.tick_params(labelsize=12)

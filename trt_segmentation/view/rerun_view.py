@@ -25,9 +25,10 @@ from ..frame import Frame, Segmentation, UNLABELLED
 from ..host.decode_raw import decode
 from ..model.card import ModelCard
 from ..untrusted.output_files import check_file
+from .rerun_latency import latency_layout, LatencyView, TIMELINE
+from .waterfall import FrameTime
 
-TIMELINE = 'stamp'
-IMAGE, LABEL_MAP, LATENCY = 'camera/image', 'camera/label_map', 'latency'
+IMAGE, LABEL_MAP = 'camera/image', 'camera/label_map'
 OPACITY = 0.5
 """Opacity of the label map over the image, 0 to 1."""
 
@@ -121,6 +122,7 @@ class RerunView:
             *([rr.GrpcSink()] if spawn else []), *([rr.FileSink(path)] if path else []),
             default_blueprint=_layout())
         self._stream.log('camera', _context(card), static=True)
+        self._latency = LatencyView(self._stream)
 
     def __enter__(self) -> RerunView:
         return self
@@ -154,9 +156,12 @@ class RerunView:
         self._log(stamp_ns, LABEL_MAP, rr.SegmentationImage(np.array(labels), opacity=OPACITY))
 
     def show_timings(self, stamp_ns: int, timings: Mapping[str, float]) -> None:
-        """Add the milliseconds of each stage to the latency plot."""
-        for stage, ms in timings.items():
-            self._log(stamp_ns, f'{LATENCY}/{stage}', rr.Scalars(ms))
+        """Show the milliseconds of each stage of a segmented frame."""
+        self._latency.add_frame(FrameTime(stamp_ns, timings))
+
+    def show_drop(self, stamp_ns: int) -> None:
+        """Show that a frame was dropped."""
+        self._latency.add_drop(stamp_ns)
 
     def close(self) -> None:
         """Finish the file, and wait until the viewer has received all data.
@@ -191,5 +196,5 @@ def _layout() -> rrb.Blueprint:
             rrb.Horizontal(
                 rrb.Spatial2DView(origin='camera', name='label map over image'),
                 rrb.Spatial2DView(origin='camera', contents=IMAGE, name='image')),
-            rrb.TimeSeriesView(origin=LATENCY, name='latency, ms'), row_shares=[3, 2]),
+            latency_layout(), row_shares=[3, 2]),
         collapse_panels=True)

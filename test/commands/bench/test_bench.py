@@ -35,7 +35,7 @@ from trt_segmentation.commands.bench.measure import (
 )
 from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
-from trt_segmentation.commands.bench.plots import memory_plot
+from trt_segmentation.commands.bench.plots import memory_plot, shares_of
 from trt_segmentation.commands.bench.report import commit, FigureReport
 from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
@@ -247,6 +247,22 @@ def test_stages_of_the_waterfall_follow_each_other(run, tmp_path):
     (bars,) = plots(Page((tmp_path / 'p.html').read_text(encoding='utf-8')))['stages']['data']
     assert bars['base'] == [0.0, 1.0, 5.0, 7.0]
     assert bars['x'] == [1.0, 4.0, 2.0, 0.5]
+
+
+@pytest.mark.parametrize('stages', [
+    {'a': 1.0, 'b': 1.0, 'c': 1.0}, {'a': 2.6, 'b': 0.05}, {'a': 0.0}, {'a': 1.0, 'b': 2.0}])
+def test_shares_of_stages_add_up(stages):
+    shares = shares_of(stages)
+    assert list(shares) == list(stages)
+    assert sum(shares.values()) == (100 if sum(stages.values()) else 0)
+    assert all(abs(shares[name] - 100 * ms / (sum(stages.values()) or 1)) < 1
+               for name, ms in stages.items())
+
+
+def test_the_page_says_how_many_frames_were_measured(run, tmp_path):
+    write_page(run, tmp_path / 'p.html')
+    assert f'{len(run["latency_ms"])} frames, one at a time' in (
+        tmp_path / 'p.html').read_text(encoding='utf-8')
 
 
 @pytest.mark.parametrize('value, text', [

@@ -20,11 +20,14 @@ import numpy as np
 import pytest
 
 from trt_segmentation.bags.reader import BagReader
+from trt_segmentation.commands.demo import report as demo_report
 from trt_segmentation.commands.demo.options import DemoOptions
+from trt_segmentation.commands.demo.report import LiveRun
 from trt_segmentation.commands.demo.run import FILES, run_demo
 from trt_segmentation.errors import OutputError
 from trt_segmentation.street import CLASSES
 from trt_segmentation.untrusted.output_files import claim_folder
+from trt_segmentation.view.progress import ProgressBars
 
 
 def trt_seg(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,8 +58,9 @@ def stamps(bag: Path, topic: str) -> list[Any]:
 
 
 def test_every_frame_is_accounted_for(report):
-    assert report['frames_published'] == 30
-    assert 0 < report['frames_in'] <= 30
+    published = round(3 * report['camera_fps'])
+    assert report['frames_published'] == published
+    assert 0 < report['frames_in'] <= published
     assert report['frames_in'] == report['frames_out'] + report['frames_dropped']
     assert report['frames_dropped'] == sum(report['dropped'].values())
     assert report['frames_recorded'] == report['frames_out']
@@ -71,6 +75,20 @@ def test_report_has_latencies_accuracy_and_engine(report):
     assert set(report['iou']) == set(CLASSES)
     # the street of the demo is one no training saw; 300 others are in benchmarks/accuracy.py
     assert report['miou'] > 0.8
+    assert 0 < report['frames_scored'] <= report['frames_recorded']
+
+
+def test_a_long_drive_is_scored_at_some_of_its_frames(demo, report, monkeypatch):
+    monkeypatch.setattr(demo_report, 'MOST_SCORED', 4)
+    arrived = dict.fromkeys(stamps(demo / 'bag', '/trt_segmentation/label_map'), 0)
+    sent = {frame.stamp_ns: frame for frame in demo_report.read_sent_frames(demo)}
+    with ProgressBars() as bars:
+        scores = demo_report._score(demo / 'bag', sent, bars, LiveRun({}, arrived, 10.0))
+    assert 3 <= scores.images <= 4 and scores.mean_iou > 0.7
+
+
+def test_the_camera_has_the_rate_of_the_engine(report):
+    assert report['camera_fps'] == (10.0 if report['engine'] == 'onnxruntime-cpu' else 30.0)
 
 
 def test_bag_has_every_answer_to_a_recorded_image_once(demo, report):

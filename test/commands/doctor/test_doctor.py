@@ -17,6 +17,7 @@ from trt_segmentation.commands.doctor import run as doctor
 from trt_segmentation.commands.doctor.check import Check, ERROR, OK, WARNING
 from trt_segmentation.commands.doctor.choice import choose_engine, EngineChoice
 from trt_segmentation.commands.doctor.options import DoctorOptions
+from trt_segmentation.commands.doctor.package_set import advise_faster
 from trt_segmentation.engines import ENGINES, Identity
 from trt_segmentation.engines.nvidia_driver import ask_driver, Driver, DriverGpu
 from trt_segmentation.errors import EngineError
@@ -173,7 +174,7 @@ def test_ros_by_what_is_installed(monkeypatch):
     monkeypatch.setattr(middleware, 'absent', lambda *names: ['diagnostic_msgs'])
     assert 'humble, without diagnostic_msgs' in middleware.distro().text
     monkeypatch.setattr(middleware, 'absent', lambda *names: list(names))
-    assert middleware.distro().status == WARNING and 'not here' in middleware.distro().text
+    assert middleware.distro().status == WARNING and 'not installed' in middleware.distro().text
 
 
 def test_libraries_on_a_machine_with_a_gpu(everything):
@@ -220,6 +221,7 @@ def test_with_nothing_but_the_base_packages():
     assert result.returncode == 0, result.stderr
     tree = json.loads(result.stdout)
     assert tree['usable'] is True and tree['auto'] == 'onnxruntime-cpu'
+    assert tree['faster'] == advise_faster(ask_driver(), EngineChoice({'onnxruntime-cpu': ''}))
     checks = {check['name']: check for check in tree['checks']}
     assert set(BASE) | {'Python', 'driver', 'TensorRT', 'ONNX providers', 'cuda-python', 'tools',
                         'ROS', 'RMW', 'DDS profile', 'shared memory', 'rmem_max'} <= set(checks)
@@ -241,7 +243,9 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     assert errors == (['numpy', 'cv2', 'onnxruntime'] if missing == 'numpy' else [missing])
     assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
     assert 'engine auto uses none' in result.stdout
-    assert 'no self-test, because a required part is wrong' in result.stdout
+    *_, last_but_one, last = result.stdout.splitlines()
+    assert last_but_one == 'no self-test, because a required part is wrong'
+    assert last.startswith(('faster: ', 'nothing to install: '))
 
 
 class Fake:

@@ -289,11 +289,12 @@ def test_a_network_camera(card, here, capsys):
 def test_an_engine_that_fails_leaves_the_earlier_results(card, here, capsys, monkeypatch):
     from trt_segmentation.engines.onnxruntime_cpu import OnnxRuntimeEngine
     from trt_segmentation.errors import EngineError
+    from trt_segmentation.host.pipeline import WARM_UP_RUNS
     run, runs = OnnxRuntimeEngine.run, []
 
     def fail_at_the_second(self, batch):
         runs.append(1)
-        if len(runs) == 2:
+        if len(runs) == WARM_UP_RUNS + 2:
             raise EngineError('the network failed')
         return run(self, batch)
 

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from ...untrusted.output_files import MARKER, write_file
 from .compare import cautions, differences
-from .plots import delay_plot, latency_plot, memory_plot, rate_plot, stages_plot
+from .plots import delay_plot, latency_plot, memory_plot, rate_plot, shares_of, stages_plot
 from .schema import NEEDED_ROWS, number, title, values
 
 TEMPLATE = Path(__file__).with_name('page.html')
@@ -32,7 +32,7 @@ def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = N
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
              'delay': delay_plot(run, other)}
     page = Template(TEMPLATE.read_text(encoding='utf-8')).substitute(
-        marker=MARKER, title=escape(title(run)),
+        marker=MARKER, title=escape(title(run)), frames=len(run['latency_ms']),
         device=escape(str(run['setting'].get('device', ''))),
         against=_against(other), tiles=_tiles(run), words=_items(_sentences(run)),
         cautions=_cautions([*run['cautions'], *(cautions(run, other) if other else [])]),
@@ -81,8 +81,9 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
            'ms.')
     longest = max(stages, key=lambda stage: stages[stage])
     yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
-           f'{100 * stages[longest] / sum(stages.values()):.0f} %.')
-    yield (f'With {run["setting"].get("in_flight")} batches in the pipeline, it segments {rate} '
+           f'{shares_of(stages)[longest]} %.')
+    in_flight = run['setting'].get('in_flight')
+    yield (f'With {in_flight} batch{"es" * (in_flight != 1)} in the pipeline, it segments {rate} '
            'frames per second.')
     for camera in run['cameras']:
         count, share = int(camera['cameras']), camera['dropped'] / max(camera['offered'], 1)

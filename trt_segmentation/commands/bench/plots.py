@@ -82,8 +82,22 @@ def _axis(update: Callable[..., Any], title: str, **options: Any) -> None:
     update(title={'text': title, 'font': {'size': 13}}, automargin=True, **options)
 
 
+def shares_of(stages: dict[str, float]) -> dict[str, int]:
+    """Return the percent of each stage, rounded so that the shares add up to 100."""
+    exact = {name: 100 * ms / (sum(stages.values()) or 1.0) for name, ms in stages.items()}
+    shares = {name: int(share) for name, share in exact.items()}
+    # The largest remainders are rounded up.
+    largest = sorted(exact, key=lambda name: shares[name] - exact[name])
+    for name in largest[:round(sum(exact.values())) - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage. A bar begins at the end of the bar before it."""
+    """Draw the median time of each stage. A bar begins at the end of the bar before it.
+
+    Below the name of each stage of this run stands its share of the time.
+    """
     figure = _figure(HEIGHT, barmode='group')
     for found, color in ((run, HERE), (other, OTHER)):
         if not found:
@@ -96,9 +110,13 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
                        text=[f' {number(ms)} ms' for ms in took], textposition='outside',
                        cliponaxis=False, offsetgroup=color, alignmentgroup='all',
                        hovertemplate='%{y}: %{x:.4g} ms<extra></extra>')
-    figure.update_yaxes(autorange='reversed', automargin=True, showgrid=False)
+    labels = {escape(name): escape(name) for name in (other or run)['stages_ms']}
+    labels |= {escape(name): f'{escape(name)}<br>{share} %'
+               for name, share in shares_of(run['stages_ms']).items()}
+    figure.update_yaxes(autorange='reversed', automargin=True, showgrid=False,
+                        tickvals=list(labels), ticktext=list(labels.values()))
     most = max(sum(found['stages_ms'].values()) for found in (run, other) if found)
-    _axis(figure.update_xaxes, 'ms since the frame was submitted', range=[0, most * 1.5])
+    _axis(figure.update_xaxes, 'ms since the frame was submitted', range=[0, most * 1.6])
     return figure
 
 
@@ -132,7 +150,7 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
     figure = _figure(HEIGHT)
     ticks = sorted({camera['cameras'] for found, _, _ in _runs(run, other)
                     for camera in found['cameras']})
-    _axis(figure.update_xaxes, 'cameras', tickvals=ticks, range=[0, max(ticks, default=1) * 1.3])
+    _axis(figure.update_xaxes, 'cameras', tickvals=ticks, range=[0, max(ticks, default=1) * 1.5])
     _axis(figure.update_yaxes, title, rangemode='tozero')
     return figure
 

@@ -37,11 +37,11 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
 def ending_on_signals() -> Iterator[None]:
     """Raise SystemExit in the block after SIGTERM or SIGHUP (the terminal was closed).
 
-    So processes that :func:`running` started end too. The exit code is 128 + signal. A signal that
-    is ignored, for example by nohup, stays ignored. Use this in the main thread only.
+    So the processes of :func:`running` end too. The exit code is 128 + signal. If the caller
+    ignores a signal, as nohup does, the signal stays ignored. Only the main thread may call this.
     """
     def end(number: int, _: FrameType | None) -> None:
-        for other in before:        # a terminal and its shell may each send a signal
+        for other in before:        # the terminal and its shell may both send a signal
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)
 

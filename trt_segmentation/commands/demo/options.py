@@ -41,4 +41,6 @@ def add_command(commands: Commands) -> None:
                         help='folder for the report (%(default)s)')
     add_view(parser)
     add_model(parser)
+    parser.add_argument('--cpu', action='store_const', dest='engine', const='onnxruntime-cpu',
+                        help='run the network on the CPU: --engine onnxruntime-cpu')
     set_options(parser, DemoOptions)

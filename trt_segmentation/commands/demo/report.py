@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 import json
 from pathlib import Path
 import sys
@@ -24,26 +25,36 @@ from ...stats import percentiles
 from ...street import CLASSES, Drive
 from ...view.montage import MontageRow
 from ...view.progress import ProgressBars
+from ...view.waterfall import FrameTime
 
 NODE = '/trt_segmentation'
 TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
           f'{NODE}/overlay/compressed': 'overlay'}
 """Topics that the recorder writes and the report reads, with the content of each topic."""
-FPS = 10.0
 SEED = 7
+MOST_SCORED = 100
+"""Most label maps that are compared with their truth, because a truth takes long to draw."""
 
 
 @dataclass(frozen=True)
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node: for each status, the values by key.
-    :param arrived: arrival time of each label map, by the stamp of the label map. Both times are
-        in nanoseconds.
+    :param diagnostics: last diagnostics of the node. Each status name has its values by key.
+    :param arrived: arrival time of each label map in nanoseconds, by the stamp in nanoseconds.
+    :param fps: images that the camera sent in a second.
     """
 
     diagnostics: Mapping[str, Mapping[str, str]]
     arrived: Mapping[int, int]
+    fps: float
+
+    @property
+    def engine(self) -> str:
+        """The engine, its version and precision, and the device, in one line."""
+        found = self.diagnostics['engine']
+        return (f'{found["engine"]} {found["version"]}, {found["precision"]}, '
+                f'{found["device"]}')
 
 
 @dataclass(frozen=True)
@@ -60,29 +71,39 @@ class SentFrame:
     stamp_ns: int
 
 
-def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars
-                ) -> tuple[dict[str, Any], list[MontageRow], dict[str, list[float]]]:
-    """Read the bag and the logs of a drive.
+@dataclass(frozen=True)
+class DemoReport:
+    """What a demo writes and prints.
 
-    :returns: the report, the rows of the montage, and the milliseconds of each frame by stage.
+    :param tree: content of report.json.
+    :param rows: rows of the montage.
+    :param times: times of each segmented frame.
+    :param drops: stamps of the dropped frames in nanoseconds.
+    :param caption: one line about the run, for below a picture.
+    """
+
+    tree: dict[str, Any]
+    rows: list[MontageRow]
+    times: list[FrameTime]
+    drops: list[int]
+    caption: str
+
+
+def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -> DemoReport:
+    """Read the bag and the logs of a drive.
 
     :raises DemoError: if no frame was recorded with its label map and overlay.
     """
-    sent = {frame.stamp_ns: frame for frame in (
-        SentFrame(entry['frame'], entry['condition'], entry['stamp_ns'])
-        for entry in _read_log(out / 'camera.jsonl'))}
-    segmented = [entry for entry in _read_log(out / 'node.jsonl') if 'timings' in entry]
-    latencies: dict[str, list[float]] = {'end_to_end': [
-        (when - stamp) / 1e6 for stamp, when in live.arrived.items()]}
-    for entry in segmented:
-        for stage, ms in entry['timings'].items():
-            latencies.setdefault(stage, []).append(ms)
+    sent = {frame.stamp_ns: frame for frame in read_sent_frames(out)}
+    log = _read_log(out / 'node.jsonl')
+    times = [_frame_time(entry, live.arrived) for entry in log if 'timings' in entry]
     is_street = card.classes == CLASSES
-    rows = _montage_rows(out / 'bag', sent, is_street)
-    scores = _score(out / 'bag', sent, bars, len(live.arrived)) if is_street else None
-    pipeline, engine = live.diagnostics['pipeline'], live.diagnostics['engine']
-    done = [entry['done_ns'] for entry in segmented]
-    report: dict[str, Any] = {
+    rows = _montage_rows(out / 'bag', sent, is_street, live.fps)
+    scores = _score(out / 'bag', sent, bars, live) if is_street else None
+    pipeline = live.diagnostics['pipeline']
+    done = [entry['done_ns'] for entry in log if 'timings' in entry]
+    tree: dict[str, Any] = {
+        'camera_fps': live.fps,
         'frames_published': len(sent), 'frames_in': int(pipeline['frames_in']),
         'frames_out': int(pipeline['frames_out']),
         'frames_dropped': int(pipeline['frames_dropped']),
@@ -90,29 +111,57 @@ def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars
                     for key, value in pipeline.items() if key.startswith('frames_dropped_')},
         'frames_recorded': len(live.arrived),
         'fps': (len(done) - 1) / (max(done) - min(done)) * 1e9 if len(done) > 1 else 0.0,
-        'latency_ms': {stage: percentiles(values) for stage, values in latencies.items()},
-        **_accuracy_tree(scores), 'engine': engine.get('engine', ''), 'identity': engine}
-    return report, rows, latencies
+        'latency_ms': _latencies(times), **_accuracy_tree(scores),
+        'engine': live.diagnostics['engine']['engine'],
+        'identity': live.diagnostics['engine']}
+    caption = (f'{live.engine} · camera at {live.fps:g} Hz · {tree["frames_out"]} of '
+               f'{tree["frames_published"]} frames segmented'
+               + (f' · mean IoU {scores.mean_iou:.3f}' if scores else ''))
+    drops = [entry['stamp_ns'] for entry in log if entry.get('dropped') and entry['stamp_ns']]
+    return DemoReport(tree, rows, times, drops, caption)
+
+
+def read_sent_frames(out: Path) -> list[SentFrame]:
+    """Read the log of the camera."""
+    return [SentFrame(entry['frame'], entry['condition'], entry['stamp_ns'])
+            for entry in _read_log(out / 'camera.jsonl')]
+
+
+def _frame_time(entry: Mapping[str, Any], arrived: Mapping[int, int]) -> FrameTime:
+    stamp = entry['stamp_ns']
+    received = (arrived[stamp] - stamp) / 1e6 if stamp in arrived else None
+    return FrameTime(stamp, entry['timings'], received)
+
+
+def _latencies(times: Sequence[FrameTime]) -> dict[str, dict[str, float]]:
+    """Return the percentiles of each stage, and of the time from the stamp to the recorder."""
+    values: dict[str, list[float]] = {'end_to_end': [
+        time.received_ms for time in times if time.received_ms is not None]}
+    for time in times:
+        for stage, ms in time.timings.items():
+            values.setdefault(stage, []).append(ms)
+    return {stage: percentiles(found) for stage, found in values.items()}
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
 
 
-def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, count: int) -> Scores:
-    """Compare every recorded label map with the true classes of its scene."""
+def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, live: LiveRun) -> Scores:
+    """Compare up to :data:`MOST_SCORED` recorded label maps with the true classes."""
     matrix = np.zeros((len(CLASSES), len(CLASSES) + 1), np.int64)
-    drive, images = Drive(SEED, fps=FPS), 0
+    drive, step = Drive(SEED, fps=live.fps), -(-len(live.arrived) // MOST_SCORED)
     with BagReader(bag) as reader:
-        label_maps = reader.messages([f'{NODE}/label_map'])
-        for message in bars.track('scoring', label_maps, count):
+        label_maps = islice(reader.messages([f'{NODE}/label_map']), None, None, step)
+        images = 0
+        for message in bars.track('scoring', label_maps, -(-len(live.arrived) // step)):
             truth = drive.frame(sent[message.stamp_ns or 0].frame).truth
             matrix += confusion(truth, message.labels(), len(CLASSES))
             images += 1
     return Scores(CLASSES, matrix, images)
 
 
-def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool
+def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, fps: float
                   ) -> list[MontageRow]:
     """Return one montage row for each condition. The frame has a label map and an overlay."""
     shown = _choose_stamps(bag, sent)
@@ -123,7 +172,7 @@ def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool
             if stamp in pictures:
                 pictures[stamp][what] = (message.labels() if what == 'labels' else
                                          decode(message.frame()).bgr())
-    drive = Drive(SEED, fps=FPS)
+    drive = Drive(SEED, fps=fps)
     return [MontageRow(found['image'],
                        drive.frame(sent[stamp].frame).truth if has_truth else None,
                        found['labels'], found['overlay'], sent[stamp].condition)
@@ -151,7 +200,7 @@ def _accuracy_tree(scores: Scores | None) -> dict[str, Any]:
         return {'miou': None, 'iou': None,
                 'miou_note': 'the classes of the model are not those of the street scenes'}
     tree = scores.tree()
-    return {'miou': tree['mean_iou'], 'iou': tree['iou'],
+    return {'miou': tree['mean_iou'], 'iou': tree['iou'], 'frames_scored': scores.images,
             'pixel_accuracy': tree['pixel_accuracy']}
 
 
@@ -162,7 +211,8 @@ def print_report(report: dict[str, Any], out: Path) -> None:
     reasons = ', '.join(f'{n} {reason}' for reason, n in report['dropped'].items())
     dropped = f'{report["frames_dropped"]}' + (f' ({reasons})' if reasons else '')
     for name, value in (
-            ('engine', f'{report["engine"]} ({report["identity"].get("device")})'),
+            ('engine', f'{report["engine"]} ({report["identity"]["device"]})'),
+            ('camera', f'{report["camera_fps"]:g} Hz'),
             ('frames published', report['frames_published']),
             ('frames in', report['frames_in']), ('frames out', report['frames_out']),
             ('frames dropped', dropped),

@@ -17,14 +17,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from ...engines.nvidia_driver import ask_driver
 from ...errors import DemoError
 from ...model.card import load_card, ModelCard
 from ...untrusted.output_files import claim_folder, KEY, MARKER, write_image, write_json
-from ...view.montage import draw_montage, write_latency_plot
+from ...view.latency_plot import write_latency_plot
+from ...view.montage import draw_montage
 from ...view.progress import ProgressBars
 from .node_process import ending_on_signals, keep_to_this_machine, ros_arguments, running
 from .options import DemoOptions
-from .report import FPS, LiveRun, make_report, NODE, print_report, SEED, TOPICS
+from .report import LiveRun, make_report, NODE, print_report, SEED, TOPICS
 
 if TYPE_CHECKING:
     from ...ros.recorder import Recorder
@@ -34,15 +36,21 @@ FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png',
          'camera.jsonl', 'node.jsonl', 'camera.log', 'node.log', '*.rrd')
 """What the demo writes into its folder. A folder with anything else is not replaced."""
 
-START_SECONDS = 60.0
-"""Most seconds until the processes find each other. The camera draws the street in this time."""
+CPU_FPS, GPU_FPS = 10.0, 30.0
+"""Images a second of the camera, if the CPU or a GPU runs the network."""
+
+START_SECONDS = 180.0
+"""Most seconds until node, camera and recorder find each other.
+
+In this time, the camera draws the street and TensorRT builds an engine.
+"""
 
 
 def run_demo(options: DemoOptions) -> int:
     """Run camera, node and recorder for some seconds and write the report.
 
-    The output folder gets report.json, montage.png, latency.png and bag/. A folder that an
-    earlier demo wrote is replaced.
+    The output folder gets report.json, montage.png, latency.png and bag/. If an earlier demo
+    wrote the folder, the new files replace the old ones.
 
     :returns: the exit code, 0.
     :raises DemoError: if a process failed; the log of the process is in the output folder.
@@ -56,18 +64,19 @@ def run_demo(options: DemoOptions) -> int:
     if options.view or options.save_view:
         from ...view.rerun_view import check_view
         check_view(options.view, options.save_view)
-    # Without ROS this import fails. So it stands before the files of an earlier demo are deleted.
+    # Without ROS this import fails. So it stands before claim_folder(), which deletes the files of
+    # an earlier demo.
     from ...ros import recorder  # noqa: F401
     claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
     with ending_on_signals(), ProgressBars() as bars:
         with _open_tap(card, options) as tap:
             live = _record_drive(options, bars, tap)
-        report, rows, latencies = make_report(out, card, live, bars)
-    write_json(out / 'report.json', report)
-    write_image(out / 'montage.png', draw_montage(rows, card))
-    write_latency_plot(latencies, out / 'latency.png')
-    print_report(report, out)
+        report = make_report(out, card, live, bars)
+    write_json(out / 'report.json', report.tree)
+    write_image(out / 'montage.png', draw_montage(report.rows, card, report.caption))
+    write_latency_plot(report.times, report.drops, out / 'latency.png', report.caption)
+    print_report(report.tree, out)
     return 0
 
 
@@ -95,15 +104,18 @@ def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | No
 def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | None) -> LiveRun:
     """Run camera and node, and record until the camera has published every frame."""
     from ...ros.recorder import Recorder
-    out, frames = options.out, round(options.seconds * FPS) or 1
-    camera = {'seed': SEED, 'condition': 'tour', 'fps': FPS, 'loop': frames, 'count': frames,
-              'subscribers': 2, 'log': out / 'camera.jsonl'}
+    out = options.out
     node = {'model': options.model, 'engine': options.engine, 'frame_log': out / 'node.jsonl'}
     with Recorder.spinning(out / 'bag', NODE, tap) as (recorder, spin), \
             _start_node('node', out / 'node.log', node) as node_process:
+        run = _DemoRun(out, recorder, spin, {'node': node_process})
+        started = bars.add_bar('starting', 1)
+        fps = _choose_rate(run, options.engine, bars)
+        frames = round(options.seconds * fps) or 1
+        camera = {'seed': SEED, 'condition': 'tour', 'fps': fps, 'loop': frames, 'count': frames,
+                  'subscribers': 2, 'log': out / 'camera.jsonl'}
         with _start_node('street_camera', out / 'camera.log', camera) as camera_process:
-            run = _DemoRun(out, recorder, spin, {'node': node_process, 'camera': camera_process})
-            started = bars.add_bar('starting', 1)
+            run.processes['camera'] = camera_process
             run.wait_until(recorder.ready)
             recorder.begin()
             run.wait_until(lambda: recorder.counts['/image'] > 0)
@@ -119,7 +131,26 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
         last = time.monotonic() + 1.0
         while node_process.poll() is None or time.monotonic() < last:
             spin(0.05)
-        return LiveRun(recorder.diagnostics, recorder.arrived)
+        return LiveRun(recorder.diagnostics, recorder.arrived, fps)
+
+
+def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
+    """Return the images a second that the camera sends.
+
+    With a GPU, the rate depends on the engine that the node opens, so wait for this engine.
+    Without a GPU, do not wait, so that the camera draws the street while the node starts.
+    """
+    driver = ask_driver()
+    if engine == 'onnxruntime-cpu' or not driver.gpus:
+        return CPU_FPS
+    run.wait_until(run.recorder.ready)
+    found = run.recorder.diagnostics['engine']
+    if found['engine'] != 'onnxruntime-cpu':
+        bars.print_line(f'{found["engine"]} runs the network on {found["device"]}')
+        return GPU_FPS
+    bars.print_line(f'the CPU runs the network, although there is {driver.gpus[0].name}: '
+                    f'{found["reason"]}')
+    return CPU_FPS
 
 
 @contextmanager

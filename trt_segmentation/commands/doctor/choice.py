@@ -15,8 +15,8 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 class EngineChoice:
     """The engines that can and cannot run on this machine.
 
-    :param why_not: for each engine, why it cannot run; empty text if the engine can run. The
-        best engine comes first.
+    :param why_not: the reason why an engine cannot run, by the name of the engine. The reason is
+        empty if the engine can run. The best engine comes first.
     """
 
     why_not: Mapping[str, str]

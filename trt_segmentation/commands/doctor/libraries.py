@@ -78,8 +78,9 @@ def tensorrt(found: Driver, gpu: int) -> Check:
     if missing := absent(*BUILDER):
         return Check('TensorRT', WARNING, f'{library}, but building an engine also needs '
                      f'{", ".join(missing)}', _install(missing))
-    return Check('TensorRT', OK, library + ('' if found.gpus else '; builds plans for other '
-                                            'machines with --out' if 'RTX' in library else ''))
+    return Check('TensorRT', OK, library + (
+        '; `trt_seg build --out` makes plans for other machines'
+        if 'RTX' in library and not found.gpus else ''))
 
 
 def onnx_runtime(found: Driver) -> Check:
@@ -88,11 +89,12 @@ def onnx_runtime(found: Driver) -> Check:
         import onnxruntime
         providers = onnxruntime.get_available_providers()
     except Exception as error:
-        return Check('ONNX providers', WARNING, f'unknown: {error}')
+        return Check('ONNX providers', WARNING, f'ONNX Runtime cannot be imported: {error}')
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
-        return Check('ONNX providers', WARNING, f'{text}; without CUDA, although there is a GPU',
-                     f'pip uninstall onnxruntime && {pip_install("onnxruntime-gpu")}')
+        return Check('ONNX providers', WARNING, f'{text}; this build cannot use the GPU',
+                     'pip uninstall --yes onnxruntime && '
+                     + pip_install('onnxruntime-gpu[cuda,cudnn]'))
     return Check('ONNX providers', OK, text)
 
 

@@ -13,7 +13,7 @@ from ...engines.nvidia_driver import Driver
 from .check import Check, OK, WARNING
 
 IMAGE = 1920 * 1080 * 3
-"""Bytes of one 1080p image. The limits of the system are compared with this size."""
+"""Bytes of one 1080p image. The checks compare limits of the system with this size."""
 
 SEGMENT = 64 << 20
 """Bytes of /dev/shm that each process uses with config/fastdds.xml."""
@@ -30,7 +30,7 @@ def driver(found: Driver) -> Check:
         wanted = ('sudo ubuntu-drivers install' if 'without a driver' in found.why_not else
                   'in a container: docker run --gpus all' if os.path.exists('/.dockerenv')
                   else '')
-        return Check('driver', WARNING, f'{found.why_not}; the CPU does the work', wanted)
+        return Check('driver', WARNING, f'{found.why_not}; the CPU runs the network', wanted)
     major, minor = found.cuda
     return Check('driver', OK, f'NVIDIA {found.version or "of unknown version"}, runs CUDA up '
                  f'to {major}.{minor}')
@@ -51,7 +51,7 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
         status = os.statvfs(folder)
     except OSError as error:
         return Check('shared memory', WARNING, f'{folder}: {error.strerror}; images between '
-                     'processes go through the network stack', 'mount a tmpfs there')
+                     'processes go through the network stack', f'mount a tmpfs at {folder}')
     size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
     text = f'{folder} has {size / 2**20:.0f} MiB, {free / 2**20:.0f} MiB of them free'
     if free < 4 * SEGMENT:
@@ -70,6 +70,6 @@ def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
     text = f'net.core.rmem_max is {size:,} bytes'
     if size < IMAGE:
         return Check('rmem_max', WARNING, f'{text}, less than one 1080p image ({IMAGE:,}); '
-                     'images from other machines would be lost in bursts',
+                     'images from other machines can get lost',
                      'sudo sysctl -w net.core.rmem_max=2147483647')
     return Check('rmem_max', OK, text)

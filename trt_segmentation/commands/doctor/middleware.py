@@ -28,8 +28,9 @@ def distro() -> Check:
     name = os.environ.get('ROS_DISTRO', '') or _wheels()
     if missing := absent(*NEEDED):
         if len(missing) == len(NEEDED):
-            return Check('ROS', WARNING, 'not here; the node and the demo need it, the other '
-                         'commands do not', f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
+            return Check('ROS', WARNING, 'ROS 2 is not installed; the node and the demo need it, '
+                         'and the other commands do not',
+                         f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
         return Check('ROS', WARNING, f'{name or "unknown distribution"}, without '
                      f'{", ".join(missing)}, which the node needs', _SOURCE)
     return Check('ROS', OK, name or 'unknown distribution')
@@ -53,12 +54,12 @@ def dds_profile() -> Check:
     """Check whether the shared memory of Fast DDS is large enough for images."""
     name = os.environ.get('RMW_IMPLEMENTATION', '') or DEFAULT_RMW
     if 'fastrtps' not in name:
-        return Check('DDS profile', OK, f'{name} does not use our profile; check rmem_max')
+        return Check('DDS profile', OK, f'{name} does not read config/fastdds.xml; check rmem_max')
     variable = next((v for v in PROFILES if os.environ.get(v)), '')
     if not variable:
         return Check(
-            'DDS profile', WARNING, 'none is set. The launch files set ours; any other process '
-            'that sends or receives images loses most 1080p images without a profile',
+            'DDS profile', WARNING, 'none is set. The launch files set config/fastdds.xml. '
+            'Without this profile, any other process loses most 1080p images',
             profile_export())
     path = Path(os.environ[variable])
     try:

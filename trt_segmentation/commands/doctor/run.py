@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import sys
 
-from ...engines.nvidia_driver import ask_driver
+from ...engines.nvidia_driver import ask_driver, Driver
 from .check import Check, ERROR
 from .choice import choose_engine, EngineChoice
 from .libraries import base_packages, cuda_python, onnx_runtime, tensorrt, tools
 from .machine import driver, gpus, python, receive_buffer, shared_memory
 from .middleware import dds_profile, distro, rmw
 from .options import DoctorOptions
+from .package_set import advise_faster
 from .selftest import Trial, try_engines
 
 
@@ -27,7 +28,8 @@ def run_doctor(options: DoctorOptions) -> int:
     :returns: the exit code: 0 if images can be segmented on this machine, or 1 if a required part
         is missing or broken.
     """
-    checks, choice = examine(options.gpu)
+    found = ask_driver()
+    checks, choice = _examine(found, options.gpu), choose_engine(found, options.gpu)
     trials: list[Trial] = []
     if not options.json:
         for check in checks:
@@ -38,6 +40,7 @@ def run_doctor(options: DoctorOptions) -> int:
     if options.json:
         print(json.dumps({
             'usable': not _is_wrong(checks, trials), 'auto': choice.taken, 'why': choice.why,
+            'faster': advise_faster(found, choice, options.gpu),
             'checks': [check.tree() for check in checks],
             'selftest': [trial.tree() for trial in trials]}, indent=1))
     else:
@@ -46,18 +49,15 @@ def run_doctor(options: DoctorOptions) -> int:
             print(trial)
         if options.selftest and not trials:
             print('no self-test, because a required part is wrong')
+        print(advise_faster(found, choice, options.gpu))
     return 1 if _is_wrong(checks, trials) else 0
 
 
-def examine(gpu: int = 0) -> tuple[list[Check], EngineChoice]:
-    """Run all checks that need no open engine, and choose the engine that ``auto`` would use.
-
-    :param gpu: index of the GPU, as CUDA counts.
-    """
-    found = ask_driver()
+def _examine(found: Driver, gpu: int) -> list[Check]:
+    """Run all checks that need no open engine."""
     libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), tools()]
     return [python(), *base_packages(), driver(found), *gpus(found), *libraries, distro(), rmw(),
-            dds_profile(), shared_memory(), receive_buffer()], choose_engine(found, gpu)
+            dds_profile(), shared_memory(), receive_buffer()]
 
 
 def _is_wrong(checks: list[Check], trials: list[Trial] = []) -> bool:  # noqa: B006

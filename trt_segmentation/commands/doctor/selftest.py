@@ -42,13 +42,13 @@ class Trial:
 
     :param engine: name of the engine.
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
-    :param wrong: what is wrong with the engine or its label maps; empty if nothing is wrong.
+    :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
     :param built: a sentence about a plan that was built but not run; empty without such a plan.
     :param identity: library, precision and device of the engine.
     :param images: number of scenes.
     :param mean_iou: mean IoU over all scenes, 0 to 1.
-    :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, in the scene
-        where this fraction is smallest.
+    :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1. The scene with
+        the smallest fraction gives this number.
     :param latency_ms: median milliseconds by stage.
     """
 
@@ -72,7 +72,7 @@ class Trial:
 
     def __str__(self) -> str:
         if self.why_not:
-            head = f'{self.engine}: not here: {self.why_not}'
+            head = f'{self.engine} cannot run here: {self.why_not}'
             tail = self.built or self.wrong
             return head + (f'\n  {tail}' if tail else '')
         stages = ', '.join(f'{stage} {ms:.1f}' for stage, ms in self.latency_ms.items())
@@ -133,7 +133,7 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU; only TensorRT-RTX can do this. Return error and summary."""
+    """Build a plan without a GPU. Only TensorRT-RTX can do this. Return error and summary."""
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''

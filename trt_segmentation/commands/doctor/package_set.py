@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Choose the packages that make this machine faster.
+
+``./dev demo`` runs this file as a program, before it installs packages for a GPU.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+
+from ...engines.nvidia_driver import ask_driver, Driver
+from ...installed.pip_names import GPU_SETS, pip_install
+from .choice import choose_engine, EngineChoice
+from .libraries import rtx_fits
+
+OLDEST = (7, 5)
+"""Oldest compute capability that CUDA 13 knows."""
+
+PYTHON = sys.version_info[:2]
+
+
+def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
+    """Choose the packages that fit a GPU and its driver.
+
+    :param found: result of :func:`.ask_driver`.
+    :param gpu: index of the GPU, as CUDA counts.
+    :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, an empty key and
+        the reason.
+    """
+    chosen, why_not = found.gpu_or_why_not(gpu)
+    if chosen is None:
+        return '', why_not
+    if PYTHON < (3, 11):
+        return '', ('the packages for the GPU need Python 3.11, and this is '
+                    f'{PYTHON[0]}.{PYTHON[1]}')
+    if found.cuda >= (13, 0) and chosen.capability >= OLDEST:
+        return 'tensorrt-rtx' if rtx_fits('RTX', chosen.capability) else 'cuda13', ''
+    if found.cuda >= (12, 0):
+        return 'cuda12', ''
+    return '', (f'the packages for the GPU need a driver that runs CUDA 12, and this driver runs '
+                f'CUDA {found.cuda[0]}.{found.cuda[1]}')
+
+
+def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
+    """Return one line: the command that makes this machine faster, or why there is none.
+
+    :param choice: the engines that can run now.
+    """
+    name, why_not = choose_set(found, gpu)
+    if choice.taken == 'tensorrt':
+        return 'nothing to install: TensorRT is the fastest engine'
+    if 'without a driver' in why_not:
+        return 'faster: sudo ubuntu-drivers install, and restart the machine'
+    if not name:
+        return f'nothing to install: {why_not}'
+    if choice.taken == 'onnxruntime-cuda' and name != 'tensorrt-rtx':
+        return f'faster: {pip_install("tensorrt-cu13", "onnx", "onnxslim", "filelock")}'
+    if (Path(sys.prefix) / 'installed').exists():   # ./dev made this environment
+        return 'faster: ./dev demo'
+    # Both distributions own the folder onnxruntime/.
+    before = '' if name == 'tensorrt-rtx' else 'pip uninstall --yes onnxruntime && '
+    return f'faster: {before}{pip_install(*GPU_SETS[name])}'
+
+
+def main() -> None:
+    """Print the packages that ``./dev demo`` installs, as a key of :data:`.GPU_SETS`.
+
+    The output is empty if a GPU can be used already, or if no packages fit. stderr gets one line
+    that says what was found.
+    """
+    found = ask_driver()
+    choice = choose_engine(found)
+    name, why_not = choose_set(found)
+    if choice.taken in ('tensorrt', 'onnxruntime-cuda'):
+        name, said = '', f'{found.gpus[0].name}: {choice.taken} is installed'
+    elif name:
+        said = f'{found.gpus[0].name}: it needs the packages of requirements/{name}.lock'
+    else:
+        said = f'the CPU runs the network: {why_not}'
+    print(f'./dev: {said}', file=sys.stderr)
+    print(name)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Divide the time of a frame into steps, from the camera to the subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
+STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
+          'download')
+"""Stages between taking and publishing an image, in their order. No pipeline has all of them."""
+
+
+@dataclass(frozen=True)
+class FrameTime:
+    """The times of one segmented frame.
+
+    :param stamp_ns: stamp of the image in nanoseconds.
+    :param timings: milliseconds of each stage, as in the frame log or of a pipeline.
+    :param received_ms: milliseconds from the stamp until a subscriber had the label map; None if
+        no subscriber measured this time.
+    """
+
+    stamp_ns: int
+    timings: Mapping[str, float]
+    received_ms: float | None = None
+
+    @property
+    def end_to_end_ms(self) -> float:
+        """Milliseconds of the whole way, as far as the way was measured."""
+        return sum(self.steps().values())
+
+    def steps(self) -> dict[str, float]:
+        """Return the milliseconds of each step, in the order of the steps.
+
+        ``camera to node`` contains exposure, camera driver and middleware. Without ``age`` or
+        ``received_ms``, the first or the last step is missing.
+        """
+        total, publish = self.timings.get('total', 0.0), self.timings.get('publish')
+        found = {}
+        published = total
+        if (age := self.timings.get('age')) is not None:
+            published = age + (publish or 0.0)
+            found[TO_NODE] = max(published - total, 0.0)
+        found.update((stage, self.timings[stage]) for stage in STAGES if stage in self.timings)
+        known = sum(found.get(stage, 0.0) for stage in STAGES)
+        found[OTHER] = max(total - known - (publish or 0.0), 0.0)
+        if publish is not None:
+            # The overlay is published after the label map, so the subscriber may be first.
+            late = max(published - (self.received_ms or published), 0.0)
+            found['publish'] = max(publish - late, 0.0)
+        if self.received_ms is not None:
+            found[TO_SUBSCRIBER] = max(self.received_ms - published, 0.0)
+        return found
+
+
+def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
+    """Return the milliseconds of each step of a typical frame.
+
+    A typical frame is the mean of the middle tenth of the frames, sorted by their whole time. So
+    the steps add up to a time near the median. Medians of the single steps would not add up.
+
+    :raises ValueError: if there are no frames.
+    """
+    if not frames:
+        raise ValueError('no latencies: no frame was segmented')
+    ordered = sorted(frames, key=lambda frame: frame.end_to_end_ms)
+    middle, width = (len(ordered) - 1) / 2, len(ordered) / 10
+    chosen = [frame.steps() for place, frame in enumerate(ordered)
+              if abs(place - middle) <= max(width / 2, 0.5)]
+    return {step: float(np.mean([steps.get(step, 0.0) for steps in chosen]))
+            for step in chosen[0]}
