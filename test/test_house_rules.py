@@ -23,8 +23,8 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
 
 FLOORS = (
     ('the root',), ('installed', 'untrusted', 'street'), ('model',), ('engines',), ('host',),
-    ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('pipeline',), ('serving', 'accuracy'),
-    ('view',),
+    ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('tuning',), ('pipeline',),
+    ('serving', 'accuracy'), ('view',),
     ('ros/process', 'ros/transport'), ('ros',),
     ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor'), ('commands',), ('start',),

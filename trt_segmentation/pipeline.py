@@ -23,16 +23,20 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How TensorRT engines are built and kept. Other engines ignore these settings.
+    """How the engines of a GPU are built, tuned and kept. The CPU engine ignores these settings.
 
-    :param cache: folder of the built engines. Empty: trt_segmentation in the XDG cache folder.
-    :param workspace: bytes of scratch memory that a layer may use.
+    :param cache: folder of the built engines and of the tuned options. Empty: trt_segmentation in
+        the XDG cache folder.
+    :param workspace: bytes of scratch memory that a layer may use in TensorRT.
     :param level: 0 to 5; at a higher level TensorRT searches longer for fast kernels.
+    :param tune: whether ONNX Runtime CUDA measures several options when a network is opened for
+        the first time on a GPU, and uses the fastest options.
     """
 
     cache: str = ''
     workspace: int = 1 << 30
     level: int = 3
+    tune: bool = True
 
 
 class Pipeline(Protocol):
@@ -116,8 +120,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         the batch size open.
     :param log: a function of one line of text. It is called before work that needs a long time,
         such as building an engine.
-    :param settings: settings of TensorRT engines. An engine in the cache is used only if it was
-        built with the same settings.
+    :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
+        if it was built with the same settings.
     :raises EngineError: if the engine cannot be opened. The message names the engine or option
         that was asked for, the reason of the failure, and what can be used instead.
     """
@@ -130,7 +134,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cuda': lambda reason: _open_onnxruntime_cuda(
-            card, gpu, precision, gpu_settings, reason),
+            card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(card, precision, reason)}
     return openers[engine]('asked for') if engine != 'auto' else _open_first(openers)
 
@@ -178,14 +182,17 @@ def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuS
 
 
 def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuSettings,
-                           reason: str) -> Pipeline:
+                           settings: EngineSettings, log: Log, reason: str) -> Pipeline:
     _refuse_precision(precision)
     try:
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
+        from .gpu.device_engine import OpenEngine
         from .gpu.pipeline import GpuPipeline
+        from .tuning.open_tuned import TunedOpener
     except ImportError as error:
         raise EngineError(f'{error}; it needs onnxruntime-gpu and cuda-python') from error
-    return GpuPipeline(card, OnnxRuntimeCuda, gpu, settings=gpu_settings, reason=reason)
+    opener: OpenEngine = TunedOpener(settings.cache, log) if settings.tune else OnnxRuntimeCuda
+    return GpuPipeline(card, opener, gpu, settings=gpu_settings, reason=reason)
 
 
 def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipeline:

@@ -101,7 +101,7 @@ class Alone:
             self._run.enqueue(self._streams.compute[0])
         self._memory.synchronize()
         self._graph: CudaGraph | None = None
-        if graph and self._engine.capturable:
+        if graph and self._engine.can_be_captured():
             self._graph = CudaGraph([self._run], self._streams.compute[0])
         self._done = Mark(blocking)
 

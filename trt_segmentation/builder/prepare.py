@@ -38,6 +38,7 @@ class Recipe:
         size that the model fixes.
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
     :param simplify: whether onnxslim simplifies the graph first.
+    :param cut_resize: whether the last Resize is left out, also if the card does not ask for it.
     :raises GraphError: if the precision is unknown.
     """
 
@@ -46,6 +47,7 @@ class Recipe:
     batch: str = ''
     keep_fp16: tuple[str, ...] = ()
     simplify: bool = True
+    cut_resize: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown precision."""
@@ -92,13 +94,18 @@ def read_graph(card: ModelCard, recipe: Recipe,
     :raises GraphError: if the network cannot be used. The message names the node and
         says what to do.
     """
-    model = load_model(card.model)
+    model = load_model(card.model, card.output.name if cuts_resize(card, recipe) else None)
     findings = check_model(model, supports_operator)
     refuse_errors(findings)
     sizes = make_profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
     if recipe.simplify:
         model = simplify_model(model, {name: p.smallest for name, p in sizes.items()})
     return PreparedGraph(model, sizes, findings)
+
+
+def cuts_resize(card: ModelCard, recipe: Recipe) -> bool:
+    """Return whether the recipe or the card asks to leave out the last Resize."""
+    return recipe.cut_resize or card.output.cut_resize
 
 
 def apply_precision(graph: PreparedGraph, recipe: Recipe,

@@ -20,8 +20,8 @@ class BuildCommandOptions:
     """Every option of ``trt_seg build``.
 
     :param model: path of a model card, or the name of an installed card.
-    :param shapes: input sizes. :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and
-        ``simplify``.
+    :param shapes: input sizes. :class:`.Recipe` explains ``shapes``, ``batch``, ``precision``,
+        ``simplify`` and ``cut_resize``.
     :param workspace: scratch memory of a layer, in bytes. :class:`.BuildOptions` explains
         ``workspace``, ``level`` and ``arch``.
     :param keep_fp16: name patterns of the nodes that stay FP16.
@@ -57,6 +57,7 @@ class BuildCommandOptions:
     level: int = 3
     arch: str = ''
     simplify: bool = True
+    cut_resize: bool = False
     keep_fp16: tuple[str, ...] = ()
     calibrate: tuple[str, ...] = ()
     topic: str | None = None
@@ -111,7 +112,7 @@ class BuildCommandOptions:
             raise GraphError('--search needs frames to rank layers on: --calibrate')
 
     def _check_accuracy(self) -> None:
-        if self.precision == 'fp32':
+        if self.precision == 'fp32' and not self.cut_resize:
             for name in self._changed('compare', 'hold_out', 'max_miou_drop', 'report'):
                 raise GraphError(f'{_option(name)} compares a precision with fp32, so it is not '
                                  'for fp32')
@@ -176,6 +177,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--arch', metavar='sm_89',
                         help='GPU architecture to build for, with TensorRT-RTX (all that it '
                         'knows, or the GPU of this machine)')
+    parser.add_argument('--cut-resize', action='store_true',
+                        help='leave out the Resize at the end of the network, and enlarge the '
+                        'scores only once, to the size of the camera image; the report shows how '
+                        'many labels change')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='do not simplify the exported graph')
     add_gpu(parser)

@@ -22,8 +22,11 @@ class Identity:
     :param precision: one of :data:`PRECISIONS`.
     :param device: the CPU's or GPU's name.
     :param reason: why this engine was chosen.
-    :param cache: ``hit`` if the engine came from the cache, ``built`` if it was built now, empty
-        if there is nothing to build.
+    :param cache: ``hit`` if the engine or its options came from the cache, ``built`` if they were
+        built or measured now, empty if there is nothing to keep.
+    :param tuning: the options that were measured as the fastest, with their time; empty if no
+        options were measured.
+    :param opened_s: seconds that the pipeline needed to open the network; 0 if unknown.
     """
 
     model: str
@@ -33,3 +36,5 @@ class Identity:
     device: str
     reason: str
     cache: str = ''
+    tuning: str = ''
+    opened_s: float = 0.0

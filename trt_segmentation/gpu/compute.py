@@ -13,7 +13,7 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
-from ..engines.cuda_driver import call
+from ..engines.cuda_driver import call, copy_from_device
 from ..errors import EngineError, GpuError
 from ..frame import Wanted
 from ..model.card import ModelCard
@@ -57,7 +57,7 @@ class Compute:
                  graph: bool = True, max_batch: int = 1) -> None:
         self.sizes = run_sizes(engine, max_batch)
         self._down = down
-        self._uses_graph = graph and engine.capturable
+        self._uses_graph = graph and engine.can_be_captured()
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
         self._label_bytes = card.label_dtype.itemsize
@@ -119,7 +119,7 @@ class Compute:
         """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
-        call(driver.cuMemcpyDtoH, output.ctypes.data, slot.output.address, output.nbytes)
+        copy_from_device(output, slot.output.address)
         # the last run may be larger than the number of images that were left
         return output[:slot.count - sum(run.size for run in before)]
 

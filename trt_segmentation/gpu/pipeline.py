@@ -57,6 +57,7 @@ class GpuPipeline:
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
                  settings: GpuSettings = GpuSettings(), reason: str = '') -> None:
+        began = perf_counter()
         self.card = card
         self.alpha = 0.5
         self.palette: npt.NDArray[np.uint8] = card.palette
@@ -85,7 +86,8 @@ class GpuPipeline:
         self.gives_confidence = engine.signature.output.has_confidence
         self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
-                                 self.memory.device.name, reason, engine.cache)
+                                 self.memory.device.name, reason, engine.cache, engine.tuning,
+                                 perf_counter() - began)
 
     @property
     def uses_graph(self) -> bool:

@@ -20,6 +20,7 @@ from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from ..untrusted.yaml_file import read_yaml
 from .card_checks import (
+    read_boolean,
     read_choice,
     read_colors,
     read_integer,
@@ -89,12 +90,15 @@ class OutputCard:
     :param layout: one of :data:`LAYOUTS`; not used for labels.
     :param threshold: for an output of one channel. A pixel is class 1 if its probability is at
         least this value.
+    :param cut_resize: whether the Resize at the end of the network is left out, so that the
+        scores are enlarged only once; see ``untrusted/onnx_cut.py``.
     """
 
     name: str = ''
     kind: str = 'auto'
     layout: str = 'auto'
     threshold: float = 0.5
+    cut_resize: bool = False
 
 
 @dataclass(frozen=True)
@@ -293,6 +297,7 @@ def _read_output(value: Any) -> OutputCard:
         raise ModelCardError(
             f'output: threshold: {threshold}; expected a probability between 0 and 1')
     return OutputCard(
+        cut_resize=read_boolean('output: cut_resize', tree.get('cut_resize', False)),
         name=read_text('output: name', tree.get('name'), ''), threshold=threshold,
         kind=read_choice('output: kind', tree.get('kind', default.kind), KINDS),
         layout=read_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))

@@ -115,8 +115,12 @@ SETTINGS = (
     Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
             'copy leaves the GPU partly idle, two copies process more frames per second, but need '
             'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
-    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, trt_segmentation in '
-            '$XDG_CACHE_HOME, or in ~/.cache if XDG_CACHE_HOME is not set.', UNCONFIGURED),
+    Setting('engine_cache', '', 'Folder for built TensorRT engines and for the tuned options of '
+            'ONNX Runtime. If empty, trt_segmentation in $XDG_CACHE_HOME, or in ~/.cache if '
+            'XDG_CACHE_HOME is not set.', UNCONFIGURED),
+    Setting('tune', True, 'Whether ONNX Runtime on a GPU measures several options when a network '
+            'is first opened on this GPU, and then uses the fastest ones. The measurement takes '
+            'about half a minute, once. Has no effect on TensorRT or on the CPU.', UNCONFIGURED),
     Setting('workspace_mib', 1024, 'Scratch memory in MiB that TensorRT may use for one layer. '
             'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', 3, 'How long TensorRT searches for fast kernels when it builds '

@@ -33,7 +33,8 @@ _ABANDONED_AFTER = 3600.0
 _TAG = 'CACHEDIR.TAG'
 """File that marks a folder as a cache, as the Cache Directory Tagging specification says."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
-_CACHE_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
+_CACHE_NAME = re.compile(
+    rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels|choice)(\.json)?|{PART_NAME}')
 """Names of the files in a cache, and of files that are still being written."""
 
 

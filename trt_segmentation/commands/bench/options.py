@@ -19,6 +19,7 @@ class BenchOptions:
     :param model: path of a model card, or the name of an installed card.
     :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu``,
         ``precision``, ``networks`` and ``max_batch``.
+    :param tune: see :class:`.EngineSettings`.
     :param size: width and height of the images, in pixels.
     :param encoding: encoding of the images; the names are those of sensor_msgs.
     :param cameras: numbers of cameras to measure; None for the usual numbers.
@@ -37,6 +38,7 @@ class BenchOptions:
     precision: str = 'auto'
     networks: int = 1
     max_batch: int = 1
+    tune: bool = True
     size: tuple[int, int] = (1920, 1080)
     encoding: str = 'bgr8'
     cameras: tuple[int, ...] | None = None
@@ -75,6 +77,9 @@ def add_command(commands: Commands) -> None:
                         help='largest number of frames, of different cameras, in a batch on a '
                         'GPU; needs a network whose file leaves the batch size open '
                         '(%(default)s)')
+    parser.add_argument('--tune', action=argparse.BooleanOptionalAction,
+                        help='measure options of ONNX Runtime when the network is first opened '
+                        'on a GPU, and use the fastest (default: yes)')
     parser.add_argument('--size', type=image_size, metavar='WxH',
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')
