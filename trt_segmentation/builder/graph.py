@@ -45,7 +45,8 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 
 
 def _load_cut(path: Path, output: str) -> onnx.ModelProto:
-    model = onnx.ModelProto.FromString(cut_last_resize(memoryview(path.read_bytes()), output))
+    model = onnx.ModelProto()
+    model.ParseFromString(cut_last_resize(memoryview(path.read_bytes()), output))
     onnx.load_external_data_for_model(model, str(path.parent))
     return model
 

@@ -208,8 +208,9 @@ def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feed
     return list(draw_held_out(card, count))
 
 
-def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph, given: PreparedGraph,
-            calibration: Calibration | None, bars: ProgressBars) -> dict[str, onnx.ModelProto]:
+def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
+            given: PreparedGraph, calibration: Calibration | None, bars: ProgressBars
+            ) -> dict[str, onnx.ModelProto]:
     """Return the models that are compared with FP32; the key is the precision."""
     models = {_compared_name(options): given.model}
     if cuts_resize(card, _recipe(options)):

@@ -137,6 +137,8 @@ def read_network(card: ModelCard) -> str | bytes:
             return cut_last_resize(memoryview(file.read()), card.output.name)
     except (OSError, ValueError) as error:
         raise EngineError(f'{card.model} cannot be read: {error}') from error
+    except EngineError as error:
+        raise EngineError(f'{card.model}: {error}') from None
 
 
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
