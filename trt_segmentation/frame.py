@@ -145,10 +145,22 @@ class Wanted:
 
     :param overlay: whether to compute the camera image with the class colours over it.
     :param confidence: whether to compute the confidence of every label.
+    :param half_overlay: whether the overlay has only every second row and column of the image.
     """
 
     overlay: bool = False
     confidence: bool = False
+    half_overlay: bool = False
+
+    @property
+    def overlay_step(self) -> int:
+        """Rows and columns of the image for each row and column of the overlay: 1 or 2."""
+        return 1 + self.half_overlay
+
+    def overlay_size(self, frame: Frame) -> tuple[int, int]:
+        """Return rows and columns of the overlay of a frame."""
+        step = self.overlay_step
+        return -(-frame.height // step), -(-frame.width // step)
 
 
 @dataclass
@@ -162,7 +174,9 @@ class Segmentation:
         data may already be overwritten.
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel
         that the network did not see is :data:`UNLABELLED`.
-    :param overlay: (height, width, 3) uint8 BGR; None if not wanted.
+    :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
+        :attr:`Wanted.half_overlay`, (⌈height / 2⌉, ⌈width / 2⌉, 3). The GPU may still write the
+        overlay when the label map is complete. Then reading this attribute waits.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
     :param timings: milliseconds of each stage, by the name of the stage.
     :param headroom: number of bytes before each array that the caller may write. A message
@@ -175,6 +189,12 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+
+    def finish(self) -> None:
+        """Wait until the overlay is complete too.
+
+        :raises EngineError: if the GPU failed.
+        """
 
     def release(self) -> None:
         """Give the arrays back to the pipeline. If the caller owns the arrays, nothing happens."""

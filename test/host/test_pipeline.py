@@ -248,3 +248,14 @@ def test_opening_by_name(tmp_path):
         assert identity.precision == 'fp32' and identity.device and identity.reason
         pipeline.close()
         pipeline.close()
+
+
+def test_a_half_overlay_has_every_second_row_and_column(tmp_path):
+    path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
+    labels, _ = scene(rows=1, cols=2, cell=33)
+    frame = painted(labels, COLORS)
+    whole = segment(color_card(path, COLORS), frame, Wanted(overlay=True))
+    half = segment(color_card(path, COLORS), frame, Wanted(overlay=True, half_overlay=True))
+    assert half.overlay.shape == (17, 33, 3) == (*Wanted(half_overlay=True).overlay_size(frame), 3)
+    assert (half.overlay == whole.overlay[::2, ::2]).all()
+    assert half.labels.shape == (33, 66)

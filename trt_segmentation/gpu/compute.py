@@ -87,10 +87,12 @@ class Compute:
                     self._postprocess.make_launch(), size)
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
-        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes))
-                   for lane in slot.lanes[:slot.count]]
-        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.frame.encoding,
-                        t.frame.height, t.frame.width, t.frame.step) for t in targets])
+        slot.wanted = wanted
+        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes),
+                          wanted.overlay_step) for lane in slot.lanes[:slot.count]]
+        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.overlay_step,
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
+                       for t in targets])
         if key == work.key:
             return
         work.key = None

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..frame import Wanted
@@ -39,4 +40,5 @@ class LiveParameters:
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
         """Decide what to compute for a camera's next frame."""
-        return camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+        wanted = camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+        return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'))

@@ -153,6 +153,8 @@ SETTINGS = (
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
             'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'),
             most=65535),
+    Setting('half_overlay', False, 'Whether the overlay has only every second row and column of '
+            'the image. Such an overlay has a quarter of the bytes.'),
     Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
             high=1000.0),
     Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '
