@@ -131,7 +131,7 @@ def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) 
         report.add(f'{name}: {variant}, p99', np.percentile(took, 99), 'ms')
         for stage in ('upload', 'preprocess', 'inference', 'postprocess', 'download'):
             report.add(f'{name}: {variant}, {stage}', parts[stage], 'ms')
-        report.add(f'{name}: {variant}', rate(pipeline, frames, seconds, pipeline.depth),
+        report.add(f'{name}: {variant}', rate(pipeline, [[frame] for frame in frames], seconds, pipeline.depth),
                    'frames/s')
         if settings == GpuSettings(wait=settings.wait):
             share, late = core_share(pipeline, frames, seconds)

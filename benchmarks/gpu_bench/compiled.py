@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled PyTorch: ``torch.compile`` of the network with all pre- and postprocessing.
+
+The whole work of a frame on the GPU is one CUDA graph (mode ``reduce-overhead``). The copies go
+through pinned memory. Several settings are measured, and the benchmark takes the fastest. The mode
+``max-autotune`` is not among them: on one H200 it took 414 s to compile LR-ASPP, and the result
+was slower (2.42 ms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from . import networks
+from .measure import HEIGHT, pictures, WIDTH
+from .way import Stages, Way
+
+SETTINGS = {
+    'channels last': {}, 'contiguous': {'channels_last': False}, 'frozen': {'freezing': True},
+    'enlarged once': {'cut': True}, 'frozen, enlarged once': {'freezing': True, 'cut': True}}
+"""The measured settings.
+
+``frozen``: the compiler folds weights, such as batch normalisation into convolutions. ``enlarged
+once``: the logits are enlarged only once, from the stride of the network to the camera image.
+"""
+AHEAD = 3
+"""Number of frames that are on their way at the same time, for the rate."""
+
+
+def settings_of(name: str) -> list[str]:
+    """Return the names of the settings that make sense for a network."""
+    enlarges = networks.read_name(name).family in networks.ENLARGING
+    return [setting for setting, given in SETTINGS.items() if enlarges or 'cut' not in given]
+
+
+def make_segment(name: str, channels_last: bool = True, freezing: bool = False,
+                 cut: bool = False) -> Callable[[Any], tuple[Any, Any]]:
+    """Compile a function from frames to label maps and overlays.
+
+    The frames are (n, HEIGHT, WIDTH, 3) uint8 BGR on the GPU. The label maps are (n, HEIGHT,
+    WIDTH) uint8, and the overlays have the shape of the frames.
+    """
+    import torch
+    import torch._inductor.config as inductor
+    from torch.nn.functional import interpolate
+    inductor.freezing = freezing
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    shape = torch.channels_last if channels_last else torch.contiguous_format
+    parts, card = networks.read_name(name), networks.card(Path(), name)
+    model = networks.build(name, cut).to(memory_format=shape)
+    dtype = torch.float16 if parts.precision == 'fp16' else torch.float32
+
+    def on_gpu(values: Any) -> Any:
+        return torch.tensor(np.asarray(values), device='cuda')
+
+    mean, std = (on_gpu(v).reshape(1, 3, 1, 1).to(dtype) for v in (card.input.mean,
+                                                                    card.input.std))
+    palette = on_gpu(np.ascontiguousarray(card.palette[:, ::-1])).float()
+
+    def segment(frames: Any) -> tuple[Any, Any]:
+        image = frames.permute(0, 3, 1, 2).flip(1).to(dtype) / 255
+        small = interpolate(image, (networks.HEIGHT, networks.WIDTH), mode='bilinear')
+        logits = model(((small - mean) / std).contiguous(memory_format=shape))
+        labels = interpolate(logits, (HEIGHT, WIDTH), mode='bilinear').argmax(1)
+        overlay = (frames * 0.5 + palette[labels] * 0.5).round().to(torch.uint8)
+        return labels.to(torch.uint8), overlay
+    compiled: Callable[[Any], tuple[Any, Any]] = torch.compile(
+        segment, mode='reduce-overhead', dynamic=False)
+    return compiled
+
+
+def compiled(folder: Path, name: str, setting: str) -> Way:
+    """Compile with one of :data:`SETTINGS`, and measure frames in pinned memory."""
+    import torch
+    batch = networks.read_name(name).batch
+    segment = make_segment(name, **SETTINGS[setting])
+    torch.cuda.empty_cache()
+    shapes = (batch, HEIGHT, WIDTH, 3), (batch, HEIGHT, WIDTH)
+
+    def buffers(shape: tuple[int, ...], **where: Any) -> list[Any]:
+        return [torch.empty(shape, dtype=torch.uint8, **where) for _ in range(AHEAD)]
+    up, overlay_down = (buffers(shapes[0], pin_memory=True) for _ in range(2))
+    labels_down = buffers(shapes[1], pin_memory=True)
+    frames, overlays = (buffers(shapes[0], device='cuda') for _ in range(2))
+    labels = buffers(shapes[1], device='cuda')
+    for place in up:
+        place.copy_(torch.from_numpy(np.stack([pictures(1)[0]] * batch)))
+    torch._dynamo.mark_static_address(frames[0])
+    stages: Stages = {'label map': []}
+
+    def way(i: int) -> Any:
+        began = perf_counter()
+        with torch.inference_mode():
+            frames[0].copy_(up[0], non_blocking=True)
+            on_gpu = segment(frames[0])
+            labels_down[0].copy_(on_gpu[0], non_blocking=True)
+            labelled = torch.cuda.current_stream().record_event()
+            overlay_down[0].copy_(on_gpu[1], non_blocking=True)
+            labelled.synchronize()
+            stages['label map'].append((perf_counter() - began) * 1e3)
+            torch.cuda.synchronize()
+        return labels_down[0], overlay_down[0]
+
+    streams = [torch.cuda.Stream() for _ in range(3)]
+
+    def enqueue(k: int) -> Any:
+        sending, computing, receiving = streams
+        with torch.cuda.stream(sending):
+            frames[k].copy_(up[k], non_blocking=True)
+        computing.wait_stream(sending)
+        with torch.cuda.stream(computing):
+            # The next run writes the same outputs again, so they are copied away first.
+            for target, output in zip((labels[k], overlays[k]), segment(frames[k])):
+                target.copy_(output)
+        receiving.wait_stream(computing)
+        with torch.cuda.stream(receiving):
+            labels_down[k].copy_(labels[k], non_blocking=True)
+            overlay_down[k].copy_(overlays[k], non_blocking=True)
+        return receiving.record_event()
+
+    def rate(seconds: float) -> float:
+        done: list[Any] = [None] * AHEAD
+        count, began = 0, perf_counter()
+        with torch.inference_mode():
+            while perf_counter() - began < seconds or count < 20:
+                k = count % AHEAD
+                if count == 2 * AHEAD + 1:      # the graphs of all buffers are recorded now
+                    torch.cuda.synchronize()
+                    count, began = k, perf_counter()
+                if done[k] is not None:
+                    done[k].synchronize()
+                done[k] = enqueue(k)
+                count += 1
+            torch.cuda.synchronize()
+        return count * batch / (perf_counter() - began)
+    return Way(way, stages, rate)
