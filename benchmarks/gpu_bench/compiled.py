@@ -22,9 +22,9 @@ from .measure import HEIGHT, pictures, WIDTH
 from .way import Stages, Way
 
 SETTINGS = {
-    'channels last': {}, 'contiguous': {'channels_last': False}, 'frozen': {'freezing': True},
-    'enlarged once': {'cut': True}, 'frozen, enlarged once': {'freezing': True, 'cut': True}}
-"""The measured settings.
+    'channels last': {}, 'frozen': {'freezing': True},
+    'frozen, enlarged once': {'freezing': True, 'cut': True}}
+"""The measured settings, all with the memory format channels last.
 
 ``frozen``: the compiler folds weights, such as batch normalisation into convolutions. ``enlarged
 once``: the logits are enlarged only once, from the stride of the network to the camera image.
@@ -39,8 +39,7 @@ def settings_of(name: str) -> list[str]:
     return [setting for setting, given in SETTINGS.items() if enlarges or 'cut' not in given]
 
 
-def make_segment(name: str, channels_last: bool = True, freezing: bool = False,
-                 cut: bool = False) -> Callable[[Any], tuple[Any, Any]]:
+def make_segment(name: str, freezing: bool = False, cut: bool = False) -> Callable[[Any], tuple[Any, Any]]:
     """Compile a function from frames to label maps and overlays.
 
     The frames are (n, HEIGHT, WIDTH, 3) uint8 BGR on the GPU. The label maps are (n, HEIGHT,
@@ -52,7 +51,7 @@ def make_segment(name: str, channels_last: bool = True, freezing: bool = False,
     inductor.freezing = freezing
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    shape = torch.channels_last if channels_last else torch.contiguous_format
+    shape = torch.channels_last
     parts, card = networks.read_name(name), networks.card(Path(), name)
     model = networks.build(name, cut).to(memory_format=shape)
     dtype = torch.float16 if parts.precision == 'fp16' else torch.float32
@@ -127,13 +126,13 @@ def compiled(folder: Path, name: str, setting: str) -> Way:
 
     def rate(seconds: float) -> float:
         done: list[Any] = [None] * AHEAD
-        count, began = 0, perf_counter()
         with torch.inference_mode():
+            for k in range(2 * AHEAD):      # records the CUDA graphs of all buffers
+                enqueue(k % AHEAD)
+                torch.cuda.synchronize()
+            count, began = 0, perf_counter()
             while perf_counter() - began < seconds or count < 20:
                 k = count % AHEAD
-                if count == 2 * AHEAD + 1:      # the graphs of all buffers are recorded now
-                    torch.cuda.synchronize()
-                    count, began = k, perf_counter()
                 if done[k] is not None:
                     done[k].synchronize()
                 done[k] = enqueue(k)

@@ -168,7 +168,9 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
         due = (len(took) + 1) / hz
         sleep(max(due - elapsed, 0))
         start = perf_counter()
-        segment_one(pipeline, frames[len(took) % len(frames)], OVERLAY).release()
+        segmentation = segment_one(pipeline, frames[len(took) % len(frames)], OVERLAY)
+        segmentation.finish()
+        segmentation.release()
         took.append((perf_counter() - start) * 1e3)
     return (process_time() - used) / (perf_counter() - began), float(np.median(took))
 

@@ -122,7 +122,8 @@ def export(folder: Path, name: str) -> None:
 
 
 if __name__ == '__main__':
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    # The folder of this script must not stay there: transformers would import kernels.py.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
     from gpu_bench import networks
     for which in sys.argv[2:]:
         networks.export(Path(sys.argv[1]), which)

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+# The folder of this script must not stay there: transformers would import kernels.py.
+sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gpu_bench import networks
@@ -95,7 +97,7 @@ def open_tuned(card: ModelCard, gpu: int, stream: int) -> DeviceEngine:
 
 def alone(folder: Path, name: str, cut: bool = False) -> Way:
     """Run only the network, with the same engine and the same CUDA graph."""
-    network = Alone(networks.card(folder, name, cut), open_engine=open_tuned)
+    network = Alone(networks.card(folder, name, cut), blocking=False, open_engine=open_tuned)
     return Way(lambda i: network.once(), {}, network.rate)
 
 
@@ -147,6 +149,8 @@ def untuned(folder: Path, name: str) -> Way:
 WAYS: dict[str, Callable[[Path, str], Way]] = {
     'alone': alone, 'alone, cut': partial(alone, cut=True), 'filled': filled, 'ours': ours,
     'ours, cut': partial(ours, cut=True), 'untuned': untuned,
+    'ours, cut, direct labels': partial(
+        ours, settings=GpuSettings(direct_labels=True), cut=True),
     'two': partial(ours, settings=GpuSettings(networks=2)),
     'two, cut': partial(ours, settings=GpuSettings(networks=2), cut=True),
     'article': article, 'careful': careful, 'pytorch': pytorch,

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from trt_segmentation.engines.onnxruntime_cuda import OPTIONS
-from trt_segmentation.tuning.candidates import CANDIDATES, choose, difference, Measured, PLAIN
+from trt_segmentation.tuning.candidates import (
+    CANDIDATES,
+    choose,
+    difference,
+    FIRST,
+    Measured,
+    PLAIN,
+    with_exhaustive_search,
+)
 
 NHWC = 'NHWC, fused bias, exhaustive search'
 
@@ -18,6 +26,8 @@ def test_every_candidate_has_its_own_options_and_none_searches_by_default():
     assert CANDIDATES[NHWC] == {
         **OPTIONS, 'cudnn_conv_algo_search': 'EXHAUSTIVE', 'prefer_nhwc': '1',
         'fuse_conv_bias': '1'}
+    assert FIRST[0] == PLAIN and len(FIRST) == 4
+    assert {with_exhaustive_search(name) for name in FIRST} == CANDIDATES.keys() - set(FIRST)
     assert CANDIDATES[PLAIN] == {**OPTIONS, 'prefer_nhwc': '0', 'fuse_conv_bias': '0'}
 
 

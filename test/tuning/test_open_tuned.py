@@ -62,7 +62,7 @@ def test_a_network_is_measured_once_and_opened_with_the_fastest_options(card, op
         assert engine.cache == 'built'
         assert engine.tuning == f'{FAST}, 0.80 ms; {PLAIN} takes 1.00 ms'
     assert len(lines) == 4
-    assert 'measuring 8 options' in lines[0] and '`tune: false`' in lines[0]
+    assert 'measuring 5 options' in lines[0] and '`tune: false`' in lines[0]
     assert lines[1] == f'{BROKEN}: not used: cuDNN has no such plan'
     assert lines[2].startswith('NHWC, exhaustive search: not used: its answer differs')
     measure, later = opener(RESULTS, lines)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 from ..errors import EngineError
 from ..model.card import ModelCard
-from .candidates import CANDIDATES, Measured, PLAIN
+from .candidates import CANDIDATES, FIRST, Measured, PLAIN
 from .request import card_tree
 
 LONGEST_S = 300.0
@@ -48,21 +49,22 @@ def run_trial(request: str) -> tuple[str, str]:
                          + (f': {lines[-1][:300]}' if lines else ''))
 
 
-def measure_candidates(card: ModelCard, gpu: int, names: Iterable[str] = CANDIDATES,
-                       run: RunTrial = run_trial) -> list[Measured]:
-    """Measure candidates on a GPU. If one of them ends the trial process, another one goes on.
+def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
+    """Measure the candidates on a GPU. If one of them ends the trial process, another one goes on.
 
     :param gpu: index of the GPU in CUDA's order.
-    :param names: keys of :data:`.candidates.CANDIDATES`.
     :param run: runs a trial process.
-    :returns: one result for each candidate. :data:`.candidates.PLAIN` is the first.
+    :returns: one result for each candidate of :data:`.candidates.FIRST`, and one for the fastest
+        of them with an exhaustive search. The last result may be missing if it ended the process.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """
-    left = [name for name in names if name != PLAIN]
+    left = [name for name in FIRST if name != PLAIN]
     found: dict[str, Measured] = {}
     while left or not found:
-        text, why = run(json.dumps({'card': card_tree(card), 'gpu': gpu, 'candidates': left}))
-        for measured in _read(text, [PLAIN, *left]):
+        text, why = run(json.dumps({
+            'card': card_tree(card), 'gpu': gpu, 'candidates': left,
+            'known': [asdict(measured) for measured in found.values()]}))
+        for measured in _read(text):
             found.setdefault(measured.name, measured)
         why = why or 'the trial gave no result'
         plain = found.get(PLAIN, Measured(PLAIN, failed=why))
@@ -75,12 +77,12 @@ def measure_candidates(card: ModelCard, gpu: int, names: Iterable[str] = CANDIDA
     return list(found.values())
 
 
-def _read(text: str, names: Sequence[str]) -> Iterable[Measured]:
+def _read(text: str) -> Iterable[Measured]:
     for line in text.splitlines():
         try:
             tree: Any = json.loads(line)
             measured = Measured(**tree)
         except (ValueError, TypeError):     # a library printed a line, or the last line is cut off
             continue
-        if measured.name in names:
+        if measured.name in CANDIDATES:
             yield measured

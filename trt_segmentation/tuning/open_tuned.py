@@ -11,7 +11,7 @@ from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.onnxruntime_cuda import OnnxRuntimeCuda
 from ..errors import CacheError, EngineError
 from ..model.card import ModelCard
-from .candidates import CANDIDATES, choose, Measured, PLAIN
+from .candidates import CANDIDATES, choose, FIRST, Measured, PLAIN
 from .choice_file import ChoiceFile, make_key
 from .measure import measure_candidates
 
@@ -73,7 +73,7 @@ class TunedOpener:
             return [], ''
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:
-        self._log(f'measuring {len(CANDIDATES)} options of ONNX Runtime for {card.name} on this '
+        self._log(f'measuring {len(FIRST) + 1} options of ONNX Runtime for {card.name} on this '
                   f'GPU, once; `tune: false` switches this off')
         began = monotonic()
         results = self._measure(card, gpu)
