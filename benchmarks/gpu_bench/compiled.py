@@ -39,7 +39,8 @@ def settings_of(name: str) -> list[str]:
     return [setting for setting, given in SETTINGS.items() if enlarges or 'cut' not in given]
 
 
-def make_segment(name: str, freezing: bool = False, cut: bool = False) -> Callable[[Any], tuple[Any, Any]]:
+def make_segment(name: str, freezing: bool = False,
+                 cut: bool = False) -> Callable[[Any], tuple[Any, Any]]:
     """Compile a function from frames to label maps and overlays.
 
     The frames are (n, HEIGHT, WIDTH, 3) uint8 BGR on the GPU. The label maps are (n, HEIGHT,
