@@ -14,9 +14,11 @@ from pathlib import Path
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 from gpu_bench import networks
+from gpu_bench.agreement import measure_agreement
 from gpu_bench.compiled import settings_of
 from gpu_bench.kernels import measure_kernels
 from gpu_bench.measure import need_gpu
@@ -28,8 +30,11 @@ HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
 """The network on which all ways and all variants are measured."""
 SECONDS = '0.6'
-LONGEST_S = 300
+LONGEST_S = 150
 """A process that needs more seconds is ended, and its rows are missing."""
+STARTED = monotonic()
+LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
+"""After this time no further way is measured, so that a short loan of a GPU gives a report."""
 OURS = ('ours', 'ours, cut')
 
 Found = dict[str, dict[str, Any]]
@@ -42,6 +47,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     families = ['lraspp'] if quick else list(networks.FAMILIES)
     names = [f'{family}-fp16' for family in families]
     batches = [] if quick else [f'{name}-b4' for name in names]
+    measured: dict[str, Found] = {}
     with TemporaryDirectory() as folder:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
         export(folder, [*names, *batches, *(f'{name}-argmax' for name in names[:2])])
@@ -49,12 +55,13 @@ def measure(report: FigureReport, quick: bool) -> None:
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
                     + [(name, settings_of(name)[-1]) for name in batches])
         for name in names:
-            found = measure_network(folder, name, quick)
-            NetworkRows(report, name, found, name == MAIN).add()
-            if f'{name}-b4' in batches:
-                measure_batch(report, folder, f'{name}-b4', found)
+            measured[name] = measure_network(folder, name, quick)
+            NetworkRows(report, name, measured[name], name == MAIN).add()
+        for name, batch in zip(names, batches):
+            measure_batch(report, folder, batch, measured[name])
         if not quick:
-            measure_variants(report, networks.card(Path(folder), MAIN), MAIN, 0.5)
+            measure_agreement(report)
+            measure_variants(report, networks.card(Path(folder), MAIN), MAIN, 0.4)
     measure_kernels(report, quick)
 
 
@@ -63,10 +70,10 @@ def ways_of(name: str, quick: bool) -> list[str]:
     if quick:
         return ['alone', 'ours', 'article', f'compiled, {settings_of(name)[0]}']
     main, cuts = name == MAIN, networks.read_name(name).family in networks.ENLARGING
-    return ['ours', *(['ours, cut', 'careful', 'article'] if cuts else []), 'alone',
-            *(['alone, cut'] if cuts else []), 'untuned', 'pytorch',
-            *(['ours, cut, direct labels', 'two, cut', 'filled'] if main else []),
-            *(f'compiled, {setting}' for setting in settings_of(name))]
+    return [*(['ours, cut', 'alone, cut', 'ours'] if cuts else ['ours', 'alone']),
+            *(f'compiled, {setting}' for setting in settings_of(name)), 'untuned',
+            *(['ours, cut, direct labels', 'two, cut', 'article'] if main else []),
+            'pytorch', *(['careful'] if cuts else [])]
 
 
 def measure_network(folder: str, name: str, quick: bool) -> Found:
@@ -91,7 +98,7 @@ def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(text.splitlines()[-1])
     except (IndexError, ValueError):
         return None
-    sys.stderr.write(f'{name}: {way}: p50 {found["p50"]:.3f} ms, '
+    sys.stderr.write(f'{monotonic() - STARTED:.0f} s: {name}: {way}: p50 {found["p50"]:.3f} ms, '
                      f'{found.get("rate", 0):.0f} frames/s\n')
     return found
 
@@ -122,6 +129,9 @@ def start_all(commands: list[list[str]]) -> list[subprocess.Popen[bytes]]:
 
 def script(name: str, *arguments: str) -> str:
     """Run a script of gpu_bench/ and return its output; empty if it failed."""
+    if monotonic() > LAST:
+        sys.stderr.write(f'not measured, the time is over: {name} {" ".join(arguments)}\n')
+        return ''
     try:
         done = subprocess.run([sys.executable, str(HERE / name), *arguments], text=True,
                               stdout=subprocess.PIPE, check=False, timeout=LONGEST_S)
