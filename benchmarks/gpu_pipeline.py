@@ -35,6 +35,8 @@ LONGEST_S = 150
 STARTED = monotonic()
 LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
 """After this time no further way is measured, so that a short loan of a GPU gives a report."""
+FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
+"""Families of networks that are measured."""
 OURS = ('ours', 'ours, cut')
 
 Found = dict[str, dict[str, Any]]
@@ -44,13 +46,14 @@ Found = dict[str, dict[str, Any]]
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure all networks and kernels. The rows of a network begin with its name."""
     need_gpu()
-    families = ['lraspp'] if quick else list(networks.FAMILIES)
+    families = ['lraspp'] if quick else FAMILIES
     names = [f'{family}-fp16' for family in families]
     batches = [] if quick else [f'{name}-b4' for name in names]
     measured: dict[str, Found] = {}
     with TemporaryDirectory() as folder:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
-        export(folder, [*names, *batches, *(f'{name}-argmax' for name in names[:2])])
+        export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
+                                             if 'careful' in ways_of(name, quick))])
         # For batches, only the setting that does most in advance is compiled now.
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
                     + [(name, settings_of(name)[-1]) for name in batches])
@@ -61,6 +64,7 @@ def measure(report: FigureReport, quick: bool) -> None:
             measure_batch(report, folder, batch, measured[name])
         if not quick:
             measure_agreement(report)
+        if not quick and MAIN in names:
             measure_variants(report, networks.card(Path(folder), MAIN), MAIN, 0.4)
     measure_kernels(report, quick)
 

@@ -16,11 +16,11 @@ from report import FigureReport
 
 from trt_segmentation.accuracy.samples import label_image
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-from trt_segmentation.errors import EngineError
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.model.card import load_card
 from trt_segmentation.street import scene
 from trt_segmentation.tuning.candidates import CANDIDATES, PLAIN
+from trt_segmentation.tuning.measure import measure_candidates
 
 SCENES = [(2_000_000 + number, condition) for number in range(2)
           for condition in ('day', 'night', 'rain', 'snow')]
@@ -28,19 +28,18 @@ LEAST = 0.999
 
 
 def measure_agreement(report: FigureReport) -> None:
-    """Segment street scenes with every candidate, and compare the labels with the plain ones."""
+    """Segment street scenes with every candidate that tuning accepts, and compare the labels."""
     card = load_card('street')
     images = [scene(*which).image for which in SCENES]
     plain: list[np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = []
-    for name in [PLAIN, *(name for name in CANDIDATES if name != PLAIN)]:
-        try:
-            pipeline = GpuPipeline(card, partial(OnnxRuntimeCuda, options=CANDIDATES[name]))
-        except EngineError as error:
-            sys.stderr.write(f'street: {name}: {error}\n')
+    for result in measure_candidates(card, 0):
+        if result.refused:
+            sys.stderr.write(f'street: {result.name}: not used: {result.refused}\n')
             continue
+        pipeline = GpuPipeline(card, partial(OnnxRuntimeCuda, options=CANDIDATES[result.name]))
         labels = [label_image(pipeline, image) for image in images]
         pipeline.close()
         plain = plain or labels
         same = min(float(np.mean(a == b)) for a, b in zip(plain, labels))
-        report.add(f'street: pixels labelled as with {PLAIN}, {name}', 100 * same, '%',
+        report.add(f'street: pixels labelled as with {PLAIN}, {result.name}', 100 * same, '%',
                    f'≥ {100 * LEAST:g}', same >= LEAST)

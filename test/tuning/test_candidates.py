@@ -36,7 +36,7 @@ def test_every_candidate_has_its_own_options_and_none_searches_by_default():
     ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.9, 5.0)], NHWC),
     ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.99, 5.0)], PLAIN),
     ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.5, 5.0, failed='no')], PLAIN),
-    ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.5, 5.0, 0.03)], PLAIN),
+    ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.5, 5.0, 0.06)], PLAIN),
     ([Measured(PLAIN, 1.0, 1.0), Measured(NHWC, 0.5, 5.0, float('nan'))], PLAIN)])
 def test_the_fastest_right_one_is_chosen_and_ties_go_to_the_one_that_opens_sooner(
         results, chosen):
@@ -45,7 +45,7 @@ def test_the_fastest_right_one_is_chosen_and_ties_go_to_the_one_that_opens_soone
 
 def test_a_refused_candidate_says_why():
     assert Measured(NHWC, failed='no cuDNN').refused == 'no cuDNN'
-    assert 'differs from that of NCHW, heuristic search by 0.5 of the RMS, and at most 0.02' in (
+    assert 'differs from that of NCHW, heuristic search by 0.5 of the RMS, and at most 0.05' in (
         Measured(NHWC, 1.0, 1.0, 0.5).refused)
     assert Measured(NHWC, 1.0, 1.0, 0.01).refused == ''
 

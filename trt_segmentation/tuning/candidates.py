@@ -29,11 +29,13 @@ FIRST = tuple(name for name in CANDIDATES if 'heuristic' in name)
 """The candidates that are measured in any case. The fastest is then measured with an exhaustive
 search too. This order leaves out three candidates, each of which needs seconds to open."""
 
-MOST_DIFFERENCE = 0.02
+MOST_DIFFERENCE = 0.05
 """The largest accepted difference to the answer of :data:`PLAIN`; see :func:`difference`.
 
-Another algorithm adds float16 numbers in another order. This changed the answers of trained and
-random networks by less than 0.005. A wrong answer differs by about 1.
+Another algorithm adds float16 numbers in another order. On an H200 this changed the answer of
+DeepLabV3 with random weights by up to 0.033. The demo model, which is trained, kept 99.998 % of
+its labels. A wrong answer differs by about 1: with NCHW and a fused bias, the demo model runs
+without an error, and only 9 % of its labels are right.
 """
 TIE = 1.02
 """Candidates are equally fast if their times differ by less than this factor."""

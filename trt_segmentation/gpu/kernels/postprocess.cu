@@ -95,7 +95,8 @@ struct Place {
     }
 };
 
-// If a pixel's best logit is below this value, every class had only NaN near the pixel.
+// If a pixel's best logit is below this value, every class has a NaN or minus infinity in one of
+// the four cells around the pixel.
 constexpr float NO_NUMBER = -1e20f;
 
 // Whether the confidence is computed with a softmax over the logits.
