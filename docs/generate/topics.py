@@ -70,7 +70,10 @@ KEYS = {
         'precision': 'fp32, fp16, int8 or mixed',
         'device': 'name of the GPU or CPU',
         'reason': 'why the node uses this engine',
-        'cache': 'only for TensorRT: `hit` (from the cache) or `built`',
+        'opened_s': 'seconds that opening the network took',
+        'cache': 'TensorRT and tuned ONNX Runtime CUDA: `hit` (from the cache) or `built`',
+        'tuning': 'ONNX Runtime CUDA: the options that were measured as the fastest, and their '
+                  'time',
     },
     CAMERA: {
         'image_topic': 'full name of the image topic',
@@ -100,7 +103,8 @@ STAGES = {
     'preprocess': 'change the colour order, resize, normalize',
     'inference': 'run the network on the whole batch',
     'postprocess': 'enlarge, compute argmax, and overlay and confidence if wanted',
-    'download': 'GPU: copy the results to pinned memory',
+    'download': 'GPU: copy label map and confidence to pinned memory',
+    'overlay': 'GPU: copy the overlay to pinned memory, after the label map',
     'publish': 'give the results to the middleware',
     'total': 'from taking the image until its label map is published',
     'age': "from the image's stamp until the node starts to publish its label map",
@@ -212,7 +216,7 @@ def _diagnostics() -> list[str]:
     camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True)
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
-                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'),
+                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),
                     errors=Mishaps(1, 1, 'why'))
     lines, counted = [], {f'frames_dropped_{reason.replace(" ", "_")}' for reason in reasons}
     timed = {f'{stage}_time_{suffix}' for stage in STAGES

@@ -78,8 +78,7 @@ def add_command(commands: Commands) -> None:
                         'GPU; needs a network whose file leaves the batch size open '
                         '(%(default)s)')
     parser.add_argument('--tune', action=argparse.BooleanOptionalAction,
-                        help='measure options of ONNX Runtime when the network is first opened '
-                        'on a GPU, and use the fastest (default: yes)')
+                        help='tune ONNX Runtime at the first start on a GPU (default: yes)')
     parser.add_argument('--size', type=image_size, metavar='WxH',
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')
