@@ -43,8 +43,8 @@ def direct(where: str, way: str) -> tuple[str, str]:
 
 RIVALS, ROS_RIVALS = 'gpu_pipeline_rivals', 'ros_rivals'
 FIGURES = [
-    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` took it to {:.2f} '
-     'ms. Compiled PyTorch needed {:.2f} ms',
+    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` took it to '
+     '{:.2f} ms. Compiled PyTorch needed {:.2f} ms',
      [(RIVALS, f'lraspp-fp16: {way} p50') for way in (
          'untuned', 'ours', 'ours, cut', 'compiled, channels last')]),
     ('docs/latency.md', 'it needed {:.1f} ms from the camera to the subscriber of the label map. '

@@ -175,7 +175,7 @@ class Segmentation:
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel
         that the network did not see is :data:`UNLABELLED`.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
-        :attr:`Wanted.half_overlay`, (⌈height / 2⌉, ⌈width / 2⌉, 3). The GPU may still write the
+        ``Wanted(half_overlay=True)``, (⌈height / 2⌉, ⌈width / 2⌉, 3). The GPU may still write the
         overlay when the label map is complete. Then reading this attribute waits.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
     :param timings: milliseconds of each stage, by the name of the stage.

@@ -76,68 +76,83 @@ def make_segment(name: str, freezing: bool = False,
     return compiled
 
 
-def compiled(folder: Path, name: str, setting: str) -> Way:
-    """Compile with one of :data:`SETTINGS`, and measure frames in pinned memory."""
-    import torch
-    batch = networks.read_name(name).batch
-    segment = make_segment(name, **SETTINGS[setting])
-    torch.cuda.empty_cache()
-    shapes = (batch, HEIGHT, WIDTH, 3), (batch, HEIGHT, WIDTH)
+class CompiledFrames:
+    """Frames in pinned memory, and their way through the compiled function.
 
-    def buffers(shape: tuple[int, ...], **where: Any) -> list[Any]:
-        return [torch.empty(shape, dtype=torch.uint8, **where) for _ in range(AHEAD)]
-    up, overlay_down = (buffers(shapes[0], pin_memory=True) for _ in range(2))
-    labels_down = buffers(shapes[1], pin_memory=True)
-    frames, overlays = (buffers(shapes[0], device='cuda') for _ in range(2))
-    labels = buffers(shapes[1], device='cuda')
-    for place in up:
-        place.copy_(torch.from_numpy(np.stack([pictures(1)[0]] * batch)))
-    torch._dynamo.mark_static_address(frames[0])
-    stages: Stages = {'label map': []}
+    :param name: name of the network.
+    :param setting: one of :data:`SETTINGS`.
+    """
 
-    def way(i: int) -> Any:
-        began = perf_counter()
+    def __init__(self, name: str, setting: str) -> None:
+        import torch
+        self._torch = torch
+        self._batch = networks.read_name(name).batch
+        self._segment = make_segment(name, **SETTINGS[setting])
+        torch.cuda.empty_cache()
+        image = (self._batch, HEIGHT, WIDTH, 3)
+
+        def buffers(shape: tuple[int, ...], **where: Any) -> list[Any]:
+            return [torch.empty(shape, dtype=torch.uint8, **where) for _ in range(AHEAD)]
+        self._up, self._overlay_down = (buffers(image, pin_memory=True) for _ in range(2))
+        self._labels_down = buffers(image[:3], pin_memory=True)
+        self._frames, self._overlays = (buffers(image, device='cuda') for _ in range(2))
+        self._labels = buffers(image[:3], device='cuda')
+        for place in self._up:
+            place.copy_(torch.from_numpy(np.stack([pictures(1)[0]] * self._batch)))
+        torch._dynamo.mark_static_address(self._frames[0])
+        self._streams = [torch.cuda.Stream() for _ in range(3)]
+        self.stages: Stages = {'label map': []}
+
+    def run(self, i: int) -> None:
+        """Segment one batch, and wait for the label map and then for the overlay."""
+        torch, began = self._torch, perf_counter()
         with torch.inference_mode():
-            frames[0].copy_(up[0], non_blocking=True)
-            on_gpu = segment(frames[0])
-            labels_down[0].copy_(on_gpu[0], non_blocking=True)
+            self._frames[0].copy_(self._up[0], non_blocking=True)
+            labels, overlay = self._segment(self._frames[0])
+            self._labels_down[0].copy_(labels, non_blocking=True)
             labelled = torch.cuda.current_stream().record_event()
-            overlay_down[0].copy_(on_gpu[1], non_blocking=True)
+            self._overlay_down[0].copy_(overlay, non_blocking=True)
             labelled.synchronize()
-            stages['label map'].append((perf_counter() - began) * 1e3)
+            self.stages['label map'].append((perf_counter() - began) * 1e3)
             torch.cuda.synchronize()
-        return labels_down[0], overlay_down[0]
 
-    streams = [torch.cuda.Stream() for _ in range(3)]
-
-    def enqueue(k: int) -> Any:
-        sending, computing, receiving = streams
-        with torch.cuda.stream(sending):
-            frames[k].copy_(up[k], non_blocking=True)
-        computing.wait_stream(sending)
-        with torch.cuda.stream(computing):
-            # The next run writes the same outputs again, so they are copied away first.
-            for target, output in zip((labels[k], overlays[k]), segment(frames[k])):
-                target.copy_(output)
-        receiving.wait_stream(computing)
-        with torch.cuda.stream(receiving):
-            labels_down[k].copy_(labels[k], non_blocking=True)
-            overlay_down[k].copy_(overlays[k], non_blocking=True)
-        return receiving.record_event()
-
-    def rate(seconds: float) -> float:
+    def rate(self, seconds: float) -> float:
+        """Measure frames per second with three streams and :data:`AHEAD` batches on their way."""
+        synchronize = self._torch.cuda.synchronize
         done: list[Any] = [None] * AHEAD
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             for k in range(2 * AHEAD):      # records the CUDA graphs of all buffers
-                enqueue(k % AHEAD)
-                torch.cuda.synchronize()
+                self._enqueue(k % AHEAD)
+                synchronize()
             count, began = 0, perf_counter()
             while perf_counter() - began < seconds or count < 20:
                 k = count % AHEAD
                 if done[k] is not None:
                     done[k].synchronize()
-                done[k] = enqueue(k)
+                done[k] = self._enqueue(k)
                 count += 1
-            torch.cuda.synchronize()
-        return count * batch / (perf_counter() - began)
-    return Way(way, stages, rate)
+            synchronize()
+        return count * self._batch / (perf_counter() - began)
+
+    def _enqueue(self, k: int) -> Any:
+        stream = self._torch.cuda.stream
+        sending, computing, receiving = self._streams
+        with stream(sending):
+            self._frames[k].copy_(self._up[k], non_blocking=True)
+        computing.wait_stream(sending)
+        with stream(computing):
+            # The next run writes the same outputs again, so they are copied away first.
+            for target, output in zip((self._labels[k], self._overlays[k]),
+                                      self._segment(self._frames[k])):
+                target.copy_(output)
+        receiving.wait_stream(computing)
+        with stream(receiving):
+            self._labels_down[k].copy_(self._labels[k], non_blocking=True)
+            self._overlay_down[k].copy_(self._overlays[k], non_blocking=True)
+        return receiving.record_event()
+
+
+def compiled(folder: Path, name: str, setting: str) -> Way:
+    """Compile with one of :data:`SETTINGS`, and measure frames in pinned memory."""
+    frames = CompiledFrames(name, setting)
+    return Way(frames.run, frames.stages, frames.rate)

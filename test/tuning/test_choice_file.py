@@ -46,7 +46,7 @@ def test_the_path_of_the_network_is_not_part_of_the_key(tmp_path, card):
 
 
 @pytest.mark.parametrize('data', [
-    b'', b'{', b'[]', b'[1]', b'[{"name": "x"}]', b'[{"nome": "x"}]',
+    b'', b'{', b'[]', b'[1]', b'[{"name": "x"}]', b'[{"title": "x"}]',
     json.dumps([asdict(Measured('invented', 1.0, 1.0)), asdict(RESULTS[0])]).encode(),
     json.dumps([asdict(RESULTS[1])]).encode()])
 def test_a_file_with_other_content_is_not_used(tmp_path, card, data):

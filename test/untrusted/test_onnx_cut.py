@@ -20,6 +20,7 @@ def test_only_the_resize_goes(tmp_path, cast, tensors):
     path = network(tmp_path, cast=cast)
     whole = onnx.load(path)
     found = read_last_resize(path, 'logits')
+    assert found is not None
     assert (found.source, found.tensors, found.refused) == ('small', tensors, '')
     cut = onnx.ModelProto.FromString(cut_last_resize(memoryview(path.read_bytes()), ''))
     onnx.checker.check_model(cut)
@@ -44,7 +45,8 @@ def test_another_resize_stays(tmp_path, more, message):
     with pytest.raises(EngineError, match=f'Resize before output logits cannot be left out: .*'
                                           f'{message}'):
         cut_last_resize(data, 'logits')
-    assert find_last_resize(data, 'logits').refused
+    found = find_last_resize(data, 'logits')
+    assert found is not None and found.refused
 
 
 def test_a_network_without_a_last_resize_is_refused(tmp_path):

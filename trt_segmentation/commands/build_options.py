@@ -57,7 +57,6 @@ class BuildCommandOptions:
     level: int = 3
     arch: str = ''
     simplify: bool = True
-    cut_resize: bool = False
     keep_fp16: tuple[str, ...] = ()
     calibrate: tuple[str, ...] = ()
     topic: str | None = None
@@ -75,6 +74,7 @@ class BuildCommandOptions:
     out: Path | None = None
     gpu: int = 0
     cache: str = ''
+    cut_resize: bool = False
 
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.

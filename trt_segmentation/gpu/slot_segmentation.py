@@ -38,6 +38,7 @@ class SlotSegmentation(Segmentation):
 
     @overlay.setter
     def overlay(self, array: npt.NDArray[np.uint8] | None) -> None:
+        """Set the array that the GPU fills."""
         self._overlay = array
 
     def finish(self) -> None:

@@ -268,8 +268,8 @@ class Slot:
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        # A binding holds its engine's context, and with it the weights. The closed pipeline is
-        # still referred to while a new one is opened; both networks might not fit the GPU.
+        # A binding keeps its network's weights on the GPU. Other objects may still hold this
+        # closed slot while a new pipeline is opened, and the GPU may not have room for both.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

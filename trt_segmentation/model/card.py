@@ -85,13 +85,11 @@ class OutputCard:
         ``probabilities``: one channel for each class, after a softmax or sigmoid in the network.
         ``sigmoid``: one channel, the logit of class 1 against class 0.
         ``probability``: one channel, the probability of class 1, after a sigmoid in the network.
-        ``labels``: class ids.
-        ``auto``: the graph of the network decides.
+        ``labels``: class ids. ``auto``: the graph of the network decides.
     :param layout: one of :data:`LAYOUTS`; not used for labels.
     :param threshold: for an output of one channel. A pixel is class 1 if its probability is at
         least this value.
-    :param cut_resize: whether the Resize at the end of the network is left out, so that the
-        scores are enlarged only once; see ``untrusted/onnx_cut.py``.
+    :param cut_resize: whether to leave out the network's last Resize; see untrusted/onnx_cut.py.
     """
 
     name: str = ''
@@ -200,8 +198,7 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     except (OSError, ValueError) as error:
         raise ModelCardError(f'{path}: cannot be read as YAML: {error}') from error
     if tree is None:
-        raise ModelCardError(f'{path}: the file has no content; expected a mapping with model, '
-                             'classes and so on')
+        raise ModelCardError(f'{path}: the file has no content; expected a card with model, …')
     if not isinstance(tree, dict):
         raise ModelCardError(f'{path}: a model card is a mapping, this is a '
                              f'{type(tree).__name__}. Write key: value lines, such as '

@@ -42,7 +42,7 @@ WARM_UP, RUNS = 20, 60
 """Number of runs before the measurement, and in the measurement."""
 
 
-class Trial:
+class CandidateTrial:
     """Opens a network with the options of each candidate, and measures it.
 
     :param card: the model card.
@@ -123,7 +123,7 @@ class Trial:
 def main() -> None:
     """Measure the candidates that stdin asks for, and the fastest with an exhaustive search."""
     asked = json.load(sys.stdin)
-    trial = Trial(read_card(asked['card']), asked['gpu'])
+    trial = CandidateTrial(read_card(asked['card']), asked['gpu'])
     results = [Measured(**tree) for tree in asked['known'] if tree['name'] != PLAIN]
 
     def measure(name: str) -> Measured:

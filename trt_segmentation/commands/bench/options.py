@@ -38,7 +38,6 @@ class BenchOptions:
     precision: str = 'auto'
     networks: int = 1
     max_batch: int = 1
-    tune: bool = True
     size: tuple[int, int] = (1920, 1080)
     encoding: str = 'bgr8'
     cameras: tuple[int, ...] | None = None
@@ -49,6 +48,7 @@ class BenchOptions:
     out: Path = Path('bench-out')
     json: Path | None = None
     compare: Path | None = None
+    tune: bool = True
 
     @property
     def camera_counts(self) -> tuple[int, ...]:

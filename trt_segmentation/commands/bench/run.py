@@ -167,7 +167,7 @@ class _BenchRun:
         return {'model': identity.model, 'engine': identity.engine,
                 'engine_version': identity.version, 'precision': identity.precision,
                 'networks': options.networks, 'device': identity.device, 'reason': identity.reason,
-                'tuning': identity.tuning,
+                **({'tuning': identity.tuning} if identity.tuning else {}),
                 'size': f'{options.size[0]}x{options.size[1]}', 'encoding': options.encoding,
                 'overlay': options.overlay, 'fps': options.fps,
                 'seconds': options.measured_seconds, 'batch': self._pipeline.batch,
