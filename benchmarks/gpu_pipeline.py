@@ -1,165 +1,151 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""1080p image to label map and overlay on one GPU, compared with other implementations."""
+"""1080p image to label map and overlay on one GPU, compared with the best other ways.
+
+The names of the ways are those of gpu_bench/rivals.py. A factor compares the best way of others
+with the best way of this package.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 from gpu_bench import networks
+from gpu_bench.agreement import measure_agreement
+from gpu_bench.compiled import settings_of
 from gpu_bench.kernels import measure_kernels
-from gpu_bench.measure import (
-    core_share,
-    frame_of,
-    frames_in,
-    latency,
-    need_gpu,
-    pictures,
-    rate,
-)
-import numpy as np
+from gpu_bench.measure import need_gpu
+from gpu_bench.rows import NetworkRows
+from gpu_bench.variants import measure_variants
 from report import FigureReport, run
-
-from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-from trt_segmentation.gpu.pipeline import GpuPipeline
-from trt_segmentation.gpu.settings import GpuSettings
 
 HERE = Path(__file__).resolve().parent / 'gpu_bench'
 MAIN = 'lraspp-fp16'
-"""The network whose results have a limit."""
+"""The network on which all ways and all variants are measured."""
+SECONDS = '0.6'
+LONGEST_S = 150
+"""A process that needs more seconds is ended, and its rows are missing."""
+STARTED = monotonic()
+LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
+"""After this time no further way is measured, so that a short loan of a GPU gives a report."""
+FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
+"""Families of networks that are measured."""
+OURS = ('ours', 'ours, cut')
+
+Found = dict[str, dict[str, Any]]
+"""The result of each way, by the name of the way."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure all networks and kernels. The rows of a network begin with its name."""
     need_gpu()
-    names = [MAIN] if quick else [MAIN, 'lraspp-fp32', 'deeplabv3-fp16', 'deeplabv3-fp32']
+    families = ['lraspp'] if quick else FAMILIES
+    names = [f'{family}-fp16' for family in families]
+    batches = [] if quick else [f'{name}-b4' for name in names]
+    measured: dict[str, Found] = {}
     with TemporaryDirectory() as folder:
-        script('networks.py', folder, *names)
-        found = {(name, way): measure_way(folder, name, way, rounds)
-                 for name in names for way, rounds in rounds_of(name, quick).items()}
+        os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
+        export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
+                                             if 'careful' in ways_of(name, quick))])
+        # For batches, only the setting that does most in advance is compiled now.
+        compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
+                    + [(name, settings_of(name)[-1]) for name in batches])
+        for name in names:
+            measured[name] = measure_network(folder, name, quick)
+            NetworkRows(report, name, measured[name], name == MAIN).add()
+        for name, batch in zip(names, batches):
+            measure_batch(report, folder, batch, measured[name])
         if not quick:
-            card = networks.card(Path(folder), MAIN)
-            measure_choices(report, card, MAIN, 1.0)
-    for name in names:
-        report_network(report, name, {way: of for (n, way), of in found.items() if n == name})
-    if not quick:
-        share = (found[MAIN, 'ours']['device_bytes']
-                 / found['lraspp-fp32', 'pytorch']['device_bytes'])
-        report.add(f"{MAIN}: device memory by PyTorch FP32's", share, '×', '≤ 0.6', share <= 0.6)
+            measure_agreement(report)
+        if not quick and MAIN in names:
+            measure_variants(report, networks.card(Path(folder), MAIN), MAIN, 0.4)
     measure_kernels(report, quick)
 
 
-def rounds_of(name: str, quick: bool) -> dict[str, int]:
-    """Return how many processes measure each way for a network."""
+def ways_of(name: str, quick: bool) -> list[str]:
+    """Return the ways that are measured for a network of one image."""
     if quick:
-        return {'alone': 1, 'ours': 1, 'article': 1}
-    if name == MAIN:
-        return {'alone': 3, 'filled': 1, 'ours': 3, 'two': 1, 'article': 1, 'pytorch': 3}
-    # The network needs only a small part of the time of `article`, so one large network is
-    # enough.
-    return {'alone': 1, 'ours': 1, 'pytorch': 1,
-            **({} if name == 'deeplabv3-fp32' else {'article': 1})}
+        return ['alone', 'ours', 'article', f'compiled, {settings_of(name)[0]}']
+    main, cuts = name == MAIN, networks.read_name(name).family in networks.ENLARGING
+    return [*(['ours, cut', 'alone, cut', 'ours'] if cuts else ['ours', 'alone']),
+            *(f'compiled, {setting}' for setting in settings_of(name)), 'untuned',
+            *(['ours, cut, direct labels', 'two, cut', 'article'] if main else []),
+            'pytorch', *(['careful'] if cuts else [])]
 
 
-def measure_way(folder: str, name: str, way: str, rounds: int) -> dict[str, Any]:
-    """Measure a way in several processes and return the result with the median p50."""
-    found: list[dict[str, Any]] = [
-        json.loads(script('rivals.py', way, folder, name, '1.0').splitlines()[-1])
-        for _ in range(rounds)]
-    return sorted(found, key=lambda one: float(one['p50']))[rounds // 2]
+def measure_network(folder: str, name: str, quick: bool) -> Found:
+    """Measure every way of a network, each in its own process."""
+    tried = {way: measure_way(folder, name, way) for way in ways_of(name, quick)}
+    return {way: found for way, found in tried.items() if found is not None}
 
 
-def report_network(report: FigureReport, name: str, found: dict[str, dict[str, Any]]) -> None:
-    """Add the rows of one network with their limits."""
-    main, alone, own = name == MAIN, found['alone'], found['ours']
-    p50, fps = own['p50'], own['rate']
-    report.add(f'{name}: model alone p50', alone['p50'], 'ms')
-    report.add(f'{name}: model alone p99', alone['p99'], 'ms')
-    report.add(f'{name}: model alone', alone['rate'], 'runs/s')
-    if filled := found.get('filled'):
-        report.add(f'{name}: model alone after 60 fills on another stream', filled['rate'],
-                   'runs/s')
-    bar = alone['p50'] + 0.45
-    report.add(f'{name}: pinned to pinned p50', p50, 'ms', *bound(main, '≤', bar, p50 <= bar))
-    report.add(f'{name}: pinned to pinned p99', own['p99'], 'ms',
-               *bound(main, '≤', 1.3 * p50, own['p99'] <= 1.3 * p50))
-    for stage, ms in own['stages'].items():
-        report.add(f'{name}: stage {stage} p50', ms, 'ms')
-    report.add(f'{name}: the network is one CUDA graph', own['graphed'], '')
-    bar = 0.95 * alone['rate']
-    report.add(f'{name}: pipelined', fps, 'frames/s', *bound(main, '≥', bar, fps >= bar))
-    report.add(f'{name}: ordinary memory to pinned p50', own['from ordinary memory'], 'ms')
-    report.add(f'{name}: of it the copy into pinned memory', own['copy'], 'ms')
-    report.add(f'{name}: allocated here on the GPU', own['allocated'] / 2**20, 'MiB')
-    report.add(f'{name}: device memory', own['device_bytes'] / 2**20, 'MiB')
-    if two := found.get('two'):
-        report.add(f'{name}: two networks at once, p50 of one frame', two['p50'], 'ms')
-        report.add(f'{name}: two networks at once, pipelined', two['rate'], 'frames/s')
-        report.add(f'{name}: two networks at once, device memory', two['device_bytes'] / 2**20,
-                   'MiB')
-    for way, least in (('article', 40), ('pytorch', 3)):
-        if other := found.get(way):
-            factor = other['p50'] / p50
-            report.add(f'{name}: {way} p50', other['p50'], 'ms')
-            for stage, ms in other['stages'].items():
-                report.add(f'{name}: {way} {stage}', ms, 'ms')
-            report.add(f'{name}: {way} p50 by ours', factor, '×',
-                       *bound(main, '≥', least, factor >= least))
-            report.add(f'{name}: {way} device memory', other['device_bytes'] / 2**20, 'MiB')
+def measure_batch(report: FigureReport, folder: str, name: str, single: Found) -> None:
+    """Measure batches of four images with the ways that were best for one image."""
+    compiled = [way for way in single if way.startswith('compiled')]
+    best = [min(ways, key=lambda way: float(single[way]['p50']))
+            for ways in ([way for way in OURS if way in single], compiled) if ways]
+    tried = {way: measure_way(folder, name, way) for way in best}
+    NetworkRows(report, name, {way: found for way, found in tried.items() if found}).add()
 
 
-def measure_choices(report: FigureReport, card: Any, name: str, seconds: float) -> None:
-    """Measure variants of the pipeline."""
-    variants = {
-        'timed wait': GpuSettings(), 'blocking': GpuSettings(wait='block'),
-        'spinning': GpuSettings(wait='spin'), 'mapped memory': GpuSettings(memory='mapped'),
-        'write-combined input': GpuSettings(write_combined=True),
-        'no graph': GpuSettings(graph=False), 'two networks': GpuSettings(networks=2),
-        'three networks': GpuSettings(networks=3)}
-    # The first network of a process is up to 7 % faster than later networks, in LaunchGraph.
-    GpuPipeline(card, OnnxRuntimeCuda).close()
-    for variant, settings in variants.items():
-        pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=settings)
-        frames = frames_in(pipeline, pictures(6))
-        took, parts = latency(pipeline, frames, seconds)
-        report.add(f'{name}: {variant}, p50', median(took), 'ms')
-        report.add(f'{name}: {variant}, p99', np.percentile(took, 99), 'ms')
-        for stage in ('upload', 'preprocess', 'inference', 'postprocess', 'download'):
-            report.add(f'{name}: {variant}, {stage}', parts[stage], 'ms')
-        report.add(f'{name}: {variant}', rate(pipeline, frames, seconds, pipeline.depth),
-                   'frames/s')
-        if settings == GpuSettings(wait=settings.wait):
-            share, late = core_share(pipeline, frames, seconds)
-            report.add(f'{name}: {variant}, of a core at 30 Hz', share * 100, '%')
-            report.add(f'{name}: {variant}, p50 at 30 Hz', late, 'ms')
-        if settings.write_combined:
-            _, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
-            report.add(f'{name}: {variant}, copy into it', parts['stage'], 'ms')
-        pipeline.close()
+def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:
+    """Measure a way in its own process. None if the process failed; stderr says why."""
+    text = script('rivals.py', way, folder, name, SECONDS)
+    try:
+        found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    except (IndexError, ValueError):
+        return None
+    sys.stderr.write(f'{monotonic() - STARTED:.0f} s: {name}: {way}: p50 {found["p50"]:.3f} ms, '
+                     f'{found.get("rate", 0):.0f} frames/s\n')
+    return found
+
+
+def export(folder: str, names: list[str]) -> None:
+    """Export networks to ONNX, in parallel processes."""
+    for done in start_all([[str(HERE / 'networks.py'), folder, name] for name in names]):
+        done.wait()
+
+
+def compile_all(folder: str, what: list[tuple[str, str]]) -> None:
+    """Let PyTorch compile networks with settings in parallel, into its cache on disk."""
+    for done in start_all([
+            [str(HERE / 'rivals.py'), f'compiled, {setting}', folder, name, '0.01']
+            for name, setting in what]):
+        try:
+            done.wait(LONGEST_S)
+        except subprocess.TimeoutExpired:
+            done.kill()
+
+
+def start_all(commands: list[list[str]]) -> list[subprocess.Popen[bytes]]:
+    """Start Python scripts that use few threads each."""
+    few = {**os.environ, 'TORCHINDUCTOR_COMPILE_THREADS': '1', 'OMP_NUM_THREADS': '2'}
+    return [subprocess.Popen([sys.executable, *command], env=few, stdout=subprocess.DEVNULL)
+            for command in commands]
 
 
 def script(name: str, *arguments: str) -> str:
-    """Run a script of gpu_bench/ and return its output."""
-    done = subprocess.run([sys.executable, str(HERE / name), *arguments], text=True,
-                          stdout=subprocess.PIPE, check=False)
+    """Run a script of gpu_bench/ and return its output; empty if it failed."""
+    if monotonic() > LAST:
+        sys.stderr.write(f'not measured, the time is over: {name} {" ".join(arguments)}\n')
+        return ''
+    try:
+        done = subprocess.run([sys.executable, str(HERE / name), *arguments], text=True,
+                              stdout=subprocess.PIPE, check=False, timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        sys.stderr.write(f'{name} {" ".join(arguments)} needed more than {LONGEST_S} s\n')
+        return ''
     if done.returncode:
-        raise SystemExit(f'{name} {" ".join(arguments)} failed with status {done.returncode}')
+        sys.stderr.write(f'{name} {" ".join(arguments)} failed with status {done.returncode}\n')
+        return ''
     return done.stdout
-
-
-def bound(main: bool, sign: str, bar: float, holds: bool) -> tuple[str, bool | None]:
-    """Return the limit of a row, and whether the row meets it; ('', None) without a limit."""
-    return (f'{sign} {bar:.4g}', holds) if main else ('', None)
-
-
-def median(values: Any) -> float:
-    """Return the median as a float."""
-    return float(np.median(values))
 
 
 if __name__ == '__main__':

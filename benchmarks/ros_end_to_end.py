@@ -3,9 +3,10 @@
 """Latency from a camera process through the node to a subscriber process at 1080p.
 
 In the rows 'typed', the camera and the node use Python messages. In the rows 'direct', they use
-the direct transport. The subscriber always uses the direct transport, so that its own time is
-small. All parts of the latency are measured on the same frames. The medians of the parts do not
-add up to the median of the whole.
+the direct transport. In the rows 'plain node', the node is plain_node.py, which uses neither the
+pipeline nor the transport of this package; the camera is that of the rows 'direct'. The subscriber
+always uses the direct transport, so that its own time is small. All parts of the latency are
+measured on the same frames. The medians of the parts do not add up to the median of the whole.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from trt_segmentation.ros.transport.qos import RELIABLE
 
 NODE = 'trt_segmentation'
 START_SECONDS = 60.0
+PLAIN = 'plain node'
+"""Name of the rows of plain_node.py."""
 COLD = 5
 """Number of first frames that do not count, because they are the first to use the memory."""
 
@@ -71,7 +74,7 @@ PARTS = {'camera to node': 'to_node', 'in the node': 'in_node',
 def measure(report: FigureReport, quick: bool) -> None:
     """Measure the latency and the lost images of each transport, without and with an overlay."""
     frames, fps = (60, 10.0) if quick else (300, 30.0 if _has_gpu() else 10.0)
-    for transport in ('typed', 'direct'):
+    for transport in ('typed', 'direct', PLAIN):
         for overlay in ((False,) if quick else (False, True)):
             found, engine, published = _drive(transport, overlay, frames, fps)
             name = f'{transport}, label map{" and overlay" if overlay else ""}'
@@ -121,8 +124,11 @@ def _drive(transport: str, overlay: bool, frames: int, fps: float
             'transport': transport, 'engine': 'auto', 'frame_log': frame_log}
         camera: dict[str, object] = {
             'width': 1920, 'height': 1080, 'fps': fps, 'loop': 20, 'count': frames,
-            'subscribers': 1, 'transport': transport, 'log': log}
-        with running(_node('node', node)), \
+            'subscribers': 1, 'log': log,
+            'transport': 'direct' if transport == PLAIN else transport}
+        command = _node('node', node) if transport != PLAIN else [
+            sys.executable, str(Path(__file__).parent / 'plain_node.py'), str(frame_log)]
+        with running(command), \
                 running([sys.executable, __file__, '--receive', str(arrivals),
                          str(int(overlay))]) as receiver, \
                 running(_node('street_camera', camera)) as source:

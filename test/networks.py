@@ -130,6 +130,37 @@ def _output_shape(batch: Any, classes: int, kind: str, layout: str, rank: int) -
     return [batch, *(channels + sides if layout == 'nchw' else sides + channels)]
 
 
+def enlarge_at_end(path: Path, factor: int = 4, *, cast: bool = False, mode: str = 'linear',
+                   where: str = 'half_pixel', external: bool = False) -> Path:
+    """Append a Resize to a network of one output, as torchvision exports it.
+
+    :param cast: whether a Cast follows the Resize.
+    :param where: the coordinate_transformation_mode.
+    :param external: whether the weights go to a file of their own.
+    """
+    model = onnx.load(path)
+    (output,) = model.graph.output
+    last = next(node for node in model.graph.node if output.name in node.output)
+    last.output[0] = 'small'
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.array([1, 1, factor, factor], np.float32), 'scales'))
+    model.graph.node.append(helper.make_node(
+        'Resize', ['small', '', 'scales'], ['large' if cast else output.name], mode=mode,
+        coordinate_transformation_mode=where))
+    if cast:
+        model.graph.node.append(helper.make_node('Cast', ['large'], [output.name],
+                                                 to=TensorProto.FLOAT))
+        output.type.tensor_type.elem_type = TensorProto.FLOAT
+    for dim in output.type.tensor_type.shape.dim[2:]:
+        if dim.dim_value:
+            dim.dim_value *= factor
+    model = onnx.shape_inference.infer_shapes(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path, save_as_external_data=external, size_threshold=64,
+              location=f'{path.name}.data')
+    return path
+
+
 def color_card(path: Path, palette: npt.NDArray[np.uint8], *, output: OutputCard = OutputCard(),
                **input: Any) -> ModelCard:
     """Make the card of a :func:`color_classifier`; the classes are class_0, class_1 and so on."""

@@ -41,7 +41,18 @@ def direct(where: str, way: str) -> tuple[str, str]:
     return 'transport', f'1920x1080 {where} {way} p50'
 
 
+RIVALS, ROS_RIVALS = 'gpu_pipeline_rivals', 'ros_rivals'
 FIGURES = [
+    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` took it to '
+     '{:.2f} ms. Compiled PyTorch needed {:.2f} ms',
+     [(RIVALS, f'lraspp-fp16: {way} p50') for way in (
+         'untuned', 'ours', 'ours, cut', 'compiled, channels last')]),
+    ('docs/latency.md', 'it needed {:.1f} ms from the camera to the subscriber of the label map. '
+     'This package needed {:.1f} ms direct and {:.1f} ms typed in the same run',
+     [(ROS_RIVALS, f'{way}, label map: p50') for way in ('plain node', 'direct', 'typed')]),
+    ('docs/latency.md', '640×480 takes {:.1f} ms, 1280×720 takes {:.1f} ms, and 3840×2160 takes '
+     '{:.1f} ms', [('transport', f'{size} two processes direct p50')
+                   for size in ('640x480', '1280x720', '3840x2160')]),
     ('README.md', '| mean IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',
      conditions('accuracy', '{}: mean IoU, 300 scenes')),
     ('README.md', '| lane marking IoU | {:.3f} | {:.3f} | {:.3f} | {:.3f} |',

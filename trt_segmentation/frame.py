@@ -139,10 +139,22 @@ class Wanted:
 
     :param overlay: the camera image with the class colours over it.
     :param confidence: the confidence of every label.
+    :param half_overlay: whether the overlay has only every second row and column of the image.
     """
 
     overlay: bool = False
     confidence: bool = False
+    half_overlay: bool = False
+
+    @property
+    def overlay_step(self) -> int:
+        """Rows and columns of the image for each row and column of the overlay: 1 or 2."""
+        return 1 + self.half_overlay
+
+    def overlay_size(self, frame: Frame) -> tuple[int, int]:
+        """Return rows and columns of the overlay of a frame."""
+        step = self.overlay_step
+        return -(-frame.height // step), -(-frame.width // step)
 
 
 @dataclass
@@ -156,7 +168,9 @@ class Segmentation:
         be overwritten.
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel is
         :data:`UNLABELLED` if the network did not see it, or if no class could win.
-    :param overlay: (height, width, 3) uint8 BGR; None if not wanted.
+    :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
+        ``Wanted(half_overlay=True)``, (⌈height / 2⌉, ⌈width / 2⌉, 3). If the GPU still writes the
+        overlay, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes before each array. The caller may write a message header
@@ -169,6 +183,12 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+
+    def finish(self) -> None:
+        """Wait until the overlay is complete too.
+
+        :raises EngineError: if the GPU failed.
+        """
 
     def release(self) -> None:
         """Give the arrays back to the pipeline. Arrays that the caller owns stay valid."""

@@ -24,17 +24,20 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How TensorRT engines are built and kept. Other engines ignore these settings.
+    """How the engines of a GPU are built, tuned and kept. The CPU engine ignores these settings.
 
-    :param cache: folder for the built engines; empty for the folder trt_segmentation in the user's
-        cache folder.
+    :param cache: folder for the built engines and the tuned options; empty for the folder
+        trt_segmentation in the user's cache folder.
     :param workspace: largest number of bytes of scratch memory for a layer.
     :param level: 0 to 5. At a higher level, TensorRT searches longer for fast kernels.
+    :param tune: whether ONNX Runtime CUDA measures several options when it first opens a network
+        on a GPU, and then uses the fastest options.
     """
 
     cache: str = ''
     workspace: int = BuildOptions.workspace
     level: int = BuildOptions.level
+    tune: bool = True
 
 
 class Pipeline(Protocol):
@@ -124,8 +127,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         fixes the batch size, this number is ignored.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
-    :param settings: settings of TensorRT engines. An engine in the cache is used only if it was
-        built with the same settings.
+    :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
+        if it was built with the same settings.
     :raises EngineError: if the engine cannot be opened.
     """
     for what, value, known in (('engine', engine, ENGINES),
@@ -137,7 +140,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cuda': lambda reason: _open_onnxruntime_cuda(
-            card, gpu, precision, gpu_settings, reason),
+            card, gpu, precision, gpu_settings, settings, log, reason),
         'onnxruntime-cpu': lambda reason: _open_onnxruntime_cpu(card, precision, reason)}
     return openers[engine]('asked for') if engine != 'auto' else _open_first(openers)
 
@@ -180,15 +183,18 @@ def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuS
 
 
 def _open_onnxruntime_cuda(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuSettings,
-                           reason: str) -> Pipeline:
+                           settings: EngineSettings, log: Log, reason: str) -> Pipeline:
     _refuse_precision(precision)
     try:
         from .engines.onnxruntime_cuda import OnnxRuntimeCuda
+        from .gpu.device_engine import OpenEngine
         from .gpu.pipeline import GpuPipeline
+        from .tuning.open_tuned import TunedOpener
     except ImportError as error:
         raise EngineError(f'{error}. The engine onnxruntime-cuda needs the packages '
                           'onnxruntime-gpu and cuda-python') from error
-    return GpuPipeline(card, OnnxRuntimeCuda, gpu, settings=gpu_settings, reason=reason)
+    opener: OpenEngine = TunedOpener(settings.cache, log) if settings.tune else OnnxRuntimeCuda
+    return GpuPipeline(card, opener, gpu, settings=gpu_settings, reason=reason)
 
 
 def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipeline:

@@ -13,12 +13,13 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
-from trt_segmentation.engines.cuda_driver import call
+from trt_segmentation.engines.cuda_driver import call, copy_to_device
 from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
 from trt_segmentation.errors import EngineError
 from trt_segmentation.frame import Frame, Wanted
 from trt_segmentation.gpu.allocator import GpuAllocator, open_device
 from trt_segmentation.gpu.cuda_graph import CudaGraph, Enqueues, Mark
+from trt_segmentation.gpu.device_engine import DeviceEngine
 from trt_segmentation.gpu.pipeline import GpuPipeline
 from trt_segmentation.gpu.streams import Streams
 from trt_segmentation.model.card import ModelCard
@@ -86,22 +87,25 @@ class Alone:
     """Only a network, with the engine of the pipeline: no copies and no pre- or postprocessing."""
 
     def __init__(self, card: ModelCard, graph: bool = True, blocking: bool = True,
+                 open_engine: Callable[..., DeviceEngine] = OnnxRuntimeCuda,
                  **engine: Any) -> None:
         self._memory = GpuAllocator()
         self._streams = Streams()
-        self._engine = OnnxRuntimeCuda(card, 0, self._streams.compute[0], **engine)
+        self._engine = open_engine(card, 0, self._streams.compute[0], **engine)
         image, output = self._engine.signature.input, self._engine.signature.output
+        count = image.batch or 1
         sizes = [int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in (
-            (image.shape(1), image.dtype), (self._engine.output_shape(1), output.dtype))]
+            (image.shape(count), image.dtype),
+            (self._engine.output_shape(count), output.dtype))]
         tensor, logits = (self._memory.allocate_on_device(size) for size in sizes)
-        noise = np.random.default_rng(0).normal(0, 1, image.shape(1)).astype(image.dtype)
-        call(driver.cuMemcpyHtoD, tensor, noise.ctypes.data, noise.nbytes)
-        self._run: Enqueues = self._engine.bind(1, tensor, logits)
+        noise = np.random.default_rng(0).normal(0, 1, image.shape(count)).astype(image.dtype)
+        copy_to_device(tensor, noise)
+        self._run: Enqueues = self._engine.bind(count, tensor, logits)
         for _ in range(3):
             self._run.enqueue(self._streams.compute[0])
         self._memory.synchronize()
         self._graph: CudaGraph | None = None
-        if graph and self._engine.capturable:
+        if graph and self._engine.can_be_captured():
             self._graph = CudaGraph([self._run], self._streams.compute[0])
         self._done = Mark(blocking)
 
@@ -164,18 +168,21 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
         due = (len(took) + 1) / hz
         sleep(max(due - elapsed, 0))
         start = perf_counter()
-        segment_one(pipeline, frames[len(took) % len(frames)], OVERLAY).release()
+        segmentation = segment_one(pipeline, frames[len(took) % len(frames)], OVERLAY)
+        segmentation.finish()
+        segmentation.release()
         took.append((perf_counter() - start) * 1e3)
     return (process_time() - used) / (perf_counter() - began), float(np.median(took))
 
 
 def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
             wanted: Wanted = OVERLAY) -> tuple[npt.NDArray[np.float64], dict[str, float]]:
-    """Return the milliseconds from submit() to the end of collect(), and medians of the stages."""
+    """Return the milliseconds from submit() to the complete overlay, and medians of the stages."""
     stages: list[dict[str, float]] = []
 
     def once(i: int) -> None:
         segmentation = segment_one(pipeline, frames[i % len(frames)], wanted)
+        segmentation.finish()
         stages.append(segmentation.timings)
         segmentation.release()
 
@@ -184,19 +191,25 @@ def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
                   for stage in stages[0]}
 
 
-def rate(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float, ahead: int = 2,
-         wanted: Wanted = OVERLAY) -> float:
-    """Measure the frames per second while ``ahead`` more frames are submitted already."""
+def rate(pipeline: GpuPipeline, batches: Sequence[Sequence[Frame]], seconds: float,
+         ahead: int = 2, wanted: Wanted = OVERLAY) -> float:
+    """Measure the frames per second while ``ahead`` more batches are submitted already."""
+    def collect() -> int:
+        segmentations = pipeline.collect()
+        for segmentation in segmentations:
+            segmentation.release()      # waits for the overlay
+        return len(segmentations)
+
     for i in range(ahead):
-        pipeline.submit([frames[i % len(frames)]], wanted)
-    count, began = 0, perf_counter()
-    while perf_counter() - began < seconds or count < 20:
-        pipeline.submit([frames[count % len(frames)]], wanted)
-        pipeline.collect()[0].release()
-        count += 1
+        pipeline.submit(batches[i % len(batches)], wanted)
+    count, runs, began = 0, 0, perf_counter()
+    while perf_counter() - began < seconds or runs < 20:
+        pipeline.submit(batches[runs % len(batches)], wanted)
+        count += collect()
+        runs += 1
     took = perf_counter() - began
     for _ in range(ahead):
-        pipeline.collect()[0].release()
+        collect()
     return count / took
 
 

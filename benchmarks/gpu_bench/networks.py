@@ -1,44 +1,71 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export networks of torchvision with random weights, 19 classes and 512×1024 pixels to ONNX.
+"""Networks of the GPU benchmarks, with random weights.
 
-The command ``networks.py FOLDER NAME...`` exports the named networks into the folder. Only this
-command needs PyTorch. A name is a family and a precision, such as ``lraspp-fp16``.
+``networks.py FOLDER NAME...`` exports networks to ONNX; only the GPU host has PyTorch, so only
+this command needs PyTorch. A name is a family, a precision and an optional batch size, such as
+``lraspp-fp16`` or ``lraspp-fp16-b4``. The ending ``-argmax`` appends an ArgMax to the network.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
-from trt_segmentation.model.card import ModelCard, spread_palette
+from trt_segmentation.model.card import ModelCard, OutputCard, spread_palette
 
 CLASSES, HEIGHT, WIDTH = 19, 512, 1024
+FAMILIES = {
+    'lraspp': 'LR-ASPP MobileNetV3-Large', 'deeplabv3': 'DeepLabV3 ResNet-50',
+    'unet': 'UNet ResNet-18', 'segformer': 'SegFormer-B0'}
+"""Title of each family. The first two come from torchvision and the last from transformers.
+
+The UNet is written in unet.py, because the GPU host does not have segmentation_models_pytorch.
+"""
+ENLARGING = ('lraspp', 'deeplabv3')
+"""Families whose networks end in a Resize, which enlarges the logits to the size of the image."""
 
 
-def card(folder: Path, name: str) -> ModelCard:
-    """Make the model card of a network that was exported into the folder."""
+class NetworkName(NamedTuple):
+    """The parts of the name of a network."""
+
+    family: str
+    precision: str
+    batch: int = 1
+    argmax: bool = False
+
+
+def read_name(name: str) -> NetworkName:
+    """Split the name of a network into its parts."""
+    family, precision, *rest = name.split('-')
+    batch = [int(part[1:]) for part in rest if part.startswith('b')]
+    return NetworkName(family, precision, batch[0] if batch else 1, 'argmax' in rest)
+
+
+def card(folder: Path, name: str, cut: bool = False) -> ModelCard:
+    """Make the model card of a network that was exported into the folder.
+
+    :param cut: whether the package leaves out the Resize at the end of the network.
+    """
     return ModelCard(name, folder / f'{name}.onnx',
-                     tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES))
+                     tuple(f'class {i}' for i in range(CLASSES)), spread_palette(CLASSES),
+                     output=OutputCard(cut_resize=cut))
 
 
-def build(name: str) -> Any:
+def build(name: str, cut: bool = False) -> Any:
     """Make a PyTorch module on the GPU that computes the logits of a batch.
 
     The module has the precision in its name. Its batch normalisation layers are trained on random
     images. So the activations stay in the range of float16, as in a trained network.
 
-    :param name: family and precision, such as ``lraspp-fp16``.
+    :param name: name of the network.
+    :param cut: whether the logits keep the stride of the network.
     """
     import torch
-    from torchvision.models import segmentation
     torch.manual_seed(0)
-    family, precision = name.split('-')
-    make = {'lraspp': segmentation.lraspp_mobilenet_v3_large,
-            'deeplabv3': segmentation.deeplabv3_resnet50}[family]
-    arguments = {} if family == 'lraspp' else {'aux_loss': False}
-    network = make(weights=None, weights_backbone=None, num_classes=CLASSES, **arguments).cuda()
+    parts = read_name(name)
+    network = _make(parts.family).cuda()
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -46,7 +73,16 @@ def build(name: str) -> Any:
             self.network = network
 
         def forward(self, image: Any) -> Any:
-            return self.network(image)['out']
+            if parts.family == 'segformer':
+                return self.network(pixel_values=image).logits
+            if parts.family == 'unet':
+                return self.network(image)
+            if cut:
+                features = self.network.backbone(image)
+                return self.network.classifier(
+                    features if parts.family == 'lraspp' else features['out'])
+            logits = self.network(image)['out']
+            return logits.argmax(1).to(torch.uint8) if parts.argmax else logits
 
     model = Logits()
     with torch.no_grad():
@@ -54,15 +90,30 @@ def build(name: str) -> Any:
         for _ in range(20):
             model(torch.randn(2, 3, HEIGHT // 2, WIDTH // 2, device='cuda'))
     model.eval()
-    return model.half() if precision == 'fp16' else model
+    return model.half() if parts.precision == 'fp16' else model
+
+
+def _make(family: str) -> Any:
+    if family == 'segformer':
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
+        return SegformerForSemanticSegmentation(SegformerConfig(num_labels=CLASSES))
+    if family == 'unet':
+        from .unet import make_unet
+        return make_unet(CLASSES)
+    from torchvision.models import segmentation
+    if family == 'lraspp':
+        return segmentation.lraspp_mobilenet_v3_large(
+            weights=None, weights_backbone=None, num_classes=CLASSES)
+    return segmentation.deeplabv3_resnet50(
+        weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=False)
 
 
 def export(folder: Path, name: str) -> None:
     """Export one network to the file ``NAME.onnx`` in the folder."""
     import torch
-    model = build(name)
-    image = torch.randn(1, 3, HEIGHT, WIDTH, device='cuda')
-    image = image.half() if name.endswith('fp16') else image
+    model, parts = build(name), read_name(name)
+    image = torch.randn(parts.batch, 3, HEIGHT, WIDTH, device='cuda')
+    image = image.half() if parts.precision == 'fp16' else image
     with torch.no_grad():
         if not bool(torch.isfinite(model(image)).all()):
             raise SystemExit(f'{name}: the logits are not finite')
@@ -71,5 +122,8 @@ def export(folder: Path, name: str) -> None:
 
 
 if __name__ == '__main__':
+    # The folder of this script must not stay there: transformers would import kernels.py.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from gpu_bench import networks
     for which in sys.argv[2:]:
-        export(Path(sys.argv[1]), which)
+        networks.export(Path(sys.argv[1]), which)

@@ -13,19 +13,23 @@ its own process.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import json
 import os
 from pathlib import Path
 import sys
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 
+# The folder of this script must not stay there: transformers would import kernels.py.
+sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gpu_bench import networks
+from gpu_bench.compiled import compiled, SETTINGS
+from gpu_bench.cpu_ways import article, careful
 from gpu_bench.measure import (
     Alone,
     frame_of,
@@ -39,81 +43,10 @@ from gpu_bench.measure import (
     WARM_UP_S,
     WIDTH,
 )
+from gpu_bench.way import Stages, Way
+from trt_segmentation.gpu.device_engine import DeviceEngine, OpenEngine
 from trt_segmentation.gpu.settings import GpuSettings
-
-Stages = dict[str, list[float]]
-
-
-class Way(NamedTuple):
-    """A way to segment frames.
-
-    :param run: a function of the index of a frame. It returns when the outputs are in host memory.
-    :param stages: milliseconds of each stage. Every call of ``run`` appends one number to each
-        list.
-    :param rate: a function of the seconds to measure. It returns frames per second. None if the
-        way processes one frame at a time.
-    :param more: a function of the seconds to measure. It returns further numbers, and is called
-        after all other measurements.
-    """
-
-    run: Callable[[int], Any]
-    stages: Stages
-    rate: Callable[[float], float] | None = None
-    more: Callable[[float], dict[str, float]] = lambda seconds: {}
-
-
-def normalised(picture: Any, size: tuple[int, int], mean: Any, std: Any) -> Any:
-    """Resize a BGR picture with OpenCV, and normalise it with NumPy to (3, height, width) RGB."""
-    small = cv2.cvtColor(cv2.resize(picture, size), cv2.COLOR_BGR2RGB)
-    return ((small.astype(np.float32) / 255.0 - mean) / std).transpose(2, 0, 1)
-
-
-def coloured(picture: Any, labels: Any, palette: Any) -> tuple[Any, Any]:
-    """Enlarge labels to the size of the picture. Return the enlarged labels and an overlay."""
-    labels = cv2.resize(labels, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
-    return labels, cv2.addWeighted(picture, 0.5, palette[labels], 0.5, 0)
-
-
-def article(folder: Path, name: str) -> Way:
-    """Use OpenCV and NumPy for pre- and postprocessing, and copy through pinned memory."""
-    from cuda.bindings import driver
-
-    from trt_segmentation.engines.cuda_driver import call
-    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
-    from trt_segmentation.gpu.allocator import GpuAllocator
-    from trt_segmentation.gpu.streams import Streams
-    card, memory, streams = networks.card(folder, name), GpuAllocator(), Streams()
-    engine = OnnxRuntimeCuda(card, 0, streams.compute[0])
-    image, stream = engine.signature.input, streams.compute[0]
-    shape, dtype = engine.output_shape(1), np.dtype(image.dtype)
-    sizes = [int(np.prod(s)) * dtype.itemsize for s in (image.shape(1), shape)]
-    pinned = [memory.allocate_pinned(size) for size in sizes]
-    device = [memory.allocate_on_device(size) for size in sizes]
-    tensor = pinned[0].array.view(dtype).reshape(image.shape(1))
-    logits = pinned[1].array.view(engine.signature.output.dtype).reshape(shape)
-    run = engine.bind(1, *device)
-    mean, std = (np.array(v, np.float32) for v in (card.input.mean, card.input.std))
-    palette, images = np.ascontiguousarray(card.palette[:, ::-1]), pictures(4)
-    stages: Stages = {'preprocess': [], 'model': [], 'argmax': [], 'colour': []}
-
-    def way(i: int) -> Any:
-        picture = images[i % 4]
-        times = [perf_counter()]
-        tensor[0] = normalised(picture, (image.width, image.height), mean, std)
-        times.append(perf_counter())
-        call(driver.cuMemcpyHtoDAsync, device[0], pinned[0].address, sizes[0], stream)
-        run.enqueue(stream)
-        call(driver.cuMemcpyDtoHAsync, pinned[1].address, device[1], sizes[1], stream)
-        call(driver.cuStreamSynchronize, stream)
-        times.append(perf_counter())
-        labels = np.argmax(logits[0], axis=0).astype(np.uint8)
-        times.append(perf_counter())
-        labels, overlay = coloured(picture, labels, palette)
-        times.append(perf_counter())
-        for stage, a, b in zip(stages.values(), times, times[1:]):
-            stage.append((b - a) * 1e3)
-        return labels, overlay
-    return Way(way, stages)
+from trt_segmentation.model.card import ModelCard
 
 
 def pytorch(folder: Path, name: str) -> Way:
@@ -153,49 +86,75 @@ def pytorch(folder: Path, name: str) -> Way:
     return Way(way, {})
 
 
-def alone(folder: Path, name: str) -> Way:
+def open_tuned(card: ModelCard, gpu: int, stream: int) -> DeviceEngine:
+    """Open the network of a card as the package does."""
+    from trt_segmentation.tuning.open_tuned import TunedOpener
+
+    def log(line: str) -> None:
+        sys.stderr.write(f'{line}\n')
+    return TunedOpener(log=log)(card, gpu, stream)
+
+
+def alone(folder: Path, name: str, cut: bool = False) -> Way:
     """Run only the network, with the same engine and the same CUDA graph."""
-    network = Alone(networks.card(folder, name))
+    network = Alone(networks.card(folder, name, cut), blocking=False, open_engine=open_tuned)
     return Way(lambda i: network.once(), {}, network.rate)
 
 
 def filled(folder: Path, name: str) -> Way:
     """Run only the network, after memory was filled on another stream."""
-    network = Alone(networks.card(folder, name))
+    network = Alone(networks.card(folder, name), open_engine=open_tuned)
     network.rate(WARM_UP_S)
     network.fill_elsewhere(60)
     return Way(lambda i: network.once(), {}, network.rate)
 
 
-def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings()) -> Way:
+def ours(folder: Path, name: str, settings: GpuSettings = GpuSettings(), cut: bool = False,
+         open_engine: OpenEngine = open_tuned) -> Way:
     """Run the pipeline of this package on frames in its pinned memory."""
-    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
     from trt_segmentation.gpu.pipeline import GpuPipeline
-    from trt_segmentation.pipeline import segment_one
-    pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda, settings=settings)
-    frames = frames_in(pipeline, pictures(6))
+    pipeline = GpuPipeline(networks.card(folder, name, cut), open_engine, settings=settings)
+    batch = networks.read_name(name).batch
+    frames = [frames_in(pipeline, pictures(batch, seed)) for seed in range(max(6 // batch, 2))]
     stages: Stages = {}
 
     def way(i: int) -> None:
-        segmentation = segment_one(pipeline, frames[i % 6], OVERLAY)
-        for stage, ms in segmentation.timings.items():
+        began = perf_counter()
+        pipeline.submit(frames[i % len(frames)], OVERLAY)
+        segmentations = pipeline.collect()
+        stages.setdefault('label map', []).append((perf_counter() - began) * 1e3)
+        for segmentation in segmentations:
+            segmentation.finish()
+        for stage, ms in segmentations[0].timings.items():
             stages.setdefault(stage, []).append(ms)
-        segmentation.release()
+        for segmentation in segmentations:
+            segmentation.release()
 
-    def more(seconds: float) -> dict[str, float]:
-        staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
-        return {'graphed': pipeline.uses_graph, 'from ordinary memory': float(np.median(staged)),
-                'copy': parts['stage'], 'allocated': pipeline.memory.device_bytes}
+    def more(seconds: float) -> dict[str, Any]:
+        found = {'graphed': pipeline.uses_graph, 'allocated': pipeline.memory.device_bytes,
+                 'opened': pipeline.identity.opened_s, 'tuning': pipeline.identity.tuning}
+        if batch == 1:
+            staged, parts = latency(pipeline, [frame_of(p) for p in pictures(6)], seconds)
+            found |= {'from ordinary memory': float(np.median(staged)), 'copy': parts['stage']}
+        return found
     return Way(way, stages, lambda s: rate(pipeline, frames, s, pipeline.depth), more)
 
 
-def two(folder: Path, name: str) -> Way:
-    """Run the pipeline of this package with two copies of the network at the same time."""
-    return ours(folder, name, GpuSettings(networks=2))
+def untuned(folder: Path, name: str) -> Way:
+    """Run the pipeline of this package without tuned options."""
+    from trt_segmentation.engines.onnxruntime_cuda import OnnxRuntimeCuda
+    return ours(folder, name, open_engine=OnnxRuntimeCuda)
 
 
-WAYS = {'alone': alone, 'filled': filled, 'ours': ours, 'two': two, 'article': article,
-        'pytorch': pytorch}
+WAYS: dict[str, Callable[[Path, str], Way]] = {
+    'alone': alone, 'alone, cut': partial(alone, cut=True), 'filled': filled, 'ours': ours,
+    'ours, cut': partial(ours, cut=True), 'untuned': untuned,
+    'ours, cut, direct labels': partial(
+        ours, settings=GpuSettings(direct_labels=True), cut=True),
+    'two': partial(ours, settings=GpuSettings(networks=2)),
+    'two, cut': partial(ours, settings=GpuSettings(networks=2), cut=True),
+    'article': article, 'careful': careful, 'pytorch': pytorch,
+    **{f'compiled, {setting}': partial(compiled, setting=setting) for setting in SETTINGS}}
 
 
 def measure(way: str, folder: Path, name: str, seconds: float) -> dict[str, Any]:

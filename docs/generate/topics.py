@@ -99,7 +99,11 @@ KEYS = {
         'precision': 'fp32, fp16, int8 or mixed',
         'device': 'name of the GPU or CPU',
         'reason': 'why the node uses this engine',
-        'cache': 'only with TensorRT: `hit` (the engine was in the cache) or `built`',
+        'opened_s': 'number of seconds in which the network was opened',
+        'cache': 'only with TensorRT and tuned ONNX Runtime CUDA: `hit` (the engine or its '
+                 'options were in the cache) or `built`',
+        'tuning': 'ONNX Runtime CUDA: the options that were measured as the fastest, and their '
+                  'time',
     },
     CAMERA: {
         'image_topic': 'full name of the image topic',
@@ -134,10 +138,11 @@ STAGES = {
     'inference': 'The network runs on the whole batch.',
     'postprocess': 'The pipeline enlarges the network output and computes the classes. If wanted, '
                    'it computes overlay and confidence.',
-    'download': 'GPU: the GPU copies the results into pinned memory.',
+    'download': 'GPU: the GPU copies the label map and the confidence into pinned memory.',
+    'overlay': 'GPU: the GPU copies the overlay into pinned memory, after the label map.',
     'publish': 'The node gives the results to the middleware.',
     'total': 'The whole time in the node: it starts when the node takes the image, and ends when '
-             'all results of the image are published.',
+             'the label map of the image is published.',
     'age': "The time from the image's stamp until the node starts to publish the label map.",
 }
 
@@ -236,7 +241,7 @@ def _diagnostics() -> list[str]:
     camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True)
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
-                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit'),
+                    identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),
                     errors=Mishaps(1, 1, 'why'))
     lines, counted = [], {f'frames_dropped_{reason.replace(" ", "_")}' for reason in reasons}
     timed = {f'{stage}_time_{suffix}' for stage in STAGES

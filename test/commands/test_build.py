@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import cv2
+from networks import color_classifier, cube_colors, enlarge_at_end
 import numpy as np
 import pytest
 import recordings
@@ -176,6 +177,22 @@ def test_fp32_needs_no_report(tmp_path, card):
     assert cli.main(['build', card, '--out', 'net.plan', '--precision', 'fp32']) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         'net.onnx', 'net.plan', 'net.plan.json', 'net.yaml']
+
+
+def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, card, images,
+                                                                    capsys):
+    colors = cube_colors(5)
+    enlarge_at_end(color_classifier(tmp_path / 'net.onnx', colors, height=64, width=96, stride=4,
+                                    batch=1))
+    for options, compared in ((['--precision', 'fp32'], ['fp32 without the last Resize']),
+                              ([], ['fp16', 'fp32 without the last Resize'])):
+        assert cli.main(['build', card, '--out', 'net.plan', '--cut-resize', '--hold-out', images,
+                         '--report', 'report', *options]) == 0
+        tree = json.loads((tmp_path / 'report' / 'accuracy.json').read_text())['precisions']
+        assert list(tree) == ['fp32', *compared]
+        assert 0.8 < tree[compared[-1]]['']['agreement'] <= 1
+    assert [output['shape'] for output in sidecar_of(tmp_path / 'net.plan')['outputs']] == [
+        [1, 5, 16, 24]]
 
 
 @pytest.mark.parametrize('options, message', [

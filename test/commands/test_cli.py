@@ -280,13 +280,14 @@ def test_options_reach_the_build(monkeypatch):
         '--calibrate', 'a', 'b', '--topic', '/t', '--frames', '9', '--method', 'minmax',
         '--keep-fp16', 'x*', '--search', '--hold-out', 'c', '--hold-out-labels', 'd',
         '--ignore', '3-5', '--map', 'ade20k',
-        '--hold-out-frames', '7', '--compare', '--max-miou-drop', '0.01', '--report', 'r']) == 0
+        '--hold-out-frames', '7', '--compare', '--cut-resize', '--max-miou-drop', '0.01',
+        '--report', 'r']) == 0
     assert seen == [BuildCommandOptions(
         'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'entropy', (), (), (),
         None, 48, False, None, False, None, None, 0, ''), BuildCommandOptions(
         'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
         'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,
-            True, 0.01, True, Path('r'), Path('o'), 1)]
+            True, 0.01, True, Path('r'), Path('o'), 1, cut_resize=True)]
 
 
 def test_options_reach_the_cache_and_the_doctor(monkeypatch):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
 
-from networks import color_classifier, cube_colors, painted
+from networks import color_classifier, cube_colors, enlarge_at_end, painted
 import numpy as np
 import onnx
 import pytest
@@ -64,6 +64,18 @@ def test_what_it_says(tmp_path):
                  'input layout nchw: axis 1 is 3', 'input height 512: the model leaves it open',
                  '1024x512 (width x height), batch open', 'out: logits nchw, float32, 5 classes'):
         assert line in text
+
+
+@pytest.mark.parametrize('more,words', [
+    ({}, ['`cut_resize: true` under `output` leaves the Resize out']),
+    ({'where': 'align_corners'}, ['The Resize cannot be left out', 'align_corners=False'])])
+def test_a_last_resize_is_told(tmp_path, more, words):
+    path = enlarge_at_end(color_classifier(tmp_path / 'net.onnx', cube_colors(5), stride=4,
+                                           batch=1), **more)
+    text = inspect_model(path)
+    assert 'The network ends in a Resize' in text
+    assert all(word in text for word in words)
+    assert 'Resize' not in inspect_model(color_classifier(tmp_path / 'b.onnx', cube_colors(5)))
 
 
 def test_gray(tmp_path):

@@ -201,7 +201,7 @@ def test_warnings_are_handed_on(trt):
 def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
     assert (engine.name, engine.version, engine.precision) == (
         'tensorrt', 'TensorRT 10.13.0', 'fp32')
-    assert engine.capturable is True
+    assert engine.can_be_captured() is True
     assert engine.signature.input.batch is None
     assert engine.output_shape(2) == (2, CLASSES, 64, 96)
 

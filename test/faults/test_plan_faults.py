@@ -165,7 +165,8 @@ def test_plans_reach_tensorrt_from_the_cache_only():
 
     TensorRtEngine deserialises plans that open_engine takes from the cache, and builder/build.py
     deserialises a plan that it has just built. The command inspect reads a plan's sidecar and
-    hashes the plan. The command build --out reads a plan to check it, and then replaces it.
+    hashes the plan. The command build --out reads a plan to check it, and then replaces it. The
+    file of tuning/choice_file.py is no plan: it has names and numbers.
     """
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
@@ -173,7 +174,7 @@ def test_plans_reach_tensorrt_from_the_cache_only():
     assert found['load_signed_plan'] == ['commands/inspect_plan.py']
     assert found['load_signed'] == [
         'builder/cache.py', 'builder/calibration.py', 'commands/build_options.py',
-        'gpu/kernels/program.py', 'untrusted/signed_files.py']
+        'gpu/kernels/program.py', 'tuning/choice_file.py', 'untrusted/signed_files.py']
 
 
 def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch, capsys):

@@ -19,7 +19,7 @@ def test_a_closed_slot_lets_the_network_go():
     slot: Any = Slot.__new__(Slot)
     mark = SimpleNamespace(close=lambda: None)
     slot.bindings, slot.works, slot.work = {1: object()}, {}, object()
-    slot.uploading = slot.done = mark
+    slot.uploading = slot.labelled = slot.done = mark
     slot.close()
     assert not slot.bindings and not hasattr(slot, 'work')
 

@@ -3,7 +3,7 @@
 
 from threading import Thread
 
-from networks import color_card, color_classifier, cube_colors, painted
+from networks import color_card, color_classifier, cube_colors, enlarge_at_end, painted
 import numpy as np
 import oracle
 import pytest
@@ -63,6 +63,26 @@ def test_logits(tmp_path, stride, layout, dtype):
     path = color_classifier(tmp_path / 'm.onnx', COLORS, height=80, width=120, stride=stride,
                             output_layout=layout, output_dtype=dtype)
     check_scene(path)
+
+
+@pytest.mark.parametrize('cast,external', [(False, False), (True, True)])
+def test_a_cut_network_gives_smaller_scores_and_the_same_labels(tmp_path, cast, external):
+    path = enlarge_at_end(
+        color_classifier(tmp_path / 'm.onnx', COLORS, height=80, width=120, stride=2,
+                         output_dtype='float16' if cast else ''), 2, cast=cast, external=external)
+    whole = check_scene(path)
+    cut = check_scene(path, output=OutputCard(cut_resize=True))
+    assert np.mean(whole.labels == cut.labels) > 0.97
+    for is_cut, sides in ((False, (80, 120)), (True, (40, 60))):
+        card = color_card(path, COLORS, output=OutputCard(cut_resize=is_cut))
+        engine = OnnxRuntimeEngine(card)
+        assert engine.run(np.zeros((1, 3, 80, 120), np.float32)).shape == (1, 8, *sides)
+
+
+def test_a_network_that_cannot_be_cut_is_refused_by_name(tmp_path):
+    path = color_classifier(tmp_path / 'm.onnx', COLORS)
+    with pytest.raises(EngineError, match=r'm\.onnx: output logits does not end in a Resize'):
+        HostPipeline(color_card(path, COLORS, output=OutputCard(cut_resize=True)))
 
 
 @pytest.mark.parametrize('rank', [3, 4])
@@ -271,3 +291,14 @@ def test_a_network_that_fails_in_the_warm_up_is_not_opened(tmp_path, monkeypatch
     path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
     with pytest.raises(EngineError, match='out of memory'):
         open_pipeline(color_card(path, COLORS), 'onnxruntime-cpu')
+
+
+def test_a_half_overlay_has_every_second_row_and_column(tmp_path):
+    path = color_classifier(tmp_path / 'm.onnx', COLORS, height=40, width=60)
+    labels, _ = scene(rows=1, cols=2, cell=33)
+    frame = painted(labels, COLORS)
+    whole = segment(color_card(path, COLORS), frame, Wanted(overlay=True))
+    half = segment(color_card(path, COLORS), frame, Wanted(overlay=True, half_overlay=True))
+    assert half.overlay.shape == (17, 33, 3) == (*Wanted(half_overlay=True).overlay_size(frame), 3)
+    assert (half.overlay == whole.overlay[::2, ::2]).all()
+    assert half.labels.shape == (33, 66)

@@ -8,7 +8,8 @@ import oracle
 import pytest
 
 from trt_segmentation.errors import EngineError
-from trt_segmentation.host.postprocess import find_contenders, Postprocess
+from trt_segmentation.host.postprocess import find_contenders, label_bands, Postprocess
+from trt_segmentation.host.resample import cut_into_bands
 from trt_segmentation.model.card import RESIZES
 from trt_segmentation.model.geometry import fit
 from trt_segmentation.model.kind import OutputKind
@@ -261,3 +262,21 @@ def test_probabilities_beyond_0_and_1_or_missing():
     result = post('probabilities', classes=2)(np.stack([values, values]), geometry, True)
     assert result.labels.tolist() == [[0, 255, 0]]
     assert result.confidence.tolist() == [[0, 0, 255]]
+
+
+@pytest.mark.parametrize('camera,grid,bands', [
+    ((1080, 64), (144, 32), 6), ((720, 64), (64, 32), 4), ((97, 64), (16, 32), 1),
+    ((1080, 64), (64, 32), 8), ((1200, 64), (96, 32), 7), ((64, 64), (64, 32), 1)])
+def test_bands_have_the_labels_of_the_whole_image(camera, grid, bands):
+    geometry = fit('stretch', camera, (grid[0] * 4, grid[1] * 4))
+    rng = np.random.default_rng(0)
+    coarse = rng.normal(size=(5, -(-grid[0] // 8), -(-grid[1] // 8))).repeat(8, 1).repeat(8, 2)
+    values = (coarse[:, :grid[0], :grid[1]] + rng.normal(0, 0.2, (5, *grid))).astype(np.float32)
+    cut = cut_into_bands(geometry, grid)
+    assert len(cut) == bands
+    assert [band.camera.stop for band in cut[:-1]] == [band.camera.start for band in cut[1:]]
+    labels = np.full(camera, 99, np.uint8)
+    label_bands(values, cut, labels)
+    exact, _, lead = expected(values, 'stretch', camera, (grid[0] * 4, grid[1] * 4))
+    sure = lead > NEAR
+    assert sure.mean() > 0.99 and (labels == exact)[sure].all()

@@ -191,7 +191,7 @@ def test_a_running_nodes_diagnostics(make_rig: Any) -> None:
             assert float(got[f'{stage}_time_ms']) >= 0
     assert values(reports[-1], 1) == {
         'model': 'street', 'engine': 'onnxruntime-cpu', 'version': '1.2', 'precision': 'fp32',
-        'device': 'a fake', 'reason': 'test'}
+        'device': 'a fake', 'reason': 'test', 'opened_s': '0.0'}
     assert reports[-1].status[0].hardware_id == 'a fake'
     assert reports[-1].header.stamp.sec >= now.sec
 

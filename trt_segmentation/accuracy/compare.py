@@ -155,10 +155,12 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :raises EngineError: if a model does not run.
     """
     accuracy = Accuracy(card.classes)
+    # The reference is the whole network, and the other files are already cut.
+    whole = replace(card.output, cut_resize=False)
     pipelines: dict[str, Pipeline] = {}
     try:
         for name, path in models.items():
-            pipelines[name] = open_pipeline(replace(card, model=path))
+            pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
         for sample in samples:
             labels = {name: label_image(pipeline, sample.image)
                       for name, pipeline in pipelines.items()}

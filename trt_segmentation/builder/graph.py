@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,26 @@ import onnx
 import onnxruntime
 
 from ..errors import EngineError, GraphError
-from ..untrusted.onnx_file import OnnxSummary, summarise
-from ..untrusted.regular_file import open_regular, read_pieces
+from ..untrusted.onnx_cut import cut_last_resize
+from ..untrusted.onnx_file import hash_model, summarise
 
 
-def load_model(path: Path) -> onnx.ModelProto:
+def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a unique name.
 
+    :param cut_output: name of the output whose last Resize is left out; empty for the only output;
+        None to leave out nothing. See :func:`.onnx_cut.cut_last_resize`.
     :raises GraphError: if the file is missing or is not valid ONNX, or if
         :func:`.onnx_file.summarise` refuses the file.
     """
-    _summarise_file(path)
     try:
-        model = onnx.load(path)
+        summarise(path)
+    except EngineError as error:
+        raise GraphError(str(error)) from error
+    try:
+        model = _load_cut(path, cut_output) if cut_output is not None else onnx.load(path)
+    except EngineError as error:
+        raise GraphError(f'{path}: {error}') from error
     except Exception as error:      # the exceptions of protobuf and onnx have no common base
         raise GraphError(f'{path} cannot be read as ONNX: {error}') from error
     name_nodes(model)
@@ -39,11 +45,11 @@ def load_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def _summarise_file(path: Path) -> OnnxSummary:
-    try:
-        return summarise(path)
-    except EngineError as error:
-        raise GraphError(str(error)) from error
+def _load_cut(path: Path, output: str) -> onnx.ModelProto:
+    model = onnx.ModelProto()
+    model.ParseFromString(cut_last_resize(memoryview(path.read_bytes()), output))
+    onnx.load_external_data_for_model(model, str(path.parent))
+    return model
 
 
 def name_nodes(model: onnx.ModelProto) -> None:
@@ -60,22 +66,10 @@ def model_digest(path: Path) -> str:
 
     :raises GraphError: if a file cannot be read or is not ONNX.
     """
-    digest = hashlib.sha256()
-    external = _summarise_file(path).external
     try:
-        _add_file(digest, path)
-        for name in sorted(external):
-            digest.update(name.encode())
-            _add_file(digest, path.parent / name)
-    except OSError as error:
-        raise GraphError(f'{path} cannot be read: {error}') from error
-    return digest.hexdigest()
-
-
-def _add_file(digest: hashlib._Hash, path: Path) -> None:
-    with open_regular(path) as file:
-        for piece in read_pieces(file):
-            digest.update(piece)
+        return hash_model(path)
+    except EngineError as error:
+        raise GraphError(str(error)) from error
 
 
 def opset_version(model: onnx.ModelProto) -> int:

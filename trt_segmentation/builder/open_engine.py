@@ -22,7 +22,13 @@ from .cache import EngineCache
 from .calibration import Calibration
 from .engine_key import EngineKey
 from .graph import model_digest
-from .prepare import apply_precision, load_card_calibration, PreparedGraph, read_graph
+from .prepare import (
+    apply_precision,
+    cuts_resize,
+    load_card_calibration,
+    PreparedGraph,
+    read_graph,
+)
 from .settings import BuildOptions, Recipe
 
 Log = Callable[[str], None]
@@ -34,12 +40,13 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
 
     :raises GraphError: if the ONNX file cannot be read.
     """
+    cut = (('cut_resize', 'True'),) if cuts_resize(card, recipe) else ()
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
         model=model_digest(card.model), precision=recipe.precision,
         scales=calibration.digest if calibration else '', keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
-        options=(*options.key, ('simplify', str(recipe.simplify)), *tools),
+        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
 

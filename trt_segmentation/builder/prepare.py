@@ -58,13 +58,18 @@ def read_graph(card: ModelCard, recipe: Recipe,
     :raises GraphError: if the network cannot be used. The message names the node and says what
         to do.
     """
-    model = load_model(card.model)
+    model = load_model(card.model, card.output.name if cuts_resize(card, recipe) else None)
     findings = check_model(model, supports_operator)
     refuse_errors(findings)
     sizes = make_profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
     if recipe.simplify:
         model = simplify_model(model, {name: p.smallest for name, p in sizes.items()})
     return PreparedGraph(model, sizes, findings)
+
+
+def cuts_resize(card: ModelCard, recipe: Recipe) -> bool:
+    """Return whether the recipe or the card asks to leave out the last Resize."""
+    return recipe.cut_resize or card.output.cut_resize
 
 
 def apply_precision(graph: PreparedGraph, recipe: Recipe,

@@ -62,6 +62,7 @@ class Recipe:
         model fixes. If the model fixes none, empty means :data:`OPEN_BATCH`.
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
     :param simplify: whether onnxslim simplifies the graph first.
+    :param cut_resize: whether the last Resize is left out, also if the card does not ask for it.
     :raises GraphError: if the precision is unknown.
     """
 
@@ -70,6 +71,7 @@ class Recipe:
     batch: str = ''
     keep_fp16: tuple[str, ...] = ()
     simplify: bool = True
+    cut_resize: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

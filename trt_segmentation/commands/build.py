@@ -27,6 +27,7 @@ from ..builder.open_engine import build_graph, make_engine_key, write_plan
 from ..builder.prepare import (
     apply_precision,
     calibration_path,
+    cuts_resize,
     load_card_calibration,
     PreparedGraph,
     read_graph,
@@ -41,6 +42,8 @@ from ..untrusted.output_files import check_file, check_folder, make_folder
 from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
+CUT = 'fp32 without the last Resize'
+"""Name in the report of the FP32 network that `cut_resize` made."""
 RANKING_FRAMES = 4
 """Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
 
@@ -79,7 +82,8 @@ def run_build(options: BuildCommandOptions) -> int:
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
     # keep_fp16 is not in the recipe. It is in the calibration, which a ROS node reads too.
-    return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify)
+    return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify,
+                  cut_resize=options.cut_resize)
 
 
 def _build_options(options: BuildCommandOptions) -> BuildOptions:
@@ -88,7 +92,7 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
-    if options.precision != 'fp32':
+    if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
         names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
         check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
@@ -114,7 +118,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
     recipe = _recipe(options)
     feeds = _choose_frames(options, card, bars) if options.calibrate else None
     calibration = _calibrate(options, card, graph, feeds, bars)
-    if recipe.precision == 'fp32':
+    if recipe.precision == 'fp32' and not cuts_resize(card, recipe):
         return None, graph
     shots = _held_out_samples(options, card, feeds, bars)
     if options.search and calibration is not None and feeds is not None:
@@ -130,11 +134,11 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
         bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes become int8; '
                         f'{len(given.split.fp16)} nodes could be int8 and stay fp16 '
                         f'({given.split.reason})')
-    accuracy = compare_models(card, _models(options, graph, given, calibration, bars),
+    accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
     write_accuracy(accuracy, card, _report_folder(options, card), Console())
     if options.max_miou_drop is not None:
-        refuse_loss(accuracy, recipe.precision, options.max_miou_drop)
+        refuse_loss(accuracy, _compared_name(options), options.max_miou_drop)
     return calibration, given
 
 
@@ -190,10 +194,13 @@ def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feed
     return list(draw_held_out(card, count))
 
 
-def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedGraph,
-            calibration: Calibration | None, bars: ProgressBars) -> dict[str, onnx.ModelProto]:
-    """Return the models that are compared with FP32, by their precision."""
-    models = {options.precision: given.model}
+def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
+            given: PreparedGraph, calibration: Calibration | None, bars: ProgressBars
+            ) -> dict[str, onnx.ModelProto]:
+    """Return the models that are compared with FP32, by their name in the report."""
+    models = {_compared_name(options): given.model}
+    if cuts_resize(card, _recipe(options)):
+        models[CUT] = graph.model
     for name in PRECISIONS[1:] if options.compare else ():
         recipe = replace(_recipe(options), precision=name)
         if name in models or (recipe.needs_calibration and calibration is None):
@@ -203,6 +210,12 @@ def _models(options: BuildCommandOptions, graph: PreparedGraph, given: PreparedG
         except GraphError as error:
             bars.print_line(f'{name} is not compared: {error}')
     return models
+
+
+def _compared_name(options: BuildCommandOptions) -> str:
+    # The report compares with fp32, which is the whole network. So fp32 itself is compared only
+    # if it is cut.
+    return CUT if options.precision == 'fp32' else options.precision
 
 
 def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
@@ -221,6 +234,9 @@ def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: Prepar
 
     plan = cache.get(key, make, lambda plan: plan)
     bars.print_line(f'in the cache: {cache.folder / f"{key.digest}.plan"}')
+    if recipe.cut_resize and not card.output.cut_resize:
+        bars.print_line(f'Write `cut_resize: true` under `output` in {card.source}, so that nodes '
+                        f'look for this engine')
     return plan
 
 

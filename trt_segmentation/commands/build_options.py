@@ -28,8 +28,8 @@ from .arguments.values import byte_count, count, fraction
 class BuildCommandOptions:
     """Every option of ``trt_seg build``. The help of the arguments explains the options.
 
-    :class:`.Recipe` explains ``shapes``, ``batch``, ``precision`` and ``simplify``.
-    :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
+    :class:`.Recipe` explains ``shapes``, ``batch``, ``precision``, ``simplify`` and
+    ``cut_resize``. :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
 
     :param calibrate: recordings for the measurement of ranges; () uses the ranges of an earlier
         build.
@@ -71,6 +71,7 @@ class BuildCommandOptions:
     out: Path | None = None
     gpu: int = 0
     cache: str = ''
+    cut_resize: bool = False
 
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
@@ -106,7 +107,7 @@ class BuildCommandOptions:
             raise GraphError('--search needs recordings; give them with --calibrate')
 
     def _check_accuracy(self) -> None:
-        if self.precision == 'fp32':
+        if self.precision == 'fp32' and not self.cut_resize:
             for name in self._changed('compare', 'hold_out', 'max_miou_drop', 'report'):
                 raise GraphError(f'{_option(name)} is for a comparison with fp32; give a '
                                  '--precision other than fp32')
@@ -174,6 +175,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--arch', metavar='sm_89',
                         help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
                         'this machine, or all architectures on a machine without a GPU)')
+    parser.add_argument('--cut-resize', action='store_true',
+                        help='leave out the Resize at the end of the network, so that the scores '
+                        'are enlarged only once, to the size of the camera image; the report '
+                        'shows how many labels change')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
     add_gpu(parser)

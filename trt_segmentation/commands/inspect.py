@@ -13,6 +13,7 @@ from ..errors import EngineError, NotASegmentation
 from ..model.card import InputCard, OutputCard
 from ..model.kind import OutputKind
 from ..model.signature import resolve_signature, Signature, Tensor
+from ..untrusted.onnx_cut import read_last_resize
 from ..untrusted.onnx_file import OnnxSummary, summarise
 from ..untrusted.onnx_graph import Ending, read_endings
 from ..untrusted.terminal_text import one_line, printable
@@ -48,7 +49,8 @@ def inspect_model(path: Path) -> str:
         raise NotASegmentation(f'{path} is no segmentation network: {error}',
                                _commented(lines)) from error
     lines += ['', 'Used as', *(f'  {line}' for line in _uses(signature)),
-              'because', *(f'  {reason}' for reason in signature.reasons)]
+              'because', *(f'  {reason}' for reason in signature.reasons),
+              *_last_resize(path, signature)]
     lines += ['', f'This is a model card. Save it as {one_line(path.stem)}.yaml beside the '
               'network. Correct the lines that have a comment, and the class names:']
     # The description is written as comments. So the whole output is a valid card.
@@ -142,6 +144,19 @@ def _facts(summary: OnnxSummary) -> list[str]:
         f'{summary.parameters.total():,} parameters, {_size(summary.weight_bytes)}, '
         f'{summary.precision}',
         f'{summary.operators.total()} nodes: {often or "none"}']
+
+
+def _last_resize(path: Path, signature: Signature) -> list[str]:
+    """Say that the network enlarges its scores at its end, and how to leave this out."""
+    found = read_last_resize(path, signature.output.name)
+    if found is None or signature.output.kind.values != 'scores':
+        return []
+    return ['', 'The network ends in a Resize, which enlarges its scores. The package enlarges '
+            'them too,', 'to the size of the camera image. ' + (
+                f'The Resize cannot be left out: {found.refused}.' if found.refused else
+                '`cut_resize: true` under `output` leaves the Resize out,'),
+            *([] if found.refused else ['which is faster. `trt_seg build --cut-resize` shows how '
+                                        'many labels change.'])]
 
 
 def _uses(signature: Signature) -> list[str]:

@@ -22,8 +22,11 @@ class Identity:
     :param precision: one of :data:`PRECISIONS`.
     :param device: name of the CPU or GPU.
     :param reason: why this engine was chosen.
-    :param cache: ``hit`` if the engine came from the cache. ``built`` if the engine was built now.
-        Empty if the engine needs no build.
+    :param cache: ``hit`` if the engine or its options came from the cache. ``built`` if they were
+        built or measured now. Empty if nothing is kept in the cache.
+    :param tuning: the options that were measured as the fastest, with their time. Empty if no
+        options were measured.
+    :param opened_s: number of seconds in which the pipeline opened the network; 0 if unknown.
     """
 
     model: str
@@ -33,3 +36,5 @@ class Identity:
     device: str
     reason: str
     cache: str = ''
+    tuning: str = ''
+    opened_s: float = 0.0

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from cuda.bindings import driver
+import numpy as np
+import numpy.typing as npt
 
 from ..errors import GpuError
 
@@ -40,3 +42,13 @@ def allocate(size: int) -> int:
 def free(address: int) -> None:
     """Free GPU memory that :func:`allocate` returned."""
     call(driver.cuMemFree, address)
+
+
+def copy_to_device(address: int, array: npt.NDArray[np.generic]) -> None:
+    """Copy a C-contiguous array to GPU memory, and wait for the end of the copy."""
+    call(driver.cuMemcpyHtoD, address, array.ctypes.data, array.nbytes)
+
+
+def copy_from_device(array: npt.NDArray[np.generic], address: int) -> None:
+    """Fill a C-contiguous array from GPU memory, and wait for the end of the copy."""
+    call(driver.cuMemcpyDtoH, array.ctypes.data, address, array.nbytes)

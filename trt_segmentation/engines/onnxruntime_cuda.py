@@ -16,7 +16,7 @@ from ..model.card import ModelCard
 from ..model.signature import resolve_signature, Signature
 from ..untrusted.onnx_file import summarise
 from ..untrusted.onnx_graph import read_endings
-from .onnxruntime_cpu import ERROR, give_weights, read_tensors, useful_line
+from .onnxruntime_cpu import ERROR, give_weights, read_network, read_tensors, useful_line
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +52,22 @@ class OnnxRuntimeCuda:
         self._session: Any = _open(card, {
             **(OPTIONS if options is None else options), 'device_id': str(gpu),
             'user_compute_stream': str(stream), 'enable_cuda_graph': str(int(own_graph))})
-        self.capturable = not own_graph
+        self._own_graph = own_graph
         inputs, outputs = read_tensors(self._session)
         self.signature: Signature = resolve_signature(
             inputs, outputs, card.input, card.output, len(card.classes),
             read_endings(card.model))
         (self._output,) = [t for t in outputs if t.name == self.signature.output.name]
         self.precision = summarise(card.model).precision
-        self.cache = ''
+        self.cache = self.tuning = ''
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._run_options = onnxruntime.RunOptions()
         # Without this entry, every run waits at its end until the stream has no work left.
         self._run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
+
+    def can_be_captured(self) -> bool:
+        """Return whether a CUDA graph can contain the network."""
+        return not self._own_graph
 
     def takes(self, count: int) -> bool:
         """Whether ``count`` is the batch size of the ONNX file. An open batch size counts as 1.
@@ -150,7 +154,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
-            str(card.model), settings, providers=[(PROVIDER, dict(options))])
+            read_network(card), settings, providers=[(PROVIDER, dict(options))])
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '

@@ -111,7 +111,7 @@ class TensorRtEngine:
                  warn: Callable[[str], None] = lambda line: None,
                  kernels: KernelCache | None = None) -> None:
         self.precision = str(plan.about.get('precision', 'fp32'))
-        self.cache = ''
+        self.cache = self.tuning = ''
         self._stream = stream
         if allocate is None or free is None:
             from . import cuda_driver
@@ -135,9 +135,14 @@ class TensorRtEngine:
         self._contexts: dict[int, Any] = {}
         self._memory: dict[str, int] = {}
 
-    @property
-    def capturable(self) -> bool:
-        """Whether a CUDA graph can contain the network. Only TensorRT-RTX may say no."""
+    def can_be_captured(self) -> bool:
+        """Return whether a CUDA graph can contain the network. This is always so for TensorRT.
+
+        The first call makes a context for the smallest batch, because only a context knows the
+        answer. The context is kept for the runs of this batch.
+
+        :raises EngineError: if there is too little GPU memory for the context.
+        """
         smallest = self._engine.get_tensor_profile_shape(self.signature.input.name, 0)[0]
         context = self._context(sides(smallest)[0])
         ask: Callable[[int], bool] | None = getattr(context, 'is_stream_capturable', None)

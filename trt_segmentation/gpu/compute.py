@@ -13,7 +13,7 @@ from cuda.bindings import driver
 import numpy as np
 import numpy.typing as npt
 
-from ..engines.cuda_driver import call
+from ..engines.cuda_driver import call, copy_from_device
 from ..errors import EngineError, GpuError
 from ..frame import Wanted
 from ..model.card import ModelCard
@@ -57,7 +57,7 @@ class Compute:
                  graph: bool, max_batch: int) -> None:
         self.sizes = run_sizes(engine, max_batch)
         self._down = down
-        self._uses_graph = graph and engine.capturable
+        self._uses_graph = graph and engine.can_be_captured()
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
         self._label_bytes = card.label_dtype.itemsize
@@ -87,10 +87,12 @@ class Compute:
                     self._postprocess.make_launch(), size)
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
-        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes))
-                   for lane in slot.lanes[:slot.count]]
-        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.frame.encoding,
-                        t.frame.height, t.frame.width, t.frame.step) for t in targets])
+        slot.wanted = wanted
+        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes),
+                          wanted.overlay_step) for lane in slot.lanes[:slot.count]]
+        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.overlay_step,
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
+                       for t in targets])
         if key == work.key:
             return
         work.key = None
@@ -119,7 +121,7 @@ class Compute:
         """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
-        call(driver.cuMemcpyDtoH, output.ctypes.data, slot.output.address, output.nbytes)
+        copy_from_device(output, slot.output.address)
         # the last run may be larger than the number of images that were left
         return output[:slot.count - sum(run.size for run in before)]
 

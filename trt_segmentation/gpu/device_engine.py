@@ -20,8 +20,8 @@ class DeviceEngine(Protocol):
     :param name: one of :data:`trt_segmentation.engines.ENGINES`.
     :param version: the engine library's version.
     :param precision: one of :data:`trt_segmentation.engines.PRECISIONS`.
-    :param cache: ``hit`` if the engine came from the cache, ``built`` if it was built now; empty
-        if the engine needs no build.
+    :param cache: see :class:`trt_segmentation.engines.Identity`.
+    :param tuning: see :class:`trt_segmentation.engines.Identity`.
     """
 
     signature: Signature
@@ -29,10 +29,13 @@ class DeviceEngine(Protocol):
     version: str
     precision: str
     cache: str
+    tuning: str
 
-    @property
-    def capturable(self) -> bool:
-        """Whether a CUDA graph can contain the network; False if the engine has its own graph."""
+    def can_be_captured(self) -> bool:
+        """Return whether a CUDA graph can contain the network; False if it has its own graph.
+
+        The first call may allocate memory.
+        """
 
     def takes(self, count: int) -> bool:
         """Whether a run may have ``count`` images."""

@@ -27,7 +27,8 @@ from .input_pool import InputPool
 from .kernels.image import KERNEL_ENCODINGS
 from .settings import GpuSettings
 from .slot_ring import SlotRing
-from .slots import HEADROOM, Lane, Slot, SlotSegmentation
+from .slot_segmentation import SlotSegmentation
+from .slots import HEADROOM, Lane, Slot
 from .streams import stage_times, Streams
 from .wait import Wait
 
@@ -57,6 +58,7 @@ class GpuPipeline:
 
     def __init__(self, card: ModelCard, open_engine: OpenEngine, gpu: int = 0,
                  settings: GpuSettings = GpuSettings(), reason: str = '') -> None:
+        began = perf_counter()
         self.card = card
         self.alpha = 0.5
         self.palette: npt.NDArray[np.uint8] = card.palette
@@ -85,7 +87,8 @@ class GpuPipeline:
         self.gives_confidence = engine.signature.output.has_confidence
         self._watch = NetworkOutputWatch(card, self.signature)
         self.identity = Identity(card.name, engine.name, engine.version, engine.precision,
-                                 self.memory.device.name, reason, engine.cache)
+                                 self.memory.device.name, reason, engine.cache, engine.tuning,
+                                 perf_counter() - began)
 
     @property
     def uses_graph(self) -> bool:
@@ -123,7 +126,9 @@ class GpuPipeline:
         ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
         by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
         ``download`` are measured with the GPU's clock. ``total`` is ``stage`` plus the time from
-        the beginning of the upload to the end of the download.
+        the beginning of the upload to the end of the download of labels and confidence. The
+        overlays follow: ``overlay`` is the time of their download, and is there when the overlay
+        was read.
 
         :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the GPU
             failed on the batch. The batch then has no segmentations and is no longer pending.
@@ -136,7 +141,7 @@ class GpuPipeline:
             # made while the GPU still computes.
             segmentations = [self._segmentation(slot, lane) for lane in slot.lanes[:slot.count]]
             with self._use_gpu():
-                self._wait.wait_for(slot.done, slot.began)
+                self._wait.wait_for(slot.labelled, slot.began)
                 times = stage_times(slot)
                 if not self._watch.is_done:    # the copy is large, so check only the first batches
                     self._watch.check(self._compute.copy_network_output(slot))
@@ -175,7 +180,8 @@ class GpuPipeline:
         is_mapped = settings.memory == 'mapped' or (
             settings.memory == 'auto' and self.memory.device.properties.integrated)
         slots = [self._own(Slot(self.memory, number, is_mapped, self._wait.is_blocking,
-                                engines[number % networks], streams[number % networks]))
+                                engines[number % networks], streams[number % networks],
+                                settings.direct_labels))
                  for number in range(settings.slot_count)]
         # In a warm-up the engine chooses algorithms, and the graphs are captured. A camera sends
         # about 20 frames in this time. So the warm-up happens now and not at the first frame.
@@ -221,9 +227,19 @@ class GpuPipeline:
         labels = lane.output_array('labels', self.card.label_dtype, *size)
         assert labels is not None
         return SlotSegmentation(
-            frame, labels, lane.output_array('overlay', np.uint8, *size, 3),
+            frame, labels,
+            lane.output_array('overlay', np.uint8, *slot.wanted.overlay_size(frame), 3),
             lane.output_array('confidence', np.uint8, *size), headroom=HEADROOM,
-            give_back=lambda: self._ring.release_one(slot))
+            give_back=lambda: self._ring.release_one(slot),
+            wait_for_overlay=(lambda: self._wait_for_overlay(slot)) if slot.wanted.overlay
+            else None)
+
+    def _wait_for_overlay(self, slot: Slot) -> float:
+        """Wait for the overlays of a batch, and return the milliseconds of their download."""
+        self._ring.check_usable()
+        with self._use_gpu():
+            self._wait.wait_soon(slot.done)
+            return slot.done.ms_since(slot.labelled)
 
     def _abandon(self, slot: Slot) -> None:
         """Wait until the GPU no longer uses a failed batch, and make the batch's slot free."""

@@ -31,6 +31,8 @@ class GpuSettings:
         size open. The network is prepared for 1, 2, 4 and so on, up to this number. A batch is
         cut into runs of these sizes.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
+    :param direct_labels: whether the kernel writes the labels into host memory, also if ``memory``
+        is ``pinned``. This saves a copy.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
     :raises EngineError: if ``memory`` or ``wait`` has an unknown value.
@@ -43,6 +45,7 @@ class GpuSettings:
     max_batch: int = 1
     graph: bool = True
     write_combined: bool = False
+    direct_labels: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""

@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import logging
 import math
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..frame import Frame, Segmentation, Wanted
+from ..frame import Frame, Wanted
 from .allocator import GpuAllocator, Pinned
 from .cuda_graph import CudaGraph, Enqueues, LaunchGraph, Mark
 from .device_engine import DeviceEngine
@@ -77,15 +76,19 @@ class Outputs(NamedTuple):
 class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
-    :attr:`upload` is (GPU address, host address, bytes), and :attr:`download` is (host address,
-    GPU address, bytes). The two are None if the kernels read and write host memory.
+    :attr:`upload` is (GPU address, host address, bytes). :attr:`download` and
+    :attr:`overlay_download` are (host address, GPU address, bytes). The three are None if there is
+    nothing to copy.
 
     :param memory: allocates and frees the memory.
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
+    :param direct_labels: whether the kernel writes the labels into host memory in any case.
     """
 
-    def __init__(self, memory: GpuAllocator, name: str, mapped: bool) -> None:
+    def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
+                 direct_labels: bool = False) -> None:
+        self._direct_labels = direct_labels
         self._image = None if mapped else Region(memory, f'{name} image', pinned=False)
         self._host = Region(memory, f'{name} outputs', pinned=True)
         self._device = None if mapped else Region(memory, f'{name} outputs', pinned=False)
@@ -96,6 +99,7 @@ class Lane:
         self.buffer: InputBuffer | None = None
         self.upload: tuple[int, int, int] | None = None
         self.download: tuple[int, int, int] | None = None
+        self.overlay_download: tuple[int, int, int] | None = None
 
     def place_frame(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
         """Put a frame into the lane. Afterwards, kernels read the frame at :attr:`image`.
@@ -116,31 +120,40 @@ class Lane:
     def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
         """Reserve memory for the wanted outputs: one block in which the outputs follow each other.
 
-        One block needs only one download. Each download costs about 10 µs, even of few bytes.
+        Labels and confidence need only one download. Each download costs about 10 µs, even of few
+        bytes. The overlay comes last, and has its own download. So the labels need not wait for
+        the overlay, which has three times as many bytes.
 
         :param wanted: the outputs that are wanted besides the labels.
         :param label_bytes: number of bytes of one label.
         """
         pixels = self.frame.height * self.frame.width
-        sizes = {'labels': pixels * label_bytes, 'overlay': 3 * pixels * wanted.overlay,
-                 'confidence': pixels * wanted.confidence}
-        end = 0
+        rows, cols = wanted.overlay_size(self.frame)
+        sizes = {'labels': pixels * label_bytes, 'confidence': pixels * wanted.confidence,
+                 'overlay': 3 * rows * cols * wanted.overlay}
+        end = first_end = 0
         self._planes = {}
         for name, size in sizes.items():
             if size:
                 self._planes[name] = end + HEADROOM
                 end = -(-(end + HEADROOM + size) // ALIGNED) * ALIGNED
+            if name != 'overlay':
+                first_end = end
         self._host.reserve(end)
-        base = self._host.address
+        base = mapped = self._host.address
         assert self._host.block is not None
         if self._device is not None:
             # The block on the GPU has the same layout, without the headroom of the first output.
             self._device.reserve(end - HEADROOM)
             base = self._device.address - HEADROOM
-            self.download = (self._host.block.address + HEADROOM, self._device.address,
-                             end - HEADROOM)
-        return Outputs(*(base + self._planes[name] if name in self._planes else 0
-                         for name in Outputs._fields))
+            host = self._host.block.address
+            begin = self._planes.get('confidence', 0) if self._direct_labels else HEADROOM
+            self.download = (host + begin, base + begin, first_end - begin) if begin else None
+            begin = self._planes.get('overlay', 0)
+            self.overlay_download = (host + begin, base + begin, end - begin) if begin else None
+        outputs = Outputs(*(base + self._planes[name] if name in self._planes else 0
+                            for name in Outputs._fields))
+        return outputs._replace(labels=mapped + HEADROOM) if self._direct_labels else outputs
 
     def output_array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
         """Return an output as an array in pinned memory; None if the output is not wanted.
@@ -198,12 +211,14 @@ class Slot:
     """Memory for one batch: its images, tensors, outputs, marks and engine bindings.
 
     :param number: number of the slot, for log messages.
-    :param mapped: see :class:`Lane`.
-    :param blocking: see :class:`.cuda_graph.Mark`; used for the mark that ends the batch.
+    :param mapped: see :class:`Lane`; the same for ``direct_labels``.
+    :param blocking: see :class:`.cuda_graph.Mark`; used for the marks that threads wait for.
     :param engine: the network of the slot's batches.
     :param stream: the stream that the network was opened with.
     :ivar uploading: the mark at the beginning of the upload.
-    :ivar done: the mark after the download, which ends the batch.
+    :ivar labelled: the mark after the download of labels and confidence.
+    :ivar done: the mark after the download of the overlays, which ends the batch.
+    :ivar wanted: the outputs of the present batch.
     :ivar count: number of images in the present batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
     :ivar staged_ms: milliseconds that the copies of the frames into pinned memory needed.
@@ -211,19 +226,20 @@ class Slot:
     """
 
     def __init__(self, memory: GpuAllocator, number: int, mapped: bool, blocking: bool,
-                 engine: DeviceEngine, stream: int) -> None:
+                 engine: DeviceEngine, stream: int, direct_labels: bool = False) -> None:
         self.number = number
         self.engine = engine
         self.stream = stream
         self._memory = memory
-        self._mapped = mapped
+        self._mapped, self._direct_labels = mapped, direct_labels
         self.input = Region(memory, f'slot {number} input tensor', pinned=False)
         self.output = Region(memory, f'slot {number} output tensor', pinned=False)
         self.bindings: dict[int, Enqueues] = {}
         self.works: dict[int, Work] = {}
         self.work: Work
         self.lanes: list[Lane] = []
-        self.uploading, self.done = Mark(), Mark(blocking)
+        self.uploading, self.labelled, self.done = Mark(), Mark(blocking), Mark(blocking)
+        self.wanted = Wanted()
         self.count = 0
         self.lent = 0
         self.staged_ms = 0.0
@@ -233,7 +249,7 @@ class Slot:
         """Begin a batch of ``count`` images, and return a lane for each image."""
         while len(self.lanes) < count:
             name = f'slot {self.number} image {len(self.lanes)}'
-            self.lanes.append(Lane(self._memory, name, self._mapped))
+            self.lanes.append(Lane(self._memory, name, self._mapped, self._direct_labels))
         self.count = count
         return self.lanes[:count]
 
@@ -252,29 +268,10 @@ class Slot:
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        # A binding holds its engine's context, and with it the weights. The closed pipeline is
-        # still referred to while a new one is opened; both networks might not fit the GPU.
+        # A binding keeps its network's weights on the GPU. Other objects may still hold this
+        # closed slot while a new pipeline is opened, and the GPU may not have room for both.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)
-        self.uploading.close()
-        self.done.close()
-
-
-@dataclass
-class SlotSegmentation(Segmentation):
-    """A segmentation in a slot's pinned memory.
-
-    :data:`HEADROOM` writable bytes lie before every array. The header of a message fits into these
-    bytes, so that the array is published without a copy.
-
-    :param give_back: a function that tells the pipeline about the release.
-    """
-
-    give_back: Callable[[], None] | None = field(default=None, repr=False)
-
-    def release(self) -> None:
-        """Give the arrays back to the pipeline. A second call does nothing."""
-        give_back, self.give_back = self.give_back, None
-        if give_back is not None:
-            give_back()
+        for mark in (self.uploading, self.labelled, self.done):
+            mark.close()

@@ -65,11 +65,17 @@ class Streams:
             before = run
 
     def enqueue_download(self, slot: Slot) -> None:
-        """Enqueue the download of a slot's outputs, and then the mark that ends the batch."""
-        for lane in slot.lanes[:slot.count]:
+        """Enqueue the download of a slot's outputs: first all labels, then the overlays."""
+        lanes = slot.lanes[:slot.count]
+        for lane in lanes:
             if lane.download is not None:
                 call(driver.cuMemcpyDtoHAsync, *lane.download, self.down)
-        slot.done.record(self.down)
+        slot.labelled.record(self.down)
+        if slot.wanted.overlay:
+            for lane in lanes:
+                if lane.overlay_download is not None:
+                    call(driver.cuMemcpyDtoHAsync, *lane.overlay_download, self.down)
+            slot.done.record(self.down)
 
     def drain(self) -> None:
         """Wait until the GPU has done all work that was enqueued before this call."""
@@ -83,13 +89,13 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a slot's batch. The batch must be finished."""
+    """Return the milliseconds of each stage of a slot's batch. Its labels must be complete."""
     runs = slot.work.runs
-    total = slot.done.ms_since(slot.uploading)
+    total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}
     stages['preprocess'] = sum(run.preprocessed.ms_since(run.preprocessing) for run in runs)
     stages['inference'] = sum(run.inferred.ms_since(run.inferring) for run in runs)
     stages['postprocess'] = sum(run.postprocessed.ms_since(run.postprocessing) for run in runs)
-    stages['download'] = slot.done.ms_since(runs[-1].postprocessed)
+    stages['download'] = slot.labelled.ms_since(runs[-1].postprocessed)
     stages['total'] = slot.staged_ms + total
     return stages

@@ -50,6 +50,11 @@ class Wait:
             return
         done.wait()
 
+    def wait_soon(self, done: Mark) -> None:
+        """Return when the GPU has reached a mark that it reaches soon."""
+        if not (self._is_timed and self._poll(done, 0.0)):
+            done.wait()
+
     def add_duration(self, seconds: float) -> None:
         """Record how many seconds the GPU needed for a batch."""
         self._recent.append(seconds)

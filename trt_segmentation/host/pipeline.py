@@ -163,7 +163,9 @@ class HostPipeline:
         labels, confidence = self._postprocess(output, waiting.geometry, wanted.confidence)
         overlay = None
         if wanted.overlay:
-            overlay = blend(waiting.pixels.bgr(), labels, self.palette, self.alpha)
+            step = wanted.overlay_step
+            overlay = blend(np.ascontiguousarray(waiting.pixels.bgr()[::step, ::step]),
+                            np.ascontiguousarray(labels[::step, ::step]), self.palette, self.alpha)
         return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM)
 
 

@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+import os
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,7 +20,7 @@ from ..model.geometry import Geometry
 from ..model.kind import OutputKind
 from ..model.signature import NetworkOutput
 from .output_arrays import allocate_output
-from .resample import make_upsampler
+from .resample import Band, cut_into_bands, is_stretched, make_upsampler, Upsample
 
 Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
@@ -153,21 +157,11 @@ class Postprocess:
 
     def _label_argmax(self, grid: Grid, geometry: Geometry, labels: npt.NDArray[Any],
                       certainty: Certainty) -> None:
+        if certainty is None and is_stretched(geometry) and grid.min() > NO_NUMBER:
+            label_bands(grid, cut_into_bands(geometry, grid.shape[1:]), labels)
+            return
         upsample = make_upsampler(geometry, grid.shape[1:])
-        contenders = find_contenders(grid)
-        best = upsample(grid[contenders[0]])
-        labels.fill(contenders[0])
-        if len(contenders) > 1:
-            plane, wins = np.empty_like(best), np.empty(best.shape, np.uint8)
-            won = np.empty(best.shape, labels.dtype)
-        for label in contenders[1:]:
-            upsample(grid[label], plane)
-            np.greater(plane, best, out=wins.view(bool))
-            np.maximum(plane, best, out=best)
-            # The class ids ascend. So if this class wins, its id is larger than the id in
-            # `labels`, and the maximum of the two ids is this id.
-            np.multiply(wins, labels.dtype.type(label), out=won)
-            np.maximum(labels, won, out=labels)
+        best = _label_winners(grid, find_contenders(grid), upsample, labels)
         if certainty is not None and self._output.kind.values == 'probability':
             _write_probability(best, certainty)
         elif certainty is not None:
@@ -187,6 +181,46 @@ class Postprocess:
         labels[missing] = UNLABELLED[self._dtype]
         if certainty is not None:
             certainty[missing] = 0
+
+
+def label_bands(grid: Grid, bands: Sequence[Band], labels: npt.NDArray[Any]) -> None:
+    """Label the bands of an image in several threads. OpenCV and NumPy release Python's lock.
+
+    In a band, fewer classes may win than in the image, and sometimes only one.
+    """
+    def label(band: Band) -> None:
+        part, target = grid[:, band.grid], labels[band.camera]
+        contenders = find_contenders(part)
+        if len(contenders) == 1:
+            target.fill(contenders[0])
+        else:
+            _label_winners(part, contenders, band.upsample, target)
+    list(_threads().map(label, bands))
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), 'postprocess')
+
+
+def _label_winners(grid: Grid, contenders: npt.NDArray[np.intp], upsample: Upsample,
+                   labels: npt.NDArray[Any]) -> Grid:
+    """Write the class with the largest value of every pixel, and return this value."""
+    best = upsample(grid[contenders[0]])
+    labels.fill(contenders[0])
+    if len(contenders) > 1:
+        wins = np.empty(best.shape, np.uint8)
+        won = np.empty(best.shape, labels.dtype)
+    plane = None
+    for label in contenders[1:]:
+        plane = upsample(grid[label], plane)
+        np.greater(plane, best, out=wins.view(bool))
+        np.maximum(plane, best, out=best)
+        # The loop visits the class ids in ascending order. So if this class wins, its id is
+        # larger than the id in `labels`, and the maximum of the two is this id.
+        np.multiply(wins, labels.dtype.type(label), out=won)
+        np.maximum(labels, won, out=labels)
+    return best
 
 
 def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:

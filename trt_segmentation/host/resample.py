@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import gcd
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,6 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..model.geometry import Axis, Geometry
+
+BAND_ROWS = 180
+"""Most rows of a band. 1920 columns of such a band have 1.4 MB as float32."""
 
 Plane = npt.NDArray[np.float32]
 Upsample = Callable[..., Plane]
@@ -75,7 +79,7 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
         returns (visible rows, visible columns) float32.
     """
     rows, cols = geometry.rows, geometry.cols
-    if all(axis.new == axis.net for axis in (rows, cols)):
+    if is_stretched(geometry):
         size = (cols.camera, rows.camera)
 
         def stretch(plane: Plane, out: Plane | None = None) -> Plane:
@@ -90,6 +94,65 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     def general(plane: Plane, out: Plane | None = None) -> Plane:
         return interpolate(plane, *taps, out=out)
     return general
+
+
+class Band(NamedTuple):
+    """Some rows of the camera, and the rows of the grid that they are interpolated from.
+
+    :param camera: the rows of the camera.
+    :param grid: the rows of the grid.
+    :param skipped: number of rows of the enlarged part of the grid before the rows of the band.
+    :param size: (columns, rows) of the enlarged part of the grid, in the order of OpenCV.
+    """
+
+    camera: slice
+    grid: slice
+    skipped: int
+    size: tuple[int, int]
+
+    def upsample(self, plane: Plane, out: Plane | None = None) -> Plane:
+        """Interpolate the rows :attr:`grid` of a plane, and return the rows of the band.
+
+        :param out: an earlier result of this method. Its memory is used again.
+        """
+        # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
+        # make_taps().
+        large: Any = cv2.resize(
+            plane, self.size, dst=None if out is None else out.base,
+            interpolation=cv2.INTER_LINEAR)
+        rows: Plane = large[self.skipped:self.skipped + self.camera.stop - self.camera.start]
+        return rows
+
+
+@lru_cache(maxsize=64)
+def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...]:
+    """Cut the rows of a camera into bands whose arrays fit into the caches of the CPU.
+
+    :param geometry: a mapping that stretches the image.
+    :param grid: (h, w), the shape of the grid.
+    :returns: the bands, from top to bottom.
+    """
+    camera, cells = geometry.rows.camera, grid[0]
+    parts = gcd(camera, cells)
+    # Cells keep their positions if the cut is at a multiple of `cells_each`. A band is enlarged
+    # with one such part above it and one below it, so that its edges are interpolated too.
+    rows_each, cells_each = camera // parts, cells // parts
+    # If the parts are large, these two would cost too much. Then there is only one band.
+    each = parts if rows_each > BAND_ROWS else BAND_ROWS // rows_each
+    bands = []
+    for first in range(0, parts, each):
+        last = min(first + each, parts)
+        begin, end = max(first - 1, 0), min(last + 1, parts)
+        bands.append(Band(
+            slice(first * rows_each, last * rows_each),
+            slice(begin * cells_each, end * cells_each), (first - begin) * rows_each,
+            (geometry.cols.camera, (end - begin) * rows_each)))
+    return tuple(bands)
+
+
+def is_stretched(geometry: Geometry) -> bool:
+    """Return whether the network sees the whole camera image, without padding."""
+    return all(axis.new == axis.net for axis in (geometry.rows, geometry.cols))
 
 
 def _visible_taps(axis: Axis, size: int) -> Taps:

@@ -20,6 +20,7 @@ from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 from ..untrusted.yaml_file import read_yaml
 from .card_checks import (
+    read_boolean,
     read_choice,
     read_colors,
     read_integer,
@@ -84,12 +85,15 @@ class OutputCard:
     :param layout: one of :data:`LAYOUTS`; not used for labels.
     :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
         use the threshold.
+    :param cut_resize: whether the last Resize of the network is left out; see
+        ``untrusted/onnx_cut.py``.
     """
 
     name: str = ''
     kind: str = 'auto'
     layout: str = 'auto'
     threshold: float = 0.5
+    cut_resize: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,7 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     except (OSError, ValueError) as error:
         raise ModelCardError(f'{path}: cannot be read as YAML: {error}') from error
     if tree is None:
-        raise ModelCardError(f'{path}: the file has no content; expected a mapping with model, '
-                             'classes and so on')
+        raise ModelCardError(f'{path}: the file has no content; expected a card with model, …')
     if not isinstance(tree, dict):
         raise ModelCardError(f'{path}: a model card is a mapping, but this file is a '
                              f'{type(tree).__name__}. Write lines such as `model: net.onnx`')
@@ -283,6 +286,7 @@ def _read_output(value: Any) -> OutputCard:
         raise ModelCardError(
             f'output: threshold: {threshold}; expected a probability between 0 and 1')
     return OutputCard(
+        cut_resize=read_boolean('output: cut_resize', tree.get('cut_resize', False)),
         name=read_text('output: name', tree.get('name'), ''), threshold=threshold,
         kind=read_choice('output: kind', tree.get('kind', default.kind), KINDS),
         layout=read_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))

@@ -43,6 +43,13 @@ def read_choice(key: str, value: Any, known: tuple[str, ...]) -> str:
     return str(value)
 
 
+def read_boolean(key: str, value: Any) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise ModelCardError(f'{key}: {short(value)}; expected true or false')
+    return value
+
+
 def read_integer(key: str, value: Any, low: int, high: int) -> int:
     """Read a whole number from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

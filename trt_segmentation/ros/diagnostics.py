@@ -139,7 +139,9 @@ def engine(report: NodeReport) -> DiagnosticStatus:
     values: dict[str, object] = {} if identity is None else {
         'model': identity.model, 'engine': identity.engine, 'version': identity.version,
         'precision': identity.precision, 'device': identity.device, 'reason': identity.reason,
-        **({'cache': identity.cache} if identity.cache else {})}
+        'opened_s': round(identity.opened_s, 2),
+        **({'cache': identity.cache} if identity.cache else {}),
+        **({'tuning': identity.tuning} if identity.tuning else {})}
     if identity is None and not findings:
         findings.append((OK, report.progress or 'no engine: the node is not configured'))
     return _status(report, 'engine', findings, values)

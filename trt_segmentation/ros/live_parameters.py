@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,8 @@ class LiveParameters:
 
     def schedule_outputs(self, camera: ServedCamera) -> Wanted:
         """See :meth:`.LiveSettings.schedule_outputs`."""
-        return camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+        wanted = camera.schedule_outputs(self._value('confidence'), self._value('overlay_rate'))
+        return replace(wanted, half_overlay=wanted.overlay and self._value('half_overlay'))
 
 
 def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:

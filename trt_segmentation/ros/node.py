@@ -134,7 +134,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         identity = pipeline.identity
         self.get_logger().info(
             f'configured: model {identity.model} on {identity.engine} {identity.version}, '
-            f'{identity.precision}, {identity.device} ({identity.reason}); transport '
+            f'{identity.precision}, {identity.device} ({identity.reason}), opened in '
+            f'{identity.opened_s:.1f} s{"; " * bool(identity.tuning)}{identity.tuning}; transport '
             f'{self.transport}')
         if self.transport.name == 'typed' or pipeline.allocate is None:
             keep_freed_memory()  # such nodes allocate large arrays per frame
@@ -194,7 +195,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              log=self._report_progress,
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
-                                 self.value('optimization_level')))
+                                 self.value('optimization_level'), self.value('tune')))
 
     def _make_worker(self, pipeline: Pipeline) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),

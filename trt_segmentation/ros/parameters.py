@@ -117,9 +117,12 @@ SETTINGS = (
     Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
             'copy leaves the GPU partly idle, two copies process more frames per second, but need '
             'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
-    Setting('engine_cache', '', 'Folder for built TensorRT engines. If empty, the folder is '
-            '$XDG_CACHE_HOME/trt_segmentation, or ~/.cache/trt_segmentation if XDG_CACHE_HOME is '
-            'not set.', UNCONFIGURED),
+    Setting('engine_cache', '', 'Folder for built TensorRT engines and for the tuned options of '
+            'ONNX Runtime. If empty, the folder is $XDG_CACHE_HOME/trt_segmentation, or '
+            '~/.cache/trt_segmentation if XDG_CACHE_HOME is not set.', UNCONFIGURED),
+    Setting('tune', True, 'Whether the node measures several options of ONNX Runtime when a GPU '
+            'first opens a network, and then uses the fastest options. The measurement takes '
+            'about half a minute, once. Has no effect on TensorRT or on the CPU.', UNCONFIGURED),
     Setting('workspace_mib', BuildOptions.workspace >> 20,
             'Scratch memory in MiB that TensorRT may use for one layer. '
             'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
@@ -157,6 +160,8 @@ SETTINGS = (
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
             'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'),
             most=65535),
+    Setting('half_overlay', False, 'Whether the overlay has only every second row and column of '
+            'the image. Such an overlay has a quarter of the bytes.'),
     Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
             high=1000.0),
     Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+import hashlib
 import math
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ from .file_view import Bytes, FileView
 from .git_lfs import is_lfs_pointer, LFS_ADVICE
 from .onnx_weights import BITS, read_tensor
 from .protobuf import Fields, read_name
-from .regular_file import open_regular, size_changed, size_of
+from .regular_file import open_regular, read_pieces, size_changed, size_of
 
 MAX_FILE = 2**31 - 1
 """Largest number of bytes of an ONNX file. Larger networks keep their weights in other files."""
@@ -105,6 +106,29 @@ def summarise(path: Path) -> OnnxSummary:
     except EngineError as error:
         raise EngineError(f'{path} is refused: {error}') from None
     raise EngineError(f'{path} {LFS_ADVICE}')
+
+
+def hash_model(path: Path) -> str:
+    """Return the SHA-256 of an ONNX file and of all its external files, as hex digits.
+
+    :raises EngineError: if a file cannot be read or is not ONNX.
+    """
+    digest = hashlib.sha256()
+    external = summarise(path).external
+    try:
+        _add_file(digest, path)
+        for name in sorted(external):
+            digest.update(name.encode())
+            _add_file(digest, path.parent / name)
+    except OSError as error:
+        raise EngineError(f'{path} cannot be read: {error}') from error
+    return digest.hexdigest()
+
+
+def _add_file(digest: hashlib._Hash, path: Path) -> None:
+    with open_regular(path) as file:
+        for piece in read_pieces(file):
+            digest.update(piece)
 
 
 def _walk(file: BinaryIO, folder: Path) -> OnnxSummary:

@@ -70,7 +70,7 @@ def read_endings(path: Path) -> dict[str, Ending]:
         return {}
     try:
         with open_regular(path) as file:
-            graph = _Graph(FileView(file, 0, size_of(file)))
+            graph = OnnxGraph(FileView(file, 0, size_of(file)))
             if len(graph.outputs) > MOST_OUTPUTS:
                 return {}
             return {name: graph.find_ending(name) for name in graph.outputs}
@@ -79,7 +79,9 @@ def read_endings(path: Path) -> dict[str, Ending]:
 
 
 @dataclass
-class _Node:
+class OnnxNode:
+    """One node of a graph."""
+
     operator: str = ''
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -93,13 +95,17 @@ class _Node:
                 return found
         return {}
 
+    def find_text(self, name: str, default: str) -> str:
+        """Return an attribute that is a text."""
+        return _first_text(self.find_attribute(name).get(4, [])) or default
 
-class _Graph:
-    """The nodes and weights of the main graph."""
+
+class OnnxGraph:
+    """The outputs and weights of the main graph, and the node that makes each tensor."""
 
     def __init__(self, model: Bytes) -> None:
         self.outputs: list[str] = []
-        self._made_by: dict[str, _Node] = {}
+        self.made_by: dict[str, OnnxNode] = {}
         self._weights: dict[str, Bytes] = {}
         fields = Fields()
         for number, graph in fields.read(model):
@@ -110,7 +116,7 @@ class _Graph:
                     continue
                 if part == 1:
                     node = _read_node(view, fields)
-                    self._made_by.update(dict.fromkeys(filter(None, node.outputs), node))
+                    self.made_by.update(dict.fromkeys(filter(None, node.outputs), node))
                 elif part == 5:
                     self._weights[_first_text(_group_fields(view).get(8, []))] = view
                 elif part == 12:
@@ -124,7 +130,7 @@ class _Graph:
 
     def _find_values(self, name: str, steps: int) -> tuple[str, str]:
         """Return the operator that decides what the values of a tensor are, and the values."""
-        while steps > 0 and (node := self._made_by.get(name)):
+        while steps > 0 and (node := self.made_by.get(name)):
             steps -= 1
             operator = node.operator
             if operator in PROBABILITY or (operator == 'Clip' and self._clips_to_1(node)):
@@ -145,7 +151,7 @@ class _Graph:
         return '', ''
 
     def _count_channels(self, name: str, steps: int) -> int | None:
-        while steps > 0 and (node := self._made_by.get(name)):
+        while steps > 0 and (node := self.made_by.get(name)):
             steps -= 1
             operator = node.operator
             if operator in COMPARES:
@@ -160,10 +166,10 @@ class _Graph:
                 return None
             # If an operator has several inputs, follow the first one that is not a constant.
             name = next((n for n in node.inputs
-                         if n in self._made_by and not self._is_constant(n)), node.inputs[0])
+                         if n in self.made_by and not self._is_constant(n)), node.inputs[0])
         return None
 
-    def _count_made_channels(self, node: _Node) -> int | None:
+    def _count_made_channels(self, node: OnnxNode) -> int | None:
         dims = next((dims for name in node.inputs[1:2] if (dims := self._read_dims(name))), [])
         if node.operator == 'Conv' and len(dims) > 1:
             return dims[0]
@@ -177,7 +183,7 @@ class _Graph:
 
     def _is_channels_last(self, name: str) -> bool:
         for _ in range(MOST_STEPS):
-            node = self._made_by.get(name)
+            node = self.made_by.get(name)
             if node is None or node.operator not in PASSES_ON | PROBABILITY or not node.inputs:
                 return False
             if node.operator == 'Transpose':
@@ -189,14 +195,14 @@ class _Graph:
         seen: set[int] = set()
         names = [output]
         while names:
-            node = self._made_by.get(names.pop())
+            node = self.made_by.get(names.pop())
             if node is not None and id(node) not in seen:
                 seen.add(id(node))
                 names.extend(node.inputs)
         return len(seen)
 
     def _is_constant(self, name: str) -> bool:
-        node = self._made_by.get(name)
+        node = self.made_by.get(name)
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
@@ -204,7 +210,7 @@ class _Graph:
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
-            node = self._made_by.get(name)
+            node = self.made_by.get(name)
             if node is None:
                 return {}
             if node.operator == 'Constant':
@@ -218,7 +224,7 @@ class _Graph:
     def _read_dims(self, name: str) -> list[int]:
         return list(_read_ints(self._find_tensor(name).get(1, [])))
 
-    def _clips_to_1(self, node: _Node) -> bool:
+    def _clips_to_1(self, node: OnnxNode) -> bool:
         """Return whether the values of a Clip operator are never below 0 or above 1."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
@@ -234,8 +240,8 @@ class _Graph:
         return low is not None and high is not None and 0 <= low < high <= 1
 
 
-def _read_node(view: Bytes, fields: Fields) -> _Node:
-    node = _Node()
+def _read_node(view: Bytes, fields: Fields) -> OnnxNode:
+    node = OnnxNode()
     for number, value in fields.read(view):
         if isinstance(value, int):
             continue

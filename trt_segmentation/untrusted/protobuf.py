@@ -26,6 +26,14 @@ class Fields:
 
         A value is an integer, or a view of the bytes of the field.
 
+        :raises ValueError: see :meth:`read_with_ends`.
+        """
+        for number, value, _ in self.read_with_ends(view):
+            yield number, value
+
+    def read_with_ends(self, view: Bytes) -> Iterator[tuple[int, int | Bytes, int]]:
+        """Yield number and value of every field, and the offset after the field's last byte.
+
         :raises ValueError: if the bytes are not a protobuf message, or if the file has more than
             :data:`MAX_FIELDS` fields.
         """
@@ -38,7 +46,7 @@ class Fields:
             wire = key & 7
             if wire == 0:
                 value, at = read_varint(view, at)
-                yield key >> 3, value
+                yield key >> 3, value, at
                 continue
             if wire == 2:
                 size, at = read_varint(view, at)
@@ -49,8 +57,8 @@ class Fields:
             if size > len(view) - at:
                 raise ValueError(f'byte {at}: a field of {size} bytes starts there, but only '
                                  f'{len(view) - at} bytes are left')
-            yield key >> 3, view[at:at + size]
             at += size
+            yield key >> 3, view[at - size:at], at
 
 
 def read_name(view: Bytes) -> str:

@@ -34,7 +34,8 @@ _TAG = 'CACHEDIR.TAG'
 """Name of the file that marks a folder as a cache. The name comes from the Cache Directory Tagging
 specification."""
 _TAG_TEXT = f'Signature: 8a477f597d28d172789f06886806bc55\n# {KEY}: {MARKER}\n'
-_CACHE_NAME = re.compile(rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels)(\.json)?|{PART_NAME}')
+_CACHE_NAME = re.compile(
+    rf'[0-9a-f]{{40}}\.(plan|timing|scales|kernels|choice)(\.json)?|{PART_NAME}')
 """Names of the files in a cache, and of their part files."""
 
 

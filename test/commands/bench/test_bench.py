@@ -487,13 +487,14 @@ def test_options_reach_the_bench(monkeypatch):
     assert main(['bench', '--quick', '--seconds', '3', '--cameras', '2,1,2', '--no-overlay',
                  '--size', '640x480', '--encoding', 'mono8', '--fps', '15', '--gpu', '1',
                  '--precision', 'fp16', '--networks', '2', '--max-batch', '4', '--engine',
-                 'tensorrt', '--model', 'm', '--out', 'o', '--json', 'j', '--compare', 'c']) == 0
+                 'tensorrt', '--model', 'm', '--no-tune', '--out', 'o', '--json', 'j',
+                 '--compare', 'c']) == 0
     default, quick, own = seen
     assert default == BenchOptions() and quick == BenchOptions(quick=True)
     assert [(found.camera_counts, found.measured_seconds) for found in seen] == [
         ((1, 2, 4, 8), 10.0), ((1, 4), 1.0), ((1, 2), 3.0)]
     assert own == BenchOptions('m', 'tensorrt', 1, 'fp16', 2, 4, (640, 480), 'mono8', (1, 2),
-                               3.0, True, 15.0, False, own.out, own.json, own.compare)
+                               3.0, True, 15.0, False, own.out, own.json, own.compare, tune=False)
     assert [str(path) for path in (own.out, own.json, own.compare)] == ['o', 'j', 'c']
 
 

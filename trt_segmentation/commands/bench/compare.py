@@ -64,7 +64,8 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
         changed = [f'{key} {run[what].get(key, "none")} (other run: '
                    f'{other[what].get(key, "none")})'
                    for key in {**run[what], **other[what]}
-                   if key != 'reason' and run[what].get(key) != other[what].get(key)]
+                   if key not in ('reason', 'tuning')
+                   and run[what].get(key) != other[what].get(key)]
         if changed:
             found.append(f'The runs differ in {what}: {", ".join(changed)}.')
     alone = {row['name'] for row in run['rows']} ^ {row['name'] for row in other['rows']}

@@ -126,6 +126,7 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
                 ) -> tuple[float, dict[str, float]]:
     began = perf_counter()
     segmentation = segment_one(pipeline, frame, wanted)
+    segmentation.finish()
     took = (perf_counter() - began) * 1e3
     segmentation.release()
     stages = {stage: ms for stage, ms in segmentation.timings.items() if stage != 'total'}

@@ -18,7 +18,7 @@ class BenchOptions:
     """Every option of ``trt_seg bench``. The help of the arguments explains the options.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu``, ``precision``, ``networks`` and
-    ``max_batch``.
+    ``max_batch``. :class:`.EngineSettings` explains ``tune``.
 
     :param size: width and height of the images, in pixels.
     :param cameras: numbers of cameras to measure; None for the usual numbers.
@@ -41,6 +41,7 @@ class BenchOptions:
     out: Path = Path('bench-out')
     json: Path | None = None
     compare: Path | None = None
+    tune: bool = True
 
     @property
     def camera_counts(self) -> tuple[int, ...]:
@@ -68,6 +69,9 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--max-batch', type=count, metavar='N',
                         help='largest number of frames in a batch on a GPU; the ONNX file must '
                         'leave the batch size open (%(default)s)')
+    parser.add_argument('--tune', action=argparse.BooleanOptionalAction,
+                        help='measure options of ONNX Runtime when a GPU first opens this '
+                        'network, and use the fastest (default: yes)')
     parser.add_argument('--size', type=image_size, metavar='WxH',
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')

@@ -19,7 +19,7 @@ from rich.console import Console
 from ...errors import BenchError
 from ...frame import Frame, Wanted
 from ...model.card import load_card
-from ...pipeline import open_pipeline, Pipeline
+from ...pipeline import EngineSettings, open_pipeline, Pipeline
 from ...stats import percentiles
 from ...untrusted.output_files import check_file, check_folder, make_folder, write_json
 from ...view.progress import ProgressBars
@@ -87,8 +87,8 @@ def _measure(options: BenchOptions) -> dict[str, Any]:
         began = perf_counter()
         with closing(open_pipeline(
                 card, options.engine, gpu=options.gpu, precision=options.precision,
-                networks=options.networks, log=bars.print_line, max_batch=options.max_batch)
-                ) as pipeline:
+                networks=options.networks, log=bars.print_line, max_batch=options.max_batch,
+                settings=EngineSettings(tune=options.tune))) as pipeline:
             opened = perf_counter() - began
             return _BenchRun(options, pipeline, bars).measure_all(opened, load)
 
@@ -166,6 +166,7 @@ class _BenchRun:
         return {'model': identity.model, 'engine': identity.engine,
                 'engine_version': identity.version, 'precision': identity.precision,
                 'networks': options.networks, 'device': identity.device, 'reason': identity.reason,
+                **({'tuning': identity.tuning} if identity.tuning else {}),
                 'size': f'{options.size[0]}x{options.size[1]}', 'encoding': options.encoding,
                 'overlay': options.overlay, 'fps': options.fps,
                 'seconds': options.measured_seconds, 'batch': self._pipeline.batch,

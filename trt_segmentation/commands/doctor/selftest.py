@@ -201,4 +201,6 @@ def _segment(pipeline: Pipeline, scenes: Sequence[Scene]) -> list[Segmentation]:
 
 def _identity(pipeline: Pipeline) -> str:
     identity = pipeline.identity
-    return f'{identity.version}, {identity.precision}, {identity.device}'
+    tuned = f', tuned: {identity.tuning}' if identity.tuning else ''
+    return (f'{identity.version}, {identity.precision}, {identity.device}, opened in '
+            f'{identity.opened_s:.1f} s{tuned}')

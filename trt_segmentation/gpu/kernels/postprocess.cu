@@ -32,6 +32,7 @@ struct View {
     int col_from, col_to;
     int row_new, row_place;       // network rows: of the resized image; before this image
     int col_new, col_place;       // the same for columns
+    int overlay_step;             // 2: the overlay has every second row and column; else 1
 };
 struct Postprocess {
     const OUTPUT* output;
@@ -44,7 +45,7 @@ struct Postprocess {
     int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
-static_assert(sizeof(View) == 128 && sizeof(Postprocess) == 64 + IMAGES * 128,
+static_assert(sizeof(View) == 136 && sizeof(Postprocess) == 64 + IMAGES * 136,
               "postprocess.py mirrors these");
 
 #ifndef COL_STRIDE
@@ -94,7 +95,8 @@ struct Place {
     }
 };
 
-// If a pixel's best logit is below this value, every class had only NaN near the pixel.
+// If a pixel's best logit is below this value, every class has a NaN or minus infinity in one of
+// the four cells around the pixel.
 constexpr float NO_NUMBER = -1e20f;
 
 // Whether the confidence is computed with a softmax over the logits.
@@ -411,9 +413,17 @@ __device__ __forceinline__ void write(const Postprocess& p, const View& view, in
             bytes[j] = __float2int_rn(result.probability[j] * 255.0f);
         store<1>(view.confidence + at, bytes, whole, count);
     }
-    if (view.overlay) {
+    if (view.overlay && view.overlay_step == 1) {
         paint(p, view, x, y, count, result.id, bytes);
         store<3>(view.overlay + at * 3, bytes, whole, count * 3);
+    } else if (view.overlay && y % 2 == 0) {
+        paint(p, view, x, y, count, result.id, bytes);
+        u8* to = view.overlay + ((long long)(y / 2) * ((width + 1) / 2) + x / 2) * 3;
+#pragma unroll
+        for (int j = 0; j < PIXELS; j += 2)
+            if (j < count)
+                for (int c = 0; c < 3; c++)
+                    to[j / 2 * 3 + c] = bytes[j * 3 + c];
     }
 }
 

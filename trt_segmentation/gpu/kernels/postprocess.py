@@ -43,7 +43,8 @@ class _PostprocessView(ctypes.Structure):
         ('row_from', ctypes.c_int), ('row_to', ctypes.c_int),
         ('col_from', ctypes.c_int), ('col_to', ctypes.c_int),
         ('row_new', ctypes.c_int), ('row_place', ctypes.c_int),
-        ('col_new', ctypes.c_int), ('col_place', ctypes.c_int)]
+        ('col_new', ctypes.c_int), ('col_place', ctypes.c_int),
+        ('overlay_step', ctypes.c_int)]
 
 
 class _PostprocessParams(ctypes.Structure):
@@ -65,6 +66,7 @@ class Target:
     :param labels: address of the label map.
     :param confidence: address of the confidence; 0 if it is not wanted.
     :param overlay: address of the overlay; 0 if it is not wanted.
+    :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
     """
 
     frame: Frame
@@ -72,6 +74,7 @@ class Target:
     labels: int
     confidence: int = 0
     overlay: int = 0
+    overlay_step: int = 1
 
 
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
@@ -146,7 +149,7 @@ class Postprocess:
             geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net)
             view.image = describe_frame(frame, target.image)
             view.labels, view.confidence = target.labels, target.confidence
-            view.overlay = target.overlay
+            view.overlay, view.overlay_step = target.overlay, target.overlay_step
             view.row_scale, view.row_offset = geometry.rows.grid(height)
             view.col_scale, view.col_offset = geometry.cols.grid(width)
             view.row_from, view.row_to = geometry.rows.visible

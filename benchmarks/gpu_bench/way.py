@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""One way to segment frames, as the GPU benchmarks measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+Stages = dict[str, list[float]]
+
+
+class Way(NamedTuple):
+    """A way to segment frames.
+
+    :param run: a function of the index of a frame. It returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage. Every call of ``run`` appends one number to each
+        list.
+    :param rate: a function of the seconds to measure. It returns frames per second. None if the
+        way processes one frame at a time.
+    :param more: a function of the seconds to measure. It returns further results, and is called
+        after all other measurements.
+    """
+
+    run: Callable[[int], Any]
+    stages: Stages
+    rate: Callable[[float], float] | None = None
+    more: Callable[[float], dict[str, Any]] = lambda seconds: {}

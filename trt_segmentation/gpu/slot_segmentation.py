@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""A segmentation whose overlay arrives after its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import EngineError
+from ..frame import Segmentation
+
+
+@dataclass
+class SlotSegmentation(Segmentation):
+    """A segmentation in a slot's pinned memory.
+
+    ``headroom`` writable bytes lie before every array. The header of a message fits into these
+    bytes, so that the array is published without a copy.
+
+    :param give_back: a function that tells the pipeline about the release.
+    :param wait_for_overlay: a function that waits for the overlay, and returns the milliseconds
+        that its download needed after that of the labels. None if there is no overlay.
+    """
+
+    give_back: Callable[[], None] | None = field(default=None, repr=False)
+    wait_for_overlay: Callable[[], float] | None = field(default=None, repr=False)
+
+    @property  # type: ignore[misc]
+    def overlay(self) -> npt.NDArray[np.uint8] | None:
+        """The overlay. Reading this attribute waits until the overlay is complete."""
+        self.finish()
+        return self._overlay
+
+    @overlay.setter
+    def overlay(self, array: npt.NDArray[np.uint8] | None) -> None:
+        """Set the array that the GPU fills."""
+        self._overlay = array
+
+    def finish(self) -> None:
+        """Wait until the overlay is complete too. Its time is added to ``timings``."""
+        wait, self.wait_for_overlay = self.wait_for_overlay, None
+        if wait is not None:
+            self.timings['overlay'] = wait()
+
+    def release(self) -> None:
+        """Give the arrays back to the pipeline. A second call does nothing."""
+        give_back, self.give_back = self.give_back, None
+        if give_back is not None:
+            with suppress(EngineError):     # the pipeline has recorded the error
+                self.finish()
+            give_back()

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keep the measurements of a network in the engine cache, so that it is measured only once.
+
+The file is data: it has names of candidates and numbers. The options of a candidate come from this
+package, never from the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+import fcntl
+import hashlib
+import json
+import os
+from typing import Any
+
+import onnxruntime
+
+from ..engines.gpu_identity import GpuIdentity
+from ..installed.files import user_cache_folder
+from ..model.card import ModelCard
+from ..untrusted.onnx_file import hash_model
+from ..untrusted.regular_file import expand_home
+from ..untrusted.signed_files import (
+    load_signed,
+    make_private_folder,
+    SCHEMA,
+    SignedFile,
+    store_signed,
+)
+from .candidates import CANDIDATES, Measured, PLAIN
+from .request import card_tree
+
+
+def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
+    """Collect everything that the measurements depend on.
+
+    The ONNX file fixes the batch size. The card gives the size of the image and the output, if
+    the ONNX file leaves them open.
+
+    :raises EngineError: if the ONNX file cannot be read.
+    """
+    return {**card_tree(card), 'model': hash_model(card.model),
+            'version': onnxruntime.__version__, 'gpu': asdict(gpu),
+            'candidates': {name: dict(options) for name, options in CANDIDATES.items()},
+            'schema': SCHEMA}
+
+
+class ChoiceFile:
+    """The file of one network's measurements.
+
+    :param folder: the parameter ``engine_cache``; empty for the user's cache folder.
+    :param key: the result of :func:`make_key`.
+    :raises CacheError: if the folder cannot be used.
+    :raises FileNotFoundError: if ``folder`` names the home of an unknown user.
+    """
+
+    def __init__(self, folder: str, key: dict[str, Any]) -> None:
+        root = expand_home(folder) if folder else user_cache_folder()
+        self._folder = make_private_folder(root / 'engines')
+        self._key = key
+        text = json.dumps(key, sort_keys=True, separators=(',', ':'))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:40]
+        self.path = self._folder / f'{digest}.choice'
+
+    def load(self) -> list[Measured]:
+        """Return the kept measurements; empty if there are none that can be used."""
+        kept, _ = load_signed(self.path)
+        if kept is None:
+            return []
+        try:
+            results = [Measured(**tree) for tree in json.loads(kept.data)]
+            names = [result.name for result in results if not result.refused]
+        except (ValueError, TypeError, RecursionError):
+            return []
+        return results if PLAIN in names and CANDIDATES.keys() >= set(names) else []
+
+    def store(self, results: list[Measured]) -> None:
+        """Keep measurements.
+
+        :raises OSError: if the file cannot be written.
+        """
+        data = json.dumps([asdict(result) for result in results]).encode()
+        store_signed(self.path, SignedFile(data), self._key)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait until no other process measures or builds with this folder.
+
+        Two measurements on one GPU at the same time would be wrong. The lock is the lock of
+        :class:`trt_segmentation.builder.cache.EngineCache`.
+
+        :raises OSError: if the folder cannot be locked.
+        """
+        handle = os.open(self._folder / 'build.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Run the trial process until every candidate has a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from ..errors import EngineError
+from ..model.card import ModelCard
+from .candidates import CANDIDATES, FIRST, Measured, PLAIN
+from .request import card_tree
+
+LONGEST_S = 300.0
+"""Seconds after which a trial process is ended."""
+
+RunTrial = Callable[[str], tuple[str, str]]
+"""A function of the text for stdin. It returns stdout, and why the process failed or ''."""
+
+
+def run_trial(request: str) -> tuple[str, str]:
+    """Run :mod:`.trial` in a process of its own.
+
+    :param request: the text for stdin.
+    :returns: the text from stdout, and why the process did not finish; empty if it finished.
+    """
+    path = os.pathsep.join(filter(None, sys.path))
+    try:
+        done = subprocess.run(
+            [sys.executable, '-m', f'{__package__}.trial'], input=request, text=True,
+            capture_output=True, check=False, timeout=LONGEST_S,
+            env={**os.environ, 'PYTHONPATH': path})
+    except subprocess.TimeoutExpired as late:
+        text = late.stdout or b''
+        return (text.decode() if isinstance(text, bytes) else text,
+                f'it needed more than {LONGEST_S:.0f} s')
+    except OSError as error:
+        return '', str(error)
+    if not done.returncode:
+        return done.stdout, ''
+    lines = done.stderr.strip().splitlines()
+    return done.stdout, (f'its process ended with status {done.returncode}'
+                         + (f': {lines[-1][:300]}' if lines else ''))
+
+
+def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
+    """Measure the candidates on a GPU. If one of them ends the trial process, another one goes on.
+
+    :param gpu: index of the GPU in CUDA's order.
+    :param run: runs a trial process.
+    :returns: one result for each candidate of :data:`.candidates.FIRST`, and one for the fastest
+        of them with an exhaustive search. The last result may be missing if it ended the process.
+    :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
+    """
+    left = [name for name in FIRST if name != PLAIN]
+    found: dict[str, Measured] = {}
+    while left or not found:
+        text, why = run(json.dumps({
+            'card': card_tree(card), 'gpu': gpu, 'candidates': left,
+            'known': [asdict(measured) for measured in found.values()]}))
+        for measured in _read(text):
+            found.setdefault(measured.name, measured)
+        why = why or 'the trial gave no result'
+        plain = found.get(PLAIN, Measured(PLAIN, failed=why))
+        if plain.failed:
+            raise EngineError(f'{card.model.name} cannot be measured: {plain.failed}')
+        # If the process ended early, the first candidate without a result ended it.
+        for name in [name for name in left if name not in found][:1]:
+            found[name] = Measured(name, failed=why)
+        left = [name for name in left if name not in found]
+    return list(found.values())
+
+
+def _read(text: str) -> Iterable[Measured]:
+    for line in text.splitlines():
+        try:
+            tree: Any = json.loads(line)
+            measured = Measured(**tree)
+        except (ValueError, TypeError):     # a library printed a line, or the last line is cut off
+            continue
+        if measured.name in CANDIDATES:
+            yield measured
