@@ -186,7 +186,7 @@ class Postprocess:
 def label_bands(grid: Grid, bands: Sequence[Band], labels: npt.NDArray[Any]) -> None:
     """Label the bands of an image in several threads. OpenCV and NumPy release Python's lock.
 
-    In a band, fewer classes may win than in the image, and sometimes only one.
+    In a band, fewer classes can win than in the whole image. Often only one class can win.
     """
     def label(band: Band) -> None:
         part, target = grid[:, band.grid], labels[band.camera]

@@ -68,7 +68,8 @@ def test_choice_by_what_is_missing(everything):
     rtx(everything)
     assert choose_engine(RTX).taken == 'tensorrt'
     assert choose_engine(H200).taken == 'onnxruntime-cuda'
-    assert 'runs on compute capability 7.5, 8.x and 12.x, GPU 0 has 9.0' in choose_engine(H200).why
+    assert ('runs on compute capability 7.5, 8.x and 12.x, but GPU 0 has 9.0'
+            in choose_engine(H200).why)
     everything.setattr(sys.modules['trt_segmentation.commands.doctor.choice'], 'absent',
                        lambda *names: [n for n in names if n == 'cuda.core'])
     assert choose_engine(RTX).taken == 'onnxruntime-cpu'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine, and compare the label maps with truth and CPU."""
+"""Run the demo model with every engine, and compare the label maps with those of the CPU."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU. Only TensorRT-RTX can do this. Return error and summary."""
+    """Build a plan without a GPU. Only TensorRT-RTX can do so. Return the error and a summary."""
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
