@@ -62,7 +62,7 @@ class SegmentedImage:
 
     @cached_property
     def share(self) -> Mapping[str, float]:
-        """For the name of each class, the share of pixels that belong to this class, 0 to 1.
+        """Maps the name of each class to its share of the pixels, 0 to 1.
 
         Pixels that the network did not see belong to no class, so the sum may be below 1.
         """

@@ -25,7 +25,7 @@ from .postprocess import Postprocess
 from .preprocess import Preprocess
 
 WARM_UP_RUNS = 3
-"""Blank images of a warm-up. ONNX Runtime plans its memory in the first run of a network."""
+"""Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 
 
 class _Waiting(NamedTuple):

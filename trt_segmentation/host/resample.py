@@ -129,7 +129,7 @@ class Band(NamedTuple):
 def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...]:
     """Cut the rows of a camera into bands whose arrays fit into the caches of the CPU.
 
-    :param geometry: must be stretched, see :func:`is_stretched`.
+    :param geometry: a mapping for which :func:`is_stretched` is true.
     :param grid: (h, w), the shape of the grid.
     :returns: the bands, from top to bottom.
     """

@@ -34,7 +34,7 @@ class SourceOptions:
     :param topic: image topic of the bags; None for the only image topic of each bag.
     :param leave_out: folder that is not read, such as the folder of the results; None to read
         every folder.
-    :param say: called with one line of text if :class:`.BagImages` has to choose a topic.
+    :param say: called with one line of text if a bag has several image topics and one is chosen.
     """
 
     recursive: bool = False

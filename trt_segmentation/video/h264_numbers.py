@@ -70,8 +70,8 @@ class FrameNumbers:
             return False
         number, sequence = found
         last, is_reference = self._last, unit.head[0] & 0x60
+        # If no other frame needs this frame, the next frame has the same number, so _last stays.
         if is_reference or last is None:
-            # If no other frame needs this frame, the next frame has the same number.
             self._last = number
         if last is None or unit.is_key or sequence.may_have_gaps:
             return False

@@ -101,8 +101,8 @@ class PacketDecoder(Generic[Token]):
         codec = find_codec(format)
         if codec is None:
             return [*self.lose('an earlier packet has another codec'), Answer(
-                token, None, f'format {short(format, 40)} cannot be decoded; expected h264 or '
-                'h265')]
+                token, None, f'format {short(format, 40)} cannot be decoded; expected h264 '
+                'or h265')]
         answers: list[Answer[Token]] = []
         if codec != self._codec:
             answers = self.lose('the codec of the topic changed') if self._codec else []

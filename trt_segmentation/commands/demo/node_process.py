@@ -20,7 +20,7 @@ END_SECONDS = 10.0
 
 
 def keep_to_this_machine() -> None:
-    """Set variables so that ROS nodes stay on this machine. Variables of the user stay."""
+    """Set environment variables that keep ROS on this machine. The user's variables stay."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in PROFILES:

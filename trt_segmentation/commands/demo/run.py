@@ -37,7 +37,7 @@ FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png',
 """What the demo writes into its folder. A folder with any other file is not replaced."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images a second that the camera sends, if the CPU runs the network and if a GPU runs it."""
+"""Images a second that the camera sends: first for a network on the CPU, then on a GPU."""
 
 START_SECONDS = 180.0
 """Most seconds until node, camera and recorder find each other.

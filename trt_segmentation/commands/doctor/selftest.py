@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine, and compare the label maps with those of the CPU."""
+"""Run the demo model with every engine. Compare the labels with the truth and the CPU."""
 
 from __future__ import annotations
 

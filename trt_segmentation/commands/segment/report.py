@@ -36,7 +36,7 @@ class SegmentReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all images were segmented, 128 + its number after a signal, otherwise 1."""
+        """0 if all images were segmented, 128 + N after signal number N, otherwise 1."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.bad else 0
