@@ -165,10 +165,11 @@ def test_segmentations_come_in_order_with_all_slots_in_flight(pipeline):
 def test_submit_and_collect_in_two_threads(pipeline):
     rng = np.random.default_rng(4)
     frames = [painted(np.full((40, 60), label), PALETTE) for label in rng.integers(0, 8, 200)]
-    found = []
+    found, submitted = [], threading.Semaphore(0)
 
     def collect():
         for _ in frames:
+            submitted.acquire()     # collect() raises if no batch is pending
             (segmentation,) = pipeline.collect()
             found.append((segmentation.frame, segmentation.labels[20, 30]))
             segmentation.release()
@@ -177,6 +178,7 @@ def test_submit_and_collect_in_two_threads(pipeline):
     thread.start()
     for frame in frames:
         pipeline.submit([frame])
+        submitted.release()
     thread.join(60)
     assert [frame for frame, _ in found] == frames
     for frame, label in found:
