@@ -63,7 +63,7 @@ class LatencyView:
             self._stream.log(f'{WHOLE}/{name}', rr.Scalars(float(ms)))
         if abs(frame.stamp_ns - self._drawn_ns) >= REFRESH_NS:
             self._drawn_ns = frame.stamp_ns
-            self._draw_steps()
+            self._stream.log(STEPS, rr.Image(draw_steps(typical_steps(self._recent))))
             self._draw_distribution(whole)
 
     def add_drop(self, stamp_ns: int) -> None:
@@ -73,10 +73,6 @@ class LatencyView:
 
     def _set_time(self, stamp_ns: int) -> None:
         self._stream.set_time(TIMELINE, timestamp=np.datetime64(stamp_ns, 'ns'))
-
-    def _draw_steps(self) -> None:
-        steps = typical_steps(self._recent)
-        self._stream.log(STEPS, rr.Image(draw_steps(steps)))
 
     def _draw_distribution(self, whole: npt.NDArray[np.float64]) -> None:
         counts, edges = np.histogram(whole, BARS, (0.0, max(float(whole.max()), 1e-9)))

@@ -308,7 +308,7 @@ def test_labels_unlike_the_cpus_fail(monkeypatch):
 def test_tensorrt_rtx_builds_without_a_gpu():
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     wrong, built = selftest._build(lambda line: None)
-    assert wrong == '' and 'built the fp16 engine in' in built and built.endswith('not run')
+    assert wrong == '' and 'built the fp16 engine in' in built and built.endswith('was not run')
 
 
 def test_a_failed_engine_fails_the_doctor(monkeypatch, capsys):
