@@ -16,7 +16,8 @@ from .trend import drift, slope, Window
 from .watch import ProcessSample
 
 MEMORY = 5.0
-"""Limit of a slope in MB per hour. This is 120 MB per day, too little to harm a robot."""
+"""Limit of a slope in MB per hour. This is 120 MB per day, which does no harm if a robot restarts
+every week."""
 COUNTED = 150.0
 """If fewer seconds follow the warm-up, growth and drift have no limit."""
 LONG = 1200.0
@@ -28,7 +29,7 @@ latency by more than this in half an hour."""
 LOST = 0.5
 """Limit of lost images, in percent. Best effort may lose images, but only few at this rate."""
 SUPERSEDED = 1.0
-"""Limit of superseded images in percent. At the chosen rate, the search saw none."""
+"""Limit of superseded images in percent. The search for the rate saw none."""
 RATE = 0.99
 """The cameras must reach this fraction of the rate. Otherwise they are too slow for the test."""
 AGREEMENT = {'onnxruntime-cpu': 1.0}
