@@ -82,9 +82,9 @@ def test_dev_installs_what_its_own_environment_lacks(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(('found', 'choice', 'out', 'said'), [
     (NO_GPU, CPU, '\n', 'the CPU runs the network: there is no NVIDIA GPU here'),
-    (machine((9, 0)), CPU, 'cuda13\n', 'a GPU: it needs the packages of requirements/cuda13.lock'),
-    (machine((9, 0)), CUDA, '\n', 'a GPU: onnxruntime-cuda is installed'),
-    (machine((8, 9)), TENSORRT, '\n', 'a GPU: tensorrt is installed')])
+    (machine((9, 0)), CPU, 'cuda13\n', 'a GPU needs the packages of requirements/cuda13.lock'),
+    (machine((9, 0)), CUDA, '\n', 'onnxruntime-cuda is installed and uses a GPU'),
+    (machine((8, 9)), TENSORRT, '\n', 'tensorrt is installed and uses a GPU')])
 def test_dev_reads_the_name_and_the_user_a_reason(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Driver,
         choice: EngineChoice, out: str, said: str) -> None:
