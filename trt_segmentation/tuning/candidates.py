@@ -94,7 +94,7 @@ def with_exhaustive_search(name: str) -> str:
 
 
 def choose(results: Sequence[Measured]) -> Measured:
-    """Choose the fastest candidate. Of equally fast candidates, choose the one that opens first.
+    """Choose the fastest candidate. If candidates tie, choose the one that opens fastest.
 
     :param results: the results of the candidates. :data:`PLAIN` must not have failed.
     """
