@@ -36,7 +36,7 @@ def test_only_the_resize_goes(tmp_path, cast, tensors):
 
 
 @pytest.mark.parametrize('more,message', [
-    ({'where': 'align_corners'}, 'its coordinate_transformation_mode is align_corners, and .* '
+    ({'where': 'align_corners'}, 'its coordinate_transformation_mode is align_corners, but .* '
                                  'Export the network with align_corners=False'),
     ({'where': 'asymmetric'}, 'its coordinate_transformation_mode is asymmetric'),
     ({'mode': 'nearest'}, 'its mode is nearest'), ({'mode': 'cubic'}, 'its mode is cubic')])
