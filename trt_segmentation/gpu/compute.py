@@ -42,7 +42,7 @@ class Compute:
     The network is captured into one CUDA graph for each slot and run size, with the slot's own
     tensors. The kernels before and after the network are not in this graph, for two reasons.
     First, they run on other streams, at the same time as the network of another frame. Second,
-    the graph can stay the same if the next frame has another size or address.
+    the graph must stay valid if the next frame has another size or lies at another address.
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
@@ -199,7 +199,6 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
     """Return the size of each run of a batch. Only the last run may be larger than necessary.
 
-    :param count: number of images in the batch.
     :param sizes: the result of :func:`run_sizes`.
     """
     runs: list[int] = []

@@ -96,11 +96,10 @@ class _Executable:
 class CudaGraph(_Executable):
     """Several steps as one CUDA graph. One call launches all steps.
 
-    The constructor captures the steps and does not run them.
+    The constructor captures the steps on a stream, and does not run them.
 
     :param steps: the steps, in the order of their execution. CUDA must be able to capture
         everything that a step enqueues.
-    :param stream: any stream. The capture puts no work on this stream.
     :raises EngineError: if a step cannot be captured.
     """
 

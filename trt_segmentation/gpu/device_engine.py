@@ -17,8 +17,8 @@ class DeviceEngine(Protocol):
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
-    :param name: one of :data:`trt_segmentation.engines.ENGINES`. The class
-        :class:`trt_segmentation.engines.Identity` explains the other texts.
+    The attributes ``version``, ``precision``, ``cache`` and ``tuning`` are explained in
+    :class:`trt_segmentation.engines.Identity`. ``name`` is its ``engine``.
     """
 
     signature: Signature

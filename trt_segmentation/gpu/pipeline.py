@@ -49,7 +49,6 @@ class GpuPipeline:
     be another thread. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
     :attr:`palette`. The next batch uses the new value.
 
-    :param open_engine: opens the network.
     :param gpu: index of the GPU in CUDA's order.
     :param reason: why this pipeline was chosen. :attr:`identity` reports this text.
     :raises EngineError: if there is no such GPU, or if the network does not run on this GPU.
@@ -156,7 +155,7 @@ class GpuPipeline:
         return segmentations
 
     def close(self) -> None:
-        """Free everything, with the arrays of all segmentations. A second call does nothing."""
+        """Free everything, also the arrays of segmentations. A second call does nothing."""
         if not self._ring.close() or self._ring.fatal_error is not None:
             return      # after a sticky error, CUDA frees nothing
         for close in [self.memory.make_current, self.memory.synchronize,

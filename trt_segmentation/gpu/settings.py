@@ -56,5 +56,5 @@ class GpuSettings:
 
     @property
     def slot_count(self) -> int:
-        """The number of slots. If ``slots`` is None, this is the default."""
+        """Number of slots: ``slots``, or its default."""
         return self.slots or 2 + self.networks

@@ -30,7 +30,7 @@ class SlotSegmentation(Segmentation):
 
     @property  # type: ignore[misc]
     def overlay(self) -> npt.NDArray[np.uint8] | None:
-        """The overlay. If this attribute is read, the reader waits until the overlay is ready."""
+        """The overlay. Reading this attribute waits until the overlay is complete."""
         self.finish()
         return self._overlay
 

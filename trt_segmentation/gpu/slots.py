@@ -172,7 +172,6 @@ class Run:
     """One run: preprocessing, network and postprocessing, each between two marks.
 
     :param engine: the network with fixed tensors.
-    :param size: number of images in the run.
     :ivar shape: shape of the output tensor. It is set when the run is prepared.
     """
 

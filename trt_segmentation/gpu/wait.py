@@ -19,7 +19,9 @@ POLL_S = 0.5e-3
 
 
 class Wait:
-    """How one pipeline waits for the GPU. Only the thread that collects may call the methods.
+    """How one pipeline waits for the GPU.
+
+    Any thread may call :meth:`wait_soon`. Only the collecting thread may call the others.
 
     ``block``: the thread sleeps until the GPU's interrupt.
 

@@ -82,10 +82,12 @@ def difference(plain: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -
     finite = np.isfinite(first)
     if not np.array_equal(finite, np.isfinite(second)):
         return float('inf')
-    first, second = first[finite], second[finite]
-    scale = float(np.sqrt(np.mean(np.square(first), dtype=np.float64))) if first.size else 0.0
-    gap = float(np.sqrt(np.mean(np.square(second - first), dtype=np.float64))) if first.size else 0
+    scale, gap = _rms(first[finite]), _rms(second[finite] - first[finite])
     return gap / scale if scale else gap
+
+
+def _rms(values: npt.NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(values), dtype=np.float64))) if values.size else 0.0
 
 
 def with_exhaustive_search(name: str) -> str:

@@ -55,7 +55,6 @@ def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> 
     If a candidate ends the trial process, a new process measures the candidates that are left.
 
     :param gpu: index of the GPU in CUDA's order.
-    :param run: runs a trial process.
     :returns: one result for each candidate of :data:`.candidates.FIRST`, and one result for the
         fastest of them with an exhaustive search. If the exhaustive search ended the process, its
         result is missing.

@@ -27,8 +27,6 @@ class TunedOpener:
 
     :param cache: folder of the engine cache; empty for the user's cache folder.
     :param log: receives one line for each slow operation and for each problem.
-    :param measure: measures the candidates for a card, on the GPU with an index.
-    :param identity: returns the identity of the GPU with an index.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,

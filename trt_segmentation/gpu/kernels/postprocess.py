@@ -60,12 +60,11 @@ class _PostprocessParams(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Target:
-    """One camera image and the memory for its outputs. All addresses are for kernels.
+    """One camera image and the memory for its outputs.
 
-    :param image: address of the camera image's first byte.
-    :param labels: address of the label map.
-    :param confidence: address of the confidence; 0 if it is not wanted.
-    :param overlay: address of the overlay; 0 if it is not wanted.
+    ``image``, ``labels``, ``confidence`` and ``overlay`` are addresses for kernels. The address of
+    an output is 0 if the output is not wanted.
+
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
     """
 
@@ -128,7 +127,6 @@ class Postprocess:
                        shape: Sequence[int], alpha: float) -> None:
         """Set the network output that a launch reads, and the memory that the launch writes.
 
-        :param launch: a launch from :meth:`make_launch`.
         :param targets: one target for each image, and at most :data:`.program.IMAGES`. All targets
             must want the same outputs.
         :param output: GPU address of the first image in the output tensor.

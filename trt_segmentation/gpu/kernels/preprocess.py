@@ -76,7 +76,6 @@ class Preprocess:
                        tensor: int) -> None:
         """Set the images that a launch reads, and the tensor that the launch writes.
 
-        :param launch: a launch from :meth:`make_launch`.
         :param images: at most :data:`.program.IMAGES` pairs of a frame and the address of its
             first byte, for kernels. The encodings must be in :data:`.image.KERNEL_ENCODINGS`.
         :param tensor: GPU address of the first image in the input tensor.

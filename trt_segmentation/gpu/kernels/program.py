@@ -97,7 +97,6 @@ class Kernel:
     """One kernel, loaded on the calling thread's GPU.
 
     :param cubin: the result of :func:`cached_cubin` for this GPU.
-    :param name: name of the kernel in the cubin.
     :raises GpuError: if the driver cannot load the cubin.
     """
 
