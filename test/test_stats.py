@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Statistics of frames: counts, rates, drops and latencies."""
 
 from collections import Counter, deque
 from threading import Thread

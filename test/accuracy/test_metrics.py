@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Scores of label maps: pixel accuracy, IoU and boundary IoU."""
 
 import math
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The command line: help, exit codes, misspelled options, and the options of each command."""
 
 from dataclasses import asdict, fields
 from importlib import metadata

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg eval` on street scenes and on folders of images with label maps."""
 
 from contextlib import closing
 import json

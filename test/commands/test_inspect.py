@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg inspect` describes a network and prints a model card for it."""
 
 from networks import color_classifier, cube_colors, enlarge_at_end, painted
 import numpy as np

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg replay`: each frame of a bag gets one answer, and answers can be compared."""
 
 import os
 import re

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The engine of ONNX Runtime on the CPU."""
 
 import os
 import subprocess

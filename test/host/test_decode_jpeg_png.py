@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Compressed images are decoded, and broken ones are refused."""
 
 import cv2
 from hypothesis import given, settings

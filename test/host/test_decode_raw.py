@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Raw images of every encoding are decoded."""
 
 from types import SimpleNamespace
 

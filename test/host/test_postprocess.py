@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The output of a network becomes labels and confidences."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The source for a command-line argument is found."""
 
 from pathlib import Path
 from typing import Any

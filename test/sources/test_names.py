@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Result files get names that do not collide."""
 
 from pathlib import Path
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Pictures of folders, globs and standard input are a source of frames."""
 
 from io import BytesIO
 from types import SimpleNamespace

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Bags and videos are sources of frames."""
 
 from fractions import Fraction
 from typing import Any

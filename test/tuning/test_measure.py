@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The tuner measures its candidates in one process, and goes on if a candidate ends it."""
 
 from dataclasses import asdict
 import json

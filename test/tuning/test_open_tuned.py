@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""open_pipeline uses the settings that the tuner chose."""
 
 from networks import color_card, color_classifier, cube_colors
 import pytest

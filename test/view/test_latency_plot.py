@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The plot of latencies is drawn."""
 
 from matplotlib.colors import to_rgb
 import numpy as np

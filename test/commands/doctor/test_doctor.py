@@ -96,12 +96,11 @@ def test_gpus():
 
 def test_driver_library_that_is_not_there():
     assert ask_driver('libnone.so.1').why_not
-    # a library of that kind without a GPU behind it
     assert ask_driver('libnone.so.1').gpus == ()
 
 
 def test_driver_is_read_by_its_numbers(monkeypatch):
-    """A simulated driver that writes its results through pointers, as CUDA's driver does."""
+    """A fake driver writes its results through pointers, as the driver of CUDA does."""
     import ctypes
 
     def write(value):

@@ -50,8 +50,9 @@ def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
     (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11, and this is 3.10'),
     (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver that runs '
      'CUDA 12, and this driver runs CUDA 11.8')])
-def test_without_a_set_the_reason_is_returned(monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int,
-                                   python: tuple[int, int], why: str) -> None:
+def test_without_a_set_the_reason_is_returned(
+        monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int, python: tuple[int, int],
+        why: str) -> None:
     monkeypatch.setattr(package_set, 'PYTHON', python)
     assert choose_set(found, gpu) == ('', why)
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg segment` on pictures, videos, bags and network cameras."""
 
 import os
 from pathlib import Path
@@ -145,7 +146,7 @@ def test_street_and_standard_input(card, here, monkeypatch):
 # ---- the user's files
 
 def test_no_file_of_the_user_is_replaced(card, here, capsys):
-    assert segment(card, 'in') == segment(card, 'in') == 0    # a second run replaces the results of the first run
+    assert segment(card, 'in') == segment(card, 'in') == 0
     Path('segment-out/labels/2.png').write_bytes(b'mine')
     os.remove('segment-out/1.jpg')
     assert segment(card, 'in') == 2
