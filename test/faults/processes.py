@@ -19,7 +19,7 @@ IMPORT_PATH = os.pathsep.join([str(TEST), str(TEST.parent)])
 
 
 def start(module: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-    """Start ``faults.<module>``; its standard input and output are pipes."""
+    """Start ``faults.<module>`` with pipes for its standard input and output."""
     return subprocess.Popen(
         [sys.executable, '-m', f'faults.{module}', *map(str, arguments)], text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -46,7 +46,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def mapped_segments(pid: int) -> set[Path]:
-    """Find the shared memory segments of Fast DDS that a process has mapped, without its ports."""
+    """Return the segments of Fast DDS that a process has mapped, but not those of its ports."""
     try:
         lines = Path(f'/proc/{pid}/maps').read_text().splitlines()
     except OSError:  # the process has ended
@@ -58,7 +58,7 @@ def mapped_segments(pid: int) -> set[Path]:
 def remove_if_unowned(segment: Path) -> None:
     """Remove a segment whose owner was killed, as ``fastdds shm clean`` does."""
     lock = segment.with_name(f'{segment.name}_el')
-    with suppress(OSError), lock.open() as file:  # a living owner holds this lock
+    with suppress(OSError), lock.open() as file:  # flock fails if the owner still runs
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         segment.unlink()
         lock.unlink()
