@@ -80,7 +80,7 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     assert (engine.cache, engine.tuning) == ('', '')
     assert lines[-1] == (f'{card.name} is not tuned and runs with the options {PLAIN}: the '
                          'process ended')
-    measure, again = opener(RESULTS, [])       # the failure is not kept
+    measure, again = opener(RESULTS, [])       # the cache must not keep the failure
     assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST] and len(measure.calls) == 1
 
 
