@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A lock that lets a test run another thread in the middle of what the lock protects."""
+"""A lock for tests. Another thread runs while the first thread holds the lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT = 30.0
 
 
 class InterruptingLock:
-    """Replaces an object's own lock. The order of the threads does not depend on a clock."""
+    """Replaces the lock of an object, so that a test decides the order of two threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,10 @@ class InterruptingLock:
         self._lock.release()
 
     def interrupt(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in another thread until it ends or waits for the lock; only once."""
+        """Run ``work`` in another thread until it ends or waits for the lock.
+
+        Only the first call does this.
+        """
         if self._other:
             return
 

@@ -19,7 +19,7 @@ def frames(count):
 
 
 def areas(path):
-    """Return the width of the picture, and the pixels that have each colour."""
+    """Return the width of the picture, and the number of pixels of each colour."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert('RGB'))
     colors = {color: np.round(np.array(to_rgb(color)) * 255).astype(np.uint8)
