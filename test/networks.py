@@ -23,7 +23,7 @@ DTYPES = {'float32': TensorProto.FLOAT, 'float16': TensorProto.FLOAT16,
           'uint8': TensorProto.UINT8, 'int32': TensorProto.INT32, 'int64': TensorProto.INT64,
           'int8': TensorProto.INT8}
 GAIN = 20.0
-"""Logits for a squared colour distance of 1, which is the distance from black to red."""
+"""The logit changes by this for a squared colour distance of 1, as from black to red."""
 
 
 def cube_colors(count: int) -> npt.NDArray[np.uint8]:

@@ -40,7 +40,7 @@ NOT_RUN = {
     r'trt_seg segment (0|rtsp://\S+)$': 'needs a camera',
     r'python docs/recipes/export\.py ': 'needs torch and models of other libraries',
 }
-"""The reason why a command is not run, by a pattern of its beginning."""
+"""Patterns of commands that do not run here, and the reasons."""
 
 NEEDS_GPU = re.compile(r'trt_seg build (?!.* --out )')
 """These commands build for the GPU of this machine. Without a GPU they end with an error."""

@@ -44,7 +44,7 @@ ONLY_IN = {
 FORBIDDEN = {'utils', 'common', 'helpers', 'core', 'util', 'helper', 'misc'}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FOLDER_FILES = 300, 40, 15
 SHORT = [path for path in OURS if ROOT / 'test' not in path.parents]
-"""Files with a limit of lines. Tests have none: a table of cases may be long."""
+"""Files with a limit of lines. Tests have no limit, because a table of cases may be long."""
 OTHER_TESTS = {'ros/test_transitions.py', 'ros/test_nav2.py', 'ros/test_security_policy.py',
                'engines/test_simulated_tensorrt.py'}
 """Tests without the name of a file of their room. They test several files, files in config/, or a

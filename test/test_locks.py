@@ -67,7 +67,7 @@ def test_all_releases_of_the_demo_are_in_the_full_lock() -> None:
 
 @pytest.mark.parametrize('lock', GPU_LOCKS)
 def test_gpu_packages_have_the_releases_of_the_demo(lock: str) -> None:
-    """Python takes a package from .venv-gpu before .venv, so both must have one release."""
+    """Python takes a package from .venv-gpu before .venv, so the releases must be the same."""
     demo = releases('requirements/demo.lock')
     ours = {name for name, _ in demo}
     assert {release for release in releases(lock) if release[0] in ours} <= demo

@@ -27,11 +27,11 @@ ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
           'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
           'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
           'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
-"""rosdep key of an import, if the names differ."""
+"""The rosdep key of each import that has another name than its key."""
 
 OPTIONAL = {'av', 'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx',
             'torch'}
-"""Imports that only some commands or machines need. An error names a missing one."""
+"""Imports that only some commands or machines need. If one is missing, an error names it."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',
           'launch/nav2.launch.py', 'config/seg.yaml', 'config/fastdds.xml',

@@ -41,7 +41,7 @@ def test_slope_finds_a_leak_in_noise_and_its_error() -> None:
         slope([0, 1], [1, 2])
 
 
-def test_a_slope_within_its_error_of_the_limit_is_bounded() -> None:
+def test_a_slope_below_two_standard_errors_is_bounded() -> None:
     assert Slope(8, 5).is_bounded(5) and Slope(-50, 1).is_bounded(5)
     assert not Slope(8, 3).is_bounded(5)
 

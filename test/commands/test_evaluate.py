@@ -305,7 +305,7 @@ CITYSCAPES = [
     'guard rail', 'bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign',
     'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'caravan',
     'trailer', 'train', 'motorcycle', 'bicycle']
-"""Names of the label ids 0 to 33, by labels.py of the data set's own scripts."""
+"""Names of the label ids 0 to 33. They are in labels.py of the scripts of Cityscapes."""
 
 
 def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():

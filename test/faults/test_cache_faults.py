@@ -139,7 +139,7 @@ def test_link_to_a_folder_is_refused(tmp_path):
 DEAD = [errno.ESTALE, errno.EIO, errno.ENOTCONN]
 """Errors of a network file system after its server is gone.
 
-The tests cannot mount such a file system. They therefore make the system calls raise the errors.
+The tests cannot mount such a file system. So the tests let system calls raise these errors.
 """
 
 

@@ -42,7 +42,7 @@ def first_line(rig: Any, images: Any, what: str) -> int:
 @pytest.mark.parametrize('first', ['answered', 'bad frame', 'superseded'])
 def test_on_a_full_disk_frames_are_answered_with_one_warning(
         make_rig: Any, first: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Each first frame causes the error in another thread: collect, executor or submit."""
+    """Each first frame causes the error in another thread: collecting, submitting, executor."""
     path = tmp_path / 'frames.jsonl'
     rig = make_rig(f'frame_log:={path}')
     fill_disk(rig.node._frame_log)

@@ -113,7 +113,7 @@ def test_a_very_narrow_image_is_cropped_without_filling_the_memory():
     array = (np.arange(4096) // 16).astype(np.uint8).reshape(-1, 1, 1).repeat(3, axis=2)
     card = InputCard(resize='crop', mean=(0.0,) * 3, std=(1 / 255,) * 3)
     tensor = run(Pixels(array, 'bgr'), card, (512, 1024))
-    # a resize of the whole image would have four million rows, but the network sees only a few
+    # a resize of the whole image would have four million rows, but the network sees only 512
     assert set(np.unique(np.round(tensor))) <= {127.0, 128.0}
 
 

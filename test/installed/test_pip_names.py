@@ -39,7 +39,7 @@ ON_PYPI = {
 has neither this package nor message packages under their ROS names (diagnostic_msgs)."""
 
 ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'vision_msgs'}
-"""Modules that are imported only if they are installed."""
+"""The package imports these modules only if a ROS install has them."""
 
 PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md',
                                   'dev', 'package.xml')] + sorted(ROOT.glob('docs/**/*.md'))
@@ -49,7 +49,7 @@ CODE = sorted([*PACKAGE.rglob('*.py'), *ROOT.glob('launch/*.py'), *ROOT.glob('do
 
 
 GPU_EXTRAS = {'cuda12': 'gpu-cuda12', 'cuda13': 'gpu', 'tensorrt-rtx': 'tensorrt-rtx'}
-"""Extra in setup.py of every set in GPU_SETS."""
+"""For each set in GPU_SETS, the extra in setup.py."""
 
 
 def requirements(path: Path) -> list[str]:

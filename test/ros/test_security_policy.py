@@ -14,7 +14,7 @@ pytest.importorskip('rclpy')
 
 POLICY = Path(__file__).parents[2] / 'config' / 'sros2_policy.xml'
 ONLY_SOMETIMES = {'/image/compressed', '/clock', '/parameter_events', '/image', '/camera_info'}
-"""Subscribed under image_transport: compressed, with simulated time, and while active."""
+"""The node subscribes only with compressed images, with sim time, or while it is active."""
 
 
 def allowed(kind: str, way: str, node: str = '/trt_segmentation') -> set[str]:

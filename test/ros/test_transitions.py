@@ -29,7 +29,7 @@ from trt_segmentation.model.card import ModelCard
 
 STATES = {'unconfigured': [], 'inactive': ['configure'], 'active': ['configure', 'activate'],
           'finalized': ['shutdown']}
-"""Every primary state, and the labels that lead there."""
+"""For each primary state, the labels of the transitions from unconfigured to this state."""
 
 VALID = {'unconfigured': {1: 'configure', 5: 'shutdown'},
          'inactive': {2: 'cleanup', 3: 'activate', 6: 'shutdown'},

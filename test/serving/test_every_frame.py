@@ -116,7 +116,7 @@ def test_the_source_is_read_ahead_but_not_without_limit(pipeline):
     stream = every(pipeline, source())
     assert next(iter(stream)) == (0, 0)
     stream.close()
-    # items wait in two queues and in the pipeline, and each thread holds one or two more
+    # two queues hold AHEAD items each, the pipeline holds batches, and each thread holds one item
     assert len(taken) <= 2 * AHEAD + 2 * pipeline.depth + 4
     assert pipeline.pending == 0
 

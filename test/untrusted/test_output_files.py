@@ -56,7 +56,7 @@ COMMANDS = {
     'clear': 'cache clear --folder kept',
     'verify': 'cache verify --folder kept',
     'list': 'cache list --folder kept'}
-"""Every command, with every option that names an output."""
+"""Commands with every option that names an output."""
 
 PLACES = {
     'demo': ('out', 'out/bag', 'out/report.json', 'out/montage.png', 'out/node.jsonl'),

@@ -48,7 +48,7 @@ from trt_segmentation.serving.drop_reasons import NO_BUFFER, TAKE_ERROR
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 TYPED = choose_transport('typed')
 SIZES = [(2, 3), (480, 640), (1, 1), (1080, 1920), (3, 5), (720, 1280), (1081, 1921), (2, 2)]
-"""Heights and widths that grow and shrink; some are odd."""
+"""Heights and widths. They grow and shrink, and some are odd numbers."""
 
 
 class Ros:
