@@ -36,7 +36,7 @@ class DeviceArrays:
         return address
 
     def fetch(self, address, shape, dtype):
-        """Wait for the GPU, and copy an array from it."""
+        """Wait for the GPU, and return a copy of an array on the GPU."""
         array = np.empty(shape, dtype)
         self._memory.synchronize()
         call(driver.cuMemcpyDtoH, array.ctypes.data, address, array.nbytes)

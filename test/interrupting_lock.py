@@ -20,7 +20,7 @@ class InterruptingLock:
 
     def __enter__(self) -> None:
         if threading.current_thread() is self._other:
-            self._has_stopped.set()  # the thread waits here until the lock is free
+            self._has_stopped.set()  # the other thread waits for the lock in the next line
         assert self._lock.acquire(timeout=TIMEOUT)
 
     def __exit__(self, *exception: object) -> None:

@@ -175,8 +175,7 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
         high = _basic_block(net, f'{name}/high', high, 8)
         low = _basic_block(net, f'{name}/low', low, 16)
         down = net.conv(f'{name}/to_low', high, 16, 3, 2)
-        # The enlarged features of the last stage are never reduced again, so they belong to the
-        # head.
+        # nothing after the last stage reduces its enlarged features, so they belong to the head
         above = name if stage == 2 else '/head'
         up = net.upsample(f'{above}/up', net.conv(f'{above}/to_high', low, 8), 2.0)
         high = net.add('Relu', f'{above}/high/fused', net.add('Add', f'{above}/sum', high, up))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy reports and the search for sensitive layers, on networks with a known loss."""
+"""Accuracy reports, and the search for sensitive layers, with networks of known loss."""
 
 from dataclasses import replace
 import functools

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile ONNX files: each is a valid network with one thing changed."""
+"""Makes hostile ONNX files. Most are a valid network after one change."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 
 
 def write_neighbours(folder: Path) -> None:
-    """Write the files that models in ``folder`` refer to."""
+    """Write the other files that the models in ``folder`` name."""
     (folder.parent / SECRET).write_bytes(WEIGHTS.tobytes())
     (folder / 'weights.bin').write_bytes(WEIGHTS.tobytes())
     (folder / 'short.bin').write_bytes(b'abc')

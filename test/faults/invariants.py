@@ -26,7 +26,7 @@ from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 def check_label_maps(maps: Iterable[Image], camera: int = 0,
                     sent: dict[int, Image] | None = None) -> list[int]:
-    """Check every label map that one camera's topic published.
+    """Check the label maps of one camera's topic.
 
     :param sent: the images by their number. A test gives them only if their sizes differ.
     :returns: the numbers of the label maps, in the order of arrival.
@@ -47,7 +47,7 @@ def check_label_maps(maps: Iterable[Image], camera: int = 0,
 
 
 def wait_for_counts(rig: Any, camera: str | None = None) -> Any:
-    """Wait until no frame is in flight, check that each drop has a reason, return the counts."""
+    """Wait until no frame is in flight. Check the counts and the reasons, and return them."""
     rig.until(lambda: rig.snapshot(camera).in_flight == 0)
     counts = rig.snapshot(camera)
     assert counts.frames_in == counts.frames_out + sum(counts.dropped.values())

@@ -28,7 +28,7 @@ def start(module: str, *arguments: object, **environment: str) -> subprocess.Pop
 
 @contextmanager
 def running(ros: Any, module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Run ``faults.<module>`` in the test's ROS domain while the block lasts, then kill it."""
+    """Run ``faults.<module>`` in the test's ROS domain. Kill it at the end of the block."""
     process = start(module, *arguments, ROS_DOMAIN_ID=str(ros.get_domain_id()))
     try:
         yield process
@@ -56,7 +56,7 @@ def mapped_segments(pid: int) -> set[Path]:
 
 
 def remove_if_unowned(segment: Path) -> None:
-    """Remove a segment whose owner was killed, as ``fastdds shm clean`` does."""
+    """If the owner of a segment was killed, remove the segment. Fast DDS has a tool for this."""
     lock = segment.with_name(f'{segment.name}_el')
     with suppress(OSError), lock.open() as file:  # flock fails if the owner still runs
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -72,7 +72,7 @@ def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_subscriber_that_never_reads_for_long(make_rig: Any, ros: Any) -> None:
-    """The same for 3000 label maps."""
+    """The soak test sends 3000 images while the subscriber is stopped."""
     stopped_subscriber(make_rig(), ros, 3000)
 
 
@@ -124,7 +124,7 @@ def test_nodes_that_come_and_go_leave_no_memory_behind(make_rig: Any, ros: Any) 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_fifty_nodes_that_come_and_go(make_rig: Any, ros: Any) -> None:
-    """The same with fifty participants, five times."""
+    """The soak test has fifty participants, which come and go five times."""
     come_and_go(make_rig(), ros, 50, 5)
 
 

@@ -151,7 +151,7 @@ def test_database_that_computes_its_rows_is_refused(tmp_path, statements, words)
     ('!!python/object/apply:os.system ["true"]', 'cannot be read as a bag'),
     ('rosbag2_bagfile_information: 7', 'cannot be read as a bag')])
 def test_odd_metadata_is_one_error(tmp_path, metadata, words):
-    """The recording in the folder is valid."""
+    """The metadata is odd, but the recording beside it is valid."""
     path = write_bag(tmp_path / 'bag', messages())
     (path / 'metadata.yaml').write_text(metadata)
     with pytest.raises(BagError, match=words):

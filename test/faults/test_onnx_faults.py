@@ -99,7 +99,7 @@ def told(text: str, name: str, words: str) -> bool:
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_an_engine(folder, name):
-    """Opening an engine fails, and so does the digest that names an engine in the cache."""
+    """The engine refuses to open the file. The digest for the engine cache is refused too."""
     card = load_card(folder / f'{name}.yaml')
     content, words = FILES[name]
     texts: list[str] = []
@@ -195,14 +195,14 @@ def test_inspect_refuses_a_billion_classes():
 
 
 def test_pipe_is_not_waited_for(tmp_path):
-    """A named pipe counts as a missing file, because reading it would block."""
+    """A named pipe would block a reader, so it counts as a missing file."""
     os.mkfifo(tmp_path / 'pipe.onnx')
     with pytest.raises(EngineError, match='there is no ONNX file'):
         summarise(tmp_path / 'pipe.onnx')
 
 
 def test_field_numbers_are_those_of_onnx():
-    """The reader's tables of fields agree with the onnx package's own description."""
+    """The reader's tables of field numbers agree with the onnx package."""
     kinds = onnx.ModelProto.DESCRIPTOR.file.message_types_by_name
 
     def kind(name):
@@ -370,7 +370,7 @@ def test_weights_that_are_cut_off_are_one_error_or_have_no_effect(tmp_path, when
 
 @pytest.mark.parametrize('make', ['folder', 'pipe', 'device', 'empty', 'proc'])
 def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
-    """No reader waits for such a file or reads it without end."""
+    """A pipe would block a reader, and a device has no end."""
     path = tmp_path / 'net.onnx'
     {'folder': path.mkdir, 'pipe': lambda: os.mkfifo(path), 'empty': path.touch,
      'device': lambda: path.symlink_to('/dev/zero'),

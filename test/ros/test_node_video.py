@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node on H.264 and H.265 topics.
+"""The node segments H.264 and H.265 topics.
 
 PyPI does not have the packages of the video messages, so the tests use another message class of
 ROS. Both sides send and take serialized messages, so the class only names the topic's type.
@@ -91,7 +91,7 @@ def test_each_frame_of_a_video_is_segmented_with_its_own_header(
 
 
 def test_packets_are_decoded_although_their_frames_are_superseded(make_rig: Any) -> None:
-    """Only decoded frames are dropped: the last frame needs all packets before it."""
+    """The decoder needs all packets, so the node may drop only decoded frames."""
     rig = make_rig(cli_args=asked('foxglove'))
     maps = rig.hear(Image, f'{NODE}/label_map', 100)
     packets = encode(40, every_key=100)

@@ -191,7 +191,7 @@ def test_requests_are_answered_while_configure_is_at_work(
         return open_pipeline(card, engine, **options)
 
     monkeypatch.setattr(module, 'open_pipeline', build)
-    caller.state()  # so that each client is known to the node
+    caller.state()  # after this call the node knows the clients
     assert not caller.change(id=3)
     caller.set(ALPHA)
     waiting += [
@@ -216,7 +216,7 @@ def test_requests_are_answered_while_configure_is_at_work(
 def test_the_other_lifecycle_services_answer_in_every_state(caller: Caller) -> None:
     for state, way in STATES.items():
         if state in ('active', 'finalized'):
-            way = way[-1:]  # from the state before
+            way = way[-1:]  # the node is already in the state before this one
         for label in way:
             assert caller.change(label=label)
         assert caller.state() == state

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The age of an image, and stamps that share no time base with the clock."""
+"""The age of an image is measured only if its stamp and the clock share a time base."""
 
 from __future__ import annotations
 

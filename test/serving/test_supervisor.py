@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor without ROS: status, reopening, and the end of the process."""
+"""The supervisor, without ROS: its status, the reopening, and the end of the process."""
 
 from __future__ import annotations
 

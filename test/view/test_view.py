@@ -250,7 +250,7 @@ def test_images_without_a_label_map_are_dropped(tmp_path):
     for i in range(3 * WAITING):
         tap._pair('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
     assert list(tap._halves) == list(range(2 * WAITING, 3 * WAITING))
-    assert tap.left_out == 0    # the node dropped these images
+    assert tap.left_out == 0    # images that the node dropped do not count
     for i in range(2 * WAITING):
         tap._pair('/label_map', cdr(np.zeros((4, 4), np.uint8), 'mono8', 1000 + i))
     assert tap.left_out == WAITING

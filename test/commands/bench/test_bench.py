@@ -209,7 +209,7 @@ def hostile(run):
 
 @pytest.mark.parametrize('compared', [False, True])
 def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compared):
-    """The page of a run full of HTML has the same tags as the page of a plain run."""
+    """A run with HTML in its names gives a page with the same tags as a plain run."""
     plain, path = copy.deepcopy(run), tmp_path / 'bench.html'
     for key in ('setting', 'versions'):
         plain[key].update({f'key {n}': 'x' for n in range(len(HOSTILE))})

@@ -166,7 +166,8 @@ def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
     process = subprocess.Popen(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--seconds', '600', '--out',
          str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))       # nohup ignores SIGHUP
+        # a parent such as nohup may ignore SIGHUP
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     try:
         end = time.monotonic() + 100
         while not ((out / 'camera.log').exists() and (out / 'camera.log').stat().st_size > 100):

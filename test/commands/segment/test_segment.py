@@ -316,7 +316,7 @@ def test_confidence_of_a_model_without_one(here, capsys):
 
 
 class FakeWindow:
-    """A window that the user closes when it shows its second picture."""
+    """A window. The user closes it at the second picture."""
 
     shown: list[Any]
     last: Any

@@ -142,7 +142,7 @@ def test_real_sizes_agree_with_the_host(current, camera, grid, dtype):
     host = HostPostprocess(output, 19, 0.5)(logits[0], fit('stretch', camera, net), True)
     differs = labels != host.labels
     assert differs.mean() <= 1e-3
-    # labels differ only if two logits are almost equal, so the confidences are almost equal too
+    # labels differ only if two logits are almost equal, and then their confidences are too
     assert (np.abs(confidence.astype(int) - host.confidence) <= 1).all()
     expected = blend(decode(frame).bgr(), labels, card.palette, 0.5)
     assert (np.abs(overlay.astype(int) - expected) <= 1).all()
