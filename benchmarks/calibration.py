@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of INT8 with ranges from daylight frames, compared with frames of all conditions.
+"""Compares INT8 with ranges from daylight frames and INT8 with ranges from all conditions.
 
 This benchmark tests a claim: with ranges from daylight frames, lane markings and other thin things
-get worse labels at night. A set of daylight frames and a set of frames of all conditions have the
-same size and show the same streets. Each set is drawn several times, because two draws differ by
-as much as the expected effect. The benchmark tests every calibration method, because the method
+get worse labels at night. The set of daylight frames and the set of frames of all conditions have
+the same size and show the same streets. Each set is drawn several times, because two draws differ
+by as much as the expected effect. The benchmark tests every calibration method, because the method
 decides how much the light matters. Spread is the standard deviation over the draws.
 """
 
@@ -39,7 +39,7 @@ DAY, EVERY = SETS
 FIGURE = Path(__file__).parent.parent / 'docs' / 'calibration.png'
 LANE = 'lane marking'
 MARGIN = 0.005
-"""With frames of all conditions, the mean IoU at night must be higher by this (mean of draws)."""
+"""Frames of all conditions must raise the mean IoU at night by at least this (mean of draws)."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def measure(report: FigureReport, quick: bool) -> None:
         'boundary IoU': lambda a, name, where: a.boundary_iou(name, where)}
 
     def values(what: str, method: str, name: str, where: str) -> Numbers:
-        """Return the values of one measure, one for each draw."""
+        """Return one measure for each draw."""
         return np.array([measures[what](found[draw, name], method, where)
                          for draw in range(size.draws)])
 
@@ -98,7 +98,7 @@ def measure(report: FigureReport, quick: bool) -> None:
 
 
 def calibrated_on(draw: int, name: str, size: Size) -> Accuracy:
-    """Calibrate on one draw of one set with every method, and compare with FP32."""
+    """Calibrate with every method on one draw of one set, and compare the results with FP32."""
     card = load_card('street')
     graph = read_graph(card, Recipe('int8'))
     frames = Street(size.frames, SETS[name], STREET_SEED + 1000 * draw)

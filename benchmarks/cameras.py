@@ -42,7 +42,7 @@ FPS = 10.0
 WIDTH, HEIGHT = 640, 480
 WARM_UP = 2.0
 FAIR = 0.7
-"""Smallest allowed number of label maps, as a fraction of the camera with the most label maps."""
+"""Each camera must get at least this fraction of the label maps that the best camera gets."""
 
 
 class PacedCameras:
@@ -74,7 +74,7 @@ class PacedCameras:
             s.subscription.get_publisher_count() for s in self._subscriptions)
 
     def start(self) -> None:
-        """Start to send images. Call :meth:`stop` to end."""
+        """Start sending images. Call :meth:`stop` at the end."""
         self._thread.start()
 
     def reset(self) -> None:
@@ -83,7 +83,7 @@ class PacedCameras:
         self.ms = {name: [] for name in self.ms}
 
     def stop(self) -> None:
-        """Stop to send and to receive."""
+        """Stop sending and receiving."""
         self._stop.set()
         self._thread.join()
         for subscription in self._subscriptions:

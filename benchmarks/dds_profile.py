@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many 1080p images reach another process through Fast DDS.
+"""Counts how many 1080p images reach another process through Fast DDS.
 
 Three settings are compared: the default, LARGE_DATA, and the profile of this package (``ours``).
 """
@@ -59,7 +59,7 @@ def between_processes(extra: dict[str, str], reliability: str, frames: int) -> i
 
 
 def publish(reliability: str, frames: int) -> None:
-    """Wait for the subscriber, then publish images of noise at the given rate."""
+    """Wait for the subscriber, then publish images of noise at 20 Hz."""
     import numpy as np
     import rclpy
     from rclpy.qos import QoSProfile, ReliabilityPolicy

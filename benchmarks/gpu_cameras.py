@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Several 1080p cameras at 30 Hz on one GPU: dropped frames, and latency from the due time."""
+"""Several 1080p cameras at 30 Hz on one GPU: dropped frames, and latency.
+
+The latency of a frame starts at the time at which the camera should send the frame.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from report import FigureReport, run
 NAME = 'lraspp-fp16'
 QUICK = {1: (1, 8, 16)}
 FULL = {1: (1, 2, 4, 8, 12, 16, 24), 2: (8, 16, 24, 32)}
-"""Numbers of cameras, by the number of networks that run at once."""
+"""Maps the number of networks that run at once to the numbers of cameras."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:

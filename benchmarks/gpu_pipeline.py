@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""1080p image to label map and overlay on one GPU, compared with the best other ways.
+"""Measures the way from a 1080p image to label map and overlay on one GPU.
 
-The names of the ways are those of gpu_bench/rivals.py. A factor compares the best way of others
-with the best way of this package.
+This package and other programs are measured. Each of them is called a way, and gpu_bench/rivals.py
+lists their names. A factor compares the fastest other way with the fastest way of this package.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ MAIN = 'lraspp-fp16'
 """The network on which all ways and all variants are measured."""
 SECONDS = '0.6'
 LONGEST_S = 150
-"""A process that needs more seconds is ended, and its rows are missing."""
+"""A process that needs more seconds is killed, and its rows are missing."""
 STARTED = monotonic()
 LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
-"""After this time no further way is measured, so that a short loan of a GPU gives a report."""
+"""After this time no other way is measured, so that a GPU is needed for a limited time only."""
 FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
 """Families of networks that are measured."""
 OURS = ('ours', 'ours, cut')
 
 Found = dict[str, dict[str, Any]]
-"""The result of each way, by the name of the way."""
+"""Maps the name of each way to its result."""
 
 
 def measure(report: FigureReport, quick: bool) -> None:
@@ -54,7 +54,8 @@ def measure(report: FigureReport, quick: bool) -> None:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
         export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
                                              if 'careful' in ways_of(name, quick))])
-        # For batches, only the setting that does most in advance is compiled now.
+        # The fastest setting for one image is measured with batches too. It is not known yet, so
+        # only the last setting is compiled in advance.
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
                     + [(name, settings_of(name)[-1]) for name in batches])
         for name in names:
@@ -96,7 +97,7 @@ def measure_batch(report: FigureReport, folder: str, name: str, single: Found) -
 
 
 def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:
-    """Measure a way in its own process. None if the process failed; stderr says why."""
+    """Measure a way in its own process. Return None if it failed. Then stderr says why."""
     text = script('rivals.py', way, folder, name, SECONDS)
     try:
         found: dict[str, Any] = json.loads(text.splitlines()[-1])
@@ -134,7 +135,7 @@ def start_all(commands: list[list[str]]) -> list[subprocess.Popen[bytes]]:
 def script(name: str, *arguments: str) -> str:
     """Run a script of gpu_bench/ and return its output; empty if it failed."""
     if monotonic() > LAST:
-        sys.stderr.write(f'not measured, the time is over: {name} {" ".join(arguments)}\n')
+        sys.stderr.write(f'not measured, because the time is over: {name} {" ".join(arguments)}\n')
         return ''
     try:
         done = subprocess.run([sys.executable, str(HERE / name), *arguments], text=True,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sink for the subscriptions of a benchmark, which must receive every image."""
+"""A sink for the subscriptions of a benchmark. A benchmark must receive every image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ImageSink:
 
     def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
         """End the benchmark, because its results would lack an image."""
-        raise RuntimeError(f'an image came and could not be taken: {reason}: {text}')
+        raise RuntimeError(f'an image came, but could not be taken ({reason}): {text}')
 
     def allocate(self, nbytes: int) -> Memory:
         """Return ordinary memory."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of the networks alone with different CUDA options of ONNX Runtime."""
+"""Measures networks alone with different CUDA options of ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     names = ['lraspp-fp16'] if quick else ['lraspp-fp16', 'lraspp-fp32', 'deeplabv3-fp16']
     with TemporaryDirectory() as folder:
         script('networks.py', folder, *names)
-        # The first network of a process is up to 7 % faster than later networks.
+        # The first network of a process is up to 7 % faster than later ones. It is not measured.
         Alone(networks.card(Path(folder), names[0])).close()
         for name in names:
             for choice, changed in CHOICES.items():

@@ -3,8 +3,8 @@
 """A plain segmentation node, as a careful engineer writes it without this package.
 
 It uses rclpy messages, the conversions of cv_bridge, OpenCV, ONNX Runtime and mallopt. The
-benchmark ros_end_to_end starts it as ``plain_node.py FRAME_LOG``, on the topics of the package's
-node. The frame log has the same keys as that of the package's node.
+benchmark ros_end_to_end starts it as ``plain_node.py FRAME_LOG``. It has the same topics as the
+node of the package, and its frame log has the same keys.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from trt_segmentation.ros.process.malloc import keep_freed_memory
 from trt_segmentation.ros.transport.qos import RELIABLE
 
 NAME = 'trt_segmentation'
-"""Name of the package's node, so that the subscriber of the benchmark finds the same topics."""
+"""Name of the package's node, so that this node has the same topics."""
 
 
 def imgmsg_to_cv2(message: Image) -> Any:

@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy of the demo model in FP16, INT8 and mixed precision, on scenes not used in training.
+"""Measures the accuracy of the demo model in FP16, INT8 and mixed precision.
 
     python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
 
-ONNX Runtime computes the segmentations on the CPU. Its INT8 results and those of TensorRT differ
-only by the order of sums. It computes most FP16 operators in FP32 and rounds their results. So the
-FP16 rows show the rounding of weights and of most activations, but not the rounding of sums.
-TensorRT also keeps the sums of convolutions in FP32.
+The scenes were not used in training. ONNX Runtime computes the segmentations on the CPU. Its INT8
+results and those of TensorRT differ only by the order of sums. It computes most FP16 operators in
+FP32 and rounds their results. So the FP16 rows show the rounding of weights and of most
+activations, but not the rounding of sums. TensorRT also keeps the sums of convolutions in FP32.
 
-With --gpu the CUDA kernels of ONNX Runtime compute the segmentations. They compute FP16
-operators in FP16. They have no INT8 convolutions: they round values to INT8 and add them in FP16.
-So the int8 rows differ from TensorRT's results by the rounding of sums.
+With --gpu the CUDA kernels of ONNX Runtime compute the segmentations. They compute FP16 operators
+in FP16. There are no CUDA kernels for INT8 convolutions: values are rounded to INT8 and added in
+FP16. So the int8 rows differ from TensorRT's results by the rounding of sums.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
 
 BARS = {'fp16': 0.001, 'mixed': 0.01}
-"""Largest accuracy loss of each precision: how much lower its mean IoU may be than FP32's."""
+"""Largest accuracy loss of each precision. The loss is FP32's mean IoU minus its mean IoU."""
 
 FIGURE = Path(__file__).parent.parent / 'docs' / 'precision_differences.png'
 
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
 OPTIONS.add_argument('--gpu', type=int, metavar='N', help='CUDA index of the GPU to use')
-OPTIONS.add_argument('--scenes', type=int, default=12, help='scenes of each condition')
+OPTIONS.add_argument('--scenes', type=int, default=12, help='number of scenes of each condition')
 
 
 def measure(report: FigureReport, quick: bool) -> None:

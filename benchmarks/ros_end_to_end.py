@@ -4,9 +4,10 @@
 
 In the rows 'typed', the camera and the node use Python messages. In the rows 'direct', they use
 the direct transport. In the rows 'plain node', the node is plain_node.py, which uses neither the
-pipeline nor the transport of this package; the camera is that of the rows 'direct'. The subscriber
-always uses the direct transport, so that its own time is small. All parts of the latency are
-measured on the same frames. The medians of the parts do not add up to the median of the whole.
+pipeline nor the transport of this package. The camera then uses the direct transport. The
+subscriber always uses the direct transport, so that its own time is small. All parts of the
+latency are measured on the same frames. The medians of the parts do not add up to the median of
+the whole.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class LabelMapLatency:
 
     :param whole: from the stamp until the subscriber has received the label map.
     :param to_node: from the stamp until the node has received the image.
-    :param in_node: ends when the node starts to publish the segmentation.
-    :param to_subscriber: ends when the subscriber has received the label map.
+    :param in_node: from receiving the image until the node starts to publish the segmentation.
+    :param to_subscriber: from then until the subscriber has received the label map.
     :param total: from receiving the image until the node has published the whole segmentation.
     """
 

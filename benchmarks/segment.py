@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of ``trt_seg segment`` on a folder of pictures and on a video, beside the pipeline alone.
+"""Measures ``trt_seg segment`` on a folder of pictures and on a video, and the pipeline alone.
 
     python benchmarks/segment.py [--quick] [--json FILE] [--engine ENGINE] [--model CARD] [--gpu N]
 
-The pipeline alone gets images that lie in memory, and nobody uses its answers. The command also
-reads JPEG files or an H.264 video, and writes overlays as JPEG or as an H.264 video, and a PNG of
-the label map of each picture. They run in turns, each in a process of its own. A share is the
-median of the turns. The images are 1280x720.
+The pipeline alone gets images that are in memory already, and nothing is written. The command also
+reads JPEG files or an H.264 video. It writes overlays as JPEG or as an H.264 video, and the label
+map of each picture as PNG. Command and pipeline alone run in turns, each in its own process. The
+row "by pipeline alone" is the rate of the command divided by that of the pipeline alone: the
+median of all turns. The images are 1280x720.
 
-The codecs need cores too. If the network and the codecs together need more cores than the machine
-has, no program can reach the rate of the pipeline alone. The row then has no bar. On the CPU, the
-row "network busy" says for which share of the time the network has work.
+The codecs need CPU cores too. If network and codecs together need more cores than the machine has,
+no program can reach the rate of the pipeline alone. Then this row has no limit. On the CPU, the
+row "network busy" is the share of the time in which the network has work.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from trt_segmentation.street import Drive
 from trt_segmentation.video.writer import VideoWriter
 
 BAR = 0.9
-"""Least share of the pipeline's own rate that the command reaches."""
+"""The command must reach at least this share of the rate of the pipeline alone."""
 SEED = 4_000_000
 DRAWN = 32
 """Number of images that are drawn. The folder and the video repeat these images."""
@@ -87,16 +88,16 @@ sys.exit(code)
 """Program that runs a command, and prints for which share of the time the CPU pipeline worked."""
 
 OPTIONS = argparse.ArgumentParser(add_help=False)
-OPTIONS.add_argument('--engine', default='auto', help='engine of both')
-OPTIONS.add_argument('--model', default='street', help='model card of both')
+OPTIONS.add_argument('--engine', default='auto', help='engine of command and pipeline')
+OPTIONS.add_argument('--model', default='street', help='model card of command and pipeline')
 OPTIONS.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')
 
 
 class Run(NamedTuple):
-    """What one run of the command needed.
+    """The result of one run of the command.
 
     :param rate: frames a second that the command reports.
-    :param cpu_seconds: seconds that all cores together worked.
+    :param cpu_seconds: CPU seconds, summed over all cores.
     :param busy: share of the time in which the CPU pipeline worked; None on a GPU.
     """
 
@@ -157,7 +158,7 @@ def draw(folder: Path) -> None:
 
 
 def fill_folder(folder: Path, count: int) -> Path:
-    """Make a folder of ``count`` pictures. Each picture is a link to one that was drawn."""
+    """Make a folder of ``count`` pictures. Each picture is a link to a drawn picture."""
     filled = folder / 'filled'
     filled.mkdir()
     for index in range(count):
@@ -167,7 +168,7 @@ def fill_folder(folder: Path, count: int) -> Path:
 
 
 def write_video(folder: Path, count: int) -> Path:
-    """Write a video of ``count`` frames, 30 a second. The drive goes forth and back."""
+    """Write a video of ``count`` frames at 30 Hz. It shows the drive forwards and backwards."""
     images = [read_picture(path) for path in sorted((folder / 'pictures').iterdir())]
     there_and_back = [*images, *images[-2:0:-1]]
     height, width, _ = images[0].shape
@@ -186,7 +187,7 @@ def measure_alone(folder: Path, args: argparse.Namespace, seconds: float
 
 
 def measure_command(source: Path, out: Path, args: argparse.Namespace) -> Run:
-    """Run the command on a source in a process of its own."""
+    """Run the command on a source in a separate process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     printed = call('-c', COMMAND, 'segment', str(source), '--out', str(out), '--model',
                    args.model, '--engine', args.engine, '--gpu', str(args.gpu))

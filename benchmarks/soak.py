@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the node for half an hour at the highest rate of this machine, and look for growth.
+"""Run the node for half an hour at the highest rate of this machine, and look for leaks.
 
 Camera processes publish images, and the node runs in its own process. This process subscribes to
 the label maps, counts them and compares some of them. It watches the memory, threads and file
@@ -48,7 +48,7 @@ POINTS = 400
 
 def soak(rig: Rig, pictures: Pictures, args: argparse.Namespace, say: Console
          ) -> tuple[Soaked, dict[str, Any]]:
-    """Find the rate, run the soak test, end the node; return the data and the settings."""
+    """Find the rate, run the soak test and end the node. Return the data and the settings."""
     rig.connect()
     names = len(pictures.files)
     hz = args.rate or highest_rate(rig, names, say)
@@ -134,7 +134,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument('--minutes', type=float, default=30.0)
     parser.add_argument('--cameras', type=int, default=2)
     parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='images per second of each camera (the highest rate without loss)')
+                        help='images per second of each camera (default: highest without loss)')
     parser.add_argument('--size', type=size, default=(1280, 720), metavar='WIDTHxHEIGHT')
     parser.add_argument('--engine', choices=ENGINES, default='auto')
     parser.add_argument('--gpu', type=int, default=0, help='CUDA index of the GPU')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Latency of an image from publisher to receiver, with direct transport and typed messages.
+"""Measures the time of an image from publisher to receiver, direct and with typed messages.
 
 Each case runs in new processes. Each round runs every case once, so that other work of the
 machine affects all cases alike. The time starts when the pixels are in an array of the publisher,
@@ -41,7 +41,7 @@ LOST_AFTER = 2.0
 
 @dataclass(frozen=True)
 class Case:
-    """A case that one process or two processes measure.
+    """One case of the benchmark.
 
     :param publisher: the place of the publisher, a key of :data:`PUBLISHERS`.
     :param mallopt: whether malloc keeps freed memory in each process.
@@ -239,7 +239,7 @@ def compare(report: Any, p50: dict[Case, float]) -> None:
 
 
 def label(case: Case) -> str:
-    """Name a case by its size, its publisher and its options."""
+    """Return the name of a case: its size, its publisher and its options."""
     return (f'{case.width}x{case.height} {PUBLISHERS[case.publisher]}'
             + ', mallopt' * case.mallopt + ', message made beforehand' * case.ready)
 

@@ -205,9 +205,9 @@ def test_a_refused_frame_in_a_stream_is_named(segment, folder, monkeypatch):
 def test_a_stream_that_is_left_early_frees_the_segmenter(segment, folder):
     stream = segment.stream(folder)
     assert next(stream).name == '1'
-    with pytest.raises(EngineError, match='a stream of this Segmenter is not at its end'):
+    with pytest.raises(EngineError, match='a stream of this Segmenter is still open'):
         segment(halves(1, 1))
-    with pytest.raises(EngineError, match='a stream of this Segmenter is not at its end'):
+    with pytest.raises(EngineError, match='a stream of this Segmenter is still open'):
         next(segment.stream(folder))
     stream.close()
     assert (segment(halves(1, 1)).labels == 1).all()

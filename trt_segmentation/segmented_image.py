@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a Segmenter answers: a label map with its classes, and pictures of it."""
+"""The answer of a Segmenter: label map, overlay and confidence of one image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .errors import EngineError, OutputError
 from .untrusted.output_files import write_image
 
 _MOST_COUNTED = 1 << 23
-"""Most pixels that are counted at once."""
+"""Most pixels that OpenCV counts in one call."""
 PICTURES = ('overlay', 'labels', 'confidence', 'image')
 """The pictures of an answer that :meth:`SegmentedImage.save` writes."""
 
@@ -31,8 +31,8 @@ class SegmentedImage:
     The arrays are copies. They belong to the caller, and stay valid after the
     :class:`.Segmenter` is closed.
 
-    :param name: a name for results, without an ending, such as ``street`` or ``drive/000012``;
-        empty for an array.
+    :param name: a name for files of results, without an ending, such as ``street`` or
+        ``drive/000012``; empty for an array.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
     :param image: (height, width, 3) uint8, the image itself, in the order of ``color``.
@@ -43,10 +43,10 @@ class SegmentedImage:
     :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if it was not wanted, or if
         the model gives class ids only.
     :param classes: names of the classes. A label is the index of a name.
-    :param color: order of the channels, ``bgr`` or ``rgb``: the order of the array that was given.
-        It is ``bgr`` for images of files and cameras.
+    :param color: order of the channels, ``bgr`` or ``rgb``. It is the order of the array that was
+        given. For files and cameras, it is ``bgr``.
     :param time_ns: see :class:`.SourceImage`.
-    :param timings: milliseconds of each stage of the pipeline, by the name of the stage.
+    :param timings: maps the name of each stage of the pipeline to its milliseconds.
     """
 
     name: str
@@ -62,7 +62,7 @@ class SegmentedImage:
 
     @cached_property
     def share(self) -> Mapping[str, float]:
-        """The share of each class in the pixels of the image, 0 to 1, by the class's name.
+        """Maps the name of each class to its share of the pixels, 0 to 1.
 
         Pixels that the network did not see belong to no class, so the sum may be below 1.
         """
@@ -78,8 +78,8 @@ class SegmentedImage:
         :param path: the file. Its ending is .png, .jpg or .jpeg. A label map must be a PNG,
             because JPEG changes the class ids.
         :param what: ``overlay``, ``labels``, ``confidence`` or ``image``.
-        :raises OutputError: if the file cannot be written, or is a file of the user, or has
-            another ending.
+        :raises OutputError: if the file cannot be written, if another program made it, or if it
+            has another ending.
         :raises EngineError: if the answer has no such picture. The message says why.
         """
         path = Path(path)
@@ -114,7 +114,7 @@ class SegmentedImage:
         return cv2.imencode('.png', self._find_picture('overlay'))[1].tobytes()
 
     def _find_picture(self, what: str) -> npt.NDArray[Any]:
-        """Return a picture as it is written to a file: BGR or one channel."""
+        """Return a picture for a file: in BGR, or with one channel."""
         if what not in PICTURES:
             raise OutputError(f'there is no picture {what!r}; expected one of '
                               f'{", ".join(PICTURES)}')
@@ -130,11 +130,11 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
     """Count the pixels of each class in a label map.
 
     :param labels: (height, width) uint8 or uint16.
-    :returns: (classes,) numbers of pixels.
+    :returns: (classes,) int64, the number of pixels of each class.
     """
     counts = np.zeros(classes, np.int64)
     # OpenCV is twice as fast as NumPy and blocks no other thread. It counts in float32, which is
-    # exact only for a part of a large label map.
+    # exact only up to 2^24. So a large label map is counted in parts.
     for rows in np.array_split(labels, -(-labels.size // _MOST_COUNTED)):
         found: npt.NDArray[Any] = cv2.calcHist([rows], [0], None, [classes], [0, classes])
         counts += found.reshape(-1).astype(np.int64)

@@ -40,7 +40,7 @@ class Segmenter:
 
     :param model: name of an installed model card, path of a card, or a card.
     :param engine: ``auto``, ``tensorrt``, ``onnxruntime-cuda`` or ``onnxruntime-cpu``. ``auto``
-        chooses the best engine that works on this machine; :attr:`identity` says which and why.
+        chooses the best engine that works on this machine. :attr:`identity` says which and why.
     :param gpu: index of the GPU in CUDA's order. The CPU engine ignores it.
     :param precision: see :func:`.open_pipeline`.
     :param overlay: whether the answers have an overlay.
@@ -93,15 +93,15 @@ class Segmenter:
                  color: str = 'bgr') -> SegmentedImage | list[SegmentedImage]:
         """Segment an image, or each image of a list.
 
-        :param image: path of a picture file; or an array (height, width, 3) uint8; or a list of
-            paths and arrays. The array is not kept.
+        :param image: path of a picture file, or an array of shape (height, width, 3) and type
+            uint8, or a list of paths and arrays. An array is copied.
         :param color: order of the channels of the arrays, ``bgr`` as OpenCV reads them, or
             ``rgb``.
         :raises FrameError: if an array has another shape or type. The message says what is
             expected.
         :raises PictureError: if a file is not a picture.
         :raises EngineError: if the engine failed, if the Segmenter is closed, or if a stream of
-            the Segmenter is not at its end.
+            the Segmenter is still open.
         """
         if color not in COLORS:
             raise FrameError(f'color is {color!r}; expected one of {", ".join(COLORS)}')
@@ -122,8 +122,8 @@ class Segmenter:
             ``street``; or an iterable of paths and arrays. The iterable runs in another thread.
         :param color: order of the channels of the arrays.
         :param options: how the images of the source are read.
-        :param on_error: called with the error of an image that cannot be read, and the stream goes
-            on. None raises the error and ends the stream.
+        :param on_error: called with the error if an image cannot be read. The stream then goes on.
+            If this is None, the error is raised and ends the stream.
         :raises SegmentationError: if the source cannot be opened, or an image cannot be read.
         """
         if not isinstance(source, (str, Path)):
@@ -142,10 +142,10 @@ class Segmenter:
         This is :meth:`stream` for programs that open their sources themselves. An image that could
         not be read, or that the pipeline refuses, gives a :class:`.BadImage`.
 
-        :param images: an iterator, which another thread uses.
+        :param images: the images of the source. Another thread iterates over them.
         :param color: order of the channels of the images.
-        :param stop_source: ends an iteration over the images that waits for a camera. Any thread
-            may call it.
+        :param stop_source: a function that ends an iteration that waits for a camera. It must be
+            callable from any thread.
         :raises EngineError: if the engine failed, or if the Segmenter is in use or closed.
         """
         with self._lock:
@@ -162,7 +162,7 @@ class Segmenter:
             self._stream = None
 
     def close(self) -> None:
-        """Free the network. A stream that runs ends. A second call does nothing."""
+        """Free the network. A stream that is still open ends. A second call does nothing."""
         if stream := self._stream:
             stream.close()
         with self._lock:
@@ -194,8 +194,8 @@ class Segmenter:
 
     def _check_free(self) -> None:
         if self._stream:
-            raise EngineError('a stream of this Segmenter is not at its end; finish it, or open '
-                              'a second Segmenter')
+            raise EngineError('a stream of this Segmenter is still open; close it or read all '
+                              'its answers, or open a second Segmenter')
 
     def _as_source_image(self, image: Image, color: str) -> SourceImage:
         if isinstance(image, (str, Path)):
@@ -222,7 +222,7 @@ class Segmenter:
 
 
 def check_array(image: object) -> None:
-    """Refuse anything but an array (height, width, 3) uint8.
+    """Refuse everything except an array of shape (height, width, 3) and type uint8.
 
     :raises FrameError: if the array is refused. The message says what is expected and what to do.
     """

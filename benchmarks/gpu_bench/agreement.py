@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""How many labels of the demo model the options of ONNX Runtime change.
+"""Measures how many labels of the demo model the options of ONNX Runtime change.
 
-The networks of the other rows have random weights. Their scores are almost equal, so they cannot
-show this.
+The other rows use networks with random weights. The scores of such a network are almost equal, so
+a tiny difference already changes its labels.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure one pipeline with several numbers of cameras, and print JSON.
+"""Measures one pipeline with several numbers of cameras, and prints JSON.
 
 Start it as ``camera_curve.py FOLDER NAME NETWORKS SECONDS COUNT...`` in its own process, because
 earlier work of a process changes later measurements.
@@ -35,7 +35,7 @@ HZ = 30.0
 
 def curve(folder: Path, name: str, at_once: int, seconds: float,
           counts: list[int]) -> dict[str, Any]:
-    """Measure the throughput, the frames of each number of cameras, and the GPU memory."""
+    """Measure throughput and GPU memory, and latency and drops for each number of cameras."""
     memory = GpuAllocator()
     before, _ = call(driver.cuMemGetInfo)
     pipeline = GpuPipeline(networks.card(folder, name), OnnxRuntimeCuda,
@@ -59,5 +59,5 @@ if __name__ == '__main__':
     sys.stdout.write(json.dumps(curve(
         Path(folder), name, int(at_once), float(seconds), list(map(int, counts)))) + '\n')
     sys.stdout.flush()
-    # The libraries must not clean up here. Their cleanup is not part of the measurement.
+    # Exit without the cleanup of the libraries, because it is not part of the measurement.
     os._exit(0)

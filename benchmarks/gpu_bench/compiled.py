@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiled PyTorch: ``torch.compile`` of the network with all pre- and postprocessing.
 
-The whole work of a frame on the GPU is one CUDA graph (mode ``reduce-overhead``). The copies go
-through pinned memory. Several settings are measured, and the benchmark takes the fastest. The mode
-``max-autotune`` is not among them: on one H200 it took 414 s to compile LR-ASPP, and the result
-was slower (2.42 ms).
+The whole work of a frame on the GPU is one CUDA graph (mode ``reduce-overhead``). The copies use
+pinned memory. Several settings are measured, and the fastest one counts. The mode ``max-autotune``
+is not measured. On one H200, this mode took 414 s to compile LR-ASPP, and the result was slower
+(2.42 ms).
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ SETTINGS = {
     'frozen, enlarged once': {'freezing': True, 'cut': True}}
 """The measured settings, all with the memory format channels last.
 
-``frozen``: the compiler folds weights, such as batch normalisation into convolutions. ``enlarged
-once``: the logits are enlarged only once, from the stride of the network to the camera image.
+``frozen``: weights are constants, so the compiler can merge batch normalisation into convolutions.
+``enlarged once``: the logits are enlarged only once, from the stride of the network to the size of
+the camera image.
 """
 AHEAD = 3
-"""Number of frames that are on their way at the same time, for the rate."""
+"""Number of batches that are in work at the same time while the rate is measured."""
 
 
 def settings_of(name: str) -> list[str]:
@@ -77,7 +78,7 @@ def make_segment(name: str, freezing: bool = False,
 
 
 class CompiledFrames:
-    """Frames in pinned memory, and their way through the compiled function.
+    """Sends frames from pinned memory through the compiled function.
 
     :param name: name of the network.
     :param setting: one of :data:`SETTINGS`.
@@ -117,7 +118,7 @@ class CompiledFrames:
             torch.cuda.synchronize()
 
     def rate(self, seconds: float) -> float:
-        """Measure frames per second with three streams and :data:`AHEAD` batches on their way."""
+        """Measure frames per second with three streams and :data:`AHEAD` batches."""
         synchronize = self._torch.cuda.synchronize
         done: list[Any] = [None] * AHEAD
         with self._torch.inference_mode():
@@ -141,7 +142,7 @@ class CompiledFrames:
             self._frames[k].copy_(self._up[k], non_blocking=True)
         computing.wait_stream(sending)
         with stream(computing):
-            # The next run writes the same outputs again, so they are copied away first.
+            # The next run overwrites these outputs, so they are copied first.
             for target, output in zip((self._labels[k], self._overlays[k]),
                                       self._segment(self._frames[k])):
                 target.copy_(output)
@@ -153,6 +154,6 @@ class CompiledFrames:
 
 
 def compiled(folder: Path, name: str, setting: str) -> Way:
-    """Compile with one of :data:`SETTINGS`, and measure frames in pinned memory."""
+    """Use ``torch.compile`` with one of :data:`SETTINGS`."""
     frames = CompiledFrames(name, setting)
     return Way(frames.run, frames.stages, frames.rate)

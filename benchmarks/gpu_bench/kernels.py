@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare the bandwidth of the two kernels with a copy on the GPU, and their time with CV-CUDA."""
+"""Measures the two kernels.
+
+Their bandwidth is compared with that of a copy on the GPU. The preprocess kernel is also compared
+with CV-CUDA.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +126,7 @@ def measure_kernels(report: FigureReport, quick: bool) -> None:
 
 
 def compare_cvcuda(report: FigureReport, bench: KernelBench, streams: Streams) -> None:
-    """Measure the same preprocessing with CV-CUDA, if CV-CUDA runs on this machine."""
+    """Measure preprocessing with this package and with CV-CUDA, if CV-CUDA runs here."""
     from time import perf_counter
     done = subprocess.run([sys.executable, str(Path(__file__).parent / 'cvcuda_preprocess.py')],
                           capture_output=True, text=True, check=False)

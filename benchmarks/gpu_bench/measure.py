@@ -158,7 +158,7 @@ def core_share(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
                hz: float = 30.0) -> tuple[float, float]:
     """Measure the use of the CPU at the frame rate of a camera.
 
-    The CPU time of all threads of this process is counted, also between the frames.
+    The CPU time of all threads of this process counts, even between the frames.
 
     :returns: (fraction of a CPU core, median latency in milliseconds).
     """
@@ -193,7 +193,7 @@ def latency(pipeline: GpuPipeline, frames: Sequence[Frame], seconds: float,
 
 def rate(pipeline: GpuPipeline, batches: Sequence[Sequence[Frame]], seconds: float,
          ahead: int = 2, wanted: Wanted = OVERLAY) -> float:
-    """Measure the frames per second while ``ahead`` more batches are submitted already."""
+    """Measure the frames per second. ``ahead`` more batches are always submitted in advance."""
     def collect() -> int:
         segmentations = pipeline.collect()
         for segmentation in segmentations:
@@ -214,7 +214,7 @@ def rate(pipeline: GpuPipeline, batches: Sequence[Sequence[Frame]], seconds: flo
 
 
 def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
-    """Measure how many bytes per second a copy on the GPU reads and writes."""
+    """Return how many bytes a copy on the GPU reads and writes per second, together."""
     source, target = memory.allocate_on_device(nbytes), memory.allocate_on_device(nbytes)
     began, ended = Mark(), Mark()
     best = 0.0
@@ -233,8 +233,7 @@ def copy_bandwidth(memory: GpuAllocator, nbytes: int = 2**30) -> float:
 def back_to_back(steps: Sequence[Enqueues], stream: int, rounds: int = 20) -> float:
     """Run all steps in one CUDA graph. Return the median milliseconds of a step."""
     first, last = Mark(), Mark()
-    # The graph contains each step four times. So the launch of the graph needs only a small part
-    # of the measured time.
+    # The graph contains each step four times, so that its launch is only a small part of the time.
     graph = CudaGraph([*steps] * 4, stream)
     took = []
     for _ in range(rounds):

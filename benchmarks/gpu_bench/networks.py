@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks of the GPU benchmarks, with random weights.
 
-``networks.py FOLDER NAME...`` exports networks to ONNX; only the GPU host has PyTorch, so only
-this command needs PyTorch. A name is a family, a precision and an optional batch size, such as
-``lraspp-fp16`` or ``lraspp-fp16-b4``. The ending ``-argmax`` appends an ArgMax to the network.
+The command ``networks.py FOLDER NAME...`` exports networks to ONNX. Only this command needs
+PyTorch, because only the GPU host has PyTorch. A name is a family, a precision and an optional
+batch size, such as ``lraspp-fp16`` or ``lraspp-fp16-b4``. The ending ``-argmax`` appends an ArgMax
+to the network.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ def card(folder: Path, name: str, cut: bool = False) -> ModelCard:
 def build(name: str, cut: bool = False) -> Any:
     """Make a PyTorch module on the GPU that computes the logits of a batch.
 
-    The module has the precision in its name. Its batch normalisation layers are trained on random
-    images. So the activations stay in the range of float16, as in a trained network.
+    The name gives the precision of the module. The batch normalisation layers are trained on
+    random images. So the activations stay in the range of float16, as in a trained network.
 
     :param name: name of the network.
-    :param cut: whether the logits keep the stride of the network.
+    :param cut: whether the Resize at the end is left out, so that the logits stay small.
     """
     import torch
     torch.manual_seed(0)
@@ -122,7 +123,7 @@ def export(folder: Path, name: str) -> None:
 
 
 if __name__ == '__main__':
-    # The folder of this script must not stay there: transformers would import kernels.py.
+    # Without this, the folder of this script is in sys.path, and transformers imports kernels.py.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     from gpu_bench import networks
     for which in sys.argv[2:]:

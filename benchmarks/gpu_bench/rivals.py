@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure several ways to segment frames, such as this package and PyTorch.
+"""Measures several ways to segment frames, such as this package and PyTorch.
 
 The command ``rivals.py WAY FOLDER NAME SECONDS`` measures one way and prints JSON. The JSON holds
-the milliseconds per frame (p50, p99), the GPU memory without the memory of the CUDA context, and
-the frames per second if the way can process several frames at the same time. Earlier work of a
-process changes later measurements by up to 7 %. The class
-:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` gives the reason. So each way is measured in
-its own process.
+the milliseconds per frame (p50, p99), and the GPU memory without the memory of the CUDA context.
+It also holds the frames per second, if the way can process several frames at the same time.
+
+Each way is measured in its own process, because earlier work of a process changes later
+measurements by up to 7 %. :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph` gives the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-# The folder of this script must not stay there: transformers would import kernels.py.
+# Without this, the folder of this script is in sys.path, and transformers imports kernels.py.
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -96,7 +96,7 @@ def open_tuned(card: ModelCard, gpu: int, stream: int) -> DeviceEngine:
 
 
 def alone(folder: Path, name: str, cut: bool = False) -> Way:
-    """Run only the network, with the same engine and the same CUDA graph."""
+    """Run only the network, with the engine and the CUDA graph of the pipeline."""
     network = Alone(networks.card(folder, name, cut), blocking=False, open_engine=open_tuned)
     return Way(lambda i: network.once(), {}, network.rate)
 
@@ -179,5 +179,5 @@ if __name__ == '__main__':
     found = measure(sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
     sys.stdout.write(json.dumps(found) + '\n')
     sys.stdout.flush()
-    # The libraries must not clean up here. Their cleanup is not part of the measurement.
+    # Exit without the cleanup of the libraries, because it is not part of the measurement.
     os._exit(0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of one network in the report of gpu_pipeline.py, with their limits."""
+"""Adds the rows of one network to the report of gpu_pipeline.py, with their limits."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Any
 from report import FigureReport
 
 AHEAD = {'lraspp-fp16': 1.35, 'deeplabv3-fp16': 1.05}
-"""How much faster than compiled PyTorch this package has to be. For other networks: 1."""
+"""The time of compiled PyTorch must be at least this many times the time of this package.
+
+For other networks, the factor is 1.
+"""
 LEAST_RATES = {'lraspp-fp16': 1150.0, 'deeplabv3-fp16': 430.0}
-"""The least frames per second while streaming."""
+"""Smallest allowed number of frames per second while frames stream."""
 OURS = ('ours', 'ours, cut')
 LABELS_LATER_MS = 0.25
-"""The label map has to arrive at most this many milliseconds after the network."""
+"""The pipeline may need this much longer for a label map than the network alone needs."""
 
 
 class NetworkRows:
     """Adds the rows of one network.
 
-    :param name: name of the network, with which every row begins.
+    :param name: name of the network. Every row begins with this name.
     :param found: result of each way.
     :param main: whether the network has limits on its memory and its 99th percentile.
     """

@@ -10,11 +10,11 @@ from typing import Any
 DECODER = (256, 128, 64, 32, 16)
 """Channels of the decoder, from the coarsest step to the finest."""
 ENCODER = (512, 256, 128, 64, 64, 0)
-"""Channels of ResNet-18 from the coarsest step on; 0 where the decoder gets nothing from it."""
+"""Channels of ResNet-18, in the same order. The last decoder step gets nothing, hence the 0."""
 
 
 def make_unet(classes: int) -> Any:
-    """Make the network: a PyTorch module from (n, 3, h, w) to logits of (n, classes, h, w)."""
+    """Make a PyTorch module. It turns (n, 3, h, w) images into (n, classes, h, w) logits."""
     import torch
     from torch import nn
     from torch.nn.functional import interpolate

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Variants of the GPU pipeline: ways to wait, kinds of memory, and numbers of networks.
+"""Measures variants of the GPU pipeline: waiting, memory, and the number of networks.
 
 The network has the plain options of ONNX Runtime, because networks with tuned options need seconds
 to open.
@@ -31,7 +31,7 @@ STAGES = ('upload', 'preprocess', 'inference', 'postprocess', 'download', 'overl
 
 def measure_variants(report: FigureReport, card: Any, name: str, seconds: float) -> None:
     """Measure every variant of the pipeline."""
-    # The first network of a process is up to 7 % faster than later networks, in LaunchGraph.
+    # The first network of a process is up to 7 % faster than later ones, see LaunchGraph.
     GpuPipeline(card, OnnxRuntimeCuda).close()
     for variant, settings in VARIANTS.items():
         pipeline = GpuPipeline(card, OnnxRuntimeCuda, settings=settings)

@@ -13,13 +13,11 @@ Stages = dict[str, list[float]]
 class Way(NamedTuple):
     """A way to segment frames.
 
-    :param run: a function of the index of a frame. It returns when the outputs are in host memory.
-    :param stages: milliseconds of each stage. Every call of ``run`` appends one number to each
-        list.
-    :param rate: a function of the seconds to measure. It returns frames per second. None if the
-        way processes one frame at a time.
-    :param more: a function of the seconds to measure. It returns further results, and is called
-        after all other measurements.
+    :param run: segments the frame of this index, and returns when the outputs are in host memory.
+    :param stages: milliseconds of each stage. Every call of ``run`` adds one number to each list.
+    :param rate: measures for some seconds, and returns frames per second; None if the way
+        processes only one frame at a time.
+    :param more: measures for some seconds, and returns other results. It is called last.
     """
 
     run: Callable[[int], Any]

@@ -30,7 +30,7 @@ ROOM = 512
 class CameraProcesses:
     """Controls the camera processes.
 
-    :param logs: file in which each process records its images, by the index of its first camera.
+    :param logs: maps the first camera of each process to the file with the record of its images.
     """
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: dict[int, Path]
@@ -63,10 +63,10 @@ class CameraProcesses:
 @contextmanager
 def camera_processes(script: Path, folder: Path, names: list[str], pictures: list[list[Path]]
                      ) -> Iterator[CameraProcesses]:
-    """Run the cameras while the block lasts. They are paused until they get a rate.
+    """Run the cameras inside the block. They are paused until :meth:`~CameraProcesses.set_rate`.
 
     :param script: the script that calls :func:`publish` for ``--publish SPEC``.
-    :param pictures: .npy files of (height, width, 3) uint8 BGR, by camera.
+    :param pictures: .npy files of each camera, (height, width, 3) uint8 BGR.
     """
     processes, logs = [], {}
     with ExitStack() as stack:

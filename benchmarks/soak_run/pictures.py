@@ -24,7 +24,7 @@ APART = 45
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures and their expected label maps, by camera and picture.
+    """Pictures and expected label maps. The indices are the camera and its picture.
 
     :param files: .npy files, (height, width, 3) uint8 BGR.
     :param label_maps: (height, width) class ids.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriber of the soak test. It records label maps, compares some, reads diagnostics."""
+"""Records the label maps of a soak test, compares some of them, and reads diagnostics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Counts:
 
     @property
     def in_flight(self) -> int:
-        """Number of frames that the node took, and neither segmented nor dropped."""
+        """Number of frames that the node took, but has neither segmented nor dropped."""
         return self.frames_in - self.frames_out - sum(self.dropped.values())
 
     def since(self, before: Counts) -> Counts:
@@ -49,7 +49,7 @@ class Receiver:
     """Subscribes to every camera's label map, to one overlay and to the diagnostics.
 
     :param names: names of the cameras.
-    :param expected: expected class ids, by camera and picture.
+    :param expected: expected class ids; the indices are the camera and its picture.
     """
 
     def __init__(self, node: Node, names: list[str],

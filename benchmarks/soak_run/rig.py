@@ -13,9 +13,9 @@ from .cameras import CameraProcesses
 from .receiver import Counts, Receiver
 
 START_SECONDS = 120.0
-"""Longest time in which the node must open its engine."""
+"""The node must open its engine within this time."""
 END_SECONDS = 20.0
-"""Longest time in which the node must end or become idle."""
+"""The node must end, or become idle, within this time."""
 HOLDS = 15.0
 """If no image is lost in this many seconds, a rate is accepted."""
 STEP = 5.0

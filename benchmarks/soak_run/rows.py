@@ -16,19 +16,20 @@ from .trend import drift, slope, Window
 from .watch import ProcessSample
 
 MEMORY = 5.0
-"""Limit of a slope in MB per hour. It is 120 MB per day: no harm if a robot restarts weekly."""
+"""Limit of a slope in MB per hour. This is 120 MB per day, which does no harm if a robot restarts
+every week."""
 COUNTED = 150.0
 """If fewer seconds follow the warm-up, growth and drift have no limit."""
 LONG = 1200.0
-"""If fewer seconds follow the warm-up, a slope has no limit. If more images than ever are in use,
-the heap grows by one image. In a short run one such step would look like a leak."""
+"""If fewer seconds follow the warm-up, a slope has no limit. The heap grows by one image if more
+images are in use than ever before. In a short run, such a step would look like a leak."""
 DRIFT = 10.0
-"""Limit of the drift of latency, in percent. If a queue or a leak matters within days, latency
-changes more than this in half an hour."""
+"""Limit of the drift of latency, in percent. A queue or a leak that does harm within days changes
+latency by more than this in half an hour."""
 LOST = 0.5
-"""Limit of lost images in percent. Best effort may lose images, but at this rate few get lost."""
+"""Limit of lost images, in percent. Best effort may lose images, but only few at this rate."""
 SUPERSEDED = 1.0
-"""Limit of superseded images in percent. At the chosen rate there were none for HOLDS seconds."""
+"""Limit of superseded images in percent. The search for the rate saw none."""
 RATE = 0.99
 """The cameras must reach this fraction of the rate. Otherwise they are too slow for the test."""
 AGREEMENT = {'onnxruntime-cpu': 1.0}

@@ -45,7 +45,7 @@ def slope(seconds: Sequence[float], values: Sequence[float]) -> Slope:
 
 @dataclass(frozen=True)
 class Window:
-    """Latency of a period's label maps in milliseconds; ``at`` is its middle in seconds."""
+    """Latency of the label maps of a period, in ms. ``at`` is the middle of the period, in s."""
 
     at: float
     p50: float

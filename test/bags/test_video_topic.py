@@ -103,7 +103,7 @@ def test_a_video_with_b_frames_comes_in_the_order_in_which_it_is_shown(tmp_path)
 
 def test_an_av1_topic_is_refused_by_name(tmp_path):
     messages = read(video_bag(tmp_path / 'bag', encode(2), 'av1'))
-    with pytest.raises(FrameError, match="format 'av1' is not decoded; expected h264 or h265"):
+    with pytest.raises(FrameError, match="format 'av1' cannot be decoded; expected h264 or h265"):
         messages[0].frame()
 
 

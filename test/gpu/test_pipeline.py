@@ -166,10 +166,11 @@ def test_segmentations_come_in_order_with_all_slots_in_flight(pipeline):
 def test_submit_and_collect_in_two_threads(pipeline):
     rng = np.random.default_rng(4)
     frames = [painted(np.full((40, 60), label), PALETTE) for label in rng.integers(0, 8, 200)]
-    found = []
+    found, submitted = [], threading.Semaphore(0)
 
     def collect():
         for _ in frames:
+            submitted.acquire()     # collect() raises if no batch is pending
             (segmentation,) = pipeline.collect()
             found.append((segmentation.frame, segmentation.labels[20, 30]))
             segmentation.release()
@@ -178,6 +179,7 @@ def test_submit_and_collect_in_two_threads(pipeline):
     thread.start()
     for frame in frames:
         pipeline.submit([frame])
+        submitted.release()
     thread.join(60)
     assert [frame for frame, _ in found] == frames
     for frame, label in found:
@@ -273,10 +275,11 @@ def test_a_submit_too_many_says_what_to_do(pipeline, monkeypatch):
     frame = painted(np.zeros((20, 20), int), PALETTE)
     for _ in range(3):
         pipeline.submit([frame])
-    with pytest.raises(EngineError, match=r'all 3 slots are taken: 3 wait for collect\(\), 0 '):
+    with pytest.raises(EngineError, match=r'3 slots are in use. 3 of them wait for collect\(\)'):
         pipeline.submit([frame])
     segmentations = [pipeline.collect()[0] for _ in range(3)]
-    with pytest.raises(EngineError, match=r'0 wait for collect\(\), 3 for release\(\)'):
+    with pytest.raises(EngineError,
+                       match=r'0 of them wait for collect\(\), and 3 wait for release\(\)'):
         pipeline.submit([frame])
     for segmentation in segmentations:
         segmentation.release()
@@ -409,7 +412,7 @@ def test_two_pipelines_side_by_side(card, pipeline):
 
 
 def test_a_gpu_number_that_does_not_exist_is_refused(card, memory):
-    with pytest.raises(EngineError, match=r'gpu: 99, but this machine has \d+'):
+    with pytest.raises(EngineError, match=r'`gpu` is 99, but this machine has \d+ GPU'):
         GpuPipeline(card, open_cuda, gpu=99)
 
 
@@ -508,9 +511,9 @@ def test_every_wait_gives_the_segmentations(card, memory, wait):
 
 
 def test_unknown_choices_are_refused(card, memory):
-    with pytest.raises(EngineError, match="memory: 'paged'; expected one of auto, pinned"):
+    with pytest.raises(EngineError, match="`memory` is 'paged'; expected one of auto, pinned"):
         open_gpu(card, memory='paged')
-    with pytest.raises(EngineError, match="wait: 'forever'; expected one of timed, block, spin"):
+    with pytest.raises(EngineError, match="`wait` is 'forever'; expected one of timed, block"):
         open_gpu(card, wait='forever')
 
 

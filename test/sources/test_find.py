@@ -90,9 +90,9 @@ def test_a_video_does_not_take_the_folder_of_pictures(folder):
     ('b.jpeg', r"no source b.jpeg, did you mean 'b.jpg'\? Give a picture, a folder"),
     ('stret', r"no source stret, did you mean 'street'\?"),
     ('none/b.jpg', r'no source none/b.jpg\. Give a picture'),
-    ('notes.txt', r'notes.txt is none of the files that can be segmented. Pictures end in \.png'),
+    ('notes.txt', r'notes.txt is no picture, no bag and no video. Pictures end in \.png'),
     ('*.zip', r'no source \*\.zip: no file matches'),
-    ('*.txt', r'no source \*\.txt: the 1 matches hold no picture, no video and no bag'),
+    ('*.txt', r'no source \*\.txt: none of the 1 matches is a picture, a video or a bag'),
     ('~nobody-here/x', 'names the home folder of a user')])
 def test_wrong_names(folder, name, words):
     with pytest.raises(SourceError, match=words):
@@ -102,12 +102,12 @@ def test_wrong_names(folder, name, words):
 def test_folders_without_pictures(folder):
     (folder / 'empty').mkdir()
     (folder / 'outer' / 'inner').mkdir(parents=True)
-    with pytest.raises(SourceError, match=r'empty holds no pictures; known are \.png.*\.webp$'):
+    with pytest.raises(SourceError, match=r'empty holds no files that end in \.png.*\.webp$'):
         open_sources(['empty'])
-    with pytest.raises(SourceError, match='To read the folders in it too, give --recursive'):
+    with pytest.raises(SourceError, match='To read its subfolders too, give --recursive'):
         open_sources(['outer'])
 
 
 def test_addresses_of_other_kinds(folder):
-    with pytest.raises(VideoError, match='http:// is not read'):
+    with pytest.raises(VideoError, match='http:// cannot be read'):
         open_sources(['http://host/drive.mp4'])

@@ -81,7 +81,7 @@ def test_standard_input_that_holds_no_picture(monkeypatch):
         monkeypatch.setattr('sys.stdin', SimpleNamespace(isatty=lambda: is_terminal,
                                                          buffer=BytesIO(data)))
     stdin(is_terminal=True)
-    with pytest.raises(SourceError, match='which is a terminal here; use it as in: cat'):
+    with pytest.raises(SourceError, match='standard input is a terminal; use a pipe: cat'):
         PictureOnStdin().open()
     stdin(b'hello')
     with pytest.raises(SourceError, match=r'is no picture: .*neither JPEG nor PNG'):

@@ -61,11 +61,11 @@ def test_a_network_is_measured_once_and_opened_with_the_fastest_options(card, op
     for engine, stream in zip(engines, (7, 8)):
         assert engine.opened_with == (card.name, 0, stream, CANDIDATES[FAST])
         assert engine.cache == 'built'
-        assert engine.tuning == f'{FAST}, 0.80 ms; {PLAIN} takes 1.00 ms'
+        assert engine.tuning == f'"{FAST}" takes 0.80 ms; "{PLAIN}" takes 1.00 ms'
     assert len(lines) == 4
-    assert 'measuring 5 options' in lines[0] and '`tune: false`' in lines[0]
-    assert lines[1] == f'{BROKEN}: not used: cuDNN has no such plan'
-    assert lines[2].startswith('NHWC, exhaustive search: not used: its answer differs')
+    assert 'with 5 choices of options' in lines[0] and '`tune: false`' in lines[0]
+    assert lines[1] == f'"{BROKEN}" cannot be used: cuDNN has no such plan'
+    assert lines[2].startswith('"NHWC, exhaustive search" cannot be used: the network output ')
     measure, later = opener(RESULTS, lines)
     assert later(card, 0, 9).cache == 'hit' and measure.calls == [] and len(lines) == 4
     measure, other = opener(RESULTS, lines, 'Another GPU')
@@ -78,8 +78,8 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     engine = tuned(card, 0, 7)
     assert engine.opened_with[3] == CANDIDATES[PLAIN]
     assert (engine.cache, engine.tuning) == ('', '')
-    assert lines[-1] == (f'{card.name} is not tuned and runs with the options {PLAIN}: the '
-                         'process ended')
+    assert lines[-1] == (f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
+                         'reason: the process ended')
     measure, again = opener(RESULTS, [])       # the cache must not keep the failure
     assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST] and len(measure.calls) == 1
 
@@ -94,4 +94,4 @@ def test_a_cache_that_cannot_be_used_is_told_and_nothing_is_measured(card, opene
 
 def test_the_plain_options_may_win():
     assert describe([Measured(PLAIN, 1.0, 1.0), Measured(FAST, 1.2, 1.0)]) == (
-        f'{PLAIN}, 1.00 ms, the fastest of 2')
+        f'"{PLAIN}" takes 1.00 ms, and no other options are clearly faster')

@@ -37,8 +37,8 @@ def test_only_the_resize_goes(tmp_path, cast, tensors):
 
 
 @pytest.mark.parametrize('more,message', [
-    ({'where': 'align_corners'}, 'its coordinate_transformation_mode is align_corners, and .* '
-                                 'export the network with align_corners=False'),
+    ({'where': 'align_corners'}, 'its coordinate_transformation_mode is align_corners, but .* '
+                                 'Export the network with align_corners=False'),
     ({'where': 'asymmetric'}, 'its coordinate_transformation_mode is asymmetric'),
     ({'mode': 'nearest'}, 'its mode is nearest'), ({'mode': 'cubic'}, 'its mode is cubic')])
 def test_another_resize_stays(tmp_path, more, message):
@@ -60,7 +60,7 @@ def test_a_network_without_a_last_resize_is_refused(tmp_path):
 
 def test_several_outputs_need_a_name(tmp_path):
     path = color_classifier(tmp_path / 'm.onnx', COLORS, names=('a', 'b'))
-    with pytest.raises(EngineError, match=r'one of the 2 outputs; set `output: name` .*: a, b'):
+    with pytest.raises(EngineError, match=r'one of the 2 outputs. Set `output: name` .*: a, b'):
         cut_last_resize(memoryview(path.read_bytes()), '')
 
 

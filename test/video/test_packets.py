@@ -120,7 +120,7 @@ def test_a_loss_that_the_middleware_reports(stream):
     check({a.token: a.reason or a.picture.bgr() for a in answers}, truth,
           [*range(13), *range(20, 30)])
     assert {a.reason for a in answers if a.reason} == {
-        'a packet before it was lost, so its frame waits for the next keyframe'}
+        'an earlier packet was lost, so there is no frame until the next keyframe'}
 
 
 def test_a_stream_that_is_joined_late_begins_at_a_keyframe(stream):
@@ -153,8 +153,9 @@ def test_a_truncated_packet_of_h264_costs_the_frames_up_to_the_next_keyframe():
 
 
 @pytest.mark.parametrize('odd, reason', [
-    (b'', 'the packet has 0 bytes'), (b'no video', 'not h264 in Annex B; it starts with 6e 6f'),
-    (bytes(100), 'not h264 in Annex B'), (b'\0\0\1' * 5000, 'holds parameters|not h264')])
+    (b'', 'the packet has 0 bytes'), (b'no video', 'the Annex B format; it starts with 6e 6f'),
+    (bytes(100), 'not h264 in the Annex B format'),
+    (b'\0\0\1' * 5000, 'holds parameters|not h264')])
 def test_a_packet_that_is_no_video(odd, reason):
     packets = encode(COUNT, 'libx264', EVERY_KEY)
     truth = decode(packets)
@@ -174,14 +175,14 @@ def test_parameters_in_a_message_of_their_own(stream):
     first = packets[0]
     at = first.index(b'\0\0\1' + (b'\x65' if codec == 'h264' else b'\x28'))
     found = feed([first[:at - 1], first[at - 1:], *packets[1:]], codec)
-    assert found[0] == 'it holds parameters of the video and no picture'
+    assert found[0] == 'the packet holds parameters of the video and no picture'
     check({n - 1: answer for n, answer in found.items() if n}, truth, range(COUNT))
 
 
 @pytest.mark.parametrize('format', ['av1', 'vp9', 'jpeg', '', 'x' * 1000])
 def test_another_codec_is_named(format):
     (answer,) = PacketDecoder[int]().decode(encode(1)[0], format, 0)
-    assert 'is not decoded; expected h264 or h265' in answer.reason and len(answer.reason) < 120
+    assert 'cannot be decoded; expected h264 or h265' in answer.reason and len(answer.reason) < 120
 
 
 def test_the_codec_of_a_topic_changes():

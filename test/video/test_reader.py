@@ -116,7 +116,7 @@ def test_a_frame_of_another_size_is_left_out(tmp_path):
         frames = list(reader)
     assert [f.number for f in frames] == [*range(1, 11), *range(21, 31)]
     assert {f.image.shape for f in frames} == {(HEIGHT, WIDTH, 3)}
-    assert reader.bad == ['frames 11 to 20: the frame has 48x32 pixels, and the video has 96x64']
+    assert reader.bad == ['frames 11 to 20: the frame has 48x32 pixels, but the video has 96x64']
 
 
 def test_a_frame_with_absurd_pixels_is_refused(tmp_path, monkeypatch):
@@ -138,7 +138,7 @@ def test_close_ends_a_waiting_thread_and_an_iteration(tmp_path):
 
 
 @pytest.mark.parametrize('source, words', [
-    ('nothing.mp4', 'there is no video file'), ('http://host/a.mp4', 'http:// is not read'),
+    ('nothing.mp4', 'there is no video file'), ('http://host/a.mp4', 'http:// cannot be read'),
     ('/dev/video61', '/dev/video61 cannot be opened'), ('61', '/dev/video61 cannot be opened'),
     ('rtsp://me:secret@127.0.0.1:1/x', r'rtsp://127\.0\.0\.1:1/x cannot be opened')])
 def test_a_source_that_cannot_be_opened_is_named(source, words):

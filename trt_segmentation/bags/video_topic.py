@@ -30,18 +30,18 @@ class VideoTopic:
     def decode(self, recorded: Recorded) -> list[Recorded]:
         """Decode the next message.
 
-        :returns: the messages whose frames are known now. If the video has B-frames, these are
-            earlier messages, in the order in which their frames are shown.
+        :returns: the messages that are complete now. If the video has B-frames, these can be
+            earlier messages. They are in the order in which their frames are shown.
         """
         try:
             message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
         except FrameError as error:
-            lost = self._decoder.lose('a message before it cannot be read')
+            lost = self._decoder.lose('an earlier message cannot be read')
             return [*map(_complete, lost), replace(recorded, problem=str(error))]
         return list(map(_complete, self._decoder.decode(message.data, message.format, recorded)))
 
     def finish(self) -> list[Recorded]:
-        """Return the messages that were not returned yet."""
+        """Return the messages that :meth:`decode` has not returned yet."""
         return list(map(_complete, self._decoder.finish()))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Call the CUDA driver. If a call fails, the error names the call."""
+"""Calls functions of the CUDA driver. If a call fails, the error names the function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..errors import GpuError
 def call(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function of :mod:`cuda.bindings.driver`.
 
-    :returns: the result of the function without its status: None, one value, or a tuple.
+    :returns: the results of the function without its status. No result gives None, one result
+        gives the result itself, and several results give a tuple.
     :raises GpuError: if the status is an error.
     """
     status, *values = function(*args)
@@ -32,7 +33,7 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def allocate(size: int) -> int:
-    """Allocate ``size`` bytes on the current GPU of this thread, and return their address.
+    """Allocate ``size`` bytes on this thread's current GPU, and return their address.
 
     :raises GpuError: if the GPU has too little memory.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read facts about the NVIDIA driver and its GPUs. No NVIDIA package for Python is needed."""
+"""Reads facts about the NVIDIA driver and its GPUs, without any Python package of NVIDIA."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have
 
 @dataclass(frozen=True)
 class DriverGpu:
-    """One GPU, as the driver describes it.
+    """What the driver says about one GPU.
 
     :param capability: compute capability, such as (8, 9).
     :param memory: size of the GPU's memory, in bytes.
@@ -34,8 +34,7 @@ class DriverGpu:
 class Driver:
     """The NVIDIA driver of this machine.
 
-    :param version: version of the driver, such as 580.65.06; empty if the system does not report
-        it.
+    :param version: result of :func:`driver_version`.
     :param cuda: newest CUDA version that the driver can run; (0, 0) if no driver can be used.
     :param gpus: the GPUs, in CUDA's order.
     :param why_not: the reason why the driver cannot be used; empty if it can be used.
@@ -51,12 +50,13 @@ class Driver:
         if self.why_not:
             return None, self.why_not
         if not 0 <= index < len(self.gpus):
-            return None, f'there is no GPU {index}, only {len(self.gpus)}'
+            return None, (f'there is no GPU {index}, because this machine has {len(self.gpus)} '
+                          f'GPU(s), counted from 0')
         return self.gpus[index], ''
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver about itself and its GPUs. If there is a GPU, this needs part of a second."""
+    """Ask the driver about itself and its GPUs. With a GPU, the answer takes part of a second."""
     version = driver_version()
     try:
         cuda = ctypes.CDLL(library)
@@ -74,7 +74,7 @@ def ask_driver(library: str = 'libcuda.so.1') -> Driver:
 
 
 def driver_version(path: Path = Path('/proc/driver/nvidia/version')) -> str:
-    """Return the version of the driver, such as 580.65.06; empty if it is not reported."""
+    """Return the version of the driver, such as 580.65.06; empty if there is no such file."""
     try:
         found = re.search(r'\s(\d{3,}(?:\.\d+)+)', path.read_text(encoding='utf-8'))
     except OSError:
@@ -97,7 +97,7 @@ def _read_gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
 
 
 def _why_no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
-    """Return why there is no driver library: the driver is missing, or there is no GPU."""
+    """Return why there is no driver library. Either the driver is missing, or the GPU is."""
     for device in devices.glob('*'):
         try:
             vendor = (device / 'vendor').read_text().strip()

@@ -107,10 +107,10 @@ def open_session(path: Path, threads: int = 0, network: str | bytes = '') -> Any
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # Between two runs, the threads must not spin, because they would keep cores busy. The cameras,
-    # the middleware and the postprocessing need these cores. During a run they may spin: at 16 Hz
-    # on two cores, the demo model then takes 22 ms instead of 25 ms.
-    options.add_session_config_entry('session.force_spinning_stop', '1')
+    # A thread that spins keeps a core busy that the cameras, the middleware and the postprocessing
+    # need. On two idle cores, spinning makes a run of the demo model 3 ms faster (22 ms). While
+    # other programs use the cores, it makes the run two to three times slower.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
         return onnxruntime.InferenceSession(

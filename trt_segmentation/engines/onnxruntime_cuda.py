@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX Runtime on an NVIDIA GPU, with the caller's stream and the caller's GPU memory."""
+"""Runs a network with ONNX Runtime on an NVIDIA GPU, in the caller's stream and GPU memory."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ OPTIONS = {
     'cudnn_conv_algo_search': 'HEURISTIC',
     'arena_extend_strategy': 'kSameAsRequested',
 }
-"""The fastest provider options. benchmarks/ort_cuda_options.py also measures slower options."""
+"""The provider options of a network that is not tuned."""
 
 
 class OnnxRuntimeCuda:
-    """A network on one GPU: a :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
+    """A network on one GPU. See :class:`trt_segmentation.gpu.device_engine.DeviceEngine`.
 
     :param gpu: index of the GPU in CUDA's order.
-    :param stream: the CUDA stream that the network runs on.
-    :param options: CUDA provider options, used instead of :data:`OPTIONS`.
-    :param own_graph: whether ONNX Runtime captures and replays its own CUDA graph. If so, the
+    :param stream: the network runs on this CUDA stream.
+    :param options: CUDA provider options; None for :data:`OPTIONS`.
+    :param own_graph: whether ONNX Runtime captures and replays a CUDA graph of its own. If so, the
         pipeline cannot capture the network.
     :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
         GPU.
@@ -62,7 +62,7 @@ class OnnxRuntimeCuda:
         self.cache = self.tuning = ''
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._run_options = onnxruntime.RunOptions()
-        # Without this entry, every run waits at its end until the stream has no work left.
+        # Without this entry, every run waits until its stream has no work left.
         self._run_options.add_run_config_entry('disable_synchronize_execution_providers', '1')
 
     def can_be_captured(self) -> bool:
@@ -70,19 +70,19 @@ class OnnxRuntimeCuda:
         return not self._own_graph
 
     def takes(self, count: int) -> bool:
-        """Whether ``count`` is the batch size of the ONNX file. An open batch size counts as 1.
+        """Return whether ``count`` is the batch size of the ONNX file. An open size means 1.
 
         Other batch sizes are refused for two reasons. First, CUDA graphs of two batch sizes from
-        one session crashed in the driver (LR-ASPP, 1 and 2 images). The most likely cause is that
-        a session plans its convolutions again for another shape. Second, larger batches were
-        slower on one H200: two frames needed 2.2 ms, and one frame needed 0.96 ms.
+        one session crashed in the driver (LR-ASPP, 1 and 2 images). The probable cause is that a
+        session plans its convolutions again for another shape. Second, larger batches were slower
+        on one H200. One frame needed 0.96 ms, but two frames in one run needed 2.2 ms.
         """
         return count == (self.signature.input.batch or 1)
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images.
 
-        If the ONNX file does not fix the shape, the network runs once to find the shape.
+        If the ONNX file leaves the shape open, the network runs once. This run shows the shape.
         """
         sides = self._output.shape
         if None not in sides[1:]:
@@ -123,34 +123,34 @@ class OnnxRuntimeCuda:
 
 
 class OnnxRuntimeBinding:
-    """A network with fixed tensors, which runs on the stream of its engine.
+    """A network with fixed tensors. It runs on the stream of its engine.
 
-    :param run: a function that enqueues one run.
+    :param run: enqueues one run.
     """
 
     def __init__(self, run: Any) -> None:
         self._run = run
 
     def enqueue(self, stream: int) -> None:
-        """Put one run on the engine's stream. ``stream`` must be this stream."""
+        """Put one run on ``stream``, which must be the engine's stream."""
         self._run()
 
 
 def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
     if PROVIDER not in onnxruntime.get_available_providers():
         raise EngineError(
-            f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA; install '
-            f'onnxruntime-gpu instead of onnxruntime, or use engine: onnxruntime-cpu')
+            f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA. Install '
+            f'onnxruntime-gpu instead of onnxruntime, or use the engine onnxruntime-cpu')
     summary = summarise(card.model)
     if hasattr(onnxruntime, 'preload_dlls'):
-        # The libraries CUDA and cuDNN of Python packages are in no folder of the library path.
+        # If pip installed CUDA and cuDNN, their folders are not in the library path.
         onnxruntime.preload_dlls(msvc=False)
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     settings.log_severity_level = ERROR
     weights = give_weights(settings, card.model, summary)
     # For every CUDA session, ONNX Runtime warns that no plugin offers CUDA, although ONNX Runtime
-    # itself offers CUDA. The severity of the session, set above, does not stop this warning.
+    # itself offers CUDA. settings.log_severity_level does not stop this warning.
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
@@ -164,7 +164,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
         onnxruntime.set_default_logger_severity(WARNING)
     if PROVIDER not in session.get_providers():
         raise EngineError(
-            f'ONNX Runtime {onnxruntime.__version__} cannot use the GPU and offers '
-            f'{", ".join(session.get_providers())}: its CUDA or cuDNN libraries do not load. '
-            f'`python3 -c "import onnxruntime; onnxruntime.preload_dlls()"` says which')
+            f'ONNX Runtime {onnxruntime.__version__} cannot use the GPU, because its CUDA or '
+            f'cuDNN libraries do not load. To see which library does not load, run `python3 -c '
+            f'"import onnxruntime; onnxruntime.preload_dlls()"`')
     return session

@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""GPU memory and pinned host memory of one pipeline. One object owns and frees all of it."""
+"""Allocates the GPU memory and the pinned host memory of one pipeline, and frees all of it."""
 
 from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-import logging
 import threading
 from typing import Any
 
@@ -18,21 +17,18 @@ import numpy.typing as npt
 from ..engines.cuda_driver import call
 from ..errors import EngineError, GpuError
 
-log = logging.getLogger(__name__)
-
 _lost: dict[int, str] = {}
-"""The GPUs that this process can no longer use: the index, and the message of the error."""
+"""Maps the index of each GPU that this process can no longer use to the message of its error."""
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A block of pinned host memory. The GPU copies the block by DMA, and kernels can access it.
+    """A block of pinned host memory. The GPU can copy the block by DMA, and kernels can access it.
 
-    The :class:`GpuAllocator` that allocated the block frees it.
+    The :class:`GpuAllocator` that allocated the block also frees it.
 
     :param address: host address of the first byte.
     :param mapped: address of the same byte for kernels.
-    :param nbytes: size of the block, in bytes.
     :param write_combined: see :meth:`GpuAllocator.allocate_pinned`.
     """
 
@@ -43,16 +39,16 @@ class Pinned:
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(nbytes,) uint8 view. It must not be used after the memory is freed."""
+        """(nbytes,) uint8 view of the block. Do not use the view after the block is freed."""
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
         array: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
         return array
 
 
 class GpuAllocator:
-    """Allocates memory of one GPU and pinned host memory, and frees all of this memory.
+    """Owns memory of one GPU and pinned host memory.
 
-    Any thread may call the methods after it has called :meth:`make_current`.
+    A thread may call the methods after it has called :meth:`make_current`.
 
     :param gpu: index of the GPU in CUDA's order.
     :raises EngineError: if there is no driver or no such GPU, or if this GPU failed earlier in
@@ -71,7 +67,7 @@ class GpuAllocator:
         self.make_current()
 
     def make_current(self) -> None:
-        """Make this GPU current in the calling thread. The call needs about a microsecond."""
+        """Make this GPU current in the calling thread. The call takes about a microsecond."""
         call(driver.cuCtxSetCurrent, self._context)
 
     def synchronize(self) -> None:
@@ -96,13 +92,12 @@ class GpuAllocator:
         return int(total - free)
 
     def allocate_pinned(self, nbytes: int, write_combined: bool = False) -> Pinned:
-        """Allocate pinned host memory, which kernels can access too. Its pages are in RAM already.
+        """Allocate pinned host memory. Kernels can access this memory too.
 
-        :param nbytes: size of the block, in bytes.
-        :param write_combined: whether the memory bypasses the CPU's caches. This is for memory
-            that the CPU only writes, from the first byte to the last. The CPU reads such memory
-            about a hundred times slower. On some machines, writes are faster. In measurements,
-            uploads were not faster.
+        :param write_combined: whether the memory bypasses the CPU's caches. Choose True only if
+            the CPU writes the memory from the first byte to the last, and never reads it. Reads
+            are about a hundred times slower. Writes are faster on some machines. Uploads were not
+            faster in measurements.
         :raises GpuError: if no more memory can be pinned.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
@@ -118,8 +113,7 @@ class GpuAllocator:
     def allocate_on_device(self, nbytes: int) -> int:
         """Allocate GPU memory.
 
-        :param nbytes: size of the memory, in bytes.
-        :returns: the address of the first byte, a multiple of 256.
+        :returns: the address of the first byte. The address is a multiple of 256.
         :raises GpuError: if the GPU has too little memory.
         """
         address = int(call(driver.cuMemAlloc, nbytes))
@@ -128,7 +122,7 @@ class GpuAllocator:
         return address
 
     def free(self, block: Pinned | int) -> None:
-        """Free a block of pinned memory, or GPU memory by its address.
+        """Free a block of pinned memory, or the GPU memory at an address.
 
         The GPU must no longer use the memory.
         """
@@ -143,10 +137,10 @@ class GpuAllocator:
             call(driver.cuMemFree, block)
 
     def mark_lost(self, error: GpuError) -> None:
-        """Record a sticky error, after which this process cannot use the GPU.
+        """Record a sticky error. After such an error, this process cannot use the GPU any more.
 
         The process cannot replace the broken CUDA context, because other libraries use this
-        context too. No memory of this context can be freed. After this call, :func:`open_device`
+        context too. No memory of this context can be freed. From now on, :func:`open_device`
         refuses the GPU.
         """
         _lost.setdefault(self._index, str(error))
@@ -166,17 +160,11 @@ class GpuAllocator:
 
 
 def open_device(gpu: int) -> Device:
-    """Open a GPU.
-
-    :param gpu: index of the GPU in CUDA's order.
-    :raises EngineError: if there is no driver or no such GPU, or if this GPU failed earlier in
-        this process. The message gives the reason.
-    """
+    """Open a GPU. The parameter and the errors are the same as for :class:`GpuAllocator`."""
     if gpu in _lost:
         lost = EngineError(
-            f'GPU {gpu} failed in this process ({_lost[gpu]}), and CUDA cannot be used on it '
-            f'again before the process is restarted (a launch file does that with '
-            f'respawn: true)')
+            f'GPU {gpu} failed in this process ({_lost[gpu]}). CUDA cannot use this GPU again '
+            f'before the process is restarted. A launch file with `respawn` restarts the process')
         lost.sticky = True
         raise lost
     try:
@@ -184,8 +172,10 @@ def open_device(gpu: int) -> Device:
         count = call(driver.cuDeviceGetCount)
     except (GpuError, RuntimeError) as error:
         raise EngineError(
-            f'no NVIDIA GPU can be used here: {str(error).rstrip(".")}. `nvidia-smi` shows what '
-            f'the driver sees; without a GPU use engine: onnxruntime-cpu') from error
+            f'no NVIDIA GPU can be used here: {str(error).rstrip(".")}. `nvidia-smi` lists the '
+            f'GPUs that the driver finds. If there is no GPU, use the engine '
+            f'onnxruntime-cpu') from error
     if not 0 <= gpu < count:
-        raise EngineError(f'gpu: {gpu}, but this machine has {count}, counted from 0')
+        raise EngineError(f'`gpu` is {gpu}, but this machine has {count} GPU(s), and the first '
+                          f'has the number 0')
     return Device(gpu)

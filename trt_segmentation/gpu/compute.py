@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare the kernels and the network of one model for the batch of a slot."""
+"""Prepares the kernels and the network for the batch of a slot."""
 
 from __future__ import annotations
 
@@ -28,29 +28,28 @@ from .slots import Run, Slot, Work
 log = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Number of runs before a capture. An engine allocates memory and chooses algorithms in them."""
+"""Number of runs before a capture. In these runs, an engine allocates memory and chooses
+algorithms."""
 
 
 class Compute:
-    """Prepares batches.
+    """Prepares the GPU work of every batch.
 
     The GPU must be current in the thread that calls a method. Only the thread that submits may
     call :meth:`prepare`. The thread that collects may call :meth:`copy_network_output` at the same
     time, because the two calls use different slots.
 
-    The network is captured into a CUDA graph once for every slot and run size, with the slot's own
-    tensors. The kernels before and after the network are not in that graph, for two reasons. The
-    kernels have their own streams, so they run at the same time as the network of another frame.
-    And a frame of another size or address needs no new graph.
+    The network is captured into one CUDA graph for each slot and run size, with the slot's own
+    tensors. The kernels before and after the network are not in this graph, for two reasons.
+    First, they run on other streams, at the same time as the network of another frame. Second,
+    the graph must stay valid if the next frame has another size or lies at another address.
 
-    :param memory: the memory of the pipeline.
-    :param card: the model card.
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
     :param max_batch: the most images in one run, if the network accepts several batch sizes.
-    :raises EngineError: if every batch size of the network is larger than the number of images
-        that one kernel launch can process.
+    :raises EngineError: if the network accepts only batches of more than
+        :data:`.kernels.program.IMAGES` images.
     """
 
     def __init__(self, memory: GpuAllocator, card: ModelCard, engine: DeviceEngine, down: int,
@@ -75,7 +74,6 @@ class Compute:
                 alpha: float) -> None:
         """Prepare a slot's work for the frames in its lanes.
 
-        :param wanted: the outputs that are wanted besides the labels.
         :param palette: (classes, 3) uint8 RGB, the colours of the overlay.
         :param alpha: weight of the class colours in the overlay, 0 to 1.
         """
@@ -109,20 +107,20 @@ class Compute:
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""
-        self._reserve_tensors(slot, self.sizes[-1])  # for every size
+        self._reserve_tensors(slot, self.sizes[-1])  # enough for the smaller sizes too
         for size in self.sizes:
             slot.bindings[size] = self._bind_engine(slot, size)
 
     def copy_network_output(self, slot: Slot) -> npt.NDArray[np.generic]:
         """Copy the network output of a slot's last run from the GPU.
 
-        Call this after the GPU has finished the slot's batch and before the slot is free again.
-        Another thread may call :meth:`prepare` for another slot at the same time.
+        Call this method after the GPU has finished the slot's batch, and before the slot is free
+        again.
         """
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         copy_from_device(output, slot.output.address)
-        # the last run may be larger than the number of images that were left
+        # The last run may be larger than the number of images that were left for it.
         return output[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
@@ -143,7 +141,7 @@ class Compute:
         self._palette_sent = palette
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
-        """Bind the engine to a slot's tensors, warm it up, and capture it if possible."""
+        """Bind the engine to a slot's tensors, warm the engine up, and capture it if possible."""
         binding = slot.engine.bind(size, slot.input.address, slot.output.address)
         for _ in range(WARM_UP):
             binding.enqueue(slot.stream)
@@ -165,34 +163,34 @@ class Compute:
             if isinstance(error, GpuError) and error.sticky:
                 raise
             self._uses_graph = False
-            log.warning('%s cannot be captured into a CUDA graph, its work is enqueued call by '
-                        'call: %s', name, error)
+            log.warning('%s cannot be captured into a CUDA graph, so its work is enqueued call by '
+                        'call. The reason: %s', name, error)
             # The engine library stores this error and raises it again in its next run. So the
             # first run after a failed capture may fail, and the second run must not.
             with suppress(EngineError):
                 binding.enqueue(slot.stream)
             binding.enqueue(slot.stream)
             return binding
-        log.info('slot %d: CUDA graph of %s for %d images a run', slot.number, name, size)
+        log.info('slot %d has a CUDA graph of %s for %d image(s) a run', slot.number, name, size)
         return graph
 
 
 def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
-    """Return the numbers of images that a run may have: powers of two, and ``most``.
+    """Return the numbers of images that a run may have, in ascending order.
 
-    If the network accepts none of these numbers, the only result is the smallest number that the
-    network accepts.
+    These numbers are the powers of two up to ``most``, and ``most`` itself. Numbers that the
+    network does not accept are left out. If no number remains, the result is the smallest number
+    that the network accepts.
 
     :param most: the most images in one run.
-    :returns: the numbers in ascending order.
-    :raises EngineError: if every number that the network accepts is larger than the number of
-        images that one kernel launch can process.
+    :raises EngineError: see :class:`Compute`.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
     if not possible:
         raise EngineError(
-            f'the model needs {engine.signature.input.batch or "more"} images a run, and the GPU '
-            f'pipeline gives at most {IMAGES}. Export the model with a smaller or an open batch')
+            f'the model needs {engine.signature.input.batch or "more"} images a run, but the GPU '
+            f'pipeline gives it at most {IMAGES}. Export the model with a smaller batch size, or '
+            f'with an open batch size')
     most = min(most, possible[-1])
     return [count for count in possible
             if count <= most and (count == most or not count & (count - 1))] or possible[:1]
@@ -201,8 +199,7 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
     """Return the size of each run of a batch. Only the last run may be larger than necessary.
 
-    :param count: number of images in the batch.
-    :param sizes: the sizes that a run may have, in ascending order.
+    :param sizes: the result of :func:`run_sizes`.
     """
     runs: list[int] = []
     while count > 0:

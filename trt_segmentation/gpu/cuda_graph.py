@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work for a stream: marks, and CUDA graphs of kernels or of a whole network."""
+"""Work for a CUDA stream: marks, and CUDA graphs of a kernel or of a whole network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Enqueues(Protocol):
 
 
 class Mark:
-    """A point on a stream: a CUDA event, whose time can be read afterwards.
+    """A point on a stream. The mark is a CUDA event with the time at which the GPU reaches it.
 
     :param blocking: True if the thread sleeps in :meth:`wait`; False if it keeps its core busy.
     """
@@ -37,7 +37,7 @@ class Mark:
         self.event: Any = call(driver.cuEventCreate, int(flags))
 
     def record(self, stream: int) -> None:
-        """Put the mark on the stream. The GPU reaches the mark after all earlier work there."""
+        """Put the mark on a stream. The GPU reaches the mark after the stream's earlier work."""
         call(driver.cuEventRecord, self.event, stream)
 
     def block(self, stream: int) -> None:
@@ -45,16 +45,16 @@ class Mark:
         call(driver.cuStreamWaitEvent, stream, self.event, 0)
 
     def is_reached(self) -> bool:
-        """Return whether the GPU has reached the mark, without waiting."""
+        """Return at once whether the GPU has reached the mark."""
         (status,) = driver.cuEventQuery(self.event)
         if status == _NOT_READY:
             return False
         if status != driver.CUresult.CUDA_SUCCESS:
-            call(driver.cuEventQuery, self.event)  # this query raises an error with CUDA's message
+            call(driver.cuEventQuery, self.event)  # raises an error with CUDA's message
         return True
 
     def wait(self) -> None:
-        """Wait, without Python's lock (GIL), until the GPU reaches the mark."""
+        """Wait until the GPU reaches the mark. Meanwhile, other Python threads can run."""
         call(driver.cuEventSynchronize, self.event)
 
     def ms_since(self, earlier: Mark) -> float:
@@ -94,13 +94,12 @@ class _Executable:
 
 
 class CudaGraph(_Executable):
-    """Several steps as one CUDA graph, which one call launches.
+    """Several steps as one CUDA graph. One call launches all steps.
 
-    The constructor captures the steps and does not run them.
+    The constructor captures the steps on a stream, and does not run them.
 
     :param steps: the steps, in the order of their execution. CUDA must be able to capture
         everything that a step enqueues.
-    :param stream: the stream that captures. The capture does not change its state.
     :raises EngineError: if a step cannot be captured.
     """
 
@@ -121,11 +120,11 @@ class CudaGraph(_Executable):
 class LaunchGraph(_Executable):
     """One kernel launch as a CUDA graph of its own.
 
-    A direct launch would slow down the network. If a process launches five kernels directly on
-    another stream than that of a large graph, this graph and every later graph run up to 7 %
-    slower. Each kernel of these graphs then seems to begin 0.3 µs later. A launch as a graph does
-    not have this effect. The row 'after 60 fills on another stream' of
-    benchmarks/gpu_pipeline.py measures the effect.
+    A direct launch would slow down the network. Suppose that a process runs a large graph on one
+    stream, and launches five kernels directly on another stream. After that, this graph and every
+    later graph run up to 7 % slower. Each kernel in these graphs seems to begin 0.3 µs later. A
+    launch as a graph does not have this effect. benchmarks/gpu_pipeline.py measures the effect in
+    its row 'after 60 fills on another stream'.
 
     :param launch: the kernel launch. The graph uses the parameters that the launch had at the last
         :meth:`update`.

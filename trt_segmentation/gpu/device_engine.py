@@ -13,15 +13,12 @@ from .cuda_graph import Enqueues
 
 
 class DeviceEngine(Protocol):
-    """A network on a GPU. It reads and writes the caller's GPU memory.
+    """A network on a GPU. The network reads and writes the caller's GPU memory.
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
-    :param name: one of :data:`trt_segmentation.engines.ENGINES`.
-    :param version: the engine library's version.
-    :param precision: one of :data:`trt_segmentation.engines.PRECISIONS`.
-    :param cache: see :class:`trt_segmentation.engines.Identity`.
-    :param tuning: see :class:`trt_segmentation.engines.Identity`.
+    The attributes ``version``, ``precision``, ``cache`` and ``tuning`` are explained in
+    :class:`trt_segmentation.engines.Identity`. ``name`` is its ``engine``.
     """
 
     signature: Signature
@@ -32,13 +29,13 @@ class DeviceEngine(Protocol):
     tuning: str
 
     def can_be_captured(self) -> bool:
-        """Return whether a CUDA graph can contain the network; False if it has its own graph.
+        """Return whether a CUDA graph can contain the network. The first call may allocate memory.
 
-        The first call may allocate memory.
+        The result is False if the engine already runs the network as a CUDA graph of its own.
         """
 
     def takes(self, count: int) -> bool:
-        """Whether a run may have ``count`` images."""
+        """Return whether a run may have ``count`` images."""
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images."""
@@ -47,11 +44,10 @@ class DeviceEngine(Protocol):
         """Bind the network to a batch of ``count`` images at fixed GPU addresses.
 
         The binding runs on the stream that was given when the engine was opened. The first two
-        runs of a binding may allocate memory and wait. Later runs must not. There may be any
-        number of bindings, also several of the same count at different addresses. The runs of two
-        bindings never overlap, so bindings may share everything except their tensors.
+        runs of a binding may allocate memory and wait. Later runs must not wait or allocate
+        memory. One engine may have any number of bindings. Their runs never overlap, so bindings
+        may share everything except their tensors.
 
-        :param count: number of images in the batch.
         :param input_address: address of a tensor with shape ``signature.input.shape(count)``.
         :param output_address: address of a tensor with the shape from :meth:`output_shape`.
         :raises EngineError: if the network does not accept this batch or these addresses.
@@ -62,4 +58,4 @@ class DeviceEngine(Protocol):
 
 
 OpenEngine = Callable[[ModelCard, int, int], DeviceEngine]
-"""A function of (card, index of the GPU, stream) that opens an engine on this stream."""
+"""Opens an engine. The arguments are the card, the index of the GPU, and the engine's stream."""

@@ -19,12 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class InputBuffer:
-    """Pinned memory for one camera message, lent by an :class:`InputPool`.
+    """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
-    If the data of a frame lies in :attr:`array`, at any offset, the GPU reads the frame from this
-    memory without a copy. The borrower must call :meth:`release` once. The borrower may call it
-    right after ``submit``, because the pipeline keeps the buffer until the frame's batch is
-    collected.
+    If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame from there
+    without a copy. The borrower must call :meth:`release` once, and may do so right after
+    ``submit``. The pipeline is then a holder of its own until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -44,15 +43,15 @@ class InputBuffer:
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(capacity,) uint8 view, valid until :meth:`reallocate` or the close of the pipeline."""
+        """(capacity,) uint8 view. After :meth:`reallocate`, an earlier view must not be used."""
         return self.block.array
 
     def contains(self, address: int) -> bool:
-        """Whether an address lies in this buffer."""
+        """Return whether an address lies in this buffer."""
         return self.block.address <= address < self.block.address + self.block.nbytes
 
     def reallocate(self, nbytes: int) -> None:
-        """Replace the memory by memory of at least this many bytes, and keep the content.
+        """Move the content into new memory with at least this many bytes.
 
         Only the borrower may call this method, and only before a frame in the buffer is submitted.
 
@@ -61,11 +60,11 @@ class InputBuffer:
         self._pool.grow(self, nbytes)
 
     def add_holder(self) -> None:
-        """Add a holder, so that the buffer needs one more :meth:`release` to become free."""
+        """Add a holder. The buffer then needs one more :meth:`release` before it is free."""
         self._pool.add_holder(self)
 
     def release(self) -> None:
-        """Remove a holder. When the buffer has no holder left, the pool may lend it again.
+        """Remove a holder. If the buffer has no holder left, the pool may lend it again.
 
         :raises ValueError: if the buffer has no holder.
         """
@@ -75,7 +74,7 @@ class InputBuffer:
 class LentMemory:
     """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
 
-    When nothing refers to the view any more, the buffer is released.
+    The buffer is released when nothing refers to the view any more.
     """
 
     def __init__(self, buffer: InputBuffer) -> None:
@@ -87,26 +86,24 @@ class LentMemory:
 
 
 class InputPool:
-    """Lends pinned buffers. The pool logs when it grows, and never shrinks.
+    """Lends pinned buffers. Any thread may call the methods.
 
-    Any thread may call the methods.
+    The pool never shrinks. If it grows, it writes a log line.
 
-    :param memory: allocates and frees the pinned memory.
-    :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`. After
-        :meth:`stop_write_combining`, the pool uses ordinary pinned memory.
+    :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """
 
     def __init__(self, memory: GpuAllocator, write_combined: bool = False) -> None:
         self._memory = memory
         self._write_combined = write_combined
-        # The garbage collector may release a buffer in this thread while the thread has the lock.
+        # The garbage collector may release a buffer in a thread that already holds the lock.
         self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
     def take(self, nbytes: int) -> InputBuffer:
         """Lend a buffer with at least this many bytes.
 
-        Of the free buffers that are large enough, the most recently lent buffer is lent.
+        If several free buffers are large enough, the pool lends the most recently used buffer.
 
         :raises GpuError: if no more memory can be pinned.
         """
@@ -137,7 +134,8 @@ class InputPool:
         with self._lock:
             if self._write_combined:
                 self._write_combined = False
-                log.info('input buffers are cached from now on: frames are decoded on the CPU')
+                log.info('new input buffers use the CPU caches, because frames are decoded on '
+                         'the CPU')
 
     def find_buffer(self, address: int) -> InputBuffer | None:
         """Return the lent buffer that contains an address, or None."""
@@ -156,7 +154,7 @@ class InputPool:
         """See :meth:`InputBuffer.release`."""
         with self._lock:
             if not buffer.holders:
-                raise ValueError('an input buffer was released more often than held')
+                raise ValueError('an input buffer that has no holder was released')
             buffer.holders -= 1
 
     def grow(self, buffer: InputBuffer, nbytes: int) -> None:
@@ -164,8 +162,8 @@ class InputPool:
         with self._lock:
             if buffer.holders != 1:
                 raise ValueError(
-                    f'an input buffer with {buffer.holders} holders cannot move; reallocate it '
-                    f'before a frame in it is submitted')
+                    f'an input buffer with {buffer.holders} holders cannot be reallocated. Call '
+                    f'reallocate() before a frame in this buffer is submitted')
             if nbytes > buffer.capacity:
                 self._grow(buffer, nbytes, keep=True)
 
@@ -178,8 +176,7 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # The size is rounded up to whole megabytes, so that a message that is a few bytes longer
-        # needs no new memory.
+        # Whole megabytes, so that a message with a few more bytes needs no new memory.
         self._memory.make_current()
         return self._memory.allocate_pinned(
             -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline of one NVIDIA GPU. It uploads, computes and downloads at the same time."""
+"""The pipeline for one NVIDIA GPU. It uploads, computes and downloads at the same time."""
 
 from __future__ import annotations
 
@@ -45,14 +45,12 @@ _Part = TypeVar('_Part', bound=_Closable)
 class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
-    Only one thread may call :meth:`submit`, and only one thread may call :meth:`collect`. The two
-    threads may be different threads. Any thread may release a segmentation. Any thread may set
-    :attr:`alpha` and :attr:`palette`. The next batch uses the new value.
+    Only one thread may call :meth:`submit`. Only one thread may call :meth:`collect`, and it may
+    be another thread. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
+    :attr:`palette`. The next batch uses the new value.
 
-    :param open_engine: a function that opens the network. Its arguments are the card, the index of
-        the GPU and a stream.
     :param gpu: index of the GPU in CUDA's order.
-    :param reason: why this pipeline was chosen, for :attr:`identity`.
+    :param reason: why this pipeline was chosen. :attr:`identity` reports this text.
     :raises EngineError: if there is no such GPU, or if the network does not run on this GPU.
     """
 
@@ -67,7 +65,7 @@ class GpuPipeline:
         self.memory = GpuAllocator(gpu)
         self.inputs = InputPool(self.memory, settings.write_combined)
         self.allocate: Allocate | None = self.inputs.allocate
-        # One slot of all is kept for the batch whose segmentations are being published.
+        # One slot is left for the batch whose segmentations are being published.
         self.depth = max(settings.slot_count - 1, 1)
         self._wait = Wait(settings.wait)
         try:
@@ -98,12 +96,14 @@ class GpuPipeline:
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The frames may differ in size and encoding.
 
-        A frame in a buffer of :attr:`inputs` is read from that buffer. Any other frame is first
-        copied into a buffer, so its bytes may change as soon as this method returns.
+        If a frame lies in a buffer of :attr:`inputs`, the GPU reads it from this buffer. Any
+        other frame is copied into a buffer before this method returns.
+
+        After an error, no part of the batch is pending.
 
         :raises FrameError: if a frame has an encoding that this package cannot decode.
         :raises EngineError: if confidence is wanted but the model has no confidence, if no slot
-            becomes free in time, or if the GPU failed. Then no part of the batch is pending.
+            becomes free in time, or if the GPU failed.
         """
         if wanted.confidence:
             self.signature.output.check_confidence()
@@ -125,25 +125,25 @@ class GpuPipeline:
 
         ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
         by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
-        ``download`` are measured with the GPU's clock. ``total`` is ``stage`` plus the time from
-        the beginning of the upload to the end of the download of labels and confidence. The
-        overlays follow: ``overlay`` is the time of their download, and is there when the overlay
-        was read.
+        ``download`` are measured with the GPU's clock. ``download`` is the download of labels and
+        confidence. ``total`` is ``stage`` plus the time from the beginning of ``upload`` to the
+        end of ``download``. The overlays are downloaded later. The time of their download is
+        added as ``overlay`` when an overlay is read.
 
-        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the GPU
-            failed on the batch. The batch then has no segmentations and is no longer pending.
+        :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
+            failed on the batch. The failed batch is no longer pending.
         """
         slot = self._ring.lend_next()
         if slot is None:
             return []
         try:
-            # A segmentation only contains the addresses of its outputs. So the segmentations are
-            # made while the GPU still computes.
+            # A segmentation refers to the memory of its outputs. So the segmentations can be made
+            # while the GPU still computes these outputs.
             segmentations = [self._segmentation(slot, lane) for lane in slot.lanes[:slot.count]]
             with self._use_gpu():
                 self._wait.wait_for(slot.labelled, slot.began)
                 times = stage_times(slot)
-                if not self._watch.is_done:    # the copy is large, so check only the first batches
+                if not self._watch.is_done:     # only the first batches, because the copy is large
                     self._watch.check(self._compute.copy_network_output(slot))
         except BaseException:
             self._abandon(slot)
@@ -155,23 +155,22 @@ class GpuPipeline:
         return segmentations
 
     def close(self) -> None:
-        """Free everything; a second call does nothing. No array of a segmentation outlives it."""
-        if not self._ring.close():
-            return
-        if self._ring.fatal_error is not None:
-            return  # CUDA frees nothing after a sticky error
+        """Free everything, also the arrays of segmentations. A second call does nothing."""
+        if not self._ring.close() or self._ring.fatal_error is not None:
+            return      # after a sticky error, CUDA frees nothing
         for close in [self.memory.make_current, self.memory.synchronize,
                       *reversed(self._closing), self.memory.close]:
             try:
                 close()
             except GpuError as error:
-                log.error('closing the GPU pipeline of %s: %s', self.card.name, error)
+                log.error('the GPU pipeline of %s cannot free all its memory: %s',
+                          self.card.name, error)
                 if error.sticky:
                     self.memory.mark_lost(error)
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Make the pipeline close this part. The pipeline closes the newest part first."""
+        """Let :meth:`close` close this part. It closes the newest part first."""
         self._closing.append(part.close)
         return part
 
@@ -183,8 +182,8 @@ class GpuPipeline:
                                 engines[number % networks], streams[number % networks],
                                 settings.direct_labels))
                  for number in range(settings.slot_count)]
-        # In a warm-up the engine chooses algorithms, and the graphs are captured. A camera sends
-        # about 20 frames in this time. So the warm-up happens now and not at the first frame.
+        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera
+        # sends about 20 frames in this time. So the warm-up must come before the first frame.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)
@@ -202,7 +201,7 @@ class GpuPipeline:
         self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
-        """Put a frame into pinned memory. If the kernels cannot read it, decode it first."""
+        """Put a frame into pinned memory. If the kernels cannot read its encoding, decode it."""
         read = frame
         if frame.encoding not in KERNEL_ENCODINGS:
             if self.inputs.find_buffer(frame.data.ctypes.data) is not None:
@@ -235,26 +234,25 @@ class GpuPipeline:
             else None)
 
     def _wait_for_overlay(self, slot: Slot) -> float:
-        """Wait for the overlays of a batch, and return the milliseconds of their download."""
         self._ring.check_usable()
         with self._use_gpu():
             self._wait.wait_soon(slot.done)
             return slot.done.ms_since(slot.labelled)
 
     def _abandon(self, slot: Slot) -> None:
-        """Wait until the GPU no longer uses a failed batch, and make the batch's slot free."""
+        """Wait until the GPU no longer uses a failed batch. Then make its slot free."""
         if self._ring.fatal_error is None:
             try:
                 with self._use_gpu():
                     self._streams.drain()
             except GpuError as error:
-                log.debug('after a failed batch: %s', error)
+                log.debug('the GPU cannot finish its work after a failed batch: %s', error)
         slot.release_inputs()
         self._ring.put_back(slot)
 
     @contextmanager
     def _use_gpu(self) -> Iterator[None]:
-        """Make the GPU current in this thread. A sticky error in the block ends the pipeline."""
+        """Make the GPU current for a block. A sticky error in this block ends the pipeline."""
         try:
             self.memory.make_current()
             yield
@@ -262,5 +260,5 @@ class GpuPipeline:
             if error.sticky and self._ring.fatal_error is None:
                 self._ring.record_fatal_error(error)
                 self.memory.mark_lost(error)
-                log.error('the GPU pipeline of %s ended: %s', self.card.name, error)
+                log.error('an error ended the GPU pipeline of %s: %s', self.card.name, error)
             raise

@@ -18,20 +18,21 @@ WAITS = ('timed', 'block', 'spin')
 class GpuSettings:
     """How a GPU pipeline uses memory, threads and streams.
 
-    :param memory: one of :data:`MEMORIES`. ``pinned`` copies between host and GPU memory.
-        ``mapped`` lets the kernels read and write host memory. ``auto`` means ``mapped`` if the
-        GPU and the host share one memory, and ``pinned`` otherwise.
+    :param memory: one of :data:`MEMORIES`. With ``pinned``, frames and outputs are copied between
+        host memory and GPU memory. With ``mapped``, the kernels read and write host memory.
+        ``auto`` means ``mapped`` if the GPU and the host share one memory, and ``pinned``
+        otherwise.
     :param wait: one of :data:`WAITS`.
-    :param slots: number of batches that may be between submit and release at the same time. None:
-        two more than ``networks``.
-    :param networks: number of copies of the network that run at the same time, each on its own
-        stream. A small network leaves much of a large GPU idle. Two copies finish more frames a
-        second, but each frame needs a little more time.
-    :param max_batch: the most images in one run of the network, if its file leaves the batch
-        size open. The network is prepared for 1, 2, 4 and so on, up to this number. A batch is
-        cut into runs of these sizes.
+    :param slots: number of batches that may be between ``submit`` and ``release`` at the same
+        time. None means two more than ``networks``.
+    :param networks: number of copies of the network. The copies run at the same time, each on its
+        own stream. A small network leaves much of a large GPU idle. Two copies finish more frames
+        a second, but each frame needs a little more time.
+    :param max_batch: the most images in one run of the network, if the ONNX file leaves the batch
+        size open. The network is prepared for runs of 1, 2, 4 and so on, up to this number. A
+        batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param direct_labels: whether the kernel writes the labels into host memory, also if ``memory``
+    :param direct_labels: whether the kernel writes the labels into host memory even if ``memory``
         is ``pinned``. This saves a copy.
     :param write_combined: whether input buffers bypass the CPU's caches; see
         :meth:`.allocator.GpuAllocator.allocate_pinned`.
@@ -49,11 +50,11 @@ class GpuSettings:
 
     def __post_init__(self) -> None:
         """Refuse unknown values."""
-        for what, value, known in (('memory', self.memory, MEMORIES), ('wait', self.wait, WAITS)):
+        for name, value, known in (('memory', self.memory, MEMORIES), ('wait', self.wait, WAITS)):
             if value not in known:
-                raise EngineError(f'{what}: {value!r}; expected one of {", ".join(known)}')
+                raise EngineError(f'`{name}` is {value!r}; expected one of {", ".join(known)}')
 
     @property
     def slot_count(self) -> int:
-        """The number of slots: ``slots``, or the default if ``slots`` is None."""
+        """Number of slots: ``slots``, or its default."""
         return self.slots or 2 + self.networks

@@ -19,7 +19,7 @@ class SlotRing:
     """Keeps the slots of one pipeline and their states. Any thread may call every method.
 
     ``submit`` takes a free slot. After ``submit``, the slot is pending until ``collect``. Then the
-    slot is lent until the last of its segmentations is released. Then the slot is free again.
+    slot is lent until the last of its segmentations is released. After that, it is free again.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class SlotRing:
         return self._is_closed or self._fatal_error is not None
 
     def fill(self, slots: Sequence[Slot], streams: Sequence[int]) -> None:
-        """Put the slots into the ring. Call this once, and before every method but :meth:`close`.
+        """Put the slots into the ring. Before this call, only :meth:`close` may be called.
 
         :param streams: the stream of each network. The networks take turns in this order.
         """
@@ -59,12 +59,13 @@ class SlotRing:
             self.check_usable()
             if not self._changed.wait_for(lambda: self._free or self._has_ended, PATIENCE):
                 raise EngineError(
-                    f'all {len(self.slots)} slots are taken: {len(self._pending)} wait for '
-                    f'collect(), {len(self.slots) - len(self._pending)} for release() of their '
-                    f'segmentations. Collect and release, or open the pipeline with more slots')
+                    f'all {len(self.slots)} slots are in use. {len(self._pending)} of them wait '
+                    f'for collect(), and {len(self.slots) - len(self._pending)} wait for '
+                    f'release() of their segmentations. Call these methods earlier, or open the '
+                    f'pipeline with more slots')
             self.check_usable()
-            # The networks take turns. Of the free slots of this network, choose the slot that
-            # became free last, because its memory is already allocated.
+            # The networks take turns. Of this network's free slots, take the most recently
+            # released slot, because its memory is already allocated.
             stream = self._streams[self._turn % len(self._streams)]
             self._turn += 1
             slot = next((s for s in reversed(self._free) if s.stream == stream), self._free[-1])
@@ -72,15 +73,16 @@ class SlotRing:
             return slot
 
     def append_pending(self, slot: Slot | None) -> None:
-        """Append a submitted batch to the pending batches. None means an empty batch."""
+        """Append the slot of a submitted batch to the pending slots. None means an empty batch."""
         with self._changed:
             self._pending.append(slot)
             self._changed.notify_all()
 
     def lend_next(self) -> Slot | None:
-        """Take the oldest pending batch, and mark each of its images as lent.
+        """Return the slot of the oldest pending batch, or None for an empty batch.
 
-        :returns: the batch's slot, or None for an empty batch.
+        The slot is then lent, once for each of its images.
+
         :raises EngineError: if no batch is pending, or if the pipeline has ended.
         """
         with self._changed:
@@ -93,7 +95,7 @@ class SlotRing:
             return slot
 
     def release_one(self, slot: Slot) -> None:
-        """Count one released segmentation of a slot. After the last, the slot is free."""
+        """Count one released segmentation of a slot. After the last one, the slot is free."""
         with self._changed:
             slot.lent -= 1
             if not slot.lent:
@@ -106,7 +108,7 @@ class SlotRing:
             self._changed.notify_all()
 
     def record_fatal_error(self, error: GpuError) -> None:
-        """Record a sticky GPU error. The ring refuses all work from now on."""
+        """Record a sticky GPU error, and refuse all work from now on."""
         with self._changed:
             self._fatal_error = error
             self._changed.notify_all()
@@ -124,15 +126,15 @@ class SlotRing:
             return True
 
     def check_usable(self) -> None:
-        """Raise an error if the pipeline has ended.
+        """Check that the pipeline has not ended.
 
-        :raises EngineError: if the pipeline is closed, or a sticky GPU error ended it.
+        :raises EngineError: if the pipeline is closed, or if a sticky GPU error ended it.
         """
         if self._is_closed:
             raise EngineError(CLOSED_PIPELINE)
         if self._fatal_error is not None:
             error = EngineError(
-                f'the pipeline ended with an error of the GPU ({self._fatal_error}); this process '
-                f'cannot use that GPU again, restart it')
+                f'the pipeline ended with an error of the GPU ({self._fatal_error}). This process '
+                f'cannot use this GPU again. Restart the process')
             error.sticky = True
             raise error from self._fatal_error

@@ -19,12 +19,10 @@ from ..frame import Segmentation
 class SlotSegmentation(Segmentation):
     """A segmentation in a slot's pinned memory.
 
-    ``headroom`` writable bytes lie before every array. The header of a message fits into these
-    bytes, so that the array is published without a copy.
-
-    :param give_back: a function that tells the pipeline about the release.
-    :param wait_for_overlay: a function that waits for the overlay, and returns the milliseconds
-        that its download needed after that of the labels. None if there is no overlay.
+    :param give_back: tells the pipeline about the release.
+    :param wait_for_overlay: waits for the overlay. It returns the milliseconds from the end of
+        the download of the labels to the end of the download of the overlay. None if there is no
+        overlay.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)
@@ -42,13 +40,13 @@ class SlotSegmentation(Segmentation):
         self._overlay = array
 
     def finish(self) -> None:
-        """Wait until the overlay is complete too. Its time is added to ``timings``."""
+        """Wait until the overlay is complete too, and add its time to ``timings``."""
         wait, self.wait_for_overlay = self.wait_for_overlay, None
         if wait is not None:
             self.timings['overlay'] = wait()
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline. A second call does nothing."""
+        """Give the arrays back to the pipeline. After the first call, this method does nothing."""
         give_back, self.give_back = self.give_back, None
         if give_back is not None:
             with suppress(EngineError):     # the pipeline has recorded the error

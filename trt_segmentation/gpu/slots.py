@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Slots: memory for the batches in the pipeline, allocated once and used for many batches."""
+"""Slots: the memory of the batches in the pipeline. A slot is allocated once and used often."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from .kernels.launch import Launch
 log = logging.getLogger(__name__)
 
 HEADROOM = 4096
-"""Bytes of pinned memory before every output array, for the header of a message."""
+"""Bytes of pinned memory before every output array. The header of a message fits into them."""
 
 ALIGNED = 256
 """On the GPU and in pinned memory, every output begins at a multiple of this many bytes."""
 
 
 class Region:
-    """Memory on the GPU, or pinned memory on the host. It grows when its content grows.
+    """A block of GPU memory or of pinned memory. The block can grow.
 
-    :param memory: allocates and frees the memory.
     :param what: name of the content, for log messages.
     :param pinned: True for pinned memory on the host; False for memory on the GPU.
     """
@@ -45,9 +44,9 @@ class Region:
         self.capacity = 0
 
     def reserve(self, nbytes: int) -> None:
-        """Give the region at least this many bytes. If the region grows, its content is lost.
+        """Give the region at least this many bytes. The GPU must no longer use the region.
 
-        The GPU must no longer use the region. The address changes only when the region grows.
+        If the region grows, its content is lost, and its address changes.
         """
         if nbytes <= self.capacity:
             return
@@ -66,7 +65,7 @@ class Region:
 
 
 class Outputs(NamedTuple):
-    """The addresses of one image's outputs, for kernels. 0 means an output that is not wanted."""
+    """The addresses of one image's outputs, for kernels. The address 0 means "not wanted"."""
 
     labels: int
     confidence: int = 0
@@ -77,13 +76,13 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, bytes). The three are None if there is
-    nothing to copy.
+    :attr:`overlay_download` are (host address, GPU address, bytes). Each of them is None if there
+    is nothing to copy.
 
-    :param memory: allocates and frees the memory.
     :param name: name of the lane, for log messages.
     :param mapped: whether the kernels read and write host memory.
-    :param direct_labels: whether the kernel writes the labels into host memory in any case.
+    :param direct_labels: whether the kernel writes the labels into host memory even if ``mapped``
+        is False.
     """
 
     def __init__(self, memory: GpuAllocator, name: str, mapped: bool,
@@ -102,10 +101,10 @@ class Lane:
         self.overlay_download: tuple[int, int, int] | None = None
 
     def place_frame(self, frame: Frame, read: Frame, address: int, buffer: InputBuffer) -> None:
-        """Put a frame into the lane. Afterwards, kernels read the frame at :attr:`image`.
+        """Put a frame into the lane. Kernels then read the frame at the address :attr:`image`.
 
         :param frame: the frame from the camera.
-        :param read: the frame that the kernels read: ``frame``, or the decoded ``frame``.
+        :param read: the frame that the kernels read. It is ``frame`` itself or ``frame`` decoded.
         :param address: host address of the first byte of ``read``.
         :param buffer: the buffer that contains the address.
         """
@@ -118,13 +117,12 @@ class Lane:
         self.upload = (self.image, address, read.size)
 
     def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
-        """Reserve memory for the wanted outputs: one block in which the outputs follow each other.
+        """Reserve one block of memory for all wanted outputs.
 
-        Labels and confidence need only one download. Each download costs about 10 µs, even of few
-        bytes. The overlay comes last, and has its own download. So the labels need not wait for
-        the overlay, which has three times as many bytes.
+        Labels and confidence share one download, because each download costs about 10 µs even if
+        it is small. The overlay has a later download of its own, because it has three times as
+        many bytes as the labels, and the labels must not wait for it.
 
-        :param wanted: the outputs that are wanted besides the labels.
         :param label_bytes: number of bytes of one label.
         """
         pixels = self.frame.height * self.frame.width
@@ -158,7 +156,7 @@ class Lane:
     def output_array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
         """Return an output as an array in pinned memory; None if the output is not wanted.
 
-        :data:`HEADROOM` bytes of the same memory lie before the array.
+        Before the array, :data:`HEADROOM` bytes of the same memory are free.
         """
         if name not in self._planes:
             return None
@@ -171,13 +169,10 @@ class Lane:
 
 
 class Run:
-    """One run of the network, the kernel before it and the kernel after it, and their marks.
+    """One run: preprocessing, network and postprocessing, each between two marks.
 
-    :param before: the launch that preprocesses.
     :param engine: the network with fixed tensors.
-    :param after: the launch that postprocesses.
-    :param size: the number of images in the run.
-    :ivar shape: shape of the output tensor; set while the run is prepared.
+    :ivar shape: shape of the output tensor. It is set when the run is prepared.
     """
 
     def __init__(self, before: Launch, engine: Enqueues, after: Launch, size: int) -> None:
@@ -188,7 +183,7 @@ class Run:
             self.postprocessing, self.postprocessed = self._marks = [Mark() for _ in range(6)]
 
     def close(self) -> None:
-        """Free the marks and launches. The slot owns the network, and frees it."""
+        """Free the marks and launches. The slot owns and frees the network."""
         for mark in self._marks:
             mark.close()
         self.before.close()
@@ -199,7 +194,6 @@ class Run:
 class Work:
     """What a slot does for one batch size.
 
-    :param runs: the runs of the batch, in their order.
     :param key: identifies the parameters that the launches have now.
     """
 
@@ -208,20 +202,19 @@ class Work:
 
 
 class Slot:
-    """Memory for one batch: its images, tensors, outputs, marks and engine bindings.
+    """Everything that one batch needs: images, tensors, outputs, marks and engine bindings.
 
     :param number: number of the slot, for log messages.
-    :param mapped: see :class:`Lane`; the same for ``direct_labels``.
-    :param blocking: see :class:`.cuda_graph.Mark`; used for the marks that threads wait for.
+    :param mapped: see :class:`Lane`. The same class explains ``direct_labels``.
+    :param blocking: see :class:`.cuda_graph.Mark`; for the marks ``labelled`` and ``done``.
     :param engine: the network of the slot's batches.
-    :param stream: the stream that the network was opened with.
+    :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels and confidence.
-    :ivar done: the mark after the download of the overlays, which ends the batch.
-    :ivar wanted: the outputs of the present batch.
+    :ivar done: the mark after the download of the overlays. This mark is the end of the batch.
     :ivar count: number of images in the present batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
-    :ivar staged_ms: milliseconds that the copies of the frames into pinned memory needed.
+    :ivar staged_ms: milliseconds in which the frames were copied into pinned memory.
     :ivar began: the value of perf_counter() right before the work of the batch was enqueued.
     """
 
@@ -261,15 +254,18 @@ class Slot:
                 lane.buffer = None
 
     def close(self) -> None:
-        """Free graphs and marks. The GPU must be done with them. The allocator frees memory."""
+        """Free graphs and marks. The GPU must have finished with them.
+
+        The :class:`.allocator.GpuAllocator` frees the memory.
+        """
         for work in self.works.values():
             for run in work.runs:
                 run.close()
         for binding in self.bindings.values():
             if isinstance(binding, CudaGraph):
                 binding.close()
-        # A binding keeps its network's weights on the GPU. Other objects may still hold this
-        # closed slot while a new pipeline is opened, and the GPU may not have room for both.
+        # A binding keeps its network's weights on the GPU. Other objects may still refer to this
+        # closed slot while a new pipeline is opened. The GPU may be too small for two networks.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""CUDA streams, so that the GPU uploads, computes and downloads different frames at once."""
+"""The CUDA streams of a pipeline. On them, the GPU works on several frames at the same time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ class Streams:
     """The streams of one pipeline.
 
     The GPU must be current in the thread that calls a method. Only the thread that submits may
-    enqueue. Another thread may call :meth:`drain` at the same time, such as the thread that
-    collects.
+    enqueue. At the same time, the thread that collects may call :meth:`drain`.
 
     ``up`` copies frames to the GPU and preprocesses them. Each stream of ``compute`` runs one
     network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
     network of one frame runs at the same time as the kernels of the frames before and after it.
 
-    :param networks: the number of networks. Each network has its own stream.
+    :param networks: number of networks, and so of streams in ``compute``.
     """
 
     def __init__(self, networks: int = 1) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
-        # Frames wait for the network. So the GPU must run the blocks of the network first, before
-        # the blocks of the kernels.
+        # Frames wait for the network. So the GPU must prefer the network to the kernels.
         self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
             for priority in (lowest, lowest, *[highest] * networks)]
@@ -65,7 +63,7 @@ class Streams:
             before = run
 
     def enqueue_download(self, slot: Slot) -> None:
-        """Enqueue the download of a slot's outputs: first all labels, then the overlays."""
+        """Enqueue the download of a slot's outputs. All labels come before the overlays."""
         lanes = slot.lanes[:slot.count]
         for lane in lanes:
             if lane.download is not None:
@@ -89,7 +87,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a slot's batch. Its labels must be complete."""
+    """Return the milliseconds of each stage of a batch. Its labels must be complete."""
     runs = slot.work.runs
     total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to wait for the GPU. A way that returns sooner uses more of a CPU core."""
+"""Three ways to wait for the GPU. A faster reaction needs more time of a CPU core."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from time import perf_counter, sleep
 from .cuda_graph import Mark
 
 LEAD_S = 0.25e-3
-"""Polling begins this many seconds before the batch is expected to end.
+"""Polling begins this many seconds before the expected end of the batch.
 
-A sleep may take about 0.1 ms longer than asked for, so the sleep must end early.
+It must begin early, because a sleep may take about 0.1 ms too long.
 """
 POLL_S = 0.5e-3
-"""The longest polling of one wait, in seconds. After this time the thread sleeps."""
+"""The longest polling of one wait, in seconds. After that, the thread sleeps."""
 
 
 class Wait:
-    """How one pipeline waits for the GPU. Only the thread that collects may call the methods.
+    """How one pipeline waits for the GPU.
+
+    Any thread may call :meth:`wait_soon`. Only the collecting thread may call the others.
 
     ``block``: the thread sleeps until the GPU's interrupt.
 
     ``spin``: the thread asks the GPU all the time, and keeps a core busy.
 
     ``timed``: the thread expects that the batch takes as long as the fastest of the last 8
-    batches. The thread sleeps until :data:`LEAD_S` before the expected end, and then asks the GPU
-    again and again for at most :data:`POLL_S`. This way returns nearly as soon as ``spin`` and
-    uses only a part of a core.
-
-    benchmarks/gpu_pipeline.py measures all three ways.
+    batches. It sleeps until :data:`LEAD_S` before the expected end. Then it asks the GPU again
+    and again, for at most :data:`POLL_S`. This way is nearly as fast as ``spin``, but uses only a
+    part of a core. benchmarks/gpu_pipeline.py measures all three ways.
 
     :param kind: one of :data:`.settings.WAITS`.
     """
@@ -41,9 +41,8 @@ class Wait:
         self._recent: deque[float] = deque(maxlen=8)
 
     def wait_for(self, done: Mark, began: float) -> None:
-        """Return when the GPU has reached the mark.
+        """Wait until the GPU reaches the mark at the end of a batch.
 
-        :param done: the mark at the end of the batch.
         :param began: the value of perf_counter() right before the work of the batch was enqueued.
         """
         if self._is_timed and self._recent and self._poll(done, began + min(self._recent)):
@@ -51,7 +50,7 @@ class Wait:
         done.wait()
 
     def wait_soon(self, done: Mark) -> None:
-        """Return when the GPU has reached a mark that it reaches soon."""
+        """Wait for a mark that the GPU probably reaches within :data:`POLL_S`."""
         if not (self._is_timed and self._poll(done, 0.0)):
             done.wait()
 

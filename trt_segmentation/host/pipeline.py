@@ -25,7 +25,7 @@ from .postprocess import Postprocess
 from .preprocess import Preprocess
 
 WARM_UP_RUNS = 3
-"""Blank images of a warm-up. ONNX Runtime plans its memory in the first run of a network."""
+"""Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
 
 
 class _Waiting(NamedTuple):
@@ -67,7 +67,7 @@ class HostPipeline:
         self.gives_confidence = self.signature.output.has_confidence
         self.allocate = None  # the CPU can read frames from any memory
         self._tensor = np.empty(image.shape(0), image.dtype)
-        # A deque is safe to fill in one thread and to empty in another.
+        # One thread may append to a deque while another thread pops from it.
         self._batches: deque[tuple[list[_Waiting], Wanted]] = deque()
         self._is_closed = False
 

@@ -30,7 +30,7 @@ NEVER = np.float32(-1e30)
 NO_NUMBER = np.float32(-1e20)
 """If the best value of a pixel is below this value, the pixel becomes unlabelled.
 
-Then every class has :data:`NEVER` in at least one of the four cells around the pixel.
+In this case, every class has :data:`NEVER` in at least one of the four cells around the pixel.
 """
 
 
@@ -184,9 +184,9 @@ class Postprocess:
 
 
 def label_bands(grid: Grid, bands: Sequence[Band], labels: npt.NDArray[Any]) -> None:
-    """Label the bands of an image in several threads. OpenCV and NumPy release Python's lock.
+    """Label the bands of an image in parallel threads. OpenCV and NumPy release Python's lock.
 
-    In a band, fewer classes may win than in the image, and sometimes only one.
+    In a band, fewer classes can win than in the whole image. Often only one class can win.
     """
     def label(band: Band) -> None:
         part, target = grid[:, band.grid], labels[band.camera]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bilinear interpolation between the grid of a network output and the camera's pixels.
+"""Interpolates the grid of a network output to the pixels of the camera, bilinearly.
 
 This module does not round positions. OpenCV's remap and warpAffine round to 1/32 of a pixel.
 """
@@ -55,8 +55,8 @@ def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -
 
     The result has one row for each tap of ``rows``, and one column for each tap of ``cols``.
 
-    :param out: a float32 array of the size of the result, which receives the result; None to
-        allocate it.
+    :param out: a float32 array for the result, which must have the size of the result; None to
+        allocate a new array.
     """
     return _blend(_blend(grid, cols, 1, None), rows, 0, out)
 
@@ -75,8 +75,8 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
     """Make a function that interpolates a grid of network values to the visible camera pixels.
 
     :param grid: (h, w), the shape of the grid.
-    :returns: a function of an (h, w) float32 grid and, optionally, an output array. The function
-        returns (visible rows, visible columns) float32.
+    :returns: a function whose arguments are an (h, w) float32 grid and an optional output
+        array. The function returns (visible rows, visible columns) float32.
     """
     rows, cols = geometry.rows, geometry.cols
     if is_stretched(geometry):
@@ -97,11 +97,11 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
 
 
 class Band(NamedTuple):
-    """Some rows of the camera, and the rows of the grid that they are interpolated from.
+    """Some rows of the camera image, and the rows of the grid from which they are computed.
 
     :param camera: the rows of the camera.
     :param grid: the rows of the grid.
-    :param skipped: number of rows of the enlarged part of the grid before the rows of the band.
+    :param skipped: number of rows above the band, in the enlarged part of the grid.
     :param size: (columns, rows) of the enlarged part of the grid, in the order of OpenCV.
     """
 
@@ -111,8 +111,9 @@ class Band(NamedTuple):
     size: tuple[int, int]
 
     def upsample(self, plane: Plane, out: Plane | None = None) -> Plane:
-        """Interpolate the rows :attr:`grid` of a plane, and return the rows of the band.
+        """Enlarge a part of the grid, and return the rows of the band.
 
+        :param plane: the rows :attr:`grid` of one class.
         :param out: an earlier result of this method. Its memory is used again.
         """
         # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
@@ -128,16 +129,18 @@ class Band(NamedTuple):
 def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...]:
     """Cut the rows of a camera into bands whose arrays fit into the caches of the CPU.
 
-    :param geometry: a mapping that stretches the image.
+    :param geometry: a mapping for which :func:`is_stretched` is true.
     :param grid: (h, w), the shape of the grid.
     :returns: the bands, from top to bottom.
     """
     camera, cells = geometry.rows.camera, grid[0]
     parts = gcd(camera, cells)
-    # Cells keep their positions if the cut is at a multiple of `cells_each`. A band is enlarged
-    # with one such part above it and one below it, so that its edges are interpolated too.
+    # Camera and grid have common edges at every `rows_each` rows and `cells_each` cells. A part
+    # lies between two such edges. A band is enlarged together with the part above it and the part
+    # below it, because the pixels at its edges depend on their cells.
     rows_each, cells_each = camera // parts, cells // parts
-    # If the parts are large, these two would cost too much. Then there is only one band.
+    # If a part is larger than BAND_ROWS, these two parts would cost too much time. Then the whole
+    # image is one band.
     each = parts if rows_each > BAND_ROWS else BAND_ROWS // rows_each
     bands = []
     for first in range(0, parts, each):

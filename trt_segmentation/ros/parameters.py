@@ -123,12 +123,11 @@ SETTINGS = (
     Setting('tune', True, 'Whether the node measures several options of ONNX Runtime when a GPU '
             'first opens a network, and then uses the fastest options. The measurement takes '
             'about half a minute, once. Has no effect on TensorRT or on the CPU.', UNCONFIGURED),
-    Setting('workspace_mib', BuildOptions.workspace >> 20,
-            'Scratch memory in MiB that TensorRT may use for one layer. '
-            'Changing this rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
-    Setting('optimization_level', BuildOptions.level,
-            'How long TensorRT searches for fast kernels when it builds '
-            'the engine. Changing this rebuilds the engine.', UNCONFIGURED, high=5),
+    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Scratch memory in MiB that TensorRT '
+            'may use for one layer. Changing this rebuilds the engine.', UNCONFIGURED, low=1,
+            high=65536),
+    Setting('optimization_level', BuildOptions.level, 'How long TensorRT searches for fast '
+            'kernels in a build. A change rebuilds the engine.', UNCONFIGURED, high=5),
     Setting('cameras', (), 'Names of the cameras. The node subscribes to CAMERA/image and '
             'publishes CAMERA/segmentation/label_map and the other results. If empty, there is '
             'one camera: the node subscribes to image and publishes ~/label_map and the other '
@@ -157,9 +156,8 @@ SETTINGS = (
             UNCONFIGURED),
     Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
             'shows only the colours.', high=1.0),
-    Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. If empty, the '
-            'node uses the colours of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'),
-            most=65535),
+    Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. [] means the colours '
+            'of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
     Setting('half_overlay', False, 'Whether the overlay has only every second row and column of '
             'the image. Such an overlay has a quarter of the bytes.'),
     Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',

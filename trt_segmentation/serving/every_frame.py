@@ -26,7 +26,7 @@ class _Entry(NamedTuple, Generic[Item]):
     """An item on its way from the thread that submits to the thread that collects.
 
     :param is_pending: whether the pipeline holds the frame of the item.
-    :param refused: the error of a frame that the pipeline refused.
+    :param refused: the error, if the pipeline refused the frame; otherwise None.
     """
 
     item: Item
@@ -39,15 +39,16 @@ class EveryFrame(Generic[Item, Answer]):
 
     Three threads do the work: one reads the source, one submits frames, and one collects
     segmentations and makes the answers. The network therefore does not wait while the receiver
-    uses an answer. Nobody else may use the pipeline until :meth:`close`, or until the last answer.
+    uses an answer. No other code may use the pipeline before the last answer or :meth:`close`.
 
-    :param items: the source. The thread that reads calls it, and closes it if it is a generator.
+    :param items: the source. The reading thread iterates over it. If it is a generator, this
+        thread also closes it.
     :param read_frame: returns the frame of an item, or None if the item has no frame.
-    :param make_answer: makes an answer from an item and its segmentation. The arrays of the
-        segmentation are valid only during the call. The second argument is None if the item has
-        no frame, and an error if the pipeline refused the frame.
-    :param stop_source: wakes the thread that reads, if the thread waits for a camera. Any thread
-        may call it.
+    :param make_answer: makes an answer from an item and its segmentation. The segmentation is
+        None if the item has no frame. If the pipeline refused the frame, the error comes instead
+        of the segmentation. The arrays of the segmentation are valid only during the call.
+    :param stop_source: wakes the reading thread if it waits for a camera. It must be callable from
+        any thread.
     """
 
     def __init__(self, pipeline: Pipeline, items: Iterable[Item], wanted: Wanted,
@@ -73,7 +74,8 @@ class EveryFrame(Generic[Item, Answer]):
         """Yield the answers. The iteration ends early if another thread calls :meth:`close`.
 
         :raises EngineError: if the engine failed. The answers to all earlier frames came before.
-        :raises Exception: an exception of the source, after the answers to all its items.
+        :raises Exception: an exception that the source raised. The answers to its items came
+            before.
         """
         while (answer := self._answers.get()) is not None:
             yield answer
@@ -132,7 +134,7 @@ class EveryFrame(Generic[Item, Answer]):
                     self._collect(entry, is_wanted=failed is None)
                 except Exception as error:
                     failed = failed or error
-                    self._items.stop()      # the frames in the pipeline are still collected
+                    self._items.stop()      # the loop still collects the frames in the pipeline
         except Exception as error:          # an error of the source or of submit()
             failed = failed or error
         self._answers.finish(failed)

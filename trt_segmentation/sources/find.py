@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import glob
 import os
 from pathlib import Path
-import re
 
 from ..bags.files import MAGIC
 from ..errors import SourceError
 from ..host.pictures import IMAGES
 from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean
-from ..video.source import find_source, is_video
+from ..video.source import CAMERA, find_source, is_video
 from .image import ImageSource
 from .names import choose_names, choose_video_names
 from .pictures import PictureFiles, PictureOnStdin, StreetScenes
@@ -24,19 +23,18 @@ from .sequences import BagImages, VideoImages
 
 EXPECTED = ('a picture, a folder, a video, a bag, a camera such as /dev/video0, an rtsp:// URL, - '
             'for standard input, or street')
-_CAMERA = re.compile(r'/dev/video\d+|\d+')
 
 
 @dataclass(frozen=True)
 class SourceOptions:
     """How the images of the sources are read.
 
-    :param recursive: whether the pictures in the folders of a folder are read too.
-    :param every: give every image of each source with 1, every second image with 2, and so on.
-    :param topic: image topic of the bags; None for the only camera of each bag.
-    :param leave_out: a folder whose files are not read; None to read everything. The results of an
-        earlier run are in this folder.
-    :param say: called with a line of text about a choice that was made.
+    :param recursive: whether the pictures in subfolders are read too.
+    :param every: 1 gives every image of each source, 2 gives every second image, and so on.
+    :param topic: image topic of the bags; None for the only image topic of each bag.
+    :param leave_out: folder that is not read, such as the folder of the results; None to read
+        every folder.
+    :param say: called with one line of text if a bag has several image topics and one is chosen.
     """
 
     recursive: bool = False
@@ -48,9 +46,9 @@ class SourceOptions:
 
 @dataclass
 class _Found:
-    """What the names mean, in their order: pictures with their folders, and other sources.
+    """The sources that were found, in the order of their names.
 
-    ``pictures`` has for each picture the path and the path below the folder that was given.
+    ``pictures`` maps the path of each picture to its path below the folder that the user gave.
     """
 
     pictures: dict[Path, Path]
@@ -61,13 +59,13 @@ class _Found:
 
 def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOptions()
                  ) -> list[ImageSource]:
-    """Find the sources that a user names. Only folders are read; nothing is opened.
+    """Find the sources that a user names. Folders are listed, but no source is opened.
 
-    All pictures are one source, which comes first. A file that is named twice is read once.
+    All pictures together are the first source. A file that is named twice is read once.
 
     :param names: each is a picture, a glob such as ``frames/*.jpg``, a folder of pictures, a
         video, a bag, a camera, an RTSP URL, ``-`` for standard input, or ``street``.
-    :raises SourceError: if a name is none of these. The message names it.
+    :raises SourceError: if a name is none of these. The message quotes the name.
     """
     found = _Found({}, {}, {}, [])
     for name in names:
@@ -92,7 +90,7 @@ def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
     if text in ('-', 'street') and isinstance(name, str):
         other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes()
         found.others += [] if other in found.others else [other]
-    elif '://' in text or (_CAMERA.fullmatch(text) and not Path(text).is_file()):
+    elif '://' in text or (CAMERA.fullmatch(text) and not Path(text).is_file()):
         camera = find_source(text)
         found.videos[camera.name] = text
     else:
@@ -109,7 +107,7 @@ def _find_path(text: str, options: SourceOptions, found: _Found) -> None:
     elif path.exists():
         if not _add_file(path, Path(path.name), found):
             raise SourceError(
-                f'{path} is none of the files that can be segmented. Pictures end in '
+                f'{path} is no picture, no bag and no video. Pictures end in '
                 f'{", ".join(IMAGES)}; bags end in {", ".join(MAGIC)}; videos end in .mp4, .mkv '
                 'and so on')
     elif glob.has_magic(text):
@@ -130,14 +128,14 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
     pictures = [f for f in files if f.suffix.lower() in IMAGES and f.is_file()]
     if not pictures:
         more = '' if options.recursive else \
-            '. To read the folders in it too, give --recursive' * any(f.is_dir() for f in files)
-        raise SourceError(f'{folder} holds no pictures; known are {", ".join(IMAGES)}{more}')
+            '. To read its subfolders too, give --recursive' * any(f.is_dir() for f in files)
+        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}')
     for file in pictures:
         found.pictures.setdefault(file, file.relative_to(folder))
 
 
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
-    """Yield the files of a folder and of the folders in it, in the order of their names."""
+    """Yield the files of a folder and of its subfolders, sorted by name."""
     leave_out = options.leave_out and os.path.realpath(options.leave_out)
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders
@@ -146,18 +144,18 @@ def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
 
 
 def _find_glob(pattern: Path, options: SourceOptions, found: _Found) -> None:
-    """Add the files that match. Files of other kinds are left out, as in a folder."""
+    """Add the pictures, videos and bags that match. Other files are left out."""
     matches = sorted(map(Path, glob.glob(str(pattern), recursive=True)))
     added = [path for path in matches if path.is_file()
              and _add_file(path, Path(path.name), found)]
     if not added:
         reason = 'no file matches' if not matches else (
-            f'the {len(matches)} matches hold no picture, no video and no bag')
+            f'none of the {len(matches)} matches is a picture, a video or a bag')
         raise SourceError(f'there is no source {pattern}: {reason}')
 
 
 def _add_file(path: Path, below: Path, found: _Found) -> bool:
-    """Add a file to the sources. Returns False if the file is of an unknown kind."""
+    """Add a file to the sources. Return False if the file is of an unknown kind."""
     suffix = path.suffix.lower()
     if suffix in IMAGES:
         found.pictures.setdefault(path, below)

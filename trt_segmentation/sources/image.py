@@ -21,14 +21,14 @@ from ..frame import Frame
 class SourceImage:
     """One image of a source.
 
-    :param name: path for the results of this image, relative to a folder and without an ending. No
-        two images of one :func:`.open_sources` call have the same name.
+    :param name: path for the results of this image, relative to the folder of the results and
+        without an ending. Each image of one :func:`.open_sources` call has a different name.
     :param origin: where the image comes from, for messages: a path, or a video with the number of
         the frame.
     :param image: (height, width, 3) uint8 BGR, C-contiguous. The receiver owns it.
-    :param time_ns: nanoseconds since the start of a video; the time at which a camera's
-        image came or at which an image was recorded in a bag, in nanoseconds since 1970. 0 for a
-        picture.
+    :param time_ns: time of the image in nanoseconds. For a video file, the time counts from the
+        start of the video. For a camera or a bag, it counts from 1970. It is the time at which a
+        camera's image came, or at which a bag's image was recorded. For a picture, it is 0.
     """
 
     name: str
@@ -73,7 +73,7 @@ class OpenSource:
 
 
 class ImageSource(Protocol):
-    """A place that images come from: picture files, a video, a camera, a bag or drawn scenes."""
+    """A source of images: picture files, a video, a camera, a bag or drawn scenes."""
 
     @property
     def title(self) -> str:
@@ -81,9 +81,9 @@ class ImageSource(Protocol):
 
     @property
     def name(self) -> str | None:
-        """Name of the results of a video, without an ending.
+        """Name for the results of a video, without an ending.
 
-        None if the images are single pictures. Each of these has a name of its own.
+        None if the source gives pictures, because each picture has its own name.
         """
 
     @property
@@ -92,10 +92,10 @@ class ImageSource(Protocol):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Files that are read; no result may replace them."""
+        """Files that are read. No result may replace them."""
 
     def open(self) -> OpenSource:
-        """Open the source, from its first image on.
+        """Open the source at its first image.
 
         :raises SegmentationError: if the source cannot be opened. The message names the source.
         """

@@ -15,13 +15,13 @@ Key = TypeVar('Key')
 
 
 def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
-    """Choose a name for the results of each picture: a path without an ending.
+    """Choose a name for the results of each picture. A name is a path without an ending.
 
-    The name is that of the picture. Pictures that differ in their endings only keep the ending in
-    the name. If other pictures have the same name, their results go to folders with the names of
-    the pictures' folders.
+    The name is usually that of the picture. If two pictures differ only in their endings, their
+    names keep the ending, as in ``street_jpg``. If pictures of several folders have the same name,
+    their results go to folders with the same names as these folders.
 
-    :param pictures: for each picture, its path below the folder that the user gave.
+    :param pictures: maps the path of each picture to its path below the folder that the user gave.
     """
     places = {path: os.path.splitext(os.path.abspath(path))[0] for path in pictures}
     endings = dict.fromkeys(pictures, '') | {
@@ -37,7 +37,7 @@ def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
 def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Choose a name for the results of each video, camera or bag.
 
-    :param titles: path or address of each. A file's name loses its ending.
+    :param titles: path or address of each source. The ending of a file name is removed.
     :param taken: names that are taken already.
     """
     names = {}

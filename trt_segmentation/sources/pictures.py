@@ -33,7 +33,7 @@ FIRST_SEED = 3_000_000
 class PictureFiles:
     """Picture files, in the order in which they were given.
 
-    Several threads decode the files that come next.
+    Several threads decode the next files in advance.
 
     :param title: name of the source for people.
     :param files: the path and the name of each picture, see :class:`.SourceImage`.
@@ -54,7 +54,7 @@ class PictureFiles:
         return tuple(path for path, _ in self.files)
 
     def open(self) -> OpenSource:
-        """Open the files. The next files are read as soon as the iteration begins."""
+        """Return the pictures. No file is read before the iteration begins."""
         return OpenSource(self._decode_ahead(), len(self.files))
 
     def _decode_ahead(self) -> Iterator[AnyImage]:
@@ -71,7 +71,7 @@ class PictureFiles:
 
 
 def read_file(path: Path, name: str) -> AnyImage:
-    """Read a picture file, upright as its camera was held."""
+    """Read a picture file, and turn the picture upright."""
     try:
         return SourceImage(name, str(path), read_picture(path, is_upright=True))
     except PictureError as error:
@@ -93,8 +93,8 @@ class PictureOnStdin:
         :raises SourceError: if standard input is a terminal, or holds no JPEG or PNG.
         """
         if not sys.stdin or sys.stdin.isatty():
-            raise SourceError('- reads a picture from standard input, which is a terminal here; '
-                              'use it as in: cat street.jpg | trt_seg segment -')
+            raise SourceError('- reads a picture from standard input, but standard input is a '
+                              'terminal; use a pipe: cat street.jpg | trt_seg segment -')
         data = sys.stdin.buffer.read(MAX_STDIN + 1)
         if len(data) > MAX_STDIN:
             raise SourceError(f'standard input has more than {MAX_STDIN:,} bytes; give the path '

@@ -17,9 +17,9 @@ from ..video.reader import VideoReader
 from .image import AnyImage, BadImage, OpenSource, SourceImage
 
 USUAL_RATE = Fraction(10)
-"""Images a second of a bag whose log times do not tell it."""
+"""Images a second of a bag, if its log times give no rate."""
 MAX_RATE = Fraction(240)
-"""Most images a second of a bag. If log times lie closer together, they are wrong."""
+"""Most images a second of a bag. If the log times give a higher rate, they are wrong."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class VideoImages:
     :param source: see :class:`.VideoReader`.
     :param title: name of the source for people. It holds no password.
     :param name: name of the results.
-    :param every: give every image with 1, every second image with 2, and so on.
+    :param every: 1 gives every image, 2 gives every second image, and so on.
     """
 
     source: str | Path
@@ -74,7 +74,7 @@ class BagImages:
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :param title: name of the source for people.
     :param name: name of the results.
-    :param topic: image topic; None for the only camera.
+    :param topic: image topic; None for the only image topic.
     :param every: as in :class:`VideoImages`.
     :param say: called with one line of text if the bag has more than one image topic.
     """
@@ -106,7 +106,7 @@ class BagImages:
 
     def _read(self, topic: str) -> Iterator[AnyImage]:
         from ..bags.reader import BagReader
-        # A bag is used in one thread only, and this generator runs in another thread than open().
+        # This generator runs in another thread than open(), and each thread needs its own reader.
         with BagReader(self.path) as bag:
             for message in bag.messages([topic]):
                 if (message.number - 1) % self.every:
@@ -122,7 +122,7 @@ class BagImages:
 
 
 def _find_rate(count: int, duration_ns: int) -> Fraction:
-    """Return the images a second of a bag. The bag may be longer than its images."""
+    """Return the images a second of a bag. The rate is too low if other topics last longer."""
     if count < 2 or duration_ns <= 0:
         return USUAL_RATE
     rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)

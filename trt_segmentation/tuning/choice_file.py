@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the measurements of a network in the engine cache, so that it is measured only once.
+"""Keeps the measurements of a network in the engine cache, so that they are made only once.
 
-The file is data: it has names of candidates and numbers. The options of a candidate come from this
-package, never from the file.
+The file contains only names of candidates, numbers and texts of errors. The options of a candidate
+come from this package, never from the file.
 """
 
 from __future__ import annotations
@@ -36,10 +36,7 @@ from .request import card_tree
 
 
 def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
-    """Collect everything that the measurements depend on.
-
-    The ONNX file fixes the batch size. The card gives the size of the image and the output, if
-    the ONNX file leaves them open.
+    """Collect everything that changes the measurements. Another key needs another file.
 
     :raises EngineError: if the ONNX file cannot be read.
     """
@@ -50,9 +47,9 @@ def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
 
 
 class ChoiceFile:
-    """The file of one network's measurements.
+    """The file with the measurements of one network.
 
-    :param folder: the parameter ``engine_cache``; empty for the user's cache folder.
+    :param folder: the value of the parameter ``engine_cache``; empty for the user's cache folder.
     :param key: the result of :func:`make_key`.
     :raises CacheError: if the folder cannot be used.
     :raises FileNotFoundError: if ``folder`` names the home of an unknown user.
@@ -67,7 +64,7 @@ class ChoiceFile:
         self.path = self._folder / f'{digest}.choice'
 
     def load(self) -> list[Measured]:
-        """Return the kept measurements; empty if there are none that can be used."""
+        """Return the measurements in the file; empty if the file is missing or cannot be used."""
         kept, _ = load_signed(self.path)
         if kept is None:
             return []
@@ -79,7 +76,7 @@ class ChoiceFile:
         return results if PLAIN in names and CANDIDATES.keys() >= set(names) else []
 
     def store(self, results: list[Measured]) -> None:
-        """Keep measurements.
+        """Write measurements into the file.
 
         :raises OSError: if the file cannot be written.
         """
@@ -90,8 +87,8 @@ class ChoiceFile:
     def locked(self) -> Iterator[None]:
         """Wait until no other process measures or builds with this folder.
 
-        Two measurements on one GPU at the same time would be wrong. The lock is the lock of
-        :class:`trt_segmentation.builder.cache.EngineCache`.
+        Two measurements on one GPU at the same time would disturb each other.
+        :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.
         """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the trial process until every candidate has a result."""
+"""Runs trial processes until every candidate has a result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
 
 from ..errors import EngineError
 from ..model.card import ModelCard
@@ -18,17 +17,18 @@ from .candidates import CANDIDATES, FIRST, Measured, PLAIN
 from .request import card_tree
 
 LONGEST_S = 300.0
-"""Seconds after which a trial process is ended."""
+"""A trial process is ended after this many seconds."""
 
 RunTrial = Callable[[str], tuple[str, str]]
-"""A function of the text for stdin. It returns stdout, and why the process failed or ''."""
+"""Has the argument and the result of :func:`run_trial`."""
 
 
 def run_trial(request: str) -> tuple[str, str]:
     """Run :mod:`.trial` in a process of its own.
 
     :param request: the text for stdin.
-    :returns: the text from stdout, and why the process did not finish; empty if it finished.
+    :returns: the text from stdout, and why the process failed. The reason is empty if the process
+        did not fail.
     """
     path = os.pathsep.join(filter(None, sys.path))
     try:
@@ -39,7 +39,7 @@ def run_trial(request: str) -> tuple[str, str]:
     except subprocess.TimeoutExpired as late:
         text = late.stdout or b''
         return (text.decode() if isinstance(text, bytes) else text,
-                f'it needed more than {LONGEST_S:.0f} s')
+                f'its process needed more than {LONGEST_S:.0f} s')
     except OSError as error:
         return '', str(error)
     if not done.returncode:
@@ -50,12 +50,14 @@ def run_trial(request: str) -> tuple[str, str]:
 
 
 def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
-    """Measure the candidates on a GPU. If one of them ends the trial process, another one goes on.
+    """Measure the candidates on a GPU.
+
+    If a candidate ends the trial process, a new process measures the candidates that are left.
 
     :param gpu: index of the GPU in CUDA's order.
-    :param run: runs a trial process.
-    :returns: one result for each candidate of :data:`.candidates.FIRST`, and one for the fastest
-        of them with an exhaustive search. The last result may be missing if it ended the process.
+    :returns: one result for each candidate of :data:`.candidates.FIRST`, and one result for the
+        fastest of them with an exhaustive search. If the exhaustive search ended the process, its
+        result is missing.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """
     left = [name for name in FIRST if name != PLAIN]
@@ -70,7 +72,7 @@ def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> 
         plain = found.get(PLAIN, Measured(PLAIN, failed=why))
         if plain.failed:
             raise EngineError(f'{card.model.name} cannot be measured: {plain.failed}')
-        # If the process ended early, the first candidate without a result ended it.
+        # If the process ended early, the first candidate without a result is the cause.
         for name in [name for name in left if name not in found][:1]:
             found[name] = Measured(name, failed=why)
         left = [name for name in left if name not in found]
@@ -80,8 +82,7 @@ def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> 
 def _read(text: str) -> Iterable[Measured]:
     for line in text.splitlines():
         try:
-            tree: Any = json.loads(line)
-            measured = Measured(**tree)
+            measured = Measured(**json.loads(line))
         except (ValueError, TypeError):     # a library printed a line, or the last line is cut off
             continue
         if measured.name in CANDIDATES:

@@ -20,15 +20,13 @@ MeasureAll = Callable[[ModelCard, int], list[Measured]]
 
 
 class TunedOpener:
-    """Opens a network. At the first time on a GPU, it measures all candidates before.
+    """Opens a network with the fastest options. The first time on a GPU, it measures them.
 
     The measurements are kept in the engine cache. If the network cannot be measured, it runs with
     the options of :data:`.candidates.PLAIN`, and the log says why.
 
     :param cache: folder of the engine cache; empty for the user's cache folder.
     :param log: receives one line for each slow operation and for each problem.
-    :param measure: measures the candidates of a card on a GPU.
-    :param identity: returns the identity of a GPU.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,
@@ -39,13 +37,13 @@ class TunedOpener:
         self._found: tuple[list[Measured], str] | None = None
 
     def __call__(self, card: ModelCard, gpu: int, stream: int) -> OnnxRuntimeCuda:
-        """Open the network of a card: an :data:`trt_segmentation.gpu.device_engine.OpenEngine`.
+        """Open the network of a card. See :data:`trt_segmentation.gpu.device_engine.OpenEngine`.
 
-        One opener must be used for one card and one GPU only.
+        All calls of one opener must have the same card and the same GPU.
 
         :raises EngineError: if the network does not run on the GPU.
         """
-        if self._found is None:     # the second network of a pipeline takes the same choice
+        if self._found is None:     # the second network of a pipeline uses the same options
             self._found = self.find(card, gpu)
         results, source = self._found
         best = choose(results) if results else Measured(PLAIN)
@@ -55,43 +53,45 @@ class TunedOpener:
         return engine
 
     def find(self, card: ModelCard, gpu: int) -> tuple[list[Measured], str]:
-        """Return the measurements of a card, and where they come from.
+        """Return the measurements for a card, and their source.
 
-        :returns: the results, and ``hit`` if they were kept or ``built`` if they are new; no
-            results and an empty text if the network cannot be measured.
+        The source is ``hit`` for measurements from the cache, and ``built`` for new measurements.
+        If the network cannot be measured, there are no measurements, and the source is empty.
         """
         try:
             kept = ChoiceFile(self._cache, make_key(card, self._identity(gpu)))
             if results := kept.load():
                 return results, 'hit'
             with kept.locked():
-                if results := kept.load():      # another process has measured in the meantime
+                if results := kept.load():      # another process measured during the wait
                     return results, 'hit'
                 return self._measure_now(card, gpu, kept), 'built'
         except (EngineError, CacheError, OSError) as error:
-            self._log(f'{card.name} is not tuned and runs with the options {PLAIN}: {error}')
+            self._log(f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
+                      f'reason: {error}')
             return [], ''
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:
-        self._log(f'measuring {len(FIRST) + 1} options of ONNX Runtime for {card.name} on this '
-                  f'GPU, once; `tune: false` switches this off')
+        self._log(f'measuring {card.name} on this GPU with {len(FIRST) + 1} choices of options '
+                  f'for ONNX Runtime. Later starts use the result. `tune: false` switches the '
+                  f'measurement off')
         began = monotonic()
         results = self._measure(card, gpu)
         for result in results:
             if result.refused:
-                self._log(f'{result.name}: not used: {result.refused}')
-        self._log(f'{card.name}: {describe(results)}; measured in {monotonic() - began:.0f} s')
+                self._log(f'"{result.name}" cannot be used: {result.refused}')
+        self._log(f'measured {card.name} in {monotonic() - began:.0f} s. {describe(results)}')
         try:
             kept.store(results)
         except OSError as error:
-            self._log(f'{kept.path} could not be kept, the next start measures again: {error}')
+            self._log(f'{kept.path} could not be kept, so the next start measures again: {error}')
         return results
 
 
 def describe(results: Sequence[Measured]) -> str:
-    """Return the chosen options and their time, and the time of the plain options."""
+    """Return the chosen options with their time, and the time of :data:`.candidates.PLAIN`."""
     best = choose(results)
     plain = next(result for result in results if result.name == PLAIN)
     if best.name == PLAIN:
-        return f'{PLAIN}, {best.ms:.2f} ms, the fastest of {len(results)}'
-    return f'{best.name}, {best.ms:.2f} ms; {PLAIN} takes {plain.ms:.2f} ms'
+        return f'"{PLAIN}" takes {best.ms:.2f} ms, and no other options are clearly faster'
+    return f'"{best.name}" takes {best.ms:.2f} ms; "{PLAIN}" takes {plain.ms:.2f} ms'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the trial process is asked: a model card as JSON, and the image for its network."""
+"""Writes and reads the model card for a trial process, and makes the image for its network."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..model.card import InputCard, ModelCard, OutputCard, spread_palette
 from ..model.network_input import ImageInput
 
 BLOCK = 16
-"""Side of the blocks of the image, in pixels."""
+"""Side of the random blocks in the image, in pixels."""
 
 
 def card_tree(card: ModelCard) -> dict[str, Any]:
-    """Return the part of a card that the trial needs, for JSON. :func:`read_card` reads it."""
+    """Return the part of a card that the trial needs. The result can be written as JSON."""
     return {'model': str(card.model.resolve()), 'classes': len(card.classes),
             'input': asdict(card.input), 'output': asdict(card.output)}
 
 
 def read_card(tree: Mapping[str, Any]) -> ModelCard:
-    """Make a card from the result of :func:`card_tree`."""
+    """Make a card from the result of :func:`card_tree`, which may have been JSON."""
     count = tree['classes']
     image: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
@@ -36,7 +36,7 @@ def read_card(tree: Mapping[str, Any]) -> ModelCard:
 
 
 def make_picture(image: ImageInput, card: InputCard) -> npt.NDArray[np.generic]:
-    """Make an input tensor for one run: coarse random blocks, normalised as a camera image."""
+    """Make an input tensor of coarse random blocks. They are normalised like a camera image."""
     shape = image.shape(image.batch or 1)
     axes = (2, 3) if image.layout == 'nchw' else (1, 2)
     picture = np.random.default_rng(0).integers(0, 256, [

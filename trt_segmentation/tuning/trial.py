@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that measures candidates on a GPU: ``python3 -m trt_segmentation.tuning.trial``.
 
-The process reads one JSON object from stdin, and writes one JSON line for each candidate. A
-candidate that ends the process cannot end the node. All GPU memory is free again after the
-process. And the measurements cannot make the networks of the node slower, which happens within
-one process; see :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
+The process reads one JSON object from stdin, and writes one JSON line for each candidate. The
+measurements have their own process for three reasons. A crash of a candidate does not end the
+node. After the end of the process, all its GPU memory is free. And measurements in the node's
+process could slow down its networks; see :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 import json
 import math
@@ -39,13 +39,12 @@ from .candidates import (
 from .request import make_picture, read_card
 
 WARM_UP, RUNS = 20, 60
-"""Number of runs before the measurement, and in the measurement."""
+"""Number of runs before the measurement, and number of runs in the measurement."""
 
 
 class CandidateTrial:
-    """Opens a network with the options of each candidate, and measures it.
+    """Measures one network with the options of each candidate.
 
-    :param card: the model card.
     :param gpu: index of the GPU in CUDA's order.
     """
 
@@ -56,21 +55,17 @@ class CandidateTrial:
         self._answer: npt.NDArray[np.generic] | None = None
 
     def measure(self, name: str) -> Measured:
-        """Measure one candidate. :data:`.candidates.PLAIN` must be the first.
+        """Measure one candidate. The first candidate must be :data:`.candidates.PLAIN`.
 
         :param name: a key of :data:`.candidates.CANDIDATES`.
         """
         began = perf_counter()
         try:
-            engine = OnnxRuntimeCuda(self._card, self._gpu, self._stream, CANDIDATES[name])
+            with closing(OnnxRuntimeCuda(self._card, self._gpu, self._stream,
+                                         CANDIDATES[name])) as engine:
+                return self._run(name, engine, began)
         except EngineError as error:
             return Measured(name, failed=str(error))
-        try:
-            return self._run(name, engine, began)
-        except EngineError as error:
-            return Measured(name, failed=str(error))
-        finally:
-            engine.close()
 
     def _run(self, name: str, engine: OnnxRuntimeCuda, began: float) -> Measured:
         image, output = engine.signature.input, engine.signature.output
@@ -100,8 +95,8 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # the pipeline too runs such a network call by call
-            with suppress(EngineError):     # ONNX Runtime repeats the error of the capture once
+        except EngineError:     # the pipeline runs such a network call by call, too
+            with suppress(EngineError):     # the next run raises the error of the capture again
                 binding.enqueue(self._stream)
             return binding
 
@@ -121,7 +116,7 @@ class CandidateTrial:
 
 
 def main() -> None:
-    """Measure the candidates that stdin asks for, and the fastest with an exhaustive search."""
+    """Measure the candidates that stdin names. Repeat the fastest with an exhaustive search."""
     asked = json.load(sys.stdin)
     trial = CandidateTrial(read_card(asked['card']), asked['gpu'])
     results = [Measured(**tree) for tree in asked['known'] if tree['name'] != PLAIN]
@@ -136,7 +131,7 @@ def main() -> None:
         for name in asked['candidates']:
             measure(name)
         measure(with_exhaustive_search(choose(results).name))
-    os._exit(0)     # the libraries need seconds to clean up, and the end of the process suffices
+    os._exit(0)     # without the clean-up of the libraries, which needs seconds
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the Resize that enlarges the scores at the end of a network, and leaves it out.
+"""Finds the Resize operator that enlarges the scores at the end of a network, and leaves it out.
 
-The labels of a camera image need only one enlargement: from the network's own stride to the size
-of the camera image. A Resize in the network enlarges the scores once more, and makes the tensor
-larger from which the labels are computed. This module does not import the onnx package.
+The pipelines enlarge the scores to the size of the camera image in any case. Without the Resize,
+the network's output is smaller, and so the labels need less time. This module does not import the
+onnx package.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .protobuf import Fields
 from .regular_file import open_regular, size_of
 
 _SAME_AS_OURS = ('half_pixel', 'pytorch_half_pixel')
-"""Coordinate modes of a Resize in which the pipelines of this package enlarge scores too."""
+"""The pipelines of this package enlarge scores in the same way as these coordinate modes."""
 _FEW_STEPS = 8
-"""Largest number of operators after the Resize."""
+"""Largest number of operators that are followed back from the output to the Resize."""
 
 
 @dataclass(frozen=True)
 class LastResize:
-    """A Resize at the end of a network. Only Cast and Identity may come after it.
+    """A Resize at the end of a network. Only Cast and Identity may come after the Resize.
 
     :param source: name of the tensor that the Resize enlarges.
-    :param tensors: names of the tensors from the result of the Resize to the output.
-    :param refused: why the Resize cannot be left out; empty if it can.
+    :param tensors: names of the tensors from the result of the Resize to the network output.
+    :param refused: why the Resize cannot be left out; empty if it can be left out.
     """
 
     source: str
@@ -60,10 +60,10 @@ def find_last_resize(model: Bytes, output: str) -> LastResize | None:
             if node.operator == 'Upsample' or where not in _SAME_AS_OURS:
                 refused = ('it places pixels as Upsample does' if node.operator == 'Upsample' else
                            f'its coordinate_transformation_mode is {where}') + (
-                    ', and this package enlarges scores with half_pixel; export the network with '
+                    ', but this package enlarges scores with half_pixel. Export the network with '
                     'align_corners=False')
             elif mode != 'linear':
-                refused = f'its mode is {mode}, and this package enlarges scores linearly'
+                refused = f'its mode is {mode}, but this package enlarges scores linearly'
             return LastResize(node.inputs[0], tuple(tensors), refused)
         if node.operator not in ('Cast', 'Identity'):
             return None
@@ -72,7 +72,7 @@ def find_last_resize(model: Bytes, output: str) -> LastResize | None:
 
 
 def read_last_resize(path: Path, output: str) -> LastResize | None:
-    """Find the Resize at the end of a network in a file; None if there is none.
+    """Find the Resize at the end of a network in a file. See :func:`find_last_resize`.
 
     :raises OSError: if the file cannot be read.
     :raises ValueError: if the file is not an ONNX file.
@@ -88,22 +88,22 @@ def cut_last_resize(model: Bytes, output: str) -> bytes:
 
     :param model: see :func:`find_last_resize`.
     :param output: name of the network output; empty for the only output.
-    :returns: the bytes of the new ONNX file. Its weights may lie in the same external files.
-    :raises EngineError: if the network does not end in a Resize, or if leaving it out would move
-        the labels. The message says why.
+    :returns: the bytes of the new ONNX file. It refers to the same files with weights.
+    :raises EngineError: if the network does not end in a Resize, or if the labels would move
+        without the Resize.
     """
     names = OnnxGraph(model).outputs
     if not output and len(names) != 1:
-        raise EngineError(f'`cut_resize` needs the name of one of the {len(names)} outputs; set '
+        raise EngineError(f'`cut_resize` needs the name of one of the {len(names)} outputs. Set '
                           f'`output: name` in the model card to one of: {", ".join(names)}')
     output = output or names[0]
     found = find_last_resize(model, output)
     if found is None:
         raise EngineError(f'output {output} does not end in a Resize, so `cut_resize` has nothing '
-                          f'to leave out; remove it')
+                          f'to leave out. Remove `cut_resize`')
     if found.refused:
         raise EngineError(f'the Resize before output {output} cannot be left out: '
-                          f'{found.refused}. Otherwise remove `cut_resize`')
+                          f'{found.refused}. Or remove `cut_resize`')
     return b''.join(_field(7, _cut_graph(value, found)) if number == 7 else raw
                     for number, value, raw in _parts(model))
 
@@ -117,15 +117,16 @@ def _cut_graph(graph: int | Bytes, found: LastResize) -> bytes:
         elif number == 12 and _texts(value, 1) == [found.tensors[-1]]:
             raw = _field(12, _with_open_sides(value))
         elif number == 13 and _texts(value, 1)[0] in found.tensors:
-            continue    # it declares the size after the Resize
+            continue    # this field declares the size after the Resize
         kept.append(raw)
     return b''.join(kept)
 
 
 def _with_open_sides(value: int | Bytes, path: tuple[int, ...] = (2, 1, 2, 1)) -> bytes:
-    """Return a ValueInfo in which every side is open. The engine infers the sides.
+    """Return a ValueInfo of onnx.proto in which every side is open. The engine infers the sides.
 
-    :param path: fields of onnx.proto: type of the ValueInfo, its tensor_type, shape and dim.
+    :param path: numbers of the nested fields from the ValueInfo to the side: type, tensor_type,
+        shape and dim.
     """
     return b''.join(
         raw if number != path[0] else
@@ -134,9 +135,9 @@ def _with_open_sides(value: int | Bytes, path: tuple[int, ...] = (2, 1, 2, 1)) -
 
 
 def _parts(message: int | Bytes) -> Iterator[tuple[int, int | Bytes, bytes]]:
-    """Yield number, value and all bytes of every field of a message."""
+    """Yield the number, the value and all bytes of every field of a message."""
     if isinstance(message, int):
-        raise ValueError(f'the number {message} instead of a message')
+        raise ValueError(f'a field is the number {message}; expected a message')
     start = 0
     for number, value, end in Fields().read_with_ends(message):
         yield number, value, bytes(message[start:end])
@@ -149,7 +150,7 @@ def _texts(message: int | Bytes, number: int) -> list[str]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Return a field of bytes with its number and its length."""
+    """Encode a field of bytes, with its number and its length."""
     head, length = bytearray([number << 3 | 2]), len(content)
     while length > 0x7f:
         head.append(length & 0x7f | 0x80)

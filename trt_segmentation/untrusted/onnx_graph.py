@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what each output of an ONNX network holds. It does not import the onnx package."""
+"""Finds the meaning of each output of an ONNX network. Does not import the onnx package."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ PASSES_ON = frozenset([
     'Cast', 'CastLike', 'Transpose', 'Squeeze', 'Unsqueeze', 'Reshape', 'Flatten', 'Resize',
     'Upsample', 'Identity', 'Slice', 'Gather', 'Split', 'Dropout', 'DepthToSpace', 'Expand',
     'Tile', 'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear'])
-"""Operators that do not change what values mean. A probability stays a probability."""
+"""Operators that do not change the meaning of values. A probability stays a probability."""
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
-"""The result of each operator means this if all its inputs, except constants, mean this."""
+"""Maps an operator to a meaning. If all its inputs except constants have this meaning, its result
+has the same meaning."""
 PROBABILITY = frozenset(['Sigmoid', 'HardSigmoid', 'Softmax', 'QLinearSigmoid', 'QLinearSoftmax'])
 COMPARES = frozenset(['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'Not', 'And',
                       'Or'])
@@ -31,21 +32,21 @@ SAME_CHANNELS = frozenset([
     'Pad', 'AveragePool', 'MaxPool', 'QuantizeLinear', 'DequantizeLinear', 'Sigmoid',
     'HardSigmoid', 'Softmax', 'LogSoftmax', 'Clip', 'Relu', 'LeakyRelu', 'PRelu', 'Add', 'Sub',
     'Mul', 'Div', 'BatchNormalization', 'InstanceNormalization', 'ArgMax', 'TopK'])
-"""Operators that do not change the number of channels. ArgMax and TopK do, but the number of
-classes is the number of channels of their input."""
+"""Operators whose result has as many channels as their input. ArgMax and TopK are listed because
+their input has one channel for each class."""
 MOST_OUTPUTS = 32
 """Largest number of outputs. A network with more outputs is not a segmentation network."""
 MOST_STEPS = 200
-"""Largest number of operators that are followed back from one output."""
+"""Largest number of operators that are followed back from an output towards the input."""
 
 
 @dataclass(frozen=True)
 class Ending:
     """How the graph of a network computes one output.
 
-    :param operator: the operator that decides what the values are, such as Sigmoid.
-    :param values: ``probability`` (0 to 1), ``labels`` (class ids), ``scores`` (any number), or
-        empty if unknown.
+    :param operator: the operator that decides the meaning of the values, such as Sigmoid.
+    :param values: the meaning: ``probability`` (0 to 1), ``labels`` (class ids) or ``scores`` (any
+        number); empty if unknown.
     :param channels: number of channels of the output; None if unknown. For labels, this is the
         number of classes.
     :param channels_last: whether the graph moves the channels to the last axis.
@@ -60,11 +61,11 @@ class Ending:
 
 
 def read_endings(path: Path) -> dict[str, Ending]:
-    """Read how each output of a network is computed.
+    """Return how each output of a network is computed, by the name of the output.
 
     :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted.
-    :returns: a mapping from the name of each output to its ending. The mapping is empty if the
-        file cannot be read, or if it has more than :data:`MOST_OUTPUTS` outputs.
+    :returns: one ending for each output. The mapping is empty if the file cannot be read, or if
+        the network has more than :data:`MOST_OUTPUTS` outputs.
     """
     if not path.is_file():
         return {}
@@ -88,7 +89,7 @@ class OnnxNode:
     attributes: list[Bytes] = field(default_factory=list)
 
     def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Return the values of each field of an attribute; empty if there is no such attribute."""
+        """Map each field of an attribute to its values; empty if there is no such attribute."""
         for view in self.attributes:
             found = _group_fields(view)
             if _first_text(found.get(1, [])) == name:
@@ -96,12 +97,12 @@ class OnnxNode:
         return {}
 
     def find_text(self, name: str, default: str) -> str:
-        """Return an attribute that is a text."""
+        """Return the value of an attribute that is a text."""
         return _first_text(self.find_attribute(name).get(4, [])) or default
 
 
 class OnnxGraph:
-    """The outputs and weights of the main graph, and the node that makes each tensor."""
+    """The outputs and weights of a network's main graph, and the node that makes each tensor."""
 
     def __init__(self, model: Bytes) -> None:
         self.outputs: list[str] = []
@@ -129,7 +130,7 @@ class OnnxGraph:
                       self._is_channels_last(output), self._count_nodes(output))
 
     def _find_values(self, name: str, steps: int) -> tuple[str, str]:
-        """Return the operator that decides what the values of a tensor are, and the values."""
+        """Return the operator that decides the meaning of a tensor's values, and the meaning."""
         while steps > 0 and (node := self.made_by.get(name)):
             steps -= 1
             operator = node.operator
@@ -206,7 +207,7 @@ class OnnxGraph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Return the values of each field of a stored tensor; empty if the file has none."""
+        """Map each field of a stored tensor to its values; empty if there is no such tensor."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
@@ -225,7 +226,7 @@ class OnnxGraph:
         return list(_read_ints(self._find_tensor(name).get(1, [])))
 
     def _clips_to_1(self, node: OnnxNode) -> bool:
-        """Return whether the values of a Clip operator are never below 0 or above 1."""
+        """Return whether a Clip operator limits its values to 0 to 1, or to a smaller range."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
             # Before opset 11, the limits are attributes. Later they are inputs.
@@ -281,7 +282,7 @@ def _first_int(values: list[int | Bytes], default: int) -> int:
 
 
 def _read_float(values: list[int | Bytes]) -> float | None:
-    """Return the float32 that a field holds; None if the field holds something else."""
+    """Return the float32 in a field; None if the field has another value."""
     view = values[0] if len(values) == 1 else 0
     if isinstance(view, int) or len(view) != 4:
         return None

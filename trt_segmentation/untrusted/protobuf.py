@@ -10,29 +10,27 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Largest number of fields of a file. They are read in about one second. Networks have 10,000s."""
+"""Largest number of fields in a file. Reading so many fields takes about one second. A network has
+some 10,000 fields."""
 LONGEST_NAME = 2000
-"""Largest number of bytes of a name. Exporters write names of about 100 bytes."""
+"""Largest number of bytes in a name. Exporters write names of about 100 bytes."""
 
 
 class Fields:
-    """Reads the fields of all messages of one file, and counts them over the whole file."""
+    """Reads the fields of messages in one file. All messages together have a limit of fields."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def read(self, view: Bytes) -> Iterator[tuple[int, int | Bytes]]:
-        """Yield the number and the value of every field of a message, in order.
-
-        A value is an integer, or a view of the bytes of the field.
-
-        :raises ValueError: see :meth:`read_with_ends`.
-        """
+        """Yield the number and the value of every field, as :meth:`read_with_ends` does."""
         for number, value, _ in self.read_with_ends(view):
             yield number, value
 
     def read_with_ends(self, view: Bytes) -> Iterator[tuple[int, int | Bytes, int]]:
-        """Yield number and value of every field, and the offset after the field's last byte.
+        """Yield the number and the value of every field, and the offset after its last byte.
+
+        A value is an integer, or a view of the bytes of the field.
 
         :raises ValueError: if the bytes are not a protobuf message, or if the file has more than
             :data:`MAX_FIELDS` fields.
@@ -64,11 +62,12 @@ class Fields:
 def read_name(view: Bytes) -> str:
     """Return the text of a name.
 
-    :raises EngineError: if the name is too long, or has characters that a terminal may obey.
+    :raises EngineError: if the name is too long, or if it has control characters. A terminal would
+        obey control characters.
     """
     if len(view) > LONGEST_NAME:
-        raise EngineError(f'a name has {len(view):,} bytes and starts with {bytes(view[:40])!r}; '
-                          f'at most {LONGEST_NAME} bytes are read')
+        raise EngineError(f'a name has {len(view):,} bytes, but at most {LONGEST_NAME} bytes are '
+                          f'allowed. The name starts with {bytes(view[:40])!r}')
     text = bytes(view).decode('utf-8')
     if not text.isprintable():
         raise EngineError(f'the name {text[:80]!a} has control characters')

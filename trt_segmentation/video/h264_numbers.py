@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the numbers of the frames of an H.264 stream, because the decoder hides a lost frame.
+"""Finds lost frames of an H.264 stream by the numbers of its frames.
 
-If a packet of H.264 is missing, FFmpeg repeats the last picture, and decodes the frames after it
-with wrong pixels and without an error.
+If a packet is missing, FFmpeg shows the last picture again. It then decodes the next frames with
+wrong pixels, and reports no error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FrameNumbers:
         self._last: int | None = None
 
     def read_parameters(self, unit: NalUnit) -> None:
-        """Keep what a unit with parameters says. Other units and damaged units are ignored."""
+        """Remember the parameters of a unit. Other units and damaged units are ignored."""
         bits = _BitReader(unit.head[1:])
         try:
             if unit.kind == H264_SPS:
@@ -57,11 +57,11 @@ class FrameNumbers:
             return False
 
     def restart(self) -> None:
-        """Accept any number next."""
+        """Accept any number in the next frame."""
         self._last = None
 
     def find_gap(self, unit: NalUnit) -> bool:
-        """Return whether frames are missing before a frame, or the frame came already.
+        """Return whether frames are missing before a frame, or whether the frame came already.
 
         :param unit: first unit with pixels of the frame.
         """
@@ -70,8 +70,8 @@ class FrameNumbers:
             return False
         number, sequence = found
         last, is_reference = self._last, unit.head[0] & 0x60
+        # If no other frame needs this frame, the next frame has the same number, so _last stays.
         if is_reference or last is None:
-            # the frame after a frame that no other frame needs has the same number
             self._last = number
         if last is None or unit.is_key or sequence.may_have_gaps:
             return False
@@ -92,7 +92,7 @@ class FrameNumbers:
 
 
 def _read_sequence(bits: _BitReader) -> tuple[int, _Sequence]:
-    """Read the number of an SPS and its fields. The order is that of H.264, 7.3.2.1.1."""
+    """Read the id of an SPS and its fields, in the order of section 7.3.2.1.1 of H.264."""
     profile = bits.read(8)
     bits.read(16)
     number = bits.read_ue()
@@ -134,10 +134,10 @@ def _skip_scaling_lists(bits: _BitReader, count: int) -> None:
 
 
 class _BitReader:
-    """Reads bits from the first to the last. IndexError says that there are no more bits."""
+    """Reads bits, from the first to the last. Raises IndexError if no bits are left."""
 
     def __init__(self, data: bytes) -> None:
-        # The encoder puts a 3 between two zeros and a small byte, so that no start code appears.
+        # The encoder puts the byte 3 after two zeros, so that the data holds no start code.
         plain = data.replace(b'\0\0\3', b'\0\0')
         self._bits = ''.join(f'{byte:08b}' for byte in plain)
         self._at = 0
@@ -149,7 +149,7 @@ class _BitReader:
         return int(self._bits[start:self._at] or '0', 2)
 
     def read_ue(self) -> int:
-        """Read a number in the Exp-Golomb code. Signed numbers are returned as they are coded."""
+        """Read a number in Exp-Golomb code. A signed number is returned in its coded form."""
         zeros = 0
         while not self.read(1):
             zeros += 1

@@ -12,9 +12,9 @@ Item = TypeVar('Item')
 
 
 class HandOver(Generic[Item]):
-    """A bounded queue between one giving thread and one taking thread.
+    """A bounded queue. One thread puts items in, and another thread takes them out.
 
-    :param most: most items that wait in the queue, ≥ 1.
+    :param most: largest number of items in the queue, ≥ 1.
     :param keep_newest: what happens if the queue is full. True drops the oldest item; False makes
         :meth:`put` wait.
     :ivar dropped: number of items that were dropped because newer items came.
@@ -39,7 +39,7 @@ class HandOver(Generic[Item]):
     def put(self, item: Item) -> bool:
         """Add an item.
 
-        :returns: False if :meth:`stop` was called. The item is then not taken any more.
+        :returns: False if :meth:`stop` was called. The item is then dropped.
         """
         with self._changed:
             if self._keep_newest and len(self._items) >= self._most:
@@ -52,9 +52,9 @@ class HandOver(Generic[Item]):
             return not self._is_stopped
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Say that no item follows.
+        """Tell the other thread that no item follows.
 
-        :param error: an exception for the taking thread, which gets it after the last item.
+        :param error: exception that :meth:`get` raises after the last item; None for no exception.
         """
         with self._changed:
             self._is_finished, self._error = True, error
@@ -71,7 +71,7 @@ class HandOver(Generic[Item]):
         """Wait for the next item.
 
         :returns: None if no item follows, or if :meth:`stop` was called.
-        :raises BaseException: the exception that :meth:`finish` was given.
+        :raises BaseException: the exception that was passed to :meth:`finish`.
         """
         with self._changed:
             self._changed.wait_for(

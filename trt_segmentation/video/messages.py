@@ -14,16 +14,16 @@ from ..untrusted.cdr_reader import CdrReader
 FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
 FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 VIDEO_TYPES = (FOXGLOVE, FFMPEG)
-"""Message types of topics whose messages depend on the messages before them."""
+"""The two types. A message of these types can be decoded only after the messages before it."""
 
 
 @dataclass(frozen=True)
 class VideoMessage:
-    """The fields that both types have.
+    """The fields that both message types have.
 
     :param sec: seconds of the time stamp.
     :param nanosec: nanoseconds of the time stamp.
-    :param format: the codec. For FFMPEGPacket, names of pixel formats can follow after a ``;``.
+    :param format: the codec. In an FFMPEGPacket, names of pixel formats can follow after a ``;``.
     :param data: one packet.
     """
 
@@ -42,11 +42,13 @@ class VideoMessage:
 def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
     """Return the fields of a serialized message.
 
-    Bytes after the last known field are ignored. New versions of CompressedVideo have more fields.
+    Bytes after the last known field are ignored, because new versions of CompressedVideo have more
+    fields.
 
-    :param message: (n,) uint8, C-contiguous, with the encapsulation. The result holds a copy.
+    :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. It is copied.
     :param msgtype: one of :data:`VIDEO_TYPES`.
-    :raises FrameError: if a field is wrong. The message says which field, where, and why.
+    :raises FrameError: if a field is wrong. The message names the field, its position and the
+        reason.
     """
     reader = CdrReader(message)
     stamp_and_frame = reader.read_header()

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds the parts of an H.264 or H.265 packet, which are called NAL units.
 
-The packets are in the form of Annex B of the standards: the bytes 0, 0, 1 come before each unit.
+The packets must be in the Annex B format of these standards. In this format, the bytes 0, 0, 1
+stand before each unit.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOST_UNITS = 256
-"""Most units before the first picture unit. A real packet has fewer than ten."""
+"""Most units of a packet that are read. A real packet has fewer than ten."""
 HEAD = 256
-"""Bytes of a unit that are kept. The fields that this package reads are in the first bytes."""
+"""Most bytes of a unit that are kept. All fields that this package reads are in these bytes."""
 _START = b'\0\0\1'
 H264_SPS, H264_PPS = 7, 8
 _H264_IDR = 5
@@ -27,8 +28,8 @@ _H265_PARAMETERS = range(32, 35)
 class NalUnit:
     """One unit of a packet.
 
-    :param kind: type of the unit, as the standard numbers it.
-    :param head: the first bytes of the unit, from its header on.
+    :param kind: number of the type of the unit, from the standard.
+    :param head: the first bytes of the unit. They begin with its header.
     :param codec: h264 or hevc.
     """
 
@@ -48,12 +49,12 @@ class NalUnit:
 
     @property
     def is_key(self) -> bool:
-        """Whether the unit is a part of a keyframe, by its type alone."""
+        """Whether the type of the unit says that it is a part of a keyframe."""
         return self.kind == _H264_IDR if self.codec == 'h264' else self.kind in _H265_KEY_SLICES
 
 
 def find_units(data: bytes, codec: str) -> Iterator[NalUnit]:
-    """Yield the units of a packet up to the first unit with pixels, and at most 256.
+    """Yield the units of a packet, up to the first unit with pixels, but not more than 256.
 
     :param codec: h264 or hevc.
     """

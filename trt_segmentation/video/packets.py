@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
 
 MAX_PACKET = 64 << 20
-"""Bytes of one packet. A frame of 36 million pixels without any compression has 54e6 bytes."""
+"""Most bytes of one packet. An uncompressed frame of 36 million pixels has 54 million bytes."""
 MOST_DELAYED = 17
-"""Most packets whose frames the decoder holds back. H.264 and H.265 allow 16."""
+"""Most packets without an answer: the newest packet, and the 16 that the standards allow."""
 _CODECS = (('h264', re.compile(r'h\.?264|avc1?|.*x264|h264_.*|.*openh264', re.I)),
            ('hevc', re.compile(r'h\.?265|hevc|.*x265|hevc_.*', re.I)))
-"""Codecs, and their names in messages. Older publishers write the name of their encoder."""
+"""Codecs, and their names in messages. Older publishers write the name of an encoder instead."""
 _NO_KEYFRAME = 'there was no keyframe yet'
 Token = TypeVar('Token')
 
 
 @dataclass(frozen=True)
 class Answer(Generic[Token]):
-    """What became of one packet.
+    """The result of one packet.
 
-    :param token: the object that came with the packet.
+    :param token: the object that was passed with the packet.
     :param picture: the decoded frame; None if the packet gives no frame.
     :param reason: why there is no frame; empty if there is one.
     """
@@ -48,7 +48,7 @@ class Answer(Generic[Token]):
 
 
 class DecodedPicture:
-    """A decoded frame. Its pixels are converted to BGR only when somebody needs them."""
+    """A decoded frame. Its pixels are converted to BGR only when :meth:`bgr` is called."""
 
     def __init__(self, decoded: DecodedFrame, converter: BgrConverter) -> None:
         self._decoded, self._converter = decoded, converter
@@ -66,12 +66,11 @@ class DecodedPicture:
 class PacketDecoder(Generic[Token]):
     """Decodes one topic. Every packet gets exactly one answer.
 
-    The decoder begins at a keyframe. After a packet that is lost or damaged, the packets up to the
-    next keyframe give no frame, because they depend on it.
+    The decoder begins at a keyframe. If a packet is lost or damaged, no packet gives a frame until
+    the next keyframe, because the packets after a lost packet depend on it.
 
-    A stream should have no B-frames. With B-frames, an answer can come after later packets, and
-    the answers come in the order in which the frames are shown. Each answer has the token of its
-    own packet.
+    A stream should have no B-frames. With B-frames, the answer to a packet can come several
+    packets later. The answers then come in the order in which the frames are shown.
 
     Use a decoder in one thread at a time.
 
@@ -93,43 +92,44 @@ class PacketDecoder(Generic[Token]):
     def decode(self, data: bytes, format: str, token: Token) -> list[Answer[Token]]:
         """Decode the next packet.
 
-        :param data: one whole frame in Annex B.
+        :param data: one whole frame in the Annex B format.
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
-        :param token: is returned with the answer to this packet.
+        :param token: any object. The answer to this packet returns it.
         :returns: the answers that are known now. They can be answers to earlier packets.
         """
         codec = find_codec(format)
         if codec is None:
-            return [*self.lose('a packet before it has another codec'), Answer(
-                token, None, f'format {short(format, 40)} is not decoded; expected h264 or h265')]
+            return [*self.lose('an earlier packet has another codec'), Answer(
+                token, None, f'format {short(format, 40)} cannot be decoded; expected h264 '
+                'or h265')]
         answers: list[Answer[Token]] = []
         if codec != self._codec:
             answers = self.lose('the codec of the topic changed') if self._codec else []
             self._codec, self._context, self._numbers = codec, None, FrameNumbers()
         if not data or len(data) > MAX_PACKET:
-            return [*answers, *self.lose('a packet before it cannot be decoded'), Answer(
+            return [*answers, *self.lose('an earlier packet cannot be decoded'), Answer(
                 token, None, f'the packet has {len(data):,} bytes; expected 1 to {MAX_PACKET:,}')]
         return [*answers, *self._decode_checked(data, token)]
 
-    def lose(self, reason: str = 'a packet before it was lost') -> list[Answer[Token]]:
+    def lose(self, reason: str = 'an earlier packet was lost') -> list[Answer[Token]]:
         """Say that a packet was lost. No packet gives a frame until the next keyframe comes.
 
         :param reason: why the packets before the next keyframe give no frame.
         :returns: the answers to packets that the decoder still held.
         """
         answers = self.finish()
-        self._waiting = f'{reason}, so its frame waits for the next keyframe'
+        self._waiting = f'{reason}, so there is no frame until the next keyframe'
         return answers
 
     def finish(self) -> list[Answer[Token]]:
         """Return the answers to all packets that are not answered yet."""
         answers = self._run(None) if self._context is not None and self._pending else []
-        answers += [Answer(token, None, 'the stream ended before its frame was complete')
+        answers += [Answer(token, None, 'the stream ended before the frame was complete')
                     for token in self._pending.values()]
         self._pending.clear()
-        # A new decoder: with threads for slices, FFmpeg's decoder of H.264 shows wrong colours
-        # after a damaged frame, even if it is flushed.
+        # The next packet gets a new decoder. With threads for slices, FFmpeg's H.264 decoder shows
+        # wrong colours after a damaged frame, even if it is flushed.
         self._context, self._waiting = None, _NO_KEYFRAME
         self._numbers.restart()
         return answers
@@ -137,15 +137,15 @@ class PacketDecoder(Generic[Token]):
     def _decode_checked(self, data: bytes, token: Token) -> list[Answer[Token]]:
         units = list(find_units(data, self._codec))
         if not units:
-            return [*self.lose('a packet before it cannot be decoded'), Answer(
-                token, None, f'the packet is not {self._codec} in Annex B; it starts with '
-                f'{data[:8].hex(" ")}')]
+            return [*self.lose('an earlier packet cannot be decoded'), Answer(
+                token, None, f'the packet is not {self._codec} in the Annex B format; it '
+                f'starts with {data[:8].hex(" ")}')]
         for unit in units:
             self._numbers.read_parameters(unit)
         picture = units[-1]
         if not picture.is_picture:
             return [*self._feed_parameters(data), Answer(
-                token, None, 'it holds parameters of the video and no picture')]
+                token, None, 'the packet holds parameters of the video and no picture')]
         answers: list[Answer[Token]] = []
         if self._is_key(units):
             if self._waiting:
@@ -163,7 +163,7 @@ class PacketDecoder(Generic[Token]):
 
     def _feed_parameters(self, data: bytes) -> list[Answer[Token]]:
         """Decode a packet without a picture. Some cameras send the parameters in such packets."""
-        with suppress(self._av.FFmpegError):    # the decoder complains that no picture came
+        with suppress(self._av.FFmpegError):    # the decoder reports that no picture came
             return [self._answer(frame) for frame in self._open().decode(self._av.Packet(data))
                     if frame.pts in self._pending]
         return []
@@ -171,15 +171,15 @@ class PacketDecoder(Generic[Token]):
     def _is_key(self, units: list[NalUnit]) -> bool:
         """Return whether the decoder can begin with a packet.
 
-        An H.264 decoder can also begin with a frame that needs no other frame, if the parameters
-        of the video come with this frame.
+        An H.264 decoder can also begin with a frame that needs no other frame, if the packet also
+        holds the parameters of the video.
         """
         return units[-1].is_key or (
             self._codec == 'h264' and any(unit.is_parameters for unit in units)
             and self._numbers.is_intra(units[-1]))
 
     def _run(self, packet: Packet[Any] | None) -> list[Answer[Token]]:
-        """Decode a packet, or with None everything that the decoder still holds."""
+        """Decode a packet. None lets the decoder give everything that it still holds."""
         answers: list[Answer[Token]] = []
         context = self._open()
         try:
@@ -190,11 +190,11 @@ class PacketDecoder(Generic[Token]):
                 answers.append(self._refuse(self._count - 1, reason_of(error)))
         if packet is None:
             return answers
-        # Without reordering, the frame of a packet comes at once or never.
+        # Without B-frames, the frame of a packet comes at once or never.
         while len(self._pending) > (MOST_DELAYED if context.has_b_frames else 0):
             answers.append(self._refuse(next(iter(self._pending)), 'the decoder gave no frame'))
         if self._damaged_at is not None:
-            answers += self.lose('a packet before it is damaged')
+            answers += self.lose('an earlier packet is damaged')
         return answers
 
     def _open(self) -> VideoCodecContext:
@@ -204,7 +204,7 @@ class PacketDecoder(Generic[Token]):
             context.thread_type, context.thread_count = 'SLICE', 4
             context.options = dict(LIMITS)
             if self._codec == 'hevc':
-                # Give the frames that need a missing frame. This decoder marks them as corrupt.
+                # The decoder then also gives frames that need a missing frame, marked as corrupt.
                 context.flags |= self._av.codec.context.Flags.output_corrupt
         return self._context
 
@@ -213,7 +213,7 @@ class PacketDecoder(Generic[Token]):
         if frame.is_corrupt:
             return self._refuse(frame.pts, 'the frame is damaged, or a frame before it is missing')
         if self._damaged_at is not None and frame.pts > self._damaged_at:
-            return self._refuse(frame.pts, 'it depends on a damaged frame')
+            return self._refuse(frame.pts, 'the frame depends on a damaged frame')
         return Answer(self._pending.pop(frame.pts), DecodedPicture(frame, self._converter))
 
     def _refuse(self, pts: int, reason: str) -> Answer[Token]:
@@ -223,6 +223,6 @@ class PacketDecoder(Generic[Token]):
 
 
 def find_codec(format: str) -> str | None:
-    """Return the codec, h264 or hevc, that a message names; None if it names another codec."""
+    """Return the codec that a message names: h264 or hevc, or None for any other codec."""
     name = format.partition(';')[0].strip()[:100]
     return next((codec for codec, names in _CODECS if names.fullmatch(name)), None)

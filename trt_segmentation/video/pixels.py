@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class BgrConverter:
     """Converts frames to BGR. Use one converter in one thread only.
 
-    The colours are those that PyAV's ``to_ndarray(format='bgr24')`` gives, bit by bit.
+    The result equals that of PyAV's ``to_ndarray(format='bgr24')``, bit by bit.
     """
 
     def __init__(self) -> None:
@@ -30,14 +30,13 @@ class BgrConverter:
     def convert(self, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
         """Return the pixels of a frame.
 
-        If the video says that it is rotated, the pixels are turned upright. Videos of phones say
-        so.
+        Videos of phones often contain a rotation. The pixels are then turned upright.
 
         :returns: (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
         :raises FrameError: if FFmpeg cannot convert this kind of pixels.
         """
         try:
-            # One thread: the other cores run the decoder and the network.
+            # Use one thread, because the other cores run the decoder and the network.
             bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
         except (self._av.FFmpegError, ValueError) as error:
             raise FrameError(f'pixels of the format {decoded.format.name} cannot be converted to '

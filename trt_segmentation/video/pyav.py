@@ -15,7 +15,7 @@ from ..installed.pip_names import advise_install
 MAX_PIXELS = 36_000_000
 """Most pixels of one frame. The highest levels of H.264, H.265 and AV1 allow 35.7 million."""
 LIMITS = {'max_pixels': str(MAX_PIXELS)}
-"""Options for every decoder. A decoder refuses larger frames before it allocates memory."""
+"""Options for every decoder. It refuses a larger frame before it allocates memory."""
 
 
 def import_av() -> ModuleType:
@@ -27,7 +27,7 @@ def import_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise VideoError(f'PyAV is needed to read and write video, and it cannot be imported '
+        raise VideoError(f'PyAV is needed to read and write video, but it cannot be imported '
                          f'({error}); {advise_install("av")}') from error
     # FFmpeg writes a line to the terminal for each damaged frame. This package reports the damage
     # itself.
@@ -36,5 +36,5 @@ def import_av() -> ModuleType:
 
 
 def reason_of(error: Exception) -> str:
-    """Return FFmpeg's words for an error, without the name of the function that failed."""
+    """Return the text of an FFmpeg error, without the name of the function that failed."""
     return str(getattr(error, 'strerror', None) or error or type(error).__name__)

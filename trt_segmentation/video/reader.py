@@ -30,7 +30,7 @@ AHEAD_BYTES = 128 << 20
 AHEAD_FRAMES = 8
 """Most decoded frames that wait for the receiver."""
 MOST_LINES = 1000
-"""Most lines about damage. A camera with a bad network could send damaged frames for days."""
+"""Most lines about damage. A camera in a bad network could send damaged frames for days."""
 _SECOND = 1_000_000_000
 _USUAL_RATE = Fraction(30)
 """Frames a second of a video that does not say its rate."""
@@ -40,11 +40,11 @@ _USUAL_RATE = Fraction(30)
 class VideoFrame:
     """One decoded frame of a video.
 
-    :param number: number of the frame in the video, from 1. Frames that ``every`` left out are
-        counted. After a damaged place, the number may be too small, because a decoder does not
-        say how many frames it lost. The time stays right.
-    :param time_ns: nanoseconds since the start of the video; for a camera, nanoseconds since 1970
-        at the moment when the frame was decoded.
+    :param number: number of the frame in the video, from 1. Frames that ``every`` leaves out are
+        counted too. After a damaged place, the number may be too small, because a decoder does
+        not say how many frames it lost. ``time_ns`` stays right.
+    :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
+        frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
     """
 
@@ -57,18 +57,18 @@ class VideoReader:
     """Iterates over the frames of a video, once. A thread of the reader decodes ahead.
 
     A file is read completely, no matter how slow the receiver is. A camera does not wait for the
-    receiver. A slow receiver gets the newest frame, and older frames are dropped.
+    receiver: if the receiver is slow, it gets the newest frame, and older frames are dropped.
 
     A damaged frame is left out. The frames after it depend on it, so they are left out up to the
     next keyframe. Video has no checksums, so some damage changes pixels without an error.
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
-    :param every: give every frame with 1, every second frame with 2, and so on.
+    :param every: 1 gives every frame, 2 gives every second frame, and so on.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
     :ivar rate: frames a second of the video, before ``every`` leaves frames out.
-    :ivar count: number of frames that the iteration is expected to give; None if the video does
-        not say it. Damaged frames make the true number smaller.
+    :ivar count: number of frames that the iteration is expected to give; None if it is
+        unknown. Damaged frames make the true number smaller.
     :ivar is_live: whether the source is a camera.
     :ivar bad: one line for each place of the video that could not be decoded, for at most 1000
         places. The thread of the reader adds lines during the iteration.
@@ -122,7 +122,7 @@ class VideoReader:
             yield frame
 
     def close(self) -> None:
-        """Stop the thread and close the source. An iteration that waits ends.
+        """Stop the thread and close the source. An iteration that waits for a frame ends.
 
         A second call does nothing. Any thread may call this.
         """
@@ -145,12 +145,12 @@ class VideoReader:
     def _count(self) -> int | None:
         if self.is_live:
             return None
-        # A file that was not completed has the number of frames of its first part only.
+        # In a file that was not completed, stream.frames counts only the first part.
         frames = round(self.rate * self._seconds()) or self._stream.frames
         return -(-frames // self._every) if frames else None
 
     def _seconds(self) -> Fraction:
-        """Return the duration that the file says it has; 0 if it does not say it."""
+        """Return the duration that the file gives, or 0 if it gives none."""
         if self._stream.duration and self._stream.time_base:
             return self._stream.duration * self._stream.time_base
         return Fraction(self._container.duration or 0, 1_000_000)
@@ -167,7 +167,7 @@ class VideoReader:
             self._container.close()
 
     def _frames(self) -> Iterator[VideoFrame]:
-        """Decode the video, and leave out what is damaged or skipped."""
+        """Decode the video. Leave out the damaged frames, and the frames that ``every`` skips."""
         converter = BgrConverter()
         damage = _Damage(self.bad)
         last_ns = 0
@@ -188,13 +188,14 @@ class VideoReader:
         self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Add a line if the file ends too early. Matroska files do so without an error."""
+        """Add a line if the file ends too early. FFmpeg reports no error for Matroska files."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
-        # The duration is that of the longest stream, so sound could be longer than the video.
+        # The duration is that of the longest stream. The sound may be longer than the video, so a
+        # file with sound is not checked.
         if len(self._container.streams) == 1 and not self.is_live and missing > 1 and not self.bad:
-            self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but it says that it '
-                            f'lasts {float(seconds):.1f} s; the file is cut off')
+            self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but the file has '
+                            f'a duration of {float(seconds):.1f} s; the file is cut off')
 
     def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
         """Yield each frame with an empty reason, or None with the reason why there is no frame.
@@ -208,7 +209,7 @@ class VideoReader:
         width, height = self._stream.width, self._stream.height
         for decoded, error, pts in self._decoded():
             if decoded is not None and (decoded.width, decoded.height) != (width, height):
-                error = (f'the frame has {decoded.width}x{decoded.height} pixels, and the video '
+                error = (f'the frame has {decoded.width}x{decoded.height} pixels, but the video '
                          f'has {width}x{height}')
             if error:
                 reason, damaged_pts = error, pts
@@ -219,7 +220,7 @@ class VideoReader:
             yield None if reason else decoded, reason
 
     def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str, int | None]]:
-        """Yield each frame, the error of the frame, and its time stamp."""
+        """Yield each frame, its error (empty if there is none), and its time stamp."""
         av = import_av()
         for packet, error in self._packets():
             frames: list[DecodedFrame] = []
@@ -234,7 +235,7 @@ class VideoReader:
                 yield frame, 'the frame is damaged' if frame.is_corrupt else '', frame.pts
 
     def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, str]]:
-        """Yield each packet of the video, with the reason if the packet cannot be decoded."""
+        """Yield each packet, and why it cannot be decoded (empty if it can be decoded)."""
         av = import_av()
         try:
             for packet in self._container.demux(self._stream):
@@ -255,7 +256,7 @@ class VideoReader:
 
 
 class _Damage:
-    """Collects damaged frames that follow each other into one line."""
+    """Writes one line for all damaged frames that follow each other."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines

@@ -33,20 +33,21 @@ SECONDS = 10.0
 """Most seconds that opening a camera, or one frame of a camera, may take."""
 _SIGNATURES = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1a\x45\xdf\xa3'), (8, b'AVI '),
                (0, b'FLV\x01'), (0, b'DKIF'))
-"""Offset and bytes at the start of files of MP4, MP4, MP4, Matroska, AVI, FLV and IVF."""
+"""Offset and bytes of marks at the start of files: MP4 (three), Matroska, AVI, FLV and IVF."""
 _PICTURE_BRANDS = (b'heic', b'heix', b'mif1', b'avif')
-"""Kinds of files that begin as MP4 files do, and that are pictures."""
-_CAMERA = re.compile(r'/dev/video\d+|\d+')
+"""Marks of pictures. These files begin like MP4 files, and the mark follows."""
+CAMERA = re.compile(r'/dev/video\d+|\d+')
+"""Names of cameras of this machine."""
 
 
 @dataclass(frozen=True)
 class VideoSource:
-    """A place that a video comes from.
+    """The source of a video.
 
     :param address: what FFmpeg opens.
-    :param name: name for messages. It never has the password of a network camera.
-    :param is_live: whether the video comes from a camera, so that it does not wait for the reader.
-    :param format: FFmpeg's name of the input; None to find out from the bytes.
+    :param name: name for messages. It never holds the password of a network camera.
+    :param is_live: whether the source is a camera. A camera does not wait for the reader.
+    :param format: FFmpeg's name of the input format; None if FFmpeg finds it from the bytes.
     :param options: options for FFmpeg.
     """
 
@@ -74,16 +75,16 @@ class VideoSource:
 
     def _advise(self) -> str:
         if self.format:
-            return ('Look which cameras this machine has with `ls /dev/video*`; to read a camera, '
-                    'a user must be in the group `video`')
+            return ('List the cameras of this machine with `ls /dev/video*`. To read a camera, a '
+                    'user must be in the group `video`')
         if self.is_live:
-            return 'Check the address with `ffplay`, and whether the camera is on'
-        return ('It is cut off, damaged or another kind of file. Check it with `ffprobe`, or '
+            return 'Check that the camera is on, and test the address with `ffplay`'
+        return ('The file is cut off or damaged, or it is no video. Check it with `ffprobe`, or '
                 'convert it with `ffmpeg`')
 
 
 def find_source(source: str | Path) -> VideoSource:
-    """Return the source that a user means.
+    """Return the source that a user names.
 
     :param source: path of a video file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :raises VideoError: if the source is none of these. The message says what is expected.
@@ -91,14 +92,14 @@ def find_source(source: str | Path) -> VideoSource:
     text = str(source)
     if isinstance(source, str) and '://' in text:
         return _find_network_camera(text)
-    if _CAMERA.fullmatch(text) and not (text.isdigit() and Path(text).is_file()):
+    if CAMERA.fullmatch(text) and not (text.isdigit() and Path(text).is_file()):
         device = f'/dev/video{text}' if text.isdigit() else text
         return VideoSource(device, device, True, 'v4l2', {})
     try:
         path = expand_home(source)
         if not path.is_file():
-            raise VideoError(f'there is no video file {text}; a video is a file, /dev/video0, a '
-                             f'number such as 0, or an rtsp:// URL')
+            raise VideoError(f'there is no video file {text}; give a file, a camera such as '
+                             f'/dev/video0 or 0, or an rtsp:// URL')
         if is_lfs_pointer(path):
             raise VideoError(f'{text} {LFS_ADVICE}')
     except OSError as error:
@@ -111,10 +112,10 @@ def find_source(source: str | Path) -> VideoSource:
 def _find_network_camera(url: str) -> VideoSource:
     parts = urlsplit(url)
     if parts.scheme not in ('rtsp', 'rtsps'):
-        raise VideoError(f'{parts.scheme}:// is not read; give a file, a camera such as '
+        raise VideoError(f'{parts.scheme}:// cannot be read; give a file, a camera such as '
                          f'/dev/video0, or an rtsp:// URL')
     name = parts._replace(netloc=parts.netloc.rpartition('@')[2], query='').geturl()
-    # TCP, because a network camera over UDP loses packets, and every loss damages many frames.
+    # Use TCP. Over UDP, packets are lost, and every lost packet damages many frames.
     return VideoSource(url, name, True, None, {
         'rtsp_transport': 'tcp', 'timeout': str(int(SECONDS * 1e6)),
         'protocol_whitelist': 'rtsp,rtsps,rtp,tcp,udp,tls,crypto,srtp',

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes an mp4 file, and encodes behind the giver of the frames."""
+"""Writes frames to an mp4 file, and encodes them in a thread of its own."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ BEHIND_FRAMES = 8
 TIME_BASE = Fraction(1, 60_000)
 """Unit of the time stamps in the file, in seconds. MPEG-4 allows at most 65,535 units a second."""
 BT709 = 1
-"""FFmpeg's number of the colours of HD video. Players expect them."""
+"""FFmpeg's number of the colour space of HD video, which players expect."""
 LIMITED_RANGE = 1
-"""FFmpeg's number of the range 16 to 235 of luma, which players expect."""
+"""FFmpeg's number for luma from 16 to 235, which players expect."""
 _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
 """Encoders, the best first, with their options. Not every FFmpeg has an encoder for H.264.
 
-The preset superfast needs 60 % of the time of veryfast, and makes files 1.7 times as large. The
-network needs the cores more than the disk needs the space.
+The preset superfast needs 60 % of the time of veryfast, and makes files 1.7 times as large. Time
+matters more than space, because the network needs the same CPU cores.
 """
 _BITS_A_PIXEL = 0.2
-"""Bits for each pixel of a frame, for encoders that cannot keep a quality."""
+"""Bits for each pixel of a frame, for encoders without a setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
-"""Options of the mp4 file. If the process is killed, what was written so far can be played."""
+"""Options of the mp4 file. With them, the file can be played even if the process is killed."""
 
 
 class VideoWriter:
     """Writes frames to an mp4 file. A thread of the writer encodes them.
 
-    If the process is killed, the file can be played up to about one second before its end.
+    If the process is killed, about the last second of the video is missing in the file.
     Only one thread may call the methods.
 
     :param path: the file. A file that this package wrote is replaced.
@@ -55,7 +55,7 @@ class VideoWriter:
     :param rate: frames a second.
     :ivar codec: name of the encoder, such as ``libx264``. It is ``mpeg4`` if this PyAV cannot
         encode H.264.
-    :raises OutputError: if the file cannot be written, or if the user made it.
+    :raises OutputError: if the file cannot be written, or if this package did not write it.
     :raises VideoError: if PyAV is missing, or refuses the size or the rate.
     """
 
@@ -99,8 +99,8 @@ class VideoWriter:
         """Add a frame. The call waits if several frames wait for the encoder.
 
         :param image: (height, width, 3) uint8 BGR. It is copied.
-        :param time_ns: time at which the frame is shown, in nanoseconds. The first frame is the
-            start of the video. None for one frame after the other at the rate of the video.
+        :param time_ns: time of the frame in nanoseconds. The video starts at the time of its first
+            frame. None shows the frame one period of ``rate`` after the frame before it.
         :raises VideoError: if the frame has another size, if an earlier frame could not be
             written, or if the writer is closed.
         """
@@ -120,9 +120,7 @@ class VideoWriter:
 
         If no frame was written, the file is empty.
 
-        If no frame was written, the file is empty.
-
-        :raises VideoError: if a frame could not be written. The file can be played up to there.
+        :raises VideoError: if a frame could not be written. The frames before it can be played.
         """
         if self._is_closed:
             return
@@ -138,7 +136,7 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
         context = stream.codec_context
         context.time_base = TIME_BASE
-        # A file that was not completed can be played up to its last keyframe.
+        # One keyframe a second: a file that was not completed can be played up to the last one.
         context.gop_size = max(1, round(self._rate))
         if not _ENCODERS[self.codec]:
             context.bit_rate = round(height * width * self._rate * _BITS_A_PIXEL)
@@ -153,7 +151,7 @@ class VideoWriter:
             self._first_ns = self._first_ns if self._number else time_ns
             time = Fraction(time_ns - self._first_ns, 1_000_000_000)
         self._number += 1
-        # An mp4 file has no two frames at one time.
+        # In an mp4 file, two frames never have the same time.
         self._last_pts = max(self._last_pts + 1, round(time / TIME_BASE))
         return self._last_pts
 

@@ -19,13 +19,13 @@ LINE, MIDDLE, HIGH, DROP, WAY = '#33658a', '#2a9d63', '#d1793a', '#c1443f', '#a7
 INK, FAINT = '#202124', '#6e7278'
 STEP_COLORS = {TO_NODE: WAY, TO_SUBSCRIBER: WAY, 'wait': '#d9c27e', 'inference': LINE,
                OTHER: '#d8dbdf'}
-"""Colours of steps in the waterfall. All other steps have the colour of the node's stages."""
+"""Colours of steps in the waterfall. All other steps have :data:`STEP_COLOR`."""
 STEP_COLOR = '#86a9c4'
 
 
 def write_latency_plot(frames: Sequence[FrameTime], drops: Sequence[int], path: Path,
                        caption: str = '') -> None:
-    """Draw the steps of a typical frame, the whole time of each frame, and its distribution.
+    """Draw the steps of a typical frame, and the times of all frames with their distribution.
 
     :param frames: segmented frames.
     :param drops: stamps of the dropped frames in nanoseconds.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Show the messages of a running node in a view, while another program part receives them."""
+"""Shows the messages of a running node in a view. Another part of the program receives them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Most messages in the queue. Also the most images and label maps that wait for each other."""
+"""Most messages in the queue, and most images and label maps that wait for each other."""
 
 
 class MessageTap:
@@ -33,7 +33,7 @@ class MessageTap:
         self.left_out = 0
         """Number of messages that are not in the view, because the view was too slow.
 
-        Their number includes label maps whose image was left out.
+        If an image is left out, its label map is left out and counted too.
         """
         self.bad: list[str] = []
         """One line for each message that could not be shown."""

@@ -25,7 +25,7 @@ Item = TypeVar('Item')
 
 
 class _RateColumn(ProgressColumn):
-    """The steps of a bar in each second, over the last seconds; after the end, over all."""
+    """The rate of a bar in the last seconds. After the end of the bar, the mean rate."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class ProgressBars:
     The bars are visible inside a with block.
 
     :param live: whether a separate thread draws the bars ten times a second. If False, the bars
-        are drawn only when a function of :meth:`add_bar` is called. So drawing takes no time of a
-        measurement.
+        are drawn only when a function of :meth:`add_bar` is called. So drawing does not
+        disturb a measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
     """

@@ -20,7 +20,7 @@ from .waterfall import FrameTime, typical_steps
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
 RECENT = 300
-"""Frames of the percentiles, the typical frame and the distribution: the newest ones."""
+"""Number of newest frames that percentiles, typical frame and distribution are made from."""
 
 REFRESH_NS = 1_000_000_000
 """Nanoseconds between two drawings of the typical frame and the distribution."""
@@ -29,7 +29,7 @@ BARS = 24
 """Bars of the distribution."""
 
 ROW = 34
-"""Height of a step in pixels."""
+"""Height of the row of one step, in pixels."""
 DARK, LIGHT = '#0d0d0d', '#d7dadd'
 
 
@@ -63,7 +63,7 @@ class LatencyView:
             self._stream.log(f'{WHOLE}/{name}', rr.Scalars(float(ms)))
         if abs(frame.stamp_ns - self._drawn_ns) >= REFRESH_NS:
             self._drawn_ns = frame.stamp_ns
-            self._draw_steps()
+            self._stream.log(STEPS, rr.Image(draw_steps(typical_steps(self._recent))))
             self._draw_distribution(whole)
 
     def add_drop(self, stamp_ns: int) -> None:
@@ -74,10 +74,6 @@ class LatencyView:
     def _set_time(self, stamp_ns: int) -> None:
         self._stream.set_time(TIMELINE, timestamp=np.datetime64(stamp_ns, 'ns'))
 
-    def _draw_steps(self) -> None:
-        steps = typical_steps(self._recent)
-        self._stream.log(STEPS, rr.Image(draw_steps(steps)))
-
     def _draw_distribution(self, whole: npt.NDArray[np.float64]) -> None:
         counts, edges = np.histogram(whole, BARS, (0.0, max(float(whole.max()), 1e-9)))
         self._stream.log(SPREAD, rr.BarChart(
@@ -85,9 +81,9 @@ class LatencyView:
 
 
 def draw_steps(steps: Mapping[str, float]) -> Picture:
-    """Draw a bar for each step, below each other: (height, 720, 3) uint8 RGB.
+    """Draw the steps as bars, one below the other, and return (height, 720, 3) uint8 RGB.
 
-    Rerun has no such chart, and the labels of its boxes cover small boxes.
+    Rerun has no such chart. It has boxes, but their labels cover small boxes.
 
     :param steps: milliseconds of each step, in the order of the steps.
     """
@@ -108,7 +104,7 @@ def draw_steps(steps: Mapping[str, float]) -> Picture:
 
 
 def _rgb(color: str) -> tuple[int, ...]:
-    """Return red, green and blue, 0 to 255, of a colour such as #33658a."""
+    """Return red, green and blue of a colour such as #33658a. Each is 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
 
 

@@ -61,8 +61,8 @@ def check_view(spawn: bool, path: Path | None) -> None:
     if spawn and sys.platform == 'linux' and not (
             os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         raise ViewError('--view: there is no display here for a viewer (neither DISPLAY nor '
-                        'WAYLAND_DISPLAY is set); write a file with --save-view FILE.rrd and '
-                        'open it on another machine with `rerun FILE.rrd`')
+                        'WAYLAND_DISPLAY is set). Write a file with --save-view FILE.rrd. Then '
+                        'open the file on another machine with `rerun FILE.rrd`')
     if path is not None and path.suffix != '.rrd':
         raise ViewError(f'--save-view {path}: the viewer opens only files that end in .rrd; '
                         f'give {path.with_suffix(".rrd")}')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Print to any terminal. End without a message if the reader of the output has ended."""
+"""Prints to any terminal. If the reader of the output has ended, ends without a message."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
 STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
           'download')
-"""Stages between taking and publishing an image, in their order. No pipeline has all of them."""
+"""Stages of the node before it publishes, in their order. No pipeline has all of them."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FrameTime:
     """The times of one segmented frame.
 
     :param stamp_ns: stamp of the image in nanoseconds.
-    :param timings: milliseconds of each stage, as in the frame log or of a pipeline.
+    :param timings: milliseconds of each stage, from the frame log or from a pipeline.
     :param received_ms: milliseconds from the stamp until a subscriber had the label map; None if
         no subscriber measured this time.
     """
@@ -31,14 +31,14 @@ class FrameTime:
 
     @property
     def end_to_end_ms(self) -> float:
-        """Milliseconds of the whole way, as far as the way was measured."""
+        """Milliseconds of all steps that were measured."""
         return sum(self.steps().values())
 
     def steps(self) -> dict[str, float]:
         """Return the milliseconds of each step, in the order of the steps.
 
-        ``camera to node`` contains exposure, camera driver and middleware. Without ``age`` or
-        ``received_ms``, the first or the last step is missing.
+        ``camera to node`` contains exposure, camera driver and middleware. It is missing if
+        ``timings`` has no ``age``. The last step is missing if ``received_ms`` is None.
         """
         total, publish = self.timings.get('total', 0.0), self.timings.get('publish')
         found = {}

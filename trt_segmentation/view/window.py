@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A window that shows one picture after the other. It needs a display and tkinter."""
+"""Shows one picture after the other in a window. A display and tkinter are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..errors import ViewError
 
 SCREEN_SHARE = 0.9
-"""Largest share of the width and of the height of the screen that a picture has."""
+"""A picture takes at most this share of the width and of the height of the screen."""
 _END_KEYS = ('q', 'Escape')
 
 
@@ -32,14 +32,14 @@ class PictureWindow:
         try:
             import tkinter
         except ImportError as error:
-            raise ViewError(f'a window needs tkinter, which this Python lacks ({error}); on '
-                            'Debian and Ubuntu: sudo apt install python3-tk') from error
+            raise ViewError(f'a window needs tkinter, and this Python has no tkinter ({error}); '
+                            'on Debian and Ubuntu: sudo apt install python3-tk') from error
         self._tkinter = tkinter
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise ViewError(f'a window cannot be opened here: {error}. Look at the files that '
-                            'were written, or at `--save-view FILE.rrd`') from error
+            raise ViewError(f'a window cannot be opened here: {error}. Look at the written '
+                            'files instead, or use `--save-view FILE.rrd`') from error
         self.is_closed = False
         self._root.title(title)
         self._root.protocol('WM_DELETE_WINDOW', self._note_closed)

@@ -64,11 +64,12 @@ def test_choice_by_what_is_missing(everything):
     assert choose_engine(NONE).taken == 'onnxruntime-cpu'
     assert choose_engine(NONE).why == (
         'no tensorrt and no onnxruntime-cuda: there is no NVIDIA GPU here')
-    assert 'there is no GPU 3, only 1' in choose_engine(RTX, 3).why
+    assert 'there is no GPU 3, because this machine has 1 GPU(s)' in choose_engine(RTX, 3).why
     rtx(everything)
     assert choose_engine(RTX).taken == 'tensorrt'
     assert choose_engine(H200).taken == 'onnxruntime-cuda'
-    assert 'runs on compute capability 7.5, 8.x and 12.x, GPU 0 has 9.0' in choose_engine(H200).why
+    assert ('runs on compute capability 7.5, 8.x and 12.x, but GPU 0 has 9.0'
+            in choose_engine(H200).why)
     everything.setattr(sys.modules['trt_segmentation.commands.doctor.choice'], 'absent',
                        lambda *names: [n for n in names if n == 'cuda.core'])
     assert choose_engine(RTX).taken == 'onnxruntime-cpu'
@@ -306,7 +307,7 @@ def test_labels_unlike_the_cpus_fail(monkeypatch):
 def test_tensorrt_rtx_builds_without_a_gpu():
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     wrong, built = selftest._build(lambda line: None)
-    assert wrong == '' and 'built the fp16 engine in' in built and built.endswith('not run')
+    assert wrong == '' and 'built the fp16 engine in' in built and built.endswith('was not run')
 
 
 def test_a_failed_engine_fails_the_doctor(monkeypatch, capsys):

@@ -46,7 +46,8 @@ def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
 
 @pytest.mark.parametrize(('found', 'gpu', 'python', 'why'), [
     (NO_GPU, 0, (3, 12), 'there is no NVIDIA GPU here'),
-    (machine((9, 0)), 1, (3, 12), 'there is no GPU 1, only 1'),
+    (machine((9, 0)), 1, (3, 12),
+     'there is no GPU 1, because this machine has 1 GPU(s), counted from 0'),
     (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11, and this is 3.10'),
     (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver that runs '
      'CUDA 12, and this driver runs CUDA 11.8')])
@@ -83,9 +84,9 @@ def test_dev_installs_what_its_own_environment_lacks(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(('found', 'choice', 'out', 'said'), [
     (NO_GPU, CPU, '\n', 'the CPU runs the network: there is no NVIDIA GPU here'),
-    (machine((9, 0)), CPU, 'cuda13\n', 'a GPU: it needs the packages of requirements/cuda13.lock'),
-    (machine((9, 0)), CUDA, '\n', 'a GPU: onnxruntime-cuda is installed'),
-    (machine((8, 9)), TENSORRT, '\n', 'a GPU: tensorrt is installed')])
+    (machine((9, 0)), CPU, 'cuda13\n', 'a GPU needs the packages of requirements/cuda13.lock'),
+    (machine((9, 0)), CUDA, '\n', 'onnxruntime-cuda is installed and uses a GPU'),
+    (machine((8, 9)), TENSORRT, '\n', 'tensorrt is installed and uses a GPU')])
 def test_dev_reads_the_name_of_the_set_and_the_user_reads_a_reason(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Driver,
         choice: EngineChoice, out: str, said: str) -> None:

@@ -160,7 +160,7 @@ def test_a_result_does_not_replace_the_picture_that_is_read(card, here, capsys):
     assert segment(card, 'in/1.png') == 0
     before = Path('segment-out/1.jpg').read_bytes()
     assert segment(card, 'segment-out/1.jpg') == 2
-    assert 'segment-out holds 1.jpg, which is read here' in capsys.readouterr().err
+    assert 'the result 1.jpg would replace a file that is read' in capsys.readouterr().err
     assert Path('segment-out/1.jpg').read_bytes() == before
 
 

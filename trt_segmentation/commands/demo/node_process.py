@@ -16,11 +16,11 @@ from typing import Any
 from ...installed.files import PROFILES, share_path
 
 END_SECONDS = 10.0
-"""Seconds that a process has to end after SIGINT. After this time the process is killed."""
+"""A process must end within this number of seconds after SIGINT. Otherwise it is killed."""
 
 
 def keep_to_this_machine() -> None:
-    """Set a random ROS domain and the DDS profile. Variables that the user has set stay."""
+    """Set environment variables that keep ROS on this machine. The user's variables stay."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in PROFILES:
@@ -35,10 +35,11 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Raise SystemExit in the block after SIGTERM or SIGHUP (the terminal was closed).
+    """Raise SystemExit inside the block if SIGTERM or SIGHUP comes.
 
-    So the processes of :func:`running` end too. The exit code is 128 + signal. If the caller
-    ignores a signal, as nohup does, the signal stays ignored. Only the main thread may call this.
+    A closed terminal sends SIGHUP. The exception also ends the processes of :func:`running`. The
+    exit code is 128 + signal. If the caller ignores a signal, as nohup does, the signal stays
+    ignored. Only the main thread may call this.
     """
     def end(number: int, _: FrameType | None) -> None:
         for other in before:        # the terminal and its shell may both send a signal

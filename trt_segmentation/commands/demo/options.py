@@ -36,11 +36,12 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         'demo', help='run a drawn street camera, the segmentation node and a recorder; write a '
         'report')
-    parser.add_argument('--seconds', type=positive, help='length of the drive (%(default)s)')
+    parser.add_argument('--seconds', type=positive,
+                        help='length of the drive in seconds (%(default)s)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder for the report (%(default)s)')
     add_view(parser)
     add_model(parser)
     parser.add_argument('--cpu', action='store_const', dest='engine', const='onnxruntime-cpu',
-                        help='run the network on the CPU: --engine onnxruntime-cpu')
+                        help='run the network on the CPU, with the engine onnxruntime-cpu')
     set_options(parser, DemoOptions)

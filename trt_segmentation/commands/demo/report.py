@@ -40,8 +40,8 @@ MOST_SCORED = 100
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node. Each status name has its values by key.
-    :param arrived: arrival time of each label map in nanoseconds, by the stamp in nanoseconds.
+    :param diagnostics: last diagnostics of the node: for each status name, its values by key.
+    :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
     :param fps: images that the camera sent in a second.
     """
 
@@ -79,7 +79,7 @@ class DemoReport:
     :param rows: rows of the montage.
     :param times: times of each segmented frame.
     :param drops: stamps of the dropped frames in nanoseconds.
-    :param caption: one line about the run, for below a picture.
+    :param caption: one line about the run, which stands below the pictures.
     """
 
     tree: dict[str, Any]
@@ -163,7 +163,7 @@ def _score(bag: Path, sent: Mapping[int, SentFrame], bars: ProgressBars, live: L
 
 def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, fps: float
                   ) -> list[MontageRow]:
-    """Return one montage row for each condition. The frame has a label map and an overlay."""
+    """Return a montage row for each condition, from a frame with label map and overlay."""
     shown = _choose_stamps(bag, sent)
     pictures: dict[int, dict[str, Any]] = {stamp: {} for stamp in shown}
     with BagReader(bag) as reader:
@@ -189,9 +189,9 @@ def _choose_stamps(bag: Path, sent: Mapping[int, SentFrame]) -> list[int]:
     for stamp in sorted(set.intersection(*stamps.values())):
         by_condition.setdefault(sent[stamp].condition, []).append(stamp)
     if not by_condition:
-        counts = ', '.join(f'{len(found)} of {what}' for what, found in stamps.items())
-        raise DemoError('no frame was recorded with its label map and overlay; recorded were '
-                        f'only {counts}; see the logs beside {bag}')
+        counts = ', '.join(f'{what} {len(found)}' for what, found in stamps.items())
+        raise DemoError('no frame was recorded with its label map and overlay. Number of recorded '
+                        f'messages: {counts}. See the logs beside {bag}')
     return [found[len(found) // 2] for found in by_condition.values()]
 
 

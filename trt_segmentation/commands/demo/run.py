@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png', 'latency.png',
          'camera.jsonl', 'node.jsonl', 'camera.log', 'node.log', '*.rrd')
-"""What the demo writes into its folder. A folder with anything else is not replaced."""
+"""What the demo writes into its folder. A folder with any other file is not replaced."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images a second of the camera, if the CPU or a GPU runs the network."""
+"""Images a second that the camera sends: first for a network on the CPU, then on a GPU."""
 
 START_SECONDS = 180.0
 """Most seconds until node, camera and recorder find each other.
@@ -60,7 +60,7 @@ def run_demo(options: DemoOptions) -> int:
     out = options.out
     card = load_card(options.model)
     if options.seconds <= 0:
-        raise DemoError(f'--seconds {options.seconds:g}: give more than 0')
+        raise DemoError(f'--seconds is {options.seconds:g}; give a number above 0')
     if options.view or options.save_view:
         from ...view.rerun_view import check_view
         check_view(options.view, options.save_view)
@@ -160,7 +160,7 @@ def _start_node(module: str, log: Path, parameters: dict[str, object]
     command = [sys.executable, '-m', f'trt_segmentation.ros.{module}', *ros_arguments(parameters)]
     with log.open('xb', buffering=0) as file:
         file.write(f'{KEY}: {MARKER}\n'.encode())
-        # A new session, so that Ctrl-C of the terminal reaches the node only through the demo.
+        # In a new session, Ctrl-C of the terminal reaches the node only through the demo.
         with running(command, stdout=file, stderr=subprocess.STDOUT,
                      start_new_session=True) as process:
             yield process

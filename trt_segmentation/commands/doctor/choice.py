@@ -15,7 +15,7 @@ from .libraries import absent, BUILDER, CUDA, RTX_CAPABILITIES, rtx_fits, tensor
 class EngineChoice:
     """The engines that can and cannot run on this machine.
 
-    :param why_not: the reason why an engine cannot run, by the name of the engine. The reason is
+    :param why_not: maps the name of each engine to the reason why it cannot run. The reason is
         empty if the engine can run. The best engine comes first.
     """
 
@@ -59,7 +59,7 @@ def _tensorrt(found: Driver, gpu: int) -> str:
     if not library:
         return why_not
     if not rtx_fits(library, chosen.capability):
-        return (f'{library} runs on {RTX_CAPABILITIES}, GPU {gpu} has '
+        return (f'{library} runs on {RTX_CAPABILITIES}, but GPU {gpu} has '
                 f'{chosen.capability[0]}.{chosen.capability[1]}')
     return _missing(*BUILDER, *CUDA)
 

@@ -72,7 +72,7 @@ def tensorrt(found: Driver, gpu: int) -> Check:
         return Check('TensorRT', WARNING, why_not, pip_install(PIP_NAMES['tensorrt']))
     chosen, _ = found.gpu_or_why_not(gpu)
     if chosen and not rtx_fits(library, chosen.capability):
-        return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, and GPU {gpu} '
+        return Check('TensorRT', WARNING, f'{library} runs on {RTX_CAPABILITIES}, but GPU {gpu} '
                      f'has {chosen.capability[0]}.{chosen.capability[1]}',
                      pip_install(PIP_NAMES['tensorrt']))
     if missing := absent(*BUILDER):

@@ -50,8 +50,9 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
     try:
         status = os.statvfs(folder)
     except OSError as error:
-        return Check('shared memory', WARNING, f'{folder}: {error.strerror}; images between '
-                     'processes go through the network stack', f'mount a tmpfs at {folder}')
+        return Check('shared memory', WARNING, f'{folder} cannot be used ({error.strerror}); '
+                     'images between processes go through the network stack',
+                     f'mount a tmpfs at {folder}')
     size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
     text = f'{folder} has {size / 2**20:.0f} MiB, {free / 2**20:.0f} MiB of them free'
     if free < 4 * SEGMENT:

@@ -28,8 +28,8 @@ def distro() -> Check:
     name = os.environ.get('ROS_DISTRO', '') or _wheels()
     if missing := absent(*NEEDED):
         if len(missing) == len(NEEDED):
-            return Check('ROS', WARNING, 'ROS 2 is not installed; the node and the demo need it, '
-                         'and the other commands do not',
+            return Check('ROS', WARNING, 'ROS 2 is not installed. Only the node and the demo '
+                         'need it',
                          f'{_SOURCE}, or {pip_install(*ROS_WHEELS)}')
         return Check('ROS', WARNING, f'{name or "unknown distribution"}, without '
                      f'{", ".join(missing)}, which the node needs', _SOURCE)

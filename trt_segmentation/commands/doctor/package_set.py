@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the packages that make this machine faster.
+"""Choose the packages that make segmentation faster on this machine.
 
 ``./dev demo`` runs this file as a program, before it installs packages for a GPU.
 """
@@ -16,7 +16,7 @@ from .choice import choose_engine, EngineChoice
 from .libraries import rtx_fits
 
 OLDEST = (7, 5)
-"""Oldest compute capability that CUDA 13 knows."""
+"""Lowest compute capability that CUDA 13 supports."""
 
 PYTHON = sys.version_info[:2]
 
@@ -44,7 +44,7 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
 
 
 def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
-    """Return one line: the command that makes this machine faster, or why there is none.
+    """Return one line: the command that makes segmentation faster, or why there is none.
 
     :param choice: the engines that can run now.
     """
@@ -65,7 +65,7 @@ def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
 
 
 def main() -> None:
-    """Print the packages that ``./dev demo`` installs, as a key of :data:`.GPU_SETS`.
+    """Print the packages that ``./dev demo`` must install, as a key of :data:`.GPU_SETS`.
 
     The output is empty if a GPU can be used already, or if no packages fit. stderr gets one line
     that says what was found.
@@ -74,9 +74,9 @@ def main() -> None:
     choice = choose_engine(found)
     name, why_not = choose_set(found)
     if choice.taken in ('tensorrt', 'onnxruntime-cuda'):
-        name, said = '', f'{found.gpus[0].name}: {choice.taken} is installed'
+        name, said = '', f'{choice.taken} is installed and uses {found.gpus[0].name}'
     elif name:
-        said = f'{found.gpus[0].name}: it needs the packages of requirements/{name}.lock'
+        said = f'{found.gpus[0].name} needs the packages of requirements/{name}.lock'
     else:
         said = f'the CPU runs the network: {why_not}'
     print(f'./dev: {said}', file=sys.stderr)

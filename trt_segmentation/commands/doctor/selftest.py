@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine, and compare the label maps with truth and CPU."""
+"""Run the demo model with every engine. Compare the labels with the truth and the CPU."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU. Only TensorRT-RTX can do this. Return error and summary."""
+    """Build a plan without a GPU. Only TensorRT-RTX can do so. Return the error and a summary."""
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
@@ -144,7 +144,7 @@ def _build(log: Log) -> tuple[str, str]:
     from ...engines.plan import count_precisions, from_json
     from ...errors import SegmentationError
     from ...model.card import load_card
-    log(f'self-test: building without a GPU, {library}')
+    log(f'self-test: building a plan with {library}, without a GPU')
     recipe = Recipe('fp16')
     try:
         graph = apply_precision(
@@ -154,7 +154,8 @@ def _build(log: Log) -> tuple[str, str]:
         return f'{library} is installed but cannot build: {error}', ''
     layers = count_precisions(from_json(plan.about['layers']))
     return '', (f'{library} built the fp16 engine in {plan.about["seconds"]:.1f} s, '
-                f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers fp16; not run')
+                f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers fp16; the '
+                'engine was not run')
 
 
 def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],

@@ -23,12 +23,12 @@ class SegmentOptions:
     :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
         ``precision``.
     :param overlay: whether overlays are written.
-    :param labels: whether label maps are written; None to write those of pictures only.
+    :param labels: whether label maps are written; None writes them only for pictures.
     :param confidence: whether the confidence of each pixel is written.
     :param side_by_side: whether an overlay has the image on its left side.
-    :param every: number of images from one segmented image to the next.
-    :param recursive: whether the pictures in the folders of a folder are read too.
-    :param image_topic: image topic of the bags; None for the only camera of each bag.
+    :param every: 1 segments every image of a source, 2 segments every second image, and so on.
+    :param recursive: whether the pictures in subfolders are read too.
+    :param image_topic: image topic of the bags; None for the only image topic of each bag.
     :param show: whether a window shows the overlays.
     :param view: whether the result is shown in Rerun.
     :param save_view: .rrd file to write; None for no file.
@@ -57,11 +57,11 @@ class SegmentOptions:
         :raises SourceError: if ``side_by_side`` is given without overlays.
         """
         if self.side_by_side and not self.overlay:
-            raise SourceError('--side-by-side puts the image beside its overlay; leave out '
-                              '--no-overlay')
+            raise SourceError('--side-by-side puts the image beside its overlay, so it needs an '
+                              'overlay; leave out --no-overlay')
 
     def wants_labels(self, is_video: bool) -> bool:
-        """Return whether the label maps of a picture, or of each image of a video, are written."""
+        """Return whether label maps are written, for a video or for pictures."""
         return not is_video if self.labels is None else self.labels
 
 
@@ -70,8 +70,8 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         'segment', help='segment pictures, videos, cameras and bags into overlays and label maps',
         description='Segment pictures, videos, cameras and bags. Write overlays, label maps and '
-        'an mp4 for each video, and print the share of each class. The exit code is 0; 1 if '
-        'an image could not be read; or 2 if the command failed.')
+        'an mp4 for each video, and print the share of each class. The exit code is 0 if '
+        'every image was segmented, 1 if an image could not be read, and 2 if the command failed.')
     parser.add_argument(
         'sources', nargs='+', metavar='SOURCE', help='picture, glob, folder, video, bag, camera '
         'such as /dev/video0 or 0, rtsp:// URL, - for a picture on standard input, or street for '
@@ -97,7 +97,7 @@ def add_command(commands: Commands) -> None:
     images.add_argument('--every', type=count, metavar='N',
                         help='segment every Nth image of each source (%(default)s)')
     images.add_argument('--recursive', action='store_true',
-                        help='read the folders in a folder too')
+                        help='read the subfolders of a folder too')
     images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
                         'default: the only image topic besides label_map, overlay and confidence')
     set_options(parser, SegmentOptions)

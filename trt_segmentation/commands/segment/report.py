@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Count what ``trt_seg segment`` did, and print the result."""
+"""Counts the images that ``trt_seg segment`` segmented, and prints the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...untrusted.terminal_text import one_line
 
 @dataclass
 class SegmentReport:
-    """What was done.
+    """What the command did.
 
     :param segmented: number of images that were segmented.
     :param dropped: number of images of cameras that were left out because the network was busy.
@@ -36,7 +36,7 @@ class SegmentReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all images were segmented; 128 + signal after a signal; otherwise 1."""
+        """0 if all images were segmented, 128 + N after signal number N, otherwise 1."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.bad else 0
@@ -46,8 +46,8 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
                  classes: Sequence[str], engine: str, out: Path) -> None:
     """Print the share of each class, the speed, and what could not be read.
 
-    :param pixels: for each class, the number of its pixels in all images.
-    :param all_pixels: number of pixels of all images.
+    :param pixels: for each class, its number of pixels in all images.
+    :param all_pixels: number of all pixels in all images.
     :param engine: name of the engine and its device.
     """
     console = Console()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the results of ``trt_seg segment`` in threads of its own, behind the network."""
+"""Writes the results of ``trt_seg segment`` in other threads, while the network runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .options import SegmentOptions
 WRITERS = max(2, min(16, os.cpu_count() or 1))
 """Number of threads that encode and write pictures."""
 PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
-"""Endings of overlays of pictures, overlays of videos, and label maps and confidences."""
+"""Endings of files: overlays of pictures, overlays of videos, and label maps or confidences."""
 
 
 def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> None:
@@ -39,14 +39,14 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
     check_folder(options.out, '--out', names)
     for name in names:
         if os.path.realpath(options.out / name) in read:
-            raise OutputError(f'--out {options.out} holds {name}, which is read here; give '
-                              'another folder')
+            raise OutputError(f'the result {name} would replace a file that is read; give a '
+                              f'folder other than --out {options.out}')
     if any(name.endswith(VIDEO) for name in names):
         import_av()
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results below the folder. Pictures of a video are left out."""
+    """Return the paths of the results, relative to --out. For a video, this is only the mp4."""
     if source.name is not None:
         return [source.name + VIDEO] * options.overlay
     names = source.picture_names
@@ -84,7 +84,7 @@ class ResultWriter:
                 raise
 
     def write(self, answer: SegmentedImage, source: ImageSource, rate: Fraction | None) -> None:
-        """Hand a result over. The call waits if many results wait to be written.
+        """Hand over a result. The call waits if many results wait to be written.
 
         :param rate: images a second of a video.
         :raises OutputError, VideoError: if an earlier result could not be written.
@@ -98,7 +98,7 @@ class ResultWriter:
                           ).add_done_callback(self._note_done)
 
     def end_source(self) -> None:
-        """Complete the video of the present source, if there is one.
+        """Complete the video of the current source, if there is one.
 
         :raises VideoError: if the video could not be written.
         """
@@ -107,7 +107,7 @@ class ResultWriter:
             video.close()
 
     def close(self) -> None:
-        """Write what waits, and complete the video.
+        """Write the results that wait, and complete the video.
 
         :raises OutputError, VideoError: if a result could not be written.
         """

@@ -89,9 +89,9 @@ def run_segment(options: SegmentOptions) -> int:
     """Segment the sources with a progress bar, and print a table at the end.
 
     :returns: the exit code, see :attr:`.SegmentReport.exit_code`.
-    :raises SegmentationError: if an option, the card or a source is wrong; nothing is written
-        then. Also if the engine fails or a result cannot be written; the results that came before
-        are then complete.
+    :raises SegmentationError: if an option, the card or a source is wrong. Nothing is written
+        then. The error is also raised if the engine fails or a result cannot be written. The
+        results before this error are complete.
     """
     options.check()
     sources = open_sources(options.sources, SourceOptions(
@@ -120,7 +120,7 @@ def run_segment(options: SegmentOptions) -> int:
 @contextmanager
 def _views(card: ModelCard, options: SegmentOptions
            ) -> Iterator[tuple[Show, PictureWindow | None]]:
-    """Open the window and the view that are wanted; yield a function that shows an answer."""
+    """Open the window and the view. Yield a function that shows an answer, and the window."""
     window = PictureWindow('trt_seg segment') if options.show else None
     try:
         with _rerun_view(card, options) as show_in_rerun:
@@ -139,7 +139,7 @@ def _views(card: ModelCard, options: SegmentOptions
 @contextmanager
 def _rerun_view(card: ModelCard, options: SegmentOptions
                 ) -> Iterator[Callable[[SegmentedImage], None]]:
-    """Open the view in Rerun; yield a function that shows an answer, or that does nothing."""
+    """Open the view in Rerun, if it is wanted. Yield a function that shows an answer."""
     if not (options.view or options.save_view):
         yield lambda answer: None
         return

@@ -8,16 +8,16 @@ typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 
-// image.py has the same structure, and the values of its members for each encoding.
+// image.py has the same structure, and sets its members for each encoding.
 struct Image {
-    const u8* data;       // first byte of the first row; needs no alignment
+    const u8* data;       // first byte of the first row; it needs no alignment
     long long chroma;     // bytes from data to the first pair of U and V
     int height;
     int width;
     int step;             // bytes from row to row, also in the second plane
     int yuv;              // 0: a pixel has its own R, G, B; 1: it has Y and shares U and V
     int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
-    int at0, at1, at2;    // index of R, G, B in a pixel; for yuv, of Y in a pixel, U, V in a pair
+    int at0, at1, at2;    // indices of R, G, B in a pixel; yuv: of Y in a pixel, U and V in a pair
     int chroma_stride;    // bytes from one pair of U and V to the next
     int chroma_shift;     // 1: two rows share a pair; 0: each row has its own pairs
 };

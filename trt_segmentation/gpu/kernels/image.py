@@ -36,9 +36,8 @@ KERNEL_ENCODINGS = frozenset([*_PACKED, *_INTERLEAVED, *_PLANAR])
 
 
 def describe_frame(frame: Frame, address: int) -> Image:
-    """Describe a frame with one of :data:`KERNEL_ENCODINGS`.
+    """Describe a frame. Its encoding must be one of :data:`KERNEL_ENCODINGS`.
 
-    :param frame: the frame.
     :param address: address of the frame's first byte, for kernels. It needs no alignment.
     """
     image = Image(data=address, height=frame.height, width=frame.width, step=frame.step)

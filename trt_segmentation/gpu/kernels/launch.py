@@ -13,10 +13,10 @@ from ...engines.cuda_driver import call
 
 
 class Launch:
-    """One kernel launch. Its parameters are one structure in host memory.
+    """One kernel launch.
 
-    :param params: the structure. :meth:`enqueue` copies it, so the caller may change it
-        afterwards.
+    :param params: all parameters of the kernel, as one structure in host memory. :meth:`enqueue`
+        copies the structure, so the caller may change it afterwards.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:
@@ -27,7 +27,7 @@ class Launch:
 
     @property
     def pointers(self) -> int:
-        """Host address of an array with the host addresses of the kernel's parameters."""
+        """Host address of the array that holds the host address of :attr:`params`."""
         return ctypes.addressof(self._pointers)
 
     def enqueue(self, stream: int) -> None:

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Turn the network output into label map, confidence and overlay of camera size, in one pass.
+// Compute label map, confidence and overlay in camera size from the network output, in one pass.
 // A thread computes four neighbouring camera pixels in each of ROWS rows. So a thread can store
 // whole words, and the four pixels share logits. blockIdx.z is the image of the batch.
 //
 // -D OUTPUT=float|half_bits|int|...: type of the network output's elements
 // -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
 //     PROBABILITIES are logits after a softmax. PROBABILITY is one channel after a sigmoid.
-// -D COL_STRIDE=n: elements from column to column; if undefined, a kernel parameter has the number
+// -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether a confidence may be wanted
-// -D ROWS=n: rows of a thread   -D UNROLL=n: classes whose logits a thread loads at once
+// -D ROWS=n: rows that a thread computes   -D UNROLL=n: classes whose logits it loads at once
 
 #define LOGITS 0
 #define SIGMOID 1
@@ -28,11 +28,11 @@ struct View {
     u8* overlay;                  // BGR; null: not wanted
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // camera rows that the network sees: first, last + 1
+    int row_from, row_to;         // camera rows that the network sees: the first, and the last + 1
     int col_from, col_to;
-    int row_new, row_place;       // network rows: of the resized image; before this image
+    int row_new, row_place;       // number of network rows in the resized image, and above it
     int col_new, col_place;       // the same for columns
-    int overlay_step;             // 2: the overlay has every second row and column; else 1
+    int overlay_step;             // 2: the overlay has every second row and column; 1: all
 };
 struct Postprocess {
     const OUTPUT* output;
@@ -41,7 +41,7 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // weight of the palette's colour in the overlay
-    float threshold;              // one channel: a pixel is class 1 if its value is ≥ this
+    float threshold;              // one channel: smallest value of a pixel of class 1
     int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
@@ -54,7 +54,8 @@ static_assert(sizeof(View) == 136 && sizeof(Postprocess) == 64 + IMAGES * 136,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Columns and rows of logits that the pixels of a thread use, if the logits are coarser.
+// Columns and rows of logits that the pixels of a thread share, if there are more camera pixels
+// than logits.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
@@ -81,7 +82,7 @@ __device__ __forceinline__ float blend(float a, float b, float t)
     return fmaf(b, t, a * (1.0f - t));
 }
 
-// A position between two cell centres: the cell before, the cell after, and the weight of the latter.
+// A position between the centres of two cells, and the weight t of the second cell.
 struct Place {
     int low, high;
     float t;
@@ -102,7 +103,7 @@ constexpr float NO_NUMBER = -1e20f;
 // Whether the confidence is computed with a softmax over the logits.
 #define SUMS (CONFIDENCE && KIND == LOGITS)
 
-// The largest logit so far and its class. Of equal logits, the logit of the lowest class id wins.
+// The largest logit so far, and its class. If two classes have this logit, the lower id wins.
 struct Winner {
     float best;
     int id;
@@ -162,8 +163,8 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
 }
 
 // The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
-// Multiplying by zero is cheaper than selecting two cells: the multiplications overlap with the
-// comparisons of logits.
+// To multiply by zero is cheaper than to select two cells, because the GPU multiplies and compares
+// logits at the same time.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell
@@ -195,8 +196,8 @@ __device__ __forceinline__ float weighted_sum(const float* values, const float* 
     return sum;
 }
 
-// Find the winning classes of pixels that share LINES x COLUMNS logits of each class. Returns false
-// if a logit was not finite. Then the results are invalid.
+// Find the winning classes of pixels that share LINES x COLUMNS logits of each class. If a logit
+// is not finite, return false. Then the results are invalid.
 __device__ __forceinline__ bool argmax_shared(
     const Postprocess& p, const OUTPUT* output, const Weights<ROWS, LINES>& rows,
     const Weights<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
@@ -234,7 +235,7 @@ __device__ __forceinline__ bool argmax_shared(
     return zero == 0;
 }
 
-// Find the winning classes of pixels that share no logits. The logits may be infinite or NaN.
+// Find the winning classes without shared logits. The logits may be infinite or NaN.
 __device__ __forceinline__ void argmax_each(const Postprocess& p, const OUTPUT* output,
                                           const Place& row, const View& view, int x,
                                           Winner (&winner)[PIXELS])
@@ -313,8 +314,8 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 }
 
 #else
-// Return the cell whose label a pixel gets. Whole numbers avoid rounding, which could move a pixel
-// to another cell.
+// Return the cell whose label a pixel gets. The function computes with integers, because a rounded
+// position could lie in another cell.
 __device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
                                     int size)
 {
@@ -374,7 +375,8 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// Store WORDS words of 4 bytes. If the rows are not aligned to words, store `count` single bytes.
+// Store WORDS words of 4 bytes. If the row is not aligned to words, `whole` is false. Then store
+// `count` single bytes.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {

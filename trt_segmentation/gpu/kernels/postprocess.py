@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the network output into labels, confidence and overlay, with postprocess.cu."""
+"""Launches of the kernel in postprocess.cu, which computes labels, confidence and overlay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Neighbouring camera pixels of a row that a GPU thread computes; the same in postprocess.cu."""
+"""Number of neighbouring camera pixels in a row that one GPU thread computes. postprocess.cu has
+the same number."""
 ROWS = 1
 """Number of rows of camera pixels that one GPU thread computes."""
 UNROLL = 4
@@ -59,13 +60,11 @@ class _PostprocessParams(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Target:
-    """One camera image and the memory for its outputs. All addresses are for kernels.
+    """One camera image and the memory for its outputs.
 
-    :param frame: describes the camera image.
-    :param image: address of the camera image's first byte.
-    :param labels: address of the label map.
-    :param confidence: address of the confidence; 0 if it is not wanted.
-    :param overlay: address of the overlay; 0 if it is not wanted.
+    ``image``, ``labels``, ``confidence`` and ``overlay`` are addresses for kernels. The address of
+    an output is 0 if the output is not wanted.
+
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
     """
 
@@ -78,7 +77,7 @@ class Target:
 
 
 def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
-    """Return the macros with which postprocess.cu is compiled for this network output."""
+    """Return the macros that postprocess.cu needs for this network output."""
     macros: dict[str, str | int] = {
         'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.name,
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
@@ -87,14 +86,11 @@ def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[st
 
 
 class Postprocess:
-    """The kernels for one network output, loaded on the GPU that is current in this thread.
+    """The two kernels for one network output, on the GPU that is current in this thread.
 
     The first kernel computes no confidence. The second kernel computes the confidence too, and is
     loaded when a confidence is first wanted.
 
-    :param card: the model card.
-    :param image: the input tensor of the network.
-    :param output: the output tensor of the network.
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
@@ -129,12 +125,11 @@ class Postprocess:
 
     def set_parameters(self, launch: Launch, targets: Sequence[Target], output: int,
                        shape: Sequence[int], alpha: float) -> None:
-        """Set the network output that a launch reads, and the memory that it writes.
+        """Set the network output that a launch reads, and the memory that the launch writes.
 
-        :param launch: a launch from :meth:`make_launch`.
         :param targets: one target for each image, and at most :data:`.program.IMAGES`. All targets
             must want the same outputs.
-        :param output: GPU address of the output tensor's part for the first image.
+        :param output: GPU address of the first image in the output tensor.
         :param shape: shape of the output tensor.
         :param alpha: weight of the palette's colour in the overlay, 0 to 1.
         """

@@ -4,14 +4,15 @@
 // Turn camera bytes into the network's input tensor in one pass: convert, resize, pad, reorder and
 // normalise. One thread computes one network pixel. blockIdx.z is the image of the batch.
 //
-// -D OUT=32|16|8 (float, half, u8)   -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
+// -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
+// -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
 
 // preprocess.py has the same two structures.
 struct View {
     Image image;
     int rows, cols;             // size of the whole resized camera image, in network pixels
-    int top, left;              // network pixels before the camera image; negative: cropped
-    float row_scale, col_scale; // camera pixels in a network pixel
+    int top, left;              // network pixels above and left of the camera image; < 0: cropped
+    float row_scale, col_scale; // camera pixels for each network pixel
     int row_area, col_area;     // 1: average the covered camera pixels; 0: interpolate
 };
 struct Preprocess {
@@ -25,11 +26,11 @@ struct Preprocess {
 static_assert(sizeof(View) == 88 && sizeof(Preprocess) == 48 + IMAGES * 88,
               "preprocess.py mirrors these");
 
-// The camera pixels that one network pixel is computed from, along one axis.
+// The camera pixels that contribute to one network pixel, along one axis.
 struct Taps {
     int first, count;
     float from, to;             // averaging: the interval that the network pixel covers
-    float blend;                // averaging: weight of a whole pixel; else: of the second pixel
+    float blend;                // averaging: weight of a whole pixel; else: weight of the second
 
     __device__ __forceinline__ Taps(int position, float scale, bool area, int size)
     {

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn camera images into the network's input tensor, with the kernel in preprocess.cu."""
+"""Launches of the kernel in preprocess.cu, which computes the network's input tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 AREA_FROM = 2
-"""On an axis that shrinks by more than this factor, the kernel averages the covered pixels."""
+"""If an axis shrinks by more than this factor, the kernel averages the pixels along this axis."""
 
 BLOCK = (32, 8, 1)
 
@@ -40,16 +40,14 @@ class _PreprocessParams(ctypes.Structure):
 
 
 def defines(image: ImageInput) -> dict[str, str | int]:
-    """Return the macros with which preprocess.cu is compiled for this input."""
+    """Return the macros that preprocess.cu needs for this input."""
     return {'OUT': np.dtype(image.dtype).itemsize * 8, 'CHANNELS': image.channels,
             'CHANNELS_LAST': int(image.layout == 'nhwc')}
 
 
 class Preprocess:
-    """The kernel for one network input, loaded on the GPU that is current in this thread.
+    """The kernel for one network input, on the GPU that is current in this thread.
 
-    :param card: the part of the model card that describes the input.
-    :param image: the input tensor of the network.
     :param arch: the GPU's architecture, such as ``sm_90``.
     """
 
@@ -76,12 +74,11 @@ class Preprocess:
 
     def set_parameters(self, launch: Launch, images: Sequence[tuple[Frame, int]],
                        tensor: int) -> None:
-        """Set the images that a launch reads and the tensor that it writes.
+        """Set the images that a launch reads, and the tensor that the launch writes.
 
-        :param launch: a launch from :meth:`make_launch`.
-        :param images: at most :data:`.program.IMAGES` frames, each with the address of its first
-            byte for kernels. Their encodings must be in :data:`.image.KERNEL_ENCODINGS`.
-        :param tensor: GPU address of the input tensor's part for the first image.
+        :param images: at most :data:`.program.IMAGES` pairs of a frame and the address of its
+            first byte, for kernels. The encodings must be in :data:`.image.KERNEL_ENCODINGS`.
+        :param tensor: GPU address of the first image in the input tensor.
         """
         params = launch.params
         params.tensor = tensor

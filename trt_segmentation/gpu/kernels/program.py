@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compile this package's CUDA C++ for the GPU of this machine, and keep the result on disk."""
+"""Compiles this package's CUDA C++ files for one GPU, and keeps the results on disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from ...untrusted.signed_files import load_signed, make_private_folder, SignedFi
 log = logging.getLogger(__name__)
 
 IMAGES = 16
-"""The most images of one launch. Kernel parameters describe the images, in at most 4 KB."""
+"""Largest number of images in one launch. The images are described in the kernel's parameters,
+which CUDA limits to 4 KB."""
 
 
 def source(file: str) -> str:
@@ -38,7 +39,7 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
     :param file: the file's name in this folder.
     :param arch: the GPU's architecture, such as ``sm_90``.
     :param defines: preprocessor macros. The comment at the top of the file lists the macros.
-    :returns: the cubin, which is machine code for this architecture.
+    :returns: the cubin. A cubin is machine code for this architecture.
     :raises EngineError: if the file cannot be compiled. The message has the compiler's log.
     """
     options = ProgramOptions(
@@ -48,23 +49,21 @@ def compile_cubin(file: str, arch: str, defines: Mapping[str, str | int]) -> byt
         code = Program(source(file), 'c++', options).compile('cubin')
     except Exception as error:  # an error of NVRTC, or of its loader if NVRTC is missing
         raise EngineError(
-            f'{file} cannot be compiled for {arch}: {error}. NVRTC must have a CUDA version that '
-            f'the driver knows (pip install nvidia-cuda-nvrtc)') from error
+            f'{file} cannot be compiled for {arch}: {error}. Install a version of NVRTC that '
+            f'fits the driver: pip install nvidia-cuda-nvrtc') from error
     return bytes(code.code)
 
 
 def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
                  folder: Path | None = None) -> bytes:
-    """Return a cubin from disk. If there is no cubin of the same source text, compile it.
+    """Return the cubin of a kernel file from disk. If the disk has none, compile the file.
 
-    A cubin is machine code. A file on disk is used only if it belongs to this user and nobody has
-    changed it. The same rule applies to plans.
+    A cubin is machine code. So a cubin on disk is used only if the file belongs to this user, and
+    if nobody has changed the file.
 
-    :param file: see :func:`compile_cubin`.
-    :param arch: see :func:`compile_cubin`.
-    :param defines: see :func:`compile_cubin`.
-    :param folder: the folder of the cubins. None: a folder in the user's cache folder.
-    :raises EngineError: if the file cannot be compiled. The message has the compiler's log.
+    The other parameters and the error are the same as for :func:`compile_cubin`.
+
+    :param folder: the folder of the cubins; None for :func:`cache_folder`.
     """
     folder = folder or cache_folder()
     text = '\0'.join([source(file), arch, str(newest_cuda()), str(IMAGES),
@@ -73,13 +72,13 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
     kept, _ = load_signed(path)
     if kept is not None:
         return kept.data
-    log.info('compiling %s for %s, once', file, arch)
+    log.info('compiling %s for %s; later starts use the result', file, arch)
     cubin = compile_cubin(file, arch, defines)
     try:
         make_private_folder(folder)
         store_signed(path, SignedFile(cubin), {})
     except (OSError, CacheError) as error:
-        log.warning('cannot keep the compiled %s in %s (%s); it is compiled at every start',
+        log.warning('cannot keep the compiled %s in %s, so every start compiles it again: %s',
                     file, folder, error)
     return cubin
 
@@ -98,8 +97,7 @@ class Kernel:
     """One kernel, loaded on the calling thread's GPU.
 
     :param cubin: the result of :func:`cached_cubin` for this GPU.
-    :param name: name of the kernel in the cubin.
-    :raises GpuError: if a call of the driver fails. The message names the call.
+    :raises GpuError: if the driver cannot load the cubin.
     """
 
     def __init__(self, cubin: bytes, name: str) -> None:
