@@ -22,7 +22,6 @@ class Caller:
         self._clients: dict[str, Any] = {}
 
     def begin(self, kind: Any, name: str, request: Any) -> Any:
-        """Send a request and return the future of its response."""
         if name not in self._clients:
             self._clients[name] = self.rig.peer.create_client(kind, f'{NODE}/{name}')
             self.rig.until(self._clients[name].service_is_ready)

@@ -43,7 +43,6 @@ class InterruptingLock:
         assert self._has_stopped.wait(TIMEOUT)
 
     def join(self) -> None:
-        """Wait until the other thread has ended."""
         assert self._other, 'nothing was interrupted'
         self._other.join(TIMEOUT)
         assert not self._other.is_alive()

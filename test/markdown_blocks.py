@@ -51,7 +51,6 @@ def workflow(text: str) -> dict:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Return the fenced blocks of a page in order."""
     text = page.read_text(encoding='utf-8')
     found = []
     for match in FENCE.finditer(text):

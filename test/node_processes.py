@@ -26,7 +26,6 @@ class Process:
         self.log = ''
 
     def until(self, text: str) -> None:
-        """Read the log until a line contains the text."""
         assert self._process.stderr
         for line in self._process.stderr:
             self.log += line

@@ -114,7 +114,6 @@ class Rig:
         return self.pipelines[-1]
 
     def until(self, what: Callable[..., Any], seconds: float = TIMEOUT) -> Any:
-        """Spin until the condition is true, and return its value."""
         deadline = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < deadline, 'the condition did not become true'

@@ -46,7 +46,6 @@ def declared(launch_file: str) -> dict[str, list[str]]:
 
 
 def settings(executable: str) -> dict[str, Any]:
-    """Return the parameters of an executable by name."""
     from trt_segmentation.ros import parameters, street_camera
     of = {'seg_node': parameters, 'street_camera': street_camera}
     return {setting.name: setting for setting in of[executable].SETTINGS}

@@ -98,7 +98,6 @@ def _inverted_residual(net: Net, name: str, x: str, channels: int, stride: int) 
 
 
 def lraspp(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Build LR-ASPP on MobileNetV3."""
     net = Net(seed)
     x = net.add('HardSwish', '/backbone/stem/act', net.conv('/backbone/stem', 'image', 8, 3, 2))
     low = _inverted_residual(net, '/backbone/1', x, 16, 2)
@@ -187,7 +186,6 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
 
 
 def save(model: onnx.ModelProto, path: Path) -> Path:
-    """Write a model to a file, and return the path."""
     onnx.save(model, path)
     return path
 

@@ -144,7 +144,6 @@ def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page
 
 
 def save(block: Block, folder: Path) -> None:
-    """Save the block if it names a file."""
     if block.saved_as:
         target = folder / block.saved_as
         target.parent.mkdir(parents=True, exist_ok=True)

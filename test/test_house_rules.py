@@ -52,7 +52,6 @@ helper in test/."""
 
 
 def room_of(path: Path) -> str:
-    """Return the name of the room that contains a file of the package."""
     folder = path.relative_to(PACKAGE).parent.as_posix()
     if folder != '.':
         return folder

@@ -24,7 +24,6 @@ def text(name: str) -> str:
 
 
 def entries(lock: str) -> list[tuple[str, list[str]]]:
-    """Return every pin of a lock file with its hashes."""
     joined = text(lock).replace('\\\n', ' ')
     lines = [re.split(r'\s+--hash=', line) for line in joined.splitlines()]
     return [(first.strip(), [one.strip() for one in hashes]) for first, *hashes in lines]
@@ -54,7 +53,6 @@ def test_dev_compares_the_packages_for_tests_with_their_hashes() -> None:
 
 
 def releases(lock: str) -> set[tuple[str, str]]:
-    """Return name and version of every pin of a lock file."""
     return {(found['name'], found['version'])
             for found in (PIN.fullmatch(pin) for pin, _ in entries(lock)) if found}
 

@@ -55,7 +55,6 @@ def decode(packets: list[bytes], codec: str = 'h264') -> list[npt.NDArray[np.uin
 
 
 def decode_file(path: Path) -> list[npt.NDArray[np.uint8]]:
-    """Decode a file with PyAV alone. Return BGR images."""
     with av.open(str(path)) as container:
         frames: list[Any] = list(container.decode(video=0))
     return [f.to_ndarray(format='bgr24') for f in frames]

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Bags are read with all their messages, broken bags are refused, and results are written."""
 
 import errno
 from importlib.metadata import version

@@ -32,7 +32,6 @@ from trt_segmentation.untrusted.signed_files import make_private_folder
 
 
 def picture(light, seed=0):
-    """Return a noisy (90, 160, 3) uint8 picture with this mean lightness."""
     noise = np.random.default_rng(seed).normal(light, 8, (90, 160, 3))
     return np.clip(noise, 0, 255).astype(np.uint8)
 

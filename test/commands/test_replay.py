@@ -50,7 +50,6 @@ def card(tmp_path_factory):
 
 
 def label_maps(count, seed=0):
-    """Return random label maps whose areas are 8 pixels wide."""
     coarse = np.random.default_rng(seed).integers(0, 4, (count, 6, 8), np.uint8)
     return list(coarse.repeat(8, axis=1).repeat(8, axis=2))
 

@@ -52,7 +52,6 @@ def built_plan(model: Path, hold: bool) -> Plan:
 
 
 def main(folder: str, log: str, hold: str, model: str = '') -> None:
-    """Ask the cache, as the module says."""
     def make() -> Plan:
         with open(log, 'a', encoding='utf-8') as file:
             file.write('built\n')

@@ -62,7 +62,6 @@ class FaultyPipeline(HostPipeline):
         self.allocate = self.lend
 
     def lend(self, nbytes: int) -> PageMemory:
-        """Lend memory for images, as the GPU pipeline does."""
         if self.faults.lending:
             raise self.faults.lending
         memory = PageMemory(nbytes)

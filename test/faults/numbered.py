@@ -41,7 +41,6 @@ def numbered_image(number: int, camera: int = 0, height: int = HEIGHT, width: in
 
 
 def digits(number: int, camera: int) -> list[int]:
-    """Return the labels of the eight strips."""
     own = [number >> 3 * place & 7 for place in range(6)] + [camera]
     return [*own, sum(own) & 7]
 
@@ -59,7 +58,6 @@ def read(message: Image) -> tuple[int, int]:
 
 
 def network(folder: Path) -> ModelCard:
-    """Write the network and return its card."""
     return color_card(color_classifier(folder / 'digits.onnx', PALETTE), PALETTE)
 
 

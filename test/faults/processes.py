@@ -19,7 +19,6 @@ IMPORT_PATH = os.pathsep.join([str(TEST), str(TEST.parent)])
 
 
 def start(module: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-    """Start ``faults.<module>`` with pipes for its standard input and output."""
     return subprocess.Popen(
         [sys.executable, '-m', f'faults.{module}', *map(str, arguments)], text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -51,7 +51,6 @@ class Watching:
         self.rig.until(send_and_check)
 
     def engine_task(self) -> Any:
-        """Publish diagnostics now and return the status of the engine."""
         count = len(self.reports)
         self.rig.node.monitor.publish()
         self.rig.until(lambda: len(self.reports) > count)

@@ -120,7 +120,6 @@ def test_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
 
 
 def hostile_database(path: Path, *statements: str) -> Path:
-    """Make a valid recording and run the SQL statements on its .db3 file."""
     bag = write_bag(path / 'sound', messages(), 'sqlite3')
     (file,) = bag.glob('*.db3')
     with sqlite3.connect(file) as database:
@@ -205,7 +204,6 @@ UNPICKLERS = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'cloud
 
 
 def name_of(node: ast.expr) -> str:
-    """Return the dotted name of a called function, such as ``yaml.load``."""
     if isinstance(node, ast.Attribute):
         return f'{name_of(node.value)}.{node.attr}'
     return node.id if isinstance(node, ast.Name) else ''

@@ -39,7 +39,6 @@ STICKY = ('CUDA_ERROR_ILLEGAL_ADDRESS', 'CUDA_ERROR_LAUNCH_FAILED', 'CUDA_ERROR_
 
 
 def refused(function: str, name: str) -> GpuError:
-    """Return the error that a failed driver call raises."""
     return GpuError(f'{function} failed with {name}: simulated', name)
 
 

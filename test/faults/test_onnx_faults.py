@@ -60,7 +60,6 @@ def folder(tmp_path_factory):
 
 def write(folder: Path, name: str, content: bytes,
           classes: str | tuple[str, ...] = tuple('abcde')) -> Path:
-    """Write a network and its card, and return the path of the card."""
     (folder / f'{name}.onnx').write_bytes(content)
     card = folder / f'{name}.yaml'
     card.write_text(yaml.safe_dump({

@@ -36,7 +36,6 @@ def on_sim_time(make_rig: Any) -> Any:
 
 
 def answer(rig: Any, images: Any, maps: list[Image], number: int) -> None:
-    """Send one image and wait for its label map."""
     images.publish(numbered_image(number))
     rig.until(lambda: maps and maps[-1].header.stamp.nanosec == number)
 

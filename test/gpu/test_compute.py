@@ -14,7 +14,6 @@ from trt_segmentation.gpu.compute import cut_into_runs, run_sizes
 
 
 def engine(takes, batch=None):
-    """Return a fake engine that only answers which batch sizes it accepts."""
     return SimpleNamespace(takes=takes, signature=SimpleNamespace(
         input=SimpleNamespace(batch=batch)))
 

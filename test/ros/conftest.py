@@ -52,5 +52,4 @@ def make_rig(ros: Any,  # noqa: F811
 
 @pytest.fixture
 def rig(make_rig: Callable[..., Any]) -> Any:
-    """Return a rig with an active node."""
     return make_rig()

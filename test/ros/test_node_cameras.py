@@ -23,7 +23,6 @@ NAMES = ('front', 'left', 'rear')
 
 @pytest.fixture
 def cameras(make_rig: Any) -> Any:
-    """Return a rig whose active node has three cameras."""
     return make_rig(cli_args=['--ros-args', '-p', f'cameras:=[{", ".join(NAMES)}]'])
 
 

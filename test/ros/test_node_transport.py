@@ -60,7 +60,6 @@ def test_without_librcl_direct_fails_configure_and_auto_falls_back(
 
 
 def free(rig: Any) -> int:
-    """Return the number of free buffers of the first camera."""
     return len(rig.node.cameras[0]._image._free)
 
 

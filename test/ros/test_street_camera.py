@@ -198,7 +198,6 @@ def test_a_loop_that_does_not_fit_into_memory_is_one_error(
 
 @pytest.fixture
 def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every call of librcl fail."""
     def missing() -> None:
         raise TransportError('librcl.so was not found')
     monkeypatch.setattr(transport_module, 'Librcl', missing)

@@ -26,7 +26,6 @@ NOW_NS = 1_000_000_000_000
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Wait until the condition is true, and return its value."""
     deadline = time.monotonic() + TIMEOUT
     while not (found := condition()):
         assert time.monotonic() < deadline, 'it did not happen'
@@ -142,7 +141,6 @@ class FakePipeline:
 
 
 def sticky_error(text: str) -> Exception:
-    """Return an error after which this process cannot use the GPU."""
     from trt_segmentation.errors import GpuError
     error = GpuError(text, 'CUDA_ERROR_ILLEGAL_ADDRESS')
     assert error.sticky

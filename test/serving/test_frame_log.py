@@ -62,7 +62,6 @@ def written(path: Path) -> list[Any]:
 
 
 def keep(path: Path, *stamps: int) -> None:
-    """Write a frame log with a line for each stamp."""
     log = FrameLog(str(path), pytest.fail)
     for stamp in stamps:
         log.log_drop('', stamp, 'superseded')

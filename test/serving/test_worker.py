@@ -29,8 +29,6 @@ from trt_segmentation.serving.worker import Worker
 
 
 class Serving:
-    """A worker with a fake pipeline and two fake cameras."""
-
     def __init__(self, *errors: Exception) -> None:
         self.pipeline = FakePipeline(*errors)
         self.camera, self.other = FakeCamera('front'), FakeCamera('rear')

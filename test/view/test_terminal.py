@@ -107,8 +107,6 @@ class Tallied:
 
 
 class Accuracy:
-    """Replaces accuracy.compare.Accuracy."""
-
     conditions = ('night in the rain',)
     precisions = ('mixed',)
 

@@ -82,7 +82,6 @@ def records(path, entity):
 
 
 def which(jpeg, seen):
-    """Return the index of the picture that a JPEG shows."""
     far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
     assert min(far) < 25
     return int(np.argmin(far))
@@ -304,7 +303,6 @@ def test_files_that_are_not_written(tmp_path, card, name, message, capsys):
 
 @pytest.fixture
 def port():
-    """Return a port without a listener."""
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         return found.getsockname()[1]

@@ -405,8 +405,6 @@ def test_an_impossible_camera_is_refused(width, height, encoding, message):
 
 
 class Answer(Segmentation):
-    """Counts how many segmentations were released."""
-
     released = 0
 
     def release(self):

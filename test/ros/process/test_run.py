@@ -78,7 +78,6 @@ def start(ros: Any) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Return the exit code and the log after the process ended."""
     log = process.communicate(timeout=60.0)[1]
     return process.returncode, log
 

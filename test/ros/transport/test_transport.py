@@ -316,7 +316,6 @@ def test_malformed_messages_are_counted_and_the_next_works(ros: Ros, direct: Tra
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process uses now."""
     pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE')
 
