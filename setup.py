@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 
 
 def files(*patterns: str) -> list[str]:
-    """Return the data files that match, with paths relative to this file, for setuptools."""
+    """Return the matching data files. setuptools needs paths relative to this file."""
     return sorted(str(path.relative_to(HERE))
                   for pattern in patterns for path in HERE.glob(pattern))
 
@@ -38,18 +38,18 @@ setup(
         (f'share/{PACKAGE}/resource', files('resource/*.onnx', 'resource/*.scales.json')),
     ],
     python_requires='>=3.10',
-    # `import trt_segmentation` and the node need these and one of the extras cpu, gpu, gpu-cuda12.
-    # rosdep installs some of them under other names; the package finds them by import, so the
-    # names do not matter there.
+    # `import trt_segmentation` and the node need these packages and one of the extras cpu, gpu and
+    # gpu-cuda12. rosdep may install a package under another name, because Python only needs the
+    # name of the import.
     install_requires=['numpy>=1.23', 'opencv-python-headless>=4.5', 'PyYAML'],
     extras_require={
-        # onnxruntime and onnxruntime-gpu own the same files, so pip must not install both.
+        # onnxruntime and onnxruntime-gpu have the same files, so pip must not install both.
         'cpu': ['onnxruntime>=1.16'],
         'gpu': ['onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'],
         'gpu-cuda12': ['onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]',
                        'cuda-bindings>=12,<13'],
         'tools': ['filelock', 'matplotlib', 'onnx', 'onnxslim', 'Pillow', 'plotly', 'rich',
-                  # untrusted/bag_limits.py replaces internals of this minor version
+                  # untrusted/bag_limits.py replaces internal functions of rosbags 0.11
                   'rosbags>=0.11,<0.12'],
         # TensorRT brings its own Python module. cuda-core works with CUDA 12 and 13.
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],

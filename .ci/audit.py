@@ -32,11 +32,11 @@ TIMEOUT = 300
 
 
 class NoAnswer(RuntimeError):
-    """The audit could not be done; the text gives the reason."""
+    """The audit is not possible. The text gives the reason."""
 
 
 def pip_audit() -> Path:
-    """Install pip-audit into its own environment, away from our pins, and return its path.
+    """Install pip-audit into a separate environment, and return its path.
 
     :raises NoAnswer: if pip-audit cannot be installed.
     """
@@ -54,7 +54,7 @@ def _run(command: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAnswer(f'{command[0]}: {error}') from error
-    # pip-audit exits with 1 for vulnerabilities and for errors; an error prints no JSON
+    # pip-audit exits with 1 for vulnerabilities and for errors, but an error prints no JSON
     if done.returncode and not done.stdout.startswith('{'):
         last = (done.stderr.strip().splitlines() or ['no reason given'])[-1]
         raise NoAnswer(f'{Path(command[0]).name}: {last[:300]}')
@@ -62,7 +62,7 @@ def _run(command: list[str]) -> str:
 
 
 def ask(tool: Path, requirements: str) -> list[dict[str, Any]]:
-    """Run pip-audit; return name, version and vulns or skip_reason of every pinned release.
+    """Run pip-audit. Return for each release its name, its version, and vulns or skip_reason.
 
     :raises NoAnswer: if pip-audit fails.
     """
@@ -76,23 +76,24 @@ def ask(tool: Path, requirements: str) -> list[dict[str, Any]]:
 
 
 def audit(tool: Path) -> list[dict[str, Any]]:
-    """Run pip-audit on every lock file. Each release is once in the result; see :func:`ask`.
+    """Run pip-audit on every lock file. Return one entry of :func:`ask` for each release.
 
-    :raises NoAnswer: if the service does not know the vulnerabilities of CANARY. For a release
-        that the service does not have, pip-audit prints `No known vulnerabilities found`.
+    :raises NoAnswer: if the service does not know the vulnerabilities of CANARY. Without this
+        check, a service without advisories would report no vulnerability.
     """
     (canary,) = ask(tool, '=='.join(CANARY))
     if not canary.get('vulns'):
         raise NoAnswer(f'the advisory service here has nothing on {" ".join(CANARY)}, which has '
                        f'known vulnerabilities: {canary.get("skip_reason", "none listed")}')
-    # One by one, because the locks for CUDA 12 and CUDA 13 pin different releases of a package.
+    # Each lock file needs its own run, because the locks for CUDA 12 and CUDA 13 pin different
+    # releases of a package.
     found = [entry for lock in (LOCK, *sorted(ROOT.glob('requirements/*.lock')))
              for entry in ask(tool, lock.read_text(encoding='utf-8'))]
     return list({(entry['name'], entry.get('version')): entry for entry in found}.values())
 
 
 def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
-    """Make a line for every vulnerability whose id and aliases are not listed with a reason."""
+    """Return a line for every vulnerability without a reason in ``listed``."""
     return [f'{entry["name"]} {entry["version"]}: {vulnerability["id"]}'
             f' ({", ".join(vulnerability.get("aliases", [])) or "no alias"}), fixed in '
             f'{", ".join(vulnerability.get("fix_versions", [])) or "no release"}'
@@ -102,16 +103,16 @@ def unlisted(found: list[dict[str, Any]], listed: dict[str, str]) -> list[str]:
 
 
 def lock_changed() -> bool:
-    """Return whether a lock file or the list differs from the commit AUDIT_BASE."""
+    """Return True if a lock file or the list of advisories differs from AUDIT_BASE."""
     base = os.environ.get('AUDIT_BASE', 'HEAD~1')
     done = subprocess.run(['git', 'diff', '--quiet', base, '--', str(LOCK), 'requirements',
                            str(ADVISORIES)],
                           cwd=ROOT, capture_output=True)
-    return done.returncode == 1     # 128: no such commit, for example in a shallow clone
+    return done.returncode == 1     # 128 means: no such commit
 
 
 def main(arguments: list[str]) -> int:
-    """Audit requirements.lock and print the result; return the exit code."""
+    """Audit the lock files and print the result. Return the exit code."""
     listed: dict[str, str] = json.loads(ADVISORIES.read_text(encoding='utf-8'))
     try:
         found = audit(pip_audit())

@@ -3,8 +3,8 @@
 """Write sbom.json: the packages of requirements.lock in CycloneDX format.
 
 The program cyclonedx-py must be in the same folder as this Python. The file has names, versions
-and markers. It has no hashes, and no addresses of package indexes, because a pin does not say
-where a package is installed from.
+and markers. It has no hashes. It has no addresses of package indexes, because a pin does not name
+an index.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def pins(lock: str) -> str:
 
 
 def without_addresses(tree: Any) -> Any:
-    """Return a copy of a part of the document without ``externalReferences``."""
+    """Return a copy of ``tree`` without ``externalReferences``."""
     if isinstance(tree, list):
         return [without_addresses(item) for item in tree]
     if isinstance(tree, dict):
@@ -34,7 +34,6 @@ def without_addresses(tree: Any) -> Any:
 
 
 def main() -> None:
-    """Write sbom.json."""
     lock = (ROOT / 'requirements.lock').read_text(encoding='utf-8')
     tool = Path(sys.executable).with_name('cyclonedx-py')
     done = subprocess.run(

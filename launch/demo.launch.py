@@ -23,8 +23,8 @@ SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='',
-        description='Topic of the images. camera_info has the same namespace. If cameras is set: '
-                    'the part of the topic after the name of each camera. Default: '
+        description='Topic of the images. camera_info has the same namespace. If cameras is set, '
+                    'this is the part of the topic after the name of each camera. Default: '
                     '/camera/image_raw, or image_raw if cameras is set.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
@@ -58,8 +58,8 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         parameters=[{'condition': given['condition'], 'seed': int(given['seed']) + index,
                      'fps': float(given['fps'])}],
         output='screen', emulate_tty=True) for index, (name, topic) in enumerate(topics.items())]
-    # The node comes first, because seg.launch.py checks its arguments and sets the DDS profile,
-    # which the cameras need too.
+    # The node comes first. seg.launch.py checks its arguments, and it sets the DDS profile for the
+    # cameras too.
     node = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SEG)), launch_arguments={'image': image}.items())
     return [node, *cameras]

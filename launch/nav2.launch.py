@@ -30,9 +30,9 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         package='nav2_lifecycle_manager', executable='lifecycle_manager',
         name='lifecycle_manager_segmentation', namespace=given.get('namespace', ''),
         parameters=[{
-            'autostart': True,  # of the manager, which then starts the node at once
+            'autostart': True,  # the manager configures and activates the node at once
             'node_names': [NODE],
-            'bond_timeout': 0.0,  # no bond, because the node does not support bonds
+            'bond_timeout': 0.0,  # 0 means no bond, because the node does not support bonds
             'use_sim_time': given.get('use_sim_time') == 'true' or bool(given.get('bag'))}],
         output='screen', emulate_tty=True)
     return [node, manager]

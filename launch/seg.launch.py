@@ -40,8 +40,9 @@ AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Topic of the images. camera_info has the same namespace. If cameras is set: '
-                    'the part of the topic after the name of each camera, such as image_raw.'),
+        description='Topic of the images. camera_info has the same namespace. If cameras is set, '
+                    'this is the part of the topic after the name of each camera, such as '
+                    'image_raw.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='Names of the cameras, such as front,left. The node subscribes to '
@@ -87,7 +88,7 @@ ARGUMENTS = [
 
 
 def overrides(given: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that were given as arguments. They replace those in params_file."""
+    """Return the parameters among the launch arguments. They replace values of params_file."""
     found: dict[str, Any] = {
         name: given[name] for name in ('model', 'engine', 'precision') if given[name]}
     if given['gpu']:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Call the services of a rig's node."""
+"""Calls the services of the node of a rig."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 
 
 class Caller:
-    """A client of the services of a rig's node; a call waits for the response."""
+    """A client of the services of a rig's node. Each call waits for the response."""
 
     def __init__(self, rig: Any) -> None:
         self.rig = rig
         self._clients: dict[str, Any] = {}
 
     def begin(self, kind: Any, name: str, request: Any) -> Any:
-        """Send a request and return the future of its response."""
         if name not in self._clients:
             self._clients[name] = self.rig.peer.create_client(kind, f'{NODE}/{name}')
             self.rig.until(self._clients[name].service_is_ready)

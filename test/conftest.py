@@ -5,6 +5,6 @@
 import signal
 
 # A shell without job control starts background programs with SIGINT ignored, and their child
-# processes inherit this. Tests that send SIGINT would then wait for ever.
+# processes inherit this setting. Without the next line, tests that send SIGINT would never end.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A lock that lets a test run another thread in the middle of what the lock protects."""
+"""A lock for tests. Another thread runs while the first thread holds the lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT = 30.0
 
 
 class InterruptingLock:
-    """Replaces an object's own lock. The order of the threads does not depend on a clock."""
+    """Replaces the lock of an object, so that a test decides the order of two threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,14 +20,17 @@ class InterruptingLock:
 
     def __enter__(self) -> None:
         if threading.current_thread() is self._other:
-            self._has_stopped.set()  # the thread waits here until the lock is free
+            self._has_stopped.set()  # the other thread waits for the lock in the next line
         assert self._lock.acquire(timeout=TIMEOUT)
 
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
     def interrupt(self, work: Callable[[], object]) -> None:
-        """Run ``work`` in another thread until it ends or waits for the lock; only once."""
+        """Run ``work`` in another thread until it ends or waits for the lock.
+
+        Only the first call does this.
+        """
         if self._other:
             return
 
@@ -40,7 +43,6 @@ class InterruptingLock:
         assert self._has_stopped.wait(TIMEOUT)
 
     def join(self) -> None:
-        """Wait until the other thread has ended."""
         assert self._other, 'nothing was interrupted'
         self._other.join(TIMEOUT)
         assert not self._other.is_alive()

@@ -28,13 +28,13 @@ class Block:
 
     @property
     def saved_as(self) -> str:
-        """Name of the file in the first comment of a YAML block; empty if there is none."""
+        """File name in the first comment of a YAML block; empty if there is none."""
         found = re.match(r'# (\S+\.ya?ml)\n', self.text)
         return found[1] if self.language == 'yaml' and found else ''
 
     @property
     def commands(self) -> list[str]:
-        """Commands of a bash block, or of the steps of a workflow, without comments."""
+        """Commands of a bash block or of a workflow, without comments."""
         if self.language == 'yaml':
             return [step['run'] for job in workflow(self.text).get('jobs', {}).values()
                     for step in job['steps'] if 'run' in step]
@@ -45,13 +45,12 @@ class Block:
 
 
 def workflow(text: str) -> dict:
-    """Parse YAML; return {} if it is not a mapping."""
+    """Parse YAML. Return {} if the text is not a mapping."""
     tree = yaml.safe_load(text)
     return tree if isinstance(tree, dict) else {}
 
 
 def blocks(page: Path) -> list[Block]:
-    """Return the fenced blocks of a page in order."""
     text = page.read_text(encoding='utf-8')
     found = []
     for match in FENCE.finditer(text):
@@ -73,7 +72,7 @@ def assert_shown(block: Block, printed: str) -> None:
 
 
 def is_alike(shown: str, printed: str) -> bool:
-    """Return whether a printed line agrees with the shown one."""
+    """Return True if a printed line agrees with the line of the page."""
     pieces = re.split(r'(…|\d+\.\d+)', shown)
     pattern = ''.join({'…': '.*'}.get(piece, r'(\d+\.\d+)' if index % 2 else re.escape(piece))
                       for index, piece in enumerate(pieces))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Small ONNX networks that classify colours, so a test knows the labels of any picture."""
+"""Small ONNX networks that classify colours. So a test knows the labels of any picture."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ DTYPES = {'float32': TensorProto.FLOAT, 'float16': TensorProto.FLOAT16,
           'uint8': TensorProto.UINT8, 'int32': TensorProto.INT32, 'int64': TensorProto.INT64,
           'int8': TensorProto.INT8}
 GAIN = 20.0
-"""Logits for a squared colour distance of 1, which is the distance from black to red."""
+"""The logit changes by this for a squared colour distance of 1, as from black to red."""
 
 
 def cube_colors(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours that are far apart: points of a grid in the RGB cube."""
+    """Return (count, 3) uint8 RGB colours that are far apart. They are a grid in the RGB cube."""
     side = 2
     while side ** 3 < count:
         side += 1
@@ -42,16 +42,16 @@ def color_classifier(path: Path, palette: npt.NDArray[np.uint8], *, height: int 
                      output_dtype: str = '', rank: int = 4, stride: int = 1,
                      card: InputCard = InputCard(), names: tuple[str, ...] = ('logits',),
                      input_name: str = 'image') -> Path:
-    """Write a network: the logit of a class is minus the squared distance to its colour.
+    """Write a network. The logit of a class is minus the squared distance to its colour.
 
-    :param palette: (classes, 3) uint8 RGB; two colours for ``kind='sigmoid'``.
-    :param height: rows of the input; None leaves them open. The same holds for ``width`` and
-        ``batch``.
+    :param palette: (classes, 3) uint8 RGB. ``kind='sigmoid'`` needs two colours.
+    :param height: rows of the input; None leaves them open. ``width`` and ``batch`` may also be
+        None.
     :param rank: 3 for labels without a channel axis.
     :param stride: number of input pixels, per axis, that are averaged to one output pixel.
     :param card: the network undoes the normalisation of this card.
-    :param names: names of the outputs. Outputs after the first have the opposite sign, so that
-        a wrong class wins.
+    :param names: names of the outputs. All outputs after the first have the opposite sign, so
+        a wrong class wins there.
     """
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
@@ -132,11 +132,11 @@ def _output_shape(batch: Any, classes: int, kind: str, layout: str, rank: int) -
 
 def enlarge_at_end(path: Path, factor: int = 4, *, cast: bool = False, mode: str = 'linear',
                    where: str = 'half_pixel', external: bool = False) -> Path:
-    """Append a Resize to a network of one output, as torchvision exports it.
+    """Append a Resize to a network of one output, as torchvision does.
 
-    :param cast: whether a Cast follows the Resize.
+    :param cast: True if a Cast follows the Resize.
     :param where: the coordinate_transformation_mode.
-    :param external: whether the weights go to a file of their own.
+    :param external: True if the weights go to another file.
     """
     model = onnx.load(path)
     (output,) = model.graph.output
@@ -163,14 +163,14 @@ def enlarge_at_end(path: Path, factor: int = 4, *, cast: bool = False, mode: str
 
 def color_card(path: Path, palette: npt.NDArray[np.uint8], *, output: OutputCard = OutputCard(),
                **input: Any) -> ModelCard:
-    """Make the card of a :func:`color_classifier`; the classes are class_0, class_1 and so on."""
+    """Make the card of a :func:`color_classifier`. Its classes are class_0, class_1, ...."""
     return ModelCard(path.stem, path, tuple(f'class_{i}' for i in range(len(palette))), palette,
                      replace(InputCard(), **input), output)
 
 
 def write_card(model: Path, classes: Sequence[str], palette: npt.NDArray[np.uint8],
                **more: Any) -> Path:
-    """Write the card of a network as a YAML file beside the network; return the path.
+    """Write the card of a network as a YAML file beside the network. Return the path.
 
     :param more: more keys of the card.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS processes with a log that tests can wait for, and a node in the test's process."""
+"""ROS processes whose log a test can read, and a node in the process of the test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 
 class Process:
-    """A ROS process; a test can wait for a text in its log."""
+    """A ROS process. A test can wait for a text in its log."""
 
     def __init__(self, module: str, domain: int, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -26,7 +26,6 @@ class Process:
         self.log = ''
 
     def until(self, text: str) -> None:
-        """Read the log until a line contains the text."""
         assert self._process.stderr
         for line in self._process.stderr:
             self.log += line
@@ -42,7 +41,7 @@ class Process:
             self._process.send_signal(number)
 
     def ended(self, timeout: float) -> int:
-        """Wait for the end and return the exit code; fail after ``timeout`` seconds."""
+        """Wait for the end and return the exit code. Fail after ``timeout`` seconds."""
         _, rest = self._process.communicate(timeout=timeout)
         self.log += rest
         return self._process.returncode
@@ -54,7 +53,7 @@ class Process:
 
 
 class Peer:
-    """A node in the test's process; its executor also runs the other nodes."""
+    """A node in the process of the test. Its executor also runs the ``others``."""
 
     def __init__(self, context: Any, *others: Node) -> None:
         self.node = Node('peer', context=context)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A segmentation node on real rclpy with a fake pipeline, and small images."""
+"""A segmentation node on the real rclpy with a fake pipeline, and small images."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from trt_segmentation.model.card import ModelCard
 from trt_segmentation.ros.node import SegmentationNode
 
 TIMEOUT = 30.0
-"""Seconds. No wait of a passing test is nearly as long."""
+"""Seconds. The waits of a passing test are far shorter."""
 
 NODE = '/trt_segmentation'
 
 
 def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 'bgr8',
                  step: int = 27, size: int | None = None) -> Image:
-    """Make an image of noise whose rows are padded to ``step`` bytes."""
+    """Make an image of noise. Each row has ``step`` bytes with its padding."""
     noise = np.random.default_rng(sec).integers(0, 250, size if size is not None
                                                 else height * step, np.uint8)
     message = Image(height=height, width=width, encoding=encoding, step=step,
@@ -45,10 +45,10 @@ def camera_image(sec: int = 1, height: int = 6, width: int = 8, encoding: str = 
 
 
 class FakePipeline:
-    """A pipeline that returns the first channel of a frame as its labels.
+    """A pipeline whose labels are the first channel of the frame.
 
-    ``gate``: while the gate is cleared, collect() waits. ``errors``: the next calls of collect()
-    raise these. submit() refuses a batch with an ``nv24`` frame, as a real pipeline does.
+    collect() waits until ``gate`` is set. The next calls of collect() raise the ``errors``.
+    submit() refuses a batch with an ``nv24`` frame.
     """
 
     def __init__(self, card: ModelCard) -> None:
@@ -99,7 +99,7 @@ class FakePipeline:
 
 
 class Rig:
-    """The node under test and a peer node; the test's thread spins both."""
+    """The node under test, and a peer node. The thread of the test spins both."""
 
     def __init__(self, context: Any, pipelines: list[FakePipeline], **options: Any) -> None:
         self.pipelines = pipelines
@@ -114,7 +114,6 @@ class Rig:
         return self.pipelines[-1]
 
     def until(self, what: Callable[..., Any], seconds: float = TIMEOUT) -> Any:
-        """Spin until the condition is true, and return its value."""
         deadline = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < deadline, 'the condition did not become true'
@@ -122,7 +121,7 @@ class Rig:
         return found
 
     def hear(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
-        """Return a list that collects the messages of a topic of the node from now on."""
+        """Return a list. Each later message of this topic of the node is added to it."""
         heard: list[Any] = []
         self.peer.create_subscription(kind, topic, heard.append, qos)
         (publisher,) = (p for p in self.node.publishers if p.topic_name == topic)
@@ -130,14 +129,14 @@ class Rig:
         return heard
 
     def log(self) -> list[Log]:
-        """Return a list that collects the log lines of the node, with earlier ones."""
+        """Return a list. Each earlier and later log line of the node is added to it."""
         lines: list[Log] = []
         kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.peer.create_subscription(Log, '/rosout', lines.append, kept)
         return lines
 
     def speaker(self, kind: Any, topic: str = 'image') -> Any:
-        """Make a publisher and wait until the node has matched it."""
+        """Make a publisher and wait until the subscription of the node is connected to it."""
         publisher = self.peer.create_publisher(kind, topic, 10)
         self.until(publisher.get_subscription_count)
         return publisher
@@ -149,7 +148,7 @@ class Rig:
         return worker._settings.schedule_outputs(self.node.cameras[0])
 
     def snapshot(self, camera: str | None = None) -> Any:
-        """Return the counts of the node or of one camera; check that they add up."""
+        """Return the counts of the node or of one camera. Check that they add up."""
         stats = self.node.stats if camera is None else self.node._camera_stats[camera]
         found = stats.snapshot(self.node._forward_clock.seconds())
         assert found.frames_in == found.frames_out + found.frames_dropped + found.in_flight
@@ -157,7 +156,7 @@ class Rig:
         return found
 
     def close(self) -> None:
-        """Stop and destroy both nodes; a second call does nothing."""
+        """Stop and destroy both nodes. A second call does nothing."""
         if not hasattr(self, 'node'):
             return
         for pipeline in self.pipelines:
@@ -171,7 +170,7 @@ class Rig:
 
 @contextmanager
 def kept_rigs() -> Iterator[Callable[[Rig, bool], Rig]]:
-    """Yield a function that starts a rig's node; close all rigs when the block ends."""
+    """Yield a function that starts a rig's node. Close all rigs at the end of the block."""
     rigs: list[Rig] = []
 
     def keep(rig: Rig, start: bool) -> Rig:
@@ -183,6 +182,6 @@ def kept_rigs() -> Iterator[Callable[[Rig, bool], Rig]]:
     yield keep
     for rig in rigs:
         rig.close()
-    # The garbage collector destroys the services of a lifecycle node, also of a node whose
-    # constructor failed. They must be gone before the next test's node has the same name.
+    # Only the garbage collector destroys the services of a lifecycle node. It must run before
+    # the next test makes a node with the same name.
     gc.collect()

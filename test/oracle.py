@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pre- and postprocessing written from their definitions, in float64, slow and simple.
+"""Slow and simple pre- and postprocessing in float64, written from the definitions.
 
-This module shares no code with the package. It imports only the Frame.
+The tests compare the package with this module. It imports only Frame from the package.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ BAYER = {'bayer_rggb8': 'RGGB', 'bayer_bggr8': 'BGGR', 'bayer_gbrg8': 'GBRG',
          'bayer_grbg8': 'GRBG'}
 WIDE = {'mono16': (1, 0, 0, 0), '16UC1': (1, 0, 0, 0), 'bgr16': (3, 2, 1, 0),
         'rgb16': (3, 0, 1, 2), 'bgra16': (4, 2, 1, 0), 'rgba16': (4, 0, 1, 2)}
-"""Encodings of 16 bits per channel: channels of a pixel, and the places of R, G and B."""
+"""For each encoding of 16 bits: channels per pixel, and the positions of R, G and B."""
 
 
 def rgb(frame: Frame) -> Array:
-    """Read (height, width, 3) float64 RGB, 0 to 255, byte by byte from the data of a frame."""
+    """Return the (height, width, 3) float64 RGB of a frame, from 0 to 255."""
     y, x = np.mgrid[:frame.height, :frame.width]
     line, step, data = y * frame.step, frame.step, frame.data.astype(np.float64)
     encoding = frame.encoding
@@ -45,7 +45,7 @@ def rgb(frame: Frame) -> Array:
     if encoding in WIDE:
         size, *channels = WIDE[encoding]
         first = [line + 2 * (x * size + c) for c in channels]
-        # This is the rule of cv_bridge: scale by 255/65535 and round.
+        # cv_bridge scales by 255/65535 and rounds
         return np.rint((256 * at(*(place + high for place in first))
                         + at(*(place + low for place in first))) * 255 / 65535)
     if encoding.endswith('16'):
@@ -62,14 +62,14 @@ def rgb(frame: Frame) -> Array:
         u, v = data[pair], data[pair + 1]
         return yuv(data[line + x], *((u, v) if encoding == 'nv12' else (v, u)))
     if encoding == 'nv24':
-        # In V4L2_PIX_FMT_NV24, a chroma row has twice the bytes and twice the padding.
+        # in V4L2_PIX_FMT_NV24, a chroma row has twice the bytes and twice the padding
         pair = frame.height * step + y * 2 * step + 2 * x
         return yuv(data[line + x], data[pair], data[pair + 1])
     return demosaic(data[line + x], BAYER[encoding])
 
 
 def yuv(y: Array, u: Array, v: Array) -> Array:
-    """Convert BT.601 limited range to RGB, from the luma weights. Luma below 16 is black."""
+    """Convert BT.601 of limited range to RGB. Luma below 16 is black."""
     kr, _, kb = LUMA
     luma = np.maximum(y - 16, 0) / 219
     r = luma + (v - 128) / 224 * 2 * (1 - kr)
@@ -79,7 +79,7 @@ def yuv(y: Array, u: Array, v: Array) -> Array:
 
 
 def demosaic(mosaic: Array, pattern: str) -> Array:
-    """Convert a Bayer mosaic to RGB: the mean of the nearest pixels that have the colour.
+    """Convert a Bayer mosaic to RGB. A colour is the mean of the nearest pixels that have it.
 
     :param pattern: colours of the first two pixels of the first row and of the second row.
     """
@@ -107,7 +107,7 @@ def _nearest_mean(mosaic: Array, has: Array, y: int, x: int) -> float:
 
 def placement(resize: str, camera: tuple[int, int], net: tuple[int, int]
               ) -> list[tuple[Fraction, int, int]]:
-    """Return (scale, offset, resized length) of rows and columns, in exact arithmetic."""
+    """Return the exact (scale, offset, resized length), first of rows and then of columns."""
     ratios = [Fraction(n, c) for c, n in zip(camera, net)]
     chosen = {'stretch': ratios, 'letterbox': [min(ratios)] * 2, 'crop': [max(ratios)] * 2}
     placed = []
@@ -119,14 +119,14 @@ def placement(resize: str, camera: tuple[int, int], net: tuple[int, int]
 
 
 def visible(axis: tuple[Fraction, int, int], camera: int, net: int) -> Array:
-    """Return (camera,) bool: whether the network sees the centre of each pixel."""
+    """Return (camera,) bool. It is True if the network sees the centre of the pixel."""
     scale, offset, _ = axis
     return np.array([0 <= (i + Fraction(1, 2)) * scale + offset < net for i in range(camera)],
                     bool)
 
 
 def linear_row(position: float, size: int) -> Array:
-    """Return the (size,) weights of a position; a position outside moves to the end cell."""
+    """Return the (size,) weights of a position. A position outside counts as the end cell."""
     position = min(max(position, 0.0), size - 1.0)
     low = min(int(position), max(size - 2, 0))
     row = np.zeros(size)
@@ -136,7 +136,7 @@ def linear_row(position: float, size: int) -> Array:
 
 
 def resize_matrix(axis: tuple[Fraction, int, int], camera: int, net: int) -> Array:
-    """Return (net, camera) weights of camera pixels in network pixels; padded rows are 0."""
+    """Return the (net, camera) weights of camera pixels in network pixels. Padding has 0."""
     scale, offset, new = axis
     matrix = np.zeros((net, camera))
     for j in range(net):
@@ -155,7 +155,7 @@ def resize_matrix(axis: tuple[Fraction, int, int], camera: int, net: int) -> Arr
 
 def preprocess(image: Array, resize: str, net: tuple[int, int], color: str,
                mean: Sequence[float], std: Sequence[float], pad: int) -> Array:
-    """Compute the (channels, height, width) float64 tensor of an RGB image of 0 to 255."""
+    """Return the (channels, height, width) float64 tensor of an RGB image of 0 to 255."""
     camera = image.shape[:2]
     rows, cols = (resize_matrix(axis, c, n) for axis, c, n in
                   zip(placement(resize, camera, net), camera, net))
@@ -170,7 +170,7 @@ def preprocess(image: Array, resize: str, net: tuple[int, int], color: str,
 
 def upsample(grid: Array, resize: str, camera: tuple[int, int], net: tuple[int, int]
              ) -> tuple[Array, Array]:
-    """Return (channels, height, width) at camera size, and (height, width) bool: pixels seen."""
+    """Return (channels, height, width) values at camera size, and a mask of the seen pixels."""
     matrices, seen = [], []
     for axis, c, n, size in zip(placement(resize, camera, net), camera, net, grid.shape[1:]):
         scale, offset, _ = axis
@@ -181,14 +181,14 @@ def upsample(grid: Array, resize: str, camera: tuple[int, int], net: tuple[int, 
     missing = np.isnan(grid)
     rows, cols = matrices
     values = rows @ np.where(missing, 0, grid.astype(np.float64)) @ cols.T
-    # If one of the interpolated numbers is missing, the result is missing.
+    # if one of the interpolated numbers is missing, the result is missing
     values[rows @ missing @ cols.T > 0] = -np.inf
     return values, np.outer(*seen)
 
 
 def nearest(ids: Array, resize: str, camera: tuple[int, int], net: tuple[int, int]
             ) -> tuple[Array, Array]:
-    """Return (height, width) ids at camera size, and (height, width) bool: pixels seen."""
+    """Return (height, width) ids at camera size, and a mask of the seen pixels."""
     places, seen = [], []
     for axis, c, n, size in zip(placement(resize, camera, net), camera, net, ids.shape):
         scale, offset, _ = axis
@@ -199,7 +199,10 @@ def nearest(ids: Array, resize: str, camera: tuple[int, int], net: tuple[int, in
 
 
 def softmax_winner(values: Array) -> tuple[Array, Array, Array]:
-    """Return (height, width) winner, its probability, and its lead over the second logit."""
+    """Return three (height, width) arrays: the winner, its probability, and its lead.
+
+    The lead is the difference to the second largest logit.
+    """
     winner = values.argmax(axis=0)
     ranked = np.sort(values, axis=0)
     with np.errstate(invalid='ignore'):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags for tests, written with rosbags."""
+"""Writes bags for tests with rosbags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST = 1_700_000_000_000_000_000
 
 @dataclass
 class Message:
-    """One message to record: a rosbags message, or raw CDR bytes of a type."""
+    """A message to record. ``message`` is a message of rosbags, or the bytes of its CDR."""
 
     topic: str
     msgtype: str
@@ -30,7 +30,7 @@ class Message:
 
 
 def header(stamp_ns: int, frame_id: str = 'camera') -> Any:
-    """std_msgs/Header."""
+    """Return a std_msgs/Header."""
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
     time = STORE.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
     return STORE.types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
@@ -38,7 +38,7 @@ def header(stamp_ns: int, frame_id: str = 'camera') -> Any:
 
 def image(pixels: np.ndarray, encoding: str, stamp_ns: int, *, padding: int = 0,
           big_endian: bool = False, frame_id: str = 'camera') -> Any:
-    """sensor_msgs/Image with ``padding`` bytes of rubbish after each row."""
+    """Return a sensor_msgs/Image with ``padding`` bytes of 171 after each row."""
     dtype = pixels.dtype.newbyteorder('>' if big_endian else '<')
     rows = np.ascontiguousarray(pixels, dtype).view(np.uint8).reshape(pixels.shape[0], -1)
     rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=171)
@@ -49,14 +49,14 @@ def image(pixels: np.ndarray, encoding: str, stamp_ns: int, *, padding: int = 0,
 
 
 def compressed(pixels: np.ndarray, kind: str, stamp_ns: int) -> Any:
-    """sensor_msgs/CompressedImage; ``kind`` is jpeg or png."""
+    """Return a sensor_msgs/CompressedImage. ``kind`` is jpeg or png."""
     data = cv2.imencode('.jpg' if kind == 'jpeg' else '.png', pixels)[1].reshape(-1)
     return STORE.types['sensor_msgs/msg/CompressedImage'](
         header=header(stamp_ns), format=f'bgr8; {kind} compressed bgr8', data=data)
 
 
 def camera_info(stamp_ns: int) -> Any:
-    """sensor_msgs/CameraInfo with numbers to recognise it by."""
+    """Return a sensor_msgs/CameraInfo with numbers that a test can recognise."""
     region = STORE.types['sensor_msgs/msg/RegionOfInterest'](
         x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     return STORE.types['sensor_msgs/msg/CameraInfo'](
@@ -67,7 +67,7 @@ def camera_info(stamp_ns: int) -> Any:
 
 def write_bag(path: Path, messages: Iterable[Message], storage: str = 'mcap',
               compression: CompressionMode = CompressionMode.NONE) -> Path:
-    """Write messages in the order given; returns the path."""
+    """Write messages in the given order, and return the path."""
     plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
     connections: dict[str, Any] = {}
     bag = Writer(path, version=9, storage_plugin=plugin)
@@ -84,7 +84,7 @@ def write_bag(path: Path, messages: Iterable[Message], storage: str = 'mcap',
 
 
 def pictures(count: int, height: int = 48, width: int = 64, seed: int = 0) -> list[np.ndarray]:
-    """BGR pictures with areas, not noise, so that JPEG keeps them recognisable."""
+    """Return BGR pictures with areas of one colour. JPEG keeps such areas recognisable."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, 6, 8, 3), np.uint8)
     return [cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -93,7 +93,7 @@ def pictures(count: int, height: int = 48, width: int = 64, seed: int = 0) -> li
 
 def image_messages(found: Iterable[np.ndarray], topic: str = TOPIC, **options: Any
                    ) -> list[Message]:
-    """bgr8 images 100 ms apart, recorded 7 ms after their stamps."""
+    """Return bgr8 images. Stamps are 100 ms apart, and the log time is 7 ms after the stamp."""
     return [Message(topic, 'sensor_msgs/msg/Image', stamp + 7_000_000,
                     image(pixels, 'bgr8', stamp, **options))
             for stamp, pixels in ((FIRST + 100_000_000 * i, p) for i, p in enumerate(found))]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the names in ros2 commands: arguments, executables, parameters, topics."""
+"""Checks that the names in ros2 commands exist, such as arguments, parameters and topics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 DRIVERS = {'usb_cam', 'v4l2_camera', 'realsense2_camera', 'zed_wrapper'}
-"""Packages of others. Their names in docs/your_camera.md were checked by hand."""
+"""Packages of camera drivers. Their names in docs/your_camera.md were checked by hand."""
 TRANSITIONS = {'configure', 'activate', 'deactivate', 'cleanup', 'shutdown'}
 LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.events',
                   'launch.events.process', 'launch.launch_description_entity',
@@ -25,14 +25,14 @@ LAUNCH_MODULES = ('launch', 'launch.actions', 'launch.event_handlers', 'launch.e
 
 
 class _Anything(ModuleType):
-    """Replaces a module of launch; every class of it is a namespace of its arguments."""
+    """Replaces a module of launch. Each class of the module only keeps its arguments."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **options: SimpleNamespace(args=args, **options)
 
 
 def declared(launch_file: str) -> dict[str, list[str]]:
-    """Return the arguments of a launch file with their choices; [] allows any value."""
+    """Return the arguments of a launch file with their choices. [] allows any value."""
     path = ROOT / 'launch' / launch_file
     assert path.is_file(), f'there is no {launch_file}'
     spec = spec_from_file_location('documented_launch', path)
@@ -46,7 +46,6 @@ def declared(launch_file: str) -> dict[str, list[str]]:
 
 
 def settings(executable: str) -> dict[str, Any]:
-    """Return the parameters of an executable by name."""
     from trt_segmentation.ros import parameters, street_camera
     of = {'seg_node': parameters, 'street_camera': street_camera}
     return {setting.name: setting for setting in of[executable].SETTINGS}
@@ -130,7 +129,7 @@ def _parameter(node: str, name: str, value: str, executable: str) -> None:
 
 
 def check_value(known: dict[str, Any], name: str, value: Any) -> None:
-    """Assert that a parameter exists and may have a value."""
+    """Assert that a parameter exists and accepts the value."""
     assert name in known, f'no parameter {name}'
     setting = known[name]
     kind = list if isinstance(setting.default, tuple) else type(setting.default)

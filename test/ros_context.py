@@ -42,7 +42,7 @@ def own_domain() -> Iterator[int]:
 
 @pytest.fixture(scope='session')
 def ros() -> Iterator[Any]:
-    """A ROS context in a reserved domain, with discovery on this machine only."""
+    """Yield a ROS context in a reserved domain. Discovery covers only this machine."""
     rclpy = pytest.importorskip('rclpy')
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):

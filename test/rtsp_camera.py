@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network camera on loopback: an RTSP server that sends H.264 packets once, over TCP."""
+"""A fake network camera on loopback. It is an RTSP server that sends H.264 over TCP."""
 
 import socket
 import struct
@@ -13,11 +13,11 @@ _SDP = ('v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4 127.0.0.1\r\nt=0 
 
 
 class RtspCamera:
-    """Serves one client, and hangs up after the last packet.
+    """Serves one client, and closes the connection after the last packet.
 
     :param packets: frames in Annex B. Each NAL unit must fit into one RTP packet.
     :ivar url: address of the camera.
-    :ivar sent: is set as soon as all packets were sent.
+    :ivar sent: an event that is set after all packets were sent.
     """
 
     def __init__(self, packets: list[bytes], rate: int) -> None:

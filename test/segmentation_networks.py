@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Small versions of the networks in the README: real structure, random weights."""
+"""Small versions of the networks in the README, with their structure and random weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLASSES = 5
 
 
 class Net:
-    """A network under construction. Nodes are named by scope, like exporters name them.
+    """Builds a network. The name of a node is its scope, as in the files of exporters.
 
     :param seed: seed of the random weights.
     """
@@ -55,7 +55,7 @@ class Net:
                         coordinate_transformation_mode='half_pixel')
 
     def resize_like(self, name: str, x: str, like: str) -> str:
-        """Resize to the size of another tensor, like torch exports interpolate(size=…)."""
+        """Resize to the size of another tensor, as torch exports interpolate(size=…)."""
         shape = self.add('Shape', f'{name}.like', like)
         sides = self.add('Slice', f'{name}.sides', shape, self.constant(f'{name}.2', [2]),
                          self.constant(f'{name}.4', [4]))
@@ -84,7 +84,7 @@ class Net:
 
 
 def _inverted_residual(net: Net, name: str, x: str, channels: int, stride: int) -> str:
-    """Add a block of MobileNetV3: expand, depthwise, squeeze and excite, project."""
+    """Add a block of MobileNetV3 with expansion, depthwise convolution and squeeze-excite."""
     wide = 2 * net.channels[x]
     y = net.add('HardSwish', f'{name}/act0', net.conv(f'{name}/expand', x, wide))
     y = net.conv(f'{name}/depthwise', y, wide, 3, stride, depthwise=True)
@@ -98,7 +98,6 @@ def _inverted_residual(net: Net, name: str, x: str, channels: int, stride: int) 
 
 
 def lraspp(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Build LR-ASPP on MobileNetV3."""
     net = Net(seed)
     x = net.add('HardSwish', '/backbone/stem/act', net.conv('/backbone/stem', 'image', 8, 3, 2))
     low = _inverted_residual(net, '/backbone/1', x, 16, 2)
@@ -127,7 +126,7 @@ def _basic_block(net: Net, name: str, x: str, channels: int, stride: int = 1,
 
 
 def deeplabv3(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Build DeepLabV3 on a ResNet: ASPP with dilated branches and image pooling."""
+    """Build DeepLabV3 on a ResNet. Its ASPP has dilated branches and image pooling."""
     net = Net(seed)
     x = net.add('Relu', '/backbone/relu', net.conv('/backbone/conv1', 'image', 16, 7, 2))
     x = net.add('MaxPool', '/backbone/maxpool', x, kernel_shape=[3, 3], strides=[2, 2],
@@ -148,7 +147,7 @@ def deeplabv3(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
 
 
 def unet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Build a UNet: no residuals, skip connections at every level."""
+    """Build a UNet without residuals. Every level has a skip connection."""
     net, skips, x = Net(seed), [], 'image'
     for level, channels in enumerate((8, 16, 32)):
         for part in (1, 2):
@@ -166,7 +165,7 @@ def unet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
 
 
 def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
-    """Build an HRNet: two branches exchange features at every stage, so resizing starts early."""
+    """Build an HRNet. Its two branches exchange features, so the backbone has a Resize too."""
     net = Net(seed)
     high = net.add('Relu', '/backbone/stem/relu', net.conv('/backbone/stem', 'image', 8, 3, 2))
     low = net.add('Relu', '/backbone/1/relu', net.conv('/backbone/1', high, 16, 3, 2))
@@ -175,8 +174,7 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
         high = _basic_block(net, f'{name}/high', high, 8)
         low = _basic_block(net, f'{name}/low', low, 16)
         down = net.conv(f'{name}/to_low', high, 16, 3, 2)
-        # The enlarged features of the last stage are never reduced again, so they belong to the
-        # head.
+        # nothing after the last stage reduces its enlarged features, so they belong to the head
         above = name if stage == 2 else '/head'
         up = net.upsample(f'{above}/up', net.conv(f'{above}/to_high', low, 8), 2.0)
         high = net.add('Relu', f'{above}/high/fused', net.add('Add', f'{above}/sum', high, up))
@@ -188,7 +186,6 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
 
 
 def save(model: onnx.ModelProto, path: Path) -> Path:
-    """Write a model to a file; return the path."""
     onnx.save(model, path)
     return path
 

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for ``import tensorrt`` that runs networks with ONNX Runtime.
+"""Simulates the package tensorrt. It runs networks with ONNX Runtime.
 
-TensorRT cannot run on any machine on which this project is tested. This module has the part of
-TensorRT's API that the package uses. test_simulated_tensorrt.py compares each class, method,
-argument and enum with the real ``tensorrt_rtx``. The simulation reads and writes the given
-addresses on the CPU. With ``PROVIDER = 'cuda'`` it uses the GPU and the caller's stream. As
-TensorRT does, it refuses wrong shapes, missing addresses, too little memory and damaged plans.
+The machines that run these tests usually have no GPU, so TensorRT cannot run there. This module
+has the part of TensorRT's API that the package uses. test_simulated_tensorrt.py compares each
+class, method, argument and enum with the real ``tensorrt_rtx``. The simulation reads and writes
+the given addresses on the CPU. With ``PROVIDER = 'cuda'`` it uses the GPU and the caller's stream.
+Like TensorRT, it refuses wrong shapes, missing addresses, too little memory and damaged plans.
 
-The module simulates TensorRT, or TensorRT-RTX if it is imported so. TensorRT-RTX has runtime
-configs, and it keeps compiled kernels in a runtime cache.
+With ``imported(rtx=True)`` the module simulates TensorRT-RTX, which has runtime configs and keeps
+compiled kernels in a runtime cache.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ACTIVATIONS = 4096
 """Bytes of GPU memory that every simulated engine needs."""
 
 ENVIRONMENT = 'GPU and driver of the test'
-"""Kernels are compiled for this environment. A runtime cache of another one is refused."""
+"""Kernels are compiled for this environment. A cache of another environment is refused."""
 
 COMPILED: list[tuple[int, ...]] = []
 """Input shapes for which kernels were compiled, in order."""
@@ -472,7 +472,7 @@ class IExecutionContext:
     def infer_shapes(self) -> list[str]:
         missing = [n for n in self.engine._input_names if n not in self._shapes]
         if not missing:
-            # always on the CPU, because only the shapes are needed
+            # the CPU is enough, because only the shapes are needed
             session = onnxruntime.InferenceSession(
                 self.engine._model.SerializeToString(), providers=['CPUExecutionProvider'])
             feeds = {n: np.zeros(self._shapes[n], _numpy(self.engine.get_tensor_dtype(n)))
@@ -538,9 +538,9 @@ LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.builder
 
 @contextmanager
 def imported(rtx: bool = False) -> Iterator[None]:
-    """Import the package's TensorRT modules again, with this module in TensorRT's place.
+    """Import the package's TensorRT modules again. They get this module instead of tensorrt.
 
-    :param rtx: whether to simulate TensorRT-RTX. The package knows it by its attributes.
+    :param rtx: True for TensorRT-RTX. The package recognises TensorRT-RTX by its attributes.
     """
     names = ('tensorrt', *LOADED_WITH_IT)
     before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
@@ -564,7 +564,7 @@ def imported(rtx: bool = False) -> Iterator[None]:
 
 
 def _forget_attributes() -> None:
-    # `from package import module` first looks at the package's attribute, then at sys.modules
+    # `from package import module` takes the attribute of the package before sys.modules
     for name in LOADED_WITH_IT:
         package, _, child = name.rpartition('.')
         if package in sys.modules and hasattr(sys.modules[package], child):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The audit of pinned releases: when it fails, and its messages."""
+"""The audit of pinned releases: its messages, and the reasons to fail."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ SKIPPED = {'name': 'ros-jazzy-rclpy', 'skip_reason': 'Dependency not found on Py
 
 @pytest.fixture
 def audit(tmp_path, monkeypatch):
-    """Load the script for a repository whose lock file changed in the last commit."""
+    """Load the script for a new repository. Its last commit changed the lock file."""
     spec = importlib.util.spec_from_file_location('audit', ROOT / '.ci' / 'audit.py')
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -60,7 +60,7 @@ def test_known_vulnerability_of_a_changed_lock_fails(audit, monkeypatch, capsys)
     assert '2 releases checked, 1 known' in out and './dev lock' in out
 
 
-def test_new_advisory_on_an_unchanged_lock_is_printed_and_fails_only_where_asked(
+def test_new_advisory_on_an_unchanged_lock_does_not_fail_with_changed(
         audit, monkeypatch, capsys):
     commit(audit.ROOT)
     answers(audit, monkeypatch, BAD)
@@ -71,7 +71,7 @@ def test_new_advisory_on_an_unchanged_lock_is_printed_and_fails_only_where_asked
 
 
 @pytest.mark.parametrize('name', ['PYSEC-2020-96', 'CVE-2020-1747'])
-def test_one_that_is_listed_with_a_reason_does_not_fail(audit, monkeypatch, capsys, name):
+def test_an_advisory_with_a_reason_does_not_fail(audit, monkeypatch, capsys, name):
     audit.ADVISORIES.write_text(json.dumps({name: 'only yaml.safe_load is called'}))
     answers(audit, monkeypatch, BAD)
     assert audit.main([]) == 0
@@ -95,14 +95,14 @@ def test_packages_for_a_gpu_are_audited_too(audit, monkeypatch, capsys):
     assert '2 releases checked, 1 known' in capsys.readouterr().out
 
 
-def test_releases_the_service_does_not_know_are_named(audit, monkeypatch, capsys):
+def test_releases_that_the_service_does_not_know_are_named(audit, monkeypatch, capsys):
     answers(audit, monkeypatch, GOOD, SKIPPED)
     assert audit.main([]) == 0
     out = capsys.readouterr().out
     assert 'no record of ros-jazzy-rclpy' in out and '1 releases checked, 0 known' in out
 
 
-def test_service_that_knows_nothing_is_not_taken_for_a_clean_bill(audit, monkeypatch, capsys):
+def test_a_service_without_advisories_is_reported(audit, monkeypatch, capsys):
     """A package mirror has no advisories, and pip-audit then reports no vulnerability."""
     answers(audit, monkeypatch, GOOD, canary={
         'name': 'pyyaml', 'skip_reason': 'Dependency not found on PyPI'})
@@ -112,8 +112,8 @@ def test_service_that_knows_nothing_is_not_taken_for_a_clean_bill(audit, monkeyp
     assert 'known vulnerabilities: Dependency not found' in out
 
 
-def test_service_that_cannot_be_reached_is_said(audit, tmp_path, capsys):
-    """pip-audit is missing, or it fails without JSON."""
+def test_an_unreachable_service_is_reported(audit, tmp_path, capsys):
+    """First pip-audit is missing. Then it fails without JSON."""
     assert audit.main([]) == 0
     assert 'skipped, nothing was checked' in capsys.readouterr().out
     (tmp_path / 'pip-audit').write_text(
@@ -123,10 +123,10 @@ def test_service_that_cannot_be_reached_is_said(audit, tmp_path, capsys):
     assert 'ConnectionError: no route' in capsys.readouterr().out
 
 
-def test_first_commit_is_no_change(audit, monkeypatch):
+def test_without_an_earlier_commit_the_lock_is_unchanged(audit, monkeypatch):
     monkeypatch.setenv('AUDIT_BASE', 'HEAD~7')
     assert not audit.lock_changed()
 
 
-def test_ci_runs_it():
+def test_ci_runs_the_audit():
     assert './dev audit' in (ROOT / '.ci' / 'run').read_text()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""./dev runs commands in the caller's folder. These tests install nothing."""
+"""./dev runs commands in the folder of the caller. These tests install nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_python(folder: Path) -> Path:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A checkout in which ./dev has set nothing up yet."""
+    """Make a checkout without an environment."""
     folder = tmp_path / 'check out'
     folder.mkdir()
     for name in ('dev', 'requirements.lock', 'setup.py'):
@@ -57,7 +57,7 @@ def bare(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkout(bare: Path) -> Path:
-    """A checkout whose environment has fake programs that print their arguments and folder."""
+    """Make a checkout with fake programs. They print their arguments and their folder."""
     programs = bare / '.venv' / 'bin'
     add_python(programs)
     for name in ('trt_seg', 'ruff', 'mypy', 'codespell'):
@@ -71,7 +71,7 @@ def checkout(bare: Path) -> Path:
 
 
 def installed(checkout: Path) -> list[str]:
-    """Return what each run of the fake pip was told to install, without the common options."""
+    """Return the packages of each call of the fake pip, without the common options."""
     path = checkout / 'installed'
     return [line.partition('--disable-pip-version-check ')[2]
             for line in path.read_text().splitlines()] if path.exists() else []
@@ -88,8 +88,8 @@ def dev(checkout: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProce
     (('demo', '--out', 'here'), 'trt_seg demo --out here'),
     (('bench', 'accuracy', '--json', 'a.json'),
      'python {root}/benchmarks/accuracy.py --json a.json')])
-def test_paths_are_those_of_the_caller(checkout: Path, tmp_path: Path, arguments: tuple[str, ...],
-                                       line: str) -> None:
+def test_paths_belong_to_the_callers_folder(
+        checkout: Path, tmp_path: Path, arguments: tuple[str, ...], line: str) -> None:
     caller = tmp_path / 'my work'
     caller.mkdir()
     done = dev(checkout, *arguments, cwd=caller)
@@ -115,7 +115,7 @@ REST = ['--require-hashes -r requirements.lock', *DEMO[1:],
 GPU = ['--no-deps --require-hashes -r requirements/cuda13.lock', *DEMO[1:]]
 
 
-def test_the_demo_installs_its_part_and_the_tests_add_the_rest(bare: Path, tmp_path: Path) -> None:
+def test_the_demo_installs_a_part_and_the_tests_add_the_rest(bare: Path, tmp_path: Path) -> None:
     add_python(tmp_path / 'base')
     (bare / '.ci' / 'tensorrt_stubs').write_text('#!/bin/sh\nmkdir "$2"\n')
     first = dev(bare, 'demo', '--cpu', cwd=bare)
@@ -149,7 +149,7 @@ def test_a_pip_that_fails_shows_its_last_lines(bare: Path, tmp_path: Path) -> No
 
 def test_the_demo_installs_what_the_gpu_needs_and_runs_with_it(checkout: Path) -> None:
     (checkout / 'package_set').write_text('cuda13\n')
-    for _ in range(2):      # the second time there is nothing to install
+    for _ in range(2):      # the second run has nothing to install
         done = dev(checkout, 'demo', '--out', 'here', cwd=checkout)
         assert done.returncode == 0, done.stderr
         assert done.stdout == f'.venv-gpu/bin trt_seg demo --out here in {checkout}\n'
@@ -174,7 +174,7 @@ def test_cpu_keeps_the_gpu_off(checkout: Path) -> None:
     assert done.stdout == f'trt_seg demo --cpu in {checkout}\n' and installed(checkout) == []
 
 
-def test_a_folder_that_dev_did_not_make_stays(checkout: Path) -> None:
+def test_dev_keeps_a_folder_that_it_did_not_make(checkout: Path) -> None:
     (checkout / 'package_set').write_text('cuda13\n')
     (checkout / '.venv-gpu').mkdir()
     (checkout / '.venv-gpu' / 'thesis.txt').write_text('years of work')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pages build without a warning, need no network, and agree with the code."""
+"""The pages are built without a warning, need no network, and agree with the code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize('name', ['cli', 'parameters', 'topics'])
 def test_generated_pages_hold_no_html(name):
-    """A ``<`` outside code would start a tag."""
+    """A ``<`` outside code would start an HTML tag."""
     text = re.sub(r'```.*?```', '', (DOCS / f'{name}.md').read_text(encoding='utf-8'), flags=re.S)
     assert not re.findall('<.*', re.sub('`[^`]*`', '', text))
 
@@ -86,7 +86,7 @@ def test_pages_load_nothing_from_the_network(site: Path) -> None:
 
 
 @pytest.mark.parametrize('name', sorted(GENERATED))
-def test_references_are_what_the_code_says(name: str) -> None:
+def test_references_agree_with_the_code(name: str) -> None:
     if name == 'topics':
         pytest.importorskip('rclpy')
     done = subprocess.run(
@@ -95,21 +95,21 @@ def test_references_are_what_the_code_says(name: str) -> None:
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode() == (DOCS / f'{name}.md').read_text(encoding='utf-8'), \
         f'docs/{name}.md is out of date; run ./dev docs'
-    if name == 'topics':  # troubleshooting.md quotes this message
+    if name == 'topics':  # docs/troubleshooting.md quotes this message
         told = b'label_info is not published' in done.stderr
         assert told == (find_spec('vision_msgs') is None)
 
 
 @cache
 def literals() -> list[set[str]]:
-    """Return the strings in each file of the package; of f-strings, the parts between braces."""
+    """Return the strings of each file of the package. An f-string gives its constant parts."""
     return [{node.value for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}
             for path in (ROOT / 'trt_segmentation').rglob('*.py')]
 
 
 def is_in_code(part: str, texts: set[str], joints: int = 2) -> bool:
-    """Return whether a text is in a string of a file, or made of up to joints + 1 strings."""
+    """Return True if a text is part of one string, or consists of up to joints + 1 parts."""
     if any(part in text for text in texts):
         return True
     return joints > 0 and any(
@@ -136,7 +136,6 @@ def test_messages_are_quoted() -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of the headings of a page."""
     headings = re.findall(r'^#+ (.+)$', page.read_text(encoding='utf-8'), re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
@@ -154,7 +153,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_architecture_lists_every_room_on_its_floor() -> None:
-    """The table of rooms in docs/architecture.md has the rooms and floors of FLOORS."""
+    """The table of rooms in docs/architecture.md agrees with FLOORS."""
     table: dict[int, set[str]] = {}
     for floor, names in re.findall(r'^\| (\d+) \| (`.*?`) \|',
                                    (DOCS / 'architecture.md').read_text('utf-8'), re.MULTILINE):
@@ -167,7 +166,7 @@ def test_architecture_lists_every_room_on_its_floor() -> None:
 
 
 def test_files_named_in_the_text_exist() -> None:
-    """Paths such as ``config/…`` and ``benchmarks/results/…`` between backquotes."""
+    """The test checks paths between backquotes, such as ``config/…``."""
     for page in [ROOT / 'README.md', *DOCS.glob('*.md')]:
         for name in re.findall(r'`((?:config|benchmarks|resource|launch|docs)/[\w./]+\w)`',
                                page.read_text(encoding='utf-8')):

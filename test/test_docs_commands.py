@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the commands of README and docs. If a command cannot run here, check its names."""
+"""The commands of README and docs work. If a command cannot run here, its names exist."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOT_RUN = {
     r'trt_seg segment (0|rtsp://\S+)$': 'needs a camera',
     r'python docs/recipes/export\.py ': 'needs torch and models of other libraries',
 }
-"""The reason why a command is not run, by a pattern of its beginning."""
+"""Patterns of commands that do not run here, and the reasons."""
 
 NEEDS_GPU = re.compile(r'trt_seg build (?!.* --out )')
 """These commands build for the GPU of this machine. Without a GPU they end with an error."""
@@ -78,7 +78,7 @@ class Page:
                                       **os.environ, 'PYTHONPATH': str(ROOT), 'PATH':
                                       f'{Path(sys.executable).parent}:{os.environ["PATH"]}'})
             return Done(done.returncode, done.stdout, done.stderr)
-        if arguments[1] == 'build':  # 48 scenes take long to draw
+        if arguments[1] == 'build':  # drawing 48 scenes takes too long
             arguments += ['--hold-out-frames', '1',
                           *(['--frames', '4'] if '--calibrate' in arguments else [])]
         out, errors = StringIO(), StringIO()
@@ -95,7 +95,7 @@ class Page:
 
 @pytest.fixture(scope='module')
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a recording, pictures, truths, networks with cards, and the output of a replay."""
+    """Make the files that the pages use: recordings, pictures, networks, cards, a replay."""
     folder = tmp_path_factory.mktemp('material')
     subprocess.run([sys.executable, ROOT / 'docs/recipes/street_recording.py', folder],
                    check=True, env={**os.environ, 'PYTHONPATH': str(ROOT)})
@@ -134,7 +134,7 @@ def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page
         (folder / name).symlink_to(ROOT / name)
     if '--out golden' in path.read_text(encoding='utf-8'):
         shutil.rmtree(folder / 'golden')
-    for name in ('model.yaml', 'models/lraspp.yaml'):  # a hard link, so write a new file
+    for name in ('model.yaml', 'models/lraspp.yaml'):  # these are hard links, so write new files
         text = (folder / name).read_text(encoding='utf-8')
         (folder / name).unlink()
         (folder / name).write_text(text, encoding='utf-8')
@@ -144,7 +144,6 @@ def page(request: pytest.FixtureRequest, material: Path, tmp_path: Path) -> Page
 
 
 def save(block: Block, folder: Path) -> None:
-    """Save a block that names its file."""
     if block.saved_as:
         target = folder / block.saved_as
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -160,13 +159,13 @@ def named(page: Path) -> str:
 
 
 def topics() -> set[str]:
-    """Return our topics, and the camera topics that docs/your_camera.md lists."""
+    """Return this package's topics, and the camera topics that docs/your_camera.md lists."""
     text = (ROOT / 'docs' / 'your_camera.md').read_text(encoding='utf-8')
     return {'/clock', '/diagnostics', '/camera/image_raw',
             *re.findall(r'\| `(/[\w/]+)` \|', text)}
 
 
-@pytest.mark.timeout(400)  # enough for a busy machine
+@pytest.mark.timeout(400)  # a busy machine needs more time
 @pytest.mark.parametrize('page', pages_with('bash'), ids=named, indirect=True)
 def test_commands(page: Page) -> None:
     printed = ''
@@ -180,7 +179,7 @@ def test_commands(page: Page) -> None:
 
 
 def attempt(page: Page, command: str, where: str) -> Done | None:
-    """Run a command and assert success; return None if the command cannot run here."""
+    """Run a command and assert success. Return None if the command cannot run here."""
     if any(re.match(pattern, command) for pattern in NOT_RUN):
         check_names(command, page.folder)
         return None
@@ -199,7 +198,7 @@ def attempt(page: Page, command: str, where: str) -> Done | None:
 
 
 def check_names(command: str, folder: Path) -> None:
-    """Check the names in a command that is not run."""
+    """Check the names in a command that does not run here."""
     if command.startswith('ros2 '):
         ros_commands.check(command, folder, topics())
     elif command.startswith('./dev '):
@@ -236,7 +235,8 @@ def test_yaml(page: Path) -> None:
         assert tree, f'{block.where} is no mapping'
         if 'ros__parameters' in block.text:
             ros_commands.check_parameters(block.text)
-        for job in tree.get('jobs', {}).values():  # a GitHub workflow; YAML reads `on` as True
+        # only GitHub workflows have jobs, and YAML reads their key `on` as True
+        for job in tree.get('jobs', {}).values():
             assert tree['name'] and tree[True] and job['runs-on'] and block.commands
             assert all(('uses' in step) != ('run' in step) for step in job['steps'])
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""README and docs quote the figures of the committed benchmark runs, rounded."""
+"""README and docs quote the rounded figures of the committed benchmark runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 
 @cache
 def rows(benchmark: str) -> dict[str, float]:
-    """Return the values of a benchmark's committed run by the name of the row."""
+    """Return a mapping from row name to value, of the committed run of a benchmark."""
     path = ROOT / 'benchmarks' / 'results' / f'{benchmark}.json'
     return {row['name']: row['value'] for row in json.loads(path.read_text())['rows']}
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Frames check their size, encoding and data."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,7 +77,7 @@ def test_a_frame_that_exists_fits_its_data(encoding, height, width, step, length
         made = frame(encoding, height, width, step, length)
     except FrameError:
         return
-    # The data holds the last byte of the last stored row.
+    # the data contains the last byte of the last stored row
     assert made.step * (made.stored_rows - 1) + made.row_bytes == made.size <= length
     assert made.row_bytes <= made.step
     assert not (encoding in EVEN_WIDTH and width % 2)

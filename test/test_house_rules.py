@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rules that every file keeps: floors, sizes, names, headers and docstrings.
+"""The rules for every file: floors, sizes, names, headers and docstrings.
 
 docs/architecture.md explains the rooms and their floors.
 """
@@ -44,15 +44,14 @@ ONLY_IN = {
 FORBIDDEN = {'utils', 'common', 'helpers', 'core', 'util', 'helper', 'misc'}
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FOLDER_FILES = 300, 40, 15
 SHORT = [path for path in OURS if ROOT / 'test' not in path.parents]
-"""Files with a limit of lines. Tests have none: a table of cases may be long."""
+"""Files with a limit of lines. Tests have no limit, because a table of cases may be long."""
 OTHER_TESTS = {'ros/test_transitions.py', 'ros/test_nav2.py', 'ros/test_security_policy.py',
                'engines/test_simulated_tensorrt.py'}
-"""Tests of a room that are not named after one of its files: they test several files, files in
-config/, or a helper in test/."""
+"""Tests without the name of a file of their room. They test several files, files in config/, or a
+helper in test/."""
 
 
 def room_of(path: Path) -> str:
-    """Name of the room that a file of the package is in."""
     folder = path.relative_to(PACKAGE).parent.as_posix()
     if folder != '.':
         return folder
@@ -60,14 +59,14 @@ def room_of(path: Path) -> str:
 
 
 def file_of(parts: list[str]) -> Path | None:
-    """Find the file of a module of the package; return None if there is none."""
+    """Return the file of a module of the package, or None if there is none."""
     path = PACKAGE.joinpath(*parts)
     module, package = path.with_suffix('.py'), path / '__init__.py'
     return module if parts and module.is_file() else package if package.is_file() else None
 
 
 def imported(path: Path) -> Iterator[tuple[str, Path | None]]:
-    """Yield (library, None) for an import of a library, ('', file) for one of the package."""
+    """Yield the imports of a file: (library, None), or ('', file) for a file of the package."""
     here = list(path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
@@ -118,7 +117,7 @@ def test_folders_are_small():
 
 
 def test_a_class_name_exists_once():
-    """Preprocess and Postprocess exist twice: tests compare the GPU's with the host's."""
+    """Preprocess and Postprocess exist for the GPU and for the host. Tests compare them."""
     names = Counter(node.name for path in FILES
                     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
                     if isinstance(node, ast.ClassDef))
@@ -126,7 +125,7 @@ def test_a_class_name_exists_once():
 
 
 def test_every_error_is_in_errors_py():
-    """All are in errors.py, so that `except SegmentationError` catches all of them."""
+    """If all errors are in errors.py, `except SegmentationError` catches all of them."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.ClassDef) and path != PACKAGE / 'errors.py':
@@ -157,12 +156,12 @@ def test_public_names_have_docstrings(path):
                 f'line {node.lineno}: {node.name}'
 
 
-def test_no_file_is_named_after_nothing():
+def test_no_file_has_a_forbidden_name():
     assert not [path for path in OURS if path.stem in FORBIDDEN]
 
 
 def test_tests_mirror_the_package():
-    """A test is in a folder of its room's name, and has the name of a file or of the room."""
+    """A test is in the folder of its room. It has the name of a file or of the room."""
     rooms = {room_of(path) for path in FILES}
     for path in (ROOT / 'test').rglob('test_*.py'):
         inside = path.relative_to(ROOT / 'test')
@@ -177,7 +176,7 @@ def test_tests_mirror_the_package():
 
 @pytest.mark.parametrize('path', OURS, ids=name_of)
 def test_imports_of_the_package_exist(path):
-    """Also in programs that tests keep in strings, which no linter reads."""
+    """No linter reads the programs in strings of tests, so this test reads them too."""
     lines = re.findall(r'^\s*from trt_segmentation\.?([\w.]*) import ([\w, ]+?)(?: as \w+)?$',
                        path.read_text(encoding='utf-8'), re.M)
     for module, names in lines:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files: their arguments, what they start, and a real ``ros2 launch`` if possible."""
+"""The launch files: their arguments and processes, and a real ``ros2 launch`` if possible."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def default(argument: Any) -> str:
 
 
 def started(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Any, ...]:
-    """Return the constructor arguments of everything that seg.launch.py would start."""
+    """Return the constructor arguments of each action of seg.launch.py."""
     seg = load('seg')
     monkeypatch.setattr(seg, 'Node', lambda **options: options)
     monkeypatch.setattr(seg, 'ExecuteProcess', lambda **options: options)
@@ -81,13 +81,13 @@ def test_every_argument_is_described_and_its_default_is_a_choice(
         assert not argument.choices or default(argument) in argument.choices
 
 
-def test_choices_are_the_codes() -> None:
+def test_choices_agree_with_the_code() -> None:
     assert arguments(load('seg'))['engine'].choices == ['', *ENGINES]
     assert arguments(load('seg'))['precision'].choices == ['', *PRECISION_CHOICES]
     assert arguments(load('demo'))['condition'].choices == [*CONDITIONS, 'tour']
 
 
-def test_with_no_argument_the_parameter_file_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_arguments_the_parameter_file_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     _, node = started(monkeypatch)
     assert node['parameters'] == [str(ROOT / 'config' / 'seg.yaml'), {}]
     assert (node['executable'], node['remappings']) == ('seg_node', [('image', 'image')])
@@ -107,7 +107,7 @@ def test_arguments_override_the_parameter_file(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(('code', 'again'), [(0, 0), (2, 0), (1, 1), (70, 1), (75, 1), (-9, 1)])
 def test_a_node_that_died_is_started_again(
         monkeypatch: pytest.MonkeyPatch, code: int, again: int) -> None:
-    """A node is not started again if it was told to end, or would refuse its parameters again."""
+    """After code 0 or 2 the node stays ended: it was told to end, or refused its parameters."""
     watch, node = started(monkeypatch)
     assert watch['target_action'] is node
     running, ending = (SimpleNamespace(is_shutdown=value) for value in (False, True))
@@ -121,7 +121,7 @@ def test_a_node_that_died_is_started_again(
     assert len(started(monkeypatch, respawn='false')) == 1
 
 
-def test_cameras_take_the_image_topic_under_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_camera_takes_its_own_image_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     _, node = started(monkeypatch, cameras='front, left', image='image_raw', gpu='1',
                       precision='int8')
     assert node['parameters'][1] == {
@@ -136,7 +136,7 @@ def test_cameras_take_the_image_topic_under_each(monkeypatch: pytest.MonkeyPatch
     ({'cameras': 'front,left'}, [('street_camera_front', 'front/image_raw', 1),
                                  ('street_camera_left', 'left/image_raw', 2)], 'image_raw'),
 ])
-def test_the_demo_starts_a_street_camera_for_each(
+def test_the_demo_starts_one_street_camera_per_camera(
         monkeypatch: pytest.MonkeyPatch, given: dict[str, str],
         expected: list[tuple[str, str, int]], image: str) -> None:
     demo = load('demo')
@@ -183,14 +183,14 @@ def test_a_bag_is_played_with_its_clock(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_bag_player_that_fails_ends_the_launch(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, is_shutdown: bool,
         ends: bool) -> None:
-    """A player does not fail if it reached the end of the bag, or was told to end."""
+    """Two ends are no failure: the player is at the end of the bag, or was told to end."""
     watch = started(monkeypatch, bag=str(tmp_path))[2]
     with pytest.raises(RuntimeError, match='cannot be played') if ends else nullcontext():
         watch['on_exit'](SimpleNamespace(returncode=code), SimpleNamespace(
             is_shutdown=is_shutdown))
 
 
-def test_the_dds_profile_is_set_only_where_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dds_profile_is_set_only_if_the_user_set_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def count() -> int:
         entities = load('seg').generate_launch_description().entities
         return sum(isinstance(entity, SetEnvironmentVariable) for entity in entities)
@@ -201,7 +201,7 @@ def test_the_dds_profile_is_set_only_where_nothing_is(monkeypatch: pytest.Monkey
 
 
 def installed() -> bool:
-    """Return whether `ros2 launch trt_segmentation` can find the package."""
+    """Return True if `ros2 launch trt_segmentation` can find the package."""
     return bool(shutil.which('ros2')) and subprocess.run(
         ['ros2', 'pkg', 'prefix', 'trt_segmentation'], capture_output=True,
         check=False).returncode == 0
@@ -209,7 +209,7 @@ def installed() -> bool:
 
 @contextmanager
 def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a real ``ros2 launch`` of this package in a separate domain until the block ends."""
+    """Run a real ``ros2 launch`` of this package in a random domain until the block ends."""
     if not installed():
         pytest.skip('needs ros2 launch and this package built by colcon and sourced')
     process = subprocess.Popen(
@@ -220,7 +220,7 @@ def launched(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        if process.poll() is None:  # otherwise the processes that it started would stay
+        if process.poll() is None:  # SIGINT also ends the processes that launch started
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=60)
 
@@ -265,8 +265,8 @@ def test_ros2_launch_demo(given: list[str], wanted: set[str], processes: int) ->
         process.send_signal(signal.SIGINT)
         log += process.communicate(timeout=60)[0]
     assert not wanted and log.count('process has finished cleanly') == processes, log
-    # On a slow machine, it takes long until a camera has images. Until then it does not
-    # advertise its topic, so the node must not warn that a topic has no image.
+    # A camera advertises its topic only after it has images. So on a slow machine too, the node
+    # must not warn that a topic has no images.
     assert not re.search('no image.*which has', log), log
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lock files: every pin has hashes, no lock names an index, and the SBOM agrees."""
+"""Lock files have hashes for every pin and name no index, and the SBOM agrees with them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def text(name: str) -> str:
 
 
 def entries(lock: str) -> list[tuple[str, list[str]]]:
-    """Return every pin of a lock file with its hashes."""
     joined = text(lock).replace('\\\n', ' ')
     lines = [re.split(r'\s+--hash=', line) for line in joined.splitlines()]
     return [(first.strip(), [one.strip() for one in hashes]) for first, *hashes in lines]
@@ -40,38 +39,37 @@ def test_every_pin_has_hashes_and_no_lock_names_a_host(lock: str) -> None:
     assert '://' not in text(lock)
 
 
-def test_everything_that_dev_installs_for_tests_is_compared_with_its_hash() -> None:
+def test_dev_compares_the_packages_for_tests_with_their_hashes() -> None:
     commands = re.findall(r'(?:pip_install|pip install) ((?:.|\\\n)*?[^\\])\n', text('dev'))
-    # the package itself, and the tools that write the locks and that no test uses
+    # only the package itself and the tools that write the locks need no hash
     others = [command for command in commands if '--require-hashes' not in command]
     assert sum('--editable .' in one for one in others) == 2
     assert [one for one in others if '--editable .' not in one] == [
         '--no-compile --no-color --progress-bar=off \\\n    --disable-pip-version-check "${@:2}" '
-        '>"$log" 2>&1 || {',      # the function pip_install
+        '>"$log" 2>&1 || {',      # this is the function pip_install
         '--quiet --disable-pip-version-check uv cyclonedx-bom']
     assert len(commands) - len(others) == 3
     assert all(lock in text('dev') for lock in LOCKS if lock not in GPU_LOCKS)
 
 
 def releases(lock: str) -> set[tuple[str, str]]:
-    """Return name and version of every pin of a lock file."""
     return {(found['name'], found['version'])
             for found in (PIN.fullmatch(pin) for pin, _ in entries(lock)) if found}
 
 
-def test_the_demo_has_a_part_of_all_releases() -> None:
-    """So a command of ./dev may use an environment that holds more than the command needs."""
+def test_all_releases_of_the_demo_are_in_the_full_lock() -> None:
+    """For this reason, the demo also runs in the larger environment of the tests."""
     demo = releases('requirements/demo.lock')
     assert len(demo) > 90 and demo < releases('requirements.lock')
 
 
 @pytest.mark.parametrize('lock', GPU_LOCKS)
-def test_packages_for_a_gpu_agree_with_those_of_the_demo(lock: str) -> None:
-    """Python finds the packages of .venv-gpu before those of .venv."""
+def test_gpu_packages_have_the_releases_of_the_demo(lock: str) -> None:
+    """Python takes a package from .venv-gpu before .venv, so the releases must be the same."""
     demo = releases('requirements/demo.lock')
     ours = {name for name, _ in demo}
     assert {release for release in releases(lock) if release[0] in ours} <= demo
-    assert ours >= {'numpy', 'protobuf', 'flatbuffers', 'packaging'}    # what ONNX Runtime needs
+    assert ours >= {'numpy', 'protobuf', 'flatbuffers', 'packaging'}    # ONNX Runtime needs these
 
 
 def test_both_distributions_have_the_same_ros_packages() -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Installed files, agreement of the metadata, and declared imports."""
+"""Files of the wheel, versions, dependencies and declared imports."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from trt_segmentation.installed.files import share_path
 
 ROOT = Path(__file__).parents[1]
 ROSDEP = {'cv2': 'python3-opencv', 'filelock': 'python3-filelock',
-          # rosbags depends on it
+          # rosbags depends on lz4
           'lz4': 'python3-rosbags-pip',
           'matplotlib': 'python3-matplotlib', 'numpy': 'python3-numpy',
           'onnxruntime': 'python3-onnxruntime-pip', 'PIL': 'python3-pil', 'rich': 'python3-rich',
           'rosbags': 'python3-rosbags-pip', 'yaml': 'python3-yaml'}
-"""rosdep key of an import, if the names differ."""
+"""The rosdep key of each import that has another name than its key."""
 
 OPTIONAL = {'av', 'cuda', 'onnx', 'onnxslim', 'plotly', 'rerun', 'tensorrt', 'tensorrt_rtx',
             'torch'}
-"""Imports that only some commands or machines need. An error names a missing one."""
+"""Imports that only some commands or machines need. If one is missing, an error names it."""
 
 SHARED = ['package.xml', 'launch/seg.launch.py', 'launch/demo.launch.py',
           'launch/nav2.launch.py', 'config/seg.yaml', 'config/fastdds.xml',
@@ -48,7 +48,7 @@ def test_versions_agree() -> None:
     assert re.fullmatch(r'\d+\.\d+\.\d+', version)
     assert re.findall(r"^    version='(.*)',$", text('setup.py'), re.M) == [version]
     released, forthcoming = changelog_sections()
-    if forthcoming:  # its text names the next version
+    if forthcoming:  # the text of Forthcoming names the next version
         assert version in forthcoming
     if released:
         assert max(released, key=numbers) == released[0]
@@ -80,17 +80,17 @@ def changelog_sections() -> tuple[list[str], str]:
     return released, forthcoming
 
 
-def test_every_dependency_is_a_key_that_rosdep_knows() -> None:
+def test_rosdep_knows_every_dependency() -> None:
     known = yaml.safe_load(text('test/rosdep_keys.yaml'))
     keys = {str(tag.text) for tag in package_xml() if tag.tag.endswith('depend')}
     assert sorted(keys) == sorted(known['system'] + known['pip'] + known['ros'])
-    # the release check list names each key that bloom refuses
+    # RELEASING.md names each key that bloom refuses
     assert all(key.endswith('-pip') and f'`{key}`' in text('RELEASING.md')
                for key in known['pip'])
     assert not [key for key in known['system'] + known['ros'] if key.endswith('-pip')]
 
 
-def test_what_rosdep_cannot_install_is_an_extra_and_a_command_in_the_docs() -> None:
+def test_packages_unknown_to_rosdep_are_an_extra_and_in_the_docs() -> None:
     missing = yaml.safe_load(text('test/rosdep_keys.yaml'))['no_key']
     (extra,) = re.findall(r"'tensorrt': \[(.*)\]", text('setup.py'))
     assert set(missing) == set(re.findall("'(.*?)'", extra)) - {'filelock'}
@@ -99,7 +99,7 @@ def test_what_rosdep_cannot_install_is_an_extra_and_a_command_in_the_docs() -> N
 
 
 @pytest.mark.parametrize('name', ['QUALITY_DECLARATION.md', 'RELEASING.md'])
-def test_links_of_the_maintainers_documents_lead_somewhere(name: str) -> None:
+def test_links_of_the_maintainers_documents_exist(name: str) -> None:
     links = [link for link in re.findall(r'\]\(([^)]+)\)', text(name)) if '://' not in link]
     assert links or name == 'RELEASING.md'
     assert not [link for link in links if not (ROOT / link).exists()]
@@ -151,7 +151,7 @@ def test_share_path_in_the_source_tree() -> None:
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy, so that no file is left in the tree."""
+    """Build the wheel from a copy, so that the build leaves no file in the tree."""
     pytest.importorskip('setuptools')
     source, out = tmp_path_factory.mktemp('wheel') / 'source', tmp_path_factory.mktemp('out')
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
@@ -184,7 +184,7 @@ def away(*command: str | Path, **environment: str) -> subprocess.CompletedProces
 
 
 def installed(wheel: Path, folder: Path) -> Path:
-    """Make an environment that has only the wheel."""
+    """Install only the wheel into a new environment, and return its folder."""
     venv = folder / 'venv'
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', venv], check=True)
     away(sys.executable, '-m', 'pip', '--python', venv / 'bin' / 'python', 'install', '--quiet',
@@ -223,7 +223,7 @@ def test_a_project_that_imports_the_wheel_gets_its_types(wheel: Path, tmp_path: 
 
 @pytest.mark.parametrize('ament', [True, False])
 def test_share_path_in_a_colcon_prefix(wheel: Path, tmp_path: Path, ament: bool) -> None:
-    # the layout of colcon's install/<package>: share and lib/pythonX.Y/site-packages
+    # colcon's install/<package> has the folders share and lib/pythonX.Y/site-packages too
     subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index',
                     '--ignore-installed', '--no-warn-script-location', '--prefix', tmp_path,
                     wheel], check=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""benchmarks/ros_end_to_end.py divides the latency of a label map into three parts."""
+"""benchmarks/ros_end_to_end.py divides the latency of each label map into three parts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FRAME_LOG: list[dict[str, Any]] = [
     {'stamp_ns': SENT + 2, 'done_ns': 1, 'timings': {'age': 20.0, 'publish': 0.5, 'total': 8.5}}]
 
 
-def test_the_parts_are_of_the_frame_itself_and_add_up() -> None:
-    """The result has the order of arrival, which may differ from the order of the log."""
+def test_the_parts_belong_to_one_frame_and_add_up() -> None:
+    """The result is in the order of arrival. The log may have another order."""
     found = latencies([(SENT + 2, SENT + 2 + 21_250_000), (SENT, SENT + 12_000_000)], FRAME_LOG)
     assert [(one.whole, one.to_node, one.in_node, one.to_subscriber, one.total)
             for one in found] == [(21.25, 12.0, 8.0, 1.25, 8.5), (12.0, 4.5, 4.5, 3.0, 6.5)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``from trt_segmentation import Segmenter``: calls, streams, answers and misuse."""
+"""The Python class Segmenter: calls, streams, answers and misuse."""
 
 from pathlib import Path
 import subprocess
@@ -49,7 +49,7 @@ def segment(card):
 
 
 def halves(left, right):
-    """(24, 32, 3) BGR: the colour of one class on the left, of another class on the right."""
+    """Return (24, 32, 3) BGR with the colour of one class left and of another class right."""
     image = np.empty((24, 32, 3), np.uint8)
     image[:, :16], image[:, 16:] = PALETTE[left, ::-1], PALETTE[right, ::-1]
     return image
@@ -146,7 +146,7 @@ def test_only_what_is_wanted_is_computed(card, tmp_path):
     (np.zeros((0, 4, 3), np.uint8), r'shape \(0, 4, 3\), so it has no pixels'),
     (7, 'the image is a int; expected a path or an array'),
     ('https://host/street.jpg', 'is a URL; give the path of a file')])
-def test_what_is_no_image_is_refused(segment, image, words):
+def test_an_argument_that_is_no_image_is_refused(segment, image, words):
     for call in (segment, lambda image: list(segment.stream([image]))):
         with pytest.raises(FrameError, match=words):
             call(image)
@@ -223,7 +223,7 @@ def test_a_closed_segmenter(card, folder):
     next(stream)
     segment.close()
     segment.close()
-    assert len(list(stream)) <= 2   # answers that were ready
+    assert len(list(stream)) <= 2   # these answers were ready before the close
     for use in (lambda: segment(halves(1, 1)), lambda: next(segment.stream(folder))):
         with pytest.raises(EngineError, match='the pipeline is closed'):
             use()
@@ -249,7 +249,7 @@ def test_save(segment, tmp_path):
     for name, what in (('o.png', 'overlay'), ('l.png', 'labels'), ('c.png', 'confidence'),
                        ('i.png', 'image'), ('o.jpg', 'overlay')):
         answer.save(tmp_path / name, what)
-        answer.save(str(tmp_path / name), what)     # a file of ours is replaced
+        answer.save(str(tmp_path / name), what)     # this replaces the first file
         assert is_ours(tmp_path / name)
     assert (read_ids(tmp_path / 'l.png') == answer.labels).all()
     assert (read_ids(tmp_path / 'c.png') == answer.confidence).all()
@@ -302,7 +302,7 @@ def test_the_names_of_the_package():
 
 
 def test_the_package_itself_imports_nothing():
-    """The node, the commands and every test import it."""
+    """The node, the commands and every test import the package, so this must be fast."""
     code = ('import sys, trt_segmentation\n'
             'assert trt_segmentation.__version__\n'
             'heavy = {"numpy", "cv2", "onnxruntime", "yaml", "trt_segmentation.segmenter"}\n'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic of the soak, and that each of its limits can fail."""
+"""The soak computes slopes, windows and samples, and each of its limits can fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS, WARM, HZ = 1800.0, 120.0, 2.0
 BEGIN = 10**18
 
 
-def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
+def test_slope_finds_a_leak_in_noise_and_its_error() -> None:
     at = np.arange(0, 1800, 5.0)
     noise = np.random.default_rng(1).normal(0, 0.5, len(at))
     leak = slope(at, 400 + 30 * at / 3600 + noise)
@@ -41,18 +41,18 @@ def test_slope_finds_a_leak_in_noise_and_says_how_sure_it_is() -> None:
         slope([0, 1], [1, 2])
 
 
-def test_a_slope_nobody_can_tell_from_zero_is_bounded() -> None:
+def test_a_slope_below_two_standard_errors_is_bounded() -> None:
     assert Slope(8, 5).is_bounded(5) and Slope(-50, 1).is_bounded(5)
     assert not Slope(8, 3).is_bounded(5)
 
 
-def test_windows_hold_the_latency_of_their_own_time() -> None:
+def test_a_window_has_the_latency_of_its_own_time() -> None:
     stamps = BEGIN + np.arange(0, 600 * 10**9, 10**9)
     ms = np.where(stamps < BEGIN + 300 * 10**9, 20, 40)
     found = windows(stamps, stamps + ms * 10**6, BEGIN, 600, 60)
     assert [w.at for w in found] == [30 + 60 * i for i in range(10)]
     assert [w.p50 for w in found] == [20] * 5 + [40] * 5
-    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run also has five
+    assert len(windows(stamps, stamps, BEGIN, 12, 60)) == 5  # a short run also has five windows
     assert drift([w.p50 for w in found]) == 100 and drift([20, 20, 20, 20, 25]) == 25
 
 
@@ -69,12 +69,12 @@ def test_sample_sees_memory_threads_and_handles(tmp_path: Path) -> None:
     assert block[-1] and 60 < after.private_mb - before.private_mb < 80
     assert 60 < after.rss_mb - before.rss_mb < 80 and after.gpu_mb is None
     with pytest.raises(OSError):
-        sample(2**22 + 1, 0, None)  # above the largest process id
+        sample(2**22 + 1, 0, None)  # this number is larger than every process id
 
 
 @pytest.fixture
 def fine() -> Soaked:
-    """Make the data of a run without a fault: two cameras for half an hour."""
+    """Make the data of two cameras for half an hour, without a fault."""
     stamps = BEGIN + np.arange(0, int(SECONDS * 1e9), int(1e9 / HZ))
     published = np.concatenate([
         np.stack([np.full_like(stamps, camera), np.arange(len(stamps)) % 4, stamps + camera], 1)
@@ -95,7 +95,7 @@ def missed(soak: Soaked) -> set[str]:
     return {row.name for row in report.rows if row.holds is False}
 
 
-def test_nothing_is_missed_where_nothing_went_wrong(fine: Soaked) -> None:
+def test_a_run_without_a_fault_misses_no_limit(fine: Soaked) -> None:
     report = FigureReport('soak')
     add_rows(report, fine)
     assert missed(fine) == set() and sum(row.holds is True for row in report.rows) >= 20
@@ -107,7 +107,7 @@ def growing(soak: Soaked, **per_second: float) -> Soaked:
         for s in soak.samples])
 
 
-def test_growth_is_missed(fine: Soaked) -> None:
+def test_growth_misses_its_limit(fine: Soaked) -> None:
     assert missed(growing(fine, rss_mb=10 / 3600)) == {'resident memory: slope'}
     assert missed(growing(fine, private_mb=20 / 3600)) == {
         'anonymous memory: slope', 'anonymous memory: rise of the line while counted'}
@@ -116,19 +116,19 @@ def test_growth_is_missed(fine: Soaked) -> None:
     assert missed(growing(fine, handles=1 / 600)) == {'file handles: end against start'}
     assert missed(growing(fine, segments=1 / 600)) == {
         'shared memory segments: end against start'}
-    # five minutes are too short for a slope, but they show a leak of one frame each second
+    # in five minutes a slope is not sure, but a leak of 0.1 MB per second is visible
     short = replace(fine, seconds=300.0, samples=fine.samples[:60])
     assert missed(growing(short, rss_mb=10 / 3600)) == set()
     assert missed(growing(short, rss_mb=0.1)) == {
         'resident memory: rise of the line while counted'}
 
 
-def test_latency_that_drifts_is_missed(fine: Soaked) -> None:
+def test_latency_that_drifts_misses_its_limit(fine: Soaked) -> None:
     slower = [replace(w, p99=w.p99 * (1 + w.at / 6000)) for w in fine.windows]
     assert missed(replace(fine, windows=slower)) == {'latency p99: last fifth against the first'}
 
 
-def test_losses_are_missed(fine: Soaked) -> None:
+def test_losses_miss_their_limits(fine: Soaked) -> None:
     taken = len(fine.published)
 
     def counted(frames_in: int, frames_out: int, **dropped: int) -> Soaked:
@@ -146,13 +146,13 @@ def test_losses_are_missed(fine: Soaked) -> None:
     assert missed(replace(fine, hz=2.1)) == {'images a second, slowest camera'}
 
 
-def test_wrong_answers_are_missed(fine: Soaked) -> None:
+def test_wrong_answers_miss_their_limits(fine: Soaked) -> None:
     strange = fine.arrived.copy()
-    strange[7, 2] += 1  # a stamp no camera sent
+    strange[7, 2] += 1  # no camera sent this stamp
     assert missed(replace(fine, arrived=strange)) == {
         'label maps of no image published, since the start'}
     swapped = fine.arrived.copy()
-    swapped[7, 0] = 1  # a stamp the other camera sent
+    swapped[7, 0] = 1  # the other camera sent this stamp
     assert missed(replace(fine, arrived=swapped)) == {
         'label maps of no image published, since the start'}
     twice = fine.arrived.copy()
@@ -173,7 +173,7 @@ def test_quick_soak(tmp_path: Path) -> None:
                    check=True)
     tree = json.loads(found.read_text(encoding='utf-8'))
     missed = {row['name'] for row in tree['rows'] if row['holds'] is False}
-    # a busy machine may miss these
+    # a busy machine may miss these limits
     assert missed <= {'images a second, slowest camera', 'dropped: superseded',
                       'images lost in the middleware'}
     assert tree['setting']['engine'] and len(tree['series']['samples']['rss_mb']) >= 20

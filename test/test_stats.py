@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Statistics of frames: counts, rates, drops and latencies."""
 
 from collections import Counter, deque
 from threading import Thread
@@ -28,7 +29,7 @@ def test_counts():
     assert (snapshot.frames_dropped, snapshot.in_flight) == (3, 1)
 
 
-def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
+def test_rates_and_latencies_cover_the_window_and_counts_cover_all():
     stats = Stats(window=2.0)
     for i in range(100):
         stats.count_frame_in(i * 0.1)
@@ -36,16 +37,16 @@ def test_rates_and_latencies_are_of_the_window_and_counts_are_not():
     snapshot = stats.snapshot(9.9)
     assert snapshot.frames_in == snapshot.frames_out == 100
     assert snapshot.fps_in == snapshot.fps_out == pytest.approx(10.0)
-    # The window holds the last 20 values, 80 to 99.
+    # the window contains the last 20 values, 80 to 99
     assert snapshot.latency_ms['inference']['p50'] == pytest.approx(89.5)
     assert stats.snapshot(60.0).fps_in == 0
     assert stats.snapshot(60.0).latency_ms == {}
     assert stats.snapshot(60.0).frames_in == 100
 
 
-def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
+def test_a_window_is_bounded_and_its_rate_is_right():
     stats = Stats(window=10.0)
-    for i in range(MOST_FRAMES + 5000):  # 4000 a second
+    for i in range(MOST_FRAMES + 5000):  # 4000 frames per second
         stats.count_frame_in(i / 4000)
         stats.count_frame_out(i / 4000, {'inference': float(i)})
     now = (MOST_FRAMES + 4999) / 4000
@@ -57,7 +58,7 @@ def test_a_window_is_bounded_and_its_rate_right_whatever_comes():
     assert stats.snapshot(now + 10.1).fps_in == 0
 
 
-def test_frames_lost_on_the_way_are_no_frames_in_and_are_recent_for_a_window():
+def test_lost_frames_are_counted_apart_and_recent_for_a_window():
     stats = Stats(window=10.0)
     stats.count_lost(3, 100.0)
     stats.count_lost(2, 105.0)
@@ -122,7 +123,7 @@ def test_many_threads():
     assert snapshot.in_flight == 0
 
 
-def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
+def test_two_threads_can_count_drops_at_once():
     """The executor and both threads of the worker count drops."""
     stats: Any = Stats()
     lock = InterruptingLock()
@@ -139,7 +140,7 @@ def test_a_drop_that_another_thread_counts_meanwhile_is_not_lost():
     assert stats.snapshot(0.0).dropped == {'late': 7}
 
 
-def test_a_snapshot_is_of_one_moment_whatever_another_thread_counts_meanwhile():
+def test_a_snapshot_shows_one_moment():
     """The executor takes a snapshot while the worker counts a segmented frame."""
     stats: Any = Stats()
     lock = InterruptingLock()

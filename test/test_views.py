@@ -20,7 +20,7 @@ def test_rviz_shows_image_overlay_and_label_map() -> None:
     assert {display['Class'] for display in displays} == {'rviz_default_plugins/Image'}
     topics = [display['Topic'] for display in displays]
     assert {topic['Value'] for topic in topics} == SHOWN
-    # with reliable QoS a slow display would slow down the node's publishers
+    # with reliable QoS, a slow display would slow down the publishers of the node
     assert {topic['Reliability Policy'] for topic in topics} == {'Best Effort'}
     assert all(display['Enabled'] for display in displays)
 

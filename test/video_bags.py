@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages with the packets of a video, and bags of them. The types are registered here."""
+"""Makes messages with packets of a video, and bags of such messages."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ STEP = 40_000_000
 
 def video_message(msgtype: str, number: int, packet: bytes, format: str,
                   frame_id: str = 'left', little_endian: bool = True) -> bytes:
-    """Serialize one packet. Its stamp is that of the number."""
+    """Return one packet as a serialized message. The stamp is FIRST + number * STEP."""
     head, data = header(FIRST + number * STEP, frame_id), np.frombuffer(packet, np.uint8)
     if msgtype == FFMPEG:
         message = STORE.types[FFMPEG](
@@ -45,7 +45,7 @@ def video_message(msgtype: str, number: int, packet: bytes, format: str,
 def video_bag(path: Path, packets: list[bytes], format: str = 'h264', msgtype: str = FOXGLOVE,
               topic: str = '/camera/image_raw/foxglove', storage: str = 'mcap',
               first: int = 0) -> Path:
-    """Write a bag with one message for each packet, recorded 7 ms after its stamp."""
+    """Write a bag with one message for each packet. The log time is 7 ms after the stamp."""
     return write_bag(path, [
         Message(topic, msgtype, FIRST + n * STEP + 7_000_000,
                 video_message(msgtype, n, packet, format))

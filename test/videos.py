@@ -17,7 +17,7 @@ HEIGHT, WIDTH, RATE = 64, 96, 25
 
 
 def draw(number: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
-    """Draw a picture that is different for every number. Return (height, width, 3) BGR."""
+    """Return a (height, width, 3) BGR picture. Each number gives another picture."""
     image = np.full((height, width, 3), (200, 100, 40), np.uint8)
     image[:, :width // 2] = (10 + 5 * number % 240, 60, 220)
     at = 3 * number % (width - 16)
@@ -28,7 +28,7 @@ def draw(number: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[n
 def encode(count: int, codec: str = 'libx264', every_key: int = 10, *,
            options: dict[str, str] | None = None, height: int = HEIGHT, width: int = WIDTH
            ) -> list[bytes]:
-    """Return one packet for each of the drawn pictures, in Annex B, without B-frames."""
+    """Encode drawn pictures. Return one packet in Annex B for each, without B-frames."""
     context: Any = av.CodecContext.create(codec, 'w')
     context.width, context.height, context.pix_fmt = width, height, 'yuv420p'
     context.time_base, context.framerate = Fraction(1, RATE), Fraction(RATE)
@@ -55,14 +55,13 @@ def decode(packets: list[bytes], codec: str = 'h264') -> list[npt.NDArray[np.uin
 
 
 def decode_file(path: Path) -> list[npt.NDArray[np.uint8]]:
-    """Decode a file with PyAV alone. Return BGR images."""
     with av.open(str(path)) as container:
         frames: list[Any] = list(container.decode(video=0))
     return [f.to_ndarray(format='bgr24') for f in frames]
 
 
 def run_ffmpeg(*arguments: str | Path) -> None:
-    """Run the ffmpeg program. Skip the test if this machine does not have the program."""
+    """Run the ffmpeg program. If this machine does not have it, skip the test."""
     if not shutil.which('ffmpeg'):
         pytest.skip('the ffmpeg program is not installed (Debian: apt install ffmpeg)')
     subprocess.run(['ffmpeg', '-nostdin', '-v', 'error', '-y', *map(str, arguments)], check=True,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Distil the demo model from a larger network, and train the same model without it.
+"""Distil the demo model from a larger network, and train the same model without this network.
 
     python training/distill.py --out DIR [--minutes 9] [--width 0.5] [--teacher FILE]
 
@@ -38,9 +38,9 @@ QUICK_TESTS = 75
 
 
 def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, share: float) -> Loss:
-    """Make a loss function: supervised loss plus divergence from the teacher's softened output.
+    """Return a loss: the supervised loss plus the divergence from the teacher's softened output.
 
-    :param weight: (classes,) weights. The true class of a pixel gives its weight.
+    :param weight: (classes,) weights. The true class of a pixel selects its weight.
     :param share: weight of the divergence. The divergence is also multiplied by the square of the
         temperature, so that its gradients do not depend on the temperature.
     """
@@ -61,7 +61,7 @@ def distilled(teacher: nn.Module, weight: torch.Tensor, temperature: float, shar
 
 
 class Record:
-    """The JSON file of a run. Every change writes the file again.
+    """The JSON file of a run. Every change of the record writes the file again.
 
     :ivar tree: the content of the file.
     """
@@ -82,11 +82,10 @@ class Record:
         return seconds
 
     def write(self) -> None:
-        """Write the file."""
         self._path.write_text(json.dumps(self.tree, indent=1) + '\n', encoding='utf-8')
 
     def follow(self, learners: dict[str, Learner]) -> None:
-        """Copy the logs of the networks in training into the file."""
+        """Copy the logs of the learners into the file."""
         for name, learner in learners.items():
             self.tree['networks'].setdefault(name, {}).update(
                 parameters=count_parameters(learner.net), steps=learner.steps, log=learner.log)
@@ -169,7 +168,6 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     add = parser.add_argument
     add('--out', type=Path, required=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loss, the optimisation and the test of a training."""
+"""The loss, the steps and the tests of a training."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ DECAY = 0.998
 
 @dataclass
 class Budget:
-    """A training takes ``steps`` steps. If this is 0, it takes ``seconds`` with all tests."""
+    """The length of a training in steps. If ``steps`` is 0, it is ``seconds`` with all tests."""
 
     steps: int = 0
     seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
     def used(self, step: int) -> float:
-        """Return the used fraction of the budget, 1 at the end."""
+        """Return the used fraction of the budget. It is 1 at the end."""
         return step / self.steps if self.steps else (time.monotonic() - self.began) / self.seconds
 
 
@@ -47,7 +47,7 @@ class Learner:
     """A network in training, its mean weights and its test results.
 
     :ivar mean: a network with the exponential mean of the weights and batch statistics. This
-        network is tested and exported.
+        network, and not ``net``, is tested and exported.
     :ivar log: one entry for each test.
     """
 
@@ -103,7 +103,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
         for learner in learners.values():
             learner.learn(x, y, used)
         if step % 20 == 0 and DEVICE == 'cuda':
-            torch.cuda.synchronize()        # the budget must contain the time of the GPU
+            torch.cuda.synchronize()        # the budget must include the time of the GPU
         if (used := budget.used(step + 1)) >= (done + 1) / count:
             done = int(used * count + 1e-9)
             for name, learner in learners.items():
@@ -115,7 +115,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
 
 
 def supervised(weight: torch.Tensor) -> Loss:
-    """Make a loss function: cross-entropy plus one minus the soft Jaccard index (IoU)."""
+    """Return a loss: the cross-entropy, plus 1, minus the soft Jaccard index (IoU)."""
     def loss(logits: torch.Tensor, truth: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         logits = interpolate(logits.float(), size=truth.shape[-2:], mode='bilinear',
                              align_corners=False)
@@ -130,7 +130,7 @@ def supervised(weight: torch.Tensor) -> Loss:
 
 
 def test_iou(net: nn.Module, scenes: Scenes) -> list[float]:
-    """Measure the IoU of each class at network size. Published figures come from `eval`."""
+    """Return the IoU of each class at network size. `trt_seg eval` gives published figures."""
     table = torch.zeros(len(CLASSES) ** 2, dtype=torch.int64, device=DEVICE)
     with torch.no_grad():
         for images, truths in zip(scenes.images.split(25), scenes.truths.split(25)):
@@ -159,7 +159,7 @@ def plot(path: Path, curves: Mapping[str, tuple[list[int], list[float]]], ylabel
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of all software and the GPU that can change a figure."""
+    """Return the versions of the software that can change a figure, and the GPU."""
     gpu = torch.cuda.get_device_name() if DEVICE == 'cuda' else 'none'
     return {'python': platform.python_version(), 'torch': torch.__version__,
             'torchvision': torchvision.__version__, 'numpy': np.__version__,

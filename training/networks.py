@@ -44,8 +44,8 @@ class StreetNet(nn.Module):  # type: ignore[misc]
         """Compute (N, classes, H/stride, W/stride) logits of (N, 3, H, W) normalised RGB."""
         head, found = self.net.classifier, self.net.backbone(image)
         high = head.cbr(found['high']) * head.scale(found['high'])
-        # torchvision enlarges first and then classifies. Both steps are linear, so the result is
-        # the same in this order. Here, 10 channels are enlarged instead of 128.
+        # torchvision enlarges first and then classifies. Both steps are linear, so the other order
+        # gives the same result. It enlarges 10 channels instead of 128.
         high = interpolate(head.high_classifier(high), scale_factor=float(self.scale),
                            mode='bilinear', align_corners=False)
         logits: torch.Tensor = head.low_classifier(found['low']) + high
@@ -79,7 +79,6 @@ class Teacher(nn.Module):  # type: ignore[misc]
 
 
 def count_parameters(net: nn.Module) -> int:
-    """Count the parameters of a network."""
     return sum(values.numel() for values in net.parameters())
 
 

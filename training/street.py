@@ -46,7 +46,7 @@ def main() -> None:
     learner = Learner(StreetNet(args.low_stride), supervised(scenes.class_weights()), args.lr)
     budget = Budget(0 if args.minutes else args.steps, args.minutes * 60)
     fit({'street': learner}, scenes.batches(args.batch, random), budget, tests, args.tests)
-    args.steps = learner.steps      # the log then tells how to repeat a run of --minutes
+    args.steps = learner.steps      # so --steps can repeat a run with --minutes
     export(learner.mean, args.out / 'street.onnx')
     steps = [entry['step'] for entry in learner.log]
     plot(args.out / 'street_curve.png', {

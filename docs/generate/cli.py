@@ -16,13 +16,13 @@ EXIT_CODES = [
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a Markdown table; escape bars in cells, and ``<`` outside of code."""
+    """Return the lines of a Markdown table. Bars in cells and ``<`` outside code are escaped."""
     return ['| ' + ' | '.join(_cell(text) for text in row) + ' |'
             for row in (head, ('---',) * len(head), *rows)] + ['']
 
 
 def _cell(text: str) -> str:
-    # Every second part is between two backticks, so it is code.
+    # Every second part is between two backticks, so this part is code.
     parts = text.replace('|', '\\|').split('`')
     return '`'.join(part if index % 2 else part.replace('<', '&lt;')
                     for index, part in enumerate(parts))
@@ -54,7 +54,7 @@ def sentence(text: str) -> str:
 
 
 def usage(command: argparse.ArgumentParser) -> str:
-    """Return the usage: positional arguments and required options. argparse's text varies."""
+    """Return the usage with all required arguments. argparse's text depends on its version."""
     shown = [shape(action) for action in command._actions
              if action.required and action.dest != 'help']
     optional = any(not action.required for action in command._actions if action.dest != 'help')
@@ -62,7 +62,7 @@ def usage(command: argparse.ArgumentParser) -> str:
 
 
 def shape(action: argparse.Action) -> str:
-    """Return how a user writes an argument: its name and its values."""
+    """Return the name and the values of an argument, as a user writes them."""
     choices = '{' + ','.join(map(str, action.choices or [])) + '}'
     values = '' if action.nargs == 0 else str(
         action.metavar or (choices if action.choices else action.dest.upper()))
@@ -73,13 +73,13 @@ def shape(action: argparse.Action) -> str:
 
 
 def option(action: argparse.Action) -> tuple[str, str, str]:
-    """Return one row of the table: how to write the argument, its default, its meaning."""
+    """Return one row of the table: the argument, its default and its meaning."""
     default = '1G' if action.default == 1 << 30 else action.default
     if isinstance(default, tuple):
         default = 'x'.join(map(str, default))
     shown = '' if action.nargs == 0 or default in (None, [], '') else f'`{default}`'
     words = action.help or ''
-    # argparse itself adds the second form in some Python versions.
+    # In some versions of Python, argparse adds the second form.
     for default_told in ('(%(default)s)', '(default: %(default)s)', '(default: yes)',
                          f'({default})'):
         words = words.replace(default_told, '')

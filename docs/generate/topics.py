@@ -204,7 +204,7 @@ def _endpoints() -> list[str]:
 
 
 def _topics(node: Any, way: str) -> list[tuple[str, str, str, str]]:
-    """Return (short name, way, type, QoS) of the node's subscriptions ('in') or publishers."""
+    """Return (name, way, type, QoS) of subscriptions if ``way`` is 'in', else of publishers."""
     kind, info = (('subscriber', node.get_subscriptions_info_by_topic) if way == 'in' else
                   ('publisher', node.get_publishers_info_by_topic))
     found = getattr(node, f'get_{kind}_names_and_types_by_node')(node.get_name(), '/')
@@ -228,7 +228,7 @@ def _qos(profile: Any) -> str:
 
 
 def _diagnostics() -> list[str]:
-    """Return the tables of all keys."""
+    """Return the tables of all keys of /diagnostics."""
     from trt_segmentation.engines import Identity
     from trt_segmentation.ros.diagnostics import CameraReport, Limits, Mishaps, NodeReport, tasks
     from trt_segmentation.ros.transport.choose import Transport

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy reports and the search for sensitive layers, on networks with a known loss."""
+"""Accuracy reports, and the search for sensitive layers, with networks of known loss."""
 
 from dataclasses import replace
 import functools
@@ -34,7 +34,7 @@ def card(tmp_path):
 
 
 def without_class(card, index):
-    """A changed copy of the network that never predicts one class."""
+    """Write a copy of the network that never predicts one class. Return the path."""
     model = onnx.load(card.model)
     bias = next(t for t in model.graph.initializer if t.name == '/out.bias')
     values = numpy_helper.to_array(bias).copy()
@@ -44,7 +44,7 @@ def without_class(card, index):
 
 
 def make_samples(card, truth=True):
-    """Samples of noise. The FP32 network gives their truth, so its mean IoU is 1."""
+    """Return samples of noise. The FP32 network gives their truth, so its mean IoU is 1."""
     rng = np.random.default_rng(0)
     made = [Sample(f'{condition} {i}', rng.integers(0, 256, (64, 96, 3), np.uint8),
                    condition=condition)
@@ -90,7 +90,7 @@ def test_without_truth_only_agreement_is_known(card):
     assert set(accuracy.tree()['int8']['']) == {'agreement'}
 
 
-def test_differences_are_drawn_where_they_are(card, tmp_path):
+def test_different_pixels_are_drawn_at_their_places(card, tmp_path):
     given = make_samples(card)
     accuracy = compare_without_class(card, 0, given)
     assert all(d.precision == 'int8' for d in accuracy.differences)
@@ -107,7 +107,7 @@ def test_differences_are_drawn_where_they_are(card, tmp_path):
     for label in np.unique([d.labels for d in accuracy.differences]):
         assert tuple(card.palette[label, ::-1].tolist()) in shown
     worst = accuracy.differences[0]
-    changed = drawn[:40, 288:384].max(axis=2) > 127      # the part above the text
+    changed = drawn[:40, 288:384].max(axis=2) > 127      # without the text below the picture
     assert np.array_equal(changed, (worst.reference != worst.labels)[:40])
 
 

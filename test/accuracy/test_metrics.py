@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Scores of label maps: pixel accuracy, IoU and boundary IoU."""
 
 import math
 
@@ -27,7 +28,7 @@ def test_a_small_case_by_hand():
     matrix = confusion(truth, labels, 3)
     np.testing.assert_array_equal(matrix, [[1, 1, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     scores = Scores(NAMES, matrix, 1)
-    # Road: 1 of 3 pixels is right. Sky: 2 pixels are right, 1 is wrong. No pixel is a person.
+    # Of three road pixels, one is right. Of three sky pixels, two are right. There is no person.
     np.testing.assert_allclose(scores.iou, [1 / 3, 2 / 3, np.nan])
     assert scores.mean_iou == pytest.approx(1 / 2)
     assert scores.pixel_accuracy == pytest.approx(3 / 5)
@@ -106,7 +107,7 @@ def test_scores_are_what_a_loop_counts(truth, labels):
 
 
 def band_by_loop(side, truth, index, distance):
-    """Pixels of a class that have a labelled pixel of another class within the distance."""
+    """Return the pixels of a class that are near a labelled pixel of another class."""
     height, width = truth.shape
     band = set()
     for y in range(height):
@@ -141,12 +142,12 @@ def halves(edge):
 
 
 def test_boundary_iou_of_an_edge_moved_by_hand():
-    # The edges are at columns 20 and 22. Each boundary is 4 columns wide on each side of its edge.
-    # So on each side, the intersection has 2 columns, and the union has 6 columns.
+    # The edges are at columns 20 and 22. The boundary of a class is 4 columns wide.
+    # So the two boundaries of a class share 2 columns, and together they have 6 columns.
     np.testing.assert_allclose(boundary_iou(halves(20), halves(22), 4), [2 / 6, 2 / 6])
     np.testing.assert_allclose(boundary_iou(halves(20), halves(20), 4), [1, 1])
     np.testing.assert_allclose(boundary_iou(halves(20), halves(30), 4), [0, 0])
-    # the IoU of whole classes hides the same error
+    # the IoU of whole classes hardly shows this error
     scores = Scores(('a', 'b'), confusion(halves(20), halves(22), 2), 1)
     assert scores.iou.min() == pytest.approx(18 / 20)
 

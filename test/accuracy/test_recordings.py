@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings with a video: frames that cannot be decoded are left out and counted."""
+"""In a recording with a video, frames that cannot be decoded are left out and counted."""
 
 import numpy as np
 from video_bags import video_bag
@@ -13,7 +13,7 @@ def test_frames_of_a_video_that_cannot_be_decoded_are_left_out(tmp_path):
     packets = encode(30)
     path = video_bag(tmp_path / 'bag', packets[4:])
     recordings = open_recordings([str(path)])
-    for _ in range(2):      # calibration reads a recording several times
+    for _ in range(2):      # calibration reads a recording more than once
         frames = list(recordings)
         assert [name for name, _ in frames][:2] == ['bag 1700000000.240000000',
                                                     'bag 1700000000.280000000']

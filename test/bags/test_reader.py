@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Bags are read with all their messages, broken bags are refused, and results are written."""
 
 import errno
 from importlib.metadata import version
@@ -65,7 +66,7 @@ def segmentation(labels, stamp_ns=FIRST, frame_id='cam', overlay=None):
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 @pytest.mark.parametrize('bare', [False, True])
 @pytest.mark.parametrize('padding', [0, 13])
-def test_raw_images_come_in_recorded_order_with_all_they_had(tmp_path, storage, bare, padding):
+def test_raw_images_come_in_recorded_order_with_all_fields(tmp_path, storage, bare, padding):
     found = pictures(5)
     path = write_bag(tmp_path / 'bag', image_messages(found, padding=padding, frame_id='left'),
                      storage)
@@ -300,7 +301,7 @@ def test_files_this_user_may_not_read_are_named(tmp_path, storage, monkeypatch):
     (file,) = [p for p in path.iterdir() if p.suffix in ('.mcap', '.db3')]
     really = os.open
 
-    def refused(path, *args, **more):       # Tests may run as root, and root can read every file.
+    def refused(path, *args, **more):       # root can read every file
         if path == file:
             raise PermissionError(errno.EACCES, 'Permission denied', str(path))
         return really(path, *args, **more)
@@ -409,10 +410,10 @@ def test_a_bag_cut_off_or_overwritten_is_an_error_and_nothing_else(tmp_path, sto
                             broken += 1
             except BagError:
                 broken += 1
-    assert broken >= 40  # at least every bag that was cut off
+    assert broken >= 40
 
 
-def test_an_index_that_promises_more_is_an_error(tmp_path):
+def test_an_index_with_too_many_messages_is_an_error(tmp_path):
     path = write_bag(tmp_path / 'bag', image_messages(pictures(3)))
     text = (path / 'metadata.yaml').read_text()
     (path / 'metadata.yaml').write_text(text.replace('message_count: 3', 'message_count: 5'))
@@ -528,12 +529,12 @@ def test_metadata_is_what_ros2_bag_play_needs(tmp_path):
     topics = {t['topic_metadata']['name']: t['topic_metadata']
               for t in info['topics_with_message_count']}
     assert all(t['serialization_format'] == 'cdr' for t in topics.values())
-    # rosidl generates this hash for vision_msgs/msg/LabelInfo.
+    # rosidl generates this hash for vision_msgs/msg/LabelInfo
     assert topics['/segmentation/label_info']['type_description_hash'] == (
         'RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783')
     (latched,) = yaml.safe_load(topics['/segmentation/label_info']['offered_qos_profiles'])
     (plain,) = yaml.safe_load(topics['/segmentation/label_map']['offered_qos_profiles'])
-    # rmw: reliable 1, transient local 1, volatile 2, keep last 1
+    # rmw numbers: 1 is reliable, transient local and keep last; durability 2 is volatile
     assert (latched['reliability'], latched['durability'], latched['depth']) == (1, 1, 1)
     assert (plain['reliability'], plain['durability'], plain['history']) == (1, 2, 1)
     with Reader(tmp_path / 'out' / 'out.mcap') as reader:
@@ -550,7 +551,7 @@ def test_a_bag_stays_readable_when_its_writing_breaks_off(tmp_path):
         assert [m.labels().sum() for m in bag.messages(['/segmentation/label_map'])] == [16]
 
 
-def test_a_bag_with_nothing_in_it_is_still_a_bag(tmp_path):
+def test_an_empty_bag_can_be_read(tmp_path):
     with BagWriter(tmp_path / 'out', card()):
         pass
     with BagReader(tmp_path / 'out') as bag, pytest.raises(BagError, match=r'no message on'):
@@ -576,7 +577,7 @@ def test_namespaces_that_are_no_ros_names(tmp_path, namespace):
 @pytest.mark.parametrize('padding', [0, 3])
 @pytest.mark.parametrize('big_endian', [False, True])
 @pytest.mark.parametrize('dtype, encoding', [('u1', 'mono8'), ('u2', 'mono16')])
-def test_label_maps_of_others_are_read_whatever_their_rows(padding, big_endian, dtype, encoding):
+def test_label_maps_of_any_row_layout_are_read(padding, big_endian, dtype, encoding):
     labels = np.arange(35, dtype=dtype).reshape(5, 7) * 7
     data = STORE.serialize_cdr(image(labels, encoding, FIRST, padding=padding,
                                      big_endian=big_endian), IMAGE)
@@ -585,7 +586,7 @@ def test_label_maps_of_others_are_read_whatever_their_rows(padding, big_endian, 
     np.testing.assert_array_equal(got, labels)
 
 
-def test_what_is_no_label_map_is_refused():
+def test_an_image_that_is_no_label_map_is_refused():
     data = bytes(STORE.serialize_cdr(image(pictures(1)[0], 'bgr8', FIRST), IMAGE))
     with pytest.raises(FrameError, match=r'bgr8, but a label map is mono8 or mono16'):
         Recorded('/x', IMAGE, 1, 0, data).labels()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags with H.264 and H.265 topics: every message once, with its own frame and stamp."""
+"""In bags with H.264 and H.265 topics, each message gives its own frame and stamp once."""
 
 import sys
 
@@ -65,7 +65,7 @@ def test_a_lost_message_costs_the_frames_up_to_the_next_keyframe(tmp_path):
                                   truth[:13] + truth[20:])
 
 
-def test_a_message_that_is_no_message_counts_as_lost(tmp_path):
+def test_a_message_that_cannot_be_read_counts_as_lost(tmp_path):
     packets = encode(20)
     whole = [video_message(FOXGLOVE, n, p, 'h264') for n, p in enumerate(packets)]
     whole[5] = whole[5][:40]
@@ -75,7 +75,7 @@ def test_a_message_that_is_no_message_counts_as_lost(tmp_path):
     assert 'needs' in messages[5].problem and 'cannot be read' in messages[6].problem
 
 
-def test_frames_that_nobody_asks_for_are_decoded_all_the_same(tmp_path):
+def test_frames_that_are_skipped_are_decoded_too(tmp_path):
     packets = encode(30)
     with BagReader(video_bag(tmp_path / 'bag', packets)) as bag:
         messages = [m for m in bag.messages([bag.image_topic()]) if m.number % 7 == 0]
@@ -133,7 +133,7 @@ def test_two_videos_need_a_choice(tmp_path):
         bag.image_topic()
 
 
-def test_a_message_made_by_hand_says_who_decodes_it():
+def test_a_message_without_a_reader_names_the_decoder():
     message = Recorded('/v', FOXGLOVE, 1, 0, video_message(FOXGLOVE, 0, encode(1)[0], 'h264'))
     with pytest.raises(FrameError, match=r'only BagReader\.messages'):
         message.frame()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Real builds of engines with TensorRT-RTX, which needs no GPU for a build."""
+"""Builds real engines with TensorRT-RTX. A build needs no GPU."""
 
 import functools
 
@@ -52,7 +52,7 @@ def built(family, precision):
 
 
 def convolutions(plan):
-    """Return the precision of every convolution kernel, by the name of its ONNX node."""
+    """Return a mapping from the name of each convolution node to the precision of its kernel."""
     return {name: layer.precision for layer in from_json(plan.about['layers'])
             if layer.kind in ('correlation', 'gemm') for name in layer.onnx}
 
@@ -99,7 +99,7 @@ def test_fixed_sizes_need_no_profile():
     model = FAMILIES['unet'](dynamic=False)
     plan, timing = build_plan(model, [])
     assert plan.about['inputs'][0]['shape'] == [1, 3, 64, 96]
-    assert timing == b''     # TensorRT-RTX has no timing cache
+    assert timing == b''
 
 
 @pytest.mark.parametrize('precision,kinds', [
@@ -147,7 +147,7 @@ def odd(op, **attributes):
 @pytest.mark.parametrize('model,text', [
     (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found'),
     (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported')])
-def test_parser_error_is_passed_on_with_the_node(model, text):
+def test_a_parser_error_names_the_node(model, text):
     with pytest.raises(EngineError, match=text):
         build_plan(model, [])
 
@@ -158,7 +158,7 @@ def test_supported_operators_are_those_of_the_parser():
 
 
 def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
-    """So precision.quantise_nodes makes neither a quantised bias nor a zero point."""
+    """For this reason, precision.quantise_nodes makes neither of them."""
     model = in_precision(network('unet'), 'int8')
     zero_points = {node.input[2] for node in model.graph.node
                    if node.op_type == 'QuantizeLinear' and len(node.input) > 2}

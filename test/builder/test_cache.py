@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine cache: which plans it keeps, which it refuses, and which process builds."""
+"""The engine cache: which plans it keeps, and which plans it refuses."""
 
 from dataclasses import fields, replace
 import os
@@ -22,7 +22,7 @@ KEY = EngineKey(
 
 
 class Builder:
-    """Builds plans and numbers them."""
+    """Builds plans. Each has another number at its end."""
 
     def __init__(self, data=b'plan'):
         self.data = data
@@ -54,7 +54,7 @@ def test_second_get_loads_what_the_first_built(cache, tmp_path, lines):
     assert again == Plan(b'plan1', {'layers': 3})
     assert build.built == 1
     assert 'there is none yet' in lines[0]
-    assert len(lines) == 2      # "building" and "built". The second get logs nothing
+    assert len(lines) == 2      # only the first get logs, and its lines say building and built
 
 
 def test_everything_is_for_this_user_only(cache, tmp_path):
@@ -204,13 +204,13 @@ def test_full_disk_is_logged_and_the_plan_used(cache, lines, monkeypatch):
     assert {path.name for path in cache.folder.iterdir()} == {'CACHEDIR.TAG', 'build.lock'}
 
 
-def test_least_recently_used_go_first(tmp_path, lines):
+def test_the_least_recently_used_plan_is_deleted_first(tmp_path, lines):
     cache = EngineCache(tmp_path, limit=25, log=lines.append)
     keys = [replace(KEY, model=str(n)) for n in range(3)]
     for age, key in zip((30, 20), keys):
         cache.get(key, Builder(b'x' * 9), plan_bytes)
         os.utime(cache.folder / f'{key.digest}.plan', (age, age))
-    cache.get(keys[0], Builder(), plan_bytes)       # now keys[1] is the oldest
+    cache.get(keys[0], Builder(), plan_bytes)       # keys[1] is the oldest after this
     cache.get(keys[2], Builder(b'y' * 9), plan_bytes)
     left = {entry.key['model'] for entry in cache.entries()}
     assert left == {'0', '2'}
@@ -279,7 +279,7 @@ def test_odd_sidecar_is_listed_without_a_key(cache, text):
 
 
 def test_folder_swapped_for_a_link_while_it_is_checked(tmp_path, monkeypatch):
-    """The mode of the folder that the link points to does not change."""
+    """The cache must not change the mode of the folder behind the link."""
     theirs, folder = tmp_path / 'theirs', tmp_path / 'engines'
     theirs.mkdir(mode=0o755)
 

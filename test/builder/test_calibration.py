@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test that the calibration frames cover a recording, and that ranges are measured once."""
+"""The calibration frames cover a recording, and ranges are measured once."""
 
 import os
 
@@ -32,13 +32,12 @@ from trt_segmentation.untrusted.signed_files import make_private_folder
 
 
 def picture(light, seed=0):
-    """A noisy picture of a given mean lightness, (90, 160, 3) uint8."""
     noise = np.random.default_rng(seed).normal(light, 8, (90, 160, 3))
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
 def recording(*stretches):
-    """Features of a recording. A stretch is a number of frames and their lightness."""
+    """Return the features of a recording. A stretch is a number of frames and their lightness."""
     lights = [light for count, light in stretches for _ in range(count)]
     return [extract_features(f'frame {i}', picture(light, i)) for i, light in enumerate(lights)]
 
@@ -46,7 +45,7 @@ def recording(*stretches):
 TUNNEL = recording((300, 200), (20, 30), (300, 200))
 
 
-def test_a_short_dark_stretch_counts():
+def test_a_short_dark_stretch_has_chosen_frames():
     choice = choose_by_light(TUNNEL, 40)
     dark = [i for i in choice.chosen if 300 <= i < 320]
     assert len(choice.chosen) == 40
@@ -87,9 +86,9 @@ def test_contact_sheet_shows_the_chosen_darkest_first(tmp_path):
     width, height = THUMBNAIL
     assert sheet is not None and sheet.shape == (3 * height + CAPTION, 4 * width, 3)
     assert sheet[:height, :width].mean() < 60       # the first frame is from the tunnel
-    # ten frames fill ten of twelve places
+    # the sheet has twelve places, and the last two are empty
     assert not sheet[2 * height:3 * height, 2 * width:].any()
-    assert sheet[3 * height:].max() > 200       # the caption
+    assert sheet[3 * height:].max() > 200       # the caption has white text
     with pytest.raises(OSError, match='cannot be written'):
         write_contact_sheet(choose_by_light(TUNNEL, 2), tmp_path / 'nowhere' / 'sheet.png')
 
@@ -133,7 +132,7 @@ def test_entropy_and_percentile_cut_rare_extremes_off(model):
     assert widest['entropy'] < 50 and widest['percentile'] < 50
 
 
-def test_frame_by_frame_is_as_good_as_all_at_once(model):
+def test_ranges_of_parts_give_the_range_of_all_frames(model):
     together = measure_ranges(model, frames(), 'minmax')
     halves = [measure_ranges(model, part, 'minmax') for part in (frames()[:2], frames()[2:])]
     for name, (low, high) in together.items():
@@ -141,7 +140,7 @@ def test_frame_by_frame_is_as_good_as_all_at_once(model):
         assert low == pytest.approx(min(h[name][0] for h in halves))
 
 
-def test_measured_once_and_kept(model, tmp_path, monkeypatch):
+def test_ranges_are_measured_once_and_kept(model, tmp_path, monkeypatch):
     folder = make_private_folder(tmp_path / 'kept')
     first = calibrate(model, lambda: iter(frames()), 'minmax', folder)
     assert first.frames == 4
@@ -150,7 +149,7 @@ def test_measured_once_and_kept(model, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('other', ['frames', 'method', 'model', 'file'])
-def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, other):
+def test_ranges_are_measured_again_if_anything_differs(model, tmp_path, monkeypatch, other):
     folder = make_private_folder(tmp_path / 'kept')
     calibrate(model, lambda: iter(frames()), 'minmax', folder)
     calls = []
@@ -169,7 +168,7 @@ def test_measured_again_where_anything_differs(model, tmp_path, monkeypatch, oth
     assert len(calls) == 1
 
 
-def test_calibration_travels_as_json(tmp_path):
+def test_a_calibration_is_written_and_read_as_json(tmp_path):
     path = tmp_path / 'net.scales.json'
     kept = Calibration({'image': (-1.5, 2.25)}, 'entropy', 'abc', 300, ('/head/*',), 'd1')
     kept.save(path)

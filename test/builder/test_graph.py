@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test ONNX files before a build: their errors, their warnings and their simplification."""
+"""Before a build, ONNX files are checked and simplified."""
 
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from trt_segmentation.errors import GraphError
 
 def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, inputs=None,
              name='/odd/node', **attributes):
-    """A network of one node. The node reads the image."""
     weights = [numpy_helper.from_array(np.asarray(c), f'k{i}') for i, c in enumerate(constants)]
     names = inputs or ['x', *(w.name for w in weights)]
     node = helper.make_node(op, names, ['y'], name=name, domain=domain, **attributes)
@@ -184,6 +183,6 @@ def test_opset_is_read_whatever_the_domain_is_called():
     assert opset_version(model) == 17
 
 
-def test_paths_are_not_confused_with_names(tmp_path):
+def test_a_folder_is_no_onnx_file(tmp_path):
     with pytest.raises(GraphError, match='there is no ONNX file'):
         model_digest(Path(tmp_path))

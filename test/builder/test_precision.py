@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test the precision of a graph: the backbone, the INT8 nodes, and the change of the output."""
+"""The precision of a graph: the backbone, the INT8 nodes, and the change of the output."""
 
 import functools
 
@@ -43,7 +43,7 @@ def ranges(family):
 
 
 def error(model, changed):
-    """Relative RMS error of the logits, on a frame that calibration did not see."""
+    """Return the relative RMS error of the logits, on a frame that calibration did not use."""
     feed = {'image': frames(4)[3]}
     before, after = run_model(model, feed)[0], run_model(changed, feed)[0]
     return float(np.sqrt(np.mean((before - after) ** 2) / np.mean(before ** 2)))
@@ -54,7 +54,7 @@ ENDS = {'lraspp': '/backbone/last/act', 'deeplabv3': '/backbone/layer3/relu2',
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_backbone_is_told_from_the_head(family):
+def test_backbone_and_head_are_separated(family):
     backbone, reason = find_backbone(network(family))
     assert reason == f'backbone ends at {ENDS[family]}'
     scopes = ('/backbone', '/down', '/middle')
@@ -62,7 +62,7 @@ def test_backbone_is_told_from_the_head(family):
     assert backbone == expected
 
 
-def test_backbone_of_branches_that_end_apart_is_all_of_them():
+def test_backbone_has_all_branches_up_to_their_ends():
     net = Net()
     x = net.add('Relu', '/stem/relu', net.conv('/stem', 'image', 8, 3, 2))
     ends = []
@@ -78,7 +78,7 @@ def test_backbone_of_branches_that_end_apart_is_all_of_them():
 
 @pytest.mark.parametrize('upsampled', [True, False])
 def test_backbone_of_a_straight_head_ends_at_the_last_sum(upsampled):
-    """An FCN head has no branch after the last residual sum, and it may lack upsampling."""
+    """An FCN head has no branch after the last residual sum. It may lack the upsampling."""
     net = Net()
     x = net.conv('/backbone/conv', 'image', 8, 3, 2)
     x = net.add('Relu', '/backbone/relu',
@@ -124,12 +124,12 @@ def test_pattern_that_fits_nothing_or_all(pattern, text):
         choose_int8_nodes(network('deeplabv3'), 'int8', [pattern])
 
 
-# Random weights are the hardest case. Trained networks lose far less.
+# the largest allowed errors; random weights lose far more than trained weights
 BARS = {'fp16': 0.002, 'int8': 0.12, 'mixed': 0.12}
 
 
 def is_rounding_float16():
-    """Whether this ONNX Runtime rounds float16 to int8. ONNX Runtime 1.23 wrongly truncates."""
+    """Return True if this ONNX Runtime rounds float16 to int8. Version 1.23 truncates."""
     nodes = [onnx.helper.make_node('QuantizeLinear', ['x', 'scale', 'zero'], ['y'])]
     graph = onnx.helper.make_graph(
         nodes, 'rounds', [onnx.helper.make_tensor_value_info('x', onnx.TensorProto.FLOAT16, [1])],
@@ -155,7 +155,7 @@ def test_output_changes_little_and_least_in_fp16(family):
 
 
 @pytest.mark.parametrize('family', FAMILIES)
-def test_quantised_graph_is_what_tensorrt_takes(family):
+def test_quantised_graph_has_the_form_that_tensorrt_needs(family):
     model = network(family)
     nodes = choose_int8_nodes(model, 'int8').int8
     changed = quantise_nodes(model, ranges(family), nodes)
@@ -163,7 +163,7 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
     assert opset_version(changed) >= 19
     values = {t.name: numpy_helper.to_array(t) for t in changed.graph.initializer}
     pairs = [n for n in changed.graph.node if n.op_type == 'QuantizeLinear']
-    # one QuantizeLinear for each weight and each activation that an INT8 node reads
+    # each weight and each activation that an INT8 node reads has one QuantizeLinear
     weights = [n for n in model.graph.node if n.name in nodes and n.op_type != 'Add']
     assert len(pairs) == len(weights) + len(activations_read_by(model, nodes))
     for node in pairs:
@@ -175,7 +175,7 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
     assert biases and all(values[name].dtype == np.float32 for name in biases)
 
 
-def test_fp16_keeps_inputs_and_outputs_and_turns_the_rest():
+def test_fp16_changes_all_tensors_except_inputs_and_outputs():
     model = convert_to_fp16(network('lraspp'))
     kinds = {v.type.tensor_type.elem_type for v in [*model.graph.input, *model.graph.output]}
     assert kinds == {TensorProto.FLOAT}

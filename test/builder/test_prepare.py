@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test the steps of `trt_seg build` from recordings to calibrated graphs, without TensorRT."""
+"""The steps of `trt_seg build` from recordings to calibrated graphs, without TensorRT."""
 
 from dataclasses import replace
 
@@ -113,7 +113,7 @@ def test_sources_without_frames(tmp_path, folder):
         list(Folder(folder))
 
 
-def test_tensors_are_what_the_host_pipeline_feeds(card):
+def test_calibration_tensors_equal_those_of_the_host_pipeline(card):
     picture = pictures(1)[0]
     feeds = choose_frames(card, [('one', make_frame(picture))], 1)
     (tensor,) = feeds()
@@ -123,7 +123,7 @@ def test_tensors_are_what_the_host_pipeline_feeds(card):
     np.testing.assert_array_equal(tensor, pipeline._tensor[:1])
 
 
-def test_only_the_chosen_are_fed(card):
+def test_only_chosen_frames_are_fed(card):
     source = [(str(i), make_frame(p)) for i, p in enumerate(pictures(9))]
     feeds = choose_frames(card, source, 3)
     assert len(feeds.choice.chosen) == 3 and len(list(feeds())) == len(list(feeds())) == 3
@@ -145,8 +145,8 @@ def graph_and_calibration(card, recipe, method='minmax'):
     return graph, calibrate(graph.model, choose_frames(card, source), method)
 
 
-# The backbone has 8 weights. Its weighted nodes and 3 sums read 11 activations. The head has 5
-# weights. Its weighted nodes read 4 activations.
+# A pair is one QuantizeLinear and one DequantizeLinear. The backbone has 8 weights, and its nodes
+# read 11 activations. The head has 5 weights, and its nodes read 4 activations.
 @pytest.mark.parametrize('precision,pairs', [('fp32', 0), ('fp16', 0), ('mixed', 19),
                                              ('int8', 28)])
 def test_every_precision_from_one_recording(card, precision, pairs):
@@ -179,8 +179,8 @@ def test_ranges_of_another_network_are_refused(card):
 
 
 @pytest.mark.parametrize('precision', ['int8', 'mixed'])
-def test_demo_model_has_its_ranges_with_it(precision):
-    """The ranges in resource/ are complete and were measured on the network in resource/."""
+def test_ranges_of_the_demo_network_are_complete(precision):
+    """The ranges and the network are both in resource/, and they belong together."""
     card = load_card('street')
     recipe = Recipe(precision)
     given = apply_precision(read_graph(card, recipe), recipe, load_card_calibration(card))
@@ -188,7 +188,7 @@ def test_demo_model_has_its_ranges_with_it(precision):
     assert count_quantised(given.model) > 60
 
 
-def test_scale_too_small_for_fp16_is_warned_of(card):
+def test_scale_too_small_for_fp16_gives_a_warning(card):
     graph, calibration = graph_and_calibration(card, Recipe('int8'))
     tiny = {**calibration.ranges, 'image': (-1e-4, 1e-4)}
     made = apply_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
@@ -201,7 +201,7 @@ def test_scale_too_small_for_fp16_is_warned_of(card):
 
 
 def make_samples(card):
-    """Samples whose truth is the label map of the FP32 network."""
+    """Return samples. The FP32 network gives their truth."""
     pipeline, samples = HostPipeline(card), []
     for index, picture in enumerate(pictures(4)):
         pipeline.submit([make_frame(picture)])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test that all commands and the pipeline share the defaults of a build."""
+"""All commands and the pipeline share the defaults of a build."""
 
 from pathlib import Path
 import subprocess

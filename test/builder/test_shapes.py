@@ -13,7 +13,7 @@ FIXED = {'image': (1, 3, 64, 96)}
 CARD = InputCard(height=512, width=1024)
 
 
-def test_one_size_is_all_three():
+def test_one_size_is_minimum_usual_and_maximum():
     assert parse_sizes('512x1024') == [(512, 1024)] * 3
     assert parse_sizes('256x256/512×512 / 1024x1024') == [(256, 256), (512, 512), (1024, 1024)]
     assert parse_batch('2') == [2, 2, 2]

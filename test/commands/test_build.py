@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""`trt_seg build`, `inspect PLAN` and `cache`, whole, on engines TensorRT-RTX really builds."""
+"""`trt_seg build`, `inspect PLAN` and `cache`, with engines that TensorRT-RTX builds."""
 
 from functools import partial
 import json
@@ -33,7 +33,7 @@ COLORS = [(200, 40, 40), (30, 30, 30), (90, 200, 90)]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    """Engines and scales of a test stay in its folder, and so do its reports."""
+    """Keep the engines, ranges and reports of a test in the test's own folder."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'xdg'))
     monkeypatch.setenv('COLUMNS', '120')
     monkeypatch.chdir(tmp_path)
@@ -160,7 +160,7 @@ def test_every_hold_out_has_its_own_labels_and_its_own_part_of_the_report(tmp_pa
     parts = report['precisions']['fp32']
     assert {name: part['images'] for name, part in parts.items()} == {
         '': 12, 'images': 4, 'frames': 4, 'day': 1, 'night': 1, 'rain': 1, 'snow': 1}
-    # of the classes of the truth alone: a only in images; a, b, c at night, d left out
+    # only classes with truth count: a in images; a, b and c in frames; --ignore leaves 23 out
     assert parts['images']['pixel_accuracy'] is not None
     assert parts['day']['mean_iou'] is None
 
@@ -225,7 +225,7 @@ def test_cache_and_out_exclude_each_other(card, capsys):
 
 
 def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, monkeypatch):
-    """Through open_pipeline, with only the GPU pipeline around the engine left out."""
+    """The test calls open_pipeline. Only the GPU pipeline around the engine is a fake."""
     gpu = GpuIdentity('Test GPU', 'sm_89', '580')
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
     assert cli.main(['build', card, '--hold-out', images, '--workspace', '512M', '--level', '1',
@@ -250,7 +250,7 @@ def test_a_node_with_the_same_settings_finds_the_engine(tmp_path, card, images, 
         open_pipeline(load_card(card), 'tensorrt', settings=EngineSettings(str(tmp_path / 'file')))
 
 
-def test_without_a_gpu_and_out_it_says_what_can_be_had(card, monkeypatch, capsys):
+def test_without_a_gpu_and_without_out_the_error_says_what_can_be_built(card, monkeypatch, capsys):
     def none(index):
         raise EngineError('no NVIDIA GPU can be used here: none')
 
@@ -266,7 +266,7 @@ def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatc
         assert cli.main(['build', card, '--hold-out', images]) == 0
     assert capsys.readouterr().err.count('building fp16 engine') == 1
     from trt_segmentation.builder.settings import Recipe
-    # as trt_segmentation.pipeline opens it
+    # trt_segmentation.pipeline opens an engine with these arguments
     plan: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
                             log=pytest.fail,
                             load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
@@ -303,7 +303,7 @@ def test_held_out_frames_are_spread_and_named_by_source(tmp_path, card, images):
     assert all(sample.truth is None for sample in samples)
 
 
-def test_held_out_truth_lies_on_the_image_in_bgr(tmp_path, card, images):
+def test_held_out_truth_fits_its_bgr_image(tmp_path, card, images):
     samples = read_held_out(load_card(card), [images], ['labels'], count=2)
     for sample, name in zip(samples, ('0.png', '5.png'), strict=True):
         np.testing.assert_array_equal(sample.image, cv2.imread(str(tmp_path / images / name)))
@@ -331,7 +331,7 @@ def test_progress_bars_count(capsys):
     assert '3/3' in said and '2/2' in said and '[not markup]' in said
 
 
-def test_plans_are_told_from_networks(tmp_path):
+def test_plans_and_networks_are_distinguished(tmp_path):
     from trt_segmentation.commands.inspect_plan import is_plan
     odd = SimpleNamespace(plan=tmp_path / 'x.bin', net=tmp_path / 'y.onnx')
     for path in (odd.plan, odd.net):
@@ -342,7 +342,7 @@ def test_plans_are_told_from_networks(tmp_path):
 
 
 def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
-    """The card itself or a folder is refused before the work begins."""
+    """If --out names the card or a folder, build refuses it before the work begins."""
     before = Path(card).read_bytes()
     for out in (card, str(tmp_path)):
         assert cli.main(['build', card, '--out', out]) == 2

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The command line: help, exit codes, misspelled options, and the options of each command."""
 
 from dataclasses import asdict, fields
 from importlib import metadata
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def trt_seg(*args, blocked=(), code=None):
-    """Run the command in a process of its own, where some packages cannot be imported."""
+    """Run the command in a new process that cannot import the ``blocked`` packages."""
     block = ''.join(f'sys.modules[{name!r}] = None; ' for name in blocked)
     tail = 'from trt_segmentation.commands.cli import main; sys.exit(main(sys.argv[1:]))'
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
@@ -41,7 +42,7 @@ def trt_seg(*args, blocked=(), code=None):
 
 @pytest.fixture
 def model(tmp_path):
-    """A model card of a small network, and a bag it can be replayed on."""
+    """Write the model card of a small network, and a bag that this network can segment."""
     palette = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)
     color_classifier(tmp_path / 'net.onnx', palette)
     (tmp_path / 'net.yaml').write_text('model: net.onnx\nclasses: [black, red]\n')
@@ -90,7 +91,7 @@ def test_exit_codes_of_the_process(model):
     assert result.returncode == 2
     assert result.stderr == (f'trt_seg: error: --out {out} exists already; name another folder, '
                              'or add --overwrite\n')
-    # compared with the answers to other pictures
+    # the expected label maps belong to other pictures
     write_bag(model.parent / 'bag2', image_messages(
         [np.full((48, 64, 3), (0, 0, 255), np.uint8)] * 2))
     result = trt_seg('replay', f'{bag}2', '--out', again, '--model', str(model),
@@ -327,7 +328,7 @@ def test_expected_errors_have_no_traceback(monkeypatch, capsys, error, code, tex
 
 @pytest.mark.parametrize('error', [ValueError('ours'), ZeroDivisionError(),
                                    ModuleNotFoundError('x', name='trt_segmentation.x')])
-def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch, error):
+def test_an_unexpected_error_keeps_its_traceback(monkeypatch, error):
     def fail(*_):
         raise error
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg eval` on street scenes and on folders of images with label maps."""
 
 from contextlib import closing
 import json
@@ -33,7 +34,7 @@ PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
 
 @pytest.fixture(scope='module')
 def pipeline(tmp_path_factory):
-    """A network that knows four colours and takes 32x24."""
+    """Open a network that labels four colours in images of 32x24."""
     path = tmp_path_factory.mktemp('model') / 'colors.onnx'
     color_classifier(path, PALETTE)
     with closing(HostPipeline(color_card(path, PALETTE))) as opened:
@@ -112,7 +113,7 @@ def test_a_card_of_other_classes_cannot_be_scored_on_streets():
 
 
 def test_brackets_in_names_are_no_markup(capsys):
-    """Rich would end in a MarkupError, or leave the name out."""
+    """Rich would raise a MarkupError for such a name, or leave it out."""
     scores = Scores(('[/red]', '[bold]'), np.eye(2, dtype=np.int64), 1)
     print_scores({'[/x]': scores}, 'net [/], cpu')
     text = capsys.readouterr().out
@@ -177,7 +178,7 @@ def test_files_without_partner_are_named_with_the_nearest(tmp_path):
         pair_files(images, truths)
 
 
-def test_folders_that_are_none_or_empty(tmp_path):
+def test_missing_and_empty_folders_are_refused(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(EvaluationError, match='nowhere is not a folder'):
         pair_files(tmp_path / 'nowhere', tmp_path / 'empty')
@@ -201,7 +202,7 @@ def test_images_and_labels_go_together(tmp_path, card_file):
 # ---- values of label maps
 
 def evaluated(tmp_path, card_file, truths, *more):
-    """Exit code and scores of `trt_seg eval` on pictures that the network labels right."""
+    """Evaluate pictures that the network labels correctly. Return the exit code and scores."""
     true = {name: labels(i) for i, name in enumerate(truths)}
     images = folder(tmp_path / 'images', {n: PALETTE[t] for n, t in true.items()})
     stored = folder(tmp_path / 'truth', {n: truths[n](t) for n, t in true.items()})
@@ -232,7 +233,7 @@ def test_values_can_be_left_out(tmp_path, card_file):
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.uint16])
 def test_a_class_can_be_left_out_too(tmp_path, card_file, dtype):
-    """Only its truth: pixels the network takes for it count against the other classes."""
+    """Pixels with this truth are not scored. On other pixels, this class is a wrong answer."""
     code, scores = evaluated(tmp_path, card_file, {'a': lambda t: t.astype(dtype)},
                              '--ignore', '2')
     assert code == 0 and scores['iou'] == {'nothing': 1, 'red': 1, 'green': None, 'blue': 1}
@@ -304,7 +305,7 @@ CITYSCAPES = [
     'guard rail', 'bridge', 'tunnel', 'pole', 'polegroup', 'traffic light', 'traffic sign',
     'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'caravan',
     'trailer', 'train', 'motorcycle', 'bicycle']
-"""Names of the label ids 0 to 33, by labels.py of the data set's own scripts."""
+"""Names of the label ids 0 to 33. They are in labels.py of the scripts of Cityscapes."""
 
 
 def test_the_map_of_cityscapes_agrees_with_the_names_of_its_labels():

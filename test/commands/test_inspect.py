@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg inspect` describes a network and prints a model card for it."""
 
 from networks import color_classifier, cube_colors, enlarge_at_end, painted
 import numpy as np
@@ -14,12 +15,12 @@ from trt_segmentation.model.card import load_card
 
 def printed_card(text, path):
     card = path.with_suffix('.yaml')
-    card.write_text(text, encoding='utf-8')  # whole, as `trt_seg inspect > card.yaml` does
+    card.write_text(text, encoding='utf-8')  # as the shell does in `trt_seg inspect > card.yaml`
     return load_card(card)
 
 
-def test_odd_file_name_ends_no_comment_and_reaches_no_terminal(tmp_path):
-    """A line break in it would make the rest of the name part of the card."""
+def test_an_odd_file_name_is_escaped_in_the_card(tmp_path):
+    """A line break in the name would turn the rest of the name into a line of the card."""
     path = color_classifier(tmp_path / 'net.onnx', cube_colors(5))
     odd = path.rename(tmp_path / 'a\nmodel: x\n\x1b[31m\x9b.onnx')
     text = inspect_model(odd)
@@ -40,7 +41,7 @@ def test_the_printed_card_opens_the_model(tmp_path, given, classes):
     assert (card.name, card.model) == ('net', path)
     assert len(card.classes) == classes
     pipeline = HostPipeline(card)
-    # one that was told nothing decides the same
+    # a pipeline without these settings finds the same values
     assert str(pipeline.signature.output.kind) == given.get('kind', 'logits')
     assert pipeline.signature.input.layout == given.get('layout', 'nchw')
     frame = painted(np.zeros((8, 8), int), colors)
@@ -54,7 +55,7 @@ def test_known_class_lists(tmp_path, classes, known):
     assert printed_card(inspect_model(path), path).classes == load_card(known).classes
 
 
-def test_what_it_says(tmp_path):
+def test_the_text_names_input_outputs_and_choices(tmp_path):
     path = color_classifier(tmp_path / 'net.onnx', cube_colors(5), height=None, width=None,
                             names=('out', 'aux'))
     text = inspect_model(path)

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg replay`: each frame of a bag gets one answer, and answers can be compared."""
 
 import os
 import re
@@ -42,14 +43,13 @@ LABEL_MAP = '/segmentation/label_map'
 
 @pytest.fixture(scope='module')
 def card(tmp_path_factory):
-    """A network that knows four colours, and its card."""
+    """Write a network that labels four colours, and return its card."""
     folder = tmp_path_factory.mktemp('model')
     return write_card(color_classifier(folder / 'colors.onnx', PALETTE, height=48, width=64),
                       NAMES, PALETTE)
 
 
 def label_maps(count, seed=0):
-    """Label maps of areas 8 pixels wide."""
     coarse = np.random.default_rng(seed).integers(0, 4, (count, 6, 8), np.uint8)
     return list(coarse.repeat(8, axis=1).repeat(8, axis=2))
 
@@ -246,7 +246,7 @@ def test_a_bag_of_nothing_but_bad_frames(tmp_path, card, capsys):
 
 @pytest.fixture
 def replayed(tmp_path, card):
-    """A camera bag of five frames and its replay."""
+    """Return a camera bag of five frames, and the bag of its replay."""
     bag = camera_bag(tmp_path / 'in', label_maps(5))
     assert run(bag, tmp_path / 'first', card) == 0
     return bag, tmp_path / 'first'
@@ -270,7 +270,7 @@ def test_a_replay_is_equal_to_itself(tmp_path, card, first, second, capsys):
             ': 12,288 of 12,288 pixels are equal. Every frame is equal\n' in text)
 
 
-def test_what_agreed_is_told_with_the_worst_frame(tmp_path, card, capsys):
+def test_the_summary_names_the_agreement_and_the_worst_frame(tmp_path, card, capsys):
     truths = label_maps(4)
     bag = camera_bag(tmp_path / 'in', truths)
     truths[1][0, :3] ^= 1
@@ -368,7 +368,7 @@ def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed)
                 in capsys.readouterr().out)
 
 
-def test_an_expected_map_that_is_none_is_a_difference(tmp_path, card, capsys, replayed):
+def test_an_expected_image_that_is_no_label_map_is_a_difference(tmp_path, card, capsys, replayed):
     expect = write_bag(tmp_path / 'expect', [
         Message(LABEL_MAP, m.msgtype, m.log_time_ns, m.data) for m in read(replayed[0], TOPIC)])
     assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
@@ -439,7 +439,7 @@ def test_nothing_is_written_when_the_model_is_wrong(tmp_path, card, capsys, repl
 
 
 def test_a_bag_that_breaks_off_keeps_what_came_before(tmp_path, card, capsys):
-    # a frame is larger than a megabyte, at which the recorder starts a new compressed chunk
+    # a frame has more than 1 MB, so the recorder writes each frame into its own compressed chunk
     truths = [t.repeat(16, axis=0).repeat(8, axis=1) for t in label_maps(3)]
     bag = write_bag(tmp_path / 'in', image_messages(map(paint, truths)),
                     compression=CompressionMode.STORAGE)
@@ -451,11 +451,11 @@ def test_a_bag_that_breaks_off_keeps_what_came_before(tmp_path, card, capsys):
                      capsys.readouterr().err)
     (answer,) = read(tmp_path / 'out')
     assert answer.stamp_ns == FIRST
-    assert (answer.labels() == truths[0]).mean() > 0.99  # edges move: it is resized
+    assert (answer.labels() == truths[0]).mean() > 0.99  # the resize moves edges
 
 
 class Interposed:
-    """A pipeline that does something before its third answer."""
+    """A pipeline that calls ``act`` before its third answer."""
 
     def __init__(self, real, act):
         self._real = real
@@ -480,7 +480,7 @@ class Interposed:
 
 @pytest.fixture
 def interpose(monkeypatch):
-    """Let the next replay's pipeline do something before its third answer."""
+    """Yield a function that makes the next pipeline call ``act`` before its third answer."""
     opened = []
 
     def use(act):
@@ -512,7 +512,7 @@ def test_an_engine_that_fails_is_named_with_its_frame(tmp_path, card, capsys, in
 def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, capsys, interpose,
                                                               replayed, number):
     interpose(lambda: os.kill(os.getpid(), number))
-    before = signal.signal(number, signal.SIG_DFL)      # nohup, say, ignores SIGHUP
+    before = signal.signal(number, signal.SIG_DFL)      # a parent such as nohup may ignore SIGHUP
     try:
         assert run(replayed[0], tmp_path / 'out', card, '--expect', replayed[1]) == 128 + number
     finally:
@@ -526,7 +526,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
         FIRST + i * 100_000_000 for i in range(3)]
 
 
-def test_the_first_signal_is_a_wish_and_the_second_acts():
+def test_the_first_signal_is_recorded_and_the_second_interrupts():
     with StopSignals() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.caught == signal.SIGINT

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The engine of ONNX Runtime on the CPU."""
 
 import os
 import subprocess
@@ -22,7 +23,7 @@ COLORS = cube_colors(5)
 
 
 def broken(path, change):
-    """Write the file of a good network after one change."""
+    """Change a good network, write it to the path, and return the path."""
     model = onnx.load(color_classifier(path, COLORS))
     change(model)
     path.write_bytes(model.SerializeToString())
@@ -107,7 +108,7 @@ def test_a_card_of_another_model_names_both(tmp_path):
         OnnxRuntimeEngine(color_card(path, COLORS[:3]))
 
 
-def test_a_run_that_fails_says_on_what(tmp_path):
+def test_a_failed_run_names_the_shape_of_its_input(tmp_path):
     engine = OnnxRuntimeEngine(color_card(color_classifier(tmp_path / 'm.onnx', COLORS), COLORS))
     with pytest.raises(EngineError, match=r'm\.onnx failed on input 1×3×5×7: .*Expected: 24'):
         engine.run(np.zeros((1, 3, 5, 7), np.float32))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read layers and memory from TensorRT's descriptions of an engine."""
+"""Layers and memory are read from TensorRT's description of an engine."""
 
 import json
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated TensorRT has only names, arguments and values of the real one."""
+"""Every name, argument and value of the simulated TensorRT exists in the real TensorRT."""
 
 import enum
 import inspect
@@ -22,7 +22,7 @@ CONSTRUCTED = {'ILogger', 'IProgressMonitor', 'Builder', 'OnnxParser', 'Runtime'
 
 
 def signatures(function):
-    """Return the argument names of every overload, from the docstring that pybind11 writes."""
+    """Return the argument names of every overload. They are in the docstring of pybind11."""
     name = function.__name__
     lines = re.findall(rf'^\s*(?:\d+\. )?{name}\((.*)\) -> ', function.__doc__, re.MULTILINE)
     return [re.findall(r'(?:^|, )(\w+): ', line) for line in lines]
@@ -37,7 +37,7 @@ def test_class_is_real(name):
     assert inspect.isclass(getattr(real, name))
 
 
-# TensorRT 10 has EXPLICIT_BATCH = 0 here. TensorRT-RTX has no EXPLICIT_BATCH.
+# The left out enum has EXPLICIT_BATCH = 0 in TensorRT 10. TensorRT-RTX has no such member.
 @pytest.mark.parametrize('name', sorted(set(ENUMS) - {'NetworkDefinitionCreationFlag'}))
 def test_enum_has_the_real_values(name):
     members = getattr(real, name).__members__

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run all of engines/tensorrt.py on a simulated TensorRT that computes on the CPU."""
+"""engines/tensorrt.py runs on a simulated TensorRT that computes on the CPU."""
 
 import ctypes
 from dataclasses import replace
@@ -23,7 +23,7 @@ SHAPES = ('64x96/64x96/128x192', '1/2/4')
 
 
 class Memory:
-    """Allocates aligned host memory. ``blocks`` has the memory that is not freed yet."""
+    """Allocates aligned host memory. ``blocks`` contains the memory that is not freed yet."""
 
     def __init__(self):
         self.blocks = {}
@@ -40,7 +40,7 @@ class Memory:
 
 @pytest.fixture
 def trt():
-    """Import the package's TensorRT modules with the simulation."""
+    """Yield the package's TensorRT modules, imported with the simulation."""
     with simulated_tensorrt.imported():
         from trt_segmentation.builder import build, open_engine
         from trt_segmentation.engines import tensorrt
@@ -78,7 +78,7 @@ def engine(trt, card, memory):
 
 
 def run(engine, memory, image):
-    """Return the network output for an image, (n, 3, 64, 96) float32."""
+    """Run the engine on an (n, 3, 64, 96) float32 image, and return the network output."""
     tensor = memory.allocate(image.nbytes)
     ctypes.memmove(tensor, np.ascontiguousarray(image).ctypes.data, image.nbytes)
     shape = engine.output_shape(len(image))
@@ -144,9 +144,10 @@ def test_second_output_gets_memory_of_its_own(trt, tmp_path, card, memory):
     image = noise(1)
     np.testing.assert_allclose(run(engine, memory, image), expected(path, image), atol=1e-4)
     sizes = [len(block) - 256 for block in memory.blocks.values()]
-    assert sizes.count(CLASSES * 64 * 96 * 4) == 2      # the test's output, and the engine's aux
+    # one block is the output of the test, and the other is the engine's block for aux
+    assert sizes.count(CLASSES * 64 * 96 * 4) == 2
     engine.close()
-    assert len(memory.blocks) == 2      # the input and the output of the test
+    assert len(memory.blocks) == 2      # the test keeps its input and its output
 
 
 def test_batch_outside_every_profile_names_them(engine):
@@ -169,7 +170,7 @@ def test_nearest_of_several_profiles_is_taken(trt, card, memory):
     assert chosen == [0, 1, 1]
 
 
-def test_plan_that_is_none_fails_with_tensorrts_words(trt, card):
+def test_a_file_that_is_no_plan_fails_with_tensorrts_words(trt, card):
     with pytest.raises(EngineError, match=r'TensorRT 10.13.0 cannot load the plan: .*magicTag'):
         trt.tensorrt.TensorRtEngine(Plan(b'not a plan'), card, 0, STREAM)
 
@@ -187,7 +188,7 @@ def test_refused_inference_fails_with_tensorrts_words(engine, memory):
         bound.enqueue(STREAM)
 
 
-def test_warnings_are_handed_on(trt):
+def test_warnings_are_logged_and_errors_are_kept(trt):
     lines = []
     log = trt.tensorrt.BuildLog(lines.append)
     for severity in simulated_tensorrt.ILogger.Severity:
@@ -198,7 +199,7 @@ def test_warnings_are_handed_on(trt):
     assert list(log.lines) == ['INTERNAL_ERROR', 'ERROR', 'WARNING', 'INFO']
 
 
-def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
+def test_engine_has_what_the_gpu_pipeline_needs(engine):
     assert (engine.name, engine.version, engine.precision) == (
         'tensorrt', 'TensorRT 10.13.0', 'fp32')
     assert engine.can_be_captured() is True
@@ -228,12 +229,12 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
     start('another GPU')
     assert sum('building' in line for line in lines) == 2
     assert len(list((tmp_path / 'cache' / 'engines').glob('*.timing'))) == 2
-    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))  # no kernels exist
+    assert not list((tmp_path / 'cache' / 'engines').glob('*.kernels'))
 
 
 @pytest.fixture
 def rtx(card, memory, tmp_path, monkeypatch):
-    """Start engines of TensorRT-RTX with one cache; ``lines`` has the log lines."""
+    """Yield a function that starts engines of TensorRT-RTX with one cache, and their log."""
     monkeypatch.setattr(simulated_tensorrt, 'COMPILED', [])
     lines = []
     with simulated_tensorrt.imported(rtx=True):
@@ -255,7 +256,7 @@ def rtx(card, memory, tmp_path, monkeypatch):
 
 
 def run_all(rtx, *counts):
-    """Run a new engine on batches and close it. Return the batch sizes that it compiled for."""
+    """Run a new engine on batches and close it. Return the batch sizes whose kernels it built."""
     simulated_tensorrt.COMPILED.clear()
     engine = rtx.start()
     for count in counts:
@@ -306,7 +307,7 @@ def test_kernels_that_cannot_be_trusted_are_not_loaded(rtx, tamper, monkeypatch)
     assert run_all(rtx, 1) == []
 
 
-def test_kernels_go_with_their_plan(rtx, tmp_path):
+def test_kernels_are_deleted_with_their_plan(rtx, tmp_path):
     from trt_segmentation.builder.cache import EngineCache
     run_all(rtx, 1)
     cache = EngineCache(tmp_path / 'cache', limit=1)
@@ -317,14 +318,14 @@ def test_kernels_go_with_their_plan(rtx, tmp_path):
     assert not list(rtx.folder.glob('*.kernels*'))
 
 
-def test_plan_knows_the_layers_the_engine_was_built_with(trt, card):
+def test_plan_has_the_layers_of_the_built_engine(trt, card):
     about = make_plan(trt, card).about
     assert about['layers_are'] == 'built'
     layers = from_json(about['layers'])
     assert '/backbone/stem' in [layer.name for layer in layers] and layers[0].precision == 'fp32'
 
 
-def test_plan_knows_the_parsed_layers_where_none_are_told(trt, card, monkeypatch):
+def test_plan_has_the_parsed_layers_if_it_cannot_be_inspected(trt, card, monkeypatch):
     monkeypatch.setattr(simulated_tensorrt.Runtime, 'deserialize_cuda_engine',
                         lambda self, plan: None)
     about = make_plan(trt, card).about

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare the GPU pipeline with the host's, on a simulated TensorRT that uses the GPU."""
+"""With a simulated TensorRT on the GPU, the GPU pipeline agrees with the host pipeline."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def on_gpu(monkeypatch):
 
 
 def frames(count, seed=0):
-    # These frames have the network's size. The GPU and the host round a resize differently. The
+    # These frames need no resize, because the GPU and the host round a resize differently. The
     # tests in test/gpu check resizes.
     rng = np.random.default_rng(seed)
     return [Frame(rng.integers(0, 256, 64 * 96 * 3, np.uint8), 'bgr8', 64, 96, 288)
@@ -57,8 +57,8 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
             pipeline.submit(given)
             host.submit(given)
             for segmentation, expected in zip(pipeline.collect(), host.collect(), strict=True):
-                # Another order of summation changes a logit by 1e-5. A pixel with two almost equal
-                # logits may get the other class. Noise has few such pixels.
+                # The GPU sums in another order, so a logit may differ by 1e-5. A few pixels have
+                # two almost equal logits and may get the other class.
                 assert np.mean(segmentation.labels != expected.labels) < 0.001
                 segmentation.release()
         assert pipeline.uses_graph == graph

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: a node whose network reads numbered images and whose engine fails on request."""
+"""Fixtures for a node. Its network reads numbered images, and its engine can fail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ros_context import ros  # noqa: F401
 
 @pytest.fixture(scope='session')
 def digits_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Model card of the network that reads numbered images."""
+    """Return the path of a model card for the network that reads numbered images."""
     from faults.numbered import card_file
     return card_file(tmp_path_factory.mktemp('digits'))
 
@@ -24,11 +24,12 @@ def digits_card(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def make_rig(ros: Any, digits_card: Path,  # noqa: F811
              monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Make a node with the pipeline of faults.faulty. The node is active unless start is False.
+    """Yield a function that makes a node with the pipeline of faults.faulty.
 
-    The rig that it returns has three more attributes. ``faults``: what the engines do.
-    ``openings``: the results of the next times a pipeline is opened, an error or None for success.
-    ``asked``: the names of the engines that the node asked for.
+    The node is active, unless ``start`` is False. The function returns a rig with three more
+    attributes. ``faults`` are the Faults of all pipelines. ``openings`` has the result for each of
+    the next openings of a pipeline: an error to raise, or None for success. ``asked`` has the
+    names of the engines that the node asked for.
     """
     from faults.faulty import Faults, FaultyPipeline
     from node_rig import kept_rigs, Rig

@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 def main() -> None:
     rclpy.init(args=[])
     node = Node('deaf')
-    # so that the publisher keeps every label map that this node has not acknowledged
+    # with this QoS, the publisher keeps each label map until this node acknowledges it
     qos = QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
     node.create_subscription(Image, sys.argv[1], lambda _: print('heard', flush=True), qos)
     rclpy.spin(node)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process that asks the engine cache for an engine, and that a test can hold up.
+"""A process that asks the engine cache for an engine. A test can make it pause.
 
     python -m faults.engine_starter FOLDER LOG HOLD MODEL
 
@@ -29,18 +29,17 @@ KEY = EngineKey(
 
 
 def say(word: str) -> None:
-    """Print one line and flush it."""
     print(word, flush=True)
 
 
 def random_plan() -> Plan:
-    """Return random bytes, so that equal hashes show that there was one build."""
-    time.sleep(0.3)     # so that the other processes ask meanwhile
+    """Return random bytes. If two processes print equal hashes, they share one build."""
+    time.sleep(0.3)     # the other processes ask during this time
     return Plan(os.urandom(100_000))
 
 
 def built_plan(model: Path, hold: bool) -> Plan:
-    """Build the model with TensorRT-RTX; sleep during the build if ``hold``."""
+    """Build the model with TensorRT-RTX. If ``hold``, sleep during the build."""
     import onnx
 
     from trt_segmentation.builder.build import build_plan
@@ -53,7 +52,6 @@ def built_plan(model: Path, hold: bool) -> Plan:
 
 
 def main(folder: str, log: str, hold: str, model: str = '') -> None:
-    """Ask the cache; see the module."""
     def make() -> Plan:
         with open(log, 'a', encoding='utf-8') as file:
             file.write('built\n')

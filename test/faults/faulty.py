@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A host pipeline that fails, waits and lends memory as a test tells it to.
+"""A host pipeline that fails, waits and lends memory as a test requests.
 
 Only the faults are simulated. The labels come from the network, as in the real pipeline.
 """
@@ -27,8 +27,8 @@ TIMEOUT = 30.0
 class Faults:
     """The faults of one pipeline and of the pipelines that are opened after it.
 
-    :param errors: the results of the next batches: an error to raise, or None for success.
-    :param forever: the error that every batch after those raises; None for success.
+    :param errors: the result of each of the next batches: an error to raise, or None for success.
+    :param forever: the error of every later batch; None for success.
     :param lending: the error that ``allocate`` raises; None to lend memory.
     :param tried: time.monotonic() of every batch.
     :param held_at_close: how many pieces of lent memory were still in use when the pipeline was
@@ -43,10 +43,10 @@ class Faults:
 
 
 class FaultyPipeline(HostPipeline):
-    """A host pipeline with the faults that a test gives it.
+    """A host pipeline with the given faults.
 
-    ``delay``: how many seconds a batch takes. ``gate``: while the gate is cleared, a batch waits.
-    ``closed``: how often close() was called.
+    ``delay`` is the time of a batch in seconds. A batch waits until ``gate`` is set. ``closed``
+    counts the calls of close().
     """
 
     allocate: Any
@@ -62,7 +62,6 @@ class FaultyPipeline(HostPipeline):
         self.allocate = self.lend
 
     def lend(self, nbytes: int) -> PageMemory:
-        """Lend memory for images, as the GPU pipeline does."""
         if self.faults.lending:
             raise self.faults.lending
         memory = PageMemory(nbytes)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile ONNX files: each is a valid network with one thing changed."""
+"""Makes hostile ONNX files. Most are a valid network after one change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEIGHTS = np.ones((CLASSES, 3, 1, 1), np.float32)
 
 
 def network(*changes: Callable[[ModelProto], None]) -> ModelProto:
-    """Make a network of one convolution on a 32×32 image, and apply the changes to it."""
+    """Make a network of one convolution on a 32×32 image, and apply the changes."""
     graph = helper.make_graph(
         [helper.make_node('Conv', ['image', 'w'], ['logits'], name='/conv')], 'g',
         [helper.make_tensor_value_info('image', TensorProto.FLOAT, (1, 3, 32, 32))],
@@ -28,7 +28,7 @@ def network(*changes: Callable[[ModelProto], None]) -> ModelProto:
 
 
 def external(**entries: object) -> Callable[[ModelProto], None]:
-    """Put the weights into another file; entries are location, offset and length."""
+    """Put the weights into another file. ``entries`` are location, offset and length."""
     def change(model: ModelProto) -> None:
         tensor = model.graph.initializer[0]
         tensor.ClearField('raw_data')
@@ -40,7 +40,7 @@ def external(**entries: object) -> Callable[[ModelProto], None]:
 
 
 def declares(*dims: int, data: bytes = b'') -> Callable[[ModelProto], None]:
-    """Declare a shape of the weights that their bytes do not have."""
+    """Declare a shape that does not fit the bytes of the weights."""
     def change(model: ModelProto) -> None:
         tensor = model.graph.initializer[0]
         del tensor.dims[:]
@@ -50,7 +50,7 @@ def declares(*dims: int, data: bytes = b'') -> Callable[[ModelProto], None]:
 
 
 def image_size(*sides: int) -> Callable[[ModelProto], None]:
-    """Change the size of the input and of the output: N×C×H×W."""
+    """Change N, H and W of the input and of the output. ``sides`` are N×C×H×W."""
     def change(model: ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output):
             dims = value.type.tensor_type.shape.dim
@@ -60,14 +60,14 @@ def image_size(*sides: int) -> Callable[[ModelProto], None]:
 
 
 def cycle(model: ModelProto) -> None:
-    """Add two nodes that each need the other's output."""
+    """Add two nodes. Each needs the output of the other node."""
     model.graph.node[0].input[0] = 'b'
     model.graph.node.extend([helper.make_node('Add', ['image', 'b'], ['a'], name='/one'),
                              helper.make_node('Relu', ['a'], ['b'], name='/two')])
 
 
 def sparse(model: ModelProto) -> None:
-    """Replace the weights by a sparse tensor of a billion numbers with one stored value."""
+    """Replace the weights by a sparse tensor of 10**9 numbers. Only one number is stored."""
     values = numpy_helper.from_array(np.ones(1, np.float32), 'w')
     indices = numpy_helper.from_array(np.zeros(1, np.int64))
     del model.graph.initializer[:]
@@ -75,28 +75,25 @@ def sparse(model: ModelProto) -> None:
 
 
 def named(name: str) -> Callable[[ModelProto], None]:
-    """Change the name of the node."""
     def change(model: ModelProto) -> None:
         model.graph.node[0].name = name
     return change
 
 
 def made_by(producer: str) -> Callable[[ModelProto], None]:
-    """Change the name of the program that wrote the file."""
     def change(model: ModelProto) -> None:
         model.producer_name = producer
     return change
 
 
 def operator(op_type: str) -> Callable[[ModelProto], None]:
-    """Change the operator to one that does not exist."""
+    """Change the operator of the node to ``op_type``, which does not exist."""
     def change(model: ModelProto) -> None:
         model.graph.node[0].op_type = op_type
     return change
 
 
 def input_named(name: str) -> Callable[[ModelProto], None]:
-    """Change the name of the input."""
     def change(model: ModelProto) -> None:
         model.graph.input[0].name = model.graph.node[0].input[0] = name
     return change
@@ -113,7 +110,7 @@ def field(number: int, body: bytes) -> bytes:
 
 
 def nested(depth: int) -> bytes:
-    """Make a file with graphs nested in attributes of nodes, deeper than libraries parse."""
+    """Make a file with ``depth`` graphs, each in an attribute of a node of the next graph."""
     graph = field(2, b'g')
     for _ in range(depth):
         graph = field(1, field(4, b'If') + field(5, field(1, b'then_branch') + field(6, graph)))
@@ -121,7 +118,7 @@ def nested(depth: int) -> bytes:
 
 
 SECRET = 'secret.bin'
-"""A file in the parent of the model's folder, with valid weights."""
+"""Name of a file with valid weights, in the parent of the model's folder."""
 
 _FILES: list[tuple[str, ModelProto | bytes, str]] = [
         ('absolute', network(external(location='/etc/passwd')), 'not in the folder of the model'),
@@ -163,11 +160,11 @@ _FILES: list[tuple[str, ModelProto | bytes, str]] = [
 FILES: dict[str, tuple[bytes, str]] = {
     name: (content if isinstance(content, bytes) else content.SerializeToString(), words)
     for name, content, words in _FILES}
-"""The bytes of each file by its name, and a pattern of the error message about the file."""
+"""For each file name, the bytes of the file and a pattern of the error message about it."""
 
 
 def write_neighbours(folder: Path) -> None:
-    """Write the files that models in ``folder`` refer to."""
+    """Write the other files that the models in ``folder`` name."""
     (folder.parent / SECRET).write_bytes(WEIGHTS.tobytes())
     (folder / 'weights.bin').write_bytes(WEIGHTS.tobytes())
     (folder / 'short.bin').write_bytes(b'abc')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold whatever fails. The tests of this folder check these rules.
+"""Rules that must hold after every fault. The tests of this folder check them.
 
 - The process lives, or it exits with a code other than 0 and one clear line.
 - Frames in = frames out + frames dropped, and each drop has a reason.
@@ -26,9 +26,9 @@ from trt_segmentation.ros.process.malloc import give_back_freed_memory
 
 def check_label_maps(maps: Iterable[Image], camera: int = 0,
                     sent: dict[int, Image] | None = None) -> list[int]:
-    """Check every label map that one camera's topic published.
+    """Check the label maps of one camera's topic.
 
-    :param sent: the images by their number. Needed only if their sizes differ.
+    :param sent: the images by their number. A test gives them only if their sizes differ.
     :returns: the numbers of the label maps, in the order of arrival.
     """
     numbers = []
@@ -47,7 +47,7 @@ def check_label_maps(maps: Iterable[Image], camera: int = 0,
 
 
 def wait_for_counts(rig: Any, camera: str | None = None) -> Any:
-    """Wait until no frame is in flight, check that each drop has a reason, return the counts."""
+    """Wait until no frame is in flight. Check the counts and the reasons, and return them."""
     rig.until(lambda: rig.snapshot(camera).in_flight == 0)
     counts = rig.snapshot(camera)
     assert counts.frames_in == counts.frames_out + sum(counts.dropped.values())
@@ -56,7 +56,7 @@ def wait_for_counts(rig: Any, camera: str | None = None) -> Any:
 
 
 def check_said_once(log: str, text: str) -> None:
-    """Check that the log of a process has one line with the text, and no traceback."""
+    """Check that the log has one line with the text, and no traceback."""
     lines = [line for line in log.splitlines() if text in line]
     assert len(lines) == 1, f'{len(lines)} lines with {text!r} in:\n{log}'
     assert 'Traceback' not in log, log
@@ -71,11 +71,11 @@ class Held:
     threads: int
     files: int
     segments: int
-    """How many shared memory segments are mapped."""
+    """The number of mapped shared memory segments."""
 
     @classmethod
     def measure(cls, pid: int | str = 'self') -> Held:
-        """Measure a process; for this process, collect the garbage first."""
+        """Measure a process. If it is this process, first free its garbage."""
         if pid == 'self':
             gc.collect()
             give_back_freed_memory()
@@ -87,10 +87,10 @@ class Held:
                    len(os.listdir(folder / 'task')), len(os.listdir(folder / 'fd')), len(mapped))
 
     def growth_over(self, before: Held, memory: int, others: int = 0) -> str:
-        """Name the resources that grew by more than is allowed; empty if none did.
+        """Name the resources that grew by more than allowed. The text is empty if there are none.
 
-        :param memory: how many bytes more are allowed, because allocators keep freed memory.
-        :param others: how many more threads, files and segments are allowed, of each kind.
+        :param memory: the allowed growth in bytes. Allocators keep some freed memory.
+        :param others: the allowed growth of each of threads, files and segments.
         """
         allowed = {'memory': memory, 'threads': others, 'files': others, 'segments': others}
         more = {kind: getattr(self, kind) - getattr(before, kind) for kind in allowed}

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera process without a Fast DDS profile: ``python -m faults.lossy_camera TOPIC``.
 
-It publishes numbered images that are larger than its shared memory segment. It ends when its
-standard input is closed.
+It publishes numbered images that are larger than its shared memory segment, so Fast DDS loses some
+of them. The process ends when its standard input is closed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images that show their own number and camera, and a network that reads them.
+"""Images that show their own number and camera, and a network that reads both.
 
-An image has eight vertical strips, each in one of eight different colours. The colours are octal
-digits: six of the image's number, one of the camera and one of the sum. The network maps colours
-to labels, so a right label map shows the same digits. A stale or shifted label map, or one of
-another camera, shows other digits.
+An image has eight vertical strips, each in one of eight colours. A colour is an octal digit. Six
+digits are the image's number, one is the camera, and one is the sum of the others. The network
+maps colours to labels, so a right label map shows the same digits. A stale or shifted label map
+shows other digits, and so does the label map of another camera.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FIRST_SECOND = 1000
 
 def numbered_image(number: int, camera: int = 0, height: int = HEIGHT, width: int = WIDTH,
                    encoding: str = 'bgr8') -> Image:
-    """Make an image; its stamp and frame_id name the same number and camera as its pixels."""
+    """Make an image. Its stamp, its frame_id and its pixels name its number and its camera."""
     columns = np.array(digits(number, camera))[np.arange(width) * STRIPS // width]
     row = PALETTE[columns][:, CHANNELS[encoding]]
     pixels = np.ascontiguousarray(np.broadcast_to(row, (height, *row.shape)))
@@ -41,13 +41,12 @@ def numbered_image(number: int, camera: int = 0, height: int = HEIGHT, width: in
 
 
 def digits(number: int, camera: int) -> list[int]:
-    """Return the labels of the eight strips."""
     own = [number >> 3 * place & 7 for place in range(6)] + [camera]
     return [*own, sum(own) & 7]
 
 
 def read(message: Image) -> tuple[int, int]:
-    """Read number and camera from a label map; fail if the digits do not fit together."""
+    """Read the number and the camera from a label map. Fail if the digit of the sum is wrong."""
     labels = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
     centres = (2 * np.arange(STRIPS) + 1) * message.width // (2 * STRIPS)
     shown = labels[:, centres]
@@ -59,7 +58,6 @@ def read(message: Image) -> tuple[int, int]:
 
 
 def network(folder: Path) -> ModelCard:
-    """Write the network and return its card."""
     return color_card(color_classifier(folder / 'digits.onnx', PALETTE), PALETTE)
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera process: ``python -m faults.numbered_camera --camera 0 --fps 50``.
 
-It publishes numbered images on ``--topic``, the first with the number ``--first``, until it is
-killed.
+It publishes numbered images on ``--topic`` until it is killed. The first image has the number
+``--first``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ IMPORT_PATH = os.pathsep.join([str(TEST), str(TEST.parent)])
 
 
 def start(module: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-    """Start ``faults.<module>``; its standard input and output are pipes."""
     return subprocess.Popen(
         [sys.executable, '-m', f'faults.{module}', *map(str, arguments)], text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -28,7 +27,7 @@ def start(module: str, *arguments: object, **environment: str) -> subprocess.Pop
 
 @contextmanager
 def running(ros: Any, module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Run ``faults.<module>`` in the test's ROS domain while the block lasts, then kill it."""
+    """Run ``faults.<module>`` in the test's ROS domain. Kill it at the end of the block."""
     process = start(module, *arguments, ROS_DOMAIN_ID=str(ros.get_domain_id()))
     try:
         yield process
@@ -46,7 +45,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def mapped_segments(pid: int) -> set[Path]:
-    """Find the shared memory segments of Fast DDS that a process has mapped, without its ports."""
+    """Return the segments of Fast DDS that a process has mapped, but not those of its ports."""
     try:
         lines = Path(f'/proc/{pid}/maps').read_text().splitlines()
     except OSError:  # the process has ended
@@ -56,9 +55,9 @@ def mapped_segments(pid: int) -> set[Path]:
 
 
 def remove_if_unowned(segment: Path) -> None:
-    """Remove a segment whose owner was killed, as ``fastdds shm clean`` does."""
+    """If the owner of a segment was killed, remove the segment. Fast DDS has a tool for this."""
     lock = segment.with_name(f'{segment.name}_el')
-    with suppress(OSError), lock.open() as file:  # a living owner holds this lock
+    with suppress(OSError), lock.open() as file:  # flock fails if the owner still runs
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         segment.unlink()
         lock.unlink()

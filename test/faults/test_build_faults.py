@@ -32,7 +32,7 @@ PATIENCE = 100
 @contextmanager
 def starters(folder: Path, log: Path, count: int, hold: str = 'no',
              model: Path | str = '') -> Iterator[list[subprocess.Popen[str]]]:
-    """Start processes that are ready to ask the cache; kill them at the end of the block."""
+    """Start processes that are ready to ask the cache. Kill them at the end of the block."""
     processes = [subprocess.Popen(
         [sys.executable, '-m', 'faults.engine_starter', str(folder), str(log), hold,
          *([str(model)] if model else [])], text=True, stdin=subprocess.PIPE,
@@ -60,7 +60,7 @@ def send_go(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    """An ONNX file that TensorRT-RTX builds within one second."""
+    """Write an ONNX file that TensorRT-RTX builds within one second."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     path = tmp_path_factory.mktemp('model') / 'net.onnx'
     path.write_bytes(network().SerializeToString())
@@ -78,17 +78,17 @@ def all_get_one_plan(tmp_path: Path, count: int, model: Path | str) -> None:
 
 
 def test_two_processes_that_start_together_build_one_engine(tmp_path, model):
-    """The builder is that of TensorRT-RTX."""
+    """TensorRT-RTX builds the engine."""
     all_get_one_plan(tmp_path, 2, model)
 
 
 def test_eight_processes_that_start_together_build_one_engine(tmp_path):
-    """The builder is a fake whose plans are all different."""
+    """A fake builds the engine. Each of its plans is different."""
     all_get_one_plan(tmp_path, 8, '')
 
 
 def plan_of(folder: Path) -> tuple[bytes, list[str]]:
-    """The plan that the cache gives the next process, and the lines that it logs."""
+    """Return the plan that the cache gives the next process, and the lines of the log."""
     lines: list[str] = []
     cache = EngineCache(folder, log=lines.append)
     return cache.get(KEY, lambda: Plan(b'sound'), lambda plan: plan.data), lines
@@ -111,7 +111,7 @@ def test_process_that_ends_within_the_build_leaves_nothing(tmp_path, model, numb
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
 def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
-    """Half a plan is left under another file name. The first build after an hour deletes it."""
+    """Half a plan remains under another file name. The first build after an hour deletes it."""
     folder = tmp_path / 'cache'
     with starters(folder, tmp_path / 'log', 1, 'write') as (process,):
         send_go(process)
@@ -123,7 +123,7 @@ def test_process_that_ends_while_it_writes_leaves_no_plan(tmp_path, number):
     assert left.stat().st_size == 50_000 and cache.entries() == []
     data, lines = plan_of(folder)
     assert data == b'sound' and 'there is none yet' in lines[0]
-    # the file stays for an hour, because another process may still be writing it
+    # the cache keeps the file for an hour, because another process may still write it
     assert left.exists()
     os.utime(left, (time.time() - 3700,) * 2)
     (cache.folder / f'{KEY.digest}.plan').unlink()
@@ -148,7 +148,7 @@ def test_waiting_process_takes_over_when_the_builder_is_killed(tmp_path, model):
 @pytest.mark.parametrize('number, code', [
     (signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
 def test_command_that_is_stopped_leaves_no_plan(tmp_path, model, number, code):
-    """Ctrl-C or SIGTERM ends `trt_seg build --out`: the exit code tells, and no file is left."""
+    """Ctrl-C or SIGTERM ends `trt_seg build --out`. The exit code says so, and no file remains."""
     card = tmp_path / 'net.yaml'
     card.write_text(f'model: {model}\nclasses: [a, b, c, d, e]\n')
     process = subprocess.Popen(

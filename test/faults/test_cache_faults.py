@@ -31,7 +31,7 @@ ADVICE = 'another cache folder'
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a separate disk of 1 MB; only root can do so."""
+    """Mount a separate disk of 1 MB. Only root can mount it; other users skip the test."""
     folder = tmp_path / 'disk'
     folder.mkdir()
     done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', str(folder)],
@@ -51,7 +51,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
-    """A plan of 2 MB meets a real disk of 1 MB. No part of it stays; a small plan still fits."""
+    """A plan of 2 MB leaves nothing on a real disk of 1 MB. Then a small plan still fits."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     large = plan(2_000_000)
@@ -65,7 +65,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
 
 
 def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
-    """The disk fills between the two files. The plan has no hash, so it is built again."""
+    """The plan fits, and its sidecar does not. A plan without a hash is built again."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     room = os.statvfs(cache.folder)
@@ -78,7 +78,7 @@ def test_sidecar_that_does_not_fit_leaves_a_plan_that_is_not_loaded(small_disk):
 
 
 def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
-    """The cache writes nothing into the lock file."""
+    """The cache works without space, because it writes nothing into the lock file."""
     lines: list[str] = []
     cache = EngineCache(small_disk, log=lines.append)
     with pytest.raises(OSError, match='No space left'):
@@ -89,7 +89,7 @@ def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
 
 
 def test_read_only_disk_is_one_error(small_disk, capsys):
-    """A real read-only disk, with and without engines: API and command say what to do."""
+    """The API and the command say what to do. The disk may hold engines or not."""
     EngineCache(small_disk).get(KEY, plan, lambda plan: None)
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
     for folder in (small_disk, small_disk / 'new'):
@@ -107,7 +107,7 @@ def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
     built = plan()
 
     def build() -> Plan:
-        # remounting fails while the lock file is open, so the disk is replaced by a read-only one
+        # a disk with an open file cannot become read-only, so a read-only disk replaces it
         subprocess.run(['umount', '-l', str(small_disk)], check=True)
         subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m,ro', 'tmpfs', str(small_disk)],
                        check=True)
@@ -137,9 +137,9 @@ def test_link_to_a_folder_is_refused(tmp_path):
 
 
 DEAD = [errno.ESTALE, errno.EIO, errno.ENOTCONN]
-"""Errors of a network file system whose server is gone.
+"""Errors of a network file system after its server is gone.
 
-The tests cannot mount such a file system. They therefore make the system calls raise the errors.
+The tests cannot mount such a file system. So the tests let system calls raise these errors.
 """
 
 
@@ -152,7 +152,7 @@ def fail_with(number: int):
 @pytest.mark.parametrize('number', DEAD)
 @pytest.mark.parametrize('call', ['open', 'fchmod'])
 def test_dead_mount_is_an_error_when_the_cache_is_opened(tmp_path, monkeypatch, number, call):
-    """Simulated: calls on the folder fail."""
+    """The first call on the folder fails."""
     (tmp_path / 'engines').mkdir()
     monkeypatch.setattr(own_files.os, call, fail_with(number))
     with pytest.raises(CacheError, match=f'engines cannot hold engines: .*{ADVICE}'):
@@ -161,7 +161,7 @@ def test_dead_mount_is_an_error_when_the_cache_is_opened(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize('number', DEAD)
 def test_dead_mount_is_an_error_when_the_cache_is_locked(tmp_path, monkeypatch, number):
-    """Simulated: no file can be opened, not even the lock file."""
+    """The lock file cannot be opened."""
     cache = EngineCache(tmp_path)
     monkeypatch.setattr(os, 'open', fail_with(number))
     with pytest.raises(CacheError, match=f'engines cannot be locked: .*{ADVICE}'):
@@ -170,7 +170,7 @@ def test_dead_mount_is_an_error_when_the_cache_is_locked(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize('number', DEAD)
 def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch, number):
-    """Simulated: after the build no file can be listed, opened or renamed."""
+    """After the build, no file can be listed, opened or renamed."""
     lines: list[str] = []
     cache = EngineCache(tmp_path, log=lines.append)
     built = plan()
@@ -189,7 +189,7 @@ def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch
 
 @pytest.mark.parametrize('number', DEAD)
 def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
-    """Simulated: the result is a reason, not an exception."""
+    """load_signed returns the reason and raises no exception."""
     cache = EngineCache(tmp_path)
     cache.get(KEY, plan, lambda plan: None)
     (path,) = cache.folder.glob('*.plan')
@@ -199,7 +199,7 @@ def test_plan_on_a_dead_mount_is_not_trusted(tmp_path, monkeypatch, number):
 
 
 def test_auto_goes_on_without_a_cache(tmp_path, monkeypatch):
-    """If the folder cannot hold engines, the node starts with another engine."""
+    """If the folder cannot hold engines, engine auto takes another engine."""
     pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
     from trt_segmentation.model.card import load_card
     (tmp_path / 'engines').write_text('in the way')

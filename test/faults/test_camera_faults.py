@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras that die, that are too fast, and that change their image size with every frame."""
+"""Cameras that die, send too fast, or change their image size with every frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAPS = f'{NODE}/label_map'
 
 
 def kill_and_restart(rig: Any, ros: Any, times: int) -> list[Held]:
-    """Kill and restart a camera several times; return the resources held after each time."""
+    """Kill and restart a camera several times. Return the resources held after each time."""
     maps, held = rig.hear(Image, MAPS), []
     for life in range(times):
         first = life * 1000
@@ -36,14 +36,14 @@ def kill_and_restart(rig: Any, ros: Any, times: int) -> list[Held]:
         rig.until(lambda counts=counts: len(maps) == counts.frames_out)
         numbers = check_label_maps(maps)
         assert numbers == sorted(numbers)
-        # one image of the previous camera may have been in flight when it died
+        # an image of the killed camera may arrive late
         assert sum(number < first for number in numbers[before:]) <= 1
         held.append(Held.measure())
     return held
 
 
 def test_a_camera_that_is_killed_and_restarted_is_answered_again(make_rig: Any, ros: Any) -> None:
-    """Label maps go on with the new camera's images. Resources of the dead one are released."""
+    """The node answers the new camera, and it frees the resources of the killed camera."""
     first, *_, last = kill_and_restart(make_rig(), ros, 3)
     assert not last.growth_over(first, memory=20_000_000, others=2)
 
@@ -51,13 +51,13 @@ def test_a_camera_that_is_killed_and_restarted_is_answered_again(make_rig: Any, 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_camera_that_is_killed_fifty_times(make_rig: Any, ros: Any) -> None:
-    """The resources that are held do not grow with the number of dead cameras."""
+    """The node's resources do not grow with the number of killed cameras."""
     held = kill_and_restart(make_rig(), ros, 50)
     assert not held[-1].growth_over(held[10], memory=20_000_000, others=2)
 
 
-def test_a_killed_cameras_neighbour_is_not_touched(make_rig: Any, ros: Any) -> None:
-    """Two cameras share an engine. One is killed. Every label map is of its own camera."""
+def test_a_killed_camera_does_not_disturb_another_camera(make_rig: Any, ros: Any) -> None:
+    """Two cameras share an engine, and one is killed. No label map comes on a wrong topic."""
     rig = make_rig('cameras:=[front, left]')
     front, left = (rig.hear(Image, f'/{name}/segmentation/label_map')
                    for name in ('front', 'left'))
@@ -73,7 +73,7 @@ def test_a_killed_cameras_neighbour_is_not_touched(make_rig: Any, ros: Any) -> N
 
 
 def test_a_camera_ten_times_too_fast_is_answered_with_its_newest_images(make_rig: Any) -> None:
-    """About ten images are dropped as superseded for each one that is segmented; no queue grows.
+    """The node segments about one of ten images and drops the others. No queue grows.
 
     The last image gets a label map. Memory does not grow after the first 100 images.
     """
@@ -87,7 +87,7 @@ def test_a_camera_ten_times_too_fast_is_answered_with_its_newest_images(make_rig
         sent += 1
         rig.until(lambda: rig.snapshot().frames_in == sent)
         assert rig.snapshot().in_flight <= buffers_per_camera(rig.pipeline)
-        if sent % 10 == 0:  # the engine is slow by the camera's count, not by a clock
+        if sent % 10 == 0:  # the count of images, and not a clock, makes the engine slow
             rig.pipeline.gate.set()
             answered = rig.snapshot().frames_out
             rig.until(lambda: rig.snapshot().frames_out > answered)
@@ -109,8 +109,8 @@ def test_a_camera_ten_times_too_fast_is_answered_with_its_newest_images(make_rig
     assert 100 <= counts.frames_out <= 202
 
 
-def test_a_camera_that_floods_while_nobody_looks(make_rig: Any) -> None:
-    """Images come faster than the executor takes them: the middleware keeps only the newest.
+def test_images_that_come_in_bursts_are_answered_with_the_newest(make_rig: Any) -> None:
+    """The middleware keeps only the newest image, if images come faster than the node takes them.
 
     The node counts the images that it takes, and the newest gets a label map.
     """
@@ -130,9 +130,10 @@ def test_a_camera_that_floods_while_nobody_looks(make_rig: Any) -> None:
 
 @pytest.mark.parametrize('transport', ['direct', 'typed'])
 def test_size_and_encoding_change_with_every_frame(make_rig: Any, transport: str) -> None:
-    """Every valid image gets a label map of its own size; bad images are dropped with a reason.
+    """Every valid image gets a label map of its size. Bad images are dropped with a reason.
 
-    A buffer that held a large image is used for a small one: no pixel of the large one is left.
+    A buffer may hold a large image and then a small one. The label map of the small image must
+    show no pixel of the large image.
     """
     rig = make_rig(f'transport:={transport}')
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -141,7 +142,7 @@ def test_size_and_encoding_change_with_every_frame(make_rig: Any, transport: str
         encoding = list(CHANNELS)[number % 4]
         sent[number] = numbered_image(number, 0, 24 + number * 37 % 200, 64 + number * 53 % 300,
                                       encoding)
-        if number % 5 == 4:  # a wrong size
+        if number % 5 == 4:  # this width does not fit the step
             sent[number].width *= 2
         if number % 7 == 6:
             sent[number].encoding = 'brg8'

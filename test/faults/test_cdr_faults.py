@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Serialized messages that are mutated, cut off, or have wrong lengths.
+"""Serialized messages that are damaged, cut off, or have wrong lengths.
 
-Every message gives a Frame or one FrameError of one readable line, and never another exception.
-The bytes of a Frame lie inside the message. The memory used is bounded by the size of the message
-and of its decoded picture.
+A message gives a Frame, or one FrameError with one readable line. It never gives another
+exception. The bytes of a Frame lie inside the message. The size of the message and of its decoded
+picture bounds the memory that is used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, HEIGHT * WIDTH * 3).astype(np
 NUMBERS = [struct.pack('<I', n) for n in (
     0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**30, 0x01000000, 16384, 16385)]
 FIRST_FIELDS = 120
-"""The fields before the pixels are in this many bytes."""
+"""Number of bytes at the start of a message that contain the fields before the pixels."""
 
 
 def header():
@@ -66,7 +66,7 @@ def camera_info() -> bytes:
 
 
 def mutated(message: bytes, rng: random.Random) -> bytes:
-    """Make one to three changes: flip a bit, change a length, insert or remove bytes, cut off."""
+    """Make one to three changes. Each flips a bit, changes a length, adds or removes bytes."""
     data = bytearray(message)
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(5)
@@ -88,7 +88,7 @@ def mutated(message: bytes, rng: random.Random) -> bytes:
 
 
 def inside(frame: Frame, message: np.ndarray) -> bool:
-    """Whether all bytes that a frame claims to have lie inside the message."""
+    """Return True if all bytes of the frame lie inside the message."""
     start = frame.data.__array_interface__['data'][0]
     base = message.__array_interface__['data'][0]
     return base <= start and start + max(frame.size, frame.data.nbytes) <= base + message.nbytes
@@ -127,7 +127,7 @@ WAYS = {
     'PNG, bag': (compressed('.png'), by_bag(COMPRESSED), 2),
     'camera info': (camera_info(), header_alone, 10),
 }
-"""A valid message, its reader, and its share of the 100,000 messages in fiftieths."""
+"""A valid message, its reader, and how many times 2,000 damaged messages are made of it."""
 
 
 def outcome(read: Callable[[bytes], object], message: bytes) -> str:
@@ -142,21 +142,22 @@ def outcome(read: Callable[[bytes], object], message: bytes) -> str:
 
 @pytest.mark.parametrize('name', WAYS)
 def test_a_hundred_thousand_mutated_messages(name):
-    """72,000 images, 20,000 camera infos, 8,000 pictures: each is a frame or one error."""
+    """Each of 72,000 images, 20,000 camera infos and 8,000 pictures gives a frame or one error."""
     sound, read, share = WAYS[name]
     assert outcome(read, sound) == 'frame'
     rng, count = random.Random(1), 2000 * share
     seen = Counter(outcome(read, mutated(sound, rng)) for _ in range(count))
     assert seen.total() == count
-    # the mutations test something only if both results occur
+    # the test has a meaning only if both results occur
     assert min(seen['frame'], seen['FrameError']) > count // 50, seen
 
 
 @pytest.mark.parametrize('name', WAYS)
-def test_memory_is_that_of_the_message_at_most(name):
+def test_the_memory_of_a_message_is_bounded(name):
     """Peak memory stays below twice the size of the message and its decoded picture.
 
-    This tests 300 mutations, and each number of the header replaced by each of NUMBERS.
+    The test reads 300 damaged messages. In further messages, one of NUMBERS replaces a number of
+    the header.
     """
     sound, read, _ = WAYS[name]
     rng = random.Random(3)
@@ -174,7 +175,7 @@ def test_memory_is_that_of_the_message_at_most(name):
                 frame = None
             taken = tracemalloc.get_traced_memory()[1] - before
             pixels = 0 if frame is None else frame.data.nbytes
-            # 64 KB are for error texts and for pictures whose decoding failed halfway
+            # 64 KB allow for error texts and for pictures that are decoded only in part
             assert taken < 2 * (len(message) + pixels) + 65536, (taken, message[:80])
     finally:
         tracemalloc.stop()
@@ -189,7 +190,7 @@ def test_encoding_of_a_megabyte_is_told_in_a_line():
 
 
 def png(width: int, height: int, bits: int = 8, kind: int = 2, data: bytes = b'') -> bytes:
-    """Make a PNG file with right checksums whose header claims a size."""
+    """Make a PNG file with right checksums. Its header claims the given size."""
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack('>I', len(body)) + name + body + struct.pack(
             '>I', zlib.crc32(name + body))
@@ -199,7 +200,7 @@ def png(width: int, height: int, bits: int = 8, kind: int = 2, data: bytes = b''
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """Make a JPEG file whose header claims another size."""
+    """Make a JPEG file. Its header claims the given size."""
     data = bytearray(cv2.imencode('.jpg', PIXELS.reshape(HEIGHT, WIDTH, 3))[1].tobytes())
     at = data.index(b'\xff\xc0')
     data[at + 5:at + 9] = struct.pack('>HH', height, width)
@@ -213,11 +214,11 @@ def jpeg(width: int, height: int) -> bytes:
     (jpeg(65535, 65535), '65535x65535'),
     (jpeg(16384, 16384), 'bytes cannot hold'),
     (jpeg(0, 24), '0x24'),
-    # a few kilobytes of deflate can hold this size, but no camera sends it
+    # a few kilobytes can really hold so many pixels, but no camera sends such a picture
     (png(16384, 16384, 1, 0, zlib.compress(bytes(2049 * 16384), 9)),
      f'At most {MAX_PIXELS} pixels are decoded')])
 def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeypatch):
-    """A header that claims more pixels than its bytes can hold never reaches the decoder."""
+    """The decoder must not get a file that claims more pixels than its bytes can hold."""
     monkeypatch.setattr(cv2, 'imdecode', lambda *args: pytest.fail('the file was decoded'))
     with pytest.raises(FrameError, match=words):
         decompress(file, 'png')
@@ -228,7 +229,7 @@ def test_decompression_bomb_is_refused_before_it_is_decoded(file, words, monkeyp
     ('.jpg', [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_QUALITY, 1])])
 @pytest.mark.parametrize('shape', [(1080, 1920), (1080, 1920, 3)])
 def test_picture_of_one_colour_is_no_bomb(suffix, options, shape):
-    """The highest compression of a real encoder is accepted."""
+    """A real picture with the highest compression is accepted."""
     data = cv2.imencode(suffix, np.zeros(shape, np.uint8), options)[1]
     assert decompress(data.reshape(-1), '').size == np.prod(shape)
 
@@ -238,7 +239,7 @@ def test_picture_of_one_colour_is_no_bomb(suffix, options, shape):
     ('raw', image()), ('compressed', compressed('.jpg')), ('compressed', compressed('.png'))])
 def test_every_message_that_is_sent_to_a_node_is_answered_or_counted(
         make_rig, transport, kind, sound):
-    """200 mutated messages and a valid one: the node counts each of them."""
+    """The node counts each of 200 damaged messages and a valid one."""
     from sensor_msgs.msg import CompressedImage, Image
     message, topic = {'raw': (Image, 'image'), 'compressed': (CompressedImage, 'image/compressed')
                       }[kind]

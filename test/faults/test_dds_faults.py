@@ -24,7 +24,7 @@ from trt_segmentation.ros.diagnostics import WARN
 
 MAPS = f'{NODE}/label_map'
 WAIT = 150.0
-"""Seconds. Fast DDS needs 20 s to forget a participant that ended without a message."""
+"""Seconds. If a participant ends without a message, Fast DDS forgets it only after 20 s."""
 
 
 def stopped_subscriber(rig: Any, ros: Any, count: int) -> None:
@@ -63,8 +63,8 @@ def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
         make_rig: Any, ros: Any) -> None:
     """A subscriber that is stopped with SIGSTOP acknowledges no label map.
 
-    The node goes on: a label map has 0.9 MB, and all of them exceed the middleware's segment. Its
-    memory does not grow, and another subscriber gets every label map.
+    The label maps of 0.9 MB exceed the shared memory segment of the middleware. The node goes on,
+    and its memory does not grow. Another subscriber gets every label map.
     """
     stopped_subscriber(make_rig(), ros, 55)
 
@@ -72,7 +72,7 @@ def test_a_reliable_subscriber_that_never_reads_does_not_hold_the_node_up(
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_a_subscriber_that_never_reads_for_long(make_rig: Any, ros: Any) -> None:
-    """The same for 3000 label maps."""
+    """The soak test sends 3000 images while the subscriber is stopped."""
     stopped_subscriber(make_rig(), ros, 3000)
 
 
@@ -86,7 +86,7 @@ def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
         images.publish(numbered_image(number))
         number += 1
         numbers.extend(check_label_maps(maps))
-        maps.clear()  # so that only the node's memory is measured
+        maps.clear()  # the test must not hold memory itself
         names = [name for name in rig.node.get_node_names() if name.startswith('passer_by')]
         return len(names) == expected
 
@@ -105,7 +105,7 @@ def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
             assert passers.stdout.readline() == 'gone\n'
             if held is None:
                 held = Held.measure()
-    # the middleware unmaps segments some time after their owners have ended
+    # the middleware keeps segments mapped for some time after their owners have ended
     rig.until(lambda: others(0) and not Held.measure().growth_over(
         held, memory=20_000_000, others=2), WAIT)
     counts = wait_for_counts(rig)
@@ -116,20 +116,20 @@ def come_and_go(rig: Any, ros: Any, count: int, times: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_nodes_that_come_and_go_cost_nothing_that_stays(make_rig: Any, ros: Any) -> None:
-    """Five participants come and go three times: label maps go on, and memory does not grow."""
+def test_nodes_that_come_and_go_leave_no_memory_behind(make_rig: Any, ros: Any) -> None:
+    """Five participants come and go three times. The node goes on and its memory stays."""
     come_and_go(make_rig(), ros, 5, 3)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_fifty_nodes_that_come_and_go(make_rig: Any, ros: Any) -> None:
-    """The same with fifty participants, five times."""
+    """The soak test has fifty participants, which come and go five times."""
     come_and_go(make_rig(), ros, 50, 5)
 
 
 @pytest.mark.parametrize('transport', ['direct', 'typed'])
-def test_images_that_fast_dds_loses_are_counted_and_said_with_the_cure(
+def test_images_that_fast_dds_loses_are_counted_and_the_cure_is_named(
         make_rig: Any, ros: Any, transport: str) -> None:
     """A camera process without our profile sends until the node reports lost images."""
     rig = make_rig(f'transport:={transport}', 'diagnostics_period:=0.1')
@@ -155,7 +155,7 @@ def test_images_that_fast_dds_loses_are_counted_and_said_with_the_cure(
         return {pair.key: pair.value for pair in status.values}
 
     for task in ('pipeline', 'camera'):
-        # a report that was on its way when the counts were read has the counts of before
+        # an older report with smaller counts may arrive first
         rig.until(lambda task=task: int(newest(task)['frames_lost']) >= counts.lost)
         values = newest(task)
         assert (int(values['frames_skipped']) > 0 if transport == 'direct' else

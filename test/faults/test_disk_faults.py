@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame log whose disk is full, or whose path is not a frame log."""
+"""A frame log on a full disk, and a path that is no frame log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
 def first_line(rig: Any, images: Any, what: str) -> int:
-    """Make the node log a first frame with this result; return how many images were sent."""
+    """Make the node log a first frame with this result. Return the number of sent images."""
     if what == 'bad frame':
         images.publish(camera_image(encoding='none'))
         rig.until(lambda: rig.snapshot().dropped == {what: 1})
@@ -40,9 +40,9 @@ def first_line(rig: Any, images: Any, what: str) -> int:
 
 
 @pytest.mark.parametrize('first', ['answered', 'bad frame', 'superseded'])
-def test_frames_are_answered_with_one_warning(
+def test_on_a_full_disk_frames_are_answered_with_one_warning(
         make_rig: Any, first: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The error may occur in the collecting, the submitting or the executor's thread."""
+    """Each first frame causes the error in another thread: collecting, submitting, executor."""
     path = tmp_path / 'frames.jsonl'
     rig = make_rig(f'frame_log:={path}')
     fill_disk(rig.node._frame_log)
@@ -55,10 +55,10 @@ def test_frames_are_answered_with_one_warning(
     assert wait_for_counts(rig).frames_in == sent + 20
     node = rig.node
     assert node.trigger_deactivate() == node.trigger_cleanup() == SUCCESS
-    # /rosout may still have lines of earlier nodes with the same name, so read stderr
+    # read stderr, because /rosout may contain lines of earlier nodes with the same name
     (told,) = [line for line in capfd.readouterr().err.splitlines() if 'frame_log' in line]
     assert f'cannot write {path}: No space left on device.' in told
-    assert node.start()  # and it is tried again
+    assert node.start()
     assert node._frame_log.is_open
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that fails once, ten times or for ever, and an engine that hangs."""
+"""Engines that fail once, ten times or always, and engines that hang."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OK, ERROR = b'\0', b'\2'
 
 
 class Watching:
-    """Publish images to a node and collect its label maps and diagnostics."""
+    """Sends images to a node, and keeps its label maps and diagnostics."""
 
     def __init__(self, rig: Any) -> None:
         self.rig = rig
@@ -51,7 +51,6 @@ class Watching:
         self.rig.until(send_and_check)
 
     def engine_task(self) -> Any:
-        """Publish diagnostics now and return the status of the engine."""
         count = len(self.reports)
         self.rig.node.monitor.publish()
         self.rig.until(lambda: len(self.reports) > count)
@@ -60,14 +59,14 @@ class Watching:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the wait after a failure; another test checks its real length."""
+    """Shorten the wait after a failure. Another test checks the real length."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     monkeypatch.setattr(recovery, 'MOST_SECONDS', 0.05)
 
 
-def test_no_frame_is_tried_before_the_wait_after_a_failure_is_over(
+def test_no_frame_is_tried_during_the_wait_after_a_failure(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wait is an hour, and the test ends it. Newer frames replace older ones meanwhile."""
+    """The wait is an hour, and the test ends it. Until then newer frames replace older ones."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 3600.0)
     monkeypatch.setattr(recovery, 'MOST_SECONDS', 3600.0)
     rig = make_rig()
@@ -106,11 +105,11 @@ def test_an_engine_that_fails_once_costs_one_frame(make_rig: Any) -> None:
 @pytest.mark.parametrize('error', [EngineError('no answer'), RuntimeError('nobody foresaw it')])
 def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
         make_rig: Any, quick: None, error: Exception) -> None:
-    """From the fifth failure in a row on, the node opens a new pipeline for each try.
+    """After the fifth failure in a row, the node opens a new pipeline for each try.
 
-    A pipeline is closed, and its memory is no longer used, before the next one opens. The new
-    pipeline has the same engine. Ten batches are dropped as engine errors. All other dropped
-    frames came while the engine was down or were superseded. No label map is wrong.
+    Before the next pipeline opens, the old one is closed and its memory is no longer used. The
+    new pipeline has the same engine. Ten batches are dropped with the error. All other dropped
+    frames came while the engine was down, or newer frames replaced them. No label map is wrong.
     """
     watching = Watching(make_rig())
     rig = watching.rig
@@ -132,9 +131,9 @@ def test_an_engine_that_fails_ten_times_is_opened_anew_and_recovers(
     assert watching.engine_task().level == OK
 
 
-def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_ever(
+def test_an_engine_that_always_fails_is_reported_and_tried_again(
         make_rig: Any, quick: None) -> None:
-    """The node stays active and reports ERROR with the reason; its memory does not grow.
+    """The node stays active and reports ERROR with the reason. Its memory does not grow.
 
     The node waits between two tries. When the engine works again, the node does too.
     """
@@ -150,11 +149,11 @@ def test_an_engine_that_fails_for_ever_is_an_error_for_ever_and_is_tried_for_eve
         assert status.level == ERROR and 'broken for good' in status.message
         assert 'failures in a row' in status.message and rig.node.state == 'active'
         assert watching.reports[-1].status[0].level == ERROR
-    # the thread that opens a pipeline may be alive or not
+    # the thread that opens a pipeline may be running, so allow 2 more threads
     assert not Held.measure().growth_over(held, memory=20_000_000, others=2)
     assert not watching.maps and rig.snapshot().frames_out == 0
     waits = [b - a for a, b in zip(rig.faults.tried[5:], rig.faults.tried[6:])]
-    assert min(waits) >= 0.05  # MOST_SECONDS of the fixture `quick`
+    assert min(waits) >= 0.05  # the fixture `quick` sets MOST_SECONDS to 0.05
     rig.faults.forever = None
     watching.send_until(lambda: watching.maps)
     check_label_maps(watching.maps)
@@ -181,9 +180,9 @@ def test_an_engine_that_cannot_be_opened_again_is_tried_until_it_can(
 
 
 @pytest.mark.parametrize('to', ['inactive', 'unconfigured', 'finalized'])
-def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
+def test_a_transition_does_not_wait_for_the_opening_of_an_engine(
         make_rig: Any, quick: None, monkeypatch: pytest.MonkeyPatch, to: str) -> None:
-    """A transition does not wait for the opening of a pipeline, which may take minutes.
+    """To open a pipeline may take minutes, and transitions go on during this time.
 
     If the node is active again when the pipeline is open, the node uses it. Otherwise the
     pipeline is closed.
@@ -209,7 +208,7 @@ def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
         assert rig.node.trigger_deactivate() == SUCCESS
         if to == 'unconfigured':
             assert rig.node.trigger_cleanup() == SUCCESS
-    assert rig.node.state == to and len(rig.pipelines) == 1  # the opening is not finished
+    assert rig.node.state == to and len(rig.pipelines) == 1  # the new pipeline is not open yet
     counts = wait_for_counts(rig)
     go_on.set()
     if to == 'inactive':
@@ -224,9 +223,9 @@ def test_a_node_whose_engine_is_being_opened_anew_obeys_at_once(
     assert len(rig.pipelines) == 2
 
 
-def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
+def test_a_reopened_engine_gets_time_for_its_first_answer(
         make_rig: Any, quick: None) -> None:
-    """The failures of the old engine do not count for the new one, however long it takes."""
+    """The failures of the old engine do not count for the new engine."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.faults.errors += [EngineError('boom')] * 5
@@ -242,9 +241,9 @@ def test_an_engine_opened_anew_is_not_given_up_before_its_first_answer(
     check_label_maps(watching.maps)
 
 
-def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
+def test_a_late_answer_does_not_prevent_the_reopening(
         make_rig: Any, quick: None) -> None:
-    """Two batches are in flight: the first is the fifth failure, the second succeeds."""
+    """Two batches are in flight. The first is the fifth failure, and the second succeeds."""
     rig = make_rig(start=False)
     assert rig.node.trigger_configure() == SUCCESS
     rig.pipeline.depth = 2
@@ -268,7 +267,7 @@ def test_an_answer_after_the_failure_that_was_one_too_many_changes_nothing(
     check_label_maps(watching.maps)
 
 
-def test_what_nobody_thought_of_ends_no_thread_for_good(
+def test_an_unexpected_exception_reopens_the_engine(
         make_rig: Any, quick: None, monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str]) -> None:
     watching = Watching(make_rig())
@@ -284,13 +283,13 @@ def test_what_nobody_thought_of_ends_no_thread_for_good(
     watching.send_until(lambda: len(watching.maps) > 3)
     assert [pipeline.closed for pipeline in rig.pipelines] == [1, 0]
     assert 'ZeroDivisionError: nobody' in capfd.readouterr().err
-    # the frame that failed, and frames that were submitted before the threads stopped
+    # this counts the failed frame, and frames submitted before the threads stopped
     assert wait_for_counts(rig).dropped['internal error'] >= 1
 
 
-def test_a_new_engine_does_not_answer_again(
+def test_a_new_engine_is_not_reported_as_recovered(
         make_rig: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """A node that is configured again after one failure logs no recovery."""
+    """After one failure and a new configure, the log does not say that the engine recovered."""
     watching = Watching(make_rig())
     rig = watching.rig
     rig.faults.errors.append(EngineError('out of luck'))
@@ -307,7 +306,7 @@ def test_a_new_engine_does_not_answer_again(
 @pytest.mark.parametrize('call', ['submit', 'collect'])
 def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    """A call into a library cannot be stopped, so the node can only report that it hangs."""
+    """A call into a library cannot be stopped. So the node can only report that the call hangs."""
     monkeypatch.setattr(supervisor, 'STALLED_SECONDS', 0.1)
     watching = Watching(make_rig())
     rig = watching.rig
@@ -325,7 +324,7 @@ def test_an_engine_that_does_not_answer_is_an_error_until_it_does(
 
 def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """The node asks for exit code 75, so that a new process starts, and closes no pipeline."""
+    """The node asks for exit code 75, so that a new process starts. It closes no pipeline."""
     monkeypatch.setattr(node, 'FINISH_SECONDS', 0.2)
     monkeypatch.setattr(node, 'STOP_SECONDS', 0.2)
     watching = Watching(make_rig())
@@ -341,7 +340,7 @@ def test_an_engine_that_never_answers_does_not_hold_deactivate_for_ever(
     assert 'the engine is lost to this process' in capfd.readouterr().err
     rig.node.stop()
     assert rig.pipeline.closed == 0
-    # the process ends without waiting for them
+    # so the process ends without waiting for this thread
     assert has_unstoppable_work()
     rig.pipeline.gate.set()
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile bags, and a search for code that would run the content of a file.
+"""Hostile bags, and a search for code that could run the content of a file.
 
-A hostile bag gives one BagError that names it, and unpacking it stays within the memory limit. No
-module unpickles a file, evaluates its text, or loads YAML objects.
+A hostile bag gives one BagError that names the bag, and its content never exceeds the memory
+limit. No module unpickles a file, evaluates its text, or loads YAML objects.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ PACKED = {'zstd': zstd.compress, 'lz4': lz4.frame.compress}
     (1000, r'unpacks to more than the 1,000|does not unpack to the 1,000 bytes'),
     (bag_limits.MAX_MESSAGE + 1, 'a chunk has 1,073,741,825 bytes'),
     (2**63, 'a chunk has 9,223,372,036,854,775,808 bytes')])
-def test_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, compression, declared,
+def test_chunk_with_a_wrong_size_is_refused(tmp_path, compression, declared,
                                                             words):
-    """300 MB of zeros are packed in a few kilobytes, and the chunk claims another size."""
+    """The chunk packs 300 MB of zeros into a few kilobytes, and claims another size."""
     path = tmp_path / 'bomb.mcap'
     path.write_bytes(mcap_of_chunk(PACKED[compression](bytes(BOMB)), declared, compression))
     tracemalloc.start()
@@ -83,8 +83,8 @@ def test_chunk_that_unpacks_to_more_than_it_says_is_refused(tmp_path, compressio
 
 
 @pytest.mark.parametrize('compression', PACKED)
-def test_chunk_of_what_it_says_is_unpacked(tmp_path, compression):
-    """The bounded functions unpack the same bytes as the libraries, also several zstd frames."""
+def test_chunk_with_the_right_size_is_unpacked(tmp_path, compression):
+    """The bounded functions unpack the same bytes as the libraries. zstd may have two frames."""
     data = np.random.default_rng(2).integers(0, 9, 3_000_000).astype(np.uint8).tobytes()
     unpack = {'zstd': bag_limits._zstd, 'lz4': bag_limits._lz4}[compression]
     assert unpack(PACKED[compression](data), len(data)) == data
@@ -100,12 +100,11 @@ def test_chunk_of_what_it_says_is_unpacked(tmp_path, compression):
     ('sqlite3', CompressionMode.FILE), ('mcap', CompressionMode.NONE),
     ('mcap', CompressionMode.STORAGE)])
 def test_sound_bags_of_every_kind_are_read(tmp_path, storage, mode):
-    """Valid bags can still be read with the limits."""
     assert frames(write_bag(tmp_path / 'bag', messages(), storage, mode)) == 4
 
 
 def test_message_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
-    """The bag is compressed message by message."""
+    """In this bag each message is compressed."""
     path = write_bag(tmp_path / 'bag', messages(), 'sqlite3', CompressionMode.MESSAGE)
     monkeypatch.setattr(bag_limits._zstd, '__defaults__', (1000,))
     with pytest.raises(BagError, match='unpacks to more than the 1,000'):
@@ -113,7 +112,7 @@ def test_message_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch)
 
 
 def test_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    """A bag that is compressed as a whole is unpacked into the temporary folder."""
+    """In this bag the file is compressed, so it is unpacked into the temporary folder."""
     path = write_bag(tmp_path / 'bag', messages(), 'sqlite3', CompressionMode.FILE)
     monkeypatch.setattr(bag_limits, 'SPARE_DISK', 1 << 62)
     with pytest.raises(BagError, match=r'does not fit into .* set TMPDIR'):
@@ -121,7 +120,6 @@ def test_file_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
 
 
 def hostile_database(path: Path, *statements: str) -> Path:
-    """Make a valid recording and run the SQL statements on its .db3 file."""
     bag = write_bag(path / 'sound', messages(), 'sqlite3')
     (file,) = bag.glob('*.db3')
     with sqlite3.connect(file) as database:
@@ -138,8 +136,8 @@ def hostile_database(path: Path, *statements: str) -> Path:
     (('create /* */ virtual table g using fts5(x)',), "'g'"),
     (('ALTER TABLE messages ADD COLUMN more BLOB AS (zeroblob(1000000000))',),
      "table 'messages' with computed columns")])
-def test_database_that_makes_its_rows_up_is_refused(tmp_path, statements, words):
-    """A file of kilobytes could compute endless rows or gigabytes."""
+def test_database_that_computes_its_rows_is_refused(tmp_path, statements, words):
+    """A small file could compute endless rows or gigabytes."""
     file = hostile_database(tmp_path, *statements)
     for path in (file, file.parent):
         with pytest.raises(BagError, match=words):
@@ -152,7 +150,7 @@ def test_database_that_makes_its_rows_up_is_refused(tmp_path, statements, words)
     ('!!python/object/apply:os.system ["true"]', 'cannot be read as a bag'),
     ('rosbag2_bagfile_information: 7', 'cannot be read as a bag')])
 def test_odd_metadata_is_one_error(tmp_path, metadata, words):
-    """The recording in the folder is valid."""
+    """The metadata is odd, but the recording beside it is valid."""
     path = write_bag(tmp_path / 'bag', messages())
     (path / 'metadata.yaml').write_text(metadata)
     with pytest.raises(BagError, match=words):
@@ -160,7 +158,7 @@ def test_odd_metadata_is_one_error(tmp_path, metadata, words):
 
 
 def test_metadata_cannot_name_files_of_other_folders(tmp_path):
-    """The library uses only the file name of each path."""
+    """The reader uses only the last part of each path."""
     path = write_bag(tmp_path / 'bag', messages())
     other = write_bag(tmp_path / 'other', messages())
     (name,) = [file.name for file in other.glob('*.mcap')]
@@ -172,7 +170,7 @@ def test_metadata_cannot_name_files_of_other_folders(tmp_path):
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_damaged_bag_is_read_or_one_error(tmp_path, storage):
-    """Change a few bytes or cut off the end, 150 times: frames, or one error with the path."""
+    """Each of 150 damaged bags gives frames, or one error with the path."""
     path = write_bag(tmp_path / 'bag', messages(), storage)
     (file,) = path.glob('*.mcap' if storage == 'mcap' else '*.db3')
     whole, rng, read = file.read_bytes(), random.Random(9), 0
@@ -193,8 +191,7 @@ def test_damaged_bag_is_read_or_one_error(tmp_path, storage):
     assert read > 20
 
 
-def test_commands_say_it_in_one_error(tmp_path, capsys):
-    """`trt_seg replay` of a decompression bomb exits with 2."""
+def test_replay_refuses_a_hostile_bag_with_one_error(tmp_path, capsys):
     path = tmp_path / 'bomb.mcap'
     path.write_bytes(mcap_of_chunk(zstd.compress(bytes(BOMB)), 1000, 'zstd'))
     assert cli.main(['replay', str(path), '--out', str(tmp_path / 'out')]) == 2
@@ -207,7 +204,6 @@ UNPICKLERS = {'pickle', 'cPickle', 'dill', 'shelve', 'marshal', 'joblib', 'cloud
 
 
 def name_of(node: ast.expr) -> str:
-    """Return the dotted name of a called function, such as ``yaml.load``."""
     if isinstance(node, ast.Attribute):
         return f'{name_of(node.value)}.{node.attr}'
     return node.id if isinstance(node, ast.Name) else ''
@@ -244,7 +240,7 @@ def unsafe(tree: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize('path', OURS, ids=lambda path: str(path.relative_to(PACKAGE.parent)))
 def test_no_file_runs_what_it_reads(path):
-    """No pickle, no eval, no shell, only the safe YAML loader, arrays without objects."""
+    """No file uses pickle, eval, a shell, an unsafe YAML loader, or arrays of objects."""
     assert unsafe(ast.parse(path.read_text('utf-8'))) == []
 
 
@@ -253,5 +249,4 @@ def test_no_file_runs_what_it_reads(path):
     'np.load(f)', 'np.load(f, allow_pickle=True)', 'torch.load(f)',
     'subprocess.run(x, shell=True)', 'os.system(x)'])
 def test_the_check_finds_what_it_looks_for(line):
-    """The search finds each of these lines."""
     assert unsafe(ast.parse(line))

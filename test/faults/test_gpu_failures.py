@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""GPU memory that is refused, and a GPU that is lost.
+"""The driver refuses GPU memory, or the GPU is lost.
 
-These tests need no GPU. Only the driver's errors are simulated: they are raised in submit, in
-collect or in the lending of pinned memory, as in the GPU pipeline. The node's reaction is real.
-The labels are real too: the CPU computes them.
+These tests need no GPU, because they simulate the errors of the driver. As in the GPU pipeline,
+submit, collect or the lending of pinned memory raises an error. The node's reaction is real. The
+labels are real too, because the CPU computes them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ STICKY = ('CUDA_ERROR_ILLEGAL_ADDRESS', 'CUDA_ERROR_LAUNCH_FAILED', 'CUDA_ERROR_
 
 
 def refused(function: str, name: str) -> GpuError:
-    """Make the error that a failed driver call raises."""
     return GpuError(f'{function} failed with {name}: simulated', name)
 
 
@@ -56,7 +55,7 @@ def report(rig: Any, reports: list[DiagnosticArray]) -> list[Any]:
 
 
 @pytest.mark.parametrize('name', PASSING)
-def test_an_error_that_passes_costs_a_frame(make_rig: Any, name: str) -> None:
+def test_a_temporary_error_costs_one_frame(make_rig: Any, name: str) -> None:
     """The frame is dropped. The engine is in ERROR until the next frame succeeds."""
     rig = make_rig()
     images, maps, reports = ends(rig)
@@ -71,8 +70,8 @@ def test_an_error_that_passes_costs_a_frame(make_rig: Any, name: str) -> None:
     wait_for_counts(rig)
 
 
-def test_pinned_memory_that_is_refused_costs_frames_until_it_is_had(make_rig: Any) -> None:
-    """The node cannot take the image: it drops it, and WARN quotes the driver's error."""
+def test_without_pinned_memory_frames_are_dropped(make_rig: Any) -> None:
+    """The node cannot take an image, so it drops the image. WARN quotes the driver's error."""
     rig = make_rig('transport:=direct')
     images, maps, reports = ends(rig)
     rig.faults.lending = refused('cuMemHostAlloc', 'CUDA_ERROR_OUT_OF_MEMORY')
@@ -94,7 +93,7 @@ def lose_in_a_batch(rig: Any, error: EngineError) -> None:
 
 
 def lose_in_taking(rig: Any, error: EngineError) -> None:
-    rig.faults.lending = error  # raised when a larger image needs more memory
+    rig.faults.lending = error  # a larger image needs more memory, so this error is raised
 
 
 def lose_in_opening(rig: Any, error: EngineError) -> None:
@@ -105,10 +104,10 @@ def lose_in_opening(rig: Any, error: EngineError) -> None:
 @pytest.mark.parametrize(('lose', 'name'), [
     *((lose_in_a_batch, name) for name in STICKY),
     (lose_in_taking, STICKY[0]), (lose_in_opening, STICKY[0])])
-def test_a_gpu_that_is_lost_is_the_end_of_the_process(
+def test_a_lost_gpu_ends_the_process(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
         lose: Callable[..., None], name: str) -> None:
-    """The node asks for exit code 75, reports ERROR, and opens and publishes nothing more."""
+    """The node asks for exit code 75 and reports ERROR. It opens and publishes nothing more."""
     from trt_segmentation.serving import recovery
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     rig = make_rig('transport:=direct')
@@ -137,7 +136,7 @@ def test_a_gpu_that_is_lost_is_the_end_of_the_process(
         assert status.level == ERROR and name in status.message
     check_label_maps(maps)
     assert len(rig.pipelines) == 1
-    # /rosout may still have lines of earlier nodes with the same name, so read stderr
+    # read stderr, because /rosout may contain lines of earlier nodes with the same name
     (said,) = [line for line in capfd.readouterr().err.splitlines()
                if 'the GPU is lost to this process' in line]
     assert name in said and 'exit code 75' in said
@@ -160,7 +159,7 @@ def test_a_process_whose_gpu_is_lost_ends_with_75_and_one_line(
         ros: Any, digits_card: Path) -> None:
     """Five images get right label maps. The sixth loses the GPU, and the process ends.
 
-    The process reports it in its last diagnostics and in one log line, and ends without a crash.
+    The last diagnostics and one log line report the loss. The process ends without a crash.
     """
     peer = Peer(ros)
     maps: list[Image] = []

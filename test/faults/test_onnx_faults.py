@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files that are cut off, damaged or hostile, given to every reader of ONNX files.
+"""Every reader of ONNX files refuses files that are cut off, damaged or hostile.
 
 `trt_seg inspect`, `trt_seg build` and the opening of an engine each give one clear error that
-names the file. No file outside the model's folder is read. No memory is allocated for a size that
-the file only claims.
+names the file. No file outside the model's folder is read. If a file only claims a large size, no
+memory is allocated for this size.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ def folder(tmp_path_factory):
 
 def write(folder: Path, name: str, content: bytes,
           classes: str | tuple[str, ...] = tuple('abcde')) -> Path:
-    """Write a network and its card, and return the path of the card."""
     (folder / f'{name}.onnx').write_bytes(content)
     card = folder / f'{name}.yaml'
     card.write_text(yaml.safe_dump({
@@ -70,9 +69,9 @@ def write(folder: Path, name: str, content: bytes,
 
 
 def peak_memory(run: Callable[[], object]) -> int:
-    """Run a function and return the growth of peak memory in bytes; 0 if it is unknown."""
+    """Run a function. Return the growth of the peak memory in bytes, or 0 if it is unknown."""
     try:
-        Path('/proc/self/clear_refs').write_text('5')       # resets the peak
+        Path('/proc/self/clear_refs').write_text('5')       # 5 resets the peak
     except OSError:
         run()
         return 0
@@ -99,14 +98,15 @@ def told(text: str, name: str, words: str) -> bool:
 
 @pytest.mark.parametrize('name', FILES)
 def test_hostile_file_is_one_clear_error_of_an_engine(folder, name):
-    """Opening an engine fails, and so does the digest that names an engine in the cache."""
+    """The engine refuses to open the file. The digest for the engine cache is refused too."""
     card = load_card(folder / f'{name}.yaml')
     content, words = FILES[name]
     texts: list[str] = []
     grown = peak_memory(lambda: texts.append(error_of(lambda: OnnxRuntimeEngine(card))))
     assert told(texts[0], f'{name}.onnx', words), texts
     assert grown < 2 * len(content) + SPARE
-    if name not in ('wide', 'large', 'many', 'cycle'):      # only the graph of these is wrong
+    # the digest does not check the graphs of these files
+    if name not in ('wide', 'large', 'many', 'cycle'):
         assert told(error_of(lambda: model_digest(card.model)), f'{name}.onnx', words)
 
 
@@ -143,7 +143,7 @@ def test_hostile_file_is_one_clear_error_of_a_build(folder, name, capsys, tmp_pa
 
 
 def test_nothing_outside_the_folder_is_opened(folder, monkeypatch):
-    """The digest does not read such a file either: /dev/zero has no end."""
+    """The digest must not read such a file either, because /dev/zero has no end."""
     opened = []
     real = os.open
 
@@ -158,7 +158,7 @@ def test_nothing_outside_the_folder_is_opened(folder, monkeypatch):
                            ('absolute', 'endless', 'above', 'around', 'link')}
 
 
-def test_sound_external_data_is_taken(folder):
+def test_valid_external_data_is_read(folder):
     """The weights beside the model are read and are part of its digest."""
     model = network(external(location='weights.bin', offset=0, length=60))
     card = load_card(write(folder, 'sound', model.SerializeToString()))
@@ -170,7 +170,7 @@ def test_sound_external_data_is_taken(folder):
 
 
 def test_a_git_lfs_pointer_is_called_one(folder, capsys):
-    """A pointer instead of the model, and instead of its weights, gives the same advice."""
+    """The advice is the same if the model is a pointer or if the weights are a pointer."""
     pointer = (b'version https://git-lfs.github.com/spec/v1\noid sha256:' + 64 * b'a'
                + b'\nsize 5000000\n')
     model = network(external(location='weights.bin', offset=0, length=60))
@@ -184,8 +184,8 @@ def test_a_git_lfs_pointer_is_called_one(folder, capsys):
     assert words in capsys.readouterr().err
 
 
-def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
-    """Inspect lists every class of a network without a card, so the number is bounded."""
+def test_inspect_refuses_a_billion_classes():
+    """Inspect writes one line for each class, so their number must be bounded."""
     image = Tensor('image', 'float32', (1, 3, 32, 32))
     for classes, words in ((65535, '65535 classes; a label map can hold at most 65534'),
                            (10**10, r'has 4e\+10 numbers; at most 2.15e\+09 are accepted')):
@@ -194,14 +194,14 @@ def test_output_of_a_billion_classes_gives_no_card_of_a_billion_lines():
 
 
 def test_pipe_is_not_waited_for(tmp_path):
-    """A named pipe counts as a missing file, because reading it would block."""
+    """A named pipe would block a reader, so it counts as a missing file."""
     os.mkfifo(tmp_path / 'pipe.onnx')
     with pytest.raises(EngineError, match='there is no ONNX file'):
         summarise(tmp_path / 'pipe.onnx')
 
 
 def test_field_numbers_are_those_of_onnx():
-    """The reader's tables of fields agree with the onnx package's own description."""
+    """The reader's tables of field numbers agree with the onnx package."""
     kinds = onnx.ModelProto.DESCRIPTOR.file.message_types_by_name
 
     def kind(name):
@@ -212,7 +212,7 @@ def test_field_numbers_are_those_of_onnx():
         assert {n: fields[n].message_type.name for n in inner} == {
             n: f'{name}Proto' for n, name in inner.items()}
         assert {fields[n].type for n in NAMES[message]} <= {fields[1].TYPE_STRING}
-        # the reader walks into every message that can hold weights
+        # the reader must visit every message that can hold weights
         holders = {'TensorProto', 'SparseTensorProto', 'GraphProto', 'NodeProto',
                    'AttributeProto', 'FunctionProto', 'TrainingInfoProto'}
         assert {n for n, f in fields.items()
@@ -220,7 +220,7 @@ def test_field_numbers_are_those_of_onnx():
 
 
 def open_or_refuse(path: Path) -> str:
-    """Open and inspect a damaged file; say whether an engine opened or refused it."""
+    """Open and inspect a damaged file. Return ``opened`` or ``refused``."""
     card = load_card(path.with_suffix('.yaml'))
     try:
         OnnxRuntimeEngine(card).close()
@@ -236,13 +236,13 @@ def open_or_refuse(path: Path) -> str:
 
 
 def spoil(folder: Path, how: str, count: int, seed: int) -> Counter[str]:
-    """Damage the demo network at random places and open it."""
+    """Damage the demo network at a random place and open it, ``count`` times."""
     whole = load_card('street').model.read_bytes()
     card = write(folder, how, whole, 'street')
     rng, seen = random.Random(seed), Counter[str]()
     for _ in range(count):
         data = bytearray(whole)
-        # half of the places are in the first bytes with the graph, because most bytes are weights
+        # half of the places are in the first bytes, because only these hold the graph
         at = rng.randrange(len(data) if rng.randrange(2) else 20_000)
         if how == 'cut':
             del data[at:]
@@ -255,12 +255,12 @@ def spoil(folder: Path, how: str, count: int, seed: int) -> Counter[str]:
 
 
 def test_network_cut_off_anywhere_is_refused(tmp_path):
-    """At 100 random places, also between two fields."""
+    """The test cuts at 100 random places. Some places are between two fields."""
     assert spoil(tmp_path, 'cut', 100, seed=1) == {'refused': 100}
 
 
 def test_network_with_a_flipped_bit_is_refused_or_opens(tmp_path):
-    """At 60 random places. Some networks open, because a weight may have any value."""
+    """The test flips 60 random bits. Some networks open, because a weight may have any value."""
     assert spoil(tmp_path, 'flip', 60, seed=2).total() == 60
 
 
@@ -268,7 +268,7 @@ def test_network_with_a_flipped_bit_is_refused_or_opens(tmp_path):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('how', ['cut', 'flip'])
 def test_spoilt_networks_by_the_thousand(tmp_path, how):
-    """The same with 3,000 of each."""
+    """The soak test damages 3,000 networks in each way."""
     assert spoil(tmp_path, how, 3000, seed=3).total() == 3000
 
 
@@ -299,7 +299,7 @@ except EngineError as error:
 
 @pytest.mark.parametrize('how', ['0', '5000', '300000', 'grown'])
 def test_file_that_changes_its_size_while_it_is_read_is_one_error(tmp_path, how):
-    """In its own process, because a mapped file that gets shorter would end it with SIGBUS."""
+    """The reader runs in another process, because SIGBUS could end it if the file is mapped."""
     path = tmp_path / 'net.onnx'
     weights = np.ones((CLASSES, 30_000, 1, 1), np.float32).tobytes()
     path.write_bytes(network(declares(CLASSES, 30_000, 1, 1, data=weights)).SerializeToString())
@@ -342,13 +342,13 @@ except EngineError as error:
 @pytest.mark.parametrize('when, said', [
     ('before', 'EngineError .*w.bin has 5 bytes now, but .*net.onnx needs 48,060 bytes'),
     ('after', r'answer \(1, 5, 32, 32\) 6.0')])
-def test_weights_beside_a_network_that_are_cut_off(tmp_path, when, said):
-    """If it happens while the network is opened, there is one error. Later it has no effect.
+def test_weights_that_are_cut_off_are_one_error_or_have_no_effect(tmp_path, when, said):
+    """If the file gets shorter before it is read, there is one error. Later it has no effect.
 
-    Every run reads the table, so the process would end if the file were mapped.
+    Every run reads the table of weights, so the process would end if the file were mapped.
     """
     def table(model):
-        """Add a row of a large table to the image; the image's maximum is the row's index."""
+        """Add a row of a large table to the image. The image's maximum is the row's index."""
         graph = model.graph
         graph.initializer.append(numpy_helper.from_array(
             np.ones((4000, 3, 1, 1), np.float32), 'table'))
@@ -369,7 +369,7 @@ def test_weights_beside_a_network_that_are_cut_off(tmp_path, when, said):
 
 @pytest.mark.parametrize('make', ['folder', 'pipe', 'device', 'empty', 'proc'])
 def test_files_of_other_kinds_are_one_error_at_once(tmp_path, make):
-    """No reader waits for such a file or reads it without end."""
+    """A pipe would block a reader, and a device has no end."""
     path = tmp_path / 'net.onnx'
     {'folder': path.mkdir, 'pipe': lambda: os.mkfifo(path), 'empty': path.touch,
      'device': lambda: path.symlink_to('/dev/zero'),

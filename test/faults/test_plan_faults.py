@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans that are cut off or damaged, in the cache and at a path that a user names.
 
-A plan is machine code. TensorRT gets a plan only if this user owns the file, nobody else can write
-it, and its hash is the recorded one. A damaged plan in the cache is built again. A damaged plan at
-another path gives one clear error. No plan outside the cache is ever deserialised.
+A plan is machine code. TensorRT gets a plan only if three conditions hold: this user owns the
+file, nobody else can write it, and its hash matches the recorded hash. A damaged plan in the cache
+is built again. A damaged plan at another path gives one clear error. No plan outside the cache is
+ever deserialised.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PACKAGE = Path(trt_segmentation.__file__).parent
 
 @pytest.fixture(scope='module')
 def plan() -> Plan:
-    """A real one, of a network of one convolution."""
+    """Build a real plan of a network with one convolution."""
     return build_plan(network(), [])[0]
 
 
@@ -80,7 +81,7 @@ def test_spoilt_plan_in_the_cache_is_never_loaded(how, plan, tmp_path):
 
 @pytest.mark.parametrize('how', SPOILS)
 def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
-    """At 200 random places."""
+    """The test damages the plan at 200 random places."""
     rng = random.Random(3)
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
@@ -93,8 +94,8 @@ def test_spoilt_plan_by_path_is_one_clear_error(how, plan, tmp_path):
 
 
 @pytest.mark.parametrize('how', SPOILS)
-def test_spoilt_sidecar_is_one_clear_error_or_says_the_same(how, plan, tmp_path, capsys):
-    """At 200 random places: the sidecar is refused, or it is still valid JSON."""
+def test_spoilt_sidecar_is_one_clear_error_or_still_valid(how, plan, tmp_path, capsys):
+    """The sidecar is damaged at 200 random places. It is refused, unless it is still valid."""
     rng = random.Random(5)
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
@@ -124,7 +125,7 @@ HOSTILE_SIDECARS: dict[str, Callable[[dict], object]] = {
 
 @pytest.mark.parametrize('how', HOSTILE_SIDECARS)
 def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys):
-    """Anyone can write a sidecar with a right hash: no traceback and no escape codes result."""
+    """Anyone can write a sidecar with a right hash. It must cause no traceback or escape code."""
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
     said = HOSTILE_SIDECARS[how](json.loads(sidecar_path(path).read_text()))
@@ -137,7 +138,7 @@ def test_sidecar_of_another_shape_is_one_clear_error(how, plan, tmp_path, capsys
 
 
 def test_sidecar_without_end_is_not_read(plan, tmp_path):
-    """JSON of 300 MB, and JSON with 100,000 levels."""
+    """The sidecars are JSON of 300 MB, and JSON with 100,000 levels."""
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})
     with sidecar_path(path).open('wb') as file:
@@ -150,7 +151,7 @@ def test_sidecar_without_end_is_not_read(plan, tmp_path):
 
 
 def calls() -> dict[str, list[str]]:
-    """List the files of the package that call each function, by its name."""
+    """Return for each function name the files of the package that call the function."""
     found: dict[str, set[str]] = {}
     for path in PACKAGE.rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text('utf-8'))):
@@ -161,12 +162,12 @@ def calls() -> dict[str, list[str]]:
 
 
 def test_plans_reach_tensorrt_from_the_cache_only():
-    """A new call that gives a plan to TensorRT must be added here, and needs a --trust option.
+    """If new code gives a plan to TensorRT, add it here. Such code needs a --trust option.
 
     TensorRtEngine deserialises plans that open_engine takes from the cache, and builder/build.py
     deserialises a plan that it has just built. The command inspect reads a plan's sidecar and
     hashes the plan. The command build --out reads a plan to check it, and then replaces it. The
-    file of tuning/choice_file.py is no plan: it has names and numbers.
+    file of tuning/choice_file.py is no plan, because it has only names and numbers.
     """
     found = calls()
     assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
@@ -178,7 +179,7 @@ def test_plans_reach_tensorrt_from_the_cache_only():
 
 
 def test_inspecting_a_plan_does_not_import_tensorrt(plan, tmp_path, monkeypatch, capsys):
-    """Inspect reads the facts that were recorded with the plan, and runs no code of the plan."""
+    """Inspect reads the sidecar of the plan and runs no code of the plan."""
     import sys
     path = tmp_path / 'street.plan'
     store_signed(path, plan, {})

@@ -36,13 +36,12 @@ def on_sim_time(make_rig: Any) -> Any:
 
 
 def answer(rig: Any, images: Any, maps: list[Image], number: int) -> None:
-    """Send one image and wait for its label map."""
     images.publish(numbered_image(number))
     rig.until(lambda: maps and maps[-1].header.stamp.nanosec == number)
 
 
 def test_stamps_that_go_backwards_are_copied_as_they_are(make_rig: Any) -> None:
-    """The node does not judge stamps: it segments every image in the order of arrival."""
+    """The node does not check stamps. It segments every image in the order of arrival."""
     rig = make_rig()
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     order = [*range(20, 0, -1), 50, 30, 40]
@@ -59,10 +58,9 @@ def tell(rig: Any, clock: Any, second: float) -> None:
 
 
 def test_a_bag_that_loops_and_jumps_goes_on_being_answered(make_rig: Any) -> None:
-    """The clock jumps back to the start of the bag, and then an hour ahead: no frame waits.
+    """The clock jumps back to the start of the bag, and then an hour ahead. No frame waits.
 
-    In the first rounds stamps and clock show the same time. No age is negative, and rates stay
-    finite.
+    No age is negative, and rates stay finite.
     """
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -85,8 +83,9 @@ EXTREME = [Time(sec=2**31 - 1, nanosec=10**9 - 1), Time(), Time(nanosec=1), Time
 
 
 @pytest.mark.parametrize('at_start', [True, False])
-def test_a_clock_that_holds_no_time_is_ignored_and_counted(make_rig: Any, at_start: bool) -> None:
-    """The node was started with sim time, or a service call switched it to sim time."""
+def test_a_clock_message_with_a_bad_time_is_ignored_and_counted(
+        make_rig: Any, at_start: bool) -> None:
+    """The node starts with sim time, or a service call switches to sim time later."""
     rig = on_sim_time(make_rig) if at_start else make_rig('diagnostics_period:=0.1')
     if not at_start:
         client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
@@ -114,7 +113,7 @@ def test_a_clock_that_holds_no_time_is_ignored_and_counted(make_rig: Any, at_sta
     assert rig.node.errors.count == 0
 
 
-def test_the_ends_of_time_are_times(make_rig: Any) -> None:
+def test_the_first_and_the_last_time_are_accepted(make_rig: Any) -> None:
     """The clock jumps between the first and the last time that a stamp can hold."""
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -133,7 +132,7 @@ def test_the_ends_of_time_are_times(make_rig: Any) -> None:
 
 
 def test_use_sim_time_set_over_and_over_while_the_clock_runs(make_rig: Any) -> None:
-    """Each change creates or destroys a subscription in a callback of the executor."""
+    """Each change makes or destroys a subscription in a callback of the executor."""
     rig = make_rig()
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     clock = rig.peer.create_publisher(Clock, '/clock', 10)
@@ -149,9 +148,9 @@ def test_use_sim_time_set_over_and_over_while_the_clock_runs(make_rig: Any) -> N
     assert rig.node.errors.count == 0 and check_label_maps(maps) == list(range(60))
 
 
-def test_sim_time_that_stops_stops_nothing_but_the_clock(
+def test_if_sim_time_stops_the_node_goes_on(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames are segmented, diagnostics come, an engine is tried again, transitions work."""
+    """The node segments frames, reports, reopens its engine and makes transitions."""
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.01)
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
@@ -162,7 +161,7 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
     count = len(reports)
     rig.until(lambda: len(reports) > count + 3)
     assert reports[-1].header.stamp == reports[count].header.stamp == Time(sec=FIRST_SECOND + 1)
-    rig.faults.errors += [EngineError('no answer')] * 6  # enough to reopen the pipeline
+    rig.faults.errors += [EngineError('no answer')] * 6  # five failures reopen the pipeline
 
     def answered() -> bool:
         nonlocal number
@@ -179,7 +178,7 @@ def test_sim_time_that_stops_stops_nothing_but_the_clock(
 
 
 @pytest.mark.parametrize('came', [True, False])
-def test_what_came_while_sim_time_stands_leaves_the_window(
+def test_frames_leave_the_window_while_sim_time_stands(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, came: bool) -> None:
     """Otherwise the node would report an hour of frames as the rate of one second."""
     rig = on_sim_time(make_rig)
@@ -190,7 +189,7 @@ def test_what_came_while_sim_time_stands_leaves_the_window(
         answer(rig, images, maps, number)
     assert wait_for_counts(rig).fps_out > 0
     monotonic = time.monotonic
-    # the clock counts as stopped after 2 s, and the window is 10 s
+    # the clock counts as stopped after 2 s, and frames leave the window after 10 s
     with monkeypatch.context() as later:
         later.setattr(clock_module.time, 'monotonic', lambda: monotonic() + 12.1)
         counts = rig.snapshot()
@@ -199,8 +198,8 @@ def test_what_came_while_sim_time_stands_leaves_the_window(
     assert counts.frames_out == 20
 
 
-def test_a_clock_that_comes_late_is_waited_for_by_nobody(make_rig: Any) -> None:
-    """Without /clock the node segments frames and warns; with /clock the warning ends."""
+def test_the_node_does_not_wait_for_a_late_clock(make_rig: Any) -> None:
+    """Without /clock the node segments frames and warns. With /clock the warning ends."""
     rig = on_sim_time(make_rig)
     maps, images = rig.hear(Image, MAPS), rig.speaker(Image)
     reports = rig.hear(DiagnosticArray, '/diagnostics')

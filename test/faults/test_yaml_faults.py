@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile model cards: YAML bombs, huge files, wrong types.
+"""Hostile model cards, such as YAML bombs, huge files and wrong types.
 
-Each gives one short ModelCardError that names the file and the mistake, within a second and a few
-megabytes.
+Each card gives one short ModelCardError that names the file and the mistake. The reader needs less
+than a second and a few megabytes.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def test_card_is_refused_in_a_few_lines(name, tmp_path, capsys):
     ('circle', 'Too many levels of symbolic links|no model card'),
     ('unreadable', 'Permission denied')])
 def test_card_that_is_another_kind_of_file_is_refused_at_once(tmp_path, make, words, monkeypatch):
-    """Reading a pipe would block, and a device has no end."""
+    """A pipe would block the reader, and a device has no end."""
     path = tmp_path / 'odd.yaml'
 
     def unreadable():
@@ -175,7 +175,7 @@ def test_odd_path_of_a_card_is_one_error(text):
 
 
 def test_card_in_an_odd_folder_is_refused(tmp_path):
-    """The folder's name would appear in the log."""
+    """The name of the folder appears in the log, so it must be printable."""
     folder = tmp_path / 'a\n[FATAL] [seg_node]: b'
     folder.mkdir()
     (folder / 'card.yaml').write_text(SOUND)
@@ -183,7 +183,7 @@ def test_card_in_an_odd_folder_is_refused(tmp_path):
 
 
 def test_words_are_read_as_they_are_written(tmp_path):
-    """YAML 1.1 has booleans, numbers of base 60, octal numbers and dates; here they are text."""
+    """YAML 1.1 reads some words as booleans, numbers or dates. In a card they are text."""
     names = ['no', 'on', 'Off', 'yes', 'y', '1:20', '2026-01-01', '010', '0x1F', '1_000', '=',
              '<<', '1e', 'e5', '-', '1.2.3', 'Tram', 'null island']
     path = tmp_path / 'card.yaml'
@@ -201,7 +201,7 @@ def test_names_in_any_script_are_taken(tmp_path):
 
 
 class Counted(str):
-    """A string that counts how often it is compared."""
+    """A string that counts its comparisons."""
 
     compared = 0
     __hash__ = str.__hash__
@@ -215,7 +215,7 @@ class Counted(str):
 
 
 def test_a_name_that_is_there_twice_is_found_in_linear_time():
-    """There are at most a few comparisons for each name."""
+    """The reader needs only a few comparisons for each name."""
     count = 4000
     names = [Counted(f'class {n}') for n in range(count)]
     names[-1] = Counted(f'class {count - 2}')
@@ -246,7 +246,7 @@ ANY_VALUE = st.recursive(
 
 
 def is_sound(card: ModelCard) -> bool:
-    """Every text can be printed, and every number can be computed with."""
+    """Return True if every text of the card is printable and every number is finite."""
     texts = [card.name, str(card.model), card.input.name, card.output.name, *card.classes]
     return (all(text.isprintable() for text in texts) and all(card.classes)
             and len(card.classes) == len(card.palette)
@@ -259,7 +259,7 @@ def is_sound(card: ModelCard) -> bool:
 @given(text=ANY_TEXT, start=st.sampled_from(['', SOUND, SOUND + 'input:\n  ', 'model: m\n']),
        encoding=st.sampled_from(['utf-8', 'utf-8', 'utf-8-sig', 'utf-16', 'latin-1']))
 def test_any_text_is_a_card_or_one_error(tmp_path, text, start, encoding):
-    """No text of a file raises another error."""
+    """A card of any text must raise no other error."""
     path = tmp_path / 'odd.yaml'
     path.write_bytes((start + text).encode(encoding, 'surrogatepass' if encoding.startswith('utf')
                                            else 'replace'))
@@ -282,8 +282,8 @@ def test_any_value_of_a_key_is_a_card_or_one_error(key, inner, value):
         assert len(str(error)) < 4000 and str(error).isprintable()
 
 
-def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
-    """A card may not take its classes from itself or from a card that refers to it."""
+def test_cards_that_refer_to_each_other_are_refused(tmp_path):
+    """A card must not take its classes from itself, or from a card that refers back."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
     assert 'from another card' in refused(one)
@@ -295,7 +295,7 @@ def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
 
 
 def test_random_damage_is_a_card_or_one_error(tmp_path):
-    """Change, remove or insert a few bytes of an installed card, 1,000 times."""
+    """The test changes, removes or inserts a few bytes of an installed card, 1,000 times."""
     whole = (share_path('config', 'models') / 'cityscapes.yaml').read_bytes()
     rng, path, cards = random.Random(7), tmp_path / 'odd.yaml', 0
     for _ in range(1000):

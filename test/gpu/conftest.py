@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Fixtures for tests on a GPU. They skip a test if there is no GPU."""
 
 import os
 
@@ -13,7 +14,7 @@ settings.load_profile('default')
 
 @pytest.fixture(scope='session')
 def memory():
-    """Give a GpuAllocator of GPU 0. Without a GPU, skip the test."""
+    """Yield a GpuAllocator of GPU 0. Without a GPU, skip the test."""
     pytest.importorskip('cuda.core', reason='needs cuda-python (pip install cuda-core[cu13])')
     from trt_segmentation.errors import EngineError
     from trt_segmentation.gpu.allocator import GpuAllocator

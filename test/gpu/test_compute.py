@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Batches are cut into runs of the sizes that an engine accepts."""
 
 from types import SimpleNamespace
 
@@ -13,7 +14,6 @@ from trt_segmentation.gpu.compute import cut_into_runs, run_sizes
 
 
 def engine(takes, batch=None):
-    """Make an engine that only says which batches it takes."""
     return SimpleNamespace(takes=takes, signature=SimpleNamespace(
         input=SimpleNamespace(batch=batch)))
 
@@ -33,7 +33,7 @@ def test_sizes_of_runs(takes, most, sizes):
     assert run_sizes(engine(takes), most) == sizes
 
 
-def test_a_network_of_too_many_images_is_refused_with_its_number():
+def test_a_network_with_too_many_images_a_run_is_refused():
     with pytest.raises(EngineError, match=r'needs 24 images a run.* at most 16. Export'):
         run_sizes(engine(lambda n: n == 24, 24), 8)
 

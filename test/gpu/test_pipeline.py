@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The GPU pipeline gives the segmentations of the host pipeline."""
 
 import ctypes
 from itertools import product
@@ -44,13 +45,13 @@ def open_gpu(card, **settings):
 
 
 def blocks(rng, height, width, classes=8):
-    """Make a label map of large blocks. A resize changes only the borders of the blocks."""
+    """Return a label map of large blocks. A resize changes only the borders of the blocks."""
     coarse = rng.integers(0, classes, (-(-height // 16), -(-width // 16)))
     return np.kron(coarse, np.ones((16, 16), int))[:height, :width]
 
 
 def segment(pipeline, frames, wanted=ALL):
-    """Submit, collect, and copy the arrays, because they belong to the pipeline."""
+    """Submit and collect. Return copies, because the arrays belong to the pipeline."""
     pipeline.submit(frames, wanted)
     copies = []
     for segmentation in pipeline.collect():
@@ -69,12 +70,12 @@ def check_like_host(host, frames, results, wanted=ALL):
         assert (overlay is None) == (theirs.overlay is None)
         assert (confidence is None) == (theirs.confidence is None)
         if overlay is not None:
-            # the host decodes YUV with whole numbers
+            # the host decodes YUV with whole numbers, so it may differ by 1
             step = wanted.overlay_step
             assert overlay.shape == theirs.overlay.shape
             assert (np.abs(overlay.astype(int) - theirs.overlay)[same[::step, ::step]] <= 1).all()
         if confidence is not None:
-            # the host rounds the resized image to whole levels of color
+            # the host rounds the resized image to whole levels of color, so confidences differ
             assert (np.abs(confidence.astype(int) - theirs.confidence)[same] <= 24).mean() >= 0.99
 
 
@@ -133,7 +134,7 @@ def test_batches_of_cameras_of_different_size(tmp_path, memory):
         card = color_card(color_classifier(tmp_path / f'{batch}.onnx', PALETTE, height=48,
                                            width=64, batch=batch), PALETTE)
         host, pipeline = HostPipeline(card), open_gpu(card, max_batch=8)
-        assert pipeline.batch == (batch or 1)  # an ONNX Runtime session takes only one size
+        assert pipeline.batch == (batch or 1)  # OnnxRuntimeCuda accepts only one batch size
         rng = np.random.default_rng(2)
         for count in (1, 4, 2, 20, 3, 7, 1):
             frames = [painted(blocks(rng, *rng.integers(40, 200, 2)), PALETTE)
@@ -185,7 +186,7 @@ def test_submit_and_collect_in_two_threads(pipeline):
         assert (frame.data[:3][::-1] == PALETTE[label]).all()
 
 
-def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
+def test_a_frame_in_a_buffer_is_read_without_a_copy(pipeline):
     labels = blocks(np.random.default_rng(5), 96, 128)
     frame = painted(labels, PALETTE)
     for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
@@ -211,7 +212,7 @@ def test_a_frame_in_a_buffer_is_read_where_it_is(pipeline):
     segmentation.release()
 
 
-def test_palette_and_alpha_count_from_the_next_batch(card, pipeline):
+def test_a_new_palette_and_alpha_apply_to_the_next_batch(card, pipeline):
     host = HostPipeline(card)
     frame = painted(blocks(np.random.default_rng(6), 60, 80), PALETTE)
     for palette, alpha in [(PALETTE[::-1].copy(), 0.5), (PALETTE, 0.9), (PALETTE, 0.0)]:
@@ -240,7 +241,8 @@ def test_growth_and_graphs_are_logged_once(pipeline, caplog):
         for frame in frames:
             segment(pipeline, [frame] * count, Wanted())
     said = [r.getMessage() for r in caplog.records]
-    assert 'CUDA graph' not in caplog.text  # two images are two runs of a graph for one
+    # two images run the graph of one image twice, so no new graph is made
+    assert 'CUDA graph' not in caplog.text
     assert len([line for line in said if 'image 0 outputs' in line and 'grown from' in line]) == 2
     caplog.clear()
     for _ in range(6):
@@ -323,9 +325,9 @@ def test_without_a_graph_the_segmentations_are_the_same(card, pipeline):
     plain.close()
 
 
-def test_what_cannot_be_captured_is_enqueued_and_said_once(card, memory, caplog):
+def test_an_engine_without_a_graph_runs_and_is_reported_once(card, memory, caplog):
     class Waits:
-        """An engine that waits for its stream in every run. CUDA cannot capture this."""
+        """An engine that waits for its stream in each run. CUDA cannot capture such a wait."""
 
         def __init__(self, *args):
             self._engine = open_cuda(*args)
@@ -360,8 +362,8 @@ def test_a_step_on_the_cpu_prevents_the_graph_and_nothing_else(tmp_path, memory,
     model = onnx.load(path)
     (output,) = model.graph.output
     model.graph.node[-1].output[0] = 'before'
-    # ONNX Runtime has no CUDA kernel for Sinh, so the data goes to the host and back. Sinh keeps
-    # the order of the logits.
+    # ONNX Runtime has no CUDA kernel for Sinh, so Sinh runs on the CPU. It keeps the order of
+    # the logits.
     model.graph.node.append(onnx.helper.make_node('Sinh', ['before'], [output.name]))
     onnx.save(model, path)
     card = color_card(path, PALETTE)
@@ -409,7 +411,7 @@ def test_two_pipelines_side_by_side(card, pipeline):
         pipeline.collect()
 
 
-def test_there_is_no_hundredth_gpu(card, memory):
+def test_a_gpu_number_that_does_not_exist_is_refused(card, memory):
     with pytest.raises(EngineError, match=r'`gpu` is 99, but this machine has \d+ GPU'):
         GpuPipeline(card, open_cuda, gpu=99)
 
@@ -449,7 +451,7 @@ def test_a_second_gpu_segments_as_the_first(card, pipeline):
     other.close()
 
 
-def test_frames_decoded_on_the_cpu_are_no_longer_received_uncached(card, memory):
+def test_frames_for_the_cpu_decoder_get_cached_memory(card, memory):
     pipeline = open_gpu(card, write_combined=True)
     for encoding, kept in (('bgr8', True), ('bayer_rggb8', False), ('bgr8', False)):
         buffer = pipeline.inputs.take(40 * 60 * 3)
@@ -465,7 +467,7 @@ def test_frames_decoded_on_the_cpu_are_no_longer_received_uncached(card, memory)
     memory.make_current()
 
 
-def test_memory_allocated_here_is_read_without_a_copy_and_goes_back_by_itself(pipeline):
+def test_allocated_memory_is_read_without_a_copy_and_released(pipeline):
     labels = blocks(np.random.default_rng(14), 96, 128)
     frame = painted(labels, PALETTE)
     for _ in range(2):  # afterwards every network had a frame, and a slot has its memory
@@ -484,12 +486,12 @@ def test_memory_allocated_here_is_read_without_a_copy_and_goes_back_by_itself(pi
     assert pipeline.memory.pinned_bytes == held
     assert lent.holders == 1
     del placed
-    for _ in range(pipeline.depth + 1):  # a slot holds a frame until its next batch
+    for _ in range(pipeline.depth + 1):  # a slot keeps its frame until the slot's next batch
         segment(pipeline, [frame], Wanted())
     assert lent.holders == 0
 
 
-def test_what_a_node_asks_of_it(request, pipeline):
+def test_the_pipeline_answers_the_questions_of_a_node(request, pipeline):
     assert pipeline.depth == (3 if 'two networks' in request.node.name else 2)
     assert (pipeline.batch, pipeline.gives_confidence) == (1, True)
     pipeline.submit([painted(np.zeros((50, 50), int), PALETTE)])
@@ -564,7 +566,7 @@ for _ in range(2):
 
 
 def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
-    """The error happens in another process, which must end by itself and without a crash."""
+    """The error happens in another process. This process must end without a crash."""
     script = tmp_path / 'sticky.py'
     script.write_text(STICKY)
     done = subprocess.run(
@@ -577,7 +579,7 @@ def test_a_sticky_error_ends_the_pipeline_and_says_to_restart(card, tmp_path):
 def test_scores_that_look_like_probabilities_are_said_once(tmp_path, memory, caplog):
     path = color_classifier(tmp_path / 'm.onnx', PALETTE[:2], height=48, width=64, kind='sigmoid')
     model = onnx.load(path)
-    # 1 / (1 + exp(-x)) instead of Sigmoid, so that the graph does not show a sigmoid
+    # the network computes 1 / (1 + exp(-x)), so the graph contains no Sigmoid
     model.graph.node[-1].output[0] = 'score'
     for op, inputs, name in (('Neg', ['score'], 'minus'), ('Exp', ['minus'], 'power'),
                              ('Add', ['power', 'one'], 'sum'), ('Reciprocal', ['sum'], 'logits')):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a closed slot still refers to, and misuse of a ring; needs no GPU."""
+"""A closed slot drops its references, and a ring refuses misuse. These tests need no GPU."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ from trt_segmentation.gpu.slots import Slot
 
 
 def test_a_closed_slot_lets_the_network_go():
-    """The closed pipeline is still referred to while the node opens another one."""
+    """The node still refers to the closed pipeline while it opens another one."""
     slot: Any = Slot.__new__(Slot)
     mark = SimpleNamespace(close=lambda: None)
     slot.bindings, slot.works, slot.work = {1: object()}, {}, object()

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Compressed images are decoded, and broken ones are refused."""
 
 import cv2
 from hypothesis import given, settings
@@ -58,7 +59,7 @@ def test_gray(extension):
 
 
 def test_16_bit_png():
-    wide = picture().astype(np.uint16) * 257 + 128      # this rounds down; 129 would round up
+    wide = picture().astype(np.uint16) * 257 + 128      # 128 rounds down, and 129 would round up
     frame = decompress(encoded(wide[..., 0], '.png'), 'mono16; png compressed')
     assert frame.encoding == 'mono16'
     assert (decode(frame).array == picture()[..., 0]).all()
@@ -78,7 +79,7 @@ def test_png_with_alpha():
 
 
 def test_exif_does_not_turn_the_picture():
-    # An APP1 segment with orientation 6, which is a quarter turn.
+    # this APP1 segment has orientation 6, which is a quarter turn
     exif = (b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0')
     data = encoded(picture(), '.jpg')
     turned = data[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + data[2:]
@@ -105,13 +106,13 @@ def test_cut_off_anywhere(extension):
     (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x411111), (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111)])
 @pytest.mark.parametrize('color', [True, False])
 def test_a_jpeg_that_was_cut_and_ended_is_refused(parameters, color):
-    """Without the check, the missing rows are gray, and the network segments them."""
+    """Without the check, the decoder fills the missing rows with gray."""
     pixels = picture(240, 320) if color else picture(240, 320)[..., 2]
     data = encoded(pixels, '.jpg', *parameters)
     assert decompress(data, 'jpeg').height == 240
     scan = data.index(b'\xff\xda') + 14
     parts = (0.1,) if cv2.IMWRITE_JPEG_PROGRESSIVE in parameters else (0.02, 0.3, 0.6, 0.9)
-    for part in parts:      # The later scans of a progressive JPEG only add detail to all blocks.
+    for part in parts:      # the later scans of a progressive JPEG only add detail to all blocks
         cut = data[:scan + round((len(data) - scan) * part)] + b'\xff\xd9'
         with pytest.raises(FrameError, match=r'cut off: .* not hold all blocks of its 320x240'):
             decompress(cut, 'jpeg')
@@ -120,7 +121,7 @@ def test_a_jpeg_that_was_cut_and_ended_is_refused(parameters, color):
 @pytest.mark.parametrize('shape', [(64, 96, 3), (37, 53, 3), (64, 96), (1, 1)])
 @pytest.mark.parametrize('parameters', [(), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])
 def test_a_whole_jpeg_of_gray_is_not_refused(shape, parameters):
-    """The gray of missing blocks may also be the camera's picture."""
+    """A camera may really send the gray that the decoder uses for missing blocks."""
     pixels = np.full(shape, 128, np.uint8)
     frame = decompress(encoded(pixels, '.jpg', *parameters), 'jpeg')
     assert (frame.data == 128).all() and (frame.height, frame.width) == shape[:2]

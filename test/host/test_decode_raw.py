@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Raw images of every encoding are decoded."""
 
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ BAYER_16 = [name.replace('8', '16') for name in BAYER]
 
 
 def make_frame(encoding, height, width, padding=0, seed=0, bigendian=False, spare=0):
-    """A frame of random bytes. Its data ends ``spare`` bytes after the last pixel."""
+    """Return a frame of random bytes. Its data ends ``spare`` bytes after the last pixel."""
     step = width * BYTES_PER_PIXEL[encoding] + padding
     data = np.random.default_rng(seed).integers(0, 256, step * height * 3 + 9, dtype=np.uint8)
     frame = Frame(data, encoding, height, width, step, bigendian)
@@ -50,7 +51,7 @@ def test_any_encoding_size_and_step(encoding, height, width, padding, seed, bige
     assert pixels.array.shape[:2] == (height, width)
     difference = np.abs(decoded_rgb(frame) - oracle.rgb(frame))
     if encoding in BAYER + BAYER_16:
-        # OpenCV copies the pixels next to the border to the border.
+        # OpenCV copies the pixels next to the border to the border
         difference = difference[1:-1, 1:-1]
     tolerance = 0 if encoding in EXACT else 1.5 if encoding in YUV else 1.0
     assert difference.max(initial=0) <= tolerance
@@ -59,7 +60,7 @@ def test_any_encoding_size_and_step(encoding, height, width, padding, seed, bige
 @pytest.mark.parametrize('encoding', BAYER)
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (2, 2), (2, 5), (3, 2)])
 def test_a_small_mosaic_keeps_its_colour(encoding, size):
-    # All pixels are equal, so any interpolation gives the same colour.
+    # all pixels are equal, so any interpolation gives the same colour
     frame = Frame(np.full(size[0] * size[1], 99, np.uint8), encoding, size[0], size[1], size[1])
     assert (decode(frame).bgr() == 99).all()
 
@@ -92,7 +93,7 @@ def test_data_with_gaps_is_refused():
 
 
 def test_16_bits_become_8_as_cv_bridge_does_it():
-    """The rule is convertTo(CV_8U, 255. / 65535.) of toCvCopyImpl in cv_bridge.cpp."""
+    """cv_bridge calls convertTo(CV_8U, 255. / 65535.) in toCvCopyImpl of cv_bridge.cpp."""
     wide = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     expected = np.array([round(value * (255. / 65535.)) for value in range(1 << 16)])
     assert (to_8_bits(wide).reshape(-1) == expected).all()
@@ -115,7 +116,7 @@ def test_16_bits_as_rosbags_image_decodes_them(encoding, bigendian):
 @pytest.mark.parametrize('encoding', [
     'mono16', 'bgr16', 'rgb16', 'bgra16', 'rgba16', *BAYER, *BAYER_16, *PACKED_YUV])
 def test_pixels_are_those_of_cv_bridge(encoding):
-    """Other OpenCV builds may round colour conversions differently, but not the 16 bits."""
+    """Another OpenCV may round colour conversions differently, but never 16 bits."""
     cv_bridge = pytest.importorskip(
         'cv_bridge', reason='cv_bridge comes with a ROS installation, not with pip')
     messages = pytest.importorskip('sensor_msgs.msg')
@@ -140,7 +141,7 @@ def test_a_small_mosaic_of_16_bits_keeps_its_colour(encoding, size):
 
 @pytest.mark.parametrize('padding', [0, 6])
 def test_nv24_as_opencv_decodes_nv12_of_the_same_colours(padding):
-    """In this nv24 frame, each block of two by two pixels has one chroma value, like in nv12."""
+    """As in nv12, each block of two by two pixels of this nv24 frame has one chroma value."""
     rng = np.random.default_rng(3)
     luma, pairs = (rng.integers(0, 256, shape, np.uint8) for shape in ((8, 12), (4, 6, 2)))
     half = np.concatenate([luma, pairs.reshape(4, 12)])

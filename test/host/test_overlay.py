@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The overlay mixes an image with the colours of its labels."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The host pipeline gives labels, overlays and confidences of frames, and refuses misuse."""
 
 from threading import Thread
 
@@ -20,7 +21,7 @@ CELL = 20
 
 
 def scene(rows=4, cols=6, classes=8, seed=3, cell=CELL):
-    """Return labels of squares, and a mask of the pixels that are far from their edges."""
+    """Return the labels of squares, and a mask of the pixels far from the edges of squares."""
     labels = np.random.default_rng(seed).integers(0, classes, (rows, cols))
     labels = labels.repeat(cell, axis=0).repeat(cell, axis=1)
     middle = np.abs(np.arange(max(rows, cols) * cell) % cell - cell / 2) < cell / 5
@@ -104,7 +105,7 @@ def test_sigmoid(tmp_path, layout):
 def test_sigmoid_threshold(tmp_path):
     colors = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
     path = color_classifier(tmp_path / 'm.onnx', colors, kind='sigmoid')
-    # This gray is nearer to black, so only a low threshold gives class 1.
+    # this gray is nearer to black, so only a low threshold gives class 1
     frame = Frame(np.full(3 * 48, 110, np.uint8), 'bgr8', 6, 8, 24)
     for threshold, label in ((0.5, 0), (1e-7, 1)):
         card = color_card(path, colors, output=OutputCard(threshold=threshold))
@@ -114,7 +115,7 @@ def test_sigmoid_threshold(tmp_path):
 @pytest.mark.parametrize('names, output', [
     (('out', 'aux'), ''), (('primary', 'first'), ''), (('truth', 'out'), 'truth')])
 def test_one_of_several_outputs(tmp_path, names, output):
-    # The first output is right. The other outputs have the opposite sign.
+    # the first output is right, and the other outputs have the opposite sign
     path = color_classifier(tmp_path / 'm.onnx', COLORS, names=names, height=40, width=60)
     check_scene(path, output=OutputCard(name=output))
 
@@ -267,7 +268,7 @@ def test_opening_by_name(tmp_path):
 
 
 def test_an_opened_pipeline_has_run_its_network(tmp_path, monkeypatch):
-    """The first runs are slow, so the node makes them before the first frame."""
+    """The first runs are slow, so open_pipeline makes them before the first frame."""
     runs = []
     run = OnnxRuntimeEngine.run
     monkeypatch.setattr(OnnxRuntimeEngine, 'run',
@@ -278,7 +279,7 @@ def test_an_opened_pipeline_has_run_its_network(tmp_path, monkeypatch):
     assert runs == [(1, 3, 40, 60)] * WARM_UP_RUNS
     labels, sure = scene()
     pipeline.submit([painted(labels, COLORS)])
-    (result,) = pipeline.collect()      # the first result is that of the first frame
+    (result,) = pipeline.collect()      # warm-up runs give no result
     assert (result.labels == labels)[sure].all() and len(runs) == WARM_UP_RUNS + 1
     pipeline.close()
 

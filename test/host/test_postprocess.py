@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The output of a network becomes labels and confidences."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,7 +32,7 @@ def post(kind='logits', layout='nchw', dtype='float32', classes=5, threshold=0.5
 
 
 def expected(grid, resize, camera, net, dtype=np.uint8):
-    """Return (labels, probability, lead). An unseen pixel is unlabelled, its lead is infinite."""
+    """Return (labels, probability, lead). An unseen pixel is unlabelled and has infinite lead."""
     values, seen = oracle.upsample(grid, resize, camera, net)
     winner, probability, lead = oracle.softmax_winner(values)
     seen = seen & np.isfinite(values).any(axis=0)
@@ -101,14 +102,14 @@ def test_labels(resize, camera, net, grid, seed, classes, layout, dtype):
 @settings(deadline=None, max_examples=80)
 @given(resize=st.sampled_from(RESIZES), seed=st.integers(0, 9999), confidence=st.booleans(),
        holes=st.floats(0.02, 0.9), worst=st.sampled_from([np.nan, -np.inf]))
-def test_what_is_not_a_number_never_wins(resize, seed, confidence, holes, worst):
+def test_a_missing_logit_never_wins(resize, seed, confidence, holes, worst):
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(3, 6, 7)).astype(np.float32)
     missing = rng.random(logits.shape) < holes
     filled = np.where(missing, np.float32(worst), logits)
     result = post(classes=3)(filled, fit(resize, (31, 29), (24, 28)), confidence)
     labels, _, lead = expected(np.where(missing, np.nan, logits), resize, (31, 29), (24, 28))
-    # If a missing number has a weight near 0 for every class, rounding decides the label.
+    # if a missing number has a weight near 0 for every class, rounding decides the label
     clear = ~np.isnan(lead) & (lead > NEAR)
     assert (result.labels == labels)[clear].mean() > 0.99
     if confidence:
@@ -147,7 +148,7 @@ def test_all_negative_logits():
 
 
 def test_a_class_that_wins_only_between_its_neighbours():
-    # Class 2 is not the largest at any grid point, but it is the largest between two points.
+    # class 2 is not the largest at any grid point, but it is the largest between two points
     logits = np.array([[[10, 0]], [[0, 10]], [[6, 6]]], np.float32)
     labels = post(classes=3)(logits, fit('stretch', (1, 64), (1, 2))).labels[0]
     assert labels[0] == 0 and labels[-1] == 1 and labels[32] == 2
@@ -200,20 +201,20 @@ def test_a_network_output_of_another_shape(shape):
         post()(np.zeros(shape, np.float32), fit('stretch', (3, 3), (2, 2)))
 
 
-def test_nothing_is_seen_of_a_camera_whose_pixels_straddle_the_network():
+def test_pixels_outside_the_network_are_unlabelled():
     result = post()(np.zeros((5, 1, 1), np.float32), fit('crop', (1, 2), (8, 2)), True)
     assert (result.labels == 255).all() and (result.confidence == 0).all()
 
 
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 9999), rows=st.integers(1, 9), cols=st.integers(1, 9))
-def test_contenders_are_all_that_win_somewhere(seed, rows, cols):
+def test_contenders_include_every_class_that_wins(seed, rows, cols):
     grid = np.random.default_rng(seed).normal(size=(6, rows, cols)).astype(np.float32) * 2
     values, _ = oracle.upsample(grid, 'stretch', (40, 40), (40, 40))
     assert set(values.argmax(axis=0).ravel()) <= set(find_contenders(grid))
 
 
-def test_contenders_leave_out_what_cannot_win():
+def test_contenders_leave_out_classes_that_cannot_win():
     grid = np.zeros((3, 4, 4), np.float32)
     grid[1] = 1
     assert find_contenders(grid).tolist() == [1]

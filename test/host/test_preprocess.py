@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""A frame becomes the input tensor of a network."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,8 @@ def random_image(rng, height, width, channels=3):
 
 def run(pixels, card, net, layout='nchw', dtype='float32'):
     image = image_input(card, net, layout, dtype)
-    # The images before and after show a write outside. NaN or 77 shows an unwritten element.
+    # The kernel writes the middle image of three. Another image must not change, and no element
+    # of the middle image may remain NaN or 77.
     batch = np.full(image.shape(3), 77 if dtype == 'uint8' else np.nan, dtype)
     camera = pixels.array.shape[:2]
     Preprocess(card, image)(pixels, fit(card.resize, camera, net), batch[1])
@@ -111,7 +113,7 @@ def test_a_very_narrow_image_is_cropped_without_filling_the_memory():
     array = (np.arange(4096) // 16).astype(np.uint8).reshape(-1, 1, 1).repeat(3, axis=2)
     card = InputCard(resize='crop', mean=(0.0,) * 3, std=(1 / 255,) * 3)
     tensor = run(Pixels(array, 'bgr'), card, (512, 1024))
-    # 4096 rows would become four million rows. The network sees only half a camera pixel.
+    # a resize of the whole image would have four million rows, but the network sees only 512
     assert set(np.unique(np.round(tensor))) <= {127.0, 128.0}
 
 

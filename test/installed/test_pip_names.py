@@ -39,7 +39,7 @@ ON_PYPI = {
 has neither this package nor message packages under their ROS names (diagnostic_msgs)."""
 
 ROS_INSTALL_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'vision_msgs'}
-"""Modules that are imported only if they are installed."""
+"""The package imports these modules only if a ROS install has them."""
 
 PAGES = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'RELEASING.md', 'SECURITY.md',
                                   'dev', 'package.xml')] + sorted(ROOT.glob('docs/**/*.md'))
@@ -49,7 +49,7 @@ CODE = sorted([*PACKAGE.rglob('*.py'), *ROOT.glob('launch/*.py'), *ROOT.glob('do
 
 
 GPU_EXTRAS = {'cuda12': 'gpu-cuda12', 'cuda13': 'gpu', 'tensorrt-rtx': 'tensorrt-rtx'}
-"""Extra in setup.py of every set in GPU_SETS."""
+"""For each set in GPU_SETS, the extra in setup.py."""
 
 
 def requirements(path: Path) -> list[str]:
@@ -64,7 +64,7 @@ def base(requirement: str) -> str:
 
 
 def installed_by(text: str) -> list[str]:
-    """Return what each ``pip install`` in a text installs, without local paths and options."""
+    """Return the packages that each ``pip install`` in a text names, without paths and options."""
     found = []
     for match in re.finditer(r'pip install ([^\n`)#]*)', text):
         for word in re.findall(r"'[^']+'|\S+", match[1]):
@@ -73,7 +73,7 @@ def installed_by(text: str) -> list[str]:
                     and not re.search(r'^trt_segmentation\[\w+\] @ git\+https://|\.lock$', name):
                 found.append(name)
             if word[-1] in ',.;:':
-                break  # the command ends here, and the sentence goes on
+                break  # the command ends here, and the sentence continues
     return found
 
 
@@ -84,32 +84,33 @@ def texts(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize('path', PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_pages_name_what_pip_has(path: Path) -> None:
+def test_pages_name_packages_that_pip_has(path: Path) -> None:
     assert not [name for name in installed_by(path.read_text(encoding='utf-8'))
                 if base(name) not in ON_PYPI]
 
 
-def test_messages_name_what_pip_has() -> None:
+def test_messages_name_packages_that_pip_has() -> None:
     seen = 0
     for path in CODE:
-        if path in (Path(__file__), ROOT / 'test' / 'test_locks.py'):  # patterns
+        # these files contain patterns of names
+        if path in (Path(__file__), ROOT / 'test' / 'test_locks.py'):
             continue
         for text in texts(path):
             wrong = [name for name in installed_by(text) if base(name) not in ON_PYPI]
             assert not wrong, f'{path.relative_to(ROOT)}: pip install {wrong}'
             seen += len(installed_by(text))
-            # a name that is inserted at run time cannot be checked here
+            # a name that the code inserts at run time cannot be checked here
             assert not text.endswith('pip install ') or PACKAGE not in path.parents \
                 or path.name == 'pip_names.py', f'{path.relative_to(ROOT)}: use pip_install()'
     assert seen > 10
 
 
-def test_names_in_tables_are_ones_that_pip_has() -> None:
+def test_tables_name_packages_that_pip_has() -> None:
     names = [*PIP_NAMES.values(), *ROS_WHEELS, *CUDA.values(), *sum(GPU_SETS.values(), ())]
     assert {base(name) for name in names} <= ON_PYPI
 
 
-def test_requirements_and_extras_are_ones_that_pip_has() -> None:
+def test_requirements_and_extras_name_packages_that_pip_has() -> None:
     tree = ast.parse((ROOT / 'setup.py').read_text(encoding='utf-8'))
     given = {node.arg: node.value for node in ast.walk(tree) if isinstance(node, ast.keyword)}
     extras = ast.literal_eval(given['extras_require'])

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Model cards are read, checked and refused."""
 
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_installed_cards(name, count, some):
     assert (card.label_dtype, card.label_encoding) == (np.uint8, 'mono8')
 
 
-def test_voc_colours_are_the_bits_of_the_id():
+def test_voc_colours_follow_from_the_bits_of_the_id():
     for index, color in enumerate(load_card('voc').palette.tolist()):
         expected = [sum((index >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(3))
                     for channel in range(3)]
@@ -142,7 +143,7 @@ def test_label_type(count, dtype, encoding):
      'sigmoid, probability, labels'),
     ({'output': {'threshold': 0}}, 'output: threshold: 0.* between 0 and 1'),
     ({'output': {'threshold': 'half'}}, 'output: threshold')])
-def test_what_is_wrong_is_named(tmp_path, change, words):
+def test_each_mistake_of_a_card_is_named(tmp_path, change, words):
     path = written(tmp_path, SMALL | change)
     with pytest.raises(ModelCardError, match=words) as caught:
         load_card(path)
@@ -158,7 +159,7 @@ def test_files_that_are_no_cards(tmp_path, text, words):
         load_card(written(tmp_path, text))
 
 
-def test_no_such_card_lists_what_there_is():
+def test_a_missing_card_lists_the_installed_cards():
     with pytest.raises(ModelCardError, match="no model card 'sreet', did you mean 'street'") as e:
         find_card('sreet')
     assert 'ade20k, cityscapes, street, voc' in str(e.value)
@@ -175,5 +176,5 @@ def test_generated_colours_differ(count):
     palette = spread_palette(count)
     assert palette.shape == (count, 3) and palette.dtype == np.uint8
     assert len({tuple(color) for color in palette.tolist()}) == count
-    # A longer list begins with the same colours, so a new class changes no other colour.
+    # a longer list begins with the same colours, so a new class changes no other colour
     assert (palette == spread_palette(count + 5)[:count]).all()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Test with small networks that the graph decides about kind, refusals and warnings."""
+"""Small networks show how the graph decides the kind of an output, refusals and warnings."""
 
 from networks import painted
 import numpy as np
@@ -22,7 +22,7 @@ GREEN = np.array([[0, 0, 0], [0, 255, 0]], np.uint8)
 
 
 class Net:
-    """A network under construction. Its first scores are 6 for green pixels and -6 for black."""
+    """Builds a network. Its first scores are 6 for green pixels and -6 for black pixels."""
 
     def __init__(self, channels=1, sides=(24, 32), opset=17):
         self.nodes, self.weights, self.outputs, self.opset = [], [], [], opset
@@ -64,7 +64,7 @@ def net_of(tail, channels=1, shape=None, kind=TensorProto.FLOAT, name='mask', **
 
 
 def written(tmp_path, net, **card):
-    """Save the card that inspect prints for a network, with some values changed, and load it."""
+    """Write the card that inspect prints, with ``card`` as changes. Return the loaded card."""
     path = net.save(tmp_path / 'net.onnx')
     text = inspect_model(path)
     tree = yaml.safe_load(text)
@@ -75,7 +75,7 @@ def written(tmp_path, net, **card):
 
 
 def segment(card, count=1, labels=((0, 1), (1, 0))):
-    """Segment ``count`` frames with green pixels. Return (labels, confidence) of each frame."""
+    """Segment ``count`` frames with green pixels. Return each frame's labels and confidence."""
     pipeline = HostPipeline(card)
     frame = painted(np.array(labels).repeat(12, 0).repeat(16, 1), GREEN)
     found = []
@@ -118,7 +118,7 @@ def test_inspect_reads_the_kind_from_the_graph(tmp_path, tail, channels, shape, 
     assert len(card.classes) == max(channels, 2)
     found = HostPipeline(card).signature
     assert (str(found.output.kind), found.warnings) == (kind, ())
-    # A card without a kind gives the same kind.
+    # a card without a kind gives the same kind
     path = tmp_path / 'bare.yaml'
     path.write_text(yaml.safe_dump({'model': 'net.onnx', 'classes': list(card.classes)}))
     assert str(HostPipeline(load_card(path)).signature.output.kind) == kind
@@ -140,8 +140,8 @@ def test_a_network_that_ends_in_sigmoid_has_two_classes(tmp_path, op):
     assert (confidence[[6, 6, 18, 18], [8, 24, 8, 24]] >= 254).all()
 
 
-def test_the_threshold_is_one_on_the_probability(tmp_path):
-    net = net_of([('Mul', [np.array(1 / 12, np.float32)], {}), ('Sigmoid', [], {})])  # .38, .62
+def test_the_threshold_applies_to_the_probability(tmp_path):
+    net = net_of([('Mul', [np.array(1 / 12, np.float32)], {}), ('Sigmoid', [], {})])
     for threshold, seen in ((0.3, {1}), (0.5, {0, 1}), (0.7, {0})):
         card = written(tmp_path, net, output={'threshold': threshold})
         ((labels, confidence),) = segment(card)
@@ -174,7 +174,7 @@ def test_a_card_that_contradicts_the_graph(tmp_path, caplog, tail, channels, kin
 
 
 def hidden_sigmoid(channels=1):
-    """A sigmoid as 1 / (1 + exp(-x)), without an operator of this name. Some exporters do so."""
+    """Return a network with 1 / (1 + exp(-x)) instead of Sigmoid. Some exporters write this."""
     return net_of([('Neg', [], {}), ('Exp', [], {}), ('Add', [ONE], {}),
                    ('Reciprocal', [], {})], channels)
 
@@ -208,9 +208,9 @@ def test_an_argmax_has_a_name_for_each_class(tmp_path, caplog):
     assert 'the network gives class ids 0 to 6, but the model card names 2 classes' in line
 
 
-def test_ids_without_a_name_are_said_once_when_they_come(tmp_path, caplog):
+def test_ids_without_a_name_are_reported_once(tmp_path, caplog):
     net = net_of([('Relu', [], {}), ('Cast', [], {'to': TensorProto.INT32})],
-                 kind=TensorProto.INT32)                # 0 or 6
+                 kind=TensorProto.INT32)                # each id is 0 or 6
     card = written(tmp_path, net, classes=['a', 'b'])
     segment(card, 5, ((0, 0), (0, 0)))
     assert not caplog.messages
@@ -222,7 +222,7 @@ def test_ids_without_a_name_are_said_once_when_they_come(tmp_path, caplog):
 
 
 def shapes(*shapes, sides=(24, 32), names=()):
-    """A network whose outputs have these shapes. The values mean nothing."""
+    """Return a network whose outputs have these shapes. The values have no meaning."""
     net = Net(sides=sides)
     for place, shape in enumerate(shapes):
         known = [side if isinstance(side, int) else 5 for side in shape]
@@ -246,7 +246,7 @@ DETECTORS = {
 
 
 @pytest.mark.parametrize('name', DETECTORS)
-def test_what_is_no_segmentation_network_gets_no_card(tmp_path, capsys, name):
+def test_a_network_without_a_segmentation_gets_no_card(tmp_path, capsys, name):
     path = DETECTORS[name].save(tmp_path / 'net.onnx')
     assert cli.main(['inspect', str(path)]) == 1
     out, err = capsys.readouterr()
@@ -254,7 +254,7 @@ def test_what_is_no_segmentation_network_gets_no_card(tmp_path, capsys, name):
     assert all(line.startswith('#') for line in out.splitlines())
     assert err.count('\n') == 1
     assert err.startswith(f'trt_seg: error: {path} is no segmentation network: ')
-    # An outline of a card is printed if there is an image and an output with rows and columns.
+    # inspect prints an outline of a card if an output has rows and columns
     assert ('#   kind: logits' in out.replace('#     ', '#   ')) == (
         name not in ('flat classifier', 'two classifiers'))
     path.with_suffix('.yaml').write_text(out)
@@ -274,7 +274,7 @@ def test_a_hand_written_card_opens_what_inspect_refuses(tmp_path):
 
 
 def with_heads(*heads):
-    """A network with one output for each (name, channels, number of operators before it)."""
+    """Return a network. A head is an output's name, its channels, and its number of operators."""
     net = Net()
     for name, channels, depth in heads:
         x = 'image'
@@ -297,7 +297,8 @@ def with_heads(*heads):
     ([('a', 1, 9), ('b', 19, 1)], 'b', ['a'], 'with a channel for each class'),
     ([('aux', 19, 9), ('out', 19, 1)], 'out', ['aux'], 'torchvision gives this name'),
     ([('a', 19, 1), ('b', 19, 1)], 'a', ['b'], '2 outputs fit, and this is the first one')])
-def test_the_segmentation_among_several_outputs(tmp_path, heads, taken, others, reason):
+def test_inspect_chooses_the_segmentation_among_several_outputs(
+        tmp_path, heads, taken, others, reason):
     path = with_heads(*heads).save(tmp_path / 'net.onnx')
     text = inspect_model(path)
     named = ', '.join(f'"{name}"' for name in others)
@@ -320,7 +321,7 @@ def test_a_feature_map_is_not_the_segmentation(tmp_path):
      ('probabilities', 'nhwc'))])
 def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expected):
     net = Net(channels, SIDES)
-    # Only a run tells this size, like for torchvision networks that are exported with open sides.
+    # as in networks of torchvision with open sides, only a run gives this size
     size = net('Concat', net('NonZero', net('Shape', net.scores)), axis=0)
     size = net('Add', net('Squeeze', size, np.array([0])), np.array([1, channels, 48, 64]))
     size = net('Sub', size, np.arange(4))
@@ -334,12 +335,12 @@ def test_outputs_with_every_side_open_get_a_card(tmp_path, channels, tail, expec
     segment(card)
 
 
-def test_one_channel_with_open_sides_is_no_class_list_of_one(tmp_path):
+def test_one_channel_with_open_sides_gets_two_classes(tmp_path):
     card = written(tmp_path, net_of([RESIZE], 1, ['n', 1, 'b', 'c'], sides=SIDES))
     assert (card.output.kind, len(card.classes)) == ('sigmoid', 2)
 
 
-def test_what_cannot_be_read_has_no_endings(tmp_path):
+def test_a_file_that_cannot_be_read_has_no_endings(tmp_path):
     assert read_endings(tmp_path / 'absent.onnx') == {}
     (tmp_path / 'text.onnx').write_text('hello world')
     assert read_endings(tmp_path / 'text.onnx') == {}

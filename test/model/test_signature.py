@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The input and the output of a network are found."""
 
 from dataclasses import replace
 
@@ -99,7 +100,7 @@ def test_several_inputs():
     (output(1, 8, 9, dtype='int64'), 300, {}, ('labels', 'nhw', 1)),
     (output(1, 1, 8, 9, dtype='int64'), 5, {'layout': 'nhwc'}, ('labels', 'nchw', 1)),
     (output(1, 1, 8, 9), 5, {'kind': 'labels'}, ('labels', 'nchw', 1)),
-    # These outputs have no card.
+    # these outputs are found without a card
     (output(1, 19, 16, 32), None, {}, ('logits', 'nchw', 19)),
     (output(1, 16, 32, 19), None, {}, ('logits', 'nhwc', 19)),
     (output(1, 150, 16, 32), None, {}, ('logits', 'nchw', 150)),
@@ -118,7 +119,7 @@ def test_output(tensor, classes, card, expected):
 @pytest.mark.parametrize('tensor, classes, card, words', [
     (output(1, 7, 8, 9), 5, {}, r'y \(float32 1×7×8×9\) has 7 classes, but the model card names'
                                 r' 5'),
-    # An open width is not taken for a channel axis with the number of classes in the card.
+    # an open width must not count as the channel axis
     (output(None, 5, None, None), 2, {}, 'has 5 classes, but the model card names 2'),
     (output(1, 5, 8, None), 2, {}, 'has 5 classes, but the model card names 2'),
     (output(1, 5, None, None, dtype='int64'), 2, {}, 'has 5 channels, but an output of'),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes on a ROS domain of the test run's own."""
+"""Fixtures that start a node on a ROS domain that only this test run uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-# the session's ROS context, under a name that pytest finds
+# pytest finds the fixture of the ROS context by this name
 from ros_context import ros  # noqa: F401
 
 from trt_segmentation.errors import EngineError, ModelCardError
@@ -21,7 +21,7 @@ from trt_segmentation.model.card import ModelCard
 @pytest.fixture
 def make_rig(ros: Any,  # noqa: F811
              monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Rigs whose pipelines are fakes; ``classes`` is how many the model has."""
+    """Yield a function that makes rigs with fake pipelines and models of ``classes`` classes."""
     from node_rig import FakePipeline, kept_rigs, Rig
 
     import trt_segmentation.ros.node as module
@@ -52,5 +52,4 @@ def make_rig(ros: Any,  # noqa: F811
 
 @pytest.fixture
 def rig(make_rig: Callable[..., Any]) -> Any:
-    """An active node."""
     return make_rig()

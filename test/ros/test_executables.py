@@ -23,7 +23,7 @@ from trt_segmentation.serving.stopping import BROKEN, GPU_LOST
 
 def start(command: str, *arguments: str, without: str = '', **environment: str
           ) -> subprocess.CompletedProcess[str]:
-    """Run an entry point as pip's script does; ``without`` names a module to hide."""
+    """Run an entry point as pip's script does. The module ``without`` cannot be imported."""
     code = (f'import sys\n{f"sys.modules[{without!r}] = None" if without else ""}\n'
             f'from trt_segmentation.ros.executables import {command}\nsys.exit({command}())')
     return subprocess.run(
@@ -59,7 +59,7 @@ def test_help_says_how_to_start_it(command: str, without: str) -> None:
 
 
 @pytest.mark.parametrize('command', ['seg_node', 'street_camera'])
-def test_an_argument_that_is_not_ros_s_is_refused(command: str) -> None:
+def test_an_unknown_argument_is_refused(command: str) -> None:
     done = start(command, 'seed:=2', '--ros-args', '-p', 'x:=1', '--', without='rclpy')
     assert (done.returncode, done.stdout) == (2, '')
     (line,) = done.stderr.splitlines()
@@ -71,12 +71,12 @@ def test_version_needs_no_ros() -> None:
     assert done.stdout == f'seg_node {version()}\n'
 
 
-def test_a_refused_parameter_is_the_exit_code() -> None:
+def test_a_refused_parameter_gives_the_exit_code() -> None:
     done = start('seg_node', '--ros-args', '-p', 'alpha:=7.0')
     assert done.returncode == 2 and 'alpha' in done.stderr
 
 
-def test_where_ros_does_not_start_one_line_says_why() -> None:
+def test_if_ros_does_not_start_one_line_says_why() -> None:
     done = start('seg_node', ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce',
                  ROS_SECURITY_KEYSTORE='/nowhere')
     assert done.returncode == 2 and 'Traceback' not in done.stderr

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which launch arguments are refused, and with which message; needs no ROS launch."""
+"""Launch arguments that are refused, and the messages. These tests need no ROS launch."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_value_that_can_be_used_is_accepted(given: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize('image', ['/camera/image_raw', '~/image'])
-def test_with_cameras_the_image_is_a_name_under_each(image: str) -> None:
+def test_with_cameras_the_image_name_is_under_each_camera(image: str) -> None:
     assert f'image:={image} is refused' in refused(cameras='front', image=image)
 
 
@@ -109,6 +109,6 @@ def test_a_card_without_its_network_is_refused(tmp_path: Path) -> None:
     assert 'classes: give a list of class names' in refused(model=str(card))
 
 
-def test_camera_names_are_what_stands_between_the_commas() -> None:
+def test_commas_separate_camera_names() -> None:
     assert camera_names(' front,, left/up ') == ['front', 'left/up']
     assert camera_names('') == camera_names(', ') == []

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What Nav2's semantic_segmentation_layer reads of us, as its source reads it.
+"""Nav2's semantic_segmentation_layer can read what the node publishes.
 
-Checked against github.com/kiwicampus/semantic_segmentation_layer (robot.com), branch rolling at
-a70cf6e of 2026-04-02: src/semantic_segmentation_layer.cpp (topics, QoS, synchronisation) and
-src/segmentation_buffer.cpp (pixels and class ids); jazzy at 274c713 subscribes alike.
+The tests follow the source of github.com/kiwicampus/semantic_segmentation_layer (robot.com),
+branch rolling, commit a70cf6e of 2026-04-02. src/semantic_segmentation_layer.cpp has the topics,
+the QoS and the synchronisation. src/segmentation_buffer.cpp reads the pixels and the class ids.
+Branch jazzy, commit 274c713, has the same subscriptions.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from trt_segmentation.ros import publishers
 from trt_segmentation.ros.transport.messages import stamp_ns
 from trt_segmentation.ros.transport.qos import LATCHED, RELIABLE
 
-# liveliness is the middleware's default in the layer and here: automatic
+# the layer leaves liveliness at the default of the middleware, which is automatic
 SENSOR_DATA = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT,
                          durability=DurabilityPolicy.VOLATILE,
                          liveliness=LivelinessPolicy.AUTOMATIC)
@@ -50,7 +51,7 @@ def test_its_subscriptions_match_our_publishers() -> None:
     assert qos_check_compatible(LATCHED, LABELS)[0] == QoSCompatibility.OK
 
 
-def test_masks_are_read_by_its_arithmetic_and_carry_the_images_stamp(make_rig: Any) -> None:
+def test_the_layer_finds_pixels_and_stamps_in_our_masks(make_rig: Any) -> None:
     rig = make_rig(cli_args=['--ros-args', '-p', 'confidence:=true'])
     masks = rig.hear(Image, f'{NODE}/label_map', SENSOR_DATA)
     confidences = rig.hear(Image, f'{NODE}/confidence', SENSOR_DATA)
@@ -59,10 +60,10 @@ def test_masks_are_read_by_its_arithmetic_and_carry_the_images_stamp(make_rig: A
     rig.until(lambda: masks and confidences)
     rows = np.frombuffer(sent.data, np.uint8).reshape(sent.height, sent.step)
     for got in (masks[0], confidences[0]):
-        # ExactTime synchronisation with each other and with the cloud of the same camera
+        # the layer joins mask, confidence and point cloud only if their stamps are equal
         assert stamp_ns(got.header) == stamp_ns(sent.header)
         assert got.header.frame_id == sent.header.frame_id
-        # pixel (u, v) is data[v * width + u]: one byte each and no padding
+        # the layer reads pixel (u, v) at data[v * width + u], so rows must not have padding
         assert (got.encoding, got.step) == ('mono8', got.width)
         assert len(got.data) == got.width * got.height == sent.width * sent.height
     assert [masks[0].data[v * masks[0].width + u] for v, u in ((0, 0), (2, 5))] == [
@@ -70,7 +71,7 @@ def test_masks_are_read_by_its_arithmetic_and_carry_the_images_stamp(make_rig: A
 
 
 def test_label_info_is_the_vision_msgs_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    # vision_msgs has no wheel, so its published definition is the type here
+    # PyPI has no vision_msgs, so the test registers the published definition of the messages
     store = get_typestore(Stores.ROS2_JAZZY)
     store.register({
         **get_types_from_msg('uint16 class_id\nstring class_name',
@@ -85,12 +86,12 @@ def test_label_info_is_the_vision_msgs_message(monkeypatch: pytest.MonkeyPatch) 
     message = publishers.label_info_message(header, card)
     data = store.serialize_cdr(message, 'vision_msgs/msg/LabelInfo')
     got: Any = store.deserialize_cdr(data, 'vision_msgs/msg/LabelInfo')
-    # the layer keys its costs by class_name and reads mask values as class_id in a uint8
+    # the layer finds a cost by class_name, and a mask value is a class_id in a uint8
     assert [(c.class_id, c.class_name) for c in got.class_map] == list(enumerate(card.classes))
     assert len(set(card.classes)) == len(card.classes) and got.class_map[-1].class_id < 255
 
 
-def test_the_recipe_names_topics_and_classes_there_are() -> None:
+def test_the_recipe_names_existing_topics_and_classes() -> None:
     text = RECIPE.read_text(encoding='utf-8')
     (block,) = [part for part in text.split('```yaml')[1:] if 'observation_sources' in part]
     layer = yaml.safe_load(block.split('```')[0])['semantic_segmentation_layer']

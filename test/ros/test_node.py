@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images in, answers out: what the node publishes for every frame, and what it drops."""
+"""The node publishes an answer for each frame, and it counts each frame that it drops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from trt_segmentation.ros import publishers
 
 
 def labels_of(message: Image) -> Any:
-    """What the fake pipeline must have answered."""
+    """Return the labels that the fake pipeline must give for an image."""
     rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
     return rows[:, :3 * message.width:3]
 
@@ -139,7 +139,7 @@ def test_newest_frame_wins_and_every_frame_is_counted(rig: Any) -> None:
     for sec in range(1, 7):
         camera.publish(camera_image(sec))
         rig.until(lambda sec=sec: rig.snapshot().frames_in == sec)
-        if sec == 1:  # at work, so that the others have to wait
+        if sec == 1:  # the pipeline works on this frame, so the next frames wait
             rig.until(lambda: rig.pipeline.wanted)
     waiting = rig.snapshot()
     assert (waiting.frames_out, waiting.in_flight) == (0, 2)
@@ -241,7 +241,7 @@ def test_a_publisher_that_is_not_heard_is_told_what_to_change(make_rig: Any) -> 
 
 
 def test_label_info_names_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    # vision_msgs has no wheel: what is filled in is checked, not that it is sent
+    # PyPI has no vision_msgs, so only the fields of the message are checked
     monkeypatch.setattr(publishers, 'LabelInfo', SimpleNamespace)
     monkeypatch.setattr(publishers, 'VisionClass', SimpleNamespace)
     card = ModelCard('two', Path('two.onnx'), ('road', 'sky'), np.zeros((2, 3), np.uint8))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Many cameras on one engine: their topics, batches, counts, and what one does to the others."""
+"""Many cameras share one engine, and a fault of one camera does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ NAMES = ('front', 'left', 'rear')
 
 @pytest.fixture
 def cameras(make_rig: Any) -> Any:
-    """An active node with three cameras."""
     return make_rig(cli_args=['--ros-args', '-p', f'cameras:=[{", ".join(NAMES)}]'])
 
 
 def ends(rig: Any) -> tuple[dict[str, Any], dict[str, list[Image]]]:
-    """Publisher of every camera's images and what is heard of its label maps."""
+    """Return each camera's image publisher, and the label maps that arrive for each camera."""
     return ({name: rig.speaker(Image, f'{name}/image') for name in NAMES},
             {name: rig.hear(Image, f'/{name}/segmentation/label_map') for name in NAMES})
 
 
 def hold(rig: Any, speaker: Any, camera: str) -> None:
-    """Have a frame of a camera at work, so that others have to wait."""
+    """Keep the pipeline busy with one frame, so that the next frames wait."""
     rig.pipeline.gate.clear()
     speaker.publish(camera_image(1))
     rig.until(lambda: rig.pipeline.batches)
@@ -58,7 +57,8 @@ def test_remapping_one_cameras_image_carries_its_camera_info(make_rig: Any) -> N
             '/left/camera_info'} <= found
 
 
-REMAPPED = {  # rules; parameters; of each camera the image and the camera_info it takes
+# each value: remapping rules, parameters, and the image and camera_info topic of each camera
+REMAPPED = {
     'two cameras swapped': (
         ['left/image:=/right/image', 'right/image:=/left/image'], ['cameras:=[left, right]'],
         [('/right/image', '/right/camera_info'), ('/left/image', '/left/camera_info')]),
@@ -89,7 +89,7 @@ def test_a_camera_takes_what_it_is_remapped_to_and_says_so(make_rig: Any, how: s
     log, reports = rig.log(), rig.hear(DiagnosticArray, '/diagnostics')
     for camera, (image, info) in zip(rig.node.cameras, expected):
         kind = CompressedImage if 'image_transport:=compressed' in parameters else Image
-        rig.speaker(kind, image)  # returns where the node has matched it
+        rig.speaker(kind, image)  # returns after the node has found this publisher
         width = len(image) + (camera.name == 'left')
         speaker = rig.speaker(CameraInfo, info)
         speaker.publish(CameraInfo(width=width))
@@ -117,14 +117,14 @@ def test_swapped_cameras_answer_each_others_images(make_rig: Any) -> None:
         'right': ['camera 1'], 'left': ['camera 2']}
 
 
-def test_what_waits_is_one_batch_and_every_answer_goes_to_its_camera(cameras: Any) -> None:
+def test_waiting_frames_form_one_batch_and_each_answer_goes_to_its_camera(cameras: Any) -> None:
     speakers, maps = ends(cameras)
     infos = cameras.hear(CameraInfo, '/left/segmentation/camera_info')
     calibration = cameras.speaker(CameraInfo, 'left/camera_info')
     calibration.publish(CameraInfo(width=77))
     cameras.until(lambda: cameras.node.cameras[1].info)
     hold(cameras, speakers['front'], 'front')
-    # sizes and encodings differ; front's first waiting frame is displaced and keeps its turn
+    # sizes and encodings differ; a newer frame of front takes the place of its waiting frame
     sent = {'front': camera_image(2), 'left': camera_image(3, 4, 10, 'mono8', 12),
             'rear': camera_image(4, 5, 6, 'rgba8', 24)}
     for name in ('front', 'left', 'rear'):
@@ -152,9 +152,9 @@ def test_what_waits_is_one_batch_and_every_answer_goes_to_its_camera(cameras: An
     assert [cameras.snapshot(name).frames_out for name in NAMES] == [2, 1, 1]
 
 
-def test_max_batch_is_live_and_the_rest_is_next(cameras: Any) -> None:
+def test_max_batch_changes_at_once_and_the_rest_is_the_next_batch(cameras: Any) -> None:
     from rclpy.parameter import Parameter
-    assert cameras.node.value('max_batch') == 0  # what the pipeline says, 8
+    assert cameras.node.value('max_batch') == 0  # 0 takes the pipeline's limit, 8
     assert cameras.node.set_parameters([Parameter('max_batch', value=2)])[0].successful
     speakers, maps = ends(cameras)
     hold(cameras, speakers['rear'], 'rear')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""/diagnostics: what is in it, when it warns, and time that stands, jumps or is another's."""
+"""The node's /diagnostics: their values, their warnings, and clocks that stand or jump."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FINE = Snapshot(5, 5, {}, 10.0, 10.0)
 
 
 def report(**changes: Any) -> NodeReport:
-    """An active node to which nothing has happened, but for the changes."""
+    """Return the report of an active node without events, with the given fields replaced."""
     plain: dict[str, Any] = {
         'node': 'n', 'state': 'active', 'trouble': '', 'limits': LIMITS, 'snapshot': FINE}
     return NodeReport(**{**plain, **changes})
@@ -120,7 +120,7 @@ def test_loss_says_what_to_set(rmw: str, environment: dict[str, str], text: str)
 
 def test_a_loss_is_over_when_none_came_for_a_while(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warned of in each report of the next 10 s, logged once, and once more for the next loss."""
+    """Reports warn for 10 s after a loss. The log has one warning for each loss."""
     rig = make_rig(start=False, cli_args=[
         '--ros-args', '-p', 'diagnostics_period:=60.0', '-p', 'stale_after:=3600.0'])
     reports = rig.hear(DiagnosticArray, '/diagnostics')
@@ -156,7 +156,7 @@ def test_where_an_engine_came_from_is_told() -> None:
     assert (pairs['precision'], pairs['device'], pairs['cache']) == ('fp16', 'a GPU', 'hit')
 
 
-def test_configure_at_work_is_told_by_the_engine_task() -> None:
+def test_the_engine_task_reports_the_progress_of_configure() -> None:
     status = engine(report(state='configuring', progress='building for 3 minutes'))
     assert (status.level, status.message) == (OK, 'building for 3 minutes')
 
@@ -218,7 +218,7 @@ def test_no_publisher_is_a_warning_that_names_near_misses(make_rig: Any) -> None
     assert all('image_raws' not in line.msg for line in log) and len(others) == 4
 
 
-def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_once(
+def test_silent_publishers_get_their_own_warning_and_each_is_logged_once(
         make_rig: Any) -> None:
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1', '-p',
                              'stale_after:=0.3'])
@@ -237,9 +237,9 @@ def test_publishers_that_send_nothing_are_another_warning_and_each_is_logged_onc
     assert 'no image for 0.' in again and 'which has 1 publisher' in again
 
 
-def test_a_publisher_of_another_type_is_told_as_that_and_not_as_a_loss(
+def test_a_publisher_of_another_type_is_not_reported_as_a_loss(
         make_rig: Any, ros: Any) -> None:
-    """Fast DDS has one type for each topic of a context, so the publisher has its own context."""
+    """Fast DDS allows one type per topic in a context, so the publisher has its own context."""
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1', '-p',
                              'stale_after:=0.1'])
     own = rclpy.Context()
@@ -260,7 +260,7 @@ def test_a_publisher_of_another_type_is_told_as_that_and_not_as_a_loss(
     assert len([told for told in warnings() if text in told]) == 1
 
 
-def test_a_publisher_whose_qos_does_not_match_is_told_as_that(make_rig: Any) -> None:
+def test_a_publisher_with_another_qos_is_reported_with_its_cure(make_rig: Any) -> None:
     rig = make_rig(cli_args=[
         '--ros-args', '-p', 'diagnostics_period:=0.1', '-p', 'stale_after:=0.1',
         '-p', 'qos_overrides./image.subscription.reliability:=reliable'])
@@ -279,7 +279,7 @@ def test_a_publisher_whose_qos_does_not_match_is_told_as_that(make_rig: Any) -> 
 
 def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """Diagnostics report the state from the first moment; the log does not warn yet."""
+    """The log gives a camera more time to start than the diagnostics do."""
     rig = make_rig(parameter_overrides=[
         Parameter('stale_after', value=100.0), Parameter('diagnostics_period', value=60.0)])
     reports, later = rig.hear(DiagnosticArray, '/diagnostics'), 0.0
@@ -287,7 +287,7 @@ def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
         monotonic=lambda: time.monotonic() + later))
 
     def reported() -> tuple[bytes, bool]:
-        """Level of the camera in the next report, and whether the node then logs a warning."""
+        """Return the camera's level in the next report, and True if the log has a warning."""
         count = len(reports)
         capfd.readouterr()
         rig.node.monitor.publish()
@@ -297,7 +297,7 @@ def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
     assert reported() == (OK, False)
     later = 450.0
     assert reported() == (WARN, False)
-    camera = rig.speaker(Image)  # the driver is up
+    camera = rig.speaker(Image)  # the camera's driver starts
     rig.until(lambda: rig.node.count_publishers('/image'))
     assert reported() == (WARN, False)
     later = 540.0
@@ -306,7 +306,7 @@ def test_the_log_is_patient_with_a_camera_that_starts_after_the_node(
     assert reported() == (WARN, True)
     rig.peer.destroy_publisher(camera)
     rig.until(lambda: not rig.node.count_publishers('/image'))
-    assert reported() == (WARN, True)  # nobody publishes, for 5 times as long
+    assert reported() == (WARN, True)  # nobody published for more than 5 * stale_after
 
 
 def values(array: DiagnosticArray, task: int) -> dict[str, str]:
@@ -337,7 +337,8 @@ def test_age_follows_sim_time_and_foreign_stamps_are_named(make_rig: Any) -> Non
 
 def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, 'STANDS', 1e9)  # between two frames, on a slow machine
+    # on a slow machine, the clock may stand for seconds between two frames
+    monkeypatch.setattr(forward, 'STANDS', 1e9)
     rig = make_rig(parameter_overrides=[Parameter('use_sim_time', value=True)])
     maps, images = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
@@ -346,7 +347,7 @@ def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
     assert 'use_sim_time is true, and /clock has not started' in reports[-1].status[0].message
 
     def frame(at: float) -> dict[str, str]:
-        """One frame, taken 100 ms before ``at``; the camera's values then."""
+        """Send a frame that was taken 100 ms before ``at``. Return the camera's diagnostics."""
         now = Time(sec=int(at), nanosec=round(at % 1 * 1e9))
         clock.publish(Clock(clock=now))
         rig.until(lambda: rig.node.get_clock().now().nanoseconds == round(at * 1e9))
@@ -361,7 +362,7 @@ def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
         assert reports[-1].status[0].level == OK, reports[-1].status[0].message
         return values(reports[-1], 2)
 
-    # twice through a bag of 12 s at 2 fps, then a jump of an hour
+    # a bag of 12 s with 2 frames per second plays twice, then the clock jumps by an hour
     for start in (500.0, 500.0, 4100.0):
         for index in range(24):
             got = frame(start + index * 0.5)
@@ -370,20 +371,21 @@ def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
 
 
 @pytest.mark.parametrize(('readings', 'expected'), [
-    # a bag that loops, and a jump ahead
+    # a bag starts again, and then the clock jumps ahead
     ([(0, 0), (1, 10), (3, 12), (4, 3), (5, 4), (6, 20)], [0, 10, 12, 12, 13, 29]),
-    # it never came, and then it does
+    # the node's clock starts late
     ([(0, 0), (1, 0), (7, 0), (8, 50), (9, 51)], [0, 1, 7, 57, 58]),
-    # it stands: the steady clock counts from 2 s after its newest time, and is kept then
+    # the node's clock stands; after 2 s the steady clock counts, and the forward clock keeps
+    # the time that it counted
     ([(0, 10), (1, 10), (2, 10), (3, 10), (9, 10), (9, 11), (10, 10), (11, 12)],
      [10, 10, 10, 11, 17, 18, 18, 20]),
-    # it goes on, and nobody asks for a while
+    # the node's clock runs, but nobody reads the forward clock for a minute
     ([(0, 10), (60, 70), (120, 130)], [10, 70, 130]),
 ])
 def test_forward_clock_always_goes_on(monkeypatch: pytest.MonkeyPatch,
                                       readings: list[tuple[int, int]],
                                       expected: list[int]) -> None:
-    """Readings are of the steady clock and of the node's, one after the other."""
+    """Each reading is a pair: seconds of the steady clock, seconds of the node's clock."""
     steady = now = 0
     monkeypatch.setattr(forward.time, 'monotonic', lambda: steady)
     clock = ForwardClock(SimpleNamespace(  # type: ignore[arg-type]
@@ -396,7 +398,7 @@ def test_forward_clock_always_goes_on(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_forward_clock_that_two_threads_read_at_once_does_not_run_ahead(
         monkeypatch: pytest.MonkeyPatch) -> None:
-    """The executor and the worker read it; a time read before the other's is no jump back."""
+    """The clock must not take a late result of the other thread for a jump back."""
     monkeypatch.setattr(forward.time, 'monotonic', lambda: 0.0)
     lock, times = InterruptingLock(), iter([10, 11, 12])
 

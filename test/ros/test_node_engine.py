@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters of networks and TensorRT engines reach the pipeline."""
+"""The node's parameters for networks and TensorRT engines reach the pipeline."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters and lifecycle: what may change when, and what every transition leaves behind."""
+"""Which parameters may change in which lifecycle state, and what each transition frees."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_parameter_is_described(rig: Any) -> None:
             assert span.from_value <= setting.default <= span.to_value
 
 
-def test_alpha_is_the_pipelines_from_the_next_frame_on(rig: Any) -> None:
+def test_a_new_alpha_reaches_the_pipeline_with_the_next_frame(rig: Any) -> None:
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     for count, alpha in enumerate((0.5, 0.8), 1):
         assert set_parameter(rig, 'alpha', alpha).successful
@@ -82,7 +82,7 @@ def test_alpha_is_the_pipelines_from_the_next_frame_on(rig: Any) -> None:
         assert rig.pipeline.alpha == alpha
 
 
-def test_palette_is_the_pipelines_from_the_next_frame_on(make_rig: Any) -> None:
+def test_a_new_palette_reaches_the_pipeline_with_the_next_frame(make_rig: Any) -> None:
     rig = make_rig(classes=2)
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     own = rig.pipeline.palette
@@ -94,7 +94,7 @@ def test_palette_is_the_pipelines_from_the_next_frame_on(make_rig: Any) -> None:
         assert rig.pipeline.palette.tolist() == expected
 
 
-def test_a_palette_given_back_while_inactive_is_the_models_own_again(make_rig: Any) -> None:
+def test_an_empty_palette_brings_back_the_models_own_palette(make_rig: Any) -> None:
     rig = make_rig(classes=2)
     maps, camera = rig.hear(Image, f'{NODE}/label_map'), rig.speaker(Image)
     own = rig.pipeline.palette.tolist()
@@ -114,7 +114,7 @@ def test_a_palette_given_back_while_inactive_is_the_models_own_again(make_rig: A
 @pytest.mark.parametrize('name', [
     setting.name for setting in SETTINGS if isinstance(setting.default, tuple)])
 def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
-    """By the service, as ``ros2 param delete`` does; the others rclpy keeps itself."""
+    """The test calls the service as ``ros2 param delete`` does. rclpy guards other types."""
     rig = make_rig(start=False, classes=1)
     client = rig.peer.create_client(SetParameters, f'{NODE}/set_parameters')
     rig.until(client.service_is_ready)
@@ -132,7 +132,7 @@ def test_a_list_cannot_be_deleted_but_emptied(make_rig: Any, name: str) -> None:
     rig.until(lambda: maps)
 
 
-def test_overlay_rate_limits_overlays_and_0_does_not(
+def test_overlay_rate_limits_overlays_and_0_sets_no_limit(
         rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(publishers.time, 'monotonic', lambda: now)
@@ -140,7 +140,7 @@ def test_overlay_rate_limits_overlays_and_0_does_not(
     assert [rig.wanted().overlay for _ in range(3)] == [True] * 3
     assert set_parameter(rig, 'overlay_rate', 10.0).successful
     overlays = []
-    for frame in range(300):  # 30 a second, one of them late now and then
+    for frame in range(300):  # 30 frames per second; every seventh frame is 4 ms late
         now = 100.0 + frame / 30 + (0.004 if frame % 7 == 0 else 0.0)
         overlays.append(rig.wanted().overlay)
     assert sum(overlays) in (100, 101)
@@ -171,7 +171,8 @@ def test_confidence_is_refused_for_a_model_that_gives_class_ids(rig: Any) -> Non
 
 def test_configure_fails_on_values_the_model_does_not_suit(make_rig: Any) -> None:
     rig = make_rig(start=False, classes=3)
-    assert set_parameter(rig, 'palette', ['#000000']).successful  # no model to say otherwise
+    # without a model, the node cannot know the number of colours
+    assert set_parameter(rig, 'palette', ['#000000']).successful
     assert rig.node.trigger_configure() == FAILURE
     assert 'palette: 1 colours for the 3 classes of model street' in rig.node.trouble
     assert rig.pipeline.closed == 1
@@ -228,7 +229,7 @@ def test_three_full_cycles_answer_and_leave_nothing_behind(rig: Any) -> None:
         assert rig.node.trigger_deactivate() == SUCCESS
         assert rig.node.count_subscribers('/image') == 0
         rig.until(lambda camera=camera: not camera.get_subscription_count())
-        camera.publish(camera_image(99))  # nobody takes it
+        camera.publish(camera_image(99))
         assert rig.node.trigger_activate() == SUCCESS
         assert rig.node.trigger_deactivate() == SUCCESS
         assert rig.node.trigger_cleanup() == SUCCESS
@@ -241,7 +242,7 @@ def test_three_full_cycles_answer_and_leave_nothing_behind(rig: Any) -> None:
 
 
 def left_behind() -> tuple[int, int, int]:
-    """Bytes in memory, threads and open files of this process."""
+    """Return the bytes of resident memory, the threads and the open files of this process."""
     gc.collect()
     give_back_freed_memory()
     pages = int(Path('/proc/self/statm').read_text().split()[1])
@@ -252,7 +253,7 @@ def left_behind() -> tuple[int, int, int]:
 @pytest.mark.skipif(not Path('/proc/self/statm').exists(), reason='counts what Linux tells')
 def test_full_cycles_leave_memory_threads_and_files_where_they_were(make_rig: Any) -> None:
     rig = make_rig(start=False)
-    cycles = int(os.environ.get('LIFECYCLE_CYCLES', '50'))  # 500 take ten seconds
+    cycles = int(os.environ.get('LIFECYCLE_CYCLES', '50'))  # 500 cycles take ten seconds
 
     def cycle(times: int) -> tuple[int, int, int]:
         for _ in range(times):
@@ -266,7 +267,7 @@ def test_full_cycles_leave_memory_threads_and_files_where_they_were(make_rig: An
     memory_then, threads_then, files_then = cycle(cycles)
     print(f'{cycles} cycles: {(memory_then - memory) / 1e6:+.2f} MB')
     assert (threads_then, files_then) == (threads, files)
-    assert memory_then - memory < 3e6 + 5e3 * cycles  # discovery keeps some
+    assert memory_then - memory < 3e6 + 5e3 * cycles  # DDS discovery keeps some memory
 
 
 def test_deactivate_finishes_the_frame_at_work_and_counts_the_waiting_one(rig: Any) -> None:
@@ -278,7 +279,7 @@ def test_deactivate_finishes_the_frame_at_work_and_counts_the_waiting_one(rig: A
     thread = rig.node._supervisor.worker._threads[0]
     real_join = thread.join
 
-    def join(timeout: float | None) -> None:  # the frame ends while deactivate waits for it
+    def join(timeout: float | None) -> None:  # the frame ends while deactivate waits
         rig.pipeline.gate.set()
         real_join(timeout)
 
@@ -317,7 +318,7 @@ def test_card_with_a_name_that_cannot_be_printed_fails_configure_with_one_line(
     card.write_text(f'model: {share_path("resource", "street.onnx")}\nclasses: street\n'
                     f'name: "{name}"\n')
     rig = make_rig(start=False, cli_args=['--ros-args', '-p', f'model:={card}'])
-    monkeypatch.setattr(node, 'load_card', load_card)  # the rig's own knows no files
+    monkeypatch.setattr(node, 'load_card', load_card)  # the rig's loader reads no files
     assert rig.node.trigger_configure() == FAILURE
     told = capfd.readouterr().err
     (line,) = [line for line in told.splitlines() if str(card) in line]
@@ -326,7 +327,7 @@ def test_card_with_a_name_that_cannot_be_printed_fails_configure_with_one_line(
 
 
 def test_configure_that_fails_half_way_leaves_no_topic_behind(make_rig: Any) -> None:
-    topic = f'{NODE}/camera_info'  # made after three others
+    topic = f'{NODE}/camera_info'  # the node makes three other publishers first
     rig = make_rig(start=False, cli_args=[
         '--ros-args', '-p', f'qos_overrides.{topic}.publisher.reliability:=bogus'])
     before = [publisher.topic_name for publisher in rig.node.publishers]
@@ -338,7 +339,7 @@ def test_configure_that_fails_half_way_leaves_no_topic_behind(make_rig: Any) -> 
         assert part in rig.node.trouble
 
 
-def test_a_camera_info_of_before_deactivate_is_forgotten(rig: Any) -> None:
+def test_deactivate_forgets_the_newest_camera_info(rig: Any) -> None:
     maps, infos = rig.hear(Image, f'{NODE}/label_map'), rig.hear(CameraInfo, f'{NODE}/camera_info')
     image, info = rig.speaker(Image), rig.speaker(CameraInfo, 'camera_info')
     info.publish(CameraInfo(width=8, height=6))
@@ -406,7 +407,7 @@ def test_transitions_by_service(make_rig: Any) -> None:
 def test_a_start_up_parameter_that_does_not_exist_is_named_once(
         make_rig: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], given: str,
         expected: str) -> None:
-    """In a file; the right names beside it, the QoS of a topic too, are not named."""
+    """The file also has right names and a topic's QoS. The warning does not name these."""
     file = tmp_path / 'own.yaml'
     file.write_text(f'/**:\n  ros__parameters:\n    {given}: 0.25\n    stale_after: 7.0\n'
                     '    use_sim_time: false\n    qos_overrides:\n      /image:\n'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executables as processes of their own: they start, answer and end as told."""
+"""The node and the street camera, each in a process: they start, answer and end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from trt_segmentation.street import CONDITIONS, Drive
 
 @pytest.fixture
 def process(ros: Any) -> Iterator[Callable[..., Process]]:
-    """Start processes on the test's own domain."""
+    """Yield a function that starts a process on the ROS domain of this test run."""
     started: list[Process] = []
 
     def start(module: str, *arguments: str) -> Process:
@@ -52,7 +52,7 @@ def process(ros: Any) -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture(scope='module')
 def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model card whose network tells colours apart."""
+    """Write a model card. Its network separates colours."""
     folder = tmp_path_factory.mktemp('model')
     palette = cube_colors(8)
     return write_card(color_classifier(folder / 'colors.onnx', palette),
@@ -69,13 +69,14 @@ def test_a_signal_ends_the_node_cleanly(
     node.until('active: /image -> /trt_segmentation/label_map')
     began = time.monotonic()
     node.send(*signals)
-    assert node.ended(timeout=5.0) == 0  # 2 s are promised; a busy machine gets more
+    # the documentation promises 2 s; a busy machine gets more
+    assert node.ended(timeout=5.0) == 0
     print(f'ended {time.monotonic() - began:.2f} s after the signal')
     assert 'Traceback' not in node.log and '0 frames in, 0 out, 0 dropped' in node.log
 
 
 def test_a_signal_ends_a_node_that_builds_its_engine(ros: Any) -> None:
-    # a builder that is deep in a library and hears of nothing
+    # this builder never returns and never asks whether it must stop
     build = ('import time, trt_segmentation.ros.node as node\n'
              'def build(card, engine, log, **options):\n'
              "    log('building for hours')\n"
@@ -92,7 +93,8 @@ def test_a_signal_ends_a_node_that_builds_its_engine(ros: Any) -> None:
                 break
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=10.0)  # 2 s are promised
+        # the documentation promises 2 s
+        _, log = process.communicate(timeout=10.0)
         print(f'ended {time.monotonic() - began:.2f} s after the signal')
     finally:
         process.kill()
@@ -147,7 +149,7 @@ def repeated(publish: Callable[[], None]) -> Iterator[None]:
     ('node', 'trt_segmentation'), ('street_camera', 'street_camera')])
 def test_what_a_stranger_sends_ends_no_process(
         process: Callable[..., Process], ros: Any, card: Path, module: str, name: str) -> None:
-    """A parameter of no type, sim time and a clock before its start, a transition by its id."""
+    """The test sends a parameter of an unknown type, a negative time and bad transitions."""
     from lifecycle_msgs.msg import Transition
     from lifecycle_msgs.srv import ChangeState
     options = ('-p', f'model:={card}') if module == 'node' else ('-p', 'loop:=1')
@@ -169,7 +171,7 @@ def test_what_a_stranger_sends_ends_no_process(
     assert not first.successful and 'value.type is 99' in first.reason and second.successful
     clock = peer.node.create_publisher(Clock, '/clock', 10)
     peer.until(clock.get_subscription_count)
-    # /clock is best effort: the process may not know this publisher yet when the first one comes
+    # /clock is best effort, so a message is lost if the process does not know the publisher yet
     with repeated(lambda: clock.publish(Clock(clock=Time(sec=-1)))):
         started.until('a message of /clock was ignored: sec is -1')
     if module == 'node':
@@ -202,7 +204,7 @@ def test_an_impossible_qos_override_is_one_line_and_exit_code_2(
 
 
 def test_a_signal_ends_a_street_camera_that_renders(process: Callable[..., Process]) -> None:
-    # at another moment of a frame each time: where it is decides how the process would end
+    # each delay stops the renderer at another line, and each line could end the process badly
     for delay in (0.3, 0.6, 0.9):
         camera = process('street_camera', '-p', 'width:=3840', '-p', 'height:=2160', '-p',
                          'loop:=100')
@@ -213,7 +215,7 @@ def test_a_signal_ends_a_street_camera_that_renders(process: Callable[..., Proce
         assert '0 frames published' in camera.log and 'terminate called' not in camera.log
 
 
-def test_street_camera_and_node_between_processes(
+def test_the_node_answers_a_street_camera_in_another_process(
         process: Callable[..., Process], ros: Any, card: Path, tmp_path: Path) -> None:
     peer = Peer(ros)
     images: list[Image] = []

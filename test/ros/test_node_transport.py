@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node on either transport: what it answers, whose memory it uses and gives back."""
+"""The node gives the same answers on each transport, and it frees every buffer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_both_transports_answer_the_same_and_say_why(make_rig: Any, name: str) -
     rig.until(lambda: [line for line in log if f'transport {name} (asked for' in line.msg])
 
 
-def test_direct_that_cannot_be_had_fails_configure_and_auto_falls_back(
+def test_without_librcl_direct_fails_configure_and_auto_falls_back(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise TransportError('librcl.so was not found')
@@ -60,7 +60,6 @@ def test_direct_that_cannot_be_had_fails_configure_and_auto_falls_back(
 
 
 def free(rig: Any) -> int:
-    """Buffers of the first camera that nobody holds."""
     return len(rig.node.cameras[0]._image._free)
 
 
@@ -69,18 +68,18 @@ def test_every_frame_gives_its_buffer_back_however_it_ends(make_rig: Any) -> Non
     speaker = rig.speaker(Image)
     every = buffers_per_camera(rig.pipeline) + 1
     assert free(rig) == every
-    speaker.publish(camera_image(1))  # answered
+    speaker.publish(camera_image(1))  # this frame gets an answer
     rig.until(lambda: rig.snapshot().frames_out == 1)
-    speaker.publish(camera_image(2, step=1))  # bad
+    speaker.publish(camera_image(2, step=1))  # this step is too short for a row
     rig.until(lambda: rig.snapshot().dropped == {'bad frame': 1})
-    speaker.publish(camera_image(3, 4, 4, 'nv24', 4, 48))  # refused by the pipeline
+    speaker.publish(camera_image(3, 4, 4, 'nv24', 4, 48))  # the pipeline refuses this frame
     rig.until(lambda: rig.snapshot().dropped == {'bad frame': 2})
-    rig.pipeline.errors.append(RuntimeError('lost'))  # failed
+    rig.pipeline.errors.append(RuntimeError('lost'))  # the next frame fails
     speaker.publish(camera_image(4))
     rig.until(lambda: rig.snapshot().dropped.get('internal error'))
     assert free(rig) == every
     rig.pipeline.gate.clear()
-    for sec in range(5, 10):  # at work, superseded, waiting
+    for sec in range(5, 10):  # the pipeline works on one frame, one waits, three are superseded
         speaker.publish(camera_image(sec))
         rig.until(lambda sec=sec: rig.snapshot().frames_in == sec)
         rig.until(lambda: len(rig.pipeline.batches) == 3)
@@ -131,7 +130,7 @@ def test_messages_are_taken_into_the_pipelines_own_memory(make_rig: Any) -> None
     rig.pipeline.allocate = allocate
     assert rig.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     speaker = rig.speaker(Image)
-    for sec, height in ((1, 6), (2, 600)):  # the second does not fit the first one's memory
+    for sec, height in ((1, 6), (2, 600)):  # the second image needs more memory than the first
         speaker.publish(camera_image(sec, height))
         rig.until(lambda sec=sec: rig.snapshot().frames_out == sec)
         address = rig.pipeline.batches[-1][0].data.ctypes.data
@@ -169,7 +168,7 @@ def test_answers_with_headroom_are_published_from_where_they_are(
     assert found == [in_place]
 
 
-def test_array_memory_is_the_array_and_what_is_before_it() -> None:
+def test_array_memory_includes_the_bytes_before_the_array() -> None:
     whole = np.arange(64, dtype=np.uint8)
     memory = ArrayMemory(whole[16:].reshape(6, 8), 16)
     assert memory.nbytes == 64 and np.array_equal(memory.view, whole)

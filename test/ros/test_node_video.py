@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node on H.264 and H.265 topics.
+"""The node segments H.264 and H.265 topics.
 
-The message packages are not on PyPI. A message class of ROS stands in for theirs: both sides send
-and take serialized messages, so the class only names the topic's type.
+PyPI does not have the packages of the video messages, so the tests use another message class of
+ROS. Both sides send and take serialized messages, so the class only names the topic's type.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def asked(image_transport: str, transport: str = 'auto', **more: str) -> list[st
 
 
 def speaker(rig: Any, image_transport: str) -> Any:
-    """Make a publisher that keeps every packet, as a video's publisher does."""
+    """Return a publisher with a QoS that keeps every packet, as for a real video."""
     publisher = rig.peer.create_publisher(
         CompressedImage, f'image/{image_transport}', QoSProfile(depth=500))
     rig.until(publisher.get_subscription_count)
@@ -59,7 +59,7 @@ def speaker(rig: Any, image_transport: str) -> Any:
 
 def send(rig: Any, publisher: Any, kind: str, packets: dict[int, bytes], format: str,
          at_once: bool = False) -> None:
-    """Send packets. Wait after each until the node has counted it, if not ``at_once``."""
+    """Send packets. Without ``at_once``, wait after each packet until the node counted it."""
     before = rig.snapshot().frames_in
     for sent, (number, packet) in enumerate(packets.items(), 1):
         publisher.publish(video_message(kind, number, packet, format))
@@ -91,7 +91,7 @@ def test_each_frame_of_a_video_is_segmented_with_its_own_header(
 
 
 def test_packets_are_decoded_although_their_frames_are_superseded(make_rig: Any) -> None:
-    """Only decoded frames are dropped: the last frame needs all packets before it."""
+    """The decoder needs all packets, so the node may drop only decoded frames."""
     rig = make_rig(cli_args=asked('foxglove'))
     maps = rig.hear(Image, f'{NODE}/label_map', 100)
     packets = encode(40, every_key=100)
@@ -158,12 +158,12 @@ def test_a_decoder_that_is_too_slow_is_a_counted_drop(
     rig = make_rig(cli_args=asked('foxglove'))
     publisher, packets = speaker(rig, 'foxglove'), dict(enumerate(encode(20)))
     send(rig, publisher, FOXGLOVE, {n: packets[n] for n in range(9)}, 'h264', at_once=True)
-    # the decoder holds one packet or none, and four packets wait
+    # the decoder holds at most one packet, and the queue holds four
     rig.until(lambda: rig.snapshot().dropped.get('no free buffer', 0) >= 4)
     gate.set()
     rig.until(lambda: rig.snapshot().frames_in == 9)
     dropped = rig.snapshot().dropped['no free buffer']
-    send(rig, publisher, FOXGLOVE, {9: packets[9]}, 'h264')     # a frame before it was lost
+    send(rig, publisher, FOXGLOVE, {9: packets[9]}, 'h264')
     assert rig.snapshot().dropped['bad frame'] >= 1
     send(rig, publisher, FOXGLOVE, {n: packets[n] for n in range(10, 20)}, 'h264')
     assert rig.snapshot().dropped['no free buffer'] == dropped
@@ -214,7 +214,7 @@ def test_a_missing_message_package_or_pyav_fails_configure(
     assert rig.node.start()
 
 
-def test_silence_names_the_topics_of_the_type(make_rig: Any) -> None:
+def test_without_images_the_node_names_topics_of_the_right_type(make_rig: Any) -> None:
     assert MESSAGE_TYPES['foxglove'] == FOXGLOVE and MESSAGE_TYPES['ffmpeg'] == FFMPEG
     rig = make_rig(cli_args=[*asked('foxglove'), '-p', 'stale_after:=0.2'])
     log = rig.log()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The SROS2 policy allows what the node does, and nothing it does not do."""
+"""The SROS2 policy allows exactly the topics and services that the node uses."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ pytest.importorskip('rclpy')
 
 POLICY = Path(__file__).parents[2] / 'config' / 'sros2_policy.xml'
 ONLY_SOMETIMES = {'/image/compressed', '/clock', '/parameter_events', '/image', '/camera_info'}
-"""Subscribed under image_transport: compressed, with simulated time, and while active."""
+"""The node subscribes only with compressed images, with sim time, or while it is active."""
 
 
 def allowed(kind: str, way: str, node: str = '/trt_segmentation') -> set[str]:
-    """Full names of the topics or services that may be used one way."""
+    """Return the full names of topics or services that the policy allows for one use."""
     (profile,) = ET.parse(POLICY).getroot().iter('profile')
     assert f'{profile.get("ns")}{profile.get("node")}' == node
     names = [str(entry.text) for group in profile.iter(f'{kind}s') if group.get(way) == 'ALLOW'
@@ -29,13 +29,13 @@ def allowed(kind: str, way: str, node: str = '/trt_segmentation') -> set[str]:
 
 
 @pytest.mark.parametrize('transport', ['raw', 'compressed'])
-def test_policy_is_what_an_active_node_does(make_rig: Any, transport: str) -> None:
-    """Publishers and services exactly; subscriptions are all allowed."""
+def test_the_policy_allows_exactly_what_an_active_node_uses(make_rig: Any, transport: str) -> None:
+    """The node may have fewer subscriptions than the policy allows, but no others."""
     rig = make_rig(cli_args=['--ros-args', '-p', f'image_transport:={transport}',
                              '-p', 'confidence:=true'])
     node = rig.node
     published = {publisher.topic_name for publisher in node.publishers}
-    # vision_msgs comes with a ROS install; the others are rcl's own
+    # label_info needs vision_msgs of a ROS install, and rcl makes the other two topics
     optional = {'/trt_segmentation/label_info', '/trt_segmentation/transition_event', '/rosout'}
     assert published - allowed('topic', 'publish') == set()
     assert allowed('topic', 'publish') - published <= optional

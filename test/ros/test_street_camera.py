@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The street camera in this process: what it publishes, what it logs and what it refuses."""
+"""The street camera runs in this process: what it publishes, logs and refuses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STAMP = slice(4, 12)
 
 @contextmanager
 def camera(ros: Any, **parameters: object) -> Iterator[tuple[StreetCamera, str]]:
-    """Yield a street camera on a topic that nobody else uses, and the namespace of the topic."""
+    """Yield a function that makes a street camera, and the namespace that only it uses."""
     namespace = f'/street_{random.getrandbits(60)}'
     node = StreetCamera(
         context=ros, namespace=namespace, start_parameter_services=False, parameter_overrides=[
@@ -51,7 +51,7 @@ def camera(ros: Any, **parameters: object) -> Iterator[tuple[StreetCamera, str]]
 
 def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
         list[np.ndarray], list[CameraInfo], StreetCamera]:
-    """Return images (serialized) and calibrations of a camera that published ``count`` frames."""
+    """Return the serialized images and the calibrations of the first ``count`` frames."""
     images: list[np.ndarray] = []
     infos: list[CameraInfo] = []
     with camera(ros, transport=transport, width=67, height=65, seed=5, loop=3, count=count,
@@ -74,8 +74,8 @@ def filmed(ros: Any, log: Path, transport: str, count: int) -> tuple[
 
 def test_typed_and_direct_publish_the_same_bytes(
         ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row is not a multiple of 4 bytes. The camera sends the loop and its first frame again."""
-    monkeypatch.setattr(  # with head room before the pixels, no copy is needed
+    """A row is not a multiple of 4 bytes. The camera sends all frames, then the first again."""
+    monkeypatch.setattr(  # with head room before the pixels, the publisher makes no copy
         DirectPublisher, '_copy', lambda *_: pytest.fail('the camera copied a frame'))
     sent = {}
     drive = Drive(5, width=67, height=65, fps=50.0)
@@ -112,7 +112,7 @@ def test_the_log_says_how_its_images_travel(
 @pytest.mark.parametrize(('rules', 'image', 'info'), [
     (['image:=/a/image', '/a/image:=/b/image'], '/a/image', '/a/camera_info'),
     (['image:=/a/image', 'camera_info:=/i', '/i:=/j'], '/a/image', '/i')])
-def test_it_publishes_where_it_is_remapped_to(
+def test_the_camera_publishes_on_its_remapped_topic(
         ros: Any, rules: list[str], image: str, info: str) -> None:
     node = StreetCamera(
         context=ros, start_parameter_services=False, cli_args=[
@@ -170,21 +170,21 @@ def test_the_topics_are_advertised_when_the_last_frame_is_rendered(
 
 @pytest.fixture
 def old_log(tmp_path: Path) -> Iterator[Path]:
-    """A log of an earlier run. A camera with a refused parameter must not change it."""
+    """Write the log of an earlier run. A refused parameter must not change this log."""
     path = tmp_path / 'log'
     path.write_text('of before', 'utf-8')
     yield path
     assert path.read_text('utf-8') == 'of before'
 
 
-def test_a_transport_that_there_is_not_is_one_error(ros: Any, old_log: Path) -> None:
+def test_an_unknown_transport_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
             r"transport: 'dirct' is not known, did you mean 'direct'\? expected one of auto, "
             'direct, typed')), camera(ros, log=str(old_log), transport='dirct'):
         pass
 
 
-def test_a_loop_that_no_memory_holds_is_one_error(
+def test_a_loop_that_does_not_fit_into_memory_is_one_error(
         ros: Any, old_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(nbytes: int) -> None:
         raise OSError(errno.ENOMEM, f'not {nbytes} bytes')
@@ -198,14 +198,13 @@ def test_a_loop_that_no_memory_holds_is_one_error(
 
 @pytest.fixture
 def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make calls of librcl impossible."""
     def missing() -> None:
         raise TransportError('librcl.so was not found')
     monkeypatch.setattr(transport_module, 'Librcl', missing)
 
 
 @pytest.mark.usefixtures('no_librcl')
-def test_direct_that_cannot_be_had_is_one_error(ros: Any, old_log: Path) -> None:
+def test_direct_without_librcl_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
             r'transport direct does not work here: librcl\.so was not found; set transport: '
             'auto or typed')), camera(ros, log=str(old_log), transport='direct'):
@@ -213,7 +212,7 @@ def test_direct_that_cannot_be_had_is_one_error(ros: Any, old_log: Path) -> None
 
 
 @pytest.mark.usefixtures('no_librcl')
-def test_auto_is_typed_where_direct_cannot_be_had(
+def test_auto_is_typed_without_librcl(
         ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
     assert len(images) == 2

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests for transitions, by those who should and those who should not: each is answered."""
+"""The node answers every request for a transition, also if it must refuse the request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from trt_segmentation.model.card import ModelCard
 
 STATES = {'unconfigured': [], 'inactive': ['configure'], 'active': ['configure', 'activate'],
           'finalized': ['shutdown']}
-"""Every primary state, and the labels that lead there."""
+"""For each primary state, the labels of the transitions from unconfigured to this state."""
 
 VALID = {'unconfigured': {1: 'configure', 5: 'shutdown'},
          'inactive': {2: 'cleanup', 3: 'activate', 6: 'shutdown'},
@@ -43,13 +43,13 @@ LABELS = ('create', 'configure', 'cleanup', 'activate', 'deactivate', 'shutdown'
 
 @pytest.fixture
 def caller(make_rig: Any) -> Caller:
-    """Of a node that is unconfigured."""
+    """Return a caller of the services of an unconfigured node."""
     return Caller(make_rig(start=False))
 
 
 @pytest.mark.parametrize('state', STATES)
 def test_a_transition_the_state_does_not_have_is_answered_no(caller: Caller, state: str) -> None:
-    """By each id, by label, and by a label beside an id, which counts more than the id."""
+    """A request may have an id, a label, or both. If it has both, the label decides."""
     for label in STATES[state]:
         assert caller.change(label=label)
     for id in range(256):
@@ -65,7 +65,7 @@ def test_a_transition_the_state_does_not_have_is_answered_no(caller: Caller, sta
 @pytest.mark.parametrize(('state', 'id'), [
     (state, id) for state, transitions in VALID.items() for id in transitions])
 def test_a_transition_the_state_has_is_made(make_rig: Any, state: str, id: int) -> None:
-    """By id, by label, and by label with an id that is another one's or none at all."""
+    """The id may be wrong or unknown if the label is right."""
     reached = set()
     for wanted in ({'id': id}, {'label': VALID[state][id]},
                    {'id': 4 if id != 4 else 1, 'label': VALID[state][id]},
@@ -80,8 +80,8 @@ def test_a_transition_the_state_has_is_made(make_rig: Any, state: str, id: int) 
 
 
 @pytest.mark.parametrize('autostart', [True, False])
-def test_a_manager_that_sends_ids_as_nav2s_does(make_rig: Any, autostart: bool) -> None:
-    """It gives up where the first request is answered no, so it wants ``autostart: false``."""
+def test_a_lifecycle_manager_can_start_and_stop_the_node(make_rig: Any, autostart: bool) -> None:
+    """Nav2's manager sends ids. A refused first request stops it, so autostart must be false."""
     rig = make_rig(start=False, cli_args=['--ros-args', '-p', f'autostart:={autostart}'])
     rig.node.begin()
     caller = Caller(rig)
@@ -123,7 +123,7 @@ def test_two_clients_that_storm_transitions_are_all_answered(make_rig: Any) -> N
 
 
 def take_answers(rig: Any) -> list[Any]:
-    """Take the responses that came. The executor cannot, if its thread is in a transition."""
+    """Take the responses here, because a transition blocks the thread of the executor."""
     taken = []
     for client in rig.peer.clients:
         with client.handle:
@@ -136,7 +136,7 @@ def take_answers(rig: Any) -> list[Any]:
 
 def test_requests_are_answered_while_deactivate_waits_for_a_hung_engine(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The diagnostics go on too."""
+    """The node also goes on to publish diagnostics."""
     rig = make_rig(cli_args=['--ros-args', '-p', 'diagnostics_period:=0.1'])
     caller, answers, waiting, reported = Caller(rig), [], [], []
     publish = rig.node.monitor.publish
@@ -178,7 +178,7 @@ def test_requests_are_answered_while_deactivate_waits_for_a_hung_engine(
 
 def test_requests_are_answered_while_configure_is_at_work(
         caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """States and parameters can be asked for, and another transition is answered no."""
+    """Clients get states and parameters, and the node refuses another transition."""
     rig, during, waiting = caller.rig, [], []
     import trt_segmentation.ros.node as module
     open_pipeline = module.open_pipeline
@@ -191,7 +191,7 @@ def test_requests_are_answered_while_configure_is_at_work(
         return open_pipeline(card, engine, **options)
 
     monkeypatch.setattr(module, 'open_pipeline', build)
-    caller.state()  # so that each client is known to the node
+    caller.state()  # after this call the node knows the clients
     assert not caller.change(id=3)
     caller.set(ALPHA)
     waiting += [
@@ -216,7 +216,7 @@ def test_requests_are_answered_while_configure_is_at_work(
 def test_the_other_lifecycle_services_answer_in_every_state(caller: Caller) -> None:
     for state, way in STATES.items():
         if state in ('active', 'finalized'):
-            way = way[-1:]  # from the state before
+            way = way[-1:]  # the node is already in the state before this one
         for label in way:
             assert caller.change(label=label)
         assert caller.state() == state

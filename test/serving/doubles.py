@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A camera, images, a clock and a pipeline for tests of the serving room; none needs ROS."""
+"""Fake cameras, images, clocks and pipelines for the tests of serving. They need no ROS."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from trt_segmentation.frame import Frame, Segmentation, Wanted
 from trt_segmentation.serving.protocols import BatchLimits
 
 TIMEOUT = 30.0
-"""Seconds, far more than anything here takes."""
+"""Seconds. Every step of these tests takes far less."""
 
 NOW_NS = 1_000_000_000_000
 
 
 def until(condition: Callable[[], Any]) -> Any:
-    """Wait until the condition is true, and return its value."""
     deadline = time.monotonic() + TIMEOUT
     while not (found := condition()):
         assert time.monotonic() < deadline, 'it did not happen'
@@ -35,7 +34,7 @@ def until(condition: Callable[[], Any]) -> Any:
 
 
 class FakeImage:
-    """An image whose stamp is its number in milliseconds before the clock's time."""
+    """An image that the camera took ``number`` milliseconds before NOW_NS."""
 
     def __init__(self, number: int = 0, bad: str = '') -> None:
         self.arrived = time.monotonic()
@@ -56,7 +55,7 @@ class FakeImage:
 
 
 class FakeCamera:
-    """Counts what the worker tells it, and keeps what the worker publishes."""
+    """Counts the frames that the worker reports, and keeps the headers that it publishes."""
 
     def __init__(self, name: str = '') -> None:
         self.name = name
@@ -99,7 +98,7 @@ class FakeClock:
 
 
 class FakeSettings:
-    """Batches of one frame of every camera, with no patience."""
+    """Settings for batches of up to 8 frames, without a wait for more frames."""
 
     def batch_limits(self) -> BatchLimits:
         return BatchLimits(8, 0.0)
@@ -112,7 +111,7 @@ class FakeSettings:
 
 
 class FakePipeline:
-    """Computes empty label maps; a batch waits for ``gate`` and raises the next of ``errors``."""
+    """Returns empty label maps after ``gate`` is set, or raises the next error of ``errors``."""
 
     depth, batch, allocate, gives_confidence = 1, 8, None, True
     identity = Identity('m', 'onnxruntime-cpu', '1', 'fp32', 'a fake', 'test')
@@ -142,7 +141,6 @@ class FakePipeline:
 
 
 def sticky_error(text: str) -> Exception:
-    """An error after which this process cannot use the GPU."""
     from trt_segmentation.errors import GpuError
     error = GpuError(text, 'CUDA_ERROR_ILLEGAL_ADDRESS')
     assert error.sticky

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A frame log whose disk is full."""
+"""Simulates a full disk for a frame log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trt_segmentation.serving.frame_log import FrameLog
 
 
 def fill_disk(log: FrameLog) -> None:
-    """Leave no room for a single byte more."""
+    """Let every further write to the file of the log fail."""
     assert log._file
     full = os.open('/dev/full', os.O_WRONLY)
     os.dup2(full, log._file.fileno())

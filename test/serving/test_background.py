@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Work in the background: its result, its errors, and a process that is told to end."""
+"""run_interruptibly returns the result, raises the error, or stops to wait at a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trt_segmentation.serving.background import run_interruptibly
 from trt_segmentation.serving.stopping import has_unstoppable_work
 
 
-def test_the_result_and_the_error_of_the_work_come_back() -> None:
+def test_the_result_is_returned_and_the_error_is_raised() -> None:
     assert run_interruptibly(lambda: 7, lambda: False) == 7
 
     def fail() -> None:

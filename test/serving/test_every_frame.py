@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""EveryFrame answers each item of a source in order."""
 
 import threading
 
@@ -17,9 +18,9 @@ TIMEOUT = 30
 
 
 class DeepPipeline(HostPipeline):
-    """A host pipeline that holds several batches, and that fails as a test tells it to.
+    """A host pipeline that holds several batches, and that can fail.
 
-    ``most``: the largest number of batches that were pending. ``fail_at``: the batch that fails.
+    ``most`` is the largest number of pending batches so far. ``fail_at`` is the batch that fails.
     """
 
     def __init__(self, card, depth=3):
@@ -57,14 +58,14 @@ def frame(label):
 
 
 def read(item):
-    """Frame of an item: the label to paint; None for a negative item; too short if above 100."""
+    """Return a frame with this label, None if it is negative, a broken frame if above 100."""
     if item > 100:
         return Frame(np.zeros(32, np.uint8)[::2], 'mono8', 4, 4, 4)
     return None if item < 0 else frame(item % 8)
 
 
 def answer(item, result):
-    """The item and the label that was found, or why there is none."""
+    """Return the item with its label, or the item with the reason why it has no label."""
     if result is None or isinstance(result, Exception):
         return item, str(result)
     return item, int(result.labels[12, 16])
@@ -115,7 +116,7 @@ def test_the_source_is_read_ahead_but_not_without_limit(pipeline):
     stream = every(pipeline, source())
     assert next(iter(stream)) == (0, 0)
     stream.close()
-    # waiting items, waiting answers, batches in the pipeline, and one item in each hand
+    # two queues hold AHEAD items each, the pipeline holds batches, and each thread holds one item
     assert len(taken) <= 2 * AHEAD + 2 * pipeline.depth + 4
     assert pipeline.pending == 0
 

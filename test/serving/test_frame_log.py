@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The frame log: what it appends to, what it refuses, and a disk that is full."""
+"""The frame log appends to its own files, refuses other files, and survives a full disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trt_segmentation.errors import FrameLogError
 from trt_segmentation.serving.frame_log import FrameLog
 
 
-def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_closed_and_reported_once(tmp_path: Path) -> None:
     told: list[str] = []
     log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
     fill_disk(log)
@@ -32,9 +32,9 @@ def test_a_file_that_is_given_up_is_closed_and_told_of_once(tmp_path: Path) -> N
     assert len(told) == 1
 
 
-def test_an_error_that_comes_with_closing_is_told(
+def test_an_error_of_close_is_reported(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As network file systems have it, which write late."""
+    """A network file system may report a failed write only when the file is closed."""
     told: list[str] = []
     log = FrameLog(str(tmp_path / 'frames.jsonl'), told.append)
     log.log_segmentation('front', 7, {'total': 1.0})
@@ -56,13 +56,12 @@ def test_an_error_that_comes_with_closing_is_told(
 
 
 def written(path: Path) -> list[Any]:
-    """What each line of a frame log says: 'opened', or the stamp of a frame."""
+    """Return for each line 'opened' or the stamp of the frame."""
     return ['opened' if 'opened_ns' in entry else entry['stamp_ns']
             for entry in map(json.loads, path.read_text().splitlines())]
 
 
 def keep(path: Path, *stamps: int) -> None:
-    """Write a frame log with a line for each stamp."""
     log = FrameLog(str(path), pytest.fail)
     for stamp in stamps:
         log.log_drop('', stamp, 'superseded')
@@ -103,13 +102,13 @@ def test_an_empty_file_that_a_full_disk_left_behind_is_used_again(tmp_path: Path
 
 
 @pytest.mark.parametrize('what', ['words', 'fifo', 'link', 'dangling link', 'folder', 'device'])
-def test_what_is_no_frame_log_is_refused_and_left_as_it_is(tmp_path: Path, what: str) -> None:
+def test_a_file_that_is_no_frame_log_is_refused_and_not_changed(tmp_path: Path, what: str) -> None:
     path, other = tmp_path / 'frames.jsonl', tmp_path / 'diary'
     other.write_text('dear diary\n')
     if what == 'words':
         path.write_text('dear diary\n')
     elif what == 'fifo':
-        os.mkfifo(path)  # nobody reads it: opening it for writing would wait for ever
+        os.mkfifo(path)  # without a reader, opening a fifo for writing would block for ever
     elif what in ('link', 'dangling link'):
         path.symlink_to(other if what == 'link' else tmp_path / 'absent')
     elif what == 'folder':
@@ -131,7 +130,7 @@ def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, place: str, words
 
 
 def test_a_frame_log_may_go_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
-    """Which stays open when the log is closed."""
+    """Standard output stays open after the log is closed."""
     keep(Path('/dev/stdout'), 1)
     print('still open', flush=True)
     opened, line, last = capfd.readouterr().out.splitlines()
@@ -140,7 +139,7 @@ def test_a_frame_log_may_go_to_standard_output(capfd: pytest.CaptureFixture[str]
 
 
 def test_a_reader_that_reads_nothing_does_not_block_the_node() -> None:
-    """In a process of its own, whose standard output is a pipe that nobody empties."""
+    """The log is in another process. Nobody reads the pipe of its standard output."""
     code = ('from trt_segmentation.serving.frame_log import FrameLog\n'
             'import sys\n'
             'log = FrameLog("/dev/stdout", lambda text: print(text, file=sys.stderr))\n'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The age of an image, and stamps that share no time base with the clock."""
+"""The age of an image is measured only if its stamp and the clock share a time base."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NOW = 10**13
 
 @pytest.mark.parametrize(('stamp_ns', 'now_ns', 'age'), [
     (NOW - 250_000_000, NOW, 250.0), (NOW, NOW, 0.0),
-    (NOW + 999_000_000, NOW, -999.0),  # a camera's clock may be a little ahead
+    (NOW + 999_000_000, NOW, -999.0),  # the camera's clock may be up to 1 s ahead
     (NOW + 1_000_000_000, NOW, None),
     (NOW - 3_599 * 10**9, NOW, 3_599_000.0), (NOW - 3_600 * 10**9, NOW, None),
-    (0, 0, None)])  # no time has come yet
+    (0, 0, None)])  # /clock has not started
 def test_an_age_is_measured_if_stamp_and_clock_share_a_time_base(
         stamp_ns: int, now_ns: int, age: float | None) -> None:
     assert measure_age_ms(stamp_ns, now_ns) == age

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Newest frame of every camera: what is kept, what is fetched together, and in which turn."""
+"""NewestFrames keeps the newest frame of each camera and serves the cameras in turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def names(batch: list[tuple[str, Any]]) -> list[str]:
     return [taken.name for _, taken in batch]
 
 
-def test_a_newer_frame_takes_the_place_of_its_cameras_own_only() -> None:
+def test_a_newer_frame_replaces_only_the_frame_of_its_camera() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
     first = frame('a1')
     assert newest.put('a', first) is None and newest.put('b', frame('b1')) is None
@@ -42,7 +42,7 @@ def test_no_camera_starves_however_fast_another_is() -> None:
     assert served == ['slow', 'other', 'fast 2', 'slow again', 'fast 4', 'fast 5']
 
 
-def test_a_batch_is_what_waits_up_to_its_limit() -> None:
+def test_a_batch_has_all_waiting_frames_up_to_its_limit() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
     for name in 'abc':
         newest.put(name, frame(name))
@@ -55,14 +55,14 @@ def test_patience_counts_from_the_first_frames_arrival() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
     late = SimpleNamespace(name='a', arrived=time.monotonic() - 100.0)
     newest.put('a', late)
-    assert names(newest.fetch(2, patience=60.0)) == ['a']  # it has waited longer than that
+    assert names(newest.fetch(2, patience=60.0)) == ['a']  # this frame waited for 100 s
 
     newest.put('a', frame('a'))
     threading.Timer(0.05, newest.put, ('b', frame('b'))).start()
-    assert names(newest.fetch(2, patience=60.0)) == ['a', 'b']  # and not a minute later
+    assert names(newest.fetch(2, patience=60.0)) == ['a', 'b']  # a full batch does not wait
 
 
-def test_closed_it_gives_nothing_more() -> None:
+def test_after_close_nothing_is_fetched() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
     newest.put('a', frame('a'))
     newest.put('b', frame('b'))
@@ -71,7 +71,7 @@ def test_closed_it_gives_nothing_more() -> None:
     assert newest.put('a', refused) is refused
 
 
-def test_held_frames_are_fetched_when_that_is_over_and_the_newest_only() -> None:
+def test_after_a_pause_only_the_newest_frame_is_fetched() -> None:
     newest: NewestFrames[str, Any] = NewestFrames()
     newest.pause(0.2)
     until = time.monotonic() + 0.2

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Failures in a row: how long to wait, when to reopen, and what cannot be undone."""
+"""EngineHealth counts failures in a row: the waits, the reopening, and the lost GPU."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_wait_doubles_from_the_second_failure_on_up_to_five_seconds() -> Non
     assert (health.wait_seconds, health.status) == (0, EngineStatus())
 
 
-def test_a_segmentation_clears_failures_but_not_once_the_engine_must_be_reopened() -> None:
+def test_a_segmentation_clears_failures_unless_the_engine_must_be_reopened() -> None:
     health = failing(4)
     assert health.status == EngineStatus(FAILING, 'failure 4')
     health.reset_failures()
@@ -137,8 +137,8 @@ def test_an_unexpected_error_counts_as_a_failure_so_that_the_wait_grows() -> Non
     assert (health.failures, health.wait_seconds) == (3, pytest.approx(0.2))
 
 
-def test_a_reopening_that_was_given_up_changes_the_health_of_the_next_pipeline_no_more() -> None:
-    """The old pipeline fails to close only after the node was cleaned up."""
+def test_an_abandoned_reopening_does_not_change_the_health() -> None:
+    """The old pipeline closes with an error, but only after the node was cleaned up."""
     health, closing, let_close = EngineHealth(), threading.Event(), threading.Event()
 
     class Old:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Threads that cannot be stopped, and the signals that ask this process to stop."""
+"""Threads that cannot be stopped, and signals that ask this process to stop."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def test_a_signal_requests_a_stop_and_ends_nothing(monkeypatch: pytest.MonkeyPat
         stopping.request_stop_on_signals()
         for number in before:
             requested.clear()
-            assert signal.getsignal(number) is not signal.SIG_DFL  # which would end the tests
+            assert signal.getsignal(number) is not signal.SIG_DFL  # SIG_DFL ends the tests
             os.kill(os.getpid(), number)
             assert requested.wait(30.0)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         stopping.request_stop_on_signals()
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as nohup wants it
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup sets this
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

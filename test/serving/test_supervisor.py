@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The supervisor without ROS: status, reopening, and the end of the process."""
+"""The supervisor, without ROS: its status, the reopening, and the end of the process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from trt_segmentation.serving.worker import Worker
 
 
 class Supervised:
-    """A started supervisor of fake pipelines, with one camera."""
+    """Starts a supervisor with one camera. Its pipelines are fakes."""
 
     def __init__(self, *errors: Exception) -> None:
         self.pipelines = [FakePipeline(*errors)]
@@ -103,14 +103,14 @@ def test_a_loss_is_not_forgotten_if_the_node_is_deactivated_before_the_tick() ->
     assert made.supervisor.must_end_process
 
 
-def test_the_status_is_asked_without_changing_anything() -> None:
+def test_reading_the_status_changes_nothing() -> None:
     made = Supervised(EngineError('boom'))
     made.segment()
     assert made.supervisor.status == made.supervisor.status == EngineStatus(
         EngineState.FAILING, 'boom')
     assert made.supervisor.stop(30.0) and made.state is EngineState.RUNNING
     made.supervisor.start([made.camera])
-    assert made.state is EngineState.RUNNING  # the new worker has not failed
+    assert made.state is EngineState.RUNNING
     assert made.supervisor.stop(30.0)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that come with every frame are logged now and then."""
+"""ThrottledLog writes an error that every frame causes only once in a period."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The worker without ROS: every frame is counted once, however it ends."""
+"""The worker, without ROS. It counts each frame once, whether answered or dropped."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ from trt_segmentation.serving.worker import Worker
 
 
 class Serving:
-    """A worker with a fake pipeline and two fake cameras."""
-
     def __init__(self, *errors: Exception) -> None:
         self.pipeline = FakePipeline(*errors)
         self.camera, self.other = FakeCamera('front'), FakeCamera('rear')
@@ -42,7 +40,6 @@ class Serving:
             FrameLog('', pytest.fail), self.health)
 
     def offer(self, image: FakeImage, camera: FakeCamera | None = None) -> FakeImage:
-        """Offer an image and return it."""
         self.worker.offer(camera or self.camera, image)
         return image
 
@@ -134,7 +131,7 @@ def test_an_error_in_publishing_is_shown_but_is_no_failure_of_the_engine(
     assert serving.health.failures == 0
 
 
-def test_after_five_failures_the_worker_ends_and_counts_what_comes(
+def test_after_five_failures_the_worker_ends_and_counts_late_frames(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recovery, 'FIRST_SECONDS', 0.001)
     serving = Serving(*[EngineError('boom')] * 5)
@@ -153,7 +150,7 @@ def test_a_lost_gpu_ends_the_worker_without_a_warning() -> None:
     serving.segment(FakeImage())
     assert serving.health.status.state is EngineState.LOST
     until(lambda: serving.worker.has_ended)
-    assert serving.warnings == []  # the supervisor reports it
+    assert serving.warnings == []  # the supervisor reports the loss
 
 
 def test_an_unexpected_exception_ends_both_threads_and_no_frame_is_forgotten(
@@ -195,7 +192,7 @@ def test_a_worker_that_hangs_is_left_running() -> None:
 
 
 def test_after_a_stop_that_timed_out_nothing_is_published() -> None:
-    """The engine answers after the node was finalized. The late frame is counted as dropped."""
+    """The engine answers after stop() gave up. The worker counts the late frame as dropped."""
     serving = Serving()
     serving.pipeline.gate.clear()
     image = serving.offer(FakeImage())

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The source for a command-line argument is found."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from trt_segmentation.sources.sequences import BagImages, VideoImages
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with pictures in two folders, a text, and two files that begin as videos do."""
+    """Make pictures in several folders, a text, and two files with the first bytes of a video."""
     monkeypatch.chdir(tmp_path)
     for name in ('b.jpg', 'a.png', 'sub/a.png', 'sub/deep/c.JPG', 'results/d.jpg'):
         path = tmp_path / name
@@ -30,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def files(*names, **options):
-    """Paths and names of the pictures that are found; there is no other source."""
+    """Return the paths and names of the found pictures. There must be no other source."""
     (source,) = open_sources(names, SourceOptions(**options))
     assert isinstance(source, PictureFiles) and source.name is None
     assert source.picture_names == tuple(name for _, name in source.files)

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Result files get names that do not collide."""
 
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from trt_segmentation.sources.names import choose_names, choose_video_names
 
 
 def names(*pairs):
-    """Names of pictures, which are given as (path, path below the folder that was given)."""
+    """Return the names of results. A pair is a picture's path and its path below the folder."""
     return list(choose_names({Path(path): Path(below) for path, below in pairs}).values())
 
 

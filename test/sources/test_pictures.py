@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Pictures of folders, globs and standard input are a source of frames."""
 
 from io import BytesIO
 from types import SimpleNamespace
@@ -55,7 +56,7 @@ def test_an_iteration_that_ends_early_reads_no_more_files(tmp_path, monkeypatch)
 def test_a_picture_of_a_phone_is_upright(tmp_path, ending):
     image = Image.new('RGB', (8, 4), (255, 0, 0))
     exif = image.getexif()
-    exif[0x0112] = 6    # turn it by 90 degrees to see it upright
+    exif[0x0112] = 6    # viewers must turn the picture by 90 degrees
     path = tmp_path / f'phone.{ending}'
     image.save(path, exif=exif)
     found: Any = next(PictureFiles('', [(path, 'phone')]).open().images)
@@ -89,7 +90,7 @@ def test_standard_input_that_holds_no_picture(monkeypatch):
     stdin(b'hello')
     with pytest.raises(SourceError, match='standard input has more than 4 bytes'):
         PictureOnStdin().open()
-    monkeypatch.setattr('sys.stdin', None)      # as if the shell had closed it
+    monkeypatch.setattr('sys.stdin', None)      # the shell closed standard input
     with pytest.raises(SourceError, match='reads a picture from standard input'):
         PictureOnStdin().open()
 

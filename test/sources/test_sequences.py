@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Bags and videos are sources of frames."""
 
 from fractions import Fraction
 from typing import Any
@@ -17,7 +18,7 @@ from trt_segmentation.video.writer import VideoWriter
 
 @pytest.fixture
 def video(tmp_path):
-    """A video of 10 gray frames, which become brighter."""
+    """Write a video of 10 gray frames. Each frame is brighter than the last."""
     pytest.importorskip('av', reason='PyAV is not installed: pip install av')
     path = tmp_path / 'drive.mp4'
     with VideoWriter(path, (48, 64), Fraction(20)) as writer:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The drawn street scenes and their truth."""
+"""Street scenes are drawn with their truth."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The candidates of the tuner, and how it chooses the fastest correct one."""
 
 import numpy as np
 import pytest

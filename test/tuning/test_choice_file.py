@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The choice of the tuner is stored in a file and read again."""
 
 from dataclasses import asdict, replace
 import json

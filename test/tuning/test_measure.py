@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The tuner measures its candidates in one process, and goes on if a candidate ends it."""
 
 from dataclasses import asdict
 import json
@@ -18,7 +19,7 @@ LAST = 'NHWC, exhaustive search'
 
 
 class Trials:
-    """Trial processes that answer for some candidates, and end at others."""
+    """Simulates trial processes. A process ends at each candidate of ``ends_at``."""
 
     def __init__(self, ends_at=()):
         self.asked = []
@@ -75,7 +76,7 @@ def test_without_the_plain_candidate_there_is_no_measurement(card):
         measure_candidates(card, 0, Trials(ends_at=(PLAIN,)))
 
 
-def test_a_process_that_fails_is_told_with_its_last_line():
+def test_a_process_that_fails_is_reported_with_its_last_line():
     text, why = run_trial('no JSON')
     assert text == ''
     assert why.startswith('its process ended with status 1: ')

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""open_pipeline uses the settings that the tuner chose."""
 
 from networks import color_card, color_classifier, cube_colors
 import pytest
@@ -79,7 +80,7 @@ def test_a_network_that_cannot_be_measured_runs_with_the_plain_options(card, ope
     assert (engine.cache, engine.tuning) == ('', '')
     assert lines[-1] == (f'{card.name} is not tuned and runs with the options "{PLAIN}". The '
                          'reason: the process ended')
-    measure, again = opener(RESULTS, [])       # the failure is not kept
+    measure, again = opener(RESULTS, [])       # the cache must not keep the failure
     assert again(card, 0, 7).opened_with[3] == CANDIDATES[FAST] and len(measure.calls) == 1
 
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The tuner gets its request from the settings of the user."""
 
 import numpy as np
 import pytest

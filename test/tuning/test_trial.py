@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the candidates of a small network on a real GPU, in a real trial process."""
+"""The candidates of a small network are measured on a real GPU, in a trial process."""
 
 from networks import color_card, color_classifier, cube_colors
 import pytest

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The last Resize of a network is cut off."""
 
 from networks import color_classifier, cube_colors, enlarge_at_end
 import onnx

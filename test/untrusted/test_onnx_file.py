@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""ONNX files are read within limits, and bad files are refused."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

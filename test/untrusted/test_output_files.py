@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""No file of a user is lost: each test tells the package to write over a file of the user."""
+"""No file of a user is lost. In each test, an output of the package has a user's path."""
 
 from functools import partial
 import importlib
@@ -56,7 +56,7 @@ COMMANDS = {
     'clear': 'cache clear --folder kept',
     'verify': 'cache verify --folder kept',
     'list': 'cache list --folder kept'}
-"""Every command, with every option that names an output."""
+"""Commands with every option that names an output."""
 
 PLACES = {
     'demo': ('out', 'out/bag', 'out/report.json', 'out/montage.png', 'out/node.jsonl'),
@@ -70,7 +70,7 @@ PLACES = {
     'clear': ('kept/engines', f'kept/engines/{"a" * 40}.plan', 'kept/engines/net.plan.json'),
     'verify': ('kept/engines', 'kept/engines/net.plan'),
     'list': ('kept/engines', 'kept/engines/net.plan')}
-"""Paths at which the user already has a file or folder, by command."""
+"""For each command, the paths at which the user already has a file or folder."""
 
 CASES = [(name, place, kind) for name, places in PLACES.items() for place in places
          for kind in KINDS]
@@ -80,7 +80,7 @@ CASES += [('build', 'out', kind) for kind in ('file', 'link to a file')]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A user's folder with a network and a recording. A test fails if a command starts to work."""
+    """Make a user's folder with a network and a recording. A command must not start to work."""
     folder = tmp_path / 'work'
     folder.mkdir()
     write_card(color_classifier(folder / 'net.onnx', PALETTE), ['black', 'red'], PALETTE)
@@ -115,7 +115,7 @@ def occupy(path: Path, kind: str, home: Path) -> None:
 
 
 def everything(*folders: Path) -> dict[str, bytes | str]:
-    """Return the content of folders: the bytes of each file, and the target of each link."""
+    """Return for each path in the folders the bytes of the file or the target of the link."""
     return {str(path): f'-> {path.readlink()}' if path.is_symlink() else
             'folder' if path.is_dir() else path.read_bytes()
             for folder in folders for path in sorted(folder.rglob('*'))}
@@ -138,7 +138,7 @@ def needed(name: str) -> None:
 
 
 @pytest.mark.parametrize('name, place, kind', CASES)
-def test_what_is_the_users_stays(here, tmp_path, capfd, name, place, kind):
+def test_files_of_the_user_stay(here, tmp_path, capfd, name, place, kind):
     """Every file of the user stays as it is. The command prints one line and exits with 2."""
     needed(name)
     (tmp_path / 'home').mkdir()
@@ -156,7 +156,7 @@ def test_what_is_the_users_stays(here, tmp_path, capfd, name, place, kind):
 @pytest.mark.parametrize('where', ['/proc/x{}', 'net.onnx/x{}', 'net.onnx/deeper/x{}',
                                    'nowhere/x{}', 'loop/x{}', 'x' * 300 + '{}'])
 def test_outputs_are_checked_before_the_work(here, capfd, name, option, where):
-    """If an output cannot be written, one line names its path and the command exits with 2."""
+    """If an output cannot be written, one line names its path. The command exits with 2."""
     needed(name)
     folder = option == '--report' or (option == '--out' and name != 'build')
     if where.startswith('nowhere') and folder:
@@ -172,7 +172,7 @@ def test_outputs_are_checked_before_the_work(here, capfd, name, option, where):
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason='root may write anywhere')
-def test_a_folder_that_may_not_be_written_to_is_said(here, capfd):
+def test_a_write_protected_folder_is_one_error(here, capfd):
     (here / 'locked').mkdir(mode=0o500)
     assert main(['eval', '--model', 'net.yaml', '--json', 'locked/x.json']) == 2
     is_one_line(capfd.readouterr().err, 'locked', 'Permission denied')
@@ -199,18 +199,18 @@ def test_options_that_would_be_ignored_are_refused(here, capfd, words, said):
 
 
 @pytest.mark.parametrize('action', ['list', 'verify', 'clear'])
-def test_a_mistyped_cache_folder_is_said(here, capfd, action):
+def test_a_mistyped_cache_folder_is_one_error(here, capfd, action):
     assert main(['cache', action, '--folder', 'kpet']) == 2
     is_one_line(capfd.readouterr().err, 'kpet', 'holds no cache')
 
 
-def test_a_folder_is_no_network(here, capfd):
+def test_inspect_refuses_a_folder(here, capfd):
     assert main(['inspect', '.']) == 2
     is_one_line(capfd.readouterr().err, '. is a folder; give an ONNX file or a plan')
 
 
 def test_a_cache_keeps_files_of_other_names(tmp_path):
-    """Even in this package's cache folder, only files with a digest as name are deleted."""
+    """In the cache folder, only files that have a digest as name are deleted."""
     cache = EngineCache(tmp_path)
     ours = cache.folder / f'{"a" * 40}.plan'
     store_signed(ours, Plan(b'plan'), {})
@@ -223,7 +223,7 @@ def test_a_cache_keeps_files_of_other_names(tmp_path):
     assert cache.entries() == []
 
 
-def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
+def test_a_plan_that_the_user_replaced_stays(here, capfd):
     """This package wrote the sidecar, but the hash in the sidecar belongs to another plan."""
     needed('build')
     store_signed(here / 'net.plan', Plan(b'ours'), {})
@@ -275,8 +275,8 @@ def test_recipes_replace_only_their_own(tmp_path, monkeypatch, name, kind):
     assert everything(tmp_path) == before
 
 
-def test_dev_clean_removes_what_shows_that_it_is_ours(tmp_path):
-    """Files and folders with our stamp, tag or header are deleted. All others stay."""
+def test_dev_clean_removes_only_marked_files_and_folders(tmp_path):
+    """Files and folders with the package's stamp, tag or header are deleted. Others stay."""
     names = ('.venv', 'build', 'dist', 'x.egg-info', '.mypy_cache', '.ruff_cache',
              '.pytest_cache', '.hypothesis')
     for folder in ('theirs', 'ours'):
@@ -331,7 +331,7 @@ def test_every_format_holds_the_marker(tmp_path):
         and not is_ours(tmp_path / 'none')
 
 
-def test_our_own_is_replaced_and_a_link_to_it_stays(tmp_path):
+def test_our_own_file_is_replaced_and_a_link_to_it_stays(tmp_path):
     path, link = tmp_path / 'a.json', tmp_path / 'link.json'
     write_json(path, {'a': 1})
     link.symlink_to('a.json')
@@ -344,7 +344,7 @@ def test_our_own_is_replaced_and_a_link_to_it_stays(tmp_path):
             write_json(path, {})
 
 
-def test_a_file_that_came_while_we_worked_stays(tmp_path):
+def test_a_file_that_appears_during_the_work_stays(tmp_path):
     outputs.check_file(tmp_path / 'a.json', '--json')
     (tmp_path / 'a.json').write_text('years of work')
     with pytest.raises(OutputError, match=r'--json .*a\.json exists, and trt_seg did not'):
@@ -352,7 +352,7 @@ def test_a_file_that_came_while_we_worked_stays(tmp_path):
     assert (tmp_path / 'a.json').read_text() == 'years of work'
 
 
-def test_a_full_disk_is_said_with_the_files_name(tmp_path, monkeypatch):
+def test_the_error_of_a_full_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r'^/dev/full cannot be written: No space left'):
         write_file(Path('/dev/full'), b'x' * 10000)
     write_json(tmp_path / 'a.json', {'a': 1})
@@ -367,7 +367,7 @@ def test_a_full_disk_is_said_with_the_files_name(tmp_path, monkeypatch):
     assert json.loads((tmp_path / 'a.json').read_text())['a'] == 1
 
 
-def test_a_disk_that_fills_under_a_bag_is_said_with_its_name(here, monkeypatch, capfd):
+def test_the_error_of_a_full_disk_names_the_bag(here, monkeypatch, capfd):
     monkeypatch.undo()
     monkeypatch.chdir(here)
 
@@ -404,7 +404,7 @@ def test_training_and_export_replace_nothing(tmp_path, script):
     assert everything(tmp_path) == before
 
 
-def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypatch, tmp_path):
+def test_only_bags_of_this_package_are_recognised(here, monkeypatch, tmp_path):
     monkeypatch.undo()
     out = tmp_path / 'out'
     words = ['replay', str(here / 'rec'), '--model', str(here / 'net.yaml'), '--out', str(out),
@@ -414,7 +414,7 @@ def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypa
     assert [path.suffix for path in check_claim(out, '--out', BAG_FILES)] == ['.yaml', '.mcap']
     with pytest.raises(OutputError, match=r'rec holds metadata\.yaml'):
         check_claim(here / 'rec', '--out', BAG_FILES)
-    # This package wrote the metadata, but not the recording of the same name.
+    # this package wrote the metadata, but not the recording of the same name
     (mcap,), (theirs,) = out.glob('*.mcap'), (here / 'rec').glob('*.mcap')
     shutil.copy(theirs, mcap)
     with pytest.raises(OutputError, match=r'holds out\.mcap'):
@@ -422,7 +422,7 @@ def test_an_earlier_bag_of_ours_is_known_and_anybody_elses_is_not(here, monkeypa
     assert mcap.read_bytes() == theirs.read_bytes()
 
 
-def test_commands_replace_what_they_wrote(here, monkeypatch, tmp_path):
+def test_commands_replace_their_own_files(here, monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.chdir(here)
     for _ in range(2):
@@ -435,7 +435,7 @@ def test_commands_replace_what_they_wrote(here, monkeypatch, tmp_path):
 
 
 def write_results(folder: Path) -> None:
-    """Write results of other commands: a bag to compare with, and the scores of eval."""
+    """Write results of other commands: a bag for comparisons, and the scores of eval."""
     write_bag(folder / 'golden', image_messages([np.zeros((48, 64, 3), np.uint8)]))
     for file in (folder / 'golden').iterdir():
         file.write_bytes(MARKER.encode() + file.read_bytes())
@@ -446,7 +446,7 @@ def write_results(folder: Path) -> None:
     ['replay', 'rec', '--model', 'net.yaml', '--overwrite', '--out'],
     ['demo', '--seconds', '1', '--out']])
 def test_results_of_other_commands_stay(here, capfd, command):
-    """trt_seg wrote these results, but the user needs them. docs/ci.md says to keep such a bag."""
+    """trt_seg wrote these results, but the user needs them. docs/ci.md keeps such a bag."""
     write_results(here / 'runs')
     before = everything(here)
     assert main([*command, 'runs']) == 2
@@ -465,6 +465,6 @@ def test_the_current_folder_is_not_emptied(here, capfd, monkeypatch):
 
 
 def test_a_frame_log_holds_the_marker(tmp_path):
-    """The folder of an earlier demo has a frame log. The marker shows that it may be replaced."""
+    """The marker in the frame log shows that a later demo may replace the log."""
     FrameLog(str(tmp_path / 'node.jsonl'), print).close()
     assert is_ours(tmp_path / 'node.jsonl')

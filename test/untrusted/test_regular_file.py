@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Untrusted files are read within bounds. This package's files are written whole and safely."""
+"""Untrusted files are read within bounds, and files of this package are written safely."""
 
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ WRITERS = {'plan': stored, 'ranges': RANGES.save, 'bytes': lambda path: replace_
 
 
 def opened_while(run, monkeypatch):
-    """Return (name, flags) of every file that is opened for writing."""
+    """Run a function. Return (name, flags) of every file that it opens for writing."""
     real, seen = os.open, []
 
     def watched(path, flags, *args, **kwargs):
@@ -58,7 +58,7 @@ def opened_while(run, monkeypatch):
 
 @pytest.mark.parametrize('what', WRITERS)
 def test_parts_have_names_that_cannot_be_guessed(tmp_path, monkeypatch, what):
-    """Every part file is new, so nobody can plant a link that the write would follow."""
+    """Nobody knows the name of a part file before, so nobody can plant a link there."""
     path = tmp_path / 'net'
     seen = [opened_while(lambda: WRITERS[what](path), monkeypatch) for _ in range(2)]
     names = [name for run in seen for name, _ in run]
@@ -76,7 +76,7 @@ def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
     path.parent.mkdir()
     for name in ('net', 'net.json', f'net.{os.getpid()}.part', f'net.json.{os.getpid()}.part'):
         (path.parent / name).symlink_to(victim)
-    if what == 'ranges':    # at a path of the user, even the link stays
+    if what == 'ranges':    # at a path of the user, the link stays too
         with pytest.raises(OutputError):
             WRITERS[what](path)
     else:
@@ -86,8 +86,8 @@ def test_links_planted_in_the_folder_are_replaced_not_followed(tmp_path, what):
 
 
 @pytest.mark.parametrize('umask', [0o022, 0o002, 0o077, 0o027])
-def test_mode_is_that_of_a_plain_open(tmp_path, umask):
-    """This runs in a separate process, because a umask belongs to the whole process."""
+def test_the_mode_equals_the_mode_of_a_plain_open(tmp_path, umask):
+    """The test uses another process, because a umask belongs to the whole process."""
     code = ('import os, sys\nfrom pathlib import Path\n'
             'from trt_segmentation.untrusted.regular_file import replace_file\n'
             f'os.umask({umask})\n'
@@ -98,7 +98,7 @@ def test_mode_is_that_of_a_plain_open(tmp_path, umask):
     assert stat.S_IMODE(ours) == stat.S_IMODE(plain) == 0o666 & ~umask
 
 
-def test_ranges_are_for_others_to_read_and_plans_are_not(tmp_path):
+def test_others_can_read_ranges_but_not_plans(tmp_path):
     RANGES.save(tmp_path / 'scales')
     stored(tmp_path / 'plan')
     (tmp_path / 'plain').touch()
@@ -122,7 +122,7 @@ def test_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, cal
     assert [p.name for p in tmp_path.iterdir()] == ['net'] and path.read_text() == 'old'
 
 
-def test_only_parts_of_ours_are_tidied_away(tmp_path):
+def test_only_part_files_of_this_package_are_deleted(tmp_path):
     ours, theirs = tmp_path / f'.{"a" * 32}.part', tmp_path / 'download.part'
     for path in (ours, theirs):
         path.touch()
@@ -145,7 +145,7 @@ def test_other_kinds_of_files_are_refused_at_once(tmp_path, make):
 
 
 def test_pipe_in_the_place_of_a_plan_is_not_waited_for(tmp_path):
-    """Opening a pipe would wait for a writer."""
+    """A plain open of a pipe would wait for a writer."""
     os.mkfifo(tmp_path / 'net.plan')
     found, why = load_signed(tmp_path / 'net.plan')
     assert found is None and 'not a regular file' in why
@@ -153,7 +153,7 @@ def test_pipe_in_the_place_of_a_plan_is_not_waited_for(tmp_path):
         load_signed_plan(tmp_path / 'net.plan')
 
 
-def test_whole_file_is_its_size_or_an_error(tmp_path):
+def test_a_file_with_another_size_than_expected_is_an_error(tmp_path):
     path = tmp_path / 'file'
     path.write_bytes(bytes(3_000_000))
     assert read_regular(path, 3_000_000) == bytes(3_000_000)
@@ -165,19 +165,19 @@ def test_whole_file_is_its_size_or_an_error(tmp_path):
         os.truncate(path, 1 << 20)
         with pytest.raises(OSError, match='does not have the 3,000,000 bytes'):
             list(read)
-    # files in /proc have size 0 but hold bytes
+    # a file in /proc has size 0 but contains bytes
     with pytest.raises(OSError, match=r'does not have the 0 bytes .* no file on a disk'):
         read_regular(Path('/proc/self/maps'), 100)
 
 
-def test_home_of_nobody(tmp_path, monkeypatch):
+def test_the_home_of_an_unknown_user_is_one_error(tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     assert expand_home('~/a') == tmp_path / 'a'
     with pytest.raises(FileNotFoundError, match="'~nosuchuser/a' names the home folder of a user"):
         expand_home('~nosuchuser/a')
 
 
-def test_threads_that_write_one_file_leave_one_whole(tmp_path):
+def test_threads_that_write_one_file_leave_a_whole_file(tmp_path):
     """Each thread writes its own part file."""
     path, contents = tmp_path / 'net', [bytes([n]) * 100_000 for n in range(4)]
     threads = [threading.Thread(target=replace_file, args=(path, data)) for data in contents]

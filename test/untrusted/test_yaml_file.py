@@ -8,7 +8,7 @@ from trt_segmentation.model.card import MAX_CLASSES
 from trt_segmentation.untrusted import yaml_file
 from trt_segmentation.untrusted.yaml_file import read_yaml
 
-BROKEN = '\n}'          # PyYAML refuses the end of each file, if it parses the end
+BROKEN = '\n}'          # PyYAML refuses this end if it parses so far
 
 
 @pytest.mark.parametrize('text, words', [
@@ -27,7 +27,7 @@ def test_too_many_items_are_refused_before_the_end_is_parsed(tmp_path, monkeypat
 
 
 def test_each_label_of_uint16_can_have_an_entry(tmp_path):
-    """A card may name all classes, and a map of values may list each value."""
+    """A card may name all classes, and a value map may list each value."""
     assert MAX_CLASSES < yaml_file.MAX_ITEMS == 1 << 16
     assert 2 * yaml_file.MAX_ITEMS < yaml_file.MAX_NODES
     path = tmp_path / 'map.yaml'

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two message types that carry packets: every field, other versions, and broken messages."""
+"""parse_video reads both message types that carry packets, and refuses broken messages."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def test_fields_are_read(written, frame_id, little_endian):
 @pytest.mark.parametrize('msgtype', VIDEO_TYPES)
 def test_a_message_that_is_cut_off_names_the_field(msgtype):
     data = np.frombuffer(video_message(msgtype, 3, bytes(range(7)), 'h265'), np.uint8)
-    for size in range(data.size - 3):     # a message is padded to 4 bytes
+    for size in range(data.size - 3):     # up to 3 bytes of padding may be missing
         with pytest.raises(FrameError, match=r'needs \d+ bytes from byte \d+ on|end'):
             parse_video(data[:size], msgtype)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""PacketDecoder: every packet is answered once, no frame with wrong pixels is shown, any bytes."""
+"""PacketDecoder answers each packet once, and it never shows a frame with wrong pixels."""
 
 from collections.abc import Iterable
 import re
@@ -21,7 +21,7 @@ COUNT, EVERY_KEY = 30, 10
 
 
 def feed(packets: Iterable[bytes], format: str = 'h264') -> dict[int, Any]:
-    """Decode packets with their positions as tokens. Return images or reasons, by position."""
+    """Decode packets. Return for each position the image, or the reason why there is none."""
     decoder = PacketDecoder[int]()
     packets = list(packets)
     answers = [a for number, packet in enumerate(packets)
@@ -32,7 +32,7 @@ def feed(packets: Iterable[bytes], format: str = 'h264') -> dict[int, Any]:
 
 
 def check(found, truth, shown):
-    """Exactly the frames ``shown`` came, and each has the pixels of PyAV's own decoder."""
+    """Check that exactly the frames ``shown`` have an image, with the pixels of PyAV."""
     images = {number: image for number, image in found.items() if not isinstance(image, str)}
     assert sorted(images) == sorted(shown)
     for number, image in images.items():
@@ -41,7 +41,7 @@ def check(found, truth, shown):
 
 @pytest.fixture(scope='module', params=CODECS, ids=['h264', 'h265'])
 def stream(request):
-    """(packets, codec, truth)."""
+    """Return the packets, the codec, and the images that PyAV decodes."""
     encoder, codec = request.param
     packets = encode(COUNT, encoder, EVERY_KEY)
     truth = decode(packets, codec)
@@ -67,7 +67,7 @@ def test_each_packet_gives_its_frame_at_once_bit_by_bit(stream):
     ('libx264', 'h264', 'h264'), ('libx265', 'hevc', 'hevc')])
 @pytest.mark.parametrize('more', [(), ('-bf', '0')])
 def test_streams_of_the_ffmpeg_program(tmp_path, encoder, suffix, codec, more):
-    """With B-frames too: each answer has the token of its own packet."""
+    """Each answer has the token of its packet. The streams may have B-frames."""
     path = make_file_with_ffmpeg(tmp_path / f'a.{suffix}', encoder, 40, *more)
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux() if packet.size]
@@ -165,7 +165,7 @@ def test_a_packet_that_is_no_video(odd, reason):
     check(found, truth, [*range(12), *range(20, 30)])
 
 
-def test_a_packet_of_many_bytes_is_refused():
+def test_a_packet_that_is_too_large_is_refused():
     found = feed([bytes(MAX_PACKET + 1)])
     assert found[0] == 'the packet has 67,108,865 bytes; expected 1 to 67,108,864'
 
@@ -195,7 +195,7 @@ def test_the_codec_of_a_topic_changes():
 
 
 def test_a_foreign_stream_under_the_wrong_name():
-    """The decoder may refuse, but it must answer, and find back to the right stream."""
+    """The decoder may refuse packets. It must answer them, and then decode the right stream."""
     right = encode(20, 'libx264')
     decoder = PacketDecoder[int]()
     foreign = encode(12, 'libx265')
@@ -225,7 +225,7 @@ def code(number: int) -> str:
 
 
 def tiny_keyframe(side: int) -> bytes:
-    """Make a keyframe that says that it has side x side pixels, and that has a few bytes."""
+    """Make a keyframe of a few bytes. It claims to have side x side pixels."""
     zero, size, start = code(0), code(side // 16 - 1), b'\0\0\0\1'
     sequence = write_bits(f'{66:08b}', '0' * 8, f'{51:08b}', zero, zero, code(2), code(1), '0',
                           size, size, '1', '1', '0', '0')
@@ -282,7 +282,7 @@ def test_any_damage_is_answered_and_the_stream_recovers(codec, damages):
         damage(packets, ALL['hevc' if codec == 'h264' else 'h264'], *one)
     good = ALL[codec]
     found = feed(packets + good[:5], codec)
-    # from the next whole keyframe on, each frame is right again
+    # good[0] is a keyframe, so each later frame must be right again
     check({n - len(packets): found[n] for n in range(len(packets), len(found))},
           decode(good[:5], codec), range(5))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""BgrConverter: pixels bit by bit as PyAV converts them, and pixels that cannot be converted."""
+"""BgrConverter gives the pixels of PyAV, and it names pixels that cannot be converted."""
 
 import av
 import numpy as np
@@ -13,7 +13,7 @@ from trt_segmentation.video.pixels import BgrConverter
 
 @pytest.mark.parametrize('format', ['yuv420p', 'yuvj420p', 'yuv420p10le', 'yuv444p', 'nv12',
                                     'gray', 'bgr24', 'rgb24'])
-@pytest.mark.parametrize('colours', [1, 2, 5])      # BT.709, unknown, BT.601
+@pytest.mark.parametrize('colours', [1, 2, 5])      # 1 is BT.709, 2 is unknown, 5 is BT.601
 def test_pixels_are_those_of_pyav(format, colours):
     frame = av.VideoFrame.from_ndarray(draw(3), format='bgr24').reformat(format=format)
     frame.colorspace = colours

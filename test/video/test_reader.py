@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""VideoReader: order, times and pixels of every kind of file; damage; cameras; threads."""
+"""VideoReader reads files and cameras: order, times, pixels, damage and threads."""
 
 from fractions import Fraction
 import threading
@@ -62,7 +62,7 @@ def test_a_video_of_a_phone_is_turned_upright(tmp_path):
     with VideoReader(tmp_path / 'turned.mp4') as reader:
         assert reader.size == (WIDTH, HEIGHT)
         first = next(iter(reader)).image
-    truth = decode_file(tmp_path / 'upright.bmp')[0]    # the ffmpeg program turns by itself
+    truth = decode_file(tmp_path / 'upright.bmp')[0]    # the ffmpeg program turns the frame
     assert first.shape == truth.shape
     assert np.abs(first.astype(int) - truth).mean() < 4
     assert np.abs(first[::-1, ::-1].astype(int) - truth).mean() > 20
@@ -81,7 +81,7 @@ def test_damaged_frames_are_left_out_up_to_the_next_keyframe(tmp_path):
     path = make_file(tmp_path / 'a.mkv')
     truth, data = decode_file(path), bytearray(path.read_bytes())
     with av.open(str(path)) as container:
-        packet = next(bytes(p) for p in container.demux() if p.pts == 14 * 40)    # milliseconds
+        packet = next(bytes(p) for p in container.demux() if p.pts == 14 * 40)  # pts is in ms
     at = data.index(packet)
     data[at:at + len(packet)] = bytes(len(packet))
     path.write_bytes(data)
@@ -150,7 +150,7 @@ def test_a_source_that_cannot_be_opened_is_named(source, words):
 @pytest.mark.parametrize('content', [b'', b'no video', b'#EXTM3U\n#EXTINF:1,\nsecret.ts\n',
                                      b"ffconcat version 1.0\nfile '/etc/passwd'\n"])
 def test_a_file_of_another_kind_is_refused(tmp_path, content):
-    """Also a play list, which names other files for FFmpeg to open."""
+    """A play list is refused too, because FFmpeg would open the files that it names."""
     path = tmp_path / 'a.mp4'
     path.write_bytes(content)
     with pytest.raises(VideoError, match='cannot be opened as a video'):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What counts as a video, and which source a name stands for."""
+"""is_video recognises videos, and find_source finds the source of a name."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""VideoWriter: frames, colours and times as given; files of the user; interrupts and failures."""
+"""VideoWriter keeps frames, colours and times, spares the user's files, and handles errors."""
 
 from fractions import Fraction
 import os
@@ -73,7 +73,7 @@ def test_times_of_frames_are_kept(tmp_path):
             writer.write(draw(number), time)
     with VideoReader(tmp_path / 'a.mp4') as reader:
         got = [f.time_ns for f in reader]
-    # two frames at one time are one unit of time apart
+    # of two frames with equal times, the second gets the next possible time
     expected = [0, 40_000_000, 400_000_000, 400_016_667, 1_000_000_000]
     assert got == expected
 
@@ -173,7 +173,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_file_that_cannot_grow_gives_one_error_and_no_hang(tmp_path):
-    """The limit on file sizes stands for a disk that is full."""
+    """A limit on the file size simulates a full disk."""
     noise = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(VideoError, match=r'a\.mp4 cannot be written: File too large'), \

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The plot of latencies is drawn."""
 
 from matplotlib.colors import to_rgb
 import numpy as np
@@ -18,7 +19,7 @@ def frames(count):
 
 
 def areas(path):
-    """Return the width of the picture, and the pixels that have each colour."""
+    """Return the width of the picture, and the number of pixels of each colour."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert('RGB'))
     colors = {color: np.round(np.array(to_rgb(color)) * 255).astype(np.uint8)

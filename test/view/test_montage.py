@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The montage shows images, truths, label maps and overlays side by side."""
 
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from trt_segmentation.view.montage import (
 PALETTE = np.array([[250, 10, 20], [30, 240, 50], [60, 70, 230]], np.uint8)
 CARD = ModelCard('net', Path('net.onnx'), ('red', 'green', 'blue'), PALETTE)
 HEIGHT, COLUMNS = 90, 160
-IMAGE = (200, 100, 50)  # BGR
+IMAGE = (200, 100, 50)  # this is BGR
 OVERLAY = (5, 150, 90)
 
 
@@ -30,7 +31,7 @@ def row(truth=True, name='', labels=1):
 
 
 def boxes(page, color):
-    """Left and right end, and height, of the area of a BGR colour; None where it is nowhere."""
+    """Return the left end, right end and height of the area of a BGR colour, or None."""
     found = (page == np.array(color, np.uint8)).all(axis=2)
     if not found.any():
         return None
@@ -52,11 +53,11 @@ def test_image_truth_label_map_and_overlay_stand_side_by_side_in_this_order():
     assert page.dtype == np.uint8
     assert page.flags.c_contiguous
     colors = (IMAGE, PALETTE[0][::-1], PALETTE[1][::-1], OVERLAY)
-    found = [boxes(page[:-80], color) for color in colors]  # what is below is the legend
+    found = [boxes(page[:-80], color) for color in colors]  # the last 80 rows are the legend
     ends = [end for left, right, _ in found for end in (left, right)]
     assert ends == sorted(ends)
     assert ends[-1] < WIDTH
-    # the shape is kept, and the rows stand below each other
+    # pictures keep their shape, and the two rows are one below the other
     for left, right, height in found:
         assert height == 2 * round((right - left + 1) * HEIGHT / COLUMNS)
 
@@ -67,7 +68,7 @@ def test_the_truth_column_is_there_only_when_a_row_has_one():
     assert boxes(without, PALETTE[0][::-1]) is None
     assert boxes(mixed, PALETTE[0][::-1]) is not None
     wide, narrow = (np.subtract(*boxes(page, OVERLAY)[1::-1]) for page in (without, mixed))
-    assert wide > narrow  # three columns leave more room than four
+    assert wide > narrow  # with three columns each picture is wider
 
 
 def test_the_legend_has_the_classes_that_occur():
@@ -94,7 +95,7 @@ def test_names_move_the_pictures_to_the_right():
     assert named[0] > plain[0]
     page = draw_montage([row(name='night')], CARD)
     left = page[60:60 + named[2], :named[0]]
-    assert (left < 200).any()  # something is written there
+    assert (left < 200).any()  # the name is dark
 
 
 def test_rows_that_cannot_be_set():

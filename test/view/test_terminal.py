@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The output of commands: on an ASCII terminal, into a closed pipe, on a narrow terminal."""
+"""The output of commands on an ASCII or narrow terminal, into a closed pipe or full disk."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start(folder: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network, its card with class names outside ASCII, a bag, and pictures with label maps."""
+    """Make a network, a card with class names outside ASCII, a bag, pictures and label maps."""
     import cv2
     folder = tmp_path_factory.mktemp('folder')
     color_classifier(folder / 'net.onnx', np.array([[0, 0, 0], [255, 0, 0]], np.uint8))
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ('eval --model net.yaml --images images --labels labels', b'Stra\\xdfe'),
     ('bench --model net.yaml --size 64x48 --cameras 1 --seconds 0.2 --out {out}', b'latency p50'),
     ('cache list --folder cache', b'0 engines')])
-def test_every_command_prints_ascii_where_the_terminal_is(
+def test_every_command_prints_ascii_on_an_ascii_terminal(
         folder: Path, tmp_path: Path, command: str, shown: bytes, environment: dict[str, str]
         ) -> None:
     process = start(folder, *command.format(out=tmp_path / 'out').split(), env=environment)
@@ -80,7 +80,7 @@ def test_signs_have_an_ascii_form(folder: Path) -> None:
 @pytest.mark.parametrize('command', [
     'inspect net.onnx', 'doctor', 'eval --model net.yaml --images images --labels labels',
     'cache list --folder cache'])
-def test_nobody_reads(folder: Path, command: str) -> None:
+def test_a_closed_pipe_ends_the_command(folder: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = start(folder, *command.split(), stdout=writer)
@@ -101,14 +101,12 @@ def test_a_full_disk_is_one_line(folder: Path) -> None:
 
 
 class Tallied:
-    """Figures of one precision and condition with as many digits as possible."""
+    """Figures with as many digits as possible."""
 
     images = 100000
 
 
 class Accuracy:
-    """Stands in for accuracy.compare.Accuracy."""
-
     conditions = ('night in the rain',)
     precisions = ('mixed',)
 

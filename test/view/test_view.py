@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The live view: the content of its file, and that no receiver waits for the view."""
+"""The live view writes the right content to its file, and no receiver waits for it."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def card(tmp_path_factory):
 
 
 class Shown:
-    """The content of a file: stamps and values by entity path."""
+    """Reads a file of the view. ``stamps`` and ``values`` have a list for each entity path."""
 
     def __init__(self, path):
         self.stamps, self.values = {}, {}
@@ -73,7 +73,7 @@ class Shown:
 
 
 def records(path, entity):
-    """Yield the columns of every chunk of an entity that has a stamp, by their names."""
+    """Yield a mapping from column name to values, for each chunk of an entity with stamps."""
     for chunk in RrdReader(path).stream():
         batch = chunk.to_record_batch()
         if chunk.entity_path == entity and 'stamp' in batch.schema.names:
@@ -82,7 +82,6 @@ def records(path, entity):
 
 
 def which(jpeg, seen):
-    """Return the index of the picture that a JPEG shows."""
     far = [np.abs(jpeg.astype(int) - picture).mean() for picture in seen]
     assert min(far) < 25
     return int(np.argmin(far))
@@ -106,7 +105,8 @@ def test_a_replay_shows_every_frame_once_at_its_stamp(tmp_path, card):
         *(f'/whole/{name}' for name in ('frame', 'p50', 'p95')),
         *(f'/latency/{stage}' for stage in ('preprocess', 'inference', 'postprocess', 'total'))}
     for entity, stamps in shown.stamps.items():
-        frames = 1 if entity in ('/steps', '/distribution') else 7     # one drawing a second
+        # the view draws these once per second
+        frames = 1 if entity in ('/steps', '/distribution') else 7
         assert stamps == [FIRST + i * 100_000_000 for i in range(frames)], entity
     for found, truth in zip(shown.labels(), truths, strict=True):
         np.testing.assert_array_equal(found, truth)
@@ -114,7 +114,7 @@ def test_a_replay_shows_every_frame_once_at_its_stamp(tmp_path, card):
     assert all(ms[0] > 0 for ms in shown.values['/latency/inference'])
 
 
-def test_classes_have_their_names_and_colours_and_what_is_unlabelled_is_seen_through(
+def test_classes_have_names_and_colours_and_unlabelled_is_transparent(
         tmp_path, card):
     RerunView(load_card(str(card)), path=tmp_path / 'v.rrd').close()
     (context,) = Shown(tmp_path / 'v.rrd').values['/camera']
@@ -203,13 +203,13 @@ def test_a_typical_frame_is_drawn_step_by_step_once_a_second(tmp_path):
 def test_the_bars_of_a_typical_frame_follow_each_other():
     page = draw_steps({'wait': 1.0, 'inference': 6.0, 'publish': 1.0})
     assert page.shape == (3 * ROW, 720, 3)
-    # without the text on both sides, which ends at column 178
+    # the text on the left ends at column 178
     bars = [np.flatnonzero((page[ROW * i + ROW // 2 - 9, 190:] != page[0, 0]).any(axis=1))
             for i in range(3)]
     assert [(int(bar[0]), int(bar[-1])) for bar in bars] == [(0, 52), (52, 367), (367, 420)]
 
 
-def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
+def test_a_view_that_blocks_stops_no_receiver(tmp_path):
     view = Stuck()
     tap = MessageTap(view, TOPICS, tmp_path / 'none')
     labels = np.zeros((48, 64), np.uint8)
@@ -218,14 +218,14 @@ def test_nobody_waits_for_a_view_that_is_stuck(tmp_path):
     for pair in pairs[:2]:
         tap(*pair)
     assert view.entered.wait(30)
-    for pair in pairs[2:]:  # this returns though nothing is shown
+    for pair in pairs[2:]:  # each call returns although the view blocks
         tap(*pair)
     left_out = len(pairs) - 2 - WAITING
     assert tap.left_out == left_out
     view.go.set()
     tap.close()
-    assert tap.left_out == left_out     # only whole pairs were left out
-    assert view.stamps == list(range(WAITING // 2 + 1))  # in order, none twice
+    assert tap.left_out == left_out     # the tap leaves out only whole pairs
+    assert view.stamps == list(range(WAITING // 2 + 1))  # each image is shown once and in order
     assert view.closed
 
 
@@ -233,10 +233,10 @@ def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
     tap = MessageTap(RerunView(CARD, path=tmp_path / 'v.rrd'), TOPICS, tmp_path / 'none')
     labels = cdr(np.ones((48, 64), np.uint8), 'mono8', 1)
     seen = [cdr(picture, 'bgr8', i) for i, picture in enumerate(pictures(3))]
-    tap('/label_map', labels)  # before its image
+    tap('/label_map', labels)  # this label map comes before its image
     for data in seen:
-        tap('/image', data)  # 0 and 2 are never answered
-    tap('/label_map', cdr(np.ones((48, 64), np.uint8), 'mono8', 7))     # its image was left out
+        tap('/image', data)  # images 0 and 2 get no label map
+    tap('/label_map', cdr(np.ones((48, 64), np.uint8), 'mono8', 7))     # it has no image
     tap.close()
     assert tap.left_out == 1
     shown = Shown(tmp_path / 'v.rrd')
@@ -244,12 +244,12 @@ def test_a_label_map_is_shown_over_its_own_image_only(tmp_path):
     assert [which(found, pictures(3)) for found in shown.images()] == [1]
 
 
-def test_images_that_were_never_answered_are_let_go(tmp_path):
+def test_images_without_a_label_map_are_dropped(tmp_path):
     tap = MessageTap(Stuck(), TOPICS, tmp_path / 'none')
     for i in range(3 * WAITING):
         tap._pair('/image', cdr(np.zeros((4, 4), np.uint8), 'mono8', i))
     assert list(tap._halves) == list(range(2 * WAITING, 3 * WAITING))
-    assert tap.left_out == 0    # the node dropped these images
+    assert tap.left_out == 0    # images that the node dropped do not count
     for i in range(2 * WAITING):
         tap._pair('/label_map', cdr(np.zeros((4, 4), np.uint8), 'mono8', 1000 + i))
     assert tap.left_out == WAITING
@@ -303,7 +303,6 @@ def test_files_that_are_not_written(tmp_path, card, name, message, capsys):
 
 @pytest.fixture
 def port():
-    """A port without a listener."""
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
         return found.getsockname()[1]

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""FrameTime divides the time of a frame into steps, and typical_steps gives the mean."""
 
 import pytest
 
@@ -9,7 +10,7 @@ NODE = {'preprocess': 2.0, 'inference': 50.0, 'postprocess': 8.0, 'wait': 3.0, '
         'publish': 4.0, 'total': 70.0, 'age': 75.0}
 
 
-def test_steps_stand_in_their_order_and_add_up_to_the_whole_way():
+def test_steps_are_in_order_and_add_up_to_the_whole_time():
     frame = FrameTime(0, NODE, 85.0)
     assert list(frame.steps().items()) == [
         ('camera to node', 9.0), ('wait', 3.0), ('decode', 1.0), ('preprocess', 2.0),
@@ -24,17 +25,17 @@ def test_a_subscriber_may_have_the_label_map_before_the_overlay_is_published():
     assert FrameTime(0, NODE, 77.5).end_to_end_ms == 77.5
 
 
-def test_without_a_subscriber_the_way_ends_at_publishing():
+def test_without_a_subscriber_the_last_step_is_publish():
     assert FrameTime(0, NODE).end_to_end_ms == 79.0
     assert 'node to subscriber' not in FrameTime(0, NODE).steps()
 
 
-def test_a_pipeline_without_a_node_has_its_stages_only():
+def test_a_pipeline_without_a_node_has_only_its_stages():
     frame = FrameTime(0, {'inference': 5.0, 'upload': 1.0, 'total': 7.0})
     assert list(frame.steps().items()) == [('upload', 1.0), ('inference', 5.0), ('other', 1.0)]
 
 
-def test_a_camera_whose_clock_is_ahead_takes_no_negative_time():
+def test_a_clock_that_is_ahead_gives_no_negative_step():
     steps = FrameTime(0, {**NODE, 'age': 60.0}, 50.0).steps()
     assert min(steps.values()) == 0.0 and steps['camera to node'] == 0.0
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The window, on a tkinter that only keeps what it is told. A real one needs a display."""
+"""PictureWindow on a fake tkinter, because the real tkinter needs a display."""
 
 import sys
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from trt_segmentation.view.window import PictureWindow
 
 
 class FakeTk:
-    """The root window on a screen of 200x100 pixels. ``press``: what each key and button does."""
+    """A root window on a screen of 200x100 pixels. ``press`` has the callback of each key."""
 
     last: Any
 
@@ -49,7 +49,7 @@ class FakeTk:
 
 @pytest.fixture
 def shown(monkeypatch):
-    """The pictures that the window shows, in BGR."""
+    """Return the list of BGR pictures that the window shows."""
     pictures: list[Any] = []
 
     def photo(data, format):

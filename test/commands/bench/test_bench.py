@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg bench``: its figures, its files, and the runs that it refuses to compare."""
+"""``trt_seg bench``: its figures, its files, its page, and the comparison of two runs."""
 
 import copy
 from html import escape
@@ -67,7 +67,7 @@ def out(card, tmp_path_factory):
 
 @pytest.fixture
 def run(out):
-    """A fresh copy of the written run."""
+    """Return a copy of the run that bench wrote. A test may change the copy."""
     return json.loads((out / 'bench.json').read_text())
 
 
@@ -84,7 +84,7 @@ def test_the_file_has_the_form_of_all_benchmarks_and_what_the_page_needs(out, ru
     assert run['setting']['engine'] == 'onnxruntime-cpu'
 
 
-def test_the_rows_are_one_of_each_in_order(run):
+def test_each_figure_has_one_row_in_a_fixed_order(run):
     cameras = [f'{name}: {what}' for name in ('1 camera', '2 cameras')
                for what in ('p50', 'p99', 'answered', 'dropped')]
     assert [row['name'] for row in run['rows']] == [
@@ -99,7 +99,7 @@ def test_the_rows_are_one_of_each_in_order(run):
 def test_every_frame_of_a_camera_is_accounted_for(run):
     assert [found['cameras'] for found in run['cameras']] == [1, 2]
     for found in run['cameras']:
-        # those that waited when time was up are neither
+        # a frame that waits at the end is neither answered nor dropped, so bench does not offer it
         assert 9 * found['cameras'] <= found['offered'] <= 10 * found['cameras']
         assert found['offered'] == found['answered'] + found['dropped']
         assert found['answered'] > 0
@@ -123,7 +123,7 @@ def test_thinned_samples_keep_the_ends():
 # ---- the page
 
 class Page(HTMLParser):
-    """The tags of a page, the URLs they would load, and the text of scripts and styles."""
+    """Collects the tags of a page, the URLs that they load, and the text of scripts and styles."""
 
     def __init__(self, text):
         super().__init__()
@@ -158,14 +158,15 @@ def test_the_page_loads_nothing_and_draws_every_plot(run, tmp_path, compared):
     assert set(drawn) == {'latency', 'stages', 'memory', 'rate', 'delay'} == set(page.ids)
     histogram, *others = drawn['latency']['data']
     assert sum(histogram['y']) == pytest.approx(100)
-    assert len(others) == (7 if compared else 3)  # the marks, and the other run with its own
+    # three marks of this run; then the other run, and its three marks
+    assert len(others) == (7 if compared else 3)
     assert [bar['type'] for bar in drawn['stages']['data']] == ['bar'] * (2 if compared else 1)
     offered, *answered = drawn['rate']['data']
     assert offered['x'] == [1, 2] and offered['y'] == [50, 100]
     assert [curve['y'] for curve in answered] == [
         [found['frames_per_s'] for found in run['cameras']]] * (2 if compared else 1)
     assert len(drawn['delay']['data']) == (4 if compared else 2)
-    # without the library the page is a table at most
+    # without plotly's script the page may show a table, but no plot
     assert any('plotly.js v' in code[:400] for code in page.code['script'])
 
 
@@ -190,12 +191,12 @@ HOSTILE = ['</script><script>alert(1)</script>', '<!--<script>', '<img src=x one
 
 
 def hostile(run):
-    """A run with hostile text in every field that holds text."""
+    """Put hostile text into every text field of the run, and return the run."""
     odd = itertools.cycle(HOSTILE)
     for key in ('when', 'machine', 'commit'):
         run[key] = next(odd) + key
     for tree in (run['setting'], run['versions']):
-        # fps is a number of this program's own
+        # bench writes fps itself, and as a number
         tree.update({key: next(odd) + str(value) for key, value in tree.items() if key != 'fps'})
         tree.update({word + 'key': word for word in HOSTILE})
     run['cautions'] = list(HOSTILE)
@@ -208,7 +209,7 @@ def hostile(run):
 
 @pytest.mark.parametrize('compared', [False, True])
 def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compared):
-    """The page of a run full of HTML has the same tags as the page of a plain run."""
+    """A run with HTML in its names gives a page with the same tags as a plain run."""
     plain, path = copy.deepcopy(run), tmp_path / 'bench.html'
     for key in ('setting', 'versions'):
         plain[key].update({f'key {n}': 'x' for n in range(len(HOSTILE))})
@@ -226,7 +227,7 @@ def test_the_page_has_only_our_scripts_whatever_the_names(run, tmp_path, compare
     (line,) = [line for line in pages[1].splitlines() if line.startswith('const plots')]
     assert '<' not in line
     drawn = plots(page)
-    # plotly would make a link of it
+    # plotly would turn a tag in a text into a link
     assert not re.search('<(a|img|script|!--)', json.dumps(drawn))
     assert drawn['stages']['data'][0]['y'] == [escape(word) for word in HOSTILE]
 
@@ -292,7 +293,7 @@ def test_better_is_less_time_and_more_frames(unit, here, other, ratio, word):
     assert found.word == word
 
 
-def test_what_else_differs_is_said(run):
+def test_other_differences_of_two_runs_are_reported(run):
     other = copy.deepcopy(run)
     other['machine'], other['versions']['numpy'] = 'abacus', '0.1'
     other['setting']['size'] = '1x1'
@@ -356,7 +357,7 @@ def test_another_benchmarks_file_no_file_and_no_json(tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_what_is_compared_with_is_never_replaced(out, monkeypatch):
+def test_the_other_run_of_a_comparison_is_never_replaced(out, monkeypatch):
     before = (out / 'bench.json').read_bytes()
     monkeypatch.setattr(bench, 'open_pipeline', lambda *a, **k: pytest.fail('measured'))
     for order in (BenchOptions(out=out, compare=out / 'bench.json'),
@@ -380,7 +381,7 @@ def test_a_comparison_end_to_end(card, out, tmp_path, capsys):
 
 @pytest.mark.parametrize('encoding, size', [
     ('bgr8', 50 * 210), ('mono8', 50 * 70), ('nv12', 75 * 70), ('rgba16', 50 * 560)])
-def test_frames_have_the_cameras_bytes_in_the_pipelines_memory(encoding, size):
+def test_frames_lie_in_the_memory_of_the_pipeline(encoding, size):
     given = []
 
     def allocate(nbytes):
@@ -398,14 +399,12 @@ def test_frames_have_the_cameras_bytes_in_the_pipelines_memory(encoding, size):
 @pytest.mark.parametrize('width, height, encoding, message', [
     (70, 50, 'bgr', "did the camera mean 'bgr8'"), (71, 50, 'nv12', 'width must be even'),
     (20000, 50, 'bgr8', '1 to 16384'), (0, 50, 'bgr8', '0x50')])
-def test_a_camera_that_cannot_be_is_refused(width, height, encoding, message):
+def test_an_impossible_camera_is_refused(width, height, encoding, message):
     with pytest.raises(FrameError, match=message):
         camera_frames(1, width, height, encoding, None)
 
 
 class Answer(Segmentation):
-    """A segmentation that counts releases."""
-
     released = 0
 
     def release(self):
@@ -413,7 +412,7 @@ class Answer(Segmentation):
 
 
 class Pipeline:
-    """A pipeline that computes nothing and notes the batches in flight and their sizes."""
+    """Computes nothing. It records the batch sizes and the largest number of pending batches."""
 
     def __init__(self, depth, batch, fail_at=None, fail_in='collect'):
         self.depth, self.batch = depth, batch
@@ -468,7 +467,7 @@ def test_throughput_keeps_the_pipeline_full_and_gives_everything_back(depth, bat
     assert ticks == [pytest.approx(0.05)]
 
 
-def test_memory_of_a_gpu_is_the_pipelines_and_the_drivers():
+def test_gpu_memory_is_reported_by_pipeline_and_driver():
     gpu = SimpleNamespace(used_bytes=3 << 30, device_bytes=1 << 20, pinned_bytes=2 << 20)
     found = memory_mib(SimpleNamespace(memory=gpu))
     assert found.pop('this process') > 10
@@ -518,14 +517,14 @@ def test_a_wrong_camera_is_said_before_the_model_is_opened(card, tmp_path, monke
     assert text.startswith("trt_seg: error: unknown encoding 'bgr'") and text.count('\n') == 1
 
 
-def test_doubts_are_what_was_measured():
+def test_a_busy_or_throttled_machine_gives_a_caution():
     assert bench._cautions(0.0, 1.0) == []
     busy, slower = bench._cautions(2.0, 1.5)
     assert '2.0 processes per core' in busy and '1.50 times as long' in slower
 
 
-def test_the_commit_is_this_repositorys_or_what_the_environment_says(monkeypatch, tmp_path):
+def test_the_commit_comes_from_git_or_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv('BENCH_COMMIT', 'abc')
     assert re.fullmatch(r'[0-9a-f]{12}\+?|abc', commit())
-    monkeypatch.setenv('PATH', str(tmp_path))  # no git
+    monkeypatch.setenv('PATH', str(tmp_path))  # this folder has no git
     assert commit() == 'abc'

@@ -73,7 +73,7 @@ def test_report_has_latencies_accuracy_and_engine(report):
     assert report['engine'] in ('onnxruntime-cpu', 'onnxruntime-cuda', 'tensorrt')
     assert report['fps'] > 0
     assert set(report['iou']) == set(CLASSES)
-    # the street of the demo is one no training saw; 300 others are in benchmarks/accuracy.py
+    # no training saw the demo's street; benchmarks/accuracy.py scores 300 other streets
     assert report['miou'] > 0.8
     assert 0 < report['frames_scored'] <= report['frames_recorded']
 
@@ -114,7 +114,7 @@ def test_the_view_has_what_the_bag_has_and_each_frames_latency(demo, report):
     rows = Counter()
     for chunk in RrdReader(demo.parent / 'view.rrd').stream():
         rows[chunk.entity_path] += chunk.num_rows
-    # a view too slow for a busy machine leaves messages out and says how many
+    # on a busy machine the view leaves some messages out, and stderr gives their number
     told = re.search(r'view: (\d+) images or label maps', (demo.parent / 'stderr').read_text())
     left_out = int(told[1]) if told else 0
     recorded = report['frames_recorded']
@@ -161,12 +161,13 @@ def test_a_node_that_cannot_start_is_named(tmp_path):
 
 @pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGTERM])
 def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
-    """The signal comes twice, because a shell and its terminal may each send it."""
+    """The signal comes twice, because the shell and the terminal may each send one."""
     out = tmp_path / 'out'
     process = subprocess.Popen(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--seconds', '600', '--out',
          str(out)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))       # nohup ignores SIGHUP
+        # a parent such as nohup may ignore SIGHUP
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     try:
         end = time.monotonic() + 100
         while not ((out / 'camera.log').exists() and (out / 'camera.log').stat().st_size > 100):
@@ -187,7 +188,7 @@ def test_a_closed_terminal_ends_node_and_camera(tmp_path, number):
 
 
 def test_a_home_that_cannot_be_written_to_is_said(tmp_path):
-    """ROS writes its logs to the home folder."""
+    """ROS writes its logs below the home folder."""
     done = subprocess.run(
         [sys.executable, '-m', 'trt_segmentation', 'demo', '--out', str(tmp_path / 'out')],
         capture_output=True, text=True, timeout=100, env={

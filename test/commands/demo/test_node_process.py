@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A process runs for the time of a block, and no process is left after the block."""
+"""``running`` ends its process at the end of the ``with`` block."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_it_is_interrupted_when_the_block_ends() -> None:
     assert process.returncode == -signal.SIGINT
 
 
-def test_one_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ignores_the_signal_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_process, 'END_SECONDS', 0.2)
     with running([sys.executable, '-c', DEAF], stdout=subprocess.PIPE) as process:
         assert up(process)
@@ -42,7 +42,7 @@ def test_one_that_has_ended_keeps_its_exit_code() -> None:
     assert process.returncode == 3
 
 
-def test_it_ends_where_the_block_raises() -> None:
+def test_the_process_ends_if_the_block_raises() -> None:
     with pytest.raises(KeyError), running([sys.executable, '-c', WAITS], stdout=subprocess.PIPE,
                                           stderr=subprocess.DEVNULL) as process:
         assert up(process)

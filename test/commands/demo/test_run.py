@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rate of the demo's camera on simulated machines with a GPU."""
+"""How the demo chooses its camera's rate, on simulated machines with and without a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ H200 = Driver('580.65.06', (13, 0), (DriverGpu('NVIDIA H200', (9, 0), 140 << 30,
 
 def choose(monkeypatch: pytest.MonkeyPatch, driver: Driver, asked: str, opened: str
            ) -> tuple[float, int, list[str]]:
-    """Return the rate, how often the demo waited for the node, and the printed lines."""
+    """Choose. Return the rate, how often the demo waited for the node, and the printed lines."""
     monkeypatch.setattr(run, 'ask_driver', lambda: driver)
     waits: list[Any] = []
     lines: list[str] = []

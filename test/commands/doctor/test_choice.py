@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the doctor says of an engine whose library is there and will not do."""
+"""The doctor explains why it does not choose an engine whose library is installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_tensorrt_whose_library_does_not_load_says_so() -> None:
     assert choose_engine(A_GPU).why_not['tensorrt'] == 'libnvinfer is not here'
 
 
-def test_onnxruntime_of_the_cpu_is_not_taken_for_the_gpus(monkeypatch: pytest.MonkeyPatch
+def test_onnxruntime_without_cuda_is_not_used_for_the_gpu(monkeypatch: pytest.MonkeyPatch
                                                           ) -> None:
     import onnxruntime
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])

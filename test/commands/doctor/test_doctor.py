@@ -33,7 +33,7 @@ BASE = ('numpy', 'cv2', 'onnxruntime', 'yaml')
 
 @pytest.fixture
 def everything(monkeypatch):
-    """A machine with TensorRT, ONNX Runtime with CUDA and all Python packages installed."""
+    """Simulate a machine that has TensorRT, ONNX Runtime with CUDA and all Python packages."""
     import onnxruntime
     for module in (libraries, sys.modules['trt_segmentation.commands.doctor.choice']):
         monkeypatch.setattr(module, 'tensorrt_or_why_not', lambda: ('TensorRT 10.13.0', ''))
@@ -48,8 +48,8 @@ def rtx(monkeypatch):
         monkeypatch.setattr(module, 'tensorrt_or_why_not', lambda: ('TensorRT-RTX 1.7', ''))
 
 
-def test_choice_is_the_pipelines_own_here():
-    """The doctor chooses the engine that open_pipeline chooses on this machine."""
+def test_the_doctor_and_the_pipeline_choose_the_same_engine():
+    """The doctor must not repeat the rules of open_pipeline with another result."""
     pipeline = open_pipeline(load_card('street'))
     try:
         assert choose_engine(ask_driver()).taken == pipeline.identity.engine
@@ -97,12 +97,11 @@ def test_gpus():
 
 def test_driver_library_that_is_not_there():
     assert ask_driver('libnone.so.1').why_not
-    # a library of that kind without a GPU behind it
     assert ask_driver('libnone.so.1').gpus == ()
 
 
 def test_driver_is_read_by_its_numbers(monkeypatch):
-    """A simulated driver that writes its results through pointers, as CUDA's driver does."""
+    """A fake driver writes its results through pointers, as the driver of CUDA does."""
     import ctypes
 
     def write(value):
@@ -239,7 +238,7 @@ def test_with_nothing_but_the_base_packages():
 def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     result = run('--selftest', blocked=[missing])
     assert result.returncode == 1 and 'Traceback' not in result.stderr
-    # without numpy neither of those that import it can be either
+    # cv2 and onnxruntime import numpy, so both fail without numpy
     errors = [line.split()[1] for line in result.stdout.splitlines() if line.startswith('ERROR')]
     assert errors == (['numpy', 'cv2', 'onnxruntime'] if missing == 'numpy' else [missing])
     assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
@@ -250,7 +249,7 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
 
 
 class Fake:
-    """A pipeline that paints every pixel with one class, or breaks."""
+    """A pipeline that returns the labels of a function, or raises the given exception."""
 
     identity = Identity('street', 'onnxruntime-cuda', '1', 'fp16', 'a GPU', '')
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The packages for a GPU on simulated machines. No such machine was at hand but the H200."""
+"""The doctor's packages for each GPU, on simulated machines. Only the H200 was real."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def new_python(monkeypatch: pytest.MonkeyPatch) -> None:
     (machine((8, 9)), 'tensorrt-rtx'),          # RTX 4090
     (machine((12, 0)), 'tensorrt-rtx'),         # RTX 5090
     (machine((7, 5)), 'tensorrt-rtx'),          # T4
-    (machine((7, 0)), 'cuda12'),                # V100: CUDA 13 does not know it
-    (machine((8, 9), (12, 4)), 'cuda12'),       # TensorRT-RTX of PyPI needs CUDA 13
+    (machine((7, 0)), 'cuda12'),                # V100, which CUDA 13 does not support
+    (machine((8, 9), (12, 4)), 'cuda12'),       # TensorRT-RTX from PyPI needs CUDA 13
     (machine((9, 0), (12, 8)), 'cuda12')])
 def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
     assert choose_set(found) == (name, '')
@@ -51,8 +51,9 @@ def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
     (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11, and this is 3.10'),
     (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver that runs '
      'CUDA 12, and this driver runs CUDA 11.8')])
-def test_no_packages_have_a_reason(monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int,
-                                   python: tuple[int, int], why: str) -> None:
+def test_without_a_set_the_reason_is_returned(
+        monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int, python: tuple[int, int],
+        why: str) -> None:
     monkeypatch.setattr(package_set, 'PYTHON', python)
     assert choose_set(found, gpu) == ('', why)
 
@@ -86,7 +87,7 @@ def test_dev_installs_what_its_own_environment_lacks(monkeypatch: pytest.MonkeyP
     (machine((9, 0)), CPU, 'cuda13\n', 'a GPU needs the packages of requirements/cuda13.lock'),
     (machine((9, 0)), CUDA, '\n', 'onnxruntime-cuda is installed and uses a GPU'),
     (machine((8, 9)), TENSORRT, '\n', 'tensorrt is installed and uses a GPU')])
-def test_dev_reads_the_name_and_the_user_a_reason(
+def test_dev_reads_the_name_of_the_set_and_the_user_reads_a_reason(
         monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Driver,
         choice: EngineChoice, out: str, said: str) -> None:
     monkeypatch.setattr(package_set, 'ask_driver', lambda: found)

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""`trt_seg segment` on pictures, videos, bags and network cameras."""
 
 import os
 from pathlib import Path
@@ -41,7 +42,7 @@ def paint(label):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The current folder, with pictures of one class each: in/1.png, in/2.png and in/sub/3.png."""
+    """Make three pictures of one class each in the current folder: in/1.png, 2.png, sub/3.png."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'in' / 'sub').mkdir(parents=True)
     for name, label in (('1', 1), ('2', 2), ('sub/3', 3)):
@@ -145,7 +146,7 @@ def test_street_and_standard_input(card, here, monkeypatch):
 # ---- the user's files
 
 def test_no_file_of_the_user_is_replaced(card, here, capsys):
-    assert segment(card, 'in') == segment(card, 'in') == 0    # our own results are replaced
+    assert segment(card, 'in') == segment(card, 'in') == 0
     Path('segment-out/labels/2.png').write_bytes(b'mine')
     os.remove('segment-out/1.jpg')
     assert segment(card, 'in') == 2
@@ -280,7 +281,7 @@ def test_a_network_camera(card, here, capsys):
     assert shown and int(shown[1]) >= 1
     assert len(video_frames('segment-out/camera.mp4')[1]) == int(shown[1])
     assert len(written()) == int(shown[1]) + 1
-    # the camera sends all its frames at once, and hangs up
+    # the camera sends all frames at once and then closes the connection
     assert int(shown[1]) + int(left_out[1] if left_out else 0) <= 60
 
 
@@ -315,7 +316,7 @@ def test_confidence_of_a_model_without_one(here, capsys):
 
 
 class FakeWindow:
-    """A window that the user closes when it shows its second picture."""
+    """A window. The user closes it at the second picture."""
 
     shown: list[Any]
     last: Any

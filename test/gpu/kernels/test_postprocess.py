@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The postprocess kernel agrees with the oracle and with the host."""
 
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from trt_segmentation.gpu.kernels.postprocess import palette_words, Postprocess,
 GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
 NEAR = 1e-3
-"""The kernel (float32) and the oracle (float64) may order closer logits differently."""
+"""If two logits differ by less, the float32 kernel may order them unlike the float64 oracle."""
 
 
 def card_of(classes, resize='stretch', threshold=0.5):
@@ -41,7 +42,10 @@ def camera_frame(rng, height, width, encoding='bgr8'):
 
 
 def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
-    """Return (labels, confidence or None, overlay) of every image, from poisoned memory."""
+    """Return (labels, confidence or None, overlay) of every image.
+
+    The output memory is poisoned first, so a pixel that the kernel does not write shows.
+    """
     channels = {'nchw': 1, 'nhwc': 3}.get(layout)
     output = NetworkOutput('out', OutputKind[kind.upper()], layout, str(tensor.dtype),
                           tensor.shape[channels] if channels else 1)
@@ -69,10 +73,10 @@ def run(memory, card, tensor, layout, kind, frames, net, alpha=0.5):
 
 
 def check_labels(labels, values, seen):
-    """Check that 99.9 % of the labels are the oracle's.
+    """Check that at least 99.9 % of the labels are equal to the oracle's labels.
 
-    The logits of the other labels must be almost as large as the oracle's. Pixels that the
-    network does not see must be unlabelled.
+    Any other label must have a logit almost as large as the logit of the oracle's label. Pixels
+    that the network does not see must be unlabelled.
 
     :param values: (classes, height, width) float64 logits at camera size.
     """
@@ -138,7 +142,7 @@ def test_real_sizes_agree_with_the_host(current, camera, grid, dtype):
     host = HostPostprocess(output, 19, 0.5)(logits[0], fit('stretch', camera, net), True)
     differs = labels != host.labels
     assert differs.mean() <= 1e-3
-    # labels differ only if two logits are almost equal, so the confidences are almost equal too
+    # labels differ only if two logits are almost equal, and then their confidences are too
     assert (np.abs(confidence.astype(int) - host.confidence) <= 1).all()
     expected = blend(decode(frame).bgr(), labels, card.palette, 0.5)
     assert (np.abs(overlay.astype(int) - expected) <= 1).all()
@@ -155,7 +159,7 @@ def test_of_equal_logits_the_lowest_id_wins(current):
 
 @pytest.mark.parametrize('dtype', ['float32', 'float16'])
 @pytest.mark.parametrize('camera', [(33, 90), (7, 9)])
-def test_what_is_not_finite_is_read_as_the_host_reads_it(current, camera, dtype):
+def test_logits_that_are_not_finite_give_the_labels_of_the_host(current, camera, dtype):
     rng, net = np.random.default_rng(6), (32, 32)
     logits = rng.normal(0, 3, (1, 4, 16, 16)).astype(dtype)
     broken = rng.random(logits.shape)
@@ -180,7 +184,7 @@ def test_what_is_not_finite_is_read_as_the_host_reads_it(current, camera, dtype)
 def test_labels_of_the_network(memory, camera, net, grid, resize, layout, dtype, classes, seed):
     memory.make_current()
     rng = np.random.default_rng(seed)
-    # some ids are no class of the card
+    # the card has no class for some of these ids
     ids = rng.integers(-2 if np.dtype(dtype).kind in 'if' else 0, 120, (1, *grid)).astype(dtype)
     frame, card = camera_frame(rng, *camera), card_of(classes, resize)
     tensor = {'nchw': ids[:, None], 'nhwc': ids[..., None], 'nhw': ids}[layout]
@@ -201,7 +205,7 @@ def test_one_channel_agrees_with_the_host(current, kind, layout, threshold):
     grid = rng.normal(0, 2, (1, 12, 14)).astype('float32')
     if kind == 'probability':
         grid = 1 / (1 + np.exp(-grid))
-        grid[0, 5, 5] = 1.01            # a little above 1, as after a resize within a network
+        grid[0, 5, 5] = 1.01            # a resize in a network can give slightly more than 1
     grid[0, 3, 3] = np.nan
     tensor = {'nchw': grid[:, None], 'nhwc': grid[..., None], 'nhw': grid}[layout]
     frame, card = camera_frame(rng, *camera), card_of(2, 'crop', threshold)

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""The preprocess kernel agrees with the oracle."""
 
 from itertools import product
 
@@ -27,7 +28,7 @@ GPU = settings.get_profile('gpu')
 SIDE = st.integers(1, 60)
 MEAN, STD = (0.3, 0.5, 0.7), (0.2, 0.25, 0.5)
 HALF = 2e-3
-"""Relative tolerance of float16 tensors; all tensors may differ by one level of 255 too."""
+"""Relative tolerance of float16 tensors, in addition to one level of 255 for every tensor."""
 
 
 def random_frame(rng, encoding, height, width, padding=0):
@@ -45,7 +46,7 @@ def card_of(color, resize, pad=114):
 
 
 def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
-    """Return the tensor that the kernel writes into poisoned memory for a batch."""
+    """Return the tensor that the kernel writes for a batch. Its memory is poisoned first."""
     channels = 1 if card.color == 'gray' else 3
     image = ImageInput('image', layout, dtype, channels, net[0], net[1], None)
     kernel = Preprocess(card, image, f'sm_{memory.device.arch}')
@@ -62,7 +63,7 @@ def run(memory, card, frames, net, layout='nchw', dtype='float32', offset=0):
 
 
 def check(tensor, expected, card, layout, dtype):
-    """Check that a tensor differs by at most one level of 255 and the error of float16."""
+    """Check a tensor within one level of 255 plus, for float16, the rounding error."""
     tensor = tensor.astype(np.float64)
     if layout == 'nhwc':
         tensor = np.moveaxis(tensor, -1, 0)
@@ -109,7 +110,7 @@ def test_every_encoding_with_every_policy(current, encoding, resize):
 
 
 def matrix(axis, area):
-    """Return oracle.resize_matrix, (net, camera) float64, computed faster with arrays."""
+    """Return the (net, camera) float64 matrix of oracle.resize_matrix, computed faster."""
     at = np.arange(axis.net)[:, None] - axis.offset
     cell = np.arange(axis.camera)
     ratio = axis.camera / axis.new
@@ -141,7 +142,7 @@ def test_real_sizes(current, camera, resize):
     check(tensor, expected, card, 'nchw', 'float16')
 
 
-def test_the_fast_oracle_is_the_slow_one():
+def test_the_fast_and_the_slow_oracle_agree():
     for resize, camera, net in product(RESIZES, [(7, 30), (31, 12)], [(5, 6), (40, 13)]):
         geometry = fit(resize, camera, net)
         for axis, placed in zip((geometry.rows, geometry.cols),

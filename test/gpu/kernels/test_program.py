@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""CUDA programs are compiled, are cached, and use no local memory."""
 
 from itertools import product
 from pathlib import Path
@@ -28,7 +29,7 @@ ARCHITECTURES = ['sm_75', 'sm_80', 'sm_87', 'sm_89', 'sm_90', 'sm_120']
 
 
 FRAME_SIZE, MIN_STACK_SIZE = 0x11, 0x12
-"""Attributes of a cubin's .nv.info section: bytes of local memory of a function."""
+"""Two attributes in a cubin's section .nv.info. Each gives a function's local memory in bytes."""
 
 
 def sections(elf):
@@ -42,14 +43,14 @@ def sections(elf):
 
 
 def local_bytes(cubin):
-    """Return the bytes of local memory (stack and spills) that a thread of a cubin needs."""
+    """Return the bytes of local memory, stack and spills, that one thread of a cubin needs."""
     found = []
     (info,) = [data for name, data in sections(cubin) if name == '.nv.info']
     at = 0
     while at < len(info):
         form, attribute, size = struct.unpack_from('<BBH', info, at)
         at += 4
-        if form != 4:  # the size field itself holds the value
+        if form != 4:  # the value is in the size field, and no bytes follow
             continue
         if attribute in (FRAME_SIZE, MIN_STACK_SIZE):
             found.append(struct.unpack_from('<II', info, at)[1])
@@ -65,7 +66,7 @@ def compile_clean(file, arch, defines, limit=0):
 
 
 @pytest.mark.parametrize('arch', ARCHITECTURES)
-def test_local_memory_is_seen_where_there_is_some(arch, monkeypatch):
+def test_local_memory_of_a_kernel_is_found(arch, monkeypatch):
     monkeypatch.setattr(program, 'source', lambda file: """
         extern "C" __global__ void k(int* p) {
             volatile int table[64];  // indexed by what is read, so that no register will do
@@ -97,8 +98,8 @@ def test_every_variant_of_postprocess_compiles(kind):
     for classes, layout, dtype in product([2, 300], ['nchw', 'nhwc'], postprocess._TYPES):
         card = ModelCard('m', None, ('a',) * classes, spread_palette(classes), InputCard())
         output = NetworkOutput('out', kind, layout, dtype, classes)
-        # Label outputs need a 64-bit division. It is a function call and saves a register or two.
-        # The code for logits that are not finite may also do so.
+        # Label outputs need a 64-bit division. It is a function call that stores some registers
+        # in local memory. The code for logits that are not finite may store registers too.
         compile_clean('postprocess.cu', 'sm_90', postprocess.defines(
             card, output,
             dtype == 'float32' and output.has_confidence),
@@ -131,13 +132,13 @@ def test_a_cubin_is_compiled_once_and_again_when_anything_changes(tmp_path, monk
     assert sorted(path.suffix for path in folder.iterdir()) == \
         ['.TAG'] + ['.cubin'] * 5 + ['.json'] * 5
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for path in folder.glob('*.cubin'):         # cut off, or written by another program
+    for path in folder.glob('*.cubin'):         # this cubin is too short
         path.write_bytes(b'cub')
     assert program.cached_cubin(*arguments, folder) == b'cubin'
     assert len(compiled) == 6
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, monkeypatch, caplog):
+def test_a_folder_that_cannot_be_written_gives_only_a_warning(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(program, 'newest_cuda', lambda: 13000)
     monkeypatch.setattr(program, 'compile_cubin', lambda *args: b'cubin')
     (tmp_path / 'file').write_text('in the way')

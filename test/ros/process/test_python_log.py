@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
+"""Warnings of Python reach the log of the newest node."""
 
 import logging
 
@@ -29,7 +30,7 @@ def test_the_newest_node_gets_each_warning_once():
     assert (old.lines, new.lines) == ([], [('warning', 'model net: a kind'), ('error', 'lost')])
 
 
-def test_a_logger_that_fails_does_not_stop_who_logs(capsys):
+def test_a_logger_that_fails_does_not_stop_the_caller(capsys):
     forward_python_log(object())
     log.warning('a kind')
     assert 'AttributeError' in capsys.readouterr().err

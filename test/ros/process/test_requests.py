@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests about parameters, the broken ones too: each is answered, and the node lives."""
+"""The node answers every request about parameters, also a broken request, and goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from trt_segmentation.ros.process.requests import guard_services
 
 @pytest.fixture
 def caller(make_rig: Any) -> Caller:
-    """Of a node that is unconfigured."""
+    """Return a caller of the services of an unconfigured node."""
     return Caller(make_rig(start=False))
 
 
@@ -79,7 +79,7 @@ def values() -> list[ParameterValue]:
 
 
 def test_no_value_of_a_parameter_ends_the_node(caller: Caller) -> None:
-    """Every kind of value for every parameter, by both services: answered, reasons short."""
+    """Both services get every kind of value for every parameter. Their reasons are short."""
     rig = caller.rig
     for name in (*NAMES, *(name for name in rig.node._parameters if name not in NAMES)):
         sent = [ParameterMessage(name=name, value=value) for value in values()]
@@ -92,8 +92,8 @@ def test_no_value_of_a_parameter_ends_the_node(caller: Caller) -> None:
     assert caller.state() == 'unconfigured'
 
 
-def test_a_list_of_a_stranger_is_bounded(caller: Caller) -> None:
-    """Each camera is some publishers, so ten thousand of them would stop the node."""
+def test_a_list_or_text_that_is_too_long_is_refused(caller: Caller) -> None:
+    """Each camera has several publishers, so ten thousand cameras would stop the node."""
     def cameras(count: int) -> ParameterMessage:
         return parameter('cameras', 9, string_array_value=[f'c{i}' for i in range(count)])
 
@@ -119,7 +119,7 @@ def test_parameters_are_asked_for_in_absurd_ways(caller: Caller) -> None:
 
 
 def test_a_callback_that_raises_is_answered_counted_and_reported(make_rig: Any) -> None:
-    """What no check here foresees; each service still gives the reply that means no."""
+    """After an unexpected exception, each service still gives its reply for a failure."""
     rig = make_rig()
     caller, reports = Caller(rig), rig.hear(DiagnosticArray, '/diagnostics')
     real = {service.srv_type: service.callback for service in rig.node.services}

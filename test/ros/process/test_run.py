@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The last net under the executor: what a callback raises, once or for ever."""
+"""run() catches the exceptions of callbacks, and ends the process if they never stop."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ raise SystemExit(run(Program, Program.begin, None, Program.ended))
 
 @pytest.fixture
 def start(ros: Any) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Start a process whose node has the methods given, setup among them."""
+    """Yield a function that starts a process. Its node gets the given methods and ``setup``."""
     started: list[subprocess.Popen[str]] = []
 
     def program(methods: str) -> subprocess.Popen[str]:
@@ -78,13 +78,12 @@ def start(ros: Any) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and log."""
     log = process.communicate(timeout=60.0)[1]
     return process.returncode, log
 
 
 def until(process: subprocess.Popen[str], text: str) -> str:
-    """The log up to the line that holds the text."""
+    """Return the log up to the line that contains the text."""
     assert process.stderr
     log = ''
     for line in process.stderr:
@@ -128,7 +127,7 @@ TAKE = '''
 @pytest.mark.parametrize('methods', [ONCE, TAKE])
 def test_a_callback_that_raises_once_stops_nothing(
         start: Callable[[str], subprocess.Popen[str]], ros: Any, methods: str) -> None:
-    """Nor does one whose message cannot be taken, by which rclpy takes its group for busy."""
+    """An exception while rclpy takes a message must not block the callback group either."""
     process = start(methods)
     log = until(process, 'another one ran')
     peer = Peer(ros)
@@ -166,7 +165,7 @@ def test_a_callback_that_always_raises_keeps_the_others_running(
         assert len(future.result().values) == 1
     peer.close()
     log = until(process, '130 errors')
-    assert log.count('RuntimeError: call') < 20  # not one a call
+    assert log.count('RuntimeError: call') < 20  # the log is throttled
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 0
 

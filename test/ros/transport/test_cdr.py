@@ -58,7 +58,7 @@ def prefix_of(image: Image) -> bytes:
 
 
 def test_parses_what_rclpy_serializes() -> None:
-    """Every field and byte is read, no matter how the lengths before it change the alignment."""
+    """Earlier fields of any length change the alignment, and every field is still right."""
     rng = random.Random(1)
     for _ in range(500):
         image = random_image(rng)
@@ -94,7 +94,7 @@ def test_parses_either_byte_order(little_endian: bool) -> None:
 
 
 def test_prefix_and_pixels_are_the_whole_message() -> None:
-    """The bytes are those of rosbags. rclpy's have the same length, but its padding is random."""
+    """The bytes equal those of rosbags. rclpy writes as many bytes, but with random padding."""
     rng = random.Random(3)
     for _ in range(500):
         image = random_image(rng)
@@ -105,7 +105,7 @@ def test_prefix_and_pixels_are_the_whole_message() -> None:
 
 
 def test_prefix_is_whole_words_and_fits_the_head_room() -> None:
-    """So pixels may start at any address. Names of 450 bytes fit, as the documentation says."""
+    """For this reason the pixels may start at any address. The docs promise names of 450 bytes."""
     for size in range(451):
         prefix = image_prefix(0, 0, 'x' * size, 2, 2, 'y' * (450 - size), 6, 12)
         assert len(prefix) % 4 == 0
@@ -113,7 +113,7 @@ def test_prefix_is_whole_words_and_fits_the_head_room() -> None:
 
 
 def test_bytes_after_the_end_are_ignored() -> None:
-    """Fast CDR adds padding, and Humble's middleware delivers more bytes than the message has."""
+    """Fast CDR adds padding, and on Humble the middleware delivers more bytes than needed."""
     image = random_image(random.Random(4))
     message = serialize_message(image)
     for extra in (1, 3, 4, 255):
@@ -151,7 +151,7 @@ def test_a_length_beyond_the_message_is_refused(offset: int, field: str, length:
 
 
 def test_strings() -> None:
-    """A string may be empty, may lack its end, or may not be UTF-8."""
+    """The cases are an empty string, a string without its end, and bytes that are not UTF-8."""
     message = valid()
     assert message[16:20] == b'cam\0'
     message[19] = 7
@@ -166,7 +166,7 @@ def test_strings() -> None:
 
 
 def mutate(message: bytes, rng: random.Random) -> bytearray:
-    """Damage a message in one to three of the ways in which memory and networks damage data."""
+    """Damage a message one to three times, as memory or a network could."""
     broken = bytearray(message)
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(5)
@@ -189,7 +189,7 @@ def mutate(message: bytes, rng: random.Random) -> bytearray:
 
 
 def test_mutated_messages_are_frames_or_counted_errors() -> None:
-    """No message crashes the reader. The pixels of every frame are bytes of its own message."""
+    """No message crashes the reader. A frame has only pixels from its own message."""
     rng = random.Random(5)
     seeds = [serialize_message(random_image(rng)) for _ in range(50)]
     counted: Counter[str] = Counter()
@@ -207,6 +207,6 @@ def test_mutated_messages_are_frames_or_counted_errors() -> None:
             assert start + frame.data.nbytes <= message.nbytes
             counted['frame'] += 1
     assert counted['frame'] + counted['error'] == MUTATED
-    # a mutation of pixels leaves a valid image; most other mutations do not
+    # an image with other pixels is valid, but most other damage gives an error
     assert counted['frame'] > MUTATED // 20
     assert counted['error'] > MUTATED // 2

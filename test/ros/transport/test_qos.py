@@ -27,7 +27,7 @@ from trt_segmentation.ros.transport.qos import publisher_events, SubscriptionEve
      "the subscriber's durability to volatile"),
     ('DEADLINE', "the publisher's deadline back to its default",
      "the subscriber's deadline back to its default")])
-def test_each_policy_has_its_cure_and_is_told_once(
+def test_each_policy_gets_one_warning_with_its_cure(
         policy: str, of_subscription: str, of_publisher: str) -> None:
     told: list[str] = []
     event = SimpleNamespace(last_policy_kind=QoSPolicyKind[policy])
@@ -41,10 +41,10 @@ def test_each_policy_has_its_cure_and_is_told_once(
         (line,) = told
         assert '/image' in line and policy in line and cure in line
         incompatible(SimpleNamespace(last_policy_kind=QoSPolicyKind.LIVELINESS))
-        assert len(told) == 2  # another policy gets a warning of its own
+        assert len(told) == 2  # each policy gets its own warning
 
 
-def test_a_middleware_that_does_not_report_loss_is_no_hindrance(
+def test_the_node_works_if_the_middleware_reports_no_losses(
         make_rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The node publishes as usual, and diagnostics say that the number of losses is unknown."""
     lost = event_handler.QoSSubscriptionEventType.RCL_SUBSCRIPTION_MESSAGE_LOST
@@ -67,7 +67,7 @@ def test_a_middleware_that_does_not_report_loss_is_no_hindrance(
         assert values[key] == 'unknown: this middleware does not report lost messages'
 
 
-def test_an_override_is_of_its_own_topic_alone(make_rig: Any) -> None:
+def test_an_override_changes_only_its_own_topic(make_rig: Any) -> None:
     overridden = {'/diagnostics': 'publisher', '/trt_segmentation/label_map': 'publisher',
                   '/image': 'subscription'}
     other = {'publisher': 'best_effort', 'subscription': 'reliable'}
@@ -83,7 +83,7 @@ def test_an_override_is_of_its_own_topic_alone(make_rig: Any) -> None:
     assert {'/image', '/trt_segmentation/overlay', '/trt_segmentation/camera_info'} <= set(found)
 
 
-def test_a_loss_that_cannot_be_is_counted_as_one():
+def test_an_impossible_number_of_losses_counts_as_one():
     """Fast DDS reports INT32_MAX for an old fragment that it drops late."""
     from types import SimpleNamespace
 

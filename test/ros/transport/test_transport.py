@@ -48,7 +48,7 @@ from trt_segmentation.serving.drop_reasons import NO_BUFFER, TAKE_ERROR
 QOS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 TYPED = choose_transport('typed')
 SIZES = [(2, 3), (480, 640), (1, 1), (1080, 1920), (3, 5), (720, 1280), (1081, 1921), (2, 2)]
-"""Heights and widths that grow and shrink; some are odd."""
+"""Heights and widths. They grow and shrink, and some are odd numbers."""
 
 
 class Ros:
@@ -64,7 +64,7 @@ class Ros:
         self.executor.add_node(self.node)
 
     def until(self, condition: Callable[..., Any], seconds: float = 30.0) -> None:
-        """Run callbacks until a condition holds; the limit is there only so that a bug ends."""
+        """Run callbacks until a condition holds. The time limit only stops a test with a bug."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, 'nothing came'
@@ -95,7 +95,7 @@ def direct() -> Transport:
 
 
 class Got:
-    """Copies of the images that a subscription delivered, and the messages that it dropped."""
+    """Copies of the images that a subscription delivered, and its reasons for drops."""
 
     def __init__(self, offer: Callable[[Any], None] | None = None,
                  allocate: Allocate = PageMemory, buffers: int = 4) -> None:
@@ -146,15 +146,15 @@ def matched(ros: Ros, publisher: Any, count: int = 1) -> None:
 
 
 def matched_publisher(ros: Ros) -> Any:
-    """Return a typed publisher of the topic that one subscription is matched with."""
+    """Return a typed publisher after the subscription of the topic is connected to it."""
     publisher = ros.node.create_publisher(Image, ros.topic, QOS)
     matched(ros, publisher)
     return publisher
 
 
 @pytest.mark.parametrize('way', ['direct to typed', 'typed to direct', 'direct to direct'])
-def test_every_size_arrives_as_it_was(ros: Ros, direct: Transport, way: str) -> None:
-    """Content and header arrive, for sizes that grow and shrink and frame ids of all lengths."""
+def test_images_of_every_size_arrive_unchanged(ros: Ros, direct: Transport, way: str) -> None:
+    """Sizes grow and shrink, and frame ids have all lengths. Content and header are right."""
     out, _, back = way.partition(' to ')
     got = Got()
     subscription = subscribed(ros, direct if back == 'direct' else TYPED, got)
@@ -176,7 +176,7 @@ def test_every_size_arrives_as_it_was(ros: Ros, direct: Transport, way: str) -> 
 
 
 def test_pixels_that_cannot_be_published_in_place_are_copied(ros: Ros, direct: Transport) -> None:
-    """The cases: no memory, other memory, gaps, little head room, a long frame id, 16 bits."""
+    """The cases are no memory, other memory, gaps, little head room, a long frame id, 16 bits."""
     got = Got()
     subscription = subscribed(ros, direct, got)
     publisher = matched_publisher(ros)
@@ -233,7 +233,7 @@ def test_memory_that_cannot_grow_costs_one_message(ros: Ros, direct: Transport) 
 
 
 def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport) -> None:
-    """The take raises the interrupt that came inside C code, and the buffer is not lost."""
+    """An interrupt inside C code reaches the caller of take, and the buffer is not lost."""
     presses = [1]
 
     def allocate(nbytes: int) -> Memory:
@@ -265,8 +265,8 @@ def test_ctrl_c_while_memory_grows_is_not_swallowed(ros: Ros, direct: Transport)
     subscription.close()
 
 
-def test_held_images_stay_as_they_are(ros: Ros, direct: Transport) -> None:
-    """New images come into other buffers. If all are held, they are dropped and counted."""
+def test_held_images_do_not_change(ros: Ros, direct: Transport) -> None:
+    """New images go into other buffers. If all buffers are held, images are dropped."""
     held: list[Any] = []
     got = Got(held.append, buffers=3)
     subscription = subscribed(ros, direct, got)
@@ -316,13 +316,12 @@ def test_malformed_messages_are_counted_and_the_next_works(ros: Ros, direct: Tra
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process uses now."""
     pages = int(Path('/proc/self/statm').read_text(encoding='ascii').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE')
 
 
-def test_memory_stays_where_it_is(ros: Ros, direct: Transport) -> None:
-    """300 messages of 1 MB come. A leak would keep 300 MB. Each buffer grows only once."""
+def test_many_messages_do_not_grow_the_memory(ros: Ros, direct: Transport) -> None:
+    """300 messages of 1 MB arrive, so a leak would keep 300 MB. Each buffer grows only once."""
     asked: list[int] = []
 
     def allocate(nbytes: int) -> Memory:
@@ -373,12 +372,12 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
         ros.settle()
         assert len(got.images) == 1
         assert subscription.take_data() is None, 'taken after closing'
-        subscription.add_to_wait_set(None)  # as an executor does that listed it before
+        subscription.add_to_wait_set(None)  # an executor with an old list calls this
         assert not subscription.is_ready(None)
         return subscription
 
     waitables = len(list(ros.node.waitables))
-    gc.disable()  # megabytes of (maybe pinned) memory must not wait for the collector
+    gc.disable()  # the memory must be free without the garbage collector, because it is large
     try:
         cycle()
         ros.settle()
@@ -394,9 +393,9 @@ def test_closing_frees_everything_and_stops_taking(ros: Ros, direct: Transport) 
     assert len(os.listdir('/proc/self/fd')) <= handles
 
 
-def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
+def test_messages_that_were_replaced_in_the_queue_are_counted(
         ros: Ros, direct: Transport) -> None:
-    """Bursts go into a queue of one message. Each message comes, or is counted as skipped."""
+    """Bursts go into a queue of one message. Each message is delivered or counted as skipped."""
     newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
     stamps: list[int] = []
     skipped: list[int] = []
@@ -422,7 +421,7 @@ def test_messages_that_a_newer_one_replaced_in_the_queue_are_told(
 
 
 def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport) -> None:
-    """Each publisher numbers its own messages, and one of them has published more before."""
+    """Each publisher has its own numbers, so different numbers must not count as a gap."""
     got, skipped = Got(), []
     subscription = subscribed(ros, direct, got, skipped=skipped.append)
     publishers = [ros.node.create_publisher(Image, ros.topic, QOS) for _ in range(2)]
@@ -437,7 +436,7 @@ def test_messages_of_several_publishers_skip_nothing(ros: Ros, direct: Transport
 
 def test_a_message_that_could_not_be_taken_is_not_skipped_too(
         ros: Ros, direct: Transport) -> None:
-    """It is told to ``dropped``, and so in no other count."""
+    """The callback ``dropped`` gets this message, so no other count may include it."""
     skipped: list[int] = []
 
     def allocate(nbytes: int) -> Memory:
@@ -456,7 +455,7 @@ def test_a_message_that_could_not_be_taken_is_not_skipped_too(
 
 
 def test_events_of_a_direct_subscription_still_come(ros: Ros, direct: Transport) -> None:
-    """Only the take is this package's. rclpy still warns about incompatible QoS as usual."""
+    """This package replaces only the take. rclpy still warns about incompatible QoS."""
     warnings: list[str] = []
     got = Got()
     subscription = subscribed(ros, direct, got,
@@ -559,7 +558,7 @@ def test_from_another_process(ros: Ros, direct: Transport) -> None:
 
 
 def test_page_memory() -> None:
-    """The memory starts on a page, has the right size, and lives as long as a view of it."""
+    """The memory starts at a page and has the right size. A view keeps the memory alive."""
     memory = PageMemory(10_001)
     assert memory.address % mmap.PAGESIZE == 0
     assert memory.nbytes == memory.view.nbytes == 10_001
@@ -572,7 +571,7 @@ def test_page_memory() -> None:
 
 
 def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every name is tested, with and without librcl, and so is the text of the reason."""
+    """The test covers every name of a transport, with and without librcl, and the reasons."""
     assert (TYPED.name, TYPED.reason, TYPED.librcl) == ('typed', 'asked for', None)
     assert choose_transport('auto').name == 'direct'
     assert 'rmw_fastrtps_cpp' in choose_transport('auto').reason
@@ -593,7 +592,7 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_librcl_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The errors differ for a missing library and for a library with another struct layout."""
+    """A missing library and a library with another struct layout give different errors."""
     monkeypatch.setattr(librcl_module.sys, 'platform', 'win32')
     with pytest.raises(TransportError, match=r'rcl.dll was not found in this process'):
         Librcl()
@@ -610,7 +609,7 @@ def test_librcl_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors_of_librcl_say_what_librcl_says(direct: Transport) -> None:
-    """No error stays set in librcl, which would complain about it in the next call."""
+    """No error stays set in librcl. Otherwise the next call of librcl would complain."""
     assert direct.librcl
     not_one = (ctypes.c_uint8 * 64)()
     with pytest.raises(TransportError, match=r'a message of 3 bytes: publisher invalid \(300\): .*'
@@ -621,13 +620,14 @@ def test_errors_of_librcl_say_what_librcl_says(direct: Transport) -> None:
     grown = librcl_module.MessageBuffer(lambda nbytes: PageMemory(0))
     grown._growth(10)
     assert isinstance(grown.error, MemoryError)
-    with pytest.raises(TransportError, match='subscription invalid'):  # not the buffer's old error
+    # librcl must not return the old error of the buffer
+    with pytest.raises(TransportError, match='subscription invalid'):
         direct.librcl.take(ctypes.addressof(not_one), grown)
     assert not direct.librcl._library.rcutils_error_is_set()
 
 
-def test_array_messages_stay_possible(ros: Ros) -> None:
-    """The typed transport takes and publishes an ordinary message."""
+def test_ordinary_messages_still_work(ros: Ros) -> None:
+    """The typed transport still takes and publishes ordinary messages."""
     got = Got()
     subscription = subscribed(ros, TYPED, got)
     publisher = matched_publisher(ros)
