@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the segmentation node under Nav2's lifecycle manager.
 
-This file takes every argument of seg.launch.py except ``autostart``. The manager configures and
-activates the node, so ``autostart`` is always false here. Nav2 has to be installed.
+This file accepts every argument of seg.launch.py except ``autostart``. The manager configures and
+activates the node, so ``autostart`` is always false here. Nav2 must be installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def actions(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         package='nav2_lifecycle_manager', executable='lifecycle_manager',
         name='lifecycle_manager_segmentation', namespace=given.get('namespace', ''),
         parameters=[{
-            'autostart': True,  # of the manager, which then starts the node at once
+            'autostart': True,  # the manager starts the node at once
             'node_names': [NODE],
             'bond_timeout': 0.0,  # no bond, because the node does not support bonds
             'use_sim_time': given.get('use_sim_time') == 'true' or bool(given.get('bag'))}],
