@@ -58,7 +58,7 @@ def test_the_defaults_are_accepted() -> None:
     ('params_file', '/', 'it is not a file; expected a YAML file of parameters'),
     ('bag', 'no/bag', 'there is no such file or folder; expected the folder of a rosbag2'),
     ('seed', 'abc', 'expected an integer from 0 to 2147483647'),
-    ('seed', '-1', 'expected a whole number from 0 to 2147483647'),
+    ('seed', '-1', 'expected an integer from 0 to 2147483647'),
     ('fps', 'fast', 'expected a number from 0.1 to 1000'),
     ('fps', '0', 'expected a number from 0.1 to 1000'),
     ('fps', 'nan', 'expected a number from 0.1 to 1000'),

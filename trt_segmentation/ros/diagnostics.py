@@ -32,7 +32,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that did not end the node. ``new`` counts those since the last report."""
+    """Problems of one kind that did not end the node.
+
+    :param new: number of problems since the last report.
+    """
 
     count: int = 0
     new: int = 0

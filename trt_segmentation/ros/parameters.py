@@ -85,7 +85,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """Return the descriptor for ``ros2 param describe``. rclpy checks values against its range."""
+        """Return the descriptor for ``ros2 param describe``. rclpy checks the range in it."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: ParameterType.PARAMETER_STRING_ARRAY}

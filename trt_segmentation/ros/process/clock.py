@@ -17,7 +17,7 @@ STANDS = 2.0
 def check_time(stamp: Time) -> str:
     """Return why a message of /clock holds no valid time. Empty if the time is valid.
 
-    If rclpy got an invalid time, it would raise an exception.
+    If rclpy got an invalid time, rclpy would raise an exception.
     """
     if stamp.sec < 0:
         return f'sec is {stamp.sec}; expected 0 or more'

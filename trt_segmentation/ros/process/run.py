@@ -58,12 +58,10 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
         end. Returns None if the process may go on.
     :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
         does not start, or if a start-up parameter is refused. With any other exit code, or if a
-        thread cannot be stopped, this function ends the process itself. Then the exit code is
-        :data:`BROKEN` after :data:`ENDLESS` errors in a row, or if the node cannot end cleanly.
-        Otherwise it is the number that ``ended`` returned, or 0 after a signal.
+        thread cannot be stopped, this function ends the process itself. :data:`BROKEN` means
+        :data:`ENDLESS` errors in a row, or that the node cannot end cleanly.
     """
-    # rclpy's own signal handlers would end ROS at once. Then the worker could not publish frames,
-    # and the node could not publish its last diagnostics.
+    # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
