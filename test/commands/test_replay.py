@@ -406,7 +406,7 @@ def test_an_output_folder_that_exists_is_kept(tmp_path, card, capsys, replayed):
     bag, out = replayed
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     assert run(bag, out, card) == 2
-    assert f'--out {out} exists already; name another folder, or' in capsys.readouterr().err
+    assert f'--out {out} exists already; give another folder, or' in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert run(bag, out, card, '--overwrite', '--png') == 0
     assert topics(out)[LABEL_MAP + '/compressed'] == 5
