@@ -229,7 +229,7 @@ def test_a_plan_that_was_replaced_since_is_the_users(here, capfd):
     store_signed(here / 'net.plan', Plan(b'ours'), {})
     (here / 'net.plan').write_bytes(b'of trtexec')
     assert main(['build', 'net.yaml', '--precision', 'fp32', '--out', 'net.plan']) == 2
-    is_one_line(capfd.readouterr().err, 'was not written by `trt_seg build`')
+    is_one_line(capfd.readouterr().err, '`trt_seg build` did not write it')
     assert (here / 'net.plan').read_bytes() == b'of trtexec'
 
 

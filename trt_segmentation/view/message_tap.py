@@ -17,7 +17,7 @@ from .rerun_view import RerunView
 WAITING = 32
 """Largest number of messages in the queue.
 
-Also the largest number of images and label maps that wait for each other.
+At most this many images and label maps wait for each other.
 """
 
 

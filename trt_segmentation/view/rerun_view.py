@@ -73,7 +73,9 @@ def check_view(spawn: bool, path: Path | None) -> None:
 
 
 def open_viewer(command: Sequence[str], port: int) -> None:
-    """If no viewer listens on the port, start a viewer. It keeps running after this process.
+    """Start a viewer if no viewer listens on the port yet.
+
+    The new viewer keeps running after this process has ended.
 
     :param command: program and arguments that start a viewer.
     :param port: TCP port on which the viewer listens.

@@ -173,7 +173,7 @@ def test_ros_by_what_is_installed(monkeypatch):
     monkeypatch.setattr(middleware, 'absent', lambda *names: [])
     assert middleware.distro() == Check('ROS', OK, 'humble')
     monkeypatch.setattr(middleware, 'absent', lambda *names: ['diagnostic_msgs'])
-    assert 'humble, without diagnostic_msgs' in middleware.distro().text
+    assert 'humble; the node also needs diagnostic_msgs' in middleware.distro().text
     monkeypatch.setattr(middleware, 'absent', lambda *names: list(names))
     assert middleware.distro().status == WARNING and 'not installed' in middleware.distro().text
 

@@ -115,7 +115,7 @@ class _CameraRun:
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # Wait for a free place first, because a later fetch is newer.
+                with self._room:  # Wait for a free place. A later fetch() gets newer frames.
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:

@@ -83,8 +83,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--seconds', type=positive, metavar='S',
                         help='length of each measurement (10)')
     parser.add_argument('--quick', action='store_true',
-                        help='measure less: without your own values, use --seconds 1 and '
-                        '--cameras 1,4')
+                        help='change the defaults to --seconds 1 and --cameras 1,4')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='compute the overlay too (default: yes)')
     parser.add_argument('--out', type=Path, metavar='DIR',
@@ -92,6 +91,5 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='write the content of bench.json to this file too')
     parser.add_argument('--compare', type=Path, metavar='OTHER.json',
-                        help='bench.json of another run; the page and the table show the numbers '
-                        'of both runs')
+                        help='bench.json of another run; page and table then show both runs')
     set_options(parser, BenchOptions)

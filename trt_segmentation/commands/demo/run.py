@@ -37,7 +37,7 @@ FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png',
 """Files that the demo writes into its folder. The demo refuses a folder with any other file."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images per second that the camera sends if the CPU or a GPU runs the network."""
+"""Images per second of the camera. The first value is for the CPU, the second for a GPU."""
 
 START_SECONDS = 180.0
 """Largest number of seconds until node, camera and recorder have found each other.
