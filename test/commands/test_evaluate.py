@@ -195,7 +195,7 @@ def test_sizes_that_differ_are_told_with_both(tmp_path):
 
 
 def test_images_and_labels_go_together(tmp_path, card_file):
-    with pytest.raises(EvaluationError, match='need each other'):
+    with pytest.raises(EvaluationError, match='must be given together'):
         run_evaluate(EvaluateOptions(str(card_file), street=1, images=tmp_path))
 
 
@@ -295,7 +295,7 @@ def test_a_map_that_is_not_there_is_named_with_the_installed_ones(card_file, tmp
 @pytest.mark.parametrize('more', [['--ignore', '1'], ['--map', 'ade20k']])
 def test_street_scenes_have_no_values_to_leave_out(more, capsys):
     assert main(['eval', *more]) == 2
-    assert '--ignore and --map are for label maps; give --images and --labels' in \
+    assert '--ignore and --map need label maps; give --images and --labels' in \
         capsys.readouterr().err
 
 

@@ -406,7 +406,7 @@ def test_an_output_folder_that_exists_is_kept(tmp_path, card, capsys, replayed):
     bag, out = replayed
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     assert run(bag, out, card) == 2
-    assert f'--out {out} exists already; name another folder, or' in capsys.readouterr().err
+    assert f'--out {out} exists already; give another folder, or' in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert run(bag, out, card, '--overwrite', '--png') == 0
     assert topics(out)[LABEL_MAP + '/compressed'] == 5
@@ -519,7 +519,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
         signal.signal(number, before)
     text = capsys.readouterr().out
     assert f'{number.name} stopped the replay; ' in text
-    assert 'is closed and holds the first 3 results' in text
+    assert 'is closed and contains the first 3 results' in text
     assert ': 9,216 of 9,216 pixels are equal' in text
     assert 'DIFFERENT' not in text
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [

@@ -143,11 +143,11 @@ def test_every_import_has_advice() -> None:
     ('cv2', 'install it with: pip install opencv-python-headless'),
     ('rosbags.rosbag2', "install it with: pip install 'rosbags>=0.11,<0.12'"),
     ('cuda.core', "install it with: pip install 'cuda-core[cu13]'"),
-    ('diagnostic_msgs', "source the setup.bash of a ROS 2 install, or pip install "
+    ('diagnostic_msgs', "source the setup.bash of a ROS 2 installation, or pip install "
      "'ros-jazzy-rclpy[fastrtps]' ros-jazzy-sensor-msgs ros-jazzy-diagnostic-msgs "
      'ros-jazzy-lifecycle-msgs'),
-    ('nobody_knows', 'install the package that contains nobody_knows again, or ask its '
-                     'maintainers')])
+    ('nobody_knows', 'reinstall the package that contains nobody_knows, or ask the '
+                     'maintainers of this package')])
 def test_advice(module: str, text: str) -> None:
     assert advise_install(module) == text
 

@@ -179,11 +179,11 @@ def test_a_write_protected_folder_is_one_error(here, capfd):
 
 
 @pytest.mark.parametrize('words, said', [
-    ('eval --street 3 --images a --labels b', '--street is for street scenes'),
-    ('eval --condition day --images a --labels b', '--condition is for street scenes'),
-    ('replay rec --out out --min-agreement 0.9', '--min-agreement is for a comparison'),
-    ('replay rec --out out --allow-missing', '--allow-missing is for a comparison'),
-    ('replay rec --out out --expect-topic /a', '--expect-topic is for a comparison'),
+    ('eval --street 3 --images a --labels b', '--street is only for street scenes'),
+    ('eval --condition day --images a --labels b', '--condition is only for street scenes'),
+    ('replay rec --out out --min-agreement 0.9', '--min-agreement is only for a comparison'),
+    ('replay rec --out out --allow-missing', '--allow-missing is only for a comparison'),
+    ('replay rec --out out --expect-topic /a', '--expect-topic is only for a comparison'),
     ('build net.yaml --hold-out-labels a', 'give the images with --hold-out'),
     ('build net.yaml --topic /a', 'give bags with --calibrate or --hold-out'),
     ('build net.yaml --precision int8 --frames 9', '--frames is for a calibration'),
@@ -201,7 +201,7 @@ def test_options_that_would_be_ignored_are_refused(here, capfd, words, said):
 @pytest.mark.parametrize('action', ['list', 'verify', 'clear'])
 def test_a_mistyped_cache_folder_is_one_error(here, capfd, action):
     assert main(['cache', action, '--folder', 'kpet']) == 2
-    is_one_line(capfd.readouterr().err, 'kpet', 'holds no cache')
+    is_one_line(capfd.readouterr().err, 'kpet', 'contains no cache')
 
 
 def test_inspect_refuses_a_folder(here, capfd):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CacheOptions:
     """Options of ``trt_seg cache``.
 
-    :param action: list, verify or clear.
+    :param action: ``list``, ``verify`` or ``clear``.
     :param folder: folder of the cache; None for the folder that a ROS node uses by default.
     """
 
@@ -34,10 +34,10 @@ def add_command(commands: Commands) -> None:
     """Add ``trt_seg cache`` with its arguments."""
     parser = commands.add_parser('cache', help='list, verify or delete the cached engines')
     parser.add_argument('action', choices=('list', 'verify', 'clear'),
-                        help='what to do. If verify finds an engine that the node would not load, '
-                        'the exit code is 1')
+                        help="what to do. If 'verify' finds an engine that the node would not "
+                        'load, the exit code is 1')
     parser.add_argument('--folder', type=Path, metavar='DIR',
-                        help='folder of the cache ($XDG_CACHE_HOME/trt_segmentation)')
+                        help='folder of the cache (default: $XDG_CACHE_HOME/trt_segmentation)')
     set_options(parser, CacheOptions)
 
 
@@ -45,17 +45,17 @@ def run_cache(options: CacheOptions) -> int:
     """List, verify or clear the cache.
 
     :returns: 1 if ``verify`` found an engine that the node would not load, else 0.
-    :raises CacheError: if the folder belongs to another user or holds no cache.
+    :raises CacheError: if the folder belongs to another user or contains no cache.
     :raises NotADirectoryError: if ``folder`` is a file.
     """
     from ..builder.cache import cache_folder, EngineCache
     folder = options.folder
     if folder and folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f'--folder {folder} is a file; name a folder of cached engines')
+        raise NotADirectoryError(f'--folder {folder} is a file; give a folder of cached engines')
     engines = cache_folder(folder or '') / 'engines'
     if folder is not None and not engines.is_dir():
-        raise CacheError(f'--folder {folder} holds no cache, because there is no folder '
-                         f'{engines}; name another folder')
+        raise CacheError(f'--folder {folder} contains no cache, because there is no folder '
+                         f'{engines}; give another folder')
     if not engines.is_dir():
         print(f'{engines} does not exist, because no engine was built yet')
         return 0

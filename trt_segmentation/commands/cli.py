@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg``: the commands for a terminal. Only the demo needs ROS."""
+"""The program ``trt_seg``, which runs all commands. Only the command ``demo`` needs ROS."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from .segment import options as segment_options
 
 COMMANDS = (segment_options, inspect_options, build_options, cache, replay_options,
             evaluate_options, demo_options, bench_options, doctor_options)
-"""Modules of the commands, in the order of --help. Each module has ``add_command``."""
+"""Modules of the commands, in the order of --help. Each module has a function
+``add_command``."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; :func:`.set_options` explains its result."""
+    """Return the parser for all commands. :func:`.set_options` explains the parsed arguments."""
     top = CommandParser(prog='trt_seg', description='Semantic segmentation of camera images.')
     top.add_argument('--version', action=VersionAction, nargs=0, dest=argparse.SUPPRESS,
                      default=argparse.SUPPRESS, help='print the version')
@@ -41,9 +42,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    :param argv: arguments after the program's name; None for those of this process.
+    :param argv: arguments without the program's name; None for the arguments of this process.
     :returns: the exit code: 0 for success, 1 if a check failed, 2 if the command failed, and
-        128 + signal if a signal stopped the command.
+        128 + signal number if a signal stopped the command.
     """
     return on_any_terminal(lambda: _run(argv))
 

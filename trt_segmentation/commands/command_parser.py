@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Parser of ``trt_seg``. It reports a wrong command line in one line, with the nearest name."""
+"""The command-line parser of ``trt_seg``.
+
+An error message has one line. For a misspelt name, the message suggests the most similar name.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from .arguments.values import number
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An ArgumentParser that reports wrong arguments in one line on stderr and exits with 2."""
+    """An ArgumentParser that reports wrong arguments in one line on stderr. The exit code is 2."""
 
     def parse_known_args(  # type: ignore[override]
             self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
@@ -24,22 +27,22 @@ class CommandParser(argparse.ArgumentParser):
         self._refuse_unknown_options(given)
         parsed, extra = super().parse_known_args(given, namespace)
         if extra:
-            self.error(f'one argument too many: {extra[0]!r}')
+            self.error(f'unexpected argument {extra[0]!r}')
         return parsed, extra
 
     def error(self, message: str) -> NoReturn:
-        """Print the message in one line and exit with 2."""
+        """Print the message in one line, and exit with code 2."""
         stop = '' if message.endswith('?') else '.'
         self.exit(2, f'{self.prog}: error: {message}{stop} See {self.prog} --help\n')
 
     def _refuse_unknown_options(self, given: Sequence[str]) -> None:
         # This check runs before the checks of argparse. If the user misspelt a required option,
-        # argparse would report that the option is missing.
+        # argparse would only report that the required option is missing.
         known = list(self._option_string_actions)
         for word in given:
             option = word.partition('=')[0]
             if word == '--' or (self._subparsers and not word.startswith('-')):
-                return  # the remaining words are values, or belong to the command
+                return  # The remaining words are values or arguments of the command.
             if _is_option(option) and not any(name.startswith(option) for name in known):
                 self.error(f'there is no option {option}{did_you_mean(option, known)}')
 
@@ -52,7 +55,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class VersionAction(argparse.Action):
-    """Look up the version, print it and exit."""
+    """Print the version and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from ..installed.version import version

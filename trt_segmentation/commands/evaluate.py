@@ -32,19 +32,19 @@ from ..view.progress import ProgressBars
 from .evaluate_options import EvaluateOptions
 
 SCENES = 100
-"""Number of street scenes of each condition, if the user gives no number."""
+"""Default number of street scenes for each condition."""
 
 SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
-"""Samples, the number of samples, and their name on the progress bar."""
+"""The samples, the number of samples, and the name of their progress bar."""
 
 
 def run_evaluate(options: EvaluateOptions) -> int:
     """Score the model with a progress bar, print a table and write the JSON file.
 
     :returns: the exit code, 0.
-    :raises EvaluationError, LabelValueError: if an option, an image or a label map is refused.
+    :raises EvaluationError, LabelValueError: if an option, an image or a label map is wrong.
     :raises ModelCardError, EngineError: if the model cannot be opened.
-    :raises OutputError: if the JSON file cannot be written. The path is checked first.
+    :raises OutputError: if the JSON file cannot be written. The path is checked before any work.
     """
     options.check()
     if options.json:
@@ -67,7 +67,7 @@ def run_evaluate(options: EvaluateOptions) -> int:
 
 
 def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSource]:
-    """Return the samples to score, by the name of their column in the table."""
+    """Return the samples for each column of the table. The keys are the names of the columns."""
     images, labels = options.images, options.labels
     if images and labels:
         values = read_label_values(options.ignore, options.label_map)
@@ -80,7 +80,7 @@ def _sources(card: ModelCard, options: EvaluateOptions) -> dict[str, SampleSourc
 
 def print_scores(scored: dict[str, Scores], title: str) -> None:
     """Print a table with a row for each class and a column for each condition."""
-    # Names are escaped or put into a Text, because rich reads brackets as markup.
+    # In a plain string, rich reads brackets as markup. So names are escaped or become Text.
     table = Table('IoU', *map(escape, scored), title=Text(title))
     classes = next(iter(scored.values())).classes
     for name, *row in zip(classes, *(scores.iou for scores in scored.values())):

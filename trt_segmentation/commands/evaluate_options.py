@@ -14,14 +14,15 @@ from .arguments.values import count
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Every option of ``trt_seg eval``. The help of the arguments explains the options.
+    """The options of ``trt_seg eval``. The help text of each argument explains its option.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``.
 
-    :param street: number of street scenes of each condition; None for the usual number.
+    :param street: number of street scenes for each condition; None for 100.
     :param condition: conditions of the street scenes; () for all conditions.
-    :param images: folder of images; None to score street scenes. ``images`` needs ``labels``.
-    :param label_map: class id of each value of the label maps; see
+    :param images: folder of images; None to score street scenes. ``images`` and ``labels`` are
+        given together.
+    :param label_map: file or name of a map from the values in label maps to class ids; see
         :func:`.label_values.load_value_map`.
     """
 
@@ -40,28 +41,28 @@ class EvaluateOptions:
     def check(self) -> None:
         """Raise an EvaluationError if options contradict each other."""
         if (self.images is None) != (self.labels is None):
-            raise EvaluationError('--images and --labels need each other; give both options')
+            raise EvaluationError('--images and --labels must be given together')
         if (self.ignore or self.label_map) and self.labels is None:
-            raise EvaluationError('--ignore and --map are for label maps; give --images and '
-                                  '--labels')
+            raise EvaluationError('--ignore and --map need label maps; give --images and '
+                                  '--labels too')
         for option, value in (('--street', self.street), ('--condition', self.condition)):
             if self.images and value:
-                raise EvaluationError(f'{option} is for street scenes; do not give it with '
-                                      '--images')
+                raise EvaluationError(f'{option} is only for street scenes and cannot be '
+                                      'used with --images')
 
 
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg eval`` with its arguments."""
     parser = commands.add_parser(
-        'eval', help='measure mean IoU, IoU by class and pixel accuracy',
+        'eval', help='measure the mean IoU, the IoU of each class and the pixel accuracy',
         description='Measure the accuracy of a model on street scenes that were not used in '
-        'training, or on your own pictures. Your pictures need a folder of images and a folder of '
-        'label maps. A label map is a PNG of class ids with the file name of its image; 255 means '
-        'unlabelled.')
+        'training, or on your own images. For your images, give a folder of images and a folder '
+        'of label maps. A label map is a PNG file of class ids. Its name is the name of the image '
+        'with the ending .png. The class id 255 means unlabelled.')
     add_model(parser)
     add_device(parser)
     parser.add_argument('--street', type=count, metavar='N',
-                        help='number of street scenes of each condition (100)')
+                        help='number of street scenes for each condition (100)')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
                         help='conditions of the street scenes; default: all')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg inspect``: its options, and the choice between a network and a plan."""
+"""The options of ``trt_seg inspect``, which describes an ONNX network or a TensorRT plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .arguments.options import Commands, set_options
 
 @dataclass(frozen=True)
 class InspectOptions:
-    """Options of ``trt_seg inspect``: the path of an ONNX network or of a plan."""
+    """The options of ``trt_seg inspect``: the path of an ONNX network or of a TensorRT plan."""
 
     file: Path
 
@@ -21,11 +21,12 @@ class InspectOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg inspect`` with its arguments."""
     parser = commands.add_parser(
-        'inspect', help='describe an ONNX network and suggest a model card, or describe a plan',
-        description='For an ONNX network, show its inputs and outputs and a model card. For a '
-        'plan, show its layers, precisions and memory. If a network is no segmentation network, '
-        'the command prints comments instead of a card. One line on stderr says why, and the exit '
-        'code is 1.')
+        'inspect',
+        help='describe an ONNX network and suggest a model card, or describe a TensorRT plan',
+        description='For an ONNX network, show the inputs, the outputs and a suggested model '
+        'card. For a TensorRT plan, show the layers, the precisions and the memory. If the ONNX '
+        'network is not a segmentation network, the command prints comments instead of a card. '
+        'Then one line on stderr gives the reason, and the exit code is 1.')
     parser.add_argument('file', type=Path, metavar='MODEL.onnx | PLAN',
                         help='file of an ONNX network or of a plan')
     set_options(parser, InspectOptions)
@@ -35,8 +36,8 @@ def run_inspect(options: InspectOptions) -> int:
     """Print the description of a network or of a plan.
 
     :returns: the exit code, 0.
-    :raises NotASegmentation: if the network is no segmentation network, after the description
-        was printed.
+    :raises NotASegmentation: if the network is not a segmentation network. The description is
+        printed before this error is raised.
     :raises IsADirectoryError: if the file is a folder.
     :raises CacheError, EngineError: if the file cannot be read.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Describe a plan: its layers with their precisions, its memory and its tensors."""
+"""Describe a TensorRT plan: the layers with their precisions, the memory and the tensors."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ SUFFIXES = ('.plan', '.engine', '.trt')
 
 
 def is_plan(path: Path) -> bool:
-    """Return whether a file is a plan: it has the suffix of a plan, or a sidecar beside it."""
+    """Return whether a file has the suffix of a plan, or a sidecar file beside it."""
     if path.suffix in SUFFIXES:
         return True
-    # is_file() comes first, because no sidecar path can be made from a folder such as . or /.
+    # is_file() comes first, because sidecar_path() fails for a folder such as . or /.
     return path.suffix != '.onnx' and path.is_file() and sidecar_path(path).is_file()
 
 
 def inspect_plan(path: Path) -> str:
-    """Return the text of ``trt_seg inspect`` for a plan, without TensorRT and without a GPU.
+    """Return the text of ``trt_seg inspect`` for a plan. Neither TensorRT nor a GPU is needed.
 
     :raises CacheError: if this package did not write the plan, or if the file was changed later.
     """
     plan = load_signed_plan(path)
     try:
         return printable(_text(path, len(plan.data), plan.about))
-    # A sidecar may hold any JSON, because the hash in it protects only the plan.
+    # The hash in a sidecar protects only the plan, so the sidecar may contain any JSON.
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise CacheError(f'{path}: `trt_seg build` did not write {sidecar_path(path).name} beside '
-                         f'it ({type(error).__name__}: {error}); build the plan again') from error
+        raise CacheError(f'{path}: {sidecar_path(path).name} beside this plan was not written by '
+                         f'`trt_seg build` ({type(error).__name__}: {error}); build the plan '
+                         'again') from error
 
 
 def _text(path: Path, size: int, about: Mapping[str, Any]) -> str:
@@ -61,7 +62,8 @@ def _memory(memory: Mapping[str, int]) -> Iterator[str]:
     for name, count in memory.items():
         yield f'{name:12}{count / 1e6:8.2f} MB'
     if not memory:
-        yield 'memory: unknown, because this TensorRT reports it only when it loads the plan'
+        yield ('memory: unknown, because this version of TensorRT reports the memory only when '
+               'a plan is loaded')
 
 
 def _layers(layers: Sequence[Layer], kind: str) -> Iterator[str]:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""``trt_seg replay``: segment every frame of a bag, write a bag, and compare it with a third."""
+"""``trt_seg replay``: segment every frame of a bag, and write the results to a new bag.
+
+The command can compare the new label maps with the label maps of a third bag.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from .replay_options import ReplayOptions
 ShowSegmentation = Callable[[Segmentation], None]
 
 BAG_FILES = ('metadata.yaml', '*.mcap')
-"""The files in a bag that this command writes."""
+"""Names of the files in a bag that this command wrote."""
 
 
 @dataclass
@@ -45,9 +48,10 @@ class ReplayResult:
     :param agreement: a sentence about the comparison with the expected label maps; None if
         nothing was compared.
     :param difference: the first difference from the expected label maps; None if there is none.
-    :param stopped_by: number of the signal that stopped the replay; None if it came to its end.
-    :param seconds: seconds from the first frame to the last frame.
-    :param latency_ms: milliseconds of every segmented frame, by stage.
+    :param stopped_by: number of the signal that stopped the replay; None if no signal
+        stopped the replay.
+    :param seconds: seconds from the start of the replay until the last frame was segmented.
+    :param latency_ms: for each stage, the milliseconds of every segmented frame.
     """
 
     total: int
@@ -61,7 +65,7 @@ class ReplayResult:
 
     @property
     def exit_code(self) -> int:
-        """0 if every frame was segmented as expected; 128 + signal after a signal; else 1."""
+        """0 if every frame was segmented as expected; 128 + N after signal number N; else 1."""
         if self.stopped_by:
             return 128 + self.stopped_by
         return 1 if self.bad or self.difference else 0
@@ -69,7 +73,7 @@ class ReplayResult:
 
 @dataclass(frozen=True)
 class _Replay:
-    """One replay reads a topic of a bag, segments the frames and writes the results."""
+    """Reads one topic of a bag, segments the frames and writes the results."""
 
     bag: BagReader
     topic: str
@@ -82,8 +86,8 @@ class _Replay:
     def run(self, stop: StopSignals, bars: ProgressBars) -> ReplayResult:
         """Segment every frame once, in order, and copy the camera infos.
 
-        The replay skips frames that it cannot read. It ends at the first difference from the
-        expected label maps, and after a signal. After an error, the results of all earlier frames
+        The replay skips frames that it cannot read. It stops at the first difference from the
+        expected label maps, or after a signal. After an error, the results of all earlier frames
         are written.
         """
         done = ReplayResult(self.bag.image_topics()[self.topic])
@@ -188,7 +192,7 @@ def _expectation(options: ReplayOptions, card: ModelCard, root: str
 
 @contextmanager
 def _view(card: ModelCard, options: ReplayOptions) -> Iterator[ShowSegmentation | None]:
-    """Open the view. Yield a function that shows a segmentation, or None without a view."""
+    """Open the view. Yield a function that shows a segmentation; None for no view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -202,23 +206,26 @@ def _print_error(line: str) -> None:
 
 
 def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
-    """Refuse an output folder that exists, except a bag of this package with ``overwrite``.
+    """Refuse an output folder that exists already.
+
+    With ``overwrite``, accept a folder with a bag that this package wrote.
 
     :param sources: bags that the replay reads; ``out`` must not contain these bags.
     :raises ReplayError, OutputError: if the folder is refused.
     """
     for source in sources:
-        # realpath() accepts links that form a circle; resolve() fails on them.
+        # realpath() accepts links that form a circle, but resolve() fails on such links.
         read = Path(os.path.realpath(source))
         if Path(os.path.realpath(out)) in (read, *read.parents):
-            raise ReplayError(f'--out {out} contains {source}, which this command reads; name '
+            raise ReplayError(f'--out {out} contains {source}, which this command reads; give '
                               'another folder')
     if out.is_symlink():
-        raise ReplayError(f'--out {out} is a link; name the folder to which the link points')
+        raise ReplayError(f'--out {out} is a symbolic link; give the folder behind '
+                          'the link')
     if out.exists() and not overwrite:
-        raise ReplayError(f'--out {out} exists already; name another folder, or add --overwrite')
+        raise ReplayError(f'--out {out} exists already; give another folder, or add --overwrite')
     if os.path.realpath(out) == os.getcwd():
-        raise ReplayError(f'--out {out} is the current folder; name a new folder')
+        raise ReplayError(f'--out {out} is the current folder; give a new folder')
     check_claim(out, '--out', BAG_FILES)
 
 
@@ -228,12 +235,12 @@ def _make_room(out: Path) -> None:
     try:
         out.rmdir()
     except OSError as error:
-        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; name another folder'
+        raise ReplayError(f'--out {out} cannot be replaced: {error.strerror}; give another folder'
                           ) from error
 
 
 def print_result(done: ReplayResult, out: Path, engine: str) -> None:
-    """Print the counts, the latencies, and every error and difference."""
+    """Print the latencies, the numbers of frames, and the first difference if there is one."""
     console = Console()
     table = Table('stage', 'p50 ms', 'p95 ms', 'p99 ms', title=f'latency on {engine}')
     for stage, values in done.latency_ms.items():
@@ -247,7 +254,7 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
         lines.append(f'{len(done.bad)} bad frames are listed above')
     if done.stopped_by:
         lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay; {out} is closed '
-                     f'and holds the first {done.segmented} results')
+                     f'and contains the first {done.segmented} results')
     if done.agreement and not done.difference:
         lines.append(done.agreement)
     if done.difference:

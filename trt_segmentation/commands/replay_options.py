@@ -15,14 +15,14 @@ from .arguments.values import fraction
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """Every option of ``trt_seg replay``. The help of the arguments explains the options.
+    """The options of ``trt_seg replay``. The help text of each argument explains its option.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu`` and ``precision``. :class:`.Expectation`
     explains ``expect_topic``, ``min_agreement`` and ``allow_missing``.
 
     :param image_topic: topic of the images; None if the bag has only one camera; see
         :meth:`.BagReader.image_topic`.
-    :param namespace: namespace of the topics that are written; see :class:`.BagWriter`.
+    :param namespace: namespace of the topics in the new bag; see :class:`.BagWriter`.
     :param save_view: .rrd file to write; None for no file.
     :param expect: bag with the expected label maps; None to compare nothing.
     """
@@ -51,44 +51,47 @@ class ReplayOptions:
                               ('--allow-missing', self.allow_missing),
                               ('--min-agreement', self.min_agreement != 1.0)):
             if given and not self.expect:
-                raise ReplayError(f'{option} is for a comparison; give the bag with the expected '
-                                  'label maps with --expect')
+                raise ReplayError(f'{option} is only for a comparison; add --expect and the bag '
+                                  'with the expected label maps')
 
 
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg replay`` with its arguments."""
     parser = commands.add_parser(
-        'replay', help='segment every frame of a bag into another bag',
+        'replay', help='segment every frame of a bag, and write the results to another bag',
         description='Segment every frame of a rosbag2 (sqlite3 or MCAP; a folder or a file), and '
-        'write an MCAP bag with the same stamps and frame ids. If a frame is bad or not as '
-        'expected, the exit code is 1. If the replay fails, it is 2. The new bag is large, '
-        'because its images are not compressed: a label map has 1 byte for each pixel, and an '
-        'overlay has 3. 100 frames of 1280x720 pixels give 369 MB. With --no-overlay they give '
-        '92 MB. With --no-overlay --png they gave 2 MB in our trial with drawn streets.')
+        'write an MCAP bag with the same stamps and frame ids. If a frame cannot be read, or if a '
+        'label map differs from the expected label map, the exit code is 1. If the replay fails, '
+        'the exit code is 2. The new bag is large, because its images are not compressed. A '
+        'label map has 1 byte for each pixel, and an overlay has 3 bytes for each pixel. 100 '
+        'frames of 1280x720 pixels need 369 MB, and 92 MB with --no-overlay. With --no-overlay '
+        '--png, 100 frames of drawn streets needed 2 MB in our test.')
     parser.add_argument('bag', type=Path, metavar='BAG', help='bag to read')
     parser.add_argument('--out', type=Path, required=True, metavar='BAG2',
-                        help='folder to write the new bag to')
-    parser.add_argument('--overwrite', action='store_true', help='replace BAG2')
+                        help='folder for the new bag')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='replace BAG2, if this command wrote BAG2')
     parser.add_argument('--image-topic', metavar='T',
                         help='topic of the images; default: the only image topic besides '
                         'label_map, overlay and confidence')
-    parser.add_argument('--namespace', help='namespace of the topics written (%(default)s)')
+    parser.add_argument('--namespace', help='namespace of the topics in BAG2 (%(default)s)')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='write overlays too (default: yes)')
     parser.add_argument('--png', action='store_true',
-                        help='write label maps as PNG on label_map/compressed. PNG is smaller and '
-                        'loses nothing; overlays stay uncompressed')
+                        help='write label maps as PNG to the topic label_map/compressed. PNG is '
+                        'smaller and lossless; overlays stay uncompressed')
     add_view(parser)
     add_model(parser)
     add_device(parser)
     expect = parser.add_argument_group('comparison')
     expect.add_argument('--expect', type=Path, metavar='BAG3',
-                        help='compare label maps, by stamp, with the label maps of this bag; stop '
-                        'at the first difference')
+                        help='compare each label map with the label map of the same stamp in '
+                        'this bag; stop at the first difference')
     expect.add_argument('--expect-topic', metavar='T', help='topic of the label maps in BAG3')
     expect.add_argument('--min-agreement', type=fraction, metavar='X',
-                        help='fraction of the pixels of a frame that must be equal (%(default)s)')
+                        help='fraction of the pixels that must be equal in each frame '
+                        '(%(default)s)')
     expect.add_argument('--allow-missing', action='store_true',
-                        help='accept frames that have no label map in BAG3, as in the recording '
-                        'of a live run')
+                        help='accept frames that have no label map in BAG3. Use this for the '
+                        'recording of a live node, which may drop frames')
     set_options(parser, ReplayOptions)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the command to which some options belong. A command is imported only when it runs."""
+"""Choose a command by the class of its options, and run the command.
+
+The module of a command is imported only when the command runs.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from .segment.options import SegmentOptions
 
 
 def run_command(options: object) -> int:
-    """Run a command with its options, and return the exit code.
+    """Run the command that has these options, and return the exit code.
 
-    :raises TypeError: if no command has such options.
+    :raises TypeError: if no command has options of this class.
     """
     match options:
         case SegmentOptions():

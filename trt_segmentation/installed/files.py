@@ -18,7 +18,7 @@ the first variable, and Fast DDS 2 (Humble and Jazzy) reads the second variable.
 def share_path(*parts: str) -> Path:
     """Return the path of a file or folder that this package installs besides its code.
 
-    The search starts in the source tree, for an editable install. Then come the folders of colcon
+    For an editable install, the search starts in the source tree. Then come the folders of colcon
     (AMENT_PREFIX_PATH), and then the folders of pip.
 
     :param parts: parts of the path below the share folder of this package.
@@ -27,28 +27,29 @@ def share_path(*parts: str) -> Path:
     source = Path(__file__).resolve().parents[2]
     roots = [source] if (source / 'package.xml').is_file() else []
     prefixes = [p for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    # pip installs data files under sys.prefix. With --user or --target, the files are in another
-    # folder, which is two to four levels above the package.
-    prefixes += [sys.prefix, *map(str, Path(__file__).resolve().parents[3:7])]
+    # pip installs data files under sys.prefix. With --target, the files are beside the package.
+    # With --user or --prefix, the files are in a folder two to five levels above the package.
+    prefixes += [sys.prefix, *map(str, Path(__file__).resolve().parents[2:7])]
     roots += [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
     for root in roots:
         if (path := root.joinpath(*parts)).exists():
             return path
     looked = '\n  '.join(dict.fromkeys(str(root.joinpath(*parts)) for root in roots))
     raise FileNotFoundError(
-        f'{"/".join(parts)} is not installed with {PACKAGE}. None of these exists:\n  {looked}')
+        f'{"/".join(parts)} is not installed with {PACKAGE}. None of these paths exists:\n'
+        f'  {looked}')
 
 
 def user_cache_folder() -> Path:
     """Return this package's folder in the user's cache folder, $XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get('XDG_CACHE_HOME', '')
-    # By the XDG specification, a relative path is ignored.
+    # The XDG specification says that a relative path must be ignored.
     root = Path(base) if base.startswith('/') else Path.home() / '.cache'
     return root / PACKAGE
 
 
 def profile_export() -> str:
-    """Return a shell command. Programs that this shell starts later use config/fastdds.xml."""
+    """Return a shell command. Programs that the shell starts afterwards use config/fastdds.xml."""
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

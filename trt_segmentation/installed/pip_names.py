@@ -14,8 +14,8 @@ PIP_NAMES = {
 }
 """Mapping from the import name of a package to its name on PyPI.
 
-Error messages recommend only these names. Anybody can publish anything under a free name. This
-package itself is not on PyPI.
+Error messages recommend only these names, because anybody can publish a package under a name that
+is still free. trt_segmentation itself is not on PyPI.
 """
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',
@@ -28,10 +28,10 @@ GPU_SETS = {
     'cuda13': ('onnxruntime-gpu[cuda,cudnn]>=1.27', 'cuda-core[cu13]', 'cuda-bindings>=13,<14'),
     'cuda12': ('onnxruntime-gpu[cuda,cudnn]<1.27', 'cuda-core[cu12]', 'cuda-bindings>=12,<13'),
 }
-"""Packages that run networks on an NVIDIA GPU, by the name of their lock file in requirements/.
+"""Packages that run networks on an NVIDIA GPU. Each key names a lock file in requirements/.
 
-onnxruntime-gpu needs CUDA 13 since 1.27. requirements/ and the extras in setup.py have the same
-packages."""
+Since version 1.27, onnxruntime-gpu needs CUDA 13. The lock files and the extras in setup.py have
+the same packages."""
 
 IN_ROS_WHEELS = {'builtin_interfaces', 'diagnostic_msgs', 'lifecycle_msgs', 'rcl_interfaces',
                  'rclpy', 'rosgraph_msgs', 'sensor_msgs', 'std_msgs'}
@@ -45,7 +45,7 @@ def pip_install(*distributions: str) -> str:
 
 
 def advise_install(module: str) -> str:
-    """Return one line that says how to install a module that cannot be imported.
+    """Return one line that tells how to install a module that cannot be imported.
 
     :param module: import name, such as ``cv2`` or ``rosbags.highlevel``.
     """
@@ -53,5 +53,5 @@ def advise_install(module: str) -> str:
     if top in PIP_NAMES:
         return f'install it with: {pip_install(PIP_NAMES[top])}'
     if top in IN_ROS_WHEELS:
-        return f'source the setup.bash of a ROS 2 install, or {pip_install(*ROS_WHEELS)}'
-    return f'install the package that contains {top} again, or ask its maintainers'
+        return f'source the setup.bash of a ROS 2 installation, or {pip_install(*ROS_WHEELS)}'
+    return f'reinstall the package that contains {top}, or ask the maintainers of this package'

@@ -8,7 +8,7 @@ from importlib import metadata
 
 
 def version() -> str:
-    """Return the version that pip or colcon installed, or a text if nothing is installed."""
+    """Return the version that pip or colcon installed, or ``unknown (not installed)``."""
     try:
         return metadata.version('trt_segmentation')
     except metadata.PackageNotFoundError:

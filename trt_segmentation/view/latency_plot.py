@@ -29,12 +29,12 @@ def write_latency_plot(frames: Sequence[FrameTime], drops: Sequence[int], path: 
 
     :param frames: segmented frames.
     :param drops: stamps of the dropped frames in nanoseconds.
-    :param path: file to write. The suffix chooses the format, for example .png.
-    :param caption: one line below the picture, for example the engine.
+    :param path: file to write. The suffix selects the format, for example .png.
+    :param caption: one line below the plots, for example the engine.
     :raises ValueError: if there are no frames.
     """
     steps = typical_steps(frames)
-    # Figure needs no display and changes no global state, unlike pyplot.
+    # Unlike pyplot, Figure needs no display and changes no global state.
     figure = Figure(figsize=(16, 3.6 + 0.42 * len(steps) + 4.6), dpi=100, layout='constrained')
     figure.get_layout_engine().set(  # type: ignore[union-attr]
         w_pad=0.15, h_pad=0.12, hspace=0.04)  # type: ignore[call-arg]
@@ -78,7 +78,7 @@ def _draw_time(axes: Axes, seconds: npt.NDArray[np.float64], whole: npt.NDArray[
     for place in drops:
         axes.axvline(place, 0, 0.05, color=DROP, linewidth=2.5)
     dropped = f'{len(drops)} dropped (red ticks)' if len(drops) else 'none dropped'
-    _style(axes, f'The whole time of each frame: {len(whole)} segmented, {dropped}',
+    _style(axes, f'Total time of each frame: {len(whole)} segmented, {dropped}',
            's since the first frame', 'ms')
 
 

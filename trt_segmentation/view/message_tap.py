@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows the messages of a running node in a view. Another part of the program receives them."""
+"""Shows the messages of a running node in a view. The caller receives the messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from ..errors import FrameError
 from .rerun_view import RerunView
 
 WAITING = 32
-"""Most messages in the queue, and most images and label maps that wait for each other."""
+"""Largest number of messages in the queue.
+
+At most this many images and label maps wait for each other.
+"""
 
 
 class MessageTap:
@@ -24,7 +27,7 @@ class MessageTap:
     An image is shown together with its label map. An image without a label map is not shown.
 
     :param view: a view that is already open. :meth:`close` closes this view.
-    :param topics: content of each topic. Only topics with ``image`` or ``labels`` are shown.
+    :param topics: maps each topic to its content. Only ``image`` and ``labels`` are shown.
     :param frame_log: frame log of the node, with the times of each frame. The node may create
         this file later.
     """
@@ -41,8 +44,8 @@ class MessageTap:
         self._topics = {topic: what for topic, what in topics.items()
                         if what in ('image', 'labels')}
         self._log = _LogTail(frame_log)
-        # By stamp: an image that waits for its label map, or a label map that waits for its
-        # image.
+        # Maps a stamp to an image that waits for its label map, or to a label map that waits for
+        # its image.
         self._halves: dict[int, Recorded] = {}
         self._waiting: Queue[tuple[str, bytes]] = Queue(WAITING)
         self._ended = threading.Event()
@@ -101,7 +104,8 @@ class MessageTap:
         self._view.show_labels(stamp_ns, found)
 
     def _forget(self, half: Recorded) -> None:
-        # Every label map has an image. But an image has no label map if the node dropped it.
+        # If the node dropped an image, the image has no label map. But every label map has an
+        # image, so only label maps count here.
         self.left_out += self._topics[half.topic] == 'labels'
 
     def _show_timings(self) -> None:
@@ -114,7 +118,7 @@ class MessageTap:
 
 
 class _LogTail:
-    """Reads the complete lines that a program added to a file since the last read."""
+    """Reads the complete lines that another program added to a file since the last read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

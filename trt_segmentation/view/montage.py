@@ -21,7 +21,7 @@ from ..model.card import ModelCard
 Picture = npt.NDArray[np.uint8]
 
 WIDTH = 1600
-"""Width of a montage in pixels. A README on a wide screen has this width."""
+"""Width of a montage in pixels, for a README on a wide screen."""
 
 _MARGIN = 24
 _GAP = 10
@@ -48,9 +48,9 @@ class MontageRow(NamedTuple):
 
 
 def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
-    """Paint a label map with the palette of the card: (height, width, 3) uint8 RGB.
+    """Return a label map in the class colours of the card: (height, width, 3) uint8 RGB.
 
-    Unlabelled pixels become black.
+    Unlabelled pixels are black.
     """
     palette = np.vstack([card.palette, np.array([_UNLABELLED], np.uint8)])
     painted: Picture = palette[np.minimum(labels, len(card.classes))]
@@ -60,8 +60,8 @@ def colorize(labels: npt.NDArray[Any], card: ModelCard) -> Picture:
 def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '') -> Picture:
     """Draw rows of pictures with column titles and a legend of the class colours.
 
-    The montage has a truth column if a row has a truth. The legend shows only the classes that
-    occur in the rows.
+    The montage has a truth column if at least one row has a truth. The legend shows only the
+    classes that occur in the rows.
 
     :param caption: one line below the legend, for example the engine; empty for no line.
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
@@ -165,7 +165,7 @@ def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:
 
 @cache
 def load_font(points: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the font of the pictures."""
+    """Return the font for text in pictures."""
     # matplotlib always installs these fonts.
     name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
     return ImageFont.truetype(str(Path(get_data_path(), 'fonts', 'ttf', name)), points)

@@ -25,7 +25,7 @@ Item = TypeVar('Item')
 
 
 class _RateColumn(ProgressColumn):
-    """The rate of a bar in the last seconds. After the end of the bar, the mean rate."""
+    """Shows the rate of a bar in the last seconds. A finished bar shows the mean rate."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class ProgressBars:
 
     The bars are visible inside a with block.
 
-    :param live: whether a separate thread draws the bars ten times a second. If False, the bars
-        are drawn only when a function of :meth:`add_bar` is called. So drawing does not
-        disturb a measurement.
+    :param live: whether a separate thread draws the bars ten times a second. If False, a bar
+        is drawn only when the function that :meth:`add_bar` returned is called. So drawing does
+        not disturb a measurement.
     :param rate_unit: unit of the rate that is shown beside each bar, such as ``frames/s``; empty
         for no rate.
     """

@@ -20,16 +20,16 @@ from .waterfall import FrameTime, typical_steps
 STAGES, WHOLE, STEPS, SPREAD = 'latency', 'whole', 'steps', 'distribution'
 TIMELINE = 'stamp'
 RECENT = 300
-"""Number of newest frames that percentiles, typical frame and distribution are made from."""
+"""Percentiles, typical frame and distribution use this number of newest frames."""
 
 REFRESH_NS = 1_000_000_000
 """Nanoseconds between two drawings of the typical frame and the distribution."""
 
 BARS = 24
-"""Bars of the distribution."""
+"""Number of bars of the distribution."""
 
 ROW = 34
-"""Height of the row of one step, in pixels."""
+"""Height of the row for one step, in pixels."""
 DARK, LIGHT = '#0d0d0d', '#d7dadd'
 
 
@@ -83,7 +83,7 @@ class LatencyView:
 def draw_steps(steps: Mapping[str, float]) -> Picture:
     """Draw the steps as bars, one below the other, and return (height, 720, 3) uint8 RGB.
 
-    Rerun has no such chart. It has boxes, but their labels cover small boxes.
+    Rerun has no such chart. Rerun can draw boxes, but a label covers a small box.
 
     :param steps: milliseconds of each step, in the order of the steps.
     """
@@ -104,7 +104,7 @@ def draw_steps(steps: Mapping[str, float]) -> Picture:
 
 
 def _rgb(color: str) -> tuple[int, ...]:
-    """Return red, green and blue of a colour such as #33658a. Each is 0 to 255."""
+    """Return red, green and blue of a colour such as #33658a. Each value is 0 to 255."""
     return tuple(bytes.fromhex(color[1:]))
 
 
@@ -112,6 +112,6 @@ def latency_layout() -> rrb.Horizontal:
     """Return the views of the latencies, side by side."""
     return rrb.Horizontal(
         rrb.Spatial2DView(origin=STEPS, name='a typical frame, ms'),
-        rrb.TimeSeriesView(origin=WHOLE, name='the whole time of each frame, ms'),
-        rrb.BarChartView(origin=SPREAD, name='frames by their whole time, ms'),
+        rrb.TimeSeriesView(origin=WHOLE, name='total time of each frame, ms'),
+        rrb.BarChartView(origin=SPREAD, name='number of frames by total time, ms'),
         column_shares=[3, 4, 2])

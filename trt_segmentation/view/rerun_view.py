@@ -36,26 +36,26 @@ FLUSH_SECONDS = 10.0
 """Seconds that close() waits until the viewer has received everything."""
 
 PORT = 9876
-"""TCP port of a viewer. This port is Rerun's default."""
+"""TCP port on which a viewer listens. It is Rerun's default port."""
 
 VIEWER = (sys.executable, '-m', 'rerun', '--bind', '127.0.0.1', '--expect-data-soon')
 """Command that starts a viewer for this machine only.
 
-The function spawn() of Rerun is not used, because its viewer listens to the whole network and so
-shares the images.
+Rerun's function spawn() is not used, because it starts a viewer that accepts connections from
+other machines. These machines could read the images.
 """
 
 START_SECONDS = 30.0
-"""Most seconds until a new viewer listens on its port."""
+"""Largest number of seconds until a new viewer listens on its port."""
 
 
 def check_view(spawn: bool, path: Path | None) -> None:
-    """Refuse a view that :class:`RerunView` cannot open. Call this before any other work.
+    """Refuse a view that :class:`RerunView` cannot open. Call this function before other work.
 
     :param spawn: whether a viewer is started.
     :param path: .rrd file to write; None for no file.
-    :raises ViewError: if a viewer has no display, if ``path`` has another suffix than .rrd, or if
-        the file exists already.
+    :raises ViewError: if a viewer has no display, if the suffix of ``path`` is not .rrd, or if the
+        file exists already.
     :raises OutputError: if the file cannot be written.
     """
     if spawn and sys.platform == 'linux' and not (
@@ -73,7 +73,9 @@ def check_view(spawn: bool, path: Path | None) -> None:
 
 
 def open_viewer(command: Sequence[str], port: int) -> None:
-    """Start a viewer that keeps running after this process, unless a viewer listens already.
+    """Start a viewer if no viewer listens on the port yet.
+
+    The new viewer keeps running after this process has ended.
 
     :param command: program and arguments that start a viewer.
     :param port: TCP port on which the viewer listens.
@@ -90,7 +92,7 @@ def open_viewer(command: Sequence[str], port: int) -> None:
             raise ViewError(f'the viewer ended with exit code {code}; write a file with '
                             '--save-view FILE.rrd instead')
         if time.monotonic() > end:
-            os.killpg(viewer.pid, signal.SIGKILL)  # the launcher and the viewer
+            os.killpg(viewer.pid, signal.SIGKILL)  # ends the launcher and the viewer
             viewer.wait()
             raise ViewError(f'the viewer did not listen on port {port} within {START_SECONDS:g} '
                             's; write a file with --save-view FILE.rrd instead')
@@ -108,7 +110,7 @@ class RerunView:
     memory. Times in the view are the stamps of the frames.
 
     :param card: model card with the names and colours of the classes.
-    :param spawn: whether a viewer shows the camera. An open viewer is used again.
+    :param spawn: whether a viewer shows the camera. A viewer that is already open is used.
     :param path: .rrd file to write, in a folder that exists; None for no file.
     :raises ViewError: if :func:`check_view` refuses the view, or the viewer does not start.
     """
@@ -171,7 +173,7 @@ class RerunView:
         try:
             self._stream.flush(timeout_sec=FLUSH_SECONDS)
         except (RuntimeError, ValueError, OSError) as error:
-            # The user closed the viewer. This is not an error of the command.
+            # flush() fails if the user closed the viewer. This is not an error of the command.
             print(f'view: {error}', file=sys.stderr)
         self._stream.disconnect()
 

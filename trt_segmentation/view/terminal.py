@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prints to any terminal. If the reader of the output has ended, ends without a message."""
+"""Run a command so that its output works on any terminal and in any pipe."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import signal
 import sys
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
-"""Exit code if the reader of a pipe has ended, as in ``trt_seg … | head``.
+"""Exit code if the program that reads the output has ended, as in ``trt_seg … | head``.
 
-Shells use the same code for a program that SIGPIPE ended.
+Shells report the same code for a program that SIGPIPE ended.
 """
 
 _ASCII = {'→': '->', '×': 'x', '–': '-', '—': '-', '−': '-', '…': '...', '≥': '>=', '≤': '<=',
@@ -25,7 +25,7 @@ def on_any_terminal(command: Callable[[], int]) -> int:
 
     :param command: function that returns an exit code.
     :returns: the exit code of the command; 2 if the output cannot be written; or
-        :data:`BROKEN_PIPE`, without a message, if the reader of the output has ended.
+        :data:`BROKEN_PIPE`, without a message, if the program that reads the output has ended.
     """
     codecs.register_error('trt_seg', _in_ascii)
     for stream in (sys.stdout, sys.stderr):
@@ -37,7 +37,7 @@ def on_any_terminal(command: Callable[[], int]) -> int:
             return command()
         finally:
             if sys.stdout:  # None if the shell closed stdout
-                sys.stdout.flush()  # errors of a later flush, at exit, cannot be caught
+                sys.stdout.flush()  # an error of a flush at exit could not be caught
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE
@@ -59,7 +59,7 @@ def _drop_output() -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """Replace the signs in ``_ASCII`` by ASCII, and all other characters by escapes.
+    """Replace the characters in ``_ASCII`` by ASCII, and all other characters by escapes.
 
     This function is an error handler of the module codecs.
     """

@@ -12,7 +12,7 @@ import numpy as np
 TO_NODE, TO_SUBSCRIBER, OTHER = 'camera to node', 'node to subscriber', 'other'
 STAGES = ('wait', 'decode', 'stage', 'upload', 'preprocess', 'inference', 'postprocess',
           'download')
-"""Stages of the node before it publishes, in their order. No pipeline has all of them."""
+"""Stages of the node before it publishes, in this order. No pipeline has all of these stages."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,15 @@ class FrameTime:
 
     @property
     def end_to_end_ms(self) -> float:
-        """Milliseconds of all steps that were measured."""
+        """Sum of the milliseconds of all steps."""
         return sum(self.steps().values())
 
     def steps(self) -> dict[str, float]:
         """Return the milliseconds of each step, in the order of the steps.
 
         ``camera to node`` contains exposure, camera driver and middleware. It is missing if
-        ``timings`` has no ``age``. The last step is missing if ``received_ms`` is None.
+        ``timings`` has no ``age``. ``node to subscriber`` is missing if ``received_ms``
+        is None.
         """
         total, publish = self.timings.get('total', 0.0), self.timings.get('publish')
         found = {}
@@ -50,7 +51,8 @@ class FrameTime:
         known = sum(found.get(stage, 0.0) for stage in STAGES)
         found[OTHER] = max(total - known - (publish or 0.0), 0.0)
         if publish is not None:
-            # The overlay is published after the label map, so the subscriber may be first.
+            # The node publishes the overlay after the label map. So the label map may arrive
+            # before the node has published everything.
             late = max(published - (self.received_ms or published), 0.0)
             found['publish'] = max(publish - late, 0.0)
         if self.received_ms is not None:
@@ -61,13 +63,13 @@ class FrameTime:
 def typical_steps(frames: Sequence[FrameTime]) -> dict[str, float]:
     """Return the milliseconds of each step of a typical frame.
 
-    A typical frame is the mean of the middle tenth of the frames, sorted by their whole time. So
-    the steps add up to a time near the median. Medians of the single steps would not add up.
+    The frames are sorted by their total time. The typical frame is the mean of the middle tenth.
+    So the sum of the steps is near the median time. The sum of the medians of the steps is not.
 
     :raises ValueError: if there are no frames.
     """
     if not frames:
-        raise ValueError('no latencies: no frame was segmented')
+        raise ValueError('there are no latencies, because no frame was segmented')
     ordered = sorted(frames, key=lambda frame: frame.end_to_end_ms)
     middle, width = (len(ordered) - 1) / 2, len(ordered) / 10
     chosen = [frame.steps() for place, frame in enumerate(ordered)

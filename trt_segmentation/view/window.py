@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows one picture after the other in a window. A display and tkinter are needed."""
+"""Shows one picture after another in a window. This module needs a display and tkinter."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy.typing as npt
 from ..errors import ViewError
 
 SCREEN_SHARE = 0.9
-"""A picture takes at most this share of the width and of the height of the screen."""
+"""Largest share of the screen width, and of the screen height, that a picture takes."""
 _END_KEYS = ('q', 'Escape')
 
 
 class PictureWindow:
     """A window. The same thread must call all methods.
 
-    A picture that is larger than the screen is shown smaller. The user closes the window with its
-    button, with q or with Esc.
+    A picture that is larger than the screen is shown smaller. The user closes the window with the
+    close button, with q or with Esc.
 
     :param title: text in the bar of the window.
     :ivar is_closed: whether the user closed the window.
@@ -56,9 +56,9 @@ class PictureWindow:
         self.close()
 
     def show(self, bgr: npt.NDArray[np.uint8]) -> None:
-        """Show a picture. After the user closed the window, this does nothing.
+        """Show a picture. If the window is closed, this method does nothing.
 
-        :param bgr: (height, width, 3) uint8 BGR. It is copied.
+        :param bgr: (height, width, 3) uint8 BGR. The array is copied.
         """
         if self.is_closed:
             return
@@ -69,13 +69,13 @@ class PictureWindow:
             size = max(1, round(width * scale)), max(1, round(height * scale))
             bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
         ppm = cv2.imencode('.ppm', bgr)[1].tobytes()
-        # Tk shows a picture only as long as Python refers to it.
+        # Tk shows a picture only as long as Python has a reference to this picture.
         self._picture = picture = self._tkinter.PhotoImage(data=ppm, format='PPM')
         self._label.configure(image=picture)
         self.update()
 
     def update(self) -> None:
-        """React to the user. Call this several times a second while the window is open."""
+        """Handle keys and mouse. Call this method several times a second."""
         if not self.is_closed:
             self._root.update()
 

@@ -60,7 +60,7 @@ def test_the_doctor_and_the_pipeline_choose_the_same_engine():
 
 def test_choice_by_what_is_missing(everything):
     assert choose_engine(RTX).taken == 'tensorrt'
-    assert choose_engine(RTX).why == 'the first choice works'
+    assert choose_engine(RTX).why == 'the best engine can run'
     assert choose_engine(NONE).taken == 'onnxruntime-cpu'
     assert choose_engine(NONE).why == (
         'no tensorrt and no onnxruntime-cuda: there is no NVIDIA GPU here')
@@ -130,7 +130,7 @@ def test_shared_memory(monkeypatch, free, status):
         f_frsize=4096, f_blocks=free // 4096, f_bavail=free // 4096))
     check = machine.shared_memory()
     assert check.status == status and ('shm-size' in check.run) == (status == WARNING)
-    assert f'{free >> 20} MiB of them free' in check.text
+    assert f'of which {free >> 20} MiB are free' in check.text
 
 
 @pytest.mark.parametrize('text, status', [('212992', WARNING), ('2147483647', OK), ('x', WARNING)])
@@ -172,7 +172,7 @@ def test_ros_by_what_is_installed(monkeypatch):
     monkeypatch.setattr(middleware, 'absent', lambda *names: [])
     assert middleware.distro() == Check('ROS', OK, 'humble')
     monkeypatch.setattr(middleware, 'absent', lambda *names: ['diagnostic_msgs'])
-    assert 'humble, without diagnostic_msgs' in middleware.distro().text
+    assert 'humble; the node also needs diagnostic_msgs' in middleware.distro().text
     monkeypatch.setattr(middleware, 'absent', lambda *names: list(names))
     assert middleware.distro().status == WARNING and 'not installed' in middleware.distro().text
 
@@ -244,7 +244,7 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     assert f'→ pip install {libraries.BASE[missing]}' in result.stdout
     assert 'engine auto uses none' in result.stdout
     *_, last_but_one, last = result.stdout.splitlines()
-    assert last_but_one == 'no self-test, because a required part is wrong'
+    assert last_but_one == 'no self-test, because a required part is missing or broken'
     assert last.startswith(('faster: ', 'nothing to install: '))
 
 

@@ -48,19 +48,19 @@ def test_packages_fit_the_gpu_and_its_driver(found: Driver, name: str) -> None:
     (NO_GPU, 0, (3, 12), 'there is no NVIDIA GPU here'),
     (machine((9, 0)), 1, (3, 12),
      'there is no GPU 1, because this machine has 1 GPU(s), counted from 0'),
-    (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11, and this is 3.10'),
-    (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver that runs '
-     'CUDA 12, and this driver runs CUDA 11.8')])
-def test_without_a_set_the_reason_is_returned(
-        monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int, python: tuple[int, int],
-        why: str) -> None:
+    (machine((9, 0)), 0, (3, 10), 'the packages for the GPU need Python 3.11 '
+     'or newer, and this is Python 3.10'),
+    (machine((8, 0), (11, 8)), 0, (3, 12), 'the packages for the GPU need a driver for '
+     'CUDA 12, and this driver runs only CUDA 11.8')])
+def test_no_packages_have_a_reason(monkeypatch: pytest.MonkeyPatch, found: Driver, gpu: int,
+                                   python: tuple[int, int], why: str) -> None:
     monkeypatch.setattr(package_set, 'PYTHON', python)
     assert choose_set(found, gpu) == ('', why)
 
 
 @pytest.mark.parametrize(('found', 'choice', 'line'), [
     (NO_GPU, CPU, 'nothing to install: there is no NVIDIA GPU here'),
-    (NO_DRIVER, CPU, 'faster: sudo ubuntu-drivers install, and restart the machine'),
+    (NO_DRIVER, CPU, 'faster: sudo ubuntu-drivers install, then restart the machine'),
     (machine((9, 0)), CPU, 'faster: pip uninstall --yes onnxruntime && '
      + pip_install(*GPU_SETS['cuda13'])),
     (machine((8, 9)), CPU, 'faster: ' + pip_install(*GPU_SETS['tensorrt-rtx'])),

@@ -118,7 +118,7 @@ def test_unreadable_files_are_listed_and_the_others_are_done(card, here, capsys)
     assert segment(card, 'in') == 1
     assert written() == ['1.jpg', '2.jpg', 'labels/1.png', 'labels/2.png']
     lines = capsys.readouterr().out.splitlines()
-    at = lines.index('could not be read: 2')
+    at = lines.index('images or sources that could not be read: 2')
     assert [line.split()[0] for line in lines[at + 1:]] == ['in/0.jpg', 'in/1b.png']
     assert '2 images in' in lines[at - 1]
 
@@ -160,7 +160,7 @@ def test_a_result_does_not_replace_the_picture_that_is_read(card, here, capsys):
     assert segment(card, 'in/1.png') == 0
     before = Path('segment-out/1.jpg').read_bytes()
     assert segment(card, 'segment-out/1.jpg') == 2
-    assert 'the result 1.jpg would replace a file that is read' in capsys.readouterr().err
+    assert 'result 1.jpg would replace a file that this command reads' in capsys.readouterr().err
     assert Path('segment-out/1.jpg').read_bytes() == before
 
 
@@ -263,7 +263,7 @@ def test_a_signal_leaves_a_video_that_can_be_played(card, here, number):
     process.send_signal(number)
     out, _ = process.communicate('\n', timeout=60)
     assert process.returncode == 128 + number
-    assert f'stopped by {number.name}; the results so far are complete' in out
+    assert f'{number.name} stopped the command; the results so far are complete' in out
     assert '40 images in' in out
     _, frames = video_frames('segment-out/drive.mp4')
     assert len(frames) == 40
@@ -277,7 +277,7 @@ def test_a_network_camera(card, here, capsys):
         assert segment(card, camera.url, '--labels') == 0
     out = capsys.readouterr().out
     shown = re.search(r'(\d+) images? in', out)
-    left_out = re.search(r'left out, because the network was busy: (\d+)\n', out)
+    left_out = re.search(r'skipped because the network was busy: (\d+)\n', out)
     assert shown and int(shown[1]) >= 1
     assert len(video_frames('segment-out/camera.mp4')[1]) == int(shown[1])
     assert len(written()) == int(shown[1]) + 1
@@ -311,7 +311,7 @@ def test_confidence_of_a_model_without_one(here, capsys):
     card = write_card(model, NAMES, PALETTE)
     assert color_card(model, PALETTE, output=OutputCard(kind='labels'))
     assert segment(card, 'in', '--confidence') == 2
-    assert 'gives class ids only, so there is no confidence' in capsys.readouterr().err
+    assert 'outputs only class ids, so there is no confidence' in capsys.readouterr().err
     assert not Path('segment-out').exists()
 
 

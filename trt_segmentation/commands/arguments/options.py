@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands have, and the call that gives a command its options."""
+"""Add arguments that several commands share, and connect arguments with an options class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .values import gpu_index, label_range
 
 
 class _Dataclass(Protocol):
-    """Any dataclass, for mypy."""
+    """The type of any dataclass, for mypy."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -24,13 +24,14 @@ Commands: TypeAlias = 'argparse._SubParsersAction[Any]'
 
 
 def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> None:
-    """Let ``parsed.make_options(parsed)`` make the options of a command.
+    """Add the function ``make_options`` to the result of ``parser.parse_args()``.
 
-    Call this function after all arguments were added.
+    ``parsed.make_options(parsed)`` returns the options of the command. Add all arguments to the
+    parser before this call.
 
-    :param options: frozen dataclass of the options. Its fields have the names of the arguments.
-        Their defaults become the defaults of the arguments. If an argument gives a list, the field
-        gets a tuple.
+    :param options: frozen dataclass. Each field has the same name as its argument. The default of
+        the field becomes the default of the argument. If the value of an argument is a list, the
+        field gets a tuple.
     """
     names = [field.name for field in fields(options)]
 
@@ -46,7 +47,7 @@ def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> N
 def add_model(arguments: Arguments) -> None:
     """Add --model and --engine."""
     arguments.add_argument('--model', metavar='CARD',
-                           help='model card, or name of an installed card (%(default)s)')
+                           help='path of a model card, or name of an installed card (%(default)s)')
     arguments.add_argument('--engine', choices=ENGINES, help='inference engine (%(default)s)')
 
 
@@ -54,14 +55,14 @@ def add_device(arguments: Arguments) -> None:
     """Add --gpu and --precision."""
     add_gpu(arguments)
     arguments.add_argument('--precision', choices=PRECISION_CHOICES,
-                           help='precision, only for the engine tensorrt; auto means fp16 '
-                           '(%(default)s)')
+                           help="precision of the engine tensorrt; 'auto' means fp16. The other "
+                           "engines accept only 'auto' (%(default)s)")
 
 
 def add_gpu(arguments: Arguments) -> None:
     """Add --gpu."""
     arguments.add_argument('--gpu', type=gpu_index, metavar='N',
-                           help='index of the GPU, as CUDA counts (%(default)s)')
+                           help="index of the GPU in CUDA's order (%(default)s)")
 
 
 def add_view(arguments: Arguments) -> None:
@@ -69,14 +70,15 @@ def add_view(arguments: Arguments) -> None:
     arguments.add_argument('--view', action='store_true',
                            help='show images, label maps and latencies in Rerun (rerun-sdk)')
     arguments.add_argument('--save-view', type=Path, metavar='FILE.rrd',
-                           help='write the view to a file, which `rerun FILE.rrd` shows. You can '
-                           'give --view too')
+                           help='save the view to a file. `rerun FILE.rrd` opens this file. You '
+                           'can use --view at the same time')
 
 
 def add_label_values(arguments: Arguments) -> None:
     """Add --ignore and --map."""
     arguments.add_argument('--ignore', nargs='+', type=label_range, metavar='V|V-V',
-                           help='values of the label maps that are not scored, such as 11 or 0-6')
+                           help='do not score pixels with these values in the label map, such as '
+                           '11 or 0-6')
     arguments.add_argument('--map', dest='label_map', metavar='FILE',
-                           help='YAML file with the class id of each value of the label maps; or '
-                           'the name cityscapes or ade20k')
+                           help='YAML file that gives the class id of each value in the label '
+                           'maps. The names cityscapes and ade20k stand for installed files')

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert the text of a value. A wrong text raises ArgumentTypeError, with the expected form."""
+"""Functions that convert the text of an argument to a value.
+
+If the text is wrong, they raise ArgumentTypeError. The message names the expected form.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import re
 
 
 def number(text: str) -> float:
-    """Convert a number. Any other text becomes NaN, which lies in no range."""
+    """Convert text to a float. If the text is no number, return NaN, which lies in no range."""
     try:
         return float(text)
     except ValueError:
@@ -17,27 +20,27 @@ def number(text: str) -> float:
 
 
 def whole_number(text: str, least: int) -> int:
-    """Convert a whole number of ``least`` or more, with at most nine digits."""
+    """Convert text to an integer from ``least`` to 999,999,999."""
     if not re.fullmatch(r'[0-9]{1,9}', text) or int(text) < least:
-        raise ArgumentTypeError(f'{text} is not a whole number of {least} or more')
+        raise ArgumentTypeError(f'{text} is not an integer from {least} to 999999999')
     return int(text)
 
 
 def count(text: str) -> int:
-    """Convert a whole number of 1 or more."""
+    """Convert text to an integer of 1 or more."""
     return whole_number(text, 1)
 
 
 def counts(text: str) -> tuple[int, ...]:
-    """Convert numbers of 1 or more with commas between them.
+    """Convert integers of 1 or more that are separated by commas.
 
-    :returns: the numbers in ascending order, without duplicates.
+    :returns: the integers in ascending order, without duplicates.
     """
     return tuple(sorted({count(part) for part in text.split(',')}))
 
 
 def gpu_index(text: str) -> int:
-    """Convert the index of a GPU: a whole number of 0 or more."""
+    """Convert the index of a GPU, which is an integer of 0 or more."""
     return whole_number(text, 0)
 
 
@@ -65,7 +68,7 @@ def positive(text: str) -> float:
 
 
 def label_range(text: str) -> range:
-    """Convert a value of a label map such as 11, or a range such as 0-6, up to 65535."""
+    """Convert a label value such as 11, or a range such as 0-6. The largest value is 65535."""
     first, dash, last = text.partition('-')
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 65535):
@@ -75,7 +78,7 @@ def label_range(text: str) -> range:
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Convert WIDTHxHEIGHT in pixels."""
+    """Convert the size of an image in pixels, such as 1920x1080, to width and height."""
     width, _, height = text.partition('x')
     if not (width.isdigit() and height.isdigit()):
         raise ArgumentTypeError(f'{text!r} is not a size such as 1920x1080')

@@ -18,7 +18,7 @@ from ...pipeline import Pipeline
 from ...serving.newest import NewestFrames
 
 _LEAD = 0.05
-"""Seconds until the first frame is due, so that both threads have started."""
+"""Seconds from the start of a run until a frame may be due. In this time both threads start."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ class DueFrame:
 
 @dataclass
 class CameraCounts:
-    """The frames of some cameras: offered = segmented + dropped.
+    """Numbers of frames in one measurement: offered = segmented + dropped.
 
     :param cameras: number of cameras.
-    :param offered: number of frames that the cameras sent.
+    :param offered: number of frames that the cameras sent. Frames that still waited at the end do
+        not count.
     :param dropped: number of frames that a newer frame of the same camera replaced.
-    :param seconds: seconds from the first frame until the cameras stop. If the last result comes
-        later, the seconds end with this result.
+    :param seconds: length of the measurement. It ends when the cameras stop, or with the last
+        result if this result comes later.
     :param latency_ms: milliseconds from due time to result, for every segmented frame.
     """
 
@@ -58,14 +59,14 @@ class CameraCounts:
 
 def serve_cameras(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted, seconds: float,
                   fps: float) -> CameraCounts:
-    """Let cameras send frames for some time, and segment as many frames as possible.
+    """Simulate cameras that send frames, and segment as many of these frames as possible.
 
     As in the node, two threads use the pipeline, and only the newest frame of each camera waits.
     Waiting frames go through the network in batches of at most ``pipeline.batch``. The cameras
-    send at different moments.
+    do not send at the same moment.
 
-    :param frames: one frame for each camera, which sends this frame again and again.
-    :param seconds: how long the cameras send.
+    :param frames: one frame for each camera. The camera sends this frame again and again.
+    :param seconds: seconds during which the cameras send.
     :param fps: frames per second of each camera.
     :raises EngineError: if the engine failed.
     """
@@ -102,7 +103,7 @@ class _CameraRun:
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
                 else:
-                    sleep(1 / fps)  # so that the last frames may wait as long as earlier frames
+                    sleep(1 / fps)  # The last frames may wait as long as the earlier frames.
             finally:
                 left = self._newest.close()
         for future in work:
@@ -114,7 +115,7 @@ class _CameraRun:
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # Wait for a free place. Frames that are fetched later are newer.
+                with self._room:  # Wait for a free place. A later fetch() gets newer frames.
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:

@@ -16,12 +16,12 @@ HIGHER = ('frames/s',)
 """Units for which a larger value is better; for all other units a smaller value is better."""
 
 SAME = 0.05
-"""A difference up to this fraction counts as the same."""
+"""Two values that differ by at most this fraction count as the same."""
 
 
 @dataclass(frozen=True)
 class FigureChange:
-    """A value of this run (``here``) beside the same value of the other run (``other``)."""
+    """One number, measured in this run (``here``) and in the other run (``other``)."""
 
     name: str
     unit: str
@@ -30,7 +30,7 @@ class FigureChange:
 
     @property
     def ratio(self) -> float | None:
-        """This run's value divided by the other value; 1 if both are equal, None for x / 0."""
+        """``here`` divided by ``other``; 1 if both are 0, None if only ``other`` is 0."""
         if self.here == self.other:
             return 1.0
         return self.here / self.other if self.other else None
@@ -49,7 +49,7 @@ class FigureChange:
 
 
 def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange]:
-    """Return the values that are in both runs in the same unit, in the order of this run."""
+    """Return the values with the same name and unit in both runs, in the order of this run."""
     found = {(row['name'], row['unit']): row['value'] for row in other['rows']}
     return [FigureChange(row['name'], row['unit'], row['value'], found[row['name'], row['unit']])
             for row in run['rows'] if (row['name'], row['unit']) in found]
@@ -78,7 +78,7 @@ def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def compare_table(run: dict[str, Any], other: dict[str, Any]) -> Table:
     """Return a table of the differences for a terminal."""
     # Names become Text objects, because rich reads brackets in a plain string as markup.
-    table = Table(title=Text(f'{title(run)}\nagainst {title(other)}'))
+    table = Table(title=Text(f'{title(run)}\ncompared with {title(other)}'))
     for column in ('', 'here', 'other', 'unit', 'here/other', ''):
         table.add_column(column, justify='right' if column in ('here', 'other', 'here/other')
                          else 'left')

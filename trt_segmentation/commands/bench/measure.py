@@ -22,10 +22,10 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of street scenes in the frames, so that two frames in a row always differ."""
+"""Number of different street scenes. So two consecutive frames differ."""
 
 WARM_UP = 0.5
-"""Seconds at the start during which frames are not counted."""
+"""Seconds at the start of a measurement. Frames in this time do not count."""
 
 LEAST = 20
 """Smallest number of measured frames, even if they take longer than the given time."""
@@ -34,17 +34,17 @@ OUTSIDE = 'outside the stages'
 """Name of the part of a frame's time that belongs to no stage: Python, queues and waiting."""
 
 _HEADER = 61
-"""Bytes before the pixels. As in a ROS message, the pixels start at an odd address."""
+"""Number of bytes before the pixels. As in a ROS message, the pixels start at an odd address."""
 
 Tick = Callable[[float], None]
-"""Function that is called about once a second with the measured seconds, between two frames."""
+"""Function that receives the elapsed seconds about once a second, between two frames."""
 
 
 @dataclass
 class Latency:
-    """Milliseconds of each frame, in order.
+    """Milliseconds of each frame, in the order of the frames.
 
-    :param total: for each frame, the time from the call of submit() to the return of collect().
+    :param total: for each frame, the time from the call of submit() until all results are ready.
     :param stages: for each stage of the pipeline and for :data:`OUTSIDE`, the time of each frame.
     """
 
@@ -63,15 +63,15 @@ class Latency:
 
 def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
-    """Make frames of a size and encoding.
+    """Make ``count`` frames of the same size and encoding.
 
-    The bytes come from street scenes in bgr8. With any other encoding the frames show stripes. The
-    pipeline needs the same time for each picture.
+    The bytes are street scenes in bgr8. With any other encoding, the images show stripes instead.
+    The content of an image does not change the time that the pipeline needs.
 
     :param width: width of the images in pixels.
     :param height: height of the images in pixels.
-    :param allocate: function of the pipeline that gives memory for the frames; None for ordinary
-        memory.
+    :param allocate: ``allocate`` of the pipeline, which allocates the memory of the frames; None
+        for ordinary memory.
     :raises FrameError: if a frame cannot have this size and encoding.
     """
     step = width * BYTES_PER_PIXEL.get(encoding, 0)
@@ -115,7 +115,7 @@ def measure_latency(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
 
 
 def _repeat_for(seconds: float, least: int) -> Iterator[float]:
-    """Yield the elapsed seconds, for ``seconds`` and at least ``least`` times."""
+    """Yield the elapsed seconds until ``seconds`` are over, and at least ``least`` times."""
     began, count = perf_counter(), 0
     while (elapsed := perf_counter() - began) < seconds or count < least:
         yield elapsed
@@ -135,10 +135,10 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Return frames per second while the pipeline is full of batches.
+    """Return the frames per second of a pipeline that is full of batches.
 
-    The measurement has pieces of about a second. It does not count the times in which the pipeline
-    is filled and emptied.
+    The measurement consists of pieces of about one second. The time to fill and to empty the
+    pipeline does not count.
     """
     pieces = ceil(seconds)
     count, took, source = 0, 0.0, cycle(frames)
@@ -151,7 +151,7 @@ def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Want
 
 def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
                    seconds: float) -> tuple[int, float]:
-    """Return the number of frames that were collected after the first batch, and the seconds."""
+    """Return how many frames were collected with a full pipeline, and in how many seconds."""
     def submit() -> None:
         pipeline.submit(list(islice(source, pipeline.batch)), wanted)
 
@@ -175,7 +175,10 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 
 
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
-    """Return the memory in MiB by kind: memory of this process if the system shows it, and GPU."""
+    """Return the used memory in MiB by kind.
+
+    Without /proc, the memory of this process is missing.
+    """
     found = {}
     statm = Path('/proc/self/statm')
     if statm.exists():

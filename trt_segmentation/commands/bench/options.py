@@ -15,14 +15,14 @@ from ..arguments.values import count, counts, image_size, positive
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Every option of ``trt_seg bench``. The help of the arguments explains the options.
+    """The options of ``trt_seg bench``. The help text of each argument explains its option.
 
     :func:`.open_pipeline` explains ``engine``, ``gpu``, ``precision``, ``networks`` and
     ``max_batch``. :class:`.EngineSettings` explains ``tune``.
 
     :param size: width and height of the images, in pixels.
-    :param cameras: numbers of cameras to measure; None for the usual numbers.
-    :param seconds: length of each measurement in seconds; None for the usual length.
+    :param cameras: numbers of cameras to measure; None for the default numbers.
+    :param seconds: length of each measurement in seconds; None for the default length.
     """
 
     model: str = 'street'
@@ -57,21 +57,22 @@ class BenchOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg bench`` with its arguments."""
     parser = commands.add_parser(
-        'bench', help='measure latency, throughput, cameras and memory here; write a page',
-        description='Measure a model with images like those of your cameras, without ROS: one '
-        'frame at a time, then as many frames at once as possible, then several cameras. Write '
-        'bench.json and bench.html. Any browser opens bench.html without a network.')
+        'bench', help='measure latency, throughput and memory here, and write a page',
+        description='Measure a model without ROS, with images that have the size and encoding of '
+        'your cameras. The command measures single frames, then a full pipeline, then several '
+        'simulated cameras. It writes bench.json and bench.html. A browser can open bench.html '
+        'offline.')
     add_model(parser)
     add_device(parser)
     parser.add_argument('--networks', type=count, metavar='N',
                         help='number of copies of the network that run at the same time on a GPU '
                         '(%(default)s)')
     parser.add_argument('--max-batch', type=count, metavar='N',
-                        help='largest number of frames in a batch on a GPU; the ONNX file must '
-                        'leave the batch size open (%(default)s)')
+                        help='largest number of frames in a batch on a GPU. If the ONNX file '
+                        'fixes the batch size, this number is ignored (%(default)s)')
     parser.add_argument('--tune', action=argparse.BooleanOptionalAction,
-                        help='measure options of ONNX Runtime when a GPU first opens this '
-                        'network, and use the fastest (default: yes)')
+                        help='when this network is opened on a GPU for the first time, measure '
+                        'several options of ONNX Runtime and use the fastest (default: yes)')
     parser.add_argument('--size', type=image_size, metavar='WxH',
                         help='size of the images (1920x1080)')
     parser.add_argument('--encoding', help='encoding of the images (%(default)s)')
@@ -82,14 +83,13 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--seconds', type=positive, metavar='S',
                         help='length of each measurement (10)')
     parser.add_argument('--quick', action='store_true',
-                        help='use --seconds 1 and --cameras 1,4, if you do not give these options')
+                        help='change the defaults to --seconds 1 and --cameras 1,4')
     parser.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                         help='compute the overlay too (default: yes)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder for bench.json and bench.html (%(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE',
-                        help='write the figures to this file too')
+                        help='write the content of bench.json to this file too')
     parser.add_argument('--compare', type=Path, metavar='OTHER.json',
-                        help='bench.json of another run; page and table show the figures of both '
-                        'runs')
+                        help='bench.json of another run; page and table then show both runs')
     set_options(parser, BenchOptions)

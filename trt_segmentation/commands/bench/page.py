@@ -23,10 +23,10 @@ TEMPLATE = Path(__file__).with_name('page.html')
 
 
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
-    """Write one HTML file with its scripts and plots, so that it opens without a network.
+    """Write one HTML file that contains all scripts and plots. A browser can open it offline.
 
     :param run: content of bench.json of this run.
-    :param other: content of bench.json of another run, to compare; None for no comparison.
+    :param other: content of bench.json of another run, for a comparison; None for no comparison.
     """
     plots = {'latency': latency_plot(run, other), 'stages': stages_plot(run, other),
              'memory': memory_plot(run, other), 'rate': rate_plot(run, other),
@@ -66,7 +66,7 @@ def _tiles(run: dict[str, Any]) -> str:
     kept = [c['cameras'] for c in run['cameras'] if not c['dropped']]
     if run['cameras']:
         tiles.append((f'{max(kept, default=0):.0f}', f'of {run["cameras"][-1]["cameras"]:.0f}',
-                      f'cameras at {run["setting"].get("fps"):g} frames/s without a drop'))
+                      f'cameras at {run["setting"].get("fps"):g} frames/s, no frame dropped'))
     return ''.join(f'<div class="tile"><b>{escape(value)}</b> <i>{escape(unit)}</i>'
                    f'<span>{escape(text)}</span></div>' for value, unit, text in tiles)
 
@@ -76,22 +76,22 @@ def _sentences(run: dict[str, Any]) -> Iterable[str]:
     found, stages = values(run), run['stages_ms']
     p50, p95, p99, rate, opened = (number(found[name]) for name in NEEDED_ROWS)
     result = 'label map and overlay' if run['setting'].get('overlay') else 'label map'
-    yield (f'A single frame takes {p50} ms, from camera bytes in host memory to {result} in host '
-           f'memory. One frame in 20 takes longer than {p95} ms, and one in 100 longer than {p99} '
-           'ms.')
+    yield (f'A single frame takes {p50} ms (median), from camera bytes in host memory to {result} '
+           f'in host memory. One frame in 20 takes longer than {p95} ms, and one in 100 '
+           f'takes longer than {p99} ms.')
     longest = max(stages, key=lambda stage: stages[stage])
     yield (f'The longest part is {longest}: {number(stages[longest])} ms, '
            f'{shares_of(stages)[longest]} %.')
     in_flight = run['setting'].get('in_flight')
-    yield (f'With {in_flight} batch{"es" * (in_flight != 1)} in the pipeline, it segments {rate} '
-           'frames per second.')
+    yield (f'With {in_flight} batch{"es" * (in_flight != 1)} in flight, the pipeline segments '
+           f'{rate} frames per second.')
     for camera in run['cameras']:
         count, share = int(camera['cameras']), camera['dropped'] / max(camera['offered'], 1)
         dropped = f'{number(100 * share)} % of the' if share else 'no'
-        yield (f'With {count} camera{"s" * (count > 1)} the pipeline segments '
-               f'{number(camera["frames_per_s"])} frames per second. Newer frames replace '
-               f'{dropped} frames. The results of 99 of 100 frames are ready within '
-               f'{number(camera["p99_ms"])} ms of their due time.')
+        yield (f'With {count} camera{"s" * (count > 1)}, the pipeline segments '
+               f'{number(camera["frames_per_s"])} frames per second. It drops {dropped} '
+               f'frames. For 99 of 100 frames, the result is ready at most '
+               f'{number(camera["p99_ms"])} ms after the camera sent the frame.')
     yield f'Opening the model took {opened} s.'
 
 
@@ -104,7 +104,7 @@ def _cautions(texts: list[str]) -> str:
 
 
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """Return the table of all values; with another run, only the values that both runs have."""
+    """Return a table of all values. With another run, it has only the values of both runs."""
     if other is None:
         head: tuple[str, ...] = ('', 'value', 'unit')
         lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]

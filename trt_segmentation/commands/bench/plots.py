@@ -3,7 +3,7 @@
 """Draw the plots of a run of ``trt_seg bench``.
 
 page.html sets the colours of text and grid, for a light and a dark background. Plotly reads labels
-as HTML. So names from a file are escaped.
+as HTML, so names from a file are escaped here.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .measure import OUTSIDE
 from .schema import number, values
 
 HERE, OTHER, REST = '#3b82f6', '#f59e0b', '#94a3b8'
-"""Colours of this run, of the other run and of all other parts, for a light or dark page."""
+"""Colours of this run, of the other run, and of everything else."""
 
 HEIGHT = 340
 LINE = 24
 """Height of a legend line in pixels. In a narrow column each name has a separate line."""
 KINDS = ('#3b82f6', '#10b981', '#a855f7', '#ef4444')
 BARS = 60
-"""Largest number of bars of a histogram. With few frames, twice their square root is the limit."""
+"""Largest number of bars of a histogram. The limit is smaller if there are few frames."""
 
 TAIL = 1.5
 """All latencies above this multiple of p99 are in the last bar, so that the bars stay wide."""
@@ -83,7 +83,7 @@ def _axis(update: Callable[..., Any], title: str, **options: Any) -> None:
 
 
 def shares_of(stages: dict[str, float]) -> dict[str, int]:
-    """Return the percent of each stage, rounded so that the shares add up to 100."""
+    """Return the share of each stage in percent, rounded so that the shares add up to 100."""
     exact = {name: 100 * ms / (sum(stages.values()) or 1.0) for name, ms in stages.items()}
     shares = {name: int(share) for name, share in exact.items()}
     # The largest remainders are rounded up.
@@ -94,9 +94,9 @@ def shares_of(stages: dict[str, float]) -> dict[str, int]:
 
 
 def stages_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the median time of each stage. A bar begins at the end of the bar before it.
+    """Draw the median time of each stage. Each bar begins where the previous bar ends.
 
-    Below the name of each stage of this run stands its share of the time.
+    The label of a stage shows the name of the stage, and its share of the time in this run.
     """
     figure = _figure(HEIGHT, barmode='group')
     for found, color in ((run, HERE), (other, OTHER)):
@@ -121,7 +121,7 @@ def stages_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def rate_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw frames per second over the number of cameras: those sent and those segmented."""
+    """Draw the sent and the segmented frames per second over the number of cameras."""
     figure = _cameras_figure('frames a second', run, other)
     fps = run['setting'].get('fps', 0)
     _curve(figure, run, lambda found: found['cameras'] * fps, REST, 'dash', 'offered', 'top')
@@ -132,7 +132,7 @@ def rate_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def delay_plot(run: Run, other: Run | None) -> go.Figure:
-    """Draw the milliseconds from due time to result over the number of cameras: p50 and p99."""
+    """Draw p50 and p99 of the time from due time to result, over the number of cameras."""
     figure = _cameras_figure('ms from due time to result', run, other)
     for found, color, name in _runs(run, other):
         _curve(figure, found, lambda camera: camera['p99_ms'], color, 'solid', f'p99{name}',
@@ -142,7 +142,7 @@ def delay_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _runs(run: Run, other: Run | None) -> list[tuple[Run, str, str]]:
-    """Return each run, its colour, and the end of the names of its curves."""
+    """Return each run with its colour and with the suffix of its curve names."""
     return [(run, HERE, ''), *([(other, OTHER, ', the other run')] if other else [])]
 
 
@@ -157,9 +157,9 @@ def _cameras_figure(title: str, run: Run, other: Run | None) -> go.Figure:
 
 def _curve(figure: go.Figure, run: Run, value: Callable[[dict[str, float]], float], color: str,
            dash: str, name: str, side: str = 'bottom') -> None:
-    """Add a curve over the number of cameras. Curves of this run have their name at their end.
+    """Add a curve over the number of cameras. A curve of this run has a name at its right end.
 
-    :param side: ``top`` or ``bottom``: the side of the curve on which the name stands.
+    :param side: ``top`` puts the name above the end of the curve, and ``bottom`` below.
     """
     cameras = run['cameras']
     end = '' if ',' in name else f' {name}'
@@ -190,7 +190,7 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    # The two runs may have different numbers of cameras.
+    # The two runs may have different numbers of cameras, so the order is set here.
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
                         categoryarray=sorted(phases_of, key=phases_of.__getitem__))
     figure.update_layout(
@@ -200,6 +200,6 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
 
 
 def _cameras_in(phase: str) -> int:
-    """Return the number of cameras in a name such as ``4 cameras``; 0 in any other name."""
+    """Return the number of cameras in a name such as ``4 cameras``; 0 for any other name."""
     first, _, what = phase.partition(' ')
     return int(first) if what.startswith('camera') else 0

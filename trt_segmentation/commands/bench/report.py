@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collect measured numbers, with the machine, the versions and the commit."""
+"""Collect measured numbers, and describe the machine, the versions and the git commit."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Figure:
     """One measured number.
 
     :param unit: unit of the number; empty for a count.
-    :param bar: limit that the project promises, as text; empty without a limit.
-    :param holds: whether the value is within the limit; None without a limit.
+    :param bar: limit that the project promises, as text; empty if there is no limit.
+    :param holds: whether the value is within the limit; None if there is no limit.
     """
 
     name: str
@@ -74,7 +74,7 @@ class FigureReport:
 
 
 def machine() -> str:
-    """Describe this machine: CPU, cores, system, and the GPUs with their driver."""
+    """Describe this machine: CPU, cores, operating system, GPUs and GPU driver."""
     from ...engines.onnxruntime_cpu import cpu_name
     driver = ask_driver()
     gpus = [gpu.name for gpu in driver.gpus] + [f'driver {driver.version}'] * bool(driver.gpus)
@@ -83,7 +83,7 @@ def machine() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that change the numbers."""
+    """Return the versions of Python and of the libraries that influence the numbers."""
     found = {'python': platform.python_version()}
     for name in PACKAGES:
         try:
@@ -94,12 +94,13 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Return the git commit, with ``+`` if files of the package have changes since this commit.
+    """Return the git commit, with ``+`` if files of the package changed after this commit.
 
     Without a git history, return the environment variable BENCH_COMMIT, or an empty string.
     """
     package = Path(__file__).parents[2]
-    # An installed package may lie inside the repository of another project.
+    # An installed package may lie inside the repository of another project. Then git does not
+    # know this file.
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:

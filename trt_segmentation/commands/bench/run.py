@@ -52,7 +52,7 @@ def run_bench(options: BenchOptions) -> int:
 
     :returns: the exit code, 0.
     :raises BenchError: if the other run cannot be compared.
-    :raises OutputError: if an output file cannot be written, or is a file of the user.
+    :raises OutputError: if an output file cannot be written, or would replace a file of the user.
     :raises FrameError: if images cannot have the given size and encoding.
     :raises ModelCardError, EngineError: if the model cannot be opened, or the engine fails.
     """
@@ -62,8 +62,8 @@ def run_bench(options: BenchOptions) -> int:
         check_file(options.json, '--json')
     for path in _json_files(options):
         if options.compare and path.resolve() == options.compare.resolve():
-            raise BenchError(f'--compare {options.compare} would be replaced by the new result; '
-                             'give another folder with --out, or another file with --json')
+            raise BenchError(f'the new result would replace {options.compare}, which --compare '
+                             'reads; give another folder with --out, or another file with --json')
     run = _measure(options)
     make_folder(options.out, '--out')
     for path in _json_files(options):
@@ -78,7 +78,7 @@ def _json_files(options: BenchOptions) -> list[Path]:
 
 
 def _measure(options: BenchOptions) -> dict[str, Any]:
-    """Return all that bench.json holds."""
+    """Measure everything, and return the content of bench.json."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     card = load_card(options.model)
     # This call refuses a wrong size or encoding before the model is opened.
@@ -201,5 +201,5 @@ def _print_run(run: dict[str, Any], options: BenchOptions, other: dict[str, Any]
     rows = FigureReport(title(run), [Figure(**row) for row in run['rows']])
     console.print(compare_table(run, other) if other else rows.table())
     doubts = [*run['cautions'], *(cautions(run, other) if other else [])]
-    for line in [*doubts, f'{options.out}: bench.json, and bench.html to open in a browser']:
+    for line in [*doubts, f'{options.out} contains bench.json and bench.html']:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

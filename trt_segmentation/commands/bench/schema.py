@@ -17,20 +17,20 @@ FORMAT = 'trt_segmentation bench 1'
 NEEDED = {'format': str, 'when': str, 'machine': str, 'versions': dict, 'commit': str,
           'rows': list, 'setting': dict, 'cautions': list, 'latency_ms': list,
           'stages_ms': dict, 'cameras': list, 'memory_mib': dict}
-"""Keys of bench.json and the types of their values."""
+"""The keys of bench.json, and the type of each value."""
 
 NEEDED_ROWS = ('latency p50', 'latency p95', 'latency p99', 'throughput', 'opening the model')
 CAMERA_KEYS = ('cameras', 'offered', 'answered', 'dropped', 'frames_per_s', 'p50_ms', 'p99_ms')
 
 MAX_FILE = 16 << 20
-"""Largest accepted size of bench.json in bytes. A usual file has less than 1 MB."""
+"""Largest accepted size of bench.json in bytes. Usually the file has less than 1 MB."""
 
 
 def read_run(path: Path) -> dict[str, Any]:
     """Read bench.json of another run.
 
-    :raises BenchError: if the file cannot be read, or if ``trt_seg bench`` cannot have written
-        such a file.
+    :raises BenchError: if the file cannot be read, or if its content is not that of a
+        bench.json.
     """
     try:
         run = json.loads(read_regular(path, MAX_FILE))
@@ -59,7 +59,7 @@ def _wrong(run: dict[str, Any]) -> str:
             return f'a row should have name, value and unit, but one row is {_short(row)}'
     names = [row['name'] for row in run['rows']]
     if missing := [name for name in NEEDED_ROWS if name not in names]:
-        return f'it has {len(names)} rows, but no row {missing[0]!r}'
+        return f'the file has {len(names)} rows, but no row {missing[0]!r}'
     if not all(isinstance(text, str) for text in run['cautions']):
         return '"cautions" should hold texts'
     if not run['latency_ms'] or not all(map(_is_number, run['latency_ms'])):
@@ -68,8 +68,8 @@ def _wrong(run: dict[str, Any]) -> str:
         return '"stages_ms" should hold a number for each stage'
     for found in run['cameras']:
         if not (isinstance(found, dict) and all(_is_number(found.get(k)) for k in CAMERA_KEYS)):
-            return (f'each item of "cameras" should hold {", ".join(CAMERA_KEYS)}, but one is '
-                    f'{_short(found)}')
+            return (f'each item of "cameras" should hold {", ".join(CAMERA_KEYS)}, but one '
+                    f'item is {_short(found)}')
     for phase, found in run['memory_mib'].items():
         if not (isinstance(found, dict) and all(map(_is_number, found.values()))):
             return f'"memory_mib" should hold numbers for {phase!r}, but has {_short(found)}'
@@ -110,5 +110,5 @@ def title(run: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, or with all digits before the point if they are more."""
+    """Return a number with three significant digits, or as an integer if it is 100 or more."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

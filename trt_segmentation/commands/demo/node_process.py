@@ -16,11 +16,11 @@ from typing import Any
 from ...installed.files import PROFILES, share_path
 
 END_SECONDS = 10.0
-"""A process must end within this number of seconds after SIGINT. Otherwise it is killed."""
+"""If a process does not end within this number of seconds after SIGINT, it is killed."""
 
 
 def keep_to_this_machine() -> None:
-    """Set environment variables that keep ROS on this machine. The user's variables stay."""
+    """Set environment variables that keep ROS on this machine, unless the user has set them."""
     os.environ.setdefault('ROS_DOMAIN_ID', str(random.randrange(1, 100)))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for name in PROFILES:
@@ -35,14 +35,15 @@ def ros_arguments(parameters: dict[str, object]) -> list[str]:
 
 @contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Raise SystemExit inside the block if SIGTERM or SIGHUP comes.
+    """Raise SystemExit inside the ``with`` block if SIGTERM or SIGHUP comes.
 
     A closed terminal sends SIGHUP. The exception also ends the processes of :func:`running`. The
-    exit code is 128 + signal. If the caller ignores a signal, as nohup does, the signal stays
-    ignored. Only the main thread may call this.
+    exit code is 128 + signal number. If this process already ignores a signal, for example under
+    nohup, the signal stays ignored. Only the main thread may call this function.
     """
     def end(number: int, _: FrameType | None) -> None:
-        for other in before:        # the terminal and its shell may both send a signal
+        # Ignore further signals: the terminal and its shell may both send one.
+        for other in before:
             signal.signal(other, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
@@ -59,10 +60,10 @@ def ending_on_signals() -> Iterator[None]:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process during the block. At the end of the block, stop the process.
+    """Run a process during the ``with`` block, and stop the process at the end of the block.
 
-    The process gets SIGINT, as from Ctrl-C. If it does not end within :data:`END_SECONDS`, it is
-    killed.
+    The process gets SIGINT, the signal of Ctrl-C. If the process does not end within
+    :data:`END_SECONDS`, it is killed.
 
     :param command: program and arguments.
     :param options: keyword arguments of subprocess.Popen.

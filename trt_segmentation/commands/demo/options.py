@@ -13,7 +13,7 @@ from ..arguments.values import positive
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Every option of ``trt_seg demo``.
+    """The options of ``trt_seg demo``.
 
     :param seconds: length of the drive in seconds, above 0.
     :param out: folder for report.json, montage.png, latency.png and bag/.
@@ -34,8 +34,8 @@ class DemoOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg demo`` with its arguments."""
     parser = commands.add_parser(
-        'demo', help='run a drawn street camera, the segmentation node and a recorder; write a '
-        'report')
+        'demo', help='run a simulated street camera, the segmentation node and a recorder, and '
+        'write a report')
     parser.add_argument('--seconds', type=positive,
                         help='length of the drive in seconds (%(default)s)')
     parser.add_argument('--out', type=Path, metavar='DIR',

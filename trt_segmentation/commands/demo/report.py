@@ -33,16 +33,16 @@ TOPICS = {'/image': 'image', f'{NODE}/label_map': 'labels',
 """Topics that the recorder writes and the report reads, with the content of each topic."""
 SEED = 7
 MOST_SCORED = 100
-"""Most label maps that are compared with their truth, because a truth takes long to draw."""
+"""Largest number of label maps that are compared with the truth. To draw a truth takes long."""
 
 
 @dataclass(frozen=True)
 class LiveRun:
     """The data that the recorder has after a drive.
 
-    :param diagnostics: last diagnostics of the node: for each status name, its values by key.
+    :param diagnostics: last diagnostics of the node: the values of each status, by key.
     :param arrived: maps the stamp of each label map to its arrival time, both in nanoseconds.
-    :param fps: images that the camera sent in a second.
+    :param fps: images per second that the camera sent.
     """
 
     diagnostics: Mapping[str, Mapping[str, str]]
@@ -79,7 +79,7 @@ class DemoReport:
     :param rows: rows of the montage.
     :param times: times of each segmented frame.
     :param drops: stamps of the dropped frames in nanoseconds.
-    :param caption: one line about the run, which stands below the pictures.
+    :param caption: one line about the run, which stands below the montage and the plot.
     """
 
     tree: dict[str, Any]
@@ -90,7 +90,7 @@ class DemoReport:
 
 
 def make_report(out: Path, card: ModelCard, live: LiveRun, bars: ProgressBars) -> DemoReport:
-    """Read the bag and the logs of a drive.
+    """Make the report from the bag and the logs of a drive.
 
     :raises DemoError: if no frame was recorded with its label map and overlay.
     """
@@ -134,7 +134,7 @@ def _frame_time(entry: Mapping[str, Any], arrived: Mapping[int, int]) -> FrameTi
 
 
 def _latencies(times: Sequence[FrameTime]) -> dict[str, dict[str, float]]:
-    """Return the percentiles of each stage, and of the time from the stamp to the recorder."""
+    """Return the percentiles of each stage, and of the time from the stamp to the arrival."""
     values: dict[str, list[float]] = {'end_to_end': [
         time.received_ms for time in times if time.received_ms is not None]}
     for time in times:
@@ -180,7 +180,7 @@ def _montage_rows(bag: Path, sent: Mapping[int, SentFrame], has_truth: bool, fps
 
 
 def _choose_stamps(bag: Path, sent: Mapping[int, SentFrame]) -> list[int]:
-    """Return the stamp of a frame from the middle of each condition."""
+    """Return the stamp of the middle frame of each condition."""
     stamps: dict[str, set[int]] = {what: set() for what in TOPICS.values()}
     with BagReader(bag) as reader:
         for message in reader.messages(TOPICS):
@@ -190,15 +190,15 @@ def _choose_stamps(bag: Path, sent: Mapping[int, SentFrame]) -> list[int]:
         by_condition.setdefault(sent[stamp].condition, []).append(stamp)
     if not by_condition:
         counts = ', '.join(f'{what} {len(found)}' for what, found in stamps.items())
-        raise DemoError('no frame was recorded with its label map and overlay. Number of recorded '
-                        f'messages: {counts}. See the logs beside {bag}')
+        raise DemoError('no frame was recorded with its label map and overlay. Numbers of '
+                        f'recorded messages: {counts}. See the logs beside {bag}')
     return [found[len(found) // 2] for found in by_condition.values()]
 
 
 def _accuracy_tree(scores: Scores | None) -> dict[str, Any]:
     if scores is None:
         return {'miou': None, 'iou': None,
-                'miou_note': 'the classes of the model are not those of the street scenes'}
+                'miou_note': 'the model and the street scenes have different classes'}
     tree = scores.tree()
     return {'miou': tree['mean_iou'], 'iou': tree['iou'], 'frames_scored': scores.images,
             'pixel_accuracy': tree['pixel_accuracy']}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the whole chain on one machine: a drawn street camera, the node and a recorder.
+"""Run a simulated street camera, the node and a recorder on one machine.
 
 Camera and node each run in a separate process. The recorder runs in this process.
 """
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 FILES = ('bag', 'bag/metadata.yaml', 'bag/*.mcap', 'report.json', 'montage.png', 'latency.png',
          'camera.jsonl', 'node.jsonl', 'camera.log', 'node.log', '*.rrd')
-"""What the demo writes into its folder. A folder with any other file is not replaced."""
+"""Files that the demo writes into its folder. The demo refuses a folder with any other file."""
 
 CPU_FPS, GPU_FPS = 10.0, 30.0
-"""Images a second that the camera sends: first for a network on the CPU, then on a GPU."""
+"""Images per second of the camera. The first value is for the CPU, the second for a GPU."""
 
 START_SECONDS = 180.0
-"""Most seconds until node, camera and recorder find each other.
+"""Largest number of seconds until node, camera and recorder have found each other.
 
-In this time, the camera draws the street and TensorRT builds an engine.
+In this time, the camera draws the street, and TensorRT builds an engine.
 """
 
 
@@ -64,8 +64,8 @@ def run_demo(options: DemoOptions) -> int:
     if options.view or options.save_view:
         from ...view.rerun_view import check_view
         check_view(options.view, options.save_view)
-    # Without ROS this import fails. So it stands before claim_folder(), which deletes the files of
-    # an earlier demo.
+    # Without ROS this import fails. So the import stands before claim_folder(), which deletes the
+    # files of an earlier demo.
     from ...ros import recorder  # noqa: F401
     claim_folder(out, '--out', FILES, may_be_empty=('camera.jsonl', 'node.jsonl'))
     keep_to_this_machine()
@@ -82,7 +82,7 @@ def run_demo(options: DemoOptions) -> int:
 
 @contextmanager
 def _open_tap(card: ModelCard, options: DemoOptions) -> Iterator[MessageTap | None]:
-    """Open the view. Yield a tap that shows the recorder's messages, or None without a view."""
+    """Open the view. Yield a tap that shows the recorder's messages; None for no view."""
     if not (options.view or options.save_view):
         yield None
         return
@@ -135,10 +135,10 @@ def _record_drive(options: DemoOptions, bars: ProgressBars, tap: MessageTap | No
 
 
 def _choose_rate(run: _DemoRun, engine: str, bars: ProgressBars) -> float:
-    """Return the images a second that the camera sends.
+    """Return the images per second that the camera shall send.
 
-    With a GPU, the rate depends on the engine that the node opens, so wait for this engine.
-    Without a GPU, do not wait, so that the camera draws the street while the node starts.
+    With a GPU, the rate depends on the engine that the node opens. So this function waits for the
+    engine. Without a GPU it does not wait, and the camera draws the street while the node starts.
     """
     driver = ask_driver()
     if engine == 'onnxruntime-cpu' or not driver.gpus:
@@ -168,7 +168,7 @@ def _start_node(module: str, log: Path, parameters: dict[str, object]
 
 @dataclass(frozen=True)
 class _DemoRun:
-    """The processes of a demo, and the recorder that listens to them."""
+    """The processes of a demo, and the recorder that records their messages."""
 
     out: Path
     recorder: Recorder

@@ -15,8 +15,8 @@ class Check:
     """A part of the machine that was examined, and the result.
 
     :param name: name of the examined part, such as a library.
-    :param status: ``ok``; ``warning`` if the part is slow, missing or different from the usual; or
-        ``error`` if no image can be segmented until the part is repaired.
+    :param status: ``ok``; ``warning`` if something is slower or missing; ``error`` if a required
+        part is missing or broken.
     :param text: the result, in one sentence.
     :param run: command or advice that solves the problem; empty if there is no problem.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find out which engine ``auto`` chooses on this machine."""
+"""Find out which engine the setting ``auto`` chooses on this machine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class EngineChoice:
 
     @property
     def why(self) -> str:
-        """Why each engine before :attr:`taken` cannot run."""
+        """The reason why each engine before :attr:`taken` cannot run."""
         before: dict[str, list[str]] = {}
         for name, why in self.why_not.items():
             if not why:
                 break
             before.setdefault(why, []).append(name)
         return '; '.join(f'no {" and no ".join(names)}: {why}' for why, names in before.items()
-                         ) or 'the first choice works'
+                         ) or 'the best engine can run'
 
 
 def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
@@ -45,7 +45,7 @@ def choose_engine(found: Driver, gpu: int = 0) -> EngineChoice:
     engine that is opened later may still fail. The self-test opens the engines.
 
     :param found: result of :func:`.ask_driver`.
-    :param gpu: index of the GPU, as CUDA counts.
+    :param gpu: index of the GPU in CUDA's order.
     """
     return EngineChoice({'tensorrt': _tensorrt(found, gpu), 'onnxruntime-cuda': _cuda(found, gpu),
                          'onnxruntime-cpu': _cpu()})
@@ -72,7 +72,7 @@ def _cuda(found: Driver, gpu: int) -> str:
         import onnxruntime
         if 'CUDAExecutionProvider' not in onnxruntime.get_available_providers():
             return f'ONNX Runtime {onnxruntime.__version__} was built without CUDA'
-    except Exception as error:      # a broken binary may raise any exception
+    except Exception as error:      # a broken package may raise any exception
         return f'ONNX Runtime cannot be imported: {error}'
     return _missing(*CUDA)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the Python packages that are required, and the packages of engines and tools."""
+"""Check the required Python packages, and the packages that engines and tools need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...installed.pip_names import pip_install, PIP_NAMES
 from .check import Check, ERROR, OK, WARNING
 
 BASE = {name: PIP_NAMES[name] for name in ('numpy', 'cv2', 'onnxruntime', 'yaml')}
-"""Names of the required packages: the import name, and the name for pip."""
+"""The import name of each required package, with its name for pip."""
 
 BUILDER = ('onnx', 'onnxslim', 'filelock')
 CUDA = {'cuda.core': 'cuda-core[cu13]', 'cuda.bindings': 'cuda-bindings'}
@@ -27,7 +27,7 @@ def base_packages() -> list[Check]:
         try:
             version = getattr(import_module(name), '__version__', 'unknown version')
             checks.append(Check(name, OK, str(version)))
-        except Exception as error:      # a broken binary may raise any exception
+        except Exception as error:      # a broken package may raise any exception
             checks.append(Check(name, ERROR, f'cannot be imported: {error}',
                                 pip_install(pip)))
     return checks
@@ -44,7 +44,7 @@ def absent(*names: str) -> list[str]:
 
 
 def tensorrt_or_why_not() -> tuple[str, str]:
-    """Return name and version of the installed TensorRT, and an empty text.
+    """Return the name and version of the installed TensorRT, and an empty text.
 
     If no TensorRT can be imported, return an empty text and the reason.
     """
@@ -92,7 +92,8 @@ def onnx_runtime(found: Driver) -> Check:
         return Check('ONNX providers', WARNING, f'ONNX Runtime cannot be imported: {error}')
     text = ', '.join(name.removesuffix('ExecutionProvider') for name in providers)
     if found.gpus and 'CUDAExecutionProvider' not in providers:
-        return Check('ONNX providers', WARNING, f'{text}; this build cannot use the GPU',
+        return Check('ONNX providers', WARNING, f'{text}; this build of ONNX Runtime cannot use '
+                     'the GPU',
                      'pip uninstall --yes onnxruntime && '
                      + pip_install('onnxruntime-gpu[cuda,cudnn]'))
     return Check('ONNX providers', OK, text)
@@ -104,16 +105,16 @@ def cuda_python(found: Driver) -> Check:
     if missing:
         return Check('cuda-python', WARNING if found.gpus else OK,
                      f'{", ".join(missing)} not installed'
-                     + ('; the GPU pipeline needs it' if found.gpus else ', and not needed '
-                        'without a GPU'),
+                     + ('; the GPU pipeline needs cuda-python' if found.gpus else ', and not '
+                        'needed without a GPU'),
                      pip_install(*(CUDA[name] for name in missing)) if found.gpus else '')
     versions = {name: _version(name) for name in ('cuda-core', 'cuda-bindings')}
     text = ', '.join(f'{name} {version}' for name, version in versions.items())
     major = int(versions['cuda-bindings'].partition('.')[0] or 0)
     if found.gpus and major > found.cuda[0]:
-        return Check('cuda-python', WARNING, f'{text}, but the driver runs CUDA '
-                     f'{found.cuda[0]}.{found.cuda[1]}',
-                     f'{pip_install(f"cuda-core[cu{found.cuda[0]}]")}, or a newer driver')
+        return Check('cuda-python', WARNING, f'{text}, but the driver supports CUDA only up '
+                     f'to {found.cuda[0]}.{found.cuda[1]}',
+                     f'{pip_install(f"cuda-core[cu{found.cuda[0]}]")}, or install a newer driver')
     return Check('cuda-python', OK, text)
 
 
@@ -122,8 +123,8 @@ def tools() -> Check:
     missing = absent(*TOOLS, *BUILDER)
     if not missing:
         return Check('tools', OK, ', '.join((*TOOLS, *BUILDER)))
-    return Check('tools', WARNING, f'{", ".join(missing)} not installed; replay, eval, demo or '
-                 'build need them', _install(missing))
+    return Check('tools', WARNING, f'{", ".join(missing)} not installed; the commands replay, '
+                 'eval, demo or build need these packages', _install(missing))
 
 
 def _install(missing: list[str]) -> str:

@@ -13,10 +13,10 @@ from ...engines.nvidia_driver import Driver
 from .check import Check, OK, WARNING
 
 IMAGE = 1920 * 1080 * 3
-"""Bytes of one 1080p image. The checks compare limits of the system with this size."""
+"""Size of an image of 1920x1080 pixels in bgr8, in bytes."""
 
 SEGMENT = 64 << 20
-"""Bytes of /dev/shm that each process uses with config/fastdds.xml."""
+"""Number of bytes that a process uses in /dev/shm with the profile config/fastdds.xml."""
 
 
 def python() -> Check:
@@ -54,23 +54,24 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
                      'images between processes go through the network stack',
                      f'mount a tmpfs at {folder}')
     size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
-    text = f'{folder} has {size / 2**20:.0f} MiB, {free / 2**20:.0f} MiB of them free'
+    text = f'{folder} has {size / 2**20:.0f} MiB, of which {free / 2**20:.0f} MiB are free'
     if free < 4 * SEGMENT:
-        return Check('shared memory', WARNING, f'{text}; a process that sends images needs '
-                     f'{SEGMENT >> 20} MiB, and images are lost if there is no room',
+        return Check('shared memory', WARNING, f'{text}; each process that sends images '
+                     f'needs {SEGMENT >> 20} MiB, so fewer than 4 such processes fit. If a '
+                     'process does not fit, images are lost',
                      'docker run --shm-size=1g, or sudo mount -o remount,size=1g /dev/shm')
     return Check('shared memory', OK, text)
 
 
 def receive_buffer(path: Path = Path('/proc/sys/net/core/rmem_max')) -> Check:
-    """Check the largest socket buffer. Images from other machines must fit into this buffer."""
+    """Check the size limit of socket buffers. An image from another machine must fit in."""
     try:
         size = int(path.read_text())
     except (OSError, ValueError):
         return Check('rmem_max', WARNING, f'{path} cannot be read')
     text = f'net.core.rmem_max is {size:,} bytes'
     if size < IMAGE:
-        return Check('rmem_max', WARNING, f'{text}, less than one 1080p image ({IMAGE:,}); '
-                     'images from other machines can get lost',
+        return Check('rmem_max', WARNING, f'{text}, less than a 1080p image, which has '
+                     f'{IMAGE:,} bytes; images from other machines can get lost',
                      'sudo sysctl -w net.core.rmem_max=2147483647')
     return Check('rmem_max', OK, text)

@@ -11,11 +11,11 @@ from ..arguments.options import add_gpu, Commands, set_options
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """Every option of ``trt_seg doctor``.
+    """The options of ``trt_seg doctor``.
 
     :param selftest: whether every engine segments a few scenes.
     :param json: whether the result is printed as JSON.
-    :param gpu: index of the GPU on which the engines would run, as CUDA counts.
+    :param gpu: index of the GPU on which the engines would run, in CUDA's order.
     """
 
     selftest: bool = False
@@ -26,12 +26,14 @@ class DoctorOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg doctor`` with its arguments."""
     parser = commands.add_parser(
-        'doctor', help='show what is installed here, what is wrong and what to run',
-        description='Show what is installed here, what is wrong and what to run. The exit code '
-        'is 0 if images can be segmented here, and 1 if a required part is wrong.')
+        'doctor', help='show what is installed here, what is wrong, and how to repair it',
+        description='Show what is installed on this machine, what is wrong, and which command '
+        'solves each problem. The exit code is 0 if images can be segmented on this machine, and '
+        '1 if a required part is missing or broken.')
     parser.add_argument('--selftest', action='store_true',
-                        help='run the demo model with every engine, compare with the CPU and '
-                        'measure; this builds TensorRT engines, which takes minutes')
-    parser.add_argument('--json', action='store_true', help='print JSON')
+                        help='run the demo model with every engine, compare the label maps with '
+                        'those of the CPU, and measure the latency. If TensorRT is installed, '
+                        'this builds an engine, which takes minutes')
+    parser.add_argument('--json', action='store_true', help='print the result as JSON')
     add_gpu(parser)
     set_options(parser, DoctorOptions)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the packages that make segmentation faster on this machine.
+"""Choose packages that make segmentation faster on this machine.
 
 ``./dev demo`` runs this file as a program, before it installs packages for a GPU.
 """
@@ -25,7 +25,7 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     """Choose the packages that fit a GPU and its driver.
 
     :param found: result of :func:`.ask_driver`.
-    :param gpu: index of the GPU, as CUDA counts.
+    :param gpu: index of the GPU in CUDA's order.
     :returns: a key of :data:`.GPU_SETS`, and an empty text. If no packages fit, an empty key and
         the reason.
     """
@@ -33,18 +33,18 @@ def choose_set(found: Driver, gpu: int = 0) -> tuple[str, str]:
     if chosen is None:
         return '', why_not
     if PYTHON < (3, 11):
-        return '', ('the packages for the GPU need Python 3.11, and this is '
-                    f'{PYTHON[0]}.{PYTHON[1]}')
+        return '', ('the packages for the GPU need Python 3.11 or newer, and this is '
+                    f'Python {PYTHON[0]}.{PYTHON[1]}')
     if found.cuda >= (13, 0) and chosen.capability >= OLDEST:
         return 'tensorrt-rtx' if rtx_fits('RTX', chosen.capability) else 'cuda13', ''
     if found.cuda >= (12, 0):
         return 'cuda12', ''
-    return '', (f'the packages for the GPU need a driver that runs CUDA 12, and this driver runs '
+    return '', (f'the packages for the GPU need a driver for CUDA 12, and this driver runs only '
                 f'CUDA {found.cuda[0]}.{found.cuda[1]}')
 
 
 def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
-    """Return one line: the command that makes segmentation faster, or why there is none.
+    """Return a line with the command that makes segmentation faster, or why there is no command.
 
     :param choice: the engines that can run now.
     """
@@ -52,23 +52,23 @@ def advise_faster(found: Driver, choice: EngineChoice, gpu: int = 0) -> str:
     if choice.taken == 'tensorrt':
         return 'nothing to install: TensorRT is the fastest engine'
     if 'without a driver' in why_not:
-        return 'faster: sudo ubuntu-drivers install, and restart the machine'
+        return 'faster: sudo ubuntu-drivers install, then restart the machine'
     if not name:
         return f'nothing to install: {why_not}'
     if choice.taken == 'onnxruntime-cuda' and name != 'tensorrt-rtx':
         return f'faster: {pip_install("tensorrt-cu13", "onnx", "onnxslim", "filelock")}'
     if (Path(sys.prefix) / 'installed').exists():   # ./dev made this environment
         return 'faster: ./dev demo'
-    # Both distributions own the folder onnxruntime/.
+    # onnxruntime and onnxruntime-gpu install the same folder, so one must be removed first.
     before = '' if name == 'tensorrt-rtx' else 'pip uninstall --yes onnxruntime && '
     return f'faster: {before}{pip_install(*GPU_SETS[name])}'
 
 
 def main() -> None:
-    """Print the packages that ``./dev demo`` must install, as a key of :data:`.GPU_SETS`.
+    """Print the key in :data:`.GPU_SETS` of the packages that ``./dev demo`` must install.
 
-    The output is empty if a GPU can be used already, or if no packages fit. stderr gets one line
-    that says what was found.
+    The key is empty if a GPU can be used already, or if no packages fit. One line on stderr says
+    what was found.
     """
     found = ask_driver()
     choice = choose_engine(found)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every check of ``trt_seg doctor`` and print the results.
 
-This module needs only the standard library. Each check imports the package that it examines inside
-a function. So the doctor works even if a package is missing or broken.
+To import this module, only the standard library is needed. Each check imports the checked package
+inside a function. So the doctor works even if a package is missing or broken.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run_doctor(options: DoctorOptions) -> int:
         for trial in trials:
             print(trial)
         if options.selftest and not trials:
-            print('no self-test, because a required part is wrong')
+            print('no self-test, because a required part is missing or broken')
         print(advise_faster(found, choice, options.gpu))
     return 1 if _is_wrong(checks, trials) else 0
 

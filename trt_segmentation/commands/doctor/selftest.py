@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run the demo model with every engine. Compare the labels with the truth and the CPU."""
+"""Run the demo model with every engine, and compare the label maps with truth and CPU."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ is much smaller.
 LEAST_AGREEMENT = 0.99
 """Smallest accepted fraction of pixels with the same label as on the CPU.
 
-FP16 reaches 0.9999.
+An engine in FP16 reaches 0.9999.
 """
 
 ORACLE = 'onnxruntime-cpu'
@@ -43,13 +43,13 @@ class Trial:
     :param engine: name of the engine.
     :param why_not: why the engine cannot run on this machine; empty if the engine ran.
     :param wrong: what is wrong with the engine or with its label maps; empty if nothing is wrong.
-    :param built: a sentence about a plan that was built but not run; empty without such a plan.
+    :param built: a sentence about a plan that was built but not run; empty if there is no plan.
     :param identity: library, precision and device of the engine.
     :param images: number of scenes.
     :param mean_iou: mean IoU over all scenes, 0 to 1.
-    :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1. The scene with
-        the smallest fraction gives this number.
-    :param latency_ms: median milliseconds by stage.
+    :param agreement: fraction of pixels with the same label as on the CPU, 0 to 1, for the scene
+        in which this fraction is smallest.
+    :param latency_ms: median milliseconds of each stage.
     """
 
     engine: str
@@ -92,7 +92,7 @@ def try_engines(gpu: int = 0, log: Log = lambda line: None, each: int = 2) -> li
     The best engine comes first. If TensorRT is installed, this function builds a plan. The first
     build may take minutes.
 
-    :param gpu: index of the GPU, as CUDA counts.
+    :param gpu: index of the GPU in CUDA's order.
     :param log: function that receives lines about the progress.
     :param each: number of street scenes of every condition.
     """
@@ -133,7 +133,10 @@ def _try_engine(engine: str, gpu: int, scenes: Sequence[Scene], expected: Sequen
 
 
 def _build(log: Log) -> tuple[str, str]:
-    """Build a plan without a GPU. Only TensorRT-RTX can do so. Return the error and a summary."""
+    """Build a plan without a GPU, if TensorRT-RTX is installed. Return an error and a summary.
+
+    At least one of the two texts is empty.
+    """
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
@@ -154,8 +157,8 @@ def _build(log: Log) -> tuple[str, str]:
         return f'{library} is installed but cannot build: {error}', ''
     layers = count_precisions(from_json(plan.about['layers']))
     return '', (f'{library} built the fp16 engine in {plan.about["seconds"]:.1f} s, '
-                f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers fp16; the '
-                'engine was not run')
+                f'{len(plan.data) / 1e6:.1f} MB, {layers.get("fp16", 0)} layers in fp16; '
+                'the engine was not run')
 
 
 def _judge(engine: str, pipeline: Pipeline, scenes: Sequence[Scene],

@@ -15,7 +15,7 @@ from ..arguments.values import count
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """Every option of ``trt_seg segment``.
+    """The options of ``trt_seg segment``.
 
     :param sources: what is segmented; see :func:`.open_sources`.
     :param out: folder for the results.
@@ -23,10 +23,10 @@ class SegmentOptions:
     :param engine: inference engine. :func:`.open_pipeline` explains ``engine``, ``gpu`` and
         ``precision``.
     :param overlay: whether overlays are written.
-    :param labels: whether label maps are written; None writes them only for pictures.
+    :param labels: whether label maps are written; None to write label maps only for pictures.
     :param confidence: whether the confidence of each pixel is written.
     :param side_by_side: whether an overlay has the image on its left side.
-    :param every: 1 segments every image of a source, 2 segments every second image, and so on.
+    :param every: 1 to segment every image of a source, 2 for every second image, and so on.
     :param recursive: whether the pictures in subfolders are read too.
     :param image_topic: image topic of the bags; None for the only image topic of each bag.
     :param show: whether a window shows the overlays.
@@ -57,8 +57,8 @@ class SegmentOptions:
         :raises SourceError: if ``side_by_side`` is given without overlays.
         """
         if self.side_by_side and not self.overlay:
-            raise SourceError('--side-by-side puts the image beside its overlay, so it needs an '
-                              'overlay; leave out --no-overlay')
+            raise SourceError('--side-by-side puts the image beside the overlay, so an overlay '
+                              'is needed; leave out --no-overlay')
 
     def wants_labels(self, is_video: bool) -> bool:
         """Return whether label maps are written, for a video or for pictures."""
@@ -68,14 +68,14 @@ class SegmentOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg segment`` with its arguments."""
     parser = commands.add_parser(
-        'segment', help='segment pictures, videos, cameras and bags into overlays and label maps',
+        'segment', help='segment pictures, videos, cameras and bags',
         description='Segment pictures, videos, cameras and bags. Write overlays, label maps and '
         'an mp4 for each video, and print the share of each class. The exit code is 0 if '
         'every image was segmented, 1 if an image could not be read, and 2 if the command failed.')
     parser.add_argument(
         'sources', nargs='+', metavar='SOURCE', help='picture, glob, folder, video, bag, camera '
-        'such as /dev/video0 or 0, rtsp:// URL, - for a picture on standard input, or street for '
-        'drawn scenes')
+        "such as /dev/video0 or 0, rtsp:// URL, '-' for a picture on standard input, or 'street' "
+        'for drawn street scenes')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         help='folder for the results (%(default)s)')
     add_model(parser)
@@ -84,10 +84,10 @@ def add_command(commands: Commands) -> None:
     results.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                          help='write overlays: JPEG for a picture, mp4 for a video (default: yes)')
     results.add_argument('--labels', action=argparse.BooleanOptionalAction,
-                         help='write label maps, a PNG of class ids for each image (default: '
-                         'for pictures yes, for videos no)')
+                         help='write a label map for each image, as a PNG file of class ids '
+                         '(default: only for pictures)')
     results.add_argument('--confidence', action='store_true',
-                         help='write the confidence of each pixel, a gray PNG for each image')
+                         help='write the confidence of each pixel, as a gray PNG for each image')
     results.add_argument('--side-by-side', action='store_true',
                          help='put the image beside its overlay')
     results.add_argument('--show', action='store_true',

@@ -19,13 +19,13 @@ from ...untrusted.terminal_text import one_line
 
 @dataclass
 class SegmentReport:
-    """What the command did.
+    """The result of one run of the command.
 
     :param segmented: number of images that were segmented.
-    :param dropped: number of images of cameras that were left out because the network was busy.
+    :param dropped: number of camera images that were skipped because the network was busy.
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
-    :param stopped_by: number of the signal that stopped the command early.
+    :param stopped_by: number of the signal that stopped the command; None if there was none.
     """
 
     segmented: int = 0
@@ -63,12 +63,12 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s) → '
              f'{out}']
     if report.dropped:
-        lines.append(f'left out, because the network was busy: {report.dropped}')
+        lines.append(f'images skipped because the network was busy: {report.dropped}')
     if report.stopped_by:
-        lines.append(f'stopped by {signal.Signals(report.stopped_by).name}; the results so far '
-                     f'are complete')
+        lines.append(f'{signal.Signals(report.stopped_by).name} stopped the command; the results '
+                     'so far are complete')
     if report.bad:
-        lines.append(f'could not be read: {len(report.bad)}')
+        lines.append(f'images or sources that could not be read: {len(report.bad)}')
         lines += [f'  {one_line(line)}' for line in report.bad]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

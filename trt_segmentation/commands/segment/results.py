@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the results of ``trt_seg segment`` in other threads, while the network runs."""
+"""Write the results of ``trt_seg segment`` in worker threads while the network runs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .options import SegmentOptions
 WRITERS = max(2, min(16, os.cpu_count() or 1))
 """Number of threads that encode and write pictures."""
 PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
-"""Endings of files: overlays of pictures, overlays of videos, and label maps or confidences."""
+"""File endings: for overlays of pictures, overlays of videos, and label maps or confidences."""
 
 
 def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> None:
-    """Refuse results that cannot be written, before any work is done.
+    """Check that all results can be written, before any image is segmented.
 
-    :raises OutputError: if a result would replace a file of the user, or a file that is read.
+    :raises OutputError: if a result would replace a file of the user, or a source file.
     :raises VideoError: if an mp4 is needed and PyAV is missing.
     """
     read = {os.path.realpath(path) for source in sources for path in source.paths}
@@ -39,14 +39,14 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
     check_folder(options.out, '--out', names)
     for name in names:
         if os.path.realpath(options.out / name) in read:
-            raise OutputError(f'the result {name} would replace a file that is read; give a '
-                              f'folder other than --out {options.out}')
+            raise OutputError(f'the result {name} would replace a file that this command reads; '
+                              f'give another folder than --out {options.out}')
     if any(name.endswith(VIDEO) for name in names):
         import_av()
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results, relative to --out. For a video, this is only the mp4."""
+    """Return the paths of the results, relative to --out. A video has only the mp4."""
     if source.name is not None:
         return [source.name + VIDEO] * options.overlay
     names = source.picture_names
@@ -56,7 +56,7 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 
 
 class ResultWriter:
-    """Writes results. Only one thread may call the methods.
+    """Writes results. The same thread must call all methods.
 
     :param classes: number of classes.
     :ivar pixels: for each class, the number of its pixels; complete after :meth:`close`.
@@ -80,13 +80,13 @@ class ResultWriter:
         try:
             self.close()
         except SegmentationError:
-            if kind is None:        # the exception of the block matters more
+            if kind is None:        # the exception of the with block matters more
                 raise
 
     def write(self, answer: SegmentedImage, source: ImageSource, rate: Fraction | None) -> None:
-        """Hand over a result. The call waits if many results wait to be written.
+        """Hand over a result to be written. If too many results wait already, the call waits too.
 
-        :param rate: images a second of a video.
+        :param rate: images per second of a video.
         :raises OutputError, VideoError: if an earlier result could not be written.
         """
         if self._error is not None:
@@ -107,7 +107,7 @@ class ResultWriter:
             video.close()
 
     def close(self) -> None:
-        """Write the results that wait, and complete the video.
+        """Write the waiting results, and complete the video.
 
         :raises OutputError, VideoError: if a result could not be written.
         """
@@ -146,12 +146,15 @@ class ResultWriter:
 
 
 def compose(answer: SegmentedImage, side_by_side: bool) -> npt.NDArray[np.uint8]:
-    """Return the overlay, with the image on its left side if wanted: (height, width, 3) BGR."""
+    """Return the overlay, (height, width, 3) BGR.
+
+    With ``side_by_side``, the image is on the left side, and the result is twice as wide.
+    """
     assert answer.overlay is not None
     return np.hstack([answer.image, answer.overlay]) if side_by_side else answer.overlay
 
 
 def _prepare(path: Path) -> Path:
-    """Make the folder of a result."""
+    """Make the folder of a result, and return the path of the result."""
     make_folder(path.parent, '--out')
     return path

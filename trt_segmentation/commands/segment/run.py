@@ -25,7 +25,7 @@ from .report import print_report, SegmentReport
 from .results import check_results, compose, ResultWriter
 
 Show = Callable[[SegmentedImage], bool]
-"""Shows an answer. Returns False if the user closed the window, so that the command ends."""
+"""Function that shows a segmented image. It returns False if the user closed the window."""
 
 
 @dataclass
@@ -43,10 +43,10 @@ class _Run:
     def segment(self, sources: Sequence[ImageSource]) -> None:
         """Segment the sources, one after the other.
 
-        A source that cannot be read is noted, and the next source follows.
+        If a source cannot be read, the report gets the error, and the next source follows.
 
-        :raises SegmentationError: if the only source cannot be opened, if the engine failed, or if
-            a result cannot be written.
+        :raises SegmentationError: if the only source cannot be read, if the engine failed, or if a
+            result cannot be written.
         """
         began = time.monotonic()
         try:
@@ -90,8 +90,8 @@ def run_segment(options: SegmentOptions) -> int:
 
     :returns: the exit code, see :attr:`.SegmentReport.exit_code`.
     :raises SegmentationError: if an option, the card or a source is wrong. Nothing is written
-        then. The error is also raised if the engine fails or a result cannot be written. The
-        results before this error are complete.
+        then. The error is also raised if the engine fails or a result cannot be written. Then all
+        earlier results are complete.
     """
     options.check()
     sources = open_sources(options.sources, SourceOptions(
@@ -103,8 +103,8 @@ def run_segment(options: SegmentOptions) -> int:
             overlay=options.overlay or options.show, confidence=options.confidence,
             log=_print_error) as segmenter:
         if options.confidence and not segmenter.gives_confidence:
-            raise EngineError(f'{card.name} gives class ids only, so there is no confidence; '
-                              'leave out --confidence')
+            raise EngineError(f'the network of {card.name} outputs only class ids, so there is '
+                              'no confidence; leave out --confidence')
         with StopSignals() as stop, ResultWriter(options, len(card.classes)) as writer, \
                 ProgressBars(rate_unit='frames/s') as bars:
             run = _Run(segmenter, writer, show, stop, bars)
@@ -120,7 +120,7 @@ def run_segment(options: SegmentOptions) -> int:
 @contextmanager
 def _views(card: ModelCard, options: SegmentOptions
            ) -> Iterator[tuple[Show, PictureWindow | None]]:
-    """Open the window and the view. Yield a function that shows an answer, and the window."""
+    """Open the window and the view. Yield a function that shows an image, and the window."""
     window = PictureWindow('trt_seg segment') if options.show else None
     try:
         with _rerun_view(card, options) as show_in_rerun:
@@ -139,7 +139,7 @@ def _views(card: ModelCard, options: SegmentOptions
 @contextmanager
 def _rerun_view(card: ModelCard, options: SegmentOptions
                 ) -> Iterator[Callable[[SegmentedImage], None]]:
-    """Open the view in Rerun, if it is wanted. Yield a function that shows an answer."""
+    """Open the view in Rerun if the user wants it. Yield a function that shows an image."""
     if not (options.view or options.save_view):
         yield lambda answer: None
         return
