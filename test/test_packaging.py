@@ -232,3 +232,11 @@ def test_share_path_in_a_colcon_prefix(wheel: Path, tmp_path: Path, ament: bool)
     share = tmp_path / 'share' / 'trt_segmentation'
     assert away(sys.executable, '-c', FIND, PYTHONPATH=str(code), **extra).stdout == (
         f'{share}/config/seg.yaml {share}/resource/street.onnx\n')
+
+
+def test_share_path_beside_the_code_of_pip_target(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index',
+                    '--target', tmp_path, wheel], check=True)
+    share = tmp_path / 'share' / 'trt_segmentation'
+    assert away(sys.executable, '-c', FIND, PYTHONPATH=str(tmp_path)).stdout == (
+        f'{share}/config/seg.yaml {share}/resource/street.onnx\n')
