@@ -219,7 +219,7 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipel
 
 
 def _refuse_precision(precision: str) -> None:
-    """Refuse every precision but ``auto``. ONNX Runtime cannot change the precision of a file."""
+    """Refuse other values than ``auto``. ONNX Runtime cannot change the precision of a file."""
     if precision != 'auto':
         raise EngineError(
             f'precision {precision} needs the engine tensorrt. ONNX Runtime runs the ONNX file as '

@@ -12,7 +12,7 @@ from ..errors import Interrupted
 from .stopping import start_unstoppable
 
 POLL_SECONDS = 0.1
-"""Seconds between two moments in which a waiting thread does its other work."""
+"""A waiting thread does its other work once in this number of seconds."""
 
 T = TypeVar('T')
 

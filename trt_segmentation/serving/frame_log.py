@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A log file with one JSON object per frame: either its timings, or why it was dropped."""
+"""A log file with one JSON object per frame: the frame's timings, or why the frame was dropped."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class IncomingImage(Hashable, Protocol):
         """
 
     def release(self) -> None:
-        """Give the memory back. The frame must not be read any more. A second call does nothing."""
+        """Give the memory back. The frame is no longer valid. A second call does nothing."""
 
 
 class FrameSink(Protocol):

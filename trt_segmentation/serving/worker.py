@@ -258,7 +258,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a failed batch. After an engine error, pause. If a reopening is needed, end."""
+        """Drop a failed batch. After an engine error, pause; in REOPENING and LOST, end."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)

@@ -119,7 +119,7 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
             elif number == DATA_LOCATION:
                 tensor.elsewhere = value != 0
             elif number in DATA:
-                tensor.typed += 1       # a number in a field that is not packed has 1 byte or more
+                tensor.typed += 1       # a number that is not packed has at least one byte
         elif number == NAME:
             tensor.name = read_name(value)
         elif number == RAW_DATA:
