@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts street cameras and the segmentation node.
 
-This file takes every argument of seg.launch.py too.
+This file also accepts every argument of seg.launch.py.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ SEG = Path(__file__).resolve().parent / 'seg.launch.py'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='',
-        description='Topic of the images. camera_info has the same namespace. If cameras is set, '
-                    'this is the part of the topic after the name of each camera. Default: '
-                    '/camera/image_raw, or image_raw if cameras is set.'),
+        description='Image topic. The topic camera_info is in the same namespace. If cameras is '
+                    'set, this is only the part of the topic after the name of each camera. '
+                    'Default: /camera/image_raw, or image_raw if cameras is set.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='Names of the cameras, such as front,left. Each camera shows a different '
                     'street. Default: one camera without a name.'),
     DeclareLaunchArgument(
         'condition', default_value='day', choices=[*CONDITIONS, TOUR],
-        description='Light and weather on the street. tour shows all conditions in turn.'),
+        description="Light and weather on the street. 'tour' shows all conditions in turn."),
     DeclareLaunchArgument(
         'seed', default_value='1',
-        description='Number of the street: 0 or a larger whole number.'),
+        description='Seed of the first street: an integer, 0 or larger. Each further camera '
+                    'adds 1 to the seed.'),
     DeclareLaunchArgument(
         'fps', default_value='15.0', description='Frames per second that a camera publishes.'),
 ]

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the segmentation node under Nav2's lifecycle manager.
 
-This file takes every argument of seg.launch.py except ``autostart``. The manager configures and
-activates the node, so ``autostart`` is always false here. Nav2 has to be installed.
+This file accepts every argument of seg.launch.py except ``autostart``. The manager configures and
+activates the node, so ``autostart`` is always false here. Nav2 must be installed.
 """
 
 from __future__ import annotations

@@ -34,33 +34,33 @@ SHARE = Path(__file__).resolve().parent.parent
 FINAL_EXIT_CODES = (0, 2)
 """Exit codes after which the node is not started again.
 
-After 0, the node was told to end. After 2, the node could not start, and would fail again.
+0 means that the node was told to end. 2 means that the node could not start, and would fail again.
 """
 AS_FILE = 'Default: the value in params_file.'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'image', default_value='image',
-        description='Topic of the images. camera_info has the same namespace. If cameras is set, '
-                    'this is the part of the topic after the name of each camera, such as '
-                    'image_raw.'),
+        description='Image topic. The topic camera_info is in the same namespace. If cameras is '
+                    'set, this is only the part of the topic after the name of each camera, such '
+                    'as image_raw.'),
     DeclareLaunchArgument(
         'cameras', default_value='',
-        description='Names of the cameras, such as front,left. The node subscribes to '
-                    'CAMERA/IMAGE and publishes CAMERA/segmentation/label_map and the other '
-                    f'results. {AS_FILE}'),
+        description='Names of the cameras, such as front,left. For each camera, the node '
+                    'subscribes to CAMERA/IMAGE, and publishes CAMERA/segmentation/label_map and '
+                    f'the other results. {AS_FILE}'),
     DeclareLaunchArgument(
         'model', default_value='',
-        description=f'Model card: an installed name, or the path of a .yaml file. {AS_FILE}'),
+        description=f'Name of an installed model card, or path of a .yaml model card. {AS_FILE}'),
     DeclareLaunchArgument(
         'engine', default_value='', choices=['', *ENGINES],
-        description='Library that runs the network. auto chooses the best library that works on '
-                    f'this machine. {AS_FILE}'),
+        description="Library that runs the network. 'auto' chooses the best library that works "
+                    f'on this machine. {AS_FILE}'),
     DeclareLaunchArgument(
         'precision', default_value='', choices=['', *PRECISION_CHOICES],
-        description=f'Number format in which TensorRT computes. auto means fp16. {AS_FILE}'),
+        description=f"Number format in which TensorRT computes. 'auto' means fp16. {AS_FILE}"),
     DeclareLaunchArgument(
         'gpu', default_value='',
-        description=f'Index of the GPU in the order of CUDA. {AS_FILE}'),
+        description=f'CUDA index of the GPU. {AS_FILE}'),
     DeclareLaunchArgument(
         'namespace', default_value='', description='Namespace of the node and its topics.'),
     DeclareLaunchArgument(
@@ -68,22 +68,23 @@ ARGUMENTS = [
         description='YAML file with the parameters of the node.'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
-        description='Take the time from /clock. Default: true if bag is set, else the value in '
-                    'params_file.'),
+        description='Whether the node takes the time from /clock. Default: true if bag is set, '
+                    'else the value in params_file.'),
     DeclareLaunchArgument(
         'autostart', default_value='', choices=['', 'true', 'false'],
-        description='Configure and activate the node at start-up. Set false if a lifecycle '
-                    f'manager does this. {AS_FILE}'),
+        description='Whether the node configures and activates itself at start-up. Set this to '
+                    f'false if a lifecycle manager does this. {AS_FILE}'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Lowest severity of the messages that are logged.'),
     DeclareLaunchArgument(
         'respawn', default_value='true', choices=['true', 'false'],
-        description='Start the node again 2 s after its process ended with an error. For example, '
-                    'a lost GPU ends the process, because only a new process can use the GPU.'),
+        description='Whether the node starts again 2 s after an error ended its process. For '
+                    'example, a lost GPU ends the process, because only a new process can use '
+                    'the GPU. A node that could not start does not start again.'),
     DeclareLaunchArgument(
         'bag', default_value='',
-        description='rosbag2 recording to play. Its time is published on /clock.'),
+        description='rosbag2 recording to play. The player publishes its time on /clock.'),
 ]
 
 
@@ -128,15 +129,16 @@ def player_actions(bag: str) -> list[LaunchDescriptionEntity]:
         if event.returncode and not context.is_shutdown:
             # launch logs this exception as an error, ends every process and exits with 1.
             raise RuntimeError(f'bag:={bag} cannot be played: ros2 bag play ended with exit code '
-                               f'{event.returncode}; the lines of ros2 bag play above say why')
+                               f'{event.returncode}; the messages of ros2 bag play above say why')
 
     return [RegisterEventHandler(OnProcessExit(target_action=player, on_exit=ended)), player]
 
 
 def node_actions(respawn: bool, options: dict[str, Any]) -> list[LaunchDescriptionEntity]:
-    """Return a node and, with ``respawn``, a handler that starts the node again after an error.
+    """Return a node. If ``respawn`` is true, also return an event handler for the end of the node.
 
-    The ``respawn`` option of launch_ros does not look at exit codes, so it is not used.
+    After an error, the handler starts the node again. launch_ros has a ``respawn`` option too, but
+    that option ignores the exit code.
     """
     node = Node(**options)
 

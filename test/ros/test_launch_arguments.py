@@ -36,10 +36,10 @@ def test_the_defaults_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(('name', 'value', 'expected'), [
-    ('gpu', 'abc', 'expected a whole number from 0 to 63'),
-    ('gpu', '-1', 'expected a whole number from 0 to 63'),
-    ('gpu', '64', 'expected a whole number from 0 to 63'),
-    ('gpu', '0.5', 'expected a whole number from 0 to 63'),
+    ('gpu', 'abc', 'expected an integer from 0 to 63'),
+    ('gpu', '-1', 'expected an integer from 0 to 63'),
+    ('gpu', '64', 'expected an integer from 0 to 63'),
+    ('gpu', '0.5', 'expected an integer from 0 to 63'),
     ('cameras', 'fr%nt', "its item 'fr%nt' is not a topic name such as front or front/left"),
     ('cameras', 'left,/front', "its item '/front' is not a topic name"),
     ('cameras', 'left, left', 'every camera needs a different name'),
@@ -57,8 +57,8 @@ def test_the_defaults_are_accepted() -> None:
     ('params_file', '', 'it is not a file; expected a YAML file of parameters'),
     ('params_file', '/', 'it is not a file; expected a YAML file of parameters'),
     ('bag', 'no/bag', 'there is no such file or folder; expected the folder of a rosbag2'),
-    ('seed', 'abc', 'expected a whole number from 0 to 2147483647'),
-    ('seed', '-1', 'expected a whole number from 0 to 2147483647'),
+    ('seed', 'abc', 'expected an integer from 0 to 2147483647'),
+    ('seed', '-1', 'expected an integer from 0 to 2147483647'),
     ('fps', 'fast', 'expected a number from 0.1 to 1000'),
     ('fps', '0', 'expected a number from 0.1 to 1000'),
     ('fps', 'nan', 'expected a number from 0.1 to 1000'),
@@ -103,7 +103,7 @@ def test_a_parameter_file_that_holds_no_parameters_is_refused(
 def test_a_card_without_its_network_is_refused(tmp_path: Path) -> None:
     card = tmp_path / 'mine.yaml'
     card.write_text('model: absent.onnx\nclasses: [a, b]\n', 'utf-8')
-    assert f'names the file {tmp_path / "absent.onnx"}; it does not exist' in refused(
+    assert f'names the file {tmp_path / "absent.onnx"}, which does not exist' in refused(
         model=str(card))
     card.write_text('model: absent.onnx\nclasses: []\n', 'utf-8')
     assert 'classes: give a list of class names' in refused(model=str(card))

@@ -107,7 +107,7 @@ def test_camera_level(changes: dict[str, Any], level: bytes, text: str) -> None:
 
 @pytest.mark.parametrize(('rmw', 'environment', 'text'), [
     ('rmw_fastrtps_cpp', {},
-     'Start the camera and this node with this profile, after this command: export'),
+     'Start the camera and this node with this profile. This command sets the profile: export'),
     ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/a.xml'},
      'This node uses FASTRTPS_DEFAULT_PROFILES_FILE=/a.xml, so start the camera with the same'),
     ('rmw_cyclonedds_cpp', {}, 'Enlarge the buffers of the system: sudo sysctl'),

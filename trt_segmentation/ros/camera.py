@@ -23,22 +23,22 @@ from .transport.qos import NEWEST, overridable, SubscriptionEvents, VIDEO
 from .transport.video_sink import VideoSink
 
 BAD_INFO = 'bad camera_info'
-"""Kind of the warning about a camera_info that cannot be read."""
+"""The kind of problem that ``warn`` gets if a camera_info message cannot be read."""
 
 
 class Camera:
-    """Receives the images and the camera_info of one camera. Publishes the segmentations.
+    """Receives the images and the camera_info of one camera, and publishes the segmentations.
 
     The node makes its cameras in configure and closes them in cleanup. Call the methods in the
     executor's thread, unless a docstring names another thread.
 
     :param node: makes and destroys the publishers and subscriptions.
-    :param name: first part of the camera's topics. Empty for the only camera of a node, whose
-        topics are ``image`` and ``~/``.
+    :param name: first part of the camera's topics. If the name is empty, the image topic is
+        ``image``, and the other topics begin with ``~/``.
     :param card: gives the class names and the encoding of the label map.
     :param stats: counts of this camera.
     :param node_stats: counts of all cameras of the node together.
-    :param clock: gives the time of each count.
+    :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
     """
 
@@ -50,9 +50,9 @@ class Camera:
         self.topic = ''
         """Full name of the image topic. Empty while the camera is not subscribed."""
         self.info: CameraInfo | None = None
-        """The newest camera_info. It is replaced but never changed, so any thread may read it."""
+        """The newest camera_info. Any thread may read it, because the message never changes."""
         self.frame_error = ''
-        """What was wrong with the newest frame that could not be used. Empty if there was none."""
+        """What was wrong with the newest unusable frame. Empty if every frame could be used."""
         self.stamps_are_foreign = False
         """Whether the newest stamp and the node's clock have different time bases."""
         self.last_image = 0.0
@@ -87,10 +87,10 @@ class Camera:
         """Start to receive images.
 
         :param image_transport: raw, compressed, foxglove or ffmpeg.
-        :param sink: gets the images, and allocates the memory for them. The frames of a video come
-            in the thread that decodes them.
+        :param sink: gets the images, and allocates the memory for the images. If the images are a
+            video, the sink gets the decoded frames in the decoder's thread.
         """
-        self.info = None  # the publisher may have stopped, and the image size may change
+        self.info = None  # the old camera_info may not fit the next images
         topic = image_topic(self._node, self.name, image_transport)
         events = self._events(topic, self._count_lost_images)
         is_video = image_transport in VIDEO_TRANSPORTS
@@ -114,7 +114,7 @@ class Camera:
         self._outputs.announce_classes()
 
     def reallocate(self) -> None:
-        """Use new memory for the next images. Call this after every image was released."""
+        """Use new memory for the next images. Call this only after all images were released."""
         if self._image:
             self._image.renew()
 
@@ -162,7 +162,8 @@ class Camera:
         now = self._clock.seconds()
         self.stats.count_lost(count, now)
         self._node_stats.count_lost(count, now)
-        # Numbers of messages show exactly where a packet is missing. This report does not.
+        # If messages are numbered, the numbers show exactly where a packet is missing. The
+        # middleware's report of lost messages does not show this.
         if self._video and not self.images_are_numbered:
             self._video.lose()
 
@@ -195,10 +196,11 @@ class Camera:
 
 
 def image_topic(node: Node, camera: str, image_transport: str) -> str:
-    """Return the topic to subscribe to for images. rclpy applies remappings to this topic.
+    """Return the image topic for a subscription. rclpy then applies remappings to this name.
 
     As usual in ROS, compressed images come on the sub-topic ``compressed`` of the image topic.
-    Therefore it is enough to remap ``image``, for every value of ``image_transport``.
+    Video comes on the sub-topic ``foxglove`` or ``ffmpeg``. If the user remaps ``image``, these
+    sub-topics are remapped too.
     """
     image = _in_namespace(camera, 'image')
     if image_transport == 'raw':
@@ -209,10 +211,9 @@ def image_topic(node: Node, camera: str, image_transport: str) -> str:
 
 
 def camera_info_topic(node: Node, image: str, camera: str = '') -> str:
-    """Return the topic to subscribe to for camera_info. rclpy applies remappings to this topic.
+    """Return the camera_info topic for a subscription. rclpy then applies remappings to this name.
 
-    If ``camera_info`` is not remapped, the topic is in the namespace of the image topic.
-    Therefore it is enough to remap ``image``.
+    If the user does not remap ``camera_info``, the topic is in the namespace of the image topic.
 
     :param image: full name of the image topic, without a sub-topic such as ``compressed``.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Watches one camera: reports its state for diagnostics, and logs each new problem."""
+"""Watches one camera: reports the camera's state for diagnostics, and logs each new problem."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from .silence import describe_silence, find_cause, Silence
 
 
 class CameraWatch:
-    """Watches one camera. If the node is configured again, it watches the new :class:`.Camera`.
+    """Watches one camera of the node.
+
+    Each configure of the node makes a new :class:`.Camera`, but the watch stays the same.
 
     All methods run in the executor's thread.
 
@@ -37,7 +39,7 @@ class CameraWatch:
         self._warned_loss = False
 
     def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera, whose counts are ``snapshot``."""
+        """Return a report on the camera. ``snapshot`` has the camera's counts."""
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
@@ -47,12 +49,12 @@ class CameraWatch:
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
             loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
-            # a camera that was configured again counts from 0 again
+            # after a new configure, the new camera counts from 0
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
-        """Log the problems that are new in a published report, and keep the report."""
+        """Log the new problems of a published report, and keep it for the next comparison."""
         now = time.monotonic()
         if not report.publishers:
             self._publishers_since = None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The content of /diagnostics. Each task turns a report of the node into a DiagnosticStatus."""
+"""The content of /diagnostics. Each task makes a DiagnosticStatus from a report of the node."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .transport.choose import Transport
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Findings = list[tuple[bytes, str]]
-"""The level and the text of each problem."""
+"""The level and the text of each finding of a task."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of p95 latency and p95 age in milliseconds, named after their parameters."""
+    """Limits of p95 latency and p95 age in milliseconds. Parameters of the same names set them."""
 
     latency_warn_ms: float
     latency_error_ms: float
@@ -32,7 +32,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Mishaps:
-    """Problems of one kind that did not end the node. ``new`` came since the last report."""
+    """Problems of one kind that did not end the node.
+
+    :param new: number of problems since the last report.
+    """
 
     count: int = 0
     new: int = 0
@@ -41,18 +44,18 @@ class Mishaps:
 
 @dataclass(frozen=True)
 class CameraReport:
-    """One camera at one moment.
+    """The state of one camera at one moment.
 
-    :param name: the camera's name. Empty for the only camera of a node.
+    :param name: the camera's name. Empty if the camera has no name.
     :param topic: the image topic. Empty if the node is not subscribed.
     :param publishers: number of publishers of the image topic.
     :param silence: why no image comes. Empty if an image came recently.
-    :param dropped_before: number of dropped frames by reason, at the last report.
-    :param frame_error: what was wrong with the newest frame that was bad or not received.
+    :param dropped_before: number of dropped frames for each reason, at the last report.
+    :param frame_error: why the newest unusable frame could not be used. Empty if there is none.
     :param stamps_are_foreign: whether the stamps and the node's clock have different time bases.
-    :param loss: what to do about images that were lost recently. Empty if no image was lost.
+    :param loss: warning about lost images. Empty if no image was lost recently.
     :param loss_is_reported: whether the middleware reports lost messages.
-    :param images_are_numbered: whether missing images can be counted by the images' numbers.
+    :param images_are_numbered: whether images have numbers, so that missing images can be counted.
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
@@ -77,17 +80,17 @@ class CameraReport:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """Everything that the tasks report, at one moment.
+    """The state of the node at one moment. Each task reports a part of this state.
 
-    :param node: the node's name. Every task's name begins with it.
+    :param node: the node's name. The name of every task begins with the node's name.
     :param state: lifecycle state, such as active.
     :param trouble: why the last configure or activate failed. Empty if it succeeded.
     :param snapshot: counts and latencies of all cameras together.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
     :param progress: what configure does now. Empty if configure does not run.
-    :param clock_stands: whether use_sim_time is set, but no message of /clock has come.
+    :param clock_stands: whether use_sim_time is true and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
-    :param identity: what computes the segmentations. None if the node is unconfigured.
+    :param identity: identity of the open engine. None if no engine is open.
     :param errors: exceptions that were caught in the executor's thread.
     :param bad_clocks: messages of /clock that were ignored.
     """
@@ -108,7 +111,7 @@ class NodeReport:
 
 
 def tasks(report: NodeReport) -> list[DiagnosticStatus]:
-    """Return the status of every task, in the order of the message."""
+    """Return the status of every task, in the order in which the tasks are published."""
     return [pipeline(report), engine(report),
             *(camera(report, one) for one in report.cameras)]
 

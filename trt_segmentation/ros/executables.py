@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The entry points ``seg_node`` and ``street_camera``. If ROS is missing, they say so."""
+"""The commands ``seg_node`` and ``street_camera``. Without ROS, a command prints an error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _run(executable: str, module: str) -> int:
 
 
 def _load_settings(module: str) -> Iterable[Described] | None:
-    """Return the parameters of a node. None if ROS is missing, because the table needs ROS."""
+    """Return the parameters of a node. None if ROS is missing, because the module needs ROS."""
     table = 'parameters' if module == 'node' else module
     try:
         settings: Iterable[Described] = import_module(f'.{table}', __package__).SETTINGS

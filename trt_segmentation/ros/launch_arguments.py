@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the arguments of the launch files before a process is started.
 
-An argument with a fixed list of values is not checked here. The launch file lists its values in
-``choices``, which ROS checks.
+An argument with a fixed list of values is not checked here. ROS checks such an argument, because
+the launch file lists the values in ``choices``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def camera_names(cameras: str) -> list[str]:
 def check_node_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments of seg.launch.py.
 
-    :param given: text of each argument, by its name. Empty if the user did not give the argument.
+    :param given: the text of each argument, by the argument's name. Without a default value, an
+        argument that the user did not give is empty.
     :raises LaunchArgumentError: if an argument cannot be used. The error names this argument.
     """
     names = camera_names(given['cameras'])
@@ -51,14 +52,14 @@ def check_node_arguments(given: Mapping[str, str]) -> None:
 def check_street_camera_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments that only demo.launch.py has.
 
-    :param given: text of each argument, by its name.
+    :param given: the text of each argument, by the argument's name.
     :raises LaunchArgumentError: if an argument cannot be used. The error names this argument.
     """
     settings = street_camera.SETTINGS
     others = len(camera_names(given['cameras'])[1:])
     _raise_first({
         'fps': _refuse_number(_setting(settings, 'fps'), given['fps']),
-        # Each camera uses the next seed. The seed of the last camera must be in range too.
+        # Each further camera adds 1 to the seed. The last camera's seed must be in range too.
         'seed': _refuse_number(_setting(settings, 'seed'), given['seed'], others),
     }, given)
 
@@ -77,7 +78,7 @@ def _setting(settings: tuple[Setting, ...], name: str) -> Setting:
 def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
     """Return why a text is not a number in a setting's range. Empty if the number is in range.
 
-    :param reserve: how far the number must be below the setting's largest value.
+    :param reserve: the number must be at least this much below the setting's largest value.
     """
     whole = isinstance(setting.default, int)
     try:
@@ -87,13 +88,13 @@ def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
     high = setting.high - reserve
     if setting.low <= number <= high:
         return ''
-    kind = 'a whole number' if whole else 'a number'
+    kind = 'an integer' if whole else 'a number'
     return f'expected {kind} from {setting.low:.10g} to {high:.10g}'
 
 
 def _refuse_image(image: str, cameras: list[str]) -> str:
     if cameras and image.startswith('/'):
-        return ('cameras is given too, so image is the part of each topic after the name of the '
+        return ('if cameras is set, image is only the part of each topic after the name of the '
                 'camera; expected a name without a leading /, such as image_raw')
     try:
         name = f'{cameras[0]}/{image}' if cameras else image
@@ -105,7 +106,7 @@ def _refuse_image(image: str, cameras: list[str]) -> str:
 
 def _refuse_namespace(namespace: str) -> str:
     try:
-        # launch_ros adds the slash to a namespace that has none.
+        # If a namespace has no leading slash, launch_ros adds the slash.
         validate_namespace(namespace if namespace.startswith('/') else f'/{namespace}')
     except NameValidationException as error:
         return f'{_first_line(error)}; expected a namespace such as front or /robot/front'
@@ -113,7 +114,7 @@ def _refuse_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of ROS's message about a name, without the place in ROS's source."""
+    """Return the first line of ROS's message about a name, without the file name in ROS."""
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 
@@ -123,7 +124,8 @@ def _refuse_model(model: str) -> str:
     except ModelCardError as error:
         return str(error)
     if not card.model.is_file():
-        return f'the key `model` of {card.source} names the file {card.model}; it does not exist'
+        return (f'the key `model` of {card.source} names the file {card.model}, which does not '
+                'exist')
     return ''
 
 
@@ -133,7 +135,7 @@ def _refuse_parameter_file(path: Path) -> str:
         return f'{"it is not a file" if path.exists() else "there is no such file"}; {expected}'
     try:
         tree = yaml.safe_load(path.read_bytes())
-    # PyYAML does not catch a ValueError of int() or datetime().
+    # PyYAML passes on a ValueError of int() or datetime().
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f'it cannot be read as YAML: {error}; {expected}'
     return '' if isinstance(tree, dict) else f'it holds no parameters; {expected}'
@@ -141,5 +143,5 @@ def _refuse_parameter_file(path: Path) -> str:
 
 def _refuse_bag(path: Path) -> str:
     return '' if path.exists() else (
-        'there is no such file or folder; expected the folder of a rosbag2, or its .mcap or .db3 '
-        'file')
+        'there is no such file or folder; expected the folder of a rosbag2 recording, or the '
+        '.mcap or .db3 file of a recording')

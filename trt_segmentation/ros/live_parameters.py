@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that a worker reads for every frame, and those that depend on the model."""
+"""The parameters that a worker reads for every frame, and the checks against the model."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MODEL_DEPENDENT = ('confidence', 'palette')
 
 
 class LiveParameters:
-    """The :class:`.LiveSettings` of a node. The worker's thread uses this.
+    """The :class:`.LiveSettings` of a node. The worker's thread calls the methods.
 
     :param value: returns the value of the parameter with the given name.
-    :param pipeline: the worker's pipeline. It gets the colours of the overlay.
+    :param pipeline: the worker's pipeline. :meth:`apply_colours` sets the colours of its overlays.
     """
 
     def __init__(self, value: Callable[[str], Any], pipeline: Pipeline) -> None:
         self._value = value
         self._pipeline = pipeline
-        self._palette: list[str] | None = None  # the colours that the pipeline has now
+        self._palette: list[str] | None = None  # of the pipeline; None: not set yet
 
     def batch_limits(self) -> BatchLimits:
         """See :meth:`.LiveSettings.batch_limits`."""
@@ -51,7 +51,7 @@ class LiveParameters:
 
 
 def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
-    """Return why a parameter cannot have a value with the pipeline's model. Empty if it can.
+    """Return why a parameter value does not fit the pipeline's model. Empty if the value fits.
 
     :param name: name of any parameter. Only a parameter in :data:`MODEL_DEPENDENT` is checked.
     """

@@ -11,10 +11,10 @@ from ..installed.files import profile_export, PROFILES
 from ..stats import WINDOW
 
 UNKNOWN = 'unknown: this middleware does not report lost messages'
-"""Value in diagnostics for a number of lost images that is unknown."""
+"""If the number of lost images is unknown, diagnostics show this text instead."""
 
 NOT_NUMBERED = 'unknown: needs transport direct and a middleware that numbers messages'
-"""Value in diagnostics for a number of skipped images that is unknown."""
+"""If the number of skipped images is unknown, diagnostics show this text instead."""
 
 
 def describe_loss(topic: str, count: int, rmw: str,
@@ -28,10 +28,11 @@ def describe_loss(topic: str, count: int, rmw: str,
     what = f'{rmw} lost {count} image{"s" * (count != 1)} on {topic} in the last {WINDOW:g} s'
     if 'fastrtps' not in rmw:
         return (f'{what}. Enlarge the buffers of the system: sudo sysctl -w '
-                'net.core.rmem_max=2147483647. Or send smaller, fewer or compressed images')
+                'net.core.rmem_max=2147483647. If this is not enough, send smaller, fewer or '
+                'compressed images')
     variable = next((name for name in PROFILES if environment.get(name)), '')
     where = (f'This node uses {variable}={environment[variable]}, so start the camera with the '
              'same profile' if variable else 'Start the camera and this node with this profile')
     return (f'{what}. Without the profile config/fastdds.xml, Fast DDS has too little shared '
-            f'memory for images. {where}, after this command: {profile_export()}. If the camera '
-            'and this node use it already, send smaller, fewer or compressed images')
+            f'memory for images. {where}. This command sets the profile: {profile_export()}. If '
+            'both programs already use this profile, send smaller, fewer or compressed images')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes /diagnostics once per period."""
+"""Publishes /diagnostics once per ``diagnostics_period``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """Publishes the status of every task once per period. It runs in the executor's thread.
+    """Publishes the status of every task. All methods run in the executor's thread.
 
     :param supervisor: knows the engine of the node.
-    :param clock: the clock that the counts of the node use.
+    :param clock: the clock with which the node's events are counted.
     """
 
     def __init__(self, node: SegmentationNode, supervisor: Supervisor,
@@ -39,18 +39,18 @@ class Monitor:
             self._publisher = node.create_publisher(
                 DiagnosticArray, '/diagnostics', qos, qos_overriding_options=options)
         self.steady = Clock(clock_type=ClockType.STEADY_TIME)
-        """The clock of the node's timers. It runs even if the simulated time stands still."""
+        """The clock of the node's timers, which runs even if the simulated time stands still."""
         self._timer = node.create_timer(
             node.value('diagnostics_period'), self.publish, clock=self.steady)
 
     def publish_if_due(self) -> None:
-        """Publish a report if a period has passed. Call this in a callback that runs long."""
+        """Publish a report if a period has passed. Call this repeatedly in a long callback."""
         if self._timer.is_ready():
             self._timer.reset()
             self.publish()
 
     def publish(self) -> None:
-        """Publish a report now, and log the warnings that the last report did not have."""
+        """Publish a report now, and log the warnings that are new."""
         now = self._node.get_clock().now()
         for camera in self._node.cameras:
             self._watches.setdefault(camera.name, CameraWatch(self._node, self._node.value))

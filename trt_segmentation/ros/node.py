@@ -38,7 +38,7 @@ from .transport.messages import check_image_transport
 FINISH_SECONDS = 30.0
 """Longest time in seconds that deactivate waits until the fetched frames are published.
 
-If they are not published then, the node treats the engine as hung.
+After this time, the node assumes that the engine hangs.
 """
 
 STOP_SECONDS = 1.5
@@ -46,10 +46,11 @@ STOP_SECONDS = 1.5
 
 
 class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy has no types
-    """Receives images in the executor's thread. A :class:`.Worker` segments and publishes them.
+    """Receives images in the executor's thread. A :class:`.Worker` publishes the segmentations.
 
-    configure opens the pipeline and makes the publishers. activate starts the worker and
-    subscribes. deactivate unsubscribes and ends the worker. cleanup closes the pipeline.
+    The transition ``configure`` opens the pipeline and makes the publishers. ``activate`` starts
+    the worker and subscribes to the images. ``deactivate`` unsubscribes and ends the worker.
+    ``cleanup`` removes the publishers and closes the pipeline.
     """
 
     def __init__(self, name: str = 'trt_segmentation', **options: Any) -> None:
@@ -60,7 +61,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         """What configure does now. Empty if configure does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps them
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; kept in cleanup
         self.transport: Transport | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
@@ -75,7 +76,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. An empty ``cameras`` or ``palette`` gives []."""
+        """Return the value of a parameter. If ``cameras`` or ``palette`` is empty, return []."""
         value = self.get_parameter(name).value
         return value if name not in ('cameras', 'palette') else list(value or [])
 
@@ -102,7 +103,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.start()
 
     def stop(self) -> None:
-        """Go to finalized from any state. A second call does nothing."""
+        """Shut down the node from any state. A second call does nothing."""
         if self.state in ('unconfigured', 'inactive', 'active'):
             self.trigger_shutdown()
 
@@ -138,7 +139,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             f'{identity.opened_s:.1f} s{"; " * bool(identity.tuning)}{identity.tuning}; transport '
             f'{self.transport}')
         if self.transport.name == 'typed' or pipeline.allocate is None:
-            keep_freed_memory()  # such nodes allocate large arrays per frame
+            keep_freed_memory()  # because it allocates large arrays for every frame
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -186,7 +187,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return TransitionCallbackReturn.SUCCESS
 
     def _open_pipeline(self, card: ModelCard, engine: str) -> Pipeline:
-        """Open the pipeline that the parameters describe. This runs in a second thread."""
+        """Open the pipeline that the parameters describe. This runs in a background thread."""
         cameras = len(self.value('cameras')) or 1
         return open_pipeline(card, engine, gpu=self.value('gpu'),
                              precision=self.value('precision'),
@@ -206,7 +207,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.get_logger().info(line)
 
     def _check_value(self, name: str, value: Any) -> str:
-        """Return why the open model does not allow a value. Empty if the value is allowed."""
+        """Return why the open model does not allow a value. Empty if there is no such reason."""
         pipeline = self._supervisor.pipeline
         return check_against_model(name, value, pipeline) if pipeline else ''
 

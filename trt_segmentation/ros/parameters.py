@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of the node's parameters. The table declares, checks and documents them."""
+"""The table of the node's parameters. It is used to declare, check and document them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ UNCONFIGURED = 'can change only while the node is unconfigured'
 NEVER = 'can be set only at start-up'
 
 START_PERIODS = 5
-"""While nobody publishes the image topic, the log warns after ``stale_after`` times this number.
+"""If nobody publishes the image topic, the log warns after ``stale_after`` × this number.
 
-A camera driver needs seconds to start.
+A camera driver may need several seconds to start.
 """
 
 LONGEST_TEXT = 4096
-"""Largest number of characters in a string. Linux allows no longer path."""
+"""Largest number of characters in a string. Linux does not allow a longer path."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Setting:
         :data:`NEVER`.
     :param low: smallest value, if the parameter is a number. ``high`` is the largest value.
     :param choices: the allowed values of a string. Empty if every string is allowed.
-    :param pattern: regular expression for every item of a list, and its meaning in words.
+    :param pattern: regular expression that every item of a list must match, and its description.
     :param most: largest number of items, if the parameter is a list.
     """
 
@@ -85,7 +85,7 @@ class Setting:
         return str(self.default) or "''"
 
     def descriptor(self) -> ParameterDescriptor:
-        """Return what ``ros2 param describe`` shows, with the range that rclpy checks."""
+        """Return the descriptor for ``ros2 param describe``. rclpy checks the range in it."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
                  tuple: ParameterType.PARAMETER_STRING_ARRAY}
@@ -93,7 +93,7 @@ class Setting:
         descriptor = ParameterDescriptor(
             name=self.name, type=kinds[kind], description=self.description,
             additional_constraints=self.constraints, read_only=self.change == NEVER,
-            # An empty list in YAML has no type. rclpy would read it as a list of bytes.
+            # In YAML, an empty list has no type, so rclpy must not compare the types.
             dynamic_typing=kind is tuple)
         if kind is float:
             descriptor.floating_point_range = [
@@ -105,80 +105,80 @@ class Setting:
 
 
 SETTINGS = (
-    Setting('model', 'street', 'Model card: an installed name, or the path of a .yaml file.',
+    Setting('model', 'street', 'Name of an installed model card, or path of a model card (.yaml).',
             UNCONFIGURED),
-    Setting('engine', 'auto', 'Library that runs the network. auto chooses the best '
-            'library that works on this machine.', UNCONFIGURED, choices=ENGINES),
-    Setting('precision', 'auto', 'Number format in which TensorRT computes. auto means fp16. With '
-            'ONNX Runtime, only auto is allowed, because it runs the model file unchanged.',
+    Setting('engine', 'auto', "Library that runs the network. 'auto' chooses the best library "
+            'that works on this machine.', UNCONFIGURED, choices=ENGINES),
+    Setting('precision', 'auto', "Number format in which TensorRT computes. 'auto' means fp16. "
+            "ONNX Runtime allows only 'auto', because it runs the model file unchanged.",
             UNCONFIGURED, choices=PRECISION_CHOICES),
-    Setting('gpu', 0, 'Index of the GPU in the order of CUDA. Has no effect on the CPU.',
+    Setting('gpu', 0, 'CUDA index of the GPU. Not used if the network runs on the CPU.',
             UNCONFIGURED, high=63),
-    Setting('networks', 1, 'Copies of the network that run on the GPU at the same time. If one '
-            'copy leaves the GPU partly idle, two copies process more frames per second, but need '
-            'more GPU memory. Has no effect on the CPU.', UNCONFIGURED, low=1, high=4),
+    Setting('networks', 1, 'Number of copies of the network that run on the GPU at the same time. '
+            'If one copy leaves the GPU partly idle, two copies process more frames per second, '
+            'but need more GPU memory. Not used on the CPU.', UNCONFIGURED, low=1, high=4),
     Setting('engine_cache', '', 'Folder for built TensorRT engines and for the tuned options of '
             'ONNX Runtime. If empty, the folder is $XDG_CACHE_HOME/trt_segmentation, or '
             '~/.cache/trt_segmentation if XDG_CACHE_HOME is not set.', UNCONFIGURED),
-    Setting('tune', True, 'Whether the node measures several options of ONNX Runtime when a GPU '
-            'first opens a network, and then uses the fastest options. The measurement takes '
-            'about half a minute, once. Has no effect on TensorRT or on the CPU.', UNCONFIGURED),
-    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Scratch memory in MiB that TensorRT '
-            'may use for one layer. Changing this rebuilds the engine.', UNCONFIGURED, low=1,
-            high=65536),
+    Setting('tune', True, 'Whether the node tunes ONNX Runtime when it first opens a network on a '
+            'GPU: it measures several options, and then uses the fastest. This takes about half a '
+            'minute, once. Not used for TensorRT or on the CPU.', UNCONFIGURED),
+    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of a TensorRT '
+            'layer in MiB. A change rebuilds the engine.', UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', BuildOptions.level, 'How long TensorRT searches for fast '
-            'kernels in a build. A change rebuilds the engine.', UNCONFIGURED, high=5),
-    Setting('cameras', (), 'Names of the cameras. The node subscribes to CAMERA/image and '
-            'publishes CAMERA/segmentation/label_map and the other results. If empty, there is '
-            'one camera: the node subscribes to image and publishes ~/label_map and the other '
-            'results.',
-            UNCONFIGURED, pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
-                                   'a topic name such as front or front/left'), most=64),
-    Setting('max_batch', 0, 'Most frames, at most one per camera, that go through the network at '
-            'once. 0 means the batch size of the model file, or 1 if that size is not fixed. On '
-            'a GPU, a later change cannot make batches larger than they could be at configure: '
-            'larger batches are split.',
-            high=64),
-    Setting('batch_wait_ms', 0.0, 'Milliseconds that a frame waits for frames of other cameras. '
-            'With 0, a batch holds the frames that wait when the engine becomes free.',
-            high=1000.0),
-    Setting('transport', 'auto', 'How images travel. direct receives and publishes them without '
-            'Python messages. typed uses Python messages, as rclpy usually does. auto is direct '
-            'if direct works on this machine.', UNCONFIGURED, choices=TRANSPORTS),
-    Setting('image_transport', 'raw', 'raw subscribes to IMAGE. compressed subscribes to '
-            'IMAGE/compressed (JPEG or PNG). foxglove and ffmpeg subscribe to IMAGE/foxglove and '
-            'IMAGE/ffmpeg (H.264 or H.265 video).', UNCONFIGURED, choices=tuple(MESSAGE_TYPES)),
-    Setting('autostart', True, 'Configure and activate the node at start-up, without a lifecycle '
-            'manager.', NEVER),
-    Setting('frame_log', '', 'File that gets one JSON object per frame: stamp_ns, done_ns and the '
-            'timings, or the reason why the frame was dropped. The file may be new or empty, an '
-            'earlier frame log (the node appends to it), /dev/stdout or /dev/stderr.',
-            UNCONFIGURED),
-    Setting('alpha', 0.5, 'Weight of the class colours in the overlay. 0 shows only the image. 1 '
-            'shows only the colours.', high=1.0),
+            'kernels: 0 is short, 5 is long. A change rebuilds the engine.', UNCONFIGURED, high=5),
+    Setting('cameras', (), 'Names of the cameras. For each camera, the node subscribes to '
+            'CAMERA/image, and publishes CAMERA/segmentation/label_map and the other results. If '
+            'the list is empty, there is one camera without a name: the node subscribes to image, '
+            'and publishes ~/label_map and the other results.', UNCONFIGURED,
+            pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
+                     'a topic name such as front or front/left'), most=64),
+    Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
+            'per camera. 0 means the batch size of the model file, or 1 if this size is dynamic. '
+            'On a GPU, a batch that is larger than the limit at configure is split.', high=64),
+    Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
+            'other cameras. 0 means no wait: a batch holds the frames that have come when the '
+            'engine becomes free.', high=1000.0),
+    Setting('transport', 'auto', "How images travel. 'direct' receives and publishes images "
+            "without Python messages. 'typed' uses Python messages, as rclpy usually does. 'auto' "
+            "is 'direct' if direct works here, else 'typed'.", UNCONFIGURED, choices=TRANSPORTS),
+    Setting('image_transport', 'raw', "With 'raw', the node subscribes to the image topic IMAGE. "
+            "With 'compressed', it subscribes to IMAGE/compressed (JPEG or PNG). With 'foxglove' "
+            "or 'ffmpeg', it subscribes to IMAGE/foxglove or IMAGE/ffmpeg (H.264 or H.265 video).",
+            UNCONFIGURED, choices=tuple(MESSAGE_TYPES)),
+    Setting('autostart', True, 'Whether the node configures and activates itself at start-up, '
+            'without a lifecycle manager.', NEVER),
+    Setting('frame_log', '', 'Log file with one JSON object per frame. The object has stamp_ns, '
+            'done_ns, and the timings or the reason why the frame was dropped. The log may be a '
+            'new or empty file, /dev/stdout, /dev/stderr, or an earlier frame log, to which the '
+            'node appends.', UNCONFIGURED),
+    Setting('alpha', 0.5, 'Weight of the class colours in the overlay. With 0, the overlay shows '
+            'only the image. With 1, it shows only the colours.', high=1.0),
     Setting('palette', (), 'Colours of the overlay, one #rrggbb per class. [] means the colours '
             'of the model card.', pattern=(r'#[0-9A-Fa-f]{6}', '#rrggbb'), most=65535),
     Setting('half_overlay', False, 'Whether the overlay has only every second row and column of '
             'the image. Such an overlay has a quarter of the bytes.'),
-    Setting('overlay_rate', 0.0, 'Most overlays per second and camera. 0 means one per frame.',
-            high=1000.0),
-    Setting('confidence', False, 'Publish the confidence of a camera if its topic has a '
-            'subscriber.'),
+    Setting('overlay_rate', 0.0, 'Largest number of overlays per second for each camera. 0 means '
+            'an overlay for every frame.', high=1000.0),
+    Setting('confidence', False, 'Whether the node publishes the confidence of each pixel. It '
+            'does so only while the confidence topic has a subscriber.'),
     Setting('diagnostics_period', 1.0, 'Seconds between two /diagnostics messages.', NEVER,
             low=0.1, high=60.0),
     Setting('log_throttle', 5.0, 'Shortest time in seconds between two warnings of the same kind '
             'about the same camera.', high=3600.0),
-    Setting('stale_after', 2.0, 'After this many seconds without an image, log and diagnostics '
-            f'warn. If nobody publishes the topic yet, the log waits {START_PERIODS} times as '
-            'long.', low=0.1, high=3600.0),
-    Setting('latency_warn_ms', 200.0, 'Diagnostics WARN if the p95 latency is above this. Latency '
-            'is the time from receiving an image until its results are published.', high=60000.0),
-    Setting('latency_error_ms', 1000.0, 'Diagnostics ERROR if the p95 latency is above this.',
+    Setting('stale_after', 2.0, 'After this many seconds without an image, the log and the '
+            f'diagnostics warn. If the topic has no publisher, the log waits {START_PERIODS} '
+            'times as long.', low=0.1, high=3600.0),
+    Setting('latency_warn_ms', 200.0, 'If the p95 latency is above this many ms, diagnostics show '
+            'WARN. Latency is the time from receiving an image to publishing its results.',
             high=60000.0),
-    Setting('age_warn_ms', 500.0, 'Diagnostics WARN if the p95 age is above this. Age is the time '
-            'from the stamp of an image until its label map is published.', high=60000.0),
-    Setting('age_error_ms', 2000.0, 'Diagnostics ERROR if the p95 age is above this.',
+    Setting('latency_error_ms', 1000.0, 'If the p95 latency is above this many ms, diagnostics '
+            'show ERROR.', high=60000.0),
+    Setting('age_warn_ms', 500.0, 'If the p95 age is above this many ms, diagnostics show WARN. '
+            'Age is the time from the stamp of an image until the node publishes its label map.',
             high=60000.0),
+    Setting('age_error_ms', 2000.0, 'If the p95 age is above this many ms, diagnostics show '
+            'ERROR.', high=60000.0),
 )
 """The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
 
@@ -227,8 +227,8 @@ def _warn_of_unknown_names(node: Node, known: list[str]) -> None:
 
 def _refuse_deletion(node: Node, change: Parameter) -> str:
     """Return why a parameter cannot be deleted. Empty if the change deletes no parameter."""
-    # rclpy allows a deletion if the type of the parameter is dynamic. At start-up, an empty list
-    # of a YAML file has no type, so this looks like a deletion.
+    # rclpy allows the deletion of a parameter with a dynamic type. At start-up, an empty list in a
+    # YAML file looks like a deletion, but then the node does not have the parameter yet.
     deletes = change.type_ == Parameter.Type.NOT_SET and node.has_parameter(change.name)
     return 'cannot be deleted; set it to [] for the default' if deletes else ''
 

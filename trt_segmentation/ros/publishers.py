@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishers of one camera's segmentations, and of the class names."""
+"""Publishers for the segmentations of one camera, and for the class names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ except ImportError:  # not every ROS installation has vision_msgs
     LabelInfo = VisionClass = None
 
 IMAGES = ('label_map', 'overlay', 'confidence')
-"""Topics of the images that the node publishes, below a camera's prefix."""
+"""The names of the published image topics, without the camera's prefix."""
 
 
 class Publishers:
@@ -57,7 +57,7 @@ class Publishers:
             self._camera_info = self._make_publisher(CameraInfo, 'camera_info')
             self._label_info = LabelInfo and self._make_publisher(LabelInfo, 'label_info', LATCHED)
         except Exception:  # for example an impossible qos_overrides value
-            self.close()  # because no other object can close the publishers that were made
+            self.close()  # because no other object knows the publishers that were already made
             raise
         if LabelInfo is None:
             node.get_logger().info(
@@ -71,7 +71,7 @@ class Publishers:
         return name
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
-        """See :meth:`.ServedCamera.schedule_outputs`. Without a subscriber, no image is wanted."""
+        """See :meth:`.ServedCamera.schedule_outputs`. It skips outputs without a subscriber."""
         has_subscriber = self._overlay.get_subscription_count() > 0
         return Wanted(
             overlay=has_subscriber and self._claim_overlay(overlay_rate),
@@ -104,7 +104,7 @@ class Publishers:
                                 segmentation.overlay)
 
     def close(self) -> None:
-        """Remove the topics."""
+        """Destroy the publishers."""
         for publisher in self._all:
             self._node.destroy_lifecycle_publisher(publisher)
         self._all.clear()
@@ -116,7 +116,7 @@ class Publishers:
         self._images[publisher].publish(header, encoding, pixels, memory)
 
     def _claim_overlay(self, rate: float) -> bool:
-        """Return whether an overlay is due. If it is due, its period begins."""
+        """Return whether an overlay is due. If so, the period of this overlay begins."""
         if not rate:
             return True
         now, period = time.monotonic(), 1.0 / rate
@@ -139,7 +139,7 @@ class Publishers:
 
 
 def label_info_message(header: Header, card: ModelCard) -> Any:
-    """Return the vision_msgs/LabelInfo of a card."""
+    """Return a model card's class names as a vision_msgs/LabelInfo."""
     return LabelInfo(
         header=header, threshold=card.output.threshold,
         class_map=[VisionClass(class_id=index, class_name=name)

@@ -29,16 +29,16 @@ from ..untrusted.output_files import raise_output_errors
 
 Tap = Callable[[str, bytes], None]
 DEPTH = 50
-"""Largest number of messages of one topic that wait until they are written."""
+"""Largest number of messages of one topic that wait to be written."""
 
 
 class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
-    """Writes image, camera_info, label_map and overlay in the order in which they arrive.
+    """Writes image, camera_info, label_map and overlay to a bag, in the order of their arrival.
 
     Images and label maps are written unchanged. Overlays are written as JPEG, because they are
     only for viewing. All callbacks run in one executor thread.
 
-    :param bag: folder to make.
+    :param bag: folder of the new bag.
     :param segmentation: full name of the segmentation node.
     :param tap: called with the topic and the CDR bytes of each message, after the message was
         written. It must not block.
@@ -48,11 +48,11 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         super().__init__('segmentation_recorder')
         self._tap = tap
         self.diagnostics: dict[str, dict[str, str]] = {}
-        """The newest values of the node's diagnostics, by task."""
+        """The newest diagnostics of the segmentation node: the keys and values of each task."""
         self.trouble = ''
-        """The error that the node reports about its engine. Empty if there is no error."""
+        """The engine error that the segmentation node reports. Empty if there is no error."""
         self.arrived: dict[int, int] = {}
-        """The arrival time of each label map, by its stamp, in nanoseconds of Unix time."""
+        """Arrival time of each label map, by its stamp. Both are Unix times in nanoseconds."""
         self.counts: Counter[str] = Counter()
         self._writer = Writer(bag, version=8, storage_plugin=StoragePlugin.MCAP)
         write_marker(self._writer)
@@ -69,11 +69,11 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
         self.create_subscription(Image, f'{segmentation}/overlay', self._compress, DEPTH)
 
     def ready(self) -> bool:
-        """Return whether the node has advertised its topics and reported its engine."""
+        """Return whether the node has advertised its label maps and reported its engine."""
         return bool(self.count_publishers(self._label_map)) and 'engine' in self.diagnostics
 
     def begin(self) -> None:
-        """Subscribe to the camera. A camera that waits for its subscribers starts then."""
+        """Subscribe to the camera. If the camera waits for subscribers, it starts to publish."""
         self._record(CameraInfo, '/camera_info')
         self._record(Image, self._image)
 
@@ -91,18 +91,18 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                  ) -> Iterator[tuple[Recorder, Callable[[float], None]]]:
         """Start ROS in this process. Yields a recorder, and a function that runs one callback.
 
-        The argument of the function is the longest wait for the callback, in seconds.
+        The yielded function waits for the callback. Its argument is the longest wait in seconds.
 
         :raises RecorderError: if ROS does not start.
         :raises OutputError: if the bag cannot be written.
         """
-        # The caller handles signals.
+        # ROS must not handle signals, because the caller handles them.
         try:
             rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         except rclpy_implementation.RCLError as error:
             raise RecorderError(
                 f'ROS 2 does not start: {" ".join(str(error).split())}. If ROS cannot write its '
-                'logs, set ROS_LOG_DIR to a folder that you may write to') from error
+                'logs, set ROS_LOG_DIR to a folder in which you may write') from error
         recorder = cls(bag, segmentation, tap)
         executor = SingleThreadedExecutor()
         executor.add_node(recorder)
@@ -116,7 +116,7 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
                 rclpy.shutdown()
 
     def _record(self, kind: Any, topic: str) -> None:
-        # With raw=True, rclpy makes no Python object of the message, which is only written.
+        # With raw=True, rclpy makes no Python message. The bytes are written as they are.
         self.create_subscription(kind, topic, lambda data: self._write(topic, data),
                                  QoSProfile(depth=DEPTH), raw=True)
 

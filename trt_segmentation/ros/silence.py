@@ -14,7 +14,7 @@ from .publishers import IMAGES
 from .transport.messages import MESSAGE_TYPES
 
 MOST_SUGGESTIONS = 5
-"""Largest number of topics that the message names."""
+"""Largest number of other topics that a warning names."""
 
 
 class Silence(Enum):
@@ -26,7 +26,7 @@ class Silence(Enum):
     OTHER_QOS = 'other QoS'
     """Every publisher of images has a QoS that does not match the subscription."""
     NO_IMAGE = 'no image'
-    """A publisher of images matches. It sends no images, or its images get lost."""
+    """A publisher of images matches, but sends no images, or its images get lost."""
 
 
 def find_cause(node: Node, topic: str, image_transport: str) -> Silence:
@@ -71,12 +71,12 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
                 "best_effort, or set the publisher's QoS back to its default")
     count = '1 publisher' if len(publishers) == 1 else f'{len(publishers)} publishers'
     return (f'{what} on {topic}, which has {count}: the camera sends no images, or its images get '
-            'lost on the way (large images need config/fastdds.xml on both sides; other hosts '
+            'lost on the way (large images need config/fastdds.xml in both processes; other hosts '
             'need the same ROS_DOMAIN_ID and a network that does not block UDP)')
 
 
 def suggest_topics(node: Node, topic: str, image_transport: str) -> str:
-    """Return words that name the other image topics. Topics with similar names come first.
+    """Return the end of a warning, which names other image topics. Similar names come first.
 
     The topics of segmentation nodes are not named.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of the demo. It publishes pictures of a drive through a drawn street."""
+"""The camera node of the demo. It publishes rendered images of a drive along a street."""
 
 from __future__ import annotations
 
@@ -41,37 +41,34 @@ DRAIN_SECONDS = 1.0
 """The process ends this many seconds after the last frame, so that the frame can arrive."""
 
 SETTINGS = (
-    Setting('seed', 1, 'Number of the street. A different number gives a different street.', NEVER,
+    Setting('seed', 1, 'Seed of the street. A different seed gives a different street.', NEVER,
             high=2**31 - 1),
-    Setting('condition', 'day', 'Light and weather on the street. tour divides the loop into '
-            'equal parts, one for each condition.', NEVER, choices=(*CONDITIONS, TOUR)),
+    Setting('condition', 'day', "Light and weather on the street. If this is 'tour', each "
+            'condition gets an equal part of the loop.', NEVER, choices=(*CONDITIONS, TOUR)),
     Setting('width', 1280, 'Width of the image in pixels.', NEVER, low=64, high=7680),
     Setting('height', 720, 'Height of the image in pixels.', NEVER, low=64, high=4320),
     Setting('fps', 30.0, 'Frames per second.', NEVER, low=0.1, high=1000.0),
-    Setting('loop', 60, 'Number of different frames. The camera renders all of them before it '
-            'publishes them again and again.',
-            NEVER, low=1, high=100000),
-    Setting('count', 0, 'The process ends after this many frames. 0 means that it does not end.',
-            NEVER,
-            high=2**31 - 1),
+    Setting('loop', 60, 'Number of different frames. The camera renders all of them first, and '
+            'then publishes them again and again.', NEVER, low=1, high=100000),
+    Setting('count', 0, 'The process ends after this many frames. 0 means that the camera goes on '
+            'until a signal ends the process.', NEVER, high=2**31 - 1),
     Setting('subscribers', 0, 'The camera waits for this many image subscribers before it '
-            'publishes the first frame.',
-            NEVER, high=1000),
-    Setting('transport', 'auto', 'How images travel. direct publishes them without a copy. typed '
-            'copies each of them into a Python message. auto is direct if direct works on this '
-            'machine.', NEVER, choices=TRANSPORTS),
-    Setting('log', '', 'File that gets one JSON object per published frame: index since the '
-            'start, frame of the loop, condition and stamp_ns. An earlier log is replaced.',
-            NEVER),
+            'publishes the first frame.', NEVER, high=1000),
+    Setting('transport', 'auto', "How images travel. 'direct' publishes images without a copy. "
+            "'typed' copies each image into a Python message. 'auto' means 'direct' if direct "
+            "works on this machine, and otherwise 'typed'.", NEVER, choices=TRANSPORTS),
+    Setting('log', '', 'Log file with one JSON object per published frame. The object has index '
+            '(0 for the first published frame), frame (position in the loop, from 0), condition '
+            'and stamp_ns. If the file is an earlier log, the camera replaces the file.', NEVER),
 )
 
 
 class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
     """Publishes ``image`` (bgr8) and ``camera_info``. Their stamp is the time of publishing.
 
-    The camera first renders the loop and then advertises its topics. Subscribers would report a
-    topic without images as a fault. If ``subscribers`` is set, the topics are advertised at once,
-    so that the subscribers find them.
+    The camera first renders the loop and then advertises its topics. If it advertised the topics
+    earlier, subscribers would warn that no images come. If ``subscribers`` is set, the camera
+    advertises the topics at once, so that the subscribers find the topics.
 
     Published frame i is ``Drive(seed, condition, width, height, fps).frame(i % loop)``. Therefore
     a program can compute the true classes of a frame from the parameters and the log. The
@@ -95,9 +92,9 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         self._camera_info = camera_info(
             self._drive(self._conditions[0]), get('width').value, get('height').value)
         self.frames: list[npt.NDArray[np.uint8]] = []
-        """The rendered frames, each (height, width, 3) uint8 BGR. Empty until all are rendered.
+        """The frames, each (height, width, 3) uint8 BGR. Empty until every frame is rendered.
 
-        Nothing changes them afterwards.
+        The frames do not change afterwards.
         """
         self.published = 0
         self._ended = 0.0
@@ -117,10 +114,10 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
         return bool(self._ended) and time.monotonic() - self._ended > DRAIN_SECONDS
 
     def stop(self) -> None:
-        """Stop rendering and close the log. This may wait until one more frame is rendered."""
+        """Stop rendering and close the log. This may wait until the current frame is rendered."""
         self._stopping.set()
         if self._renderer.is_alive():
-            # If Python ended during a library call of the thread, the process would abort.
+            # If Python ended while the thread is in a library call, the process would abort.
             self._renderer.join()
         if self._log:
             self._log.close()
@@ -143,13 +140,16 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             raise InvalidParameterValueException('log', path, str(error)) from error
 
     def _make_loop(self) -> tuple[list[npt.NDArray[np.uint8]], Memory]:
-        """Return the frames, with HEAD_ROOM bytes before each frame, and the memory of all."""
+        """Return arrays for the frames, and the block of memory that holds all these arrays.
+
+        Before each array, HEAD_ROOM bytes of the block are free.
+        """
         get = self.get_parameter
         loop, shape = get('loop').value, (get('height').value, get('width').value, 3)
         nbytes = shape[0] * shape[1] * shape[2]
         stride = -(-(HEAD_ROOM + nbytes) // 64) * 64
         try:
-            # All frames share one block, because Linux limits the number of blocks.
+            # All frames share one block, because Linux limits the number of memory mappings.
             memory = PageMemory(loop * stride)
         except OSError as error:
             raise InvalidParameterValueException('loop', loop, (
@@ -189,7 +189,7 @@ class StreetCamera(Guarded, Node):  # type: ignore[misc]  # rclpy has no types
             keep_freed_memory()  # because every frame is copied from now on
         self.get_logger().info(
             f'publishing {self._topic}; transport {self._transport}')
-        self.frames = self._loop  # only now, because the timer's thread reads the frames
+        self.frames = self._loop  # last, because _tick then publishes the frames
 
     def _tick(self) -> None:
         if not self.frames or self._ended:
@@ -223,7 +223,7 @@ def schedule(condition: str, loop: int) -> list[str]:
 
 
 def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
-    """Return the calibration of a drive's pinhole camera, without distortion or header."""
+    """Return the calibration of a drive's pinhole camera. There is no distortion and no header."""
     fx, fy, cx, cy = drive.intrinsics
     return CameraInfo(
         width=width, height=height, distortion_model='plumb_bob', d=array('d', [0.0] * 5),
@@ -233,7 +233,7 @@ def camera_info(drive: Drive, width: int, height: int) -> CameraInfo:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the camera until a signal or ``count`` frames. Returns the exit code."""
+    """Run the camera until a signal comes or ``count`` frames are sent. Returns the exit code."""
     return run(StreetCamera, StreetCamera.begin, args,
                lambda camera: 0 if camera.finished() else None)
 

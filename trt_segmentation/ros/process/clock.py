@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Gives a clock that never goes back, for rates and ages. Checks the messages of /clock."""
+"""A clock that never goes back, for rates and ages, and a check of the messages of /clock."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from builtin_interfaces.msg import Time
 from rclpy.clock import Clock
 
 STANDS = 2.0
-"""A ROS clock that shows the same time for this many seconds counts as stopped."""
+"""If a ROS clock shows the same time for this many seconds, the clock counts as stopped."""
 
 
 def check_time(stamp: Time) -> str:
     """Return why a message of /clock holds no valid time. Empty if the time is valid.
 
-    rclpy would raise an exception for such a time.
+    If rclpy got an invalid time, rclpy would raise an exception.
     """
     if stamp.sec < 0:
         return f'sec is {stamp.sec}; expected 0 or more'
@@ -27,11 +27,11 @@ def check_time(stamp: Time) -> str:
 
 
 class ForwardClock:
-    """The seconds of a ROS clock, except that they never go back. Any thread may use this.
+    """A clock that follows a ROS clock, but never goes back. Any thread may use it.
 
-    If the ROS clock jumps back, for example because a bag loops, the seconds go on from their
-    last value. If the ROS clock stopped or never started, the seconds follow the steady clock.
-    Otherwise, frames that arrived long ago would count as recent.
+    If the ROS clock jumps back, for example because a bag is played in a loop, this clock goes on
+    from its last time. If the ROS clock stopped or never started, this clock follows the steady
+    clock. If this clock stopped too, frames that arrived long ago would count as recent.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class ForwardClock:
         self._stands = self._asked = time.monotonic()
 
     def seconds(self) -> float:
-        """Return the present seconds. Only differences between two results have a meaning."""
+        """Return the present time in seconds. Only the difference of two times has a meaning."""
         with self._lock:
             now, steady = self._clock.now().nanoseconds / 1e9, time.monotonic()
             if now != self._now:
@@ -55,5 +55,5 @@ class ForwardClock:
             return self._last
 
     def now_ns(self) -> int:
-        """Return the ROS time in nanoseconds. It may go back. 0 if no simulated time has come."""
+        """Return the ROS time in nanoseconds. 0 if no simulated time has come. May go back."""
         return int(self._clock.now().nanoseconds)

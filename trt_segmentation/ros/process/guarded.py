@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A base class for nodes that no service request and no message of /clock can end."""
+"""A base class of nodes. No service request and no message of /clock can end such a node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from .requests import guard_services
 
 
 class Guarded:
-    """Use this as the first base of a class, and rclpy's own node class as the second base."""
+    """Catches the errors of services, and ignores messages of /clock without a valid time.
+
+    Use this as the first base of a class, and rclpy's own node class as the second base.
+    """
 
     get_logger: Callable[[], Any]
     """See Node."""
@@ -30,7 +33,7 @@ class Guarded:
 
     def create_subscription(self, kind: Any, topic: str, callback: Callable[[Any], Any],
                             *arguments: Any, **options: Any) -> Any:
-        """See Node. rclpy also calls this, to subscribe to /clock."""
+        """See Node. rclpy also calls this method to subscribe to /clock."""
         if topic == CLOCK_TOPIC:
             callback = self._only_valid_times(callback)
         return super().create_subscription(  # type: ignore[misc]  # the second base is a Node

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Controls what glibc's malloc does with freed memory. Other C libraries are left alone."""
+"""Controls what glibc's malloc does with freed memory. Other C libraries stay unchanged."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_BLOCK = 32 << 20
-"""Largest block in bytes that malloc keeps. glibc accepts no larger number."""
+"""Size in bytes of the largest block that malloc keeps. glibc does not accept a larger size."""
 
 
 def keep_freed_memory() -> bool:
     """Let this process keep freed blocks for later use. Returns False if that is not possible.
 
-    By default, each typed image, and each array of the host pipeline, gets new pages from the
-    kernel. The kernel clears these pages, which is most of the cost of a typed image.
+    By default, malloc gets new pages from the kernel for each typed image, and for each array of
+    the host pipeline. The kernel clears these pages. For a typed image, this takes most of the
+    time.
     """
     mallopt = _libc('mallopt')
     return bool(mallopt and mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)

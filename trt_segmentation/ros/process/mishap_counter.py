@@ -14,7 +14,7 @@ LOG_SECONDS = 5.0
 """Shortest time in seconds between two log lines of one counter. Every problem is counted."""
 
 LONGEST = 500
-"""A text from another process is cut to this many characters."""
+"""Text from another process is cut after this many characters."""
 
 
 def clip(text: str) -> str:
@@ -25,7 +25,7 @@ def clip(text: str) -> str:
 class MishapCounter:
     """Counts problems of one kind. Call its methods in the executor's thread.
 
-    :param log: called with a line or a traceback, at most once in :data:`LOG_SECONDS`.
+    :param log: called with the text of a problem, at most once in :data:`LOG_SECONDS`.
     """
 
     def __init__(self, log: Callable[[str], object]) -> None:
@@ -39,7 +39,7 @@ class MishapCounter:
         """Count one problem.
 
         :param text: one line for diagnostics.
-        :param details: text for the log. Empty if the log gets ``text`` too.
+        :param details: text for the log. If it is empty, the log gets ``text``.
         """
         self.count += 1
         self.newest = clip(text)
@@ -48,9 +48,9 @@ class MishapCounter:
             self._log(details or self.newest)
 
     def add_exception(self, where: str, error: Exception) -> None:
-        """Count an unexpected exception, and log it. A MemoryError is logged without traceback.
+        """Count and log an unexpected exception. A MemoryError is logged without a traceback.
 
-        :param where: the code that raised the exception, such as a service.
+        :param where: name of the code that raised the exception, such as a service.
         """
         self.add(f'{where}: {describe_error(error)}', '' if isinstance(error, MemoryError) else (
             f'{where} failed; the node goes on. {"".join(format_exception(error))}'))

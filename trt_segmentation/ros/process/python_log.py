@@ -9,14 +9,14 @@ from typing import Any
 
 
 class _Forward(logging.Handler):
-    """Writes each record to the log of the newest node. Any thread may use this."""
+    """Writes each log record to the log of the newest node. Any thread may use this."""
 
     logger: Any = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """See Handler."""
         try:
-            # rclpy refuses two severities in one line of code, so there are two lines.
+            # rclpy does not allow two severities in one line of code, so each has its own line.
             if record.levelno >= logging.ERROR:
                 self.logger.error(record.getMessage())
             else:
@@ -31,7 +31,7 @@ _FORWARD = _Forward(logging.WARNING)
 def forward_python_log(logger: Any) -> None:
     """Send the warnings and errors of this package's Python loggers to a node's logger.
 
-    A second call replaces the logger.
+    A second call replaces the node's logger of the first call.
     """
     _FORWARD.logger = logger
     logging.getLogger(__package__.partition('.')[0]).addHandler(_FORWARD)

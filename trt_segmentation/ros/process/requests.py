@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replies to every service request. No request can end this process."""
+"""Makes a node reply to every service request, so that no request can end the process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from .mishap_counter import clip, MishapCounter
 
 QUEUED = 10
-"""Largest number of requests of one service that wait for a reply."""
+"""One call of :func:`answer_requests` replies to at most this many requests of each service."""
 
 PRIMARY = (State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE,
            State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED)
@@ -31,8 +31,9 @@ Handler = Callable[[Any, Any], Any]
 def guard_services(node: Node, errors: MishapCounter) -> None:
     """Make every service of the node reply to every request.
 
-    If a service's callback raises an exception, rclpy sends no reply and raises the exception out
-    of the executor. With this guard, the client gets a negative reply.
+    Without this guard, if a service's callback raises an exception, rclpy sends no reply, and the
+    executor raises the exception. With this guard, the client gets a refusal with the reason, or
+    a response with default values such as ``success=False``.
 
     :param errors: counts the exceptions.
     """
@@ -48,9 +49,9 @@ def guard_services(node: Node, errors: MishapCounter) -> None:
 
 
 def answer_requests(node: Node, errors: MishapCounter) -> None:
-    """Reply to the requests that wait. Call this in the executor's thread.
+    """Reply to the waiting requests of every service. Call this in the executor's thread.
 
-    A callback that runs for seconds or longer must call this again and again.
+    A callback that takes seconds or longer must call this function again and again.
     """
     for service in node.services:
         try:
@@ -73,20 +74,21 @@ def _answer_always(handle: Handler, errors: MishapCounter, name: str) -> Handler
             return handle(request, response)
         except Exception as error:
             errors.add_exception(f'service {name}', error)
-            return type(response)()  # the given response may be incomplete
+            return type(response)()  # a new one: the given response may be incomplete
     return answer
 
 
 def _check_transition(node: Any, handle: Handler) -> Handler:
     """Return a handler that refuses a transition that is not possible in the present state.
 
-    rclpy would raise an exception (issue #1209). If a request has a label, its id is ignored, as
-    in rclcpp: ``ros2 service call`` sends id 0 if the user gives only a label.
+    For such a transition, rclpy itself would raise an exception (ros2/rclpy issue #1209). If a
+    request has a label, this handler ignores the request's id, as rclcpp does. The reason is that
+    ``ros2 service call`` sends id 0 if the user gives only a label.
     """
     def answer(request: Any, response: Any) -> Any:
         machine, wanted = node._state_machine, request.transition
         state, label = machine.current_state
-        # During a transition, every other transition is refused.
+        # While a transition runs, every requested transition is refused.
         known = machine.available_transitions if state in PRIMARY else []
         if any(wanted.label == own[1] if wanted.label else wanted.id == own[0] for own in known):
             return handle(request, response)
@@ -124,7 +126,7 @@ def _set_all_parameters(handle: Handler, errors: MishapCounter) -> Handler:
 
 def _try_to_set(parameters: list[Any], set_them: Callable[[], SetParametersResult],
                 errors: MishapCounter) -> SetParametersResult:
-    """Set parameters, or return a refusal with the reason."""
+    """Call ``set_them``. If a parameter cannot be set, return a refusal with the reason."""
     for parameter in parameters:
         if not parameter.name:
             return SetParametersResult(successful=False, reason=(

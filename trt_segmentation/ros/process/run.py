@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one node in this process, and ends cleanly on a signal."""
+"""Runs one node in this process until a signal comes, and then ends cleanly."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ ENDLESS = 100
 """After this many errors without a successful callback between them, the process ends."""
 
 PAUSE = 0.05
-"""Pause in seconds after the second error in a row and after every later error."""
+"""Pause in seconds after an error that directly follows another error."""
 
 
 class Stoppable(Protocol):
     """A node that :func:`run` can run."""
 
     errors: MishapCounter
-    """Counts the exceptions of its callbacks."""
+    """Counts the exceptions of the node's callbacks."""
 
     def stop(self) -> None:
-        """Prepare to be destroyed. Called once in the executor's thread, while ROS still works."""
+        """Prepare to be destroyed. :func:`run` calls this once, while ROS still works."""
 
 
 N = TypeVar('N', bound=Stoppable)
@@ -56,12 +56,12 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     :param begin: called once with the node, before the first callback.
     :param ended: called again and again with the node. Returns the exit code if the process must
         end. Returns None if the process may go on.
-    :returns: the exit code: 0 after a signal, the number that ``ended`` returned, 2 if ROS does
-        not start or a start-up parameter is refused, or :data:`BROKEN` after :data:`ENDLESS`
-        errors in a row or if the node cannot end cleanly.
+    :returns: the exit code. It is 0 after a signal, or if ``ended`` returned 0. It is 2 if ROS
+        does not start, or if a start-up parameter is refused. With any other exit code, or if a
+        thread cannot be stopped, this function ends the process itself. :data:`BROKEN` means
+        :data:`ENDLESS` errors in a row, or that the node cannot end cleanly.
     """
-    # rclpy's own handlers would end ROS at once. Then the worker could not publish its frames,
-    # and the node could not publish its last diagnostics.
+    # rclpy's own signal handlers would end ROS before the last frames and diagnostics are sent.
     request_stop_on_signals()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -77,10 +77,10 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
     if not _shut_down(executor, node):
         code = code or BROKEN
     if code or has_unstoppable_work():
-        # A normal end of Python would free objects that a library still uses, or would let the
-        # library clean up a lost GPU.
+        # If Python ended normally, it would free objects that a library still uses, or a library
+        # would try to clean up a lost GPU.
         del node, executor
-        gc.collect()  # frees the node's shared memory, which would outlive the process
+        gc.collect()  # frees the node's shared memory, or it would remain afterwards
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code or 0)
@@ -88,7 +88,7 @@ def run(make: Callable[[], N], begin: Callable[[N], None], args: list[str] | Non
 
 
 def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
-    """Stop and destroy the node. If this fails, it logs the reason and returns False."""
+    """Stop and destroy the node. If this fails, log the reason and return False."""
     try:
         node.stop()
         executor.shutdown()
@@ -102,11 +102,11 @@ def _shut_down(executor: SingleThreadedExecutor, node: Any) -> bool:
 
 def _spin(executor: SingleThreadedExecutor, node: Any,
           ended: Callable[[Any], int | None]) -> int | None:
-    """Run callbacks until the process must end. Returns the exit code; None after a signal."""
+    """Run callbacks until the process must end. Return the exit code, or None after a signal."""
     row, code = 0, None
     while not STOP_REQUESTED.is_set() and (code := ended(node)) is None:
         try:
-            executor.spin_once(timeout_sec=0.1)  # a signal does not end the wait
+            executor.spin_once(timeout_sec=0.1)  # short, because a signal does not end the wait
             row = 0
         except Exception as error:
             row += 1
@@ -124,10 +124,11 @@ def _spin(executor: SingleThreadedExecutor, node: Any,
 
 
 def _release_entities(node: Any) -> None:
-    """Let every entity of the node run again after an exception.
+    """After an exception, let every entity (subscription, timer, service, …) run again.
 
-    rclpy marks an entity and its callback group as busy before it receives a message. If the
-    receiving raises, rclpy leaves the marks, and no callback of the group would run again.
+    Before rclpy receives a message, it marks the entity and the callback group as busy. If
+    receiving raises an exception, rclpy does not remove the marks. Without this function, no
+    callback of the group would run again.
     """
     for entity in chain(node.subscriptions, node.timers, node.clients, node.services,
                         node.guards, node.waitables):

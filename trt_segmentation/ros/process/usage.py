@@ -9,9 +9,9 @@ from textwrap import fill
 from typing import Protocol
 
 ABOUT = {
-    'seg_node': 'Segments the images of a camera with an ONNX network: image in, label map and '
-                'overlay out.',
-    'street_camera': 'Publishes drawn street scenes as a camera would: image and camera_info.'}
+    'seg_node': 'Segments camera images with an ONNX network. Input: image. Outputs: label map, '
+                'overlay and others.',
+    'street_camera': 'Publishes rendered street images and camera_info, like a camera driver.'}
 
 EXAMPLES = {
     'seg_node': '-p model:=/path/to/model.yaml -r image:=/camera/image_raw',
@@ -27,7 +27,7 @@ class Described(Protocol):
 
     @property
     def description(self) -> str:
-        """Sentences about the parameter."""
+        """What the parameter does, in one or more sentences."""
 
     @property
     def yaml(self) -> str:
@@ -57,18 +57,18 @@ def own_arguments(arguments: Sequence[str]) -> list[str]:
 def help_text(executable: str, settings: Iterable[Described] | None) -> str:
     """Return the text of ``--help``.
 
-    :param settings: the node's parameters. None if ROS is missing, so that they are unknown.
+    :param settings: the node's parameters. None if they are unknown, because ROS is missing.
     """
     lines = [f'usage: {executable} [--help] [--version] [--ros-args ROS_ARGUMENTS]', '',
              *_wrap(ABOUT[executable]), '', 'ROS arguments:',
              '  -p NAME:=VALUE        set a parameter',
-             '  --params-file FILE    set the parameters of a YAML file',
-             '  -r FROM:=TO           rename a topic, or the node: -r __node:=front',
+             '  --params-file FILE    set the parameters that are in a YAML file',
+             '  -r FROM:=TO           rename a topic; `-r __node:=front` renames the node',
              '  --log-level LEVEL     debug, info, warn, error or fatal',
              '', 'example:', f'  {executable} --ros-args {EXAMPLES[executable]}',
              '', 'parameters:']
     if settings is None:
-        lines.append('  Without ROS 2, the parameters cannot be listed: rclpy is missing.')
+        lines.append('  The parameters cannot be listed, because rclpy is missing.')
     for setting in settings or ():
         words = f' One of {", ".join(setting.choices)}.' if setting.choices else ''
         lines += [f'  {setting.name}:={setting.yaml}',
@@ -76,16 +76,16 @@ def help_text(executable: str, settings: Iterable[Described] | None) -> str:
     lines += ['', 'exit codes:', '  0    stopped by Ctrl-C, SIGTERM or SIGHUP'
               + (', or all frames were sent' if executable == 'street_camera' else ''),
               '  2    could not start; the last line of the log says why',
-              '  70   too many errors in a row, or no clean end; start it again']
+              '  70   too many errors in a row, or no clean end; start the node again']
     if executable == 'seg_node':
-        lines.append('  75   only a new process can use the GPU; start it again')
+        lines.append('  75   only a new process can use the GPU; start the node again')
     return '\n'.join(lines)
 
 
 def refusal(executable: str, argument: str) -> str:
     """Return one line that refuses an unknown argument."""
     example = argument if ':=' in argument else 'NAME:=VALUE'
-    return (f'{executable}: error: unknown argument {argument!r}. A parameter is set with '
+    return (f'{executable}: error: unknown argument {argument!r}. To set a parameter, run '
             f'{executable} --ros-args -p {example}. See {executable} --help')
 
 

@@ -17,9 +17,9 @@ from ...frame import Frame
 from ...untrusted.cdr_reader import CdrReader
 
 HEAD_ROOM = 512
-"""Free bytes that are needed before pixels, so that the pixels are published without a copy.
+"""If this many bytes are free before the pixels, the pixels are published without a copy.
 
-This is enough if frame_id and encoding have at most 450 bytes together.
+This is true if frame_id and encoding have at most 450 bytes together.
 """
 
 
@@ -38,7 +38,7 @@ def parse_image(message: npt.NDArray[np.uint8], camera: str = '') -> Frame:
     ignored, because some middleware delivers more bytes than were sent.
 
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
-    :raises FrameError: if a field is wrong. The message says which field, where, and why.
+    :raises FrameError: if a field is wrong. The error names the field, its place and the reason.
     """
     reader = CdrReader(message)
     sec, nanosec, frame_id = reader.read_header()
@@ -60,7 +60,7 @@ def parse_compressed(message: npt.NDArray[np.uint8]
     :param message: (n,) uint8, C-contiguous, with the encapsulation.
     :returns: data, format, stamp in nanoseconds, and frame_id. The data is an (n,) uint8 view of
         ``message``.
-    :raises FrameError: if a field is wrong. The message says which field, where, and why.
+    :raises FrameError: as in :func:`parse_image`.
     """
     reader = CdrReader(message)
     sec, nanosec, frame_id = reader.read_header()
@@ -73,7 +73,7 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
     The complete message consists of these bytes and the pixels, without a gap. The number of
-    these bytes is a multiple of 4. The message has the byte order of this machine.
+    these bytes is a multiple of 4. Their numbers have the byte order of this machine.
 
     :param step: bytes of one row of the image.
     :param size: bytes of all pixels.

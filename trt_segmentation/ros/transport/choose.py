@@ -28,22 +28,22 @@ TRANSPORTS = ('auto', 'direct', 'typed')
 
 
 class ImageSubscription(Protocol):
-    """A subscription to images of either transport. Use it in the executor's thread."""
+    """An image subscription with any transport. Use it in the executor's thread."""
 
     subscription: Any
-    """The rclpy subscription. It knows the topic, the QoS and the number of publishers."""
+    """The rclpy subscription, which knows the topic, the QoS and the number of publishers."""
     numbered: bool
-    """Whether each message has the number that its publisher assigned."""
+    """Whether each message comes with a number that counts the messages of its publisher."""
 
     def renew(self) -> None:
-        """Use new memory for the next images. Call this after every image was released."""
+        """Use new memory for the next images. Call this only after all images were released."""
 
     def close(self) -> None:
-        """Stop taking messages."""
+        """Stop receiving messages."""
 
 
 class ImagePublisher(Protocol):
-    """Publishes images with either transport."""
+    """Publishes images with any transport."""
 
     def publish(self, header: Header, encoding: str, pixels: npt.NDArray[Any],
                 memory: Memory | None = None) -> bool:
@@ -58,7 +58,7 @@ class TypedSubscription:
     :param image_transport: raw, compressed, foxglove or ffmpeg.
     """
 
-    numbered = False  # rclpy reports the number of a message, but not its publisher
+    numbered = False  # rclpy gives the number of a message, but not the publisher
 
     def __init__(self, node: Node, topic: str, qos: QoSProfile,
                  sink: FrameSink, image_transport: str = 'raw', **options: Any) -> None:
@@ -72,7 +72,7 @@ class TypedSubscription:
         """Do nothing, because this subscription has no memory of its own."""
 
     def close(self) -> None:
-        """Stop taking messages."""
+        """Stop receiving messages."""
         self._node.destroy_subscription(self.subscription)
 
 
@@ -93,9 +93,9 @@ class TypedPublisher:
 class Transport:
     """The chosen transport.
 
-    :param name: direct or typed.
+    :param name: ``direct`` or ``typed``.
     :param reason: why this transport was chosen, as one line for the log and for diagnostics.
-    :param librcl: None if the name is typed.
+    :param librcl: the library for ``direct``. None if the name is ``typed``.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Transport:
     librcl: Librcl | None = None
 
     def __str__(self) -> str:
-        """Return name and reason for the log."""
+        """Return the name and the reason, for the log."""
         return f'{self.name} ({self.reason})'
 
     def subscribe(self, node: Node, topic: str, qos: QoSProfile, sink: FrameSink, *,
@@ -117,20 +117,22 @@ class Transport:
 
     def publisher(self, publisher: Publisher,
                   allocate: Allocate = PageMemory) -> ImagePublisher:
-        """Return an image publisher that publishes with a publisher of rclpy."""
+        """Return an image publisher that uses the given rclpy publisher."""
         if self.librcl is None:
             return TypedPublisher(publisher)
         return DirectPublisher(publisher, self.librcl, allocate)
 
 
 def choose_transport(asked: str = 'auto') -> Transport:
-    """Choose a transport. ``auto`` means direct if librcl can be called here, else typed.
+    """Choose a transport.
 
-    :param asked: one of :data:`TRANSPORTS`.
-    :raises TransportError: if the name is unknown, or if it is direct and direct does not work.
+    :param asked: one of :data:`TRANSPORTS`. ``auto`` means ``direct`` if librcl can be called in
+        this process, and otherwise ``typed``.
+    :raises TransportError: if ``asked`` is unknown, or if it is ``direct`` and librcl cannot be
+        called in this process.
     """
     if asked not in TRANSPORTS:
-        raise TransportError(f'transport {asked!r}; expected one of {", ".join(TRANSPORTS)}')
+        raise TransportError(f'transport is {asked!r}; expected one of {", ".join(TRANSPORTS)}')
     if asked == 'typed':
         return Transport('typed', 'asked for')
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes images from the memory that they are in, without a Python message."""
+"""Publishes images directly from their memory, without a Python message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .librcl import Librcl
 
 
 class DirectPublisher:
-    """Publishes images directly from the memory that they are in.
+    """Publishes images directly from the memory that holds the pixels.
 
     Only one thread at a time may use this object.
 
@@ -39,9 +39,9 @@ class DirectPublisher:
         """Publish an image.
 
         :param pixels: (height, width[, channels]) uint8 or uint16.
-        :param memory: the memory that holds ``pixels``, C-contiguous. The header is written into
-            the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free.
-            With None, the pixels are copied.
+        :param memory: the block that holds ``pixels``. The start of the message is written into
+            the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free. If
+            this is None, or if the pixels are not C-contiguous, the pixels are copied.
         :returns: whether the image was published without a copy.
         :raises TransportError: if the middleware refuses the image.
         """
@@ -63,7 +63,10 @@ class DirectPublisher:
         return in_place
 
     def _copy(self, pixels: npt.NDArray[Any], prefix: int) -> tuple[Memory, int]:
-        """Copy pixels to own memory, after ``prefix`` bytes or more. Return memory and offset."""
+        """Copy pixels into own memory. Return this memory, and the offset of the pixels in it.
+
+        :param prefix: number of bytes that must be free before the pixels.
+        """
         offset = max(HEAD_ROOM, -(-prefix // 64) * 64)
         if self._own is None or self._own.nbytes < offset + pixels.nbytes:
             self._own = self._allocate(offset + pixels.nbytes)
@@ -73,7 +76,7 @@ class DirectPublisher:
 
 
 def _find_offset(pixels: npt.NDArray[Any], memory: Memory) -> int:
-    """Return the offset of the pixels in a memory; -1 if they are not in it or have gaps."""
+    """Return the offset of the pixels in a block. -1 if they are outside, or not contiguous."""
     offset = int(pixels.ctypes.data) - memory.address
     inside = offset >= 0 and offset + pixels.nbytes <= memory.nbytes
     return offset if inside and pixels.flags.c_contiguous else -1

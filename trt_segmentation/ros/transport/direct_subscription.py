@@ -26,7 +26,7 @@ from .messages import message_class, TakenImage
 
 @dataclass(frozen=True)
 class _NotTaken:
-    """A message that the middleware had, but that could not be copied into a buffer of ours.
+    """A message that gives no image, because it could not be received or no buffer was free.
 
     :param reason: one of :mod:`.drop_reasons`.
     :param text: what went wrong, in words.
@@ -39,9 +39,9 @@ class _NotTaken:
 class _OutOfTurn(MutuallyExclusiveCallbackGroup):  # type: ignore[misc]
     """The callback group of an rclpy subscription that only :class:`DirectSubscription` may read.
 
-    An executor of rclpy would read each message as a Python message. But it waits only for the
-    entities that their callback group allows to run. This group allows the QoS events of the
-    subscription, but not the subscription.
+    Without this group, the executor would read each image as a Python message. An executor asks
+    the callback group which entities may run. This group allows the QoS events of the
+    subscription, but not the subscription itself.
     """
 
     def can_execute(self, entity: Any) -> bool:
@@ -54,17 +54,17 @@ def _never(message: Any) -> None:
 
 
 class DirectSubscription(Waitable):  # type: ignore[misc]
-    """Receives images directly into this package's own memory, with the GIL released.
+    """Receives images directly into this package's own memory. The GIL is released meanwhile.
 
     Use this in the executor's thread.
 
     :param sink: gets every image. The sink then owns the image and must release it. The sink also
         gets a report of every message that could not be received. The sink may hold
         ``sink.buffers`` images at the same time. One more buffer is for the image that is being
-        received. ``sink.allocate`` gives the memory for raw images. Other images need no special
-        memory, because they are decoded into other memory.
+        received. ``sink.allocate`` gives the memory for raw images. Compressed images need no
+        special memory, because they are decoded into a new array.
     :param skipped: called with the number of messages that never came. A publisher numbers its
-        messages, and a gap between two numbers shows how many are missing.
+        messages, so a gap between two numbers shows how many messages are missing.
     :param image_transport: raw, compressed, foxglove or ffmpeg.
     :param options: more options of ``Node.create_subscription``: event_callbacks,
         qos_overriding_options.
@@ -84,8 +84,8 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         self._newest = (b'', 0)  # publisher and number of the last message
         self.numbered = True
         # There is one buffer more than the sink may hold. If the sink holds all its buffers, the
-        # next message is received into the extra buffer and dropped. If this message were left in
-        # the middleware, the executor would never wait again, because a message would be ready.
+        # next message is received into the extra buffer and dropped. If this message stayed in the
+        # middleware, the executor would run in a busy loop, because a message is always ready.
         self._free = self._make_buffers()
         self._held = (f'all {sink.buffers} buffers hold images that were not released; if this '
                       'warning comes again and again, report a bug')
@@ -96,17 +96,17 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         node.add_waitable(self)
 
     def renew(self) -> None:
-        """Use new memory for the next images. Call this after every image was released."""
+        """Use new memory for the next images. Call this only after all images were released."""
         self._free = self._make_buffers()
 
     def _make_buffers(self) -> deque[MessageBuffer]:
         return deque(MessageBuffer(self._allocate) for _ in range(self._sink.buffers + 1))
 
     def close(self) -> None:
-        """Stop receiving messages. Images that came before this stay valid until their release."""
+        """Stop receiving messages. Images that came before stay valid until they are released."""
         self._node.remove_waitable(self)
         self._node.destroy_subscription(self.subscription)
-        self.renew()  # An executor may keep this object for long, so free the memory now.
+        self.renew()  # An executor may keep this object for a long time, so free the memory now.
 
     def __enter__(self) -> None:
         """Keep the subscription alive while the executor waits for it."""
@@ -126,7 +126,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
         try:
             with self.subscription.handle:
                 self._index = wait_set.add_subscription(self.subscription.handle)
-        except rclpy_c.InvalidHandle:  # closed after the executor chose what to wait for
+        except rclpy_c.InvalidHandle:  # the subscription was closed meanwhile
             self._index = None
 
     def is_ready(self, wait_set: Any) -> bool:
@@ -135,7 +135,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
 
     def take_data(self) -> TakenImage | _NotTaken | None:
         """Receive one message. Returns None if there is no message."""
-        free = self._free  # renew() makes a new queue, and old buffers go back into the old queue
+        free = self._free  # a buffer goes back into the queue it came from, even after renew()
         buffer = free.pop()  # the buffer that was used last is still in the CPU caches
         kept = False
         try:
@@ -144,7 +144,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             if message is None:
                 return None
             self._count_skipped(buffer)
-            if not free:  # stays true while this runs: only this thread removes buffers
+            if not free:  # this was the last free buffer, which the next message needs
                 return _NotTaken(NO_BUFFER, self._held)
             kept = True
             return TakenImage(message, self._image_transport, lambda: free.append(buffer))
@@ -152,7 +152,7 @@ class DirectSubscription(Waitable):  # type: ignore[misc]
             return None
         except TransportError as error:
             publisher, number = self._newest
-            self._newest = publisher, number + 1  # this message came, so it is not missing
+            self._newest = publisher, number + 1  # this message does not count as missing
             return _NotTaken(TAKE_ERROR, str(error))
         finally:
             if not kept:

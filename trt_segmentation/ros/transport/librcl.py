@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calls librcl to receive and to publish serialized messages."""
+"""Calls the C library librcl to receive and to publish serialized messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ZERO_ALLOCATE = ctypes.CFUNCTYPE(
 
 
 class _Allocator(ctypes.Structure):
-    """rcutils_allocator_t."""
+    """The C struct rcutils_allocator_t."""
 
     _fields_ = (('allocate', _ALLOCATE), ('deallocate', _DEALLOCATE),
                 ('reallocate', _REALLOCATE), ('zero_allocate', _ZERO_ALLOCATE),
@@ -38,10 +38,10 @@ class _Allocator(ctypes.Structure):
 
 
 class _SerializedMessage(ctypes.Structure):
-    """rcl_serialized_message_t, which is rcutils_uint8_array_t.
+    """The C struct rcl_serialized_message_t, which is another name for rcutils_uint8_array_t.
 
-    ``reserve`` is not part of the C struct. If the struct of a later ROS is larger, librcl writes
-    into ``reserve``, and :meth:`Librcl._check_layout` finds this.
+    ``reserve`` is not part of the C struct. If the C struct of a later ROS is larger, librcl
+    writes into ``reserve``, and :meth:`Librcl._check_layout` notices this.
     """
 
     _fields_ = (('buffer', ctypes.c_void_p), ('length', ctypes.c_size_t),
@@ -50,7 +50,7 @@ class _SerializedMessage(ctypes.Structure):
 
 
 class _MessageInfo(ctypes.Structure):
-    """rmw_message_info_t up to the publisher's id. ``reserve`` has space for the other fields."""
+    """The first fields of rmw_message_info_t. ``reserve`` has space for the other fields."""
 
     _fields_ = (('source_timestamp', ctypes.c_int64), ('received_timestamp', ctypes.c_int64),
                 ('number', ctypes.c_uint64), ('reception_number', ctypes.c_uint64),
@@ -59,17 +59,17 @@ class _MessageInfo(ctypes.Structure):
 
 
 _NOT_NUMBERED = 2**64 - 1
-"""RMW_MESSAGE_INFO_SEQUENCE_NUMBER_UNSUPPORTED."""
+"""RMW_MESSAGE_INFO_SEQUENCE_NUMBER_UNSUPPORTED: the publisher gave the message no number."""
 
 
 class _ErrorString(ctypes.Structure):
-    """rcutils_error_string_t, which has 1024 bytes so far. A larger struct here does no harm."""
+    """The C struct rcutils_error_string_t. It has 1024 bytes, and more bytes here do no harm."""
 
     _fields_ = (('text', ctypes.c_char * 4096),)
 
 
 class _Growth:
-    """Gives memory to the allocator callbacks of librcl."""
+    """Allocates the memory for which librcl asks through its allocator callbacks."""
 
     def __init__(self, allocate: Allocate) -> None:
         self.memory: Memory | None = None
@@ -77,11 +77,11 @@ class _Growth:
         self._allocate = allocate
 
     def __call__(self, size: int) -> int | None:
-        """Allocate larger memory. Old bytes are not copied, because a message overwrites them."""
+        """Allocate larger memory. Old bytes are not copied, because the message replaces them."""
         try:
             memory = self._allocate(size)
             if memory.nbytes < size:
-                raise MemoryError(f'the allocator gave only {memory.nbytes} bytes')
+                raise MemoryError(f'the allocator gave only {memory.nbytes} of {size} bytes')
         except BaseException as error:  # no exception may pass through C code
             self.error = error
             return None
@@ -90,24 +90,24 @@ class _Growth:
 
 
 class MessageBuffer:
-    """Memory for one received message. It grows if a message needs more memory.
+    """Memory for one received message. The memory grows if a message needs more.
 
     One thread at a time may use a buffer.
 
-    :param allocate: allocates the memory. It is not called before the first message comes.
+    :param allocate: allocates the memory. The first message causes the first call.
     """
 
     def __init__(self, allocate: Allocate) -> None:
         # The callbacks refer to `growth` and not to this object. If they referred to this object,
-        # a reference cycle would keep its memory until the garbage collector runs.
+        # a reference cycle would keep the memory until the garbage collector runs.
         self._growth = growth = _Growth(allocate)
         self._callbacks = (
             _ALLOCATE(lambda size, state: growth(size)), _DEALLOCATE(lambda memory, state: None),
             _REALLOCATE(lambda memory, size, state: growth(size)),
-            _ZERO_ALLOCATE(lambda count, size, state: None))  # no middleware calls this here
+            _ZERO_ALLOCATE(lambda count, size, state: None))  # librcl does not call this
         self._struct = _SerializedMessage(allocator=_Allocator(*self._callbacks))
         self.info = _MessageInfo()
-        """Facts about the last message. librcl writes them."""
+        """Facts about the last message, written by librcl."""
 
     @property
     def capacity(self) -> int:
@@ -116,7 +116,7 @@ class MessageBuffer:
 
     def prepare_take(self) -> Any:
         """Return a pointer to the rcl_serialized_message_t, ready for the next message."""
-        # librcl clears the three fields if the memory cannot grow, so set them each time.
+        # If the memory cannot grow, librcl clears these fields. So they are set for every message.
         memory = self._growth.memory
         self._struct.buffer = memory.address if memory else None
         self._struct.capacity = self.capacity
@@ -147,15 +147,15 @@ class MessageBuffer:
         memory, length = self._growth.memory, int(self._struct.length)
         if memory is None or self._struct.buffer != memory.address or length > memory.nbytes:
             raise TransportError(
-                f'the middleware reports a message of {length} bytes outside of the '
-                f'{self.capacity} bytes that it was given; set transport: typed and report this')
+                f'the middleware did not write the message of {length} bytes into its buffer of '
+                f'{self.capacity} bytes; set the parameter transport to typed, and report this')
         return memory.view[:length]
 
 
 class Librcl:
-    """The librcl that rclpy has loaded. Any thread may use it.
+    """The library librcl that rclpy has loaded. Any thread may use it.
 
-    :raises TransportError: if librcl cannot be called directly here. The message gives the reason.
+    :raises TransportError: if librcl cannot be called directly here. The error gives the reason.
     """
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class Librcl:
         name = {'darwin': 'librcl.dylib', 'win32': 'rcl.dll'}.get(sys.platform, 'librcl.so')
         try:
             # NOLOAD: use the librcl that rclpy has loaded, and never load a second copy. The
-            # symbols of its dependencies, such as librcutils, are found through it too.
+            # handle also finds the functions of librcutils, because librcl depends on librcutils.
             self._library = ctypes.CDLL(name, mode=getattr(os, 'RTLD_NOLOAD', 0) | os.RTLD_NOW)
             self._take = self._declare('rcl_take_serialized_message', 4)
             self._publish = self._declare('rcl_publish_serialized_message', 3)
@@ -199,12 +199,12 @@ class Librcl:
             if not isinstance(error, Exception):  # Ctrl-C
                 raise error
             raise TransportError(
-                f'a message did not fit in its buffer of {buffer.capacity} bytes, which could '
-                f'not grow: {type(error).__name__}: {error}') from error
+                f'a message did not fit in its buffer of {buffer.capacity} bytes, and the buffer '
+                f'could not grow: {type(error).__name__}: {error}') from error
         raise TransportError(f'could not receive a message: {reason}')
 
     def publish(self, publisher: int, message: npt.NDArray[np.uint8]) -> None:
-        """Publish a serialized message. Its memory may be overwritten after the call.
+        """Publish a serialized message. After the call, the memory may be overwritten.
 
         :param publisher: address of an rcl_publisher_t. The caller keeps it alive.
         :param message: (n,) uint8, C-contiguous, with the encapsulation.
@@ -229,7 +229,7 @@ class Librcl:
         return f'{CODES.get(code, "unknown code")} ({code}): {text}'
 
     def _check_layout(self) -> None:
-        """Check the layout of the structs: let librcutils fill one and grow its memory."""
+        """Check the layout of the structs: librcutils fills a struct and makes its memory grow."""
         asked: list[int] = []
         memory = (ctypes.c_uint8 * 128)()
 

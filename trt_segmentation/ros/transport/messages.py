@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turns ROS messages into frames, and arrays into ROS messages."""
+"""Converts ROS messages to frames, and arrays to ROS messages."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from .cdr import parse_compressed, parse_header, parse_image
 
 MESSAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage',
                  'foxglove': FOXGLOVE, 'ffmpeg': FFMPEG}
-"""Name of the message type by image transport."""
+"""The name of the message type for each image transport."""
 VIDEO_TRANSPORTS = ('foxglove', 'ffmpeg')
-"""Image transports whose messages depend on the messages before them."""
+"""The image transports for video. Each video message depends on earlier messages."""
 
 
 def message_class(image_transport: str) -> Any:
@@ -48,7 +48,7 @@ def message_class(image_transport: str) -> Any:
 
 
 def check_image_transport(image_transport: str) -> None:
-    """Refuse an image transport that lacks its message package, or PyAV for a video.
+    """Check that the message package of an image transport is installed. Video also needs PyAV.
 
     :raises TransportError: if the package of the message is missing.
     :raises VideoError: if PyAV is missing.
@@ -63,7 +63,7 @@ class TakenImage:
 
     After :meth:`release`, the memory may hold another message.
 
-    :param message: the message in CDR, with its encapsulation, as (n,) uint8, C-contiguous.
+    :param message: (n,) uint8, C-contiguous. The message in CDR, with its encapsulation.
     :param image_transport: a key of :data:`MESSAGE_TYPES`.
     :param release: gives the memory back. :meth:`release` calls this function once.
     """
@@ -94,7 +94,7 @@ class TakenImage:
         return decompress(*parse_compressed(self._held()), camera)
 
     def video(self) -> VideoMessage:
-        """Return a copy of the packet of a video.
+        """Return a copy of the video packet in this message.
 
         :raises FrameError: if the message cannot be read. The error names the wrong field.
         """
@@ -102,7 +102,7 @@ class TakenImage:
 
     def release(self) -> None:
         """See :meth:`.IncomingImage.release`."""
-        # An executor may keep this object for long, so it must not keep the memory.
+        # An executor may keep this object for a long time, so drop the memory now.
         release, self._release, self._message = self._release, None, None
         if release is not None:
             release()
@@ -121,7 +121,7 @@ def camera_info_message(data: bytes) -> CameraInfo:
     """
     try:
         return deserialize_message(data, CameraInfo)
-    except Exception as error:  # RMWError, which has a different name in each rclpy
+    except Exception as error:  # RMWError, whose name depends on the version of rclpy
         raise FrameError(f'{len(data)} bytes cannot be read as a sensor_msgs/CameraInfo: '
                          f'{" ".join(str(error).split())}') from error
 
@@ -133,7 +133,7 @@ def stamp_ns(header: Header) -> int:
 
 def image_message(header: Header, encoding: str, pixels: npt.NDArray[Any]) -> Image:
     """Return an Image of a C-contiguous (height, width[, channels]) uint8 or uint16 array."""
-    # rclpy takes an array.array or bytes as it is. It copies other types item by item.
+    # rclpy stores an array.array or bytes unchanged. It copies other types item by item.
     data = array('B')
     data.frombytes(pixels.view(np.uint8).data)
     return Image(

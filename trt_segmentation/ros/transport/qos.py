@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The quality of service (QoS) of every topic, and warnings if two ends do not match."""
+"""The quality of service (QoS) of every topic, and warnings about a QoS that does not match."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ except ImportError:  # Humble
 
 NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                     durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions. It matches every publisher, and keeps only the newest message."""
+"""For subscriptions. This QoS matches every publisher, and keeps only the newest message."""
 
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions to a video. It keeps messages, because each depends on those before it."""
+"""For subscriptions to a video. The queue is long, because later packets need every packet."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
-"""For publishers. It matches every subscriber that is not transient local."""
+"""For publishers. This QoS matches every subscriber, except one that is transient local."""
 
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -54,10 +54,10 @@ Warn = Callable[[str], None]
 @contextmanager
 def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
         tuple[QoSProfile, QoSOverridingOptions]]:
-    """Let the user's ``qos_overrides`` change the QoS of an endpoint that is made in the block.
+    """Let ``qos_overrides`` change the QoS of a publisher or subscription made in this block.
 
-    Yields the arguments for the publisher or subscription: a copy of the profile, into which
-    rclpy writes the overrides, and the options.
+    Yields two arguments for the publisher or subscription: a copy of the profile, and the
+    options. rclpy writes the user's overrides into the copy.
 
     :param topic: name of the topic before remapping.
     :raises ParameterException: if an override is not a valid policy. The error names the topic.
@@ -68,7 +68,8 @@ def overridable(node: Node, topic: str, qos: QoSProfile) -> Iterator[
         if type(error) is not RuntimeError:  # a subclass, such as RCLError, is another problem
             raise
         raise ParameterException(
-            f'{error}; reliability may be reliable or best_effort, history keep_last or keep_all',
+            f'{error}; reliability may be reliable or best_effort; history may be keep_last or '
+            'keep_all',
             f'qos_overrides.{node.resolve_topic_name(topic)}') from error
 
 
@@ -95,7 +96,7 @@ def _plausible(count: int) -> int:
 class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
     """Event callbacks of a subscription to a resolved topic. They run in the executor's thread.
 
-    :param warn: called once for each policy that does not match a publisher.
+    :param warn: called once for each policy in which a publisher does not match.
     :param lost: called with the number of messages that the middleware lost since the last call.
     """
 
@@ -121,7 +122,7 @@ class SubscriptionEvents(SubscriptionEventCallbacks):  # type: ignore[misc]
 
 
 def publisher_events(topic: str, warn: Warn) -> PublisherEventCallbacks:
-    """Return callbacks that warn once for each policy that does not match a subscriber."""
+    """Return callbacks that warn once for each policy in which a subscriber does not match."""
     return PublisherEventCallbacks(incompatible_qos=_once(warn, lambda policy: (
         f'a subscriber of {topic} asks for a {policy} QoS that this node does not offer, so '
         f'the subscriber gets no messages; {_publisher_cure(topic, policy)}')))

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decodes the H.264 or H.265 packets of one camera in a thread, before frames may be dropped.
+"""Decodes the H.264 or H.265 packets of one camera in a thread of its own.
 
-The newest frame wins, but packets depend on each other. Every packet is therefore decoded, in
-order, and only decoded frames are dropped.
+Each packet depends on earlier packets. Therefore, every packet is decoded, in order. If the node
+is too slow, it drops only decoded frames.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from ...video.packets import Answer, DecodedPicture, PacketDecoder
 from .messages import TakenImage
 
 MOST_PACKETS = 120
-"""Most packets that wait for the decoder."""
+"""Largest number of packets that wait for the decoder."""
 CLOSE_SECONDS = 5.0
-"""Seconds that :meth:`VideoSink.close` waits for the thread."""
+"""Longest time in seconds that :meth:`VideoSink.close` waits for the end of the thread."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class _Packet:
 
 
 class DecodedImage:
-    """A decoded frame. It implements :class:`.IncomingImage`. Its pixels are converted late.
+    """A decoded frame, as an :class:`.IncomingImage`. :meth:`frame` converts the pixels to BGR.
 
-    :param message: the message whose packet the frame is in.
+    :param message: the message with the packet of this frame.
     :param arrived: see :attr:`.IncomingImage.arrived`.
     """
 
@@ -96,7 +96,7 @@ class VideoSink:
         return self._sink.allocate(nbytes)
 
     def offer(self, image: IncomingImage) -> None:
-        """Take the packet out of a message, and release the message. The packet is decoded later.
+        """Queue a message's packet for the decoder, and release the message.
 
         Call this in the executor's thread.
 
@@ -111,25 +111,28 @@ class VideoSink:
         finally:
             image.release()
         if self._packets.qsize() >= MOST_PACKETS:
-            self.not_taken(NO_BUFFER, f'{MOST_PACKETS} packets wait for the decoder, which is too '
+            self.not_taken(NO_BUFFER, f'{MOST_PACKETS} packets wait, because the decoder is too '
                            'slow for this video; send fewer or smaller frames', message.stamp_ns)
             return
         self._packets.put(_Packet(message, image.arrived, self._is_after_loss))
         self._is_after_loss = False
 
     def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
-        """See :meth:`.FrameSink.not_taken`. The packets after this one may depend on it."""
+        """See :meth:`.FrameSink.not_taken`. Later packets may depend on the missing packet."""
         self.lose()
         self._sink.not_taken(reason, text, stamp_ns)
 
     def lose(self) -> None:
-        """Say that packets before the next one were lost. Call this in the executor's thread."""
+        """Tell the decoder that packets were lost before the next one.
+
+        Call this in the executor's thread.
+        """
         self._is_after_loss = True
 
     def close(self) -> None:
-        """End the thread. Packets that wait are not decoded, and not counted.
+        """End the thread. Packets that still wait are neither decoded nor counted.
 
-        No frame is given to the sink afterwards. Call this in the executor's thread.
+        The sink gets no frame after this call. Call this in the executor's thread.
         """
         self._is_closed = True
         self._packets.put(None)
@@ -140,7 +143,7 @@ class VideoSink:
             try:
                 answers = self._decoder.lose() if packet.is_after_loss else []
                 answers += self._decoder.decode(packet.message.data, packet.message.format, packet)
-            except Exception as error:  # the node must not lose this thread
+            except Exception as error:  # this thread must go on
                 self._decoder = PacketDecoder()
                 self._report(INTERNAL_ERROR, f'{type(error).__name__}: {error}', packet)
                 continue
