@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Semantic segmentation of camera images for ROS 2.
 
-``from trt_segmentation import Segmenter`` segments pictures, videos and cameras from Python.
+The class ``Segmenter`` segments pictures, videos and camera streams from Python.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ['SegmentationError', 'SegmentedImage', 'Segmenter', '__version__']
 
 _PLACES = {'SegmentationError': 'errors', 'SegmentedImage': 'segmented_image',
            'Segmenter': 'segmenter'}
-"""Module of each name. A name is imported when it is used, because every program that uses a part
-of this package imports this file."""
+"""Maps each name to its module. The module is imported only when its name is used. Otherwise,
+every program that uses a part of this package would have to load all these modules."""
 
 __version__: str
 

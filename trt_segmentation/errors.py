@@ -12,7 +12,7 @@ class SegmentationError(Exception):
 
 
 class FrameError(SegmentationError):
-    """A camera message holds no valid image. For example, its header contradicts its bytes."""
+    """A camera message holds no valid image. For example, the header does not fit the data."""
 
 
 class ModelCardError(SegmentationError):
@@ -24,7 +24,7 @@ class LabelError(SegmentationError):
 
 
 class LabelValueError(SegmentationError):
-    """A label map holds values that the model does not have."""
+    """A label map holds a value that is not a class id, or no pixel is labelled."""
 
 
 class PictureError(SegmentationError):
@@ -35,14 +35,14 @@ class EngineError(SegmentationError):
     """An engine cannot be opened on this machine, or it failed while it ran."""
 
     sticky = False
-    """True if this process can never use the GPU again. A new process can."""
+    """Whether this process can never use the GPU again. A new process can use the GPU."""
 
 
 CLOSED_PIPELINE = 'the pipeline is closed; open a new one'
-"""Message of a pipeline that is used after it was closed."""
+"""Message of the error if a pipeline is used after it was closed."""
 NOTHING_PENDING = ('no batch is pending, so there is nothing to collect; call submit() once '
                    'before each collect()')
-"""Message of a pipeline whose collect() is called too often."""
+"""Message of the error if collect() is called more often than submit()."""
 
 _RECOVERABLE = frozenset([
     'CUDA_ERROR_INVALID_VALUE', 'CUDA_ERROR_OUT_OF_MEMORY', 'CUDA_ERROR_NOT_READY',
@@ -67,7 +67,7 @@ class GpuError(EngineError):
 
 
 class NotAMap(EngineError):
-    """The output of a network does not have the proportions of the image."""
+    """The output of a network does not have the aspect ratio of the image."""
 
 
 class NotASegmentation(EngineError):
@@ -106,7 +106,7 @@ class BagError(SegmentationError):
 
 
 class BagLimitError(SegmentationError):
-    """A recording asks for more memory or more tables than any real recording needs."""
+    """A recording exceeds a size limit, or its database has tables that SQLite computes."""
 
 
 class VideoError(SegmentationError):
@@ -141,7 +141,7 @@ class ReplayError(SegmentationError):
 
 
 class DemoError(SegmentationError):
-    """A part of the demo did not start or did not respond. The message names its log."""
+    """A part of the demo did not start or did not respond. The message names its log file."""
 
 
 class ViewError(SegmentationError):

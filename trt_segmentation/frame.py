@@ -26,21 +26,21 @@ BYTES_PER_PIXEL = {
     'uyvy': 2, 'yuv422': 2, 'yuyv': 2, 'yuv422_yuy2': 2,
     'nv12': 1, 'nv21': 1, 'nv24': 1,
 }
-"""Number of bytes of one pixel in a row of the first plane, for each encoding of a Frame. The
-names are those of sensor_msgs/image_encodings.hpp."""
+"""Maps each encoding to the number of bytes per pixel in the first plane. The names of the
+encodings come from sensor_msgs/image_encodings.hpp."""
 
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
-"""Number of stored rows for each row of the image, as (numerator, denominator).
+"""Maps an encoding to the ratio of stored rows to image rows, as (numerator, denominator).
 
-Only encodings with a second plane, the chroma plane, are listed.
+Only the encodings with a second plane, the chroma plane, are listed.
 """
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
-"""Encodings in which two columns share their colour. Their width must be even."""
+"""Encodings in which two columns share one colour. The image width must be even."""
 EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
-"""Encodings in which two rows share their colour. Their height must be even."""
+"""Encodings in which two rows share one colour. The image height must be even."""
 _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
-"""Encodings of numbers that are not pixels, such as 32FC1 for depth."""
+"""Matches the encodings of signed and floating-point numbers, such as 32FC1 for depth."""
 MAX_SIDE = 16384
 """Largest width or height in pixels. A header with a larger number is corrupt."""
 
@@ -57,7 +57,8 @@ class Frame:
     :param step: bytes from one row to the next, ≥ width × bytes per pixel.
     :param is_bigendian: whether the high byte comes first in a channel of 16 bits.
     :param stamp_ns: time stamp in the header of the camera message, in nanoseconds.
-    :param frame_id: frame id in the header of the camera message. Every published message gets it.
+    :param frame_id: frame id in the header of the camera message. Every message that is published
+        for this frame gets the same frame id.
     :param camera: name of the camera in the node; empty if the node has only one camera.
     :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
@@ -110,35 +111,36 @@ class Frame:
 
     @property
     def stored_rows(self) -> int:
-        """Number of stored rows, with the rows of a chroma plane."""
+        """Number of stored rows, including the rows of a chroma plane."""
         times, per = PLANE_ROWS.get(self.encoding, (1, 1))
         return self.height * times // per
 
     @property
     def size(self) -> int:
-        """Fewest bytes that hold the image. The last row needs no padding."""
+        """Smallest number of bytes that can hold the image. The last row needs no padding."""
         return self.step * (self.stored_rows - 1) + self.row_bytes
 
 
 def _refused_encoding(encoding: str) -> str:
-    known = f'Known: {", ".join(sorted(BYTES_PER_PIXEL))}'
+    known = f'Known encodings: {", ".join(sorted(BYTES_PER_PIXEL))}'
     if number := _NO_PICTURE.fullmatch(encoding):
         kind = 'floating-point' if number[2] == 'F' else 'signed'
         return (f'encoding {encoding} holds {kind} numbers of {number[1]} bits, such as depth; '
                 f'expected unsigned pixels of 8 or 16 bits. Use the topic of the colour image. '
                 f'{known}')
-    named = encoding[:40]       # in a broken message, the encoding may have megabytes
+    named = encoding[:40]       # a broken message may give an encoding of several megabytes
     near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
     return (f'unknown encoding {named!r}'
-            + (f', did the camera mean {near[0]!r}?' if near else '') + f' {known}')
+            + (f', did the camera mean {near[0]!r}?' if near else '.') + f' {known}')
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What to compute besides the label map.
 
-    :param overlay: the camera image with the class colours over it.
-    :param confidence: the confidence of every label.
+    :param overlay: whether to compute the overlay, which is the camera image with the class
+        colours over it.
+    :param confidence: whether to compute the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
     """
 
@@ -148,11 +150,11 @@ class Wanted:
 
     @property
     def overlay_step(self) -> int:
-        """Rows and columns of the image for each row and column of the overlay: 1 or 2."""
+        """Number of image rows (or columns) per row (or column) of the overlay: 1 or 2."""
         return 1 + self.half_overlay
 
     def overlay_size(self, frame: Frame) -> tuple[int, int]:
-        """Return rows and columns of the overlay of a frame."""
+        """Return the height and the width of a frame's overlay, in pixels."""
         step = self.overlay_step
         return -(-frame.height // step), -(-frame.width // step)
 
@@ -167,11 +169,11 @@ class Segmentation:
     :param frame: the frame that was segmented. Use only its header, because its data may already
         be overwritten.
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel is
-        :data:`UNLABELLED` if the network did not see it, or if no class could win.
+        :data:`UNLABELLED` if the network did not see it, or if no class has a valid score there.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
-        ``Wanted(half_overlay=True)``, (⌈height / 2⌉, ⌈width / 2⌉, 3). If the GPU still writes the
-        overlay, reading this attribute waits for the GPU.
-    :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if not wanted.
+        ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the GPU
+        still writes the overlay, reading this attribute waits for the GPU.
+    :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes before each array. The caller may write a message header
         there, and then publish the array without a copy.
@@ -185,10 +187,10 @@ class Segmentation:
     headroom: int = field(default=0, kw_only=True)
 
     def finish(self) -> None:
-        """Wait until the overlay is complete too.
+        """Wait until all arrays are complete, including the overlay.
 
         :raises EngineError: if the GPU failed.
         """
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline. Arrays that the caller owns stay valid."""
+        """Give the arrays back to the pipeline. The arrays of the CPU pipeline stay valid."""

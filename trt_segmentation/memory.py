@@ -30,8 +30,9 @@ class Memory(Protocol):
 Allocate = Callable[[int], Memory]
 """A function that allocates at least the given number of bytes.
 
-If the memory is missing, the function raises MemoryError or a more exact error. The thread that
-receives a message from the middleware calls it, and holds Python's lock (GIL).
+If there is too little memory, the function raises MemoryError or a more specific error. The thread
+that receives a message from the middleware calls the function. This thread holds Python's lock
+(GIL) during the call.
 """
 
 
@@ -47,7 +48,8 @@ class PageMemory:
 class ArrayMemory:
     """The memory of an array and of the free bytes before the array.
 
-    :param pixels: a C-contiguous array. The caller must keep the array while this object is used.
+    :param pixels: a C-contiguous array. The caller must keep a reference to the array while this
+        object or its view is used.
     :param headroom: number of bytes before the array that belong to the same memory.
     """
 

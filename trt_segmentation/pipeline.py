@@ -26,12 +26,12 @@ Log = Callable[[str], None]
 class EngineSettings:
     """How the engines of a GPU are built, tuned and kept. The CPU engine ignores these settings.
 
-    :param cache: folder for the built engines and the tuned options; empty for the folder
-        trt_segmentation in the user's cache folder.
+    :param cache: folder for the built engines and the tuned options. If this is empty, the folder
+        is ``trt_segmentation`` in the user's cache folder, such as ``~/.cache/trt_segmentation``.
     :param workspace: largest number of bytes of scratch memory for a layer.
     :param level: 0 to 5. At a higher level, TensorRT searches longer for fast kernels.
-    :param tune: whether ONNX Runtime CUDA measures several options when it first opens a network
-        on a GPU, and then uses the fastest options.
+    :param tune: whether ONNX Runtime CUDA is tuned. When it first opens a network on a GPU, the
+        speed of several sets of options is measured. The network then runs with the fastest set.
     """
 
     cache: str = ''
@@ -43,8 +43,8 @@ class EngineSettings:
 class Pipeline(Protocol):
     """Turns camera bytes into segmentations. The segmentations come in the order of the frames.
 
-    One thread may call :meth:`submit`, while another thread calls :meth:`collect`. Two threads
-    must not call the same method.
+    One thread may call :meth:`submit` while another thread calls :meth:`collect`. Two threads must
+    not call the same method at the same time.
     """
 
     identity: Identity
@@ -56,22 +56,28 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """Number of batches to submit before the first one is collected. More save no time."""
+        """Number of batches to submit before the first one is collected.
+
+        Submitting more batches in advance does not increase the frame rate.
+        """
 
     @property
     def batch(self) -> int:
-        """Largest number of frames that a batch should have. Larger batches save no time."""
+        """Largest number of frames that a batch should have.
+
+        Larger batches do not increase the frame rate.
+        """
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether the model gives a confidence. A model that gives class ids does not."""
+        """Whether the model gives a confidence. A model that outputs class ids gives none."""
 
     @property
     def allocate(self) -> Allocate | None:
-        """A function that allocates memory. The pipeline reads frames in it without a copy.
+        """A function that allocates memory in which the pipeline reads frames without a copy.
 
         None if the pipeline reads frames in any memory without a copy. Before :meth:`close`, the
-        caller must delete every reference to this memory.
+        caller must delete every reference to memory that this function allocated.
         """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
@@ -86,12 +92,12 @@ class Pipeline(Protocol):
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
-        Each batch is collected once. If another thread submits, that thread must say when a batch
-        is submitted, because this method does not wait for a batch that is not submitted yet.
+        Each batch is collected once. Call this method only after :meth:`submit` has returned for
+        the batch, because this method does not wait until a batch is submitted. If two threads
+        are used, the submitting thread must therefore notify the collecting thread.
 
-        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the
-            engine failed on the batch. The batch then has no segmentations and is no longer
-            pending.
+        :raises EngineError: if no batch is pending, if the pipeline is closed, or if the engine
+            failed on the batch. A failed batch has no segmentations and is no longer pending.
         """
 
     def close(self) -> None:
@@ -119,8 +125,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     :param engine: one of :data:`.engines.ENGINES`.
     :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
     :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
-        precision, and for ``auto`` in fp16. ONNX Runtime runs the ONNX file as it is, and accepts
-        only ``auto``.
+        precision. With ``auto``, TensorRT builds it in fp16. ONNX Runtime runs the ONNX file as
+        it is, and accepts only ``auto``.
     :param networks: number of copies of the network that run at the same time on a GPU; see
         ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
     :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
@@ -146,7 +152,10 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 
 
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
-    """Open the first pipeline that works. The reason in its identity names the failed engines."""
+    """Open the first pipeline that works.
+
+    The attribute ``identity.reason`` of this pipeline says which engines failed before, and why.
+    """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():
         reason = '; '.join(f'no {" and no ".join(names)}: {error}'
@@ -210,7 +219,7 @@ def _open_onnxruntime_cpu(card: ModelCard, precision: str, reason: str) -> Pipel
 
 
 def _refuse_precision(precision: str) -> None:
-    """Refuse a precision for ONNX Runtime, which cannot change the precision of a file."""
+    """Refuse other values than ``auto``. ONNX Runtime cannot change the precision of a file."""
     if precision != 'auto':
         raise EngineError(
             f'precision {precision} needs the engine tensorrt. ONNX Runtime runs the ONNX file as '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The answer of a Segmenter: label map, overlay and confidence of one image."""
+"""The result of a Segmenter: label map, overlay and confidence of one image."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .errors import EngineError, OutputError
 from .untrusted.output_files import write_image
 
 _MOST_COUNTED = 1 << 23
-"""Most pixels that OpenCV counts in one call."""
+"""Largest number of pixels that OpenCV counts in one call."""
 PICTURES = ('overlay', 'labels', 'confidence', 'image')
-"""The pictures of an answer that :meth:`SegmentedImage.save` writes."""
+"""The pictures of a result that :meth:`SegmentedImage.save` can write."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,22 +31,22 @@ class SegmentedImage:
     The arrays are copies. They belong to the caller, and stay valid after the
     :class:`.Segmenter` is closed.
 
-    :param name: a name for files of results, without an ending, such as ``street`` or
+    :param name: a name for output files, without an ending, such as ``street`` or
         ``drive/000012``; empty for an array.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
-    :param image: (height, width, 3) uint8, the image itself, in the order of ``color``.
+    :param image: (height, width, 3) uint8, the image itself. ``color`` gives the channel order.
     :param labels: (height, width) uint8 class ids; uint16 if the model has more than 255 classes.
-        A pixel that the network did not see is 255, or 65535 in uint16.
-    :param overlay: (height, width, 3) uint8, the image with the colours of the classes over it, in
-        the order of ``color``; None if it was not wanted.
-    :param confidence: (height, width) uint8, 0 to 255 for 0 to 1; None if it was not wanted, or if
-        the model gives class ids only.
+        A pixel without a class is 255, or 65535 in uint16.
+    :param overlay: (height, width, 3) uint8, the image with the colours of the classes over it.
+        ``color`` gives the channel order. None if the overlay was not wanted.
+    :param confidence: (height, width) uint8. 255 means a confidence of 1. None if the confidence
+        was not wanted, or if the model gives class ids only.
     :param classes: names of the classes. A label is the index of a name.
-    :param color: order of the channels, ``bgr`` or ``rgb``. It is the order of the array that was
-        given. For files and cameras, it is ``bgr``.
+    :param color: order of the channels, ``bgr`` or ``rgb``. An array keeps its channel order.
+        Images of files and cameras are ``bgr``.
     :param time_ns: see :class:`.SourceImage`.
-    :param timings: maps the name of each stage of the pipeline to its milliseconds.
+    :param timings: maps the name of each stage of the pipeline to its time in milliseconds.
     """
 
     name: str
@@ -64,7 +64,7 @@ class SegmentedImage:
     def share(self) -> Mapping[str, float]:
         """Maps the name of each class to its share of the pixels, 0 to 1.
 
-        Pixels that the network did not see belong to no class, so the sum may be below 1.
+        Some pixels may belong to no class, so the sum may be below 1.
         """
         counts = count_labels(self.labels, len(self.classes))
         return {name: float(count) / self.labels.size
@@ -78,9 +78,9 @@ class SegmentedImage:
         :param path: the file. Its ending is .png, .jpg or .jpeg. A label map must be a PNG,
             because JPEG changes the class ids.
         :param what: ``overlay``, ``labels``, ``confidence`` or ``image``.
-        :raises OutputError: if the file cannot be written, if another program made it, or if it
-            has another ending.
-        :raises EngineError: if the answer has no such picture. The message says why.
+        :raises OutputError: if the file cannot be written, if another program made the file, or
+            if ``what`` or the ending of the file is wrong.
+        :raises EngineError: if the result does not have this picture. The message says why.
         """
         path = Path(path)
         picture = self._find_picture(what)
@@ -91,12 +91,12 @@ class SegmentedImage:
         write_image(path, picture)
 
     def show(self) -> None:
-        """Show the overlay: in a notebook below the cell, otherwise in a window.
+        """Show the overlay. A notebook shows it below the cell, and a script in a window.
 
-        In a script this waits until the user closes the window or presses q.
+        In a script, this method waits until the user closes the window or presses q.
 
         :raises ViewError: if there is no display, or if Python has no tkinter.
-        :raises EngineError: if the answer has no overlay.
+        :raises EngineError: if the result has no overlay.
         """
         overlay = self._find_picture('overlay')
         if (ipython := _find_notebook()) is not None:
@@ -108,13 +108,13 @@ class SegmentedImage:
             window.wait_until_closed()
 
     def _repr_png_(self) -> bytes | None:
-        """Return the overlay as PNG; a notebook calls this to show the answer as a picture."""
+        """Return the overlay as PNG. A notebook calls this method to show the result."""
         if self.overlay is None:
             return None
         return cv2.imencode('.png', self._find_picture('overlay'))[1].tobytes()
 
     def _find_picture(self, what: str) -> npt.NDArray[Any]:
-        """Return a picture for a file: in BGR, or with one channel."""
+        """Return a picture in the form in which OpenCV writes it: BGR, or one channel."""
         if what not in PICTURES:
             raise OutputError(f'there is no picture {what!r}; expected one of '
                               f'{", ".join(PICTURES)}')
@@ -133,8 +133,8 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
     :returns: (classes,) int64, the number of pixels of each class.
     """
     counts = np.zeros(classes, np.int64)
-    # OpenCV is twice as fast as NumPy and blocks no other thread. It counts in float32, which is
-    # exact only up to 2^24. So a large label map is counted in parts.
+    # OpenCV counts twice as fast as NumPy, and other threads can run at the same time. OpenCV
+    # counts in float32, which is exact only up to 2^24. So a large label map is counted in parts.
     for rows in np.array_split(labels, -(-labels.size // _MOST_COUNTED)):
         found: npt.NDArray[Any] = cv2.calcHist([rows], [0], None, [classes], [0, classes])
         counts += found.reshape(-1).astype(np.int64)

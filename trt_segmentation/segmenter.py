@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Segment pictures, videos and cameras in one line of Python."""
+"""Segment pictures, videos and camera streams in one line of Python."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ logger = logging.getLogger(__name__)
 Image: TypeAlias = 'str | Path | npt.NDArray[np.uint8]'
 Images: TypeAlias = 'list[Image] | tuple[Image, ...]'
 COLORS = ('bgr', 'rgb')
-"""Orders of the channels of an array."""
+"""The accepted channel orders of an array."""
 
 
 class Segmenter:
-    """Segments images with one network. Open it once, and call it for every image.
+    """Segments images with one network. Make one Segmenter, and call it for every image.
 
-    Use it in a ``with`` block, or call :meth:`close`. Several threads may call it; one image is
-    segmented at a time.
+    Use the Segmenter in a ``with`` block, or call :meth:`close`. Several threads may call it. It
+    segments one image at a time.
 
     :param model: name of an installed model card, path of a card, or a card.
     :param engine: ``auto``, ``tensorrt``, ``onnxruntime-cuda`` or ``onnxruntime-cpu``. ``auto``
-        chooses the best engine that works on this machine. :attr:`identity` says which and why.
-    :param gpu: index of the GPU in CUDA's order. The CPU engine ignores it.
+        chooses the best engine that works on this machine. :attr:`identity` names this engine and
+        says why it was chosen.
+    :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
     :param precision: see :func:`.open_pipeline`.
-    :param overlay: whether the answers have an overlay.
-    :param confidence: whether the answers have a confidence, if the model gives one. Without a
-        confidence, the postprocessing on the CPU takes less than half of the time.
+    :param overlay: whether the results have an overlay.
+    :param confidence: whether the results have a confidence, if the model gives one. Without a
+        confidence, the postprocessing on the CPU needs less than half of the time.
     :param log: called with a line of text before work that needs a long time, such as building an
         engine.
     :raises ModelCardError: if there is no such card, or if it is wrong.
@@ -74,7 +75,7 @@ class Segmenter:
 
     @property
     def gives_confidence(self) -> bool:
-        """Whether the model gives a confidence. A model that gives class ids gives none."""
+        """Whether the model gives a confidence. A model that outputs class ids gives none."""
         return self._pipeline.gives_confidence
 
     def __enter__(self) -> Segmenter:
@@ -95,8 +96,7 @@ class Segmenter:
 
         :param image: path of a picture file, or an array of shape (height, width, 3) and type
             uint8, or a list of paths and arrays. An array is copied.
-        :param color: order of the channels of the arrays, ``bgr`` as OpenCV reads them, or
-            ``rgb``.
+        :param color: channel order of the arrays: ``bgr``, which OpenCV uses, or ``rgb``.
         :raises FrameError: if an array has another shape or type. The message says what is
             expected.
         :raises PictureError: if a file is not a picture.
@@ -113,18 +113,19 @@ class Segmenter:
                options: SourceOptions = SourceOptions(),
                on_error: Callable[[SegmentationError], None] | None = None
                ) -> Generator[SegmentedImage, None, None]:
-        """Yield the answer to each image of a source, in order.
+        """Yield the result for each image of a source, in order.
 
-        The images that come next are decoded and segmented while the caller uses an answer. Until
-        the stream is at its end or closed, the Segmenter takes no other image.
+        While the caller uses a result, the next images are already decoded and segmented. Until
+        the stream ends or is closed, the Segmenter accepts no other image.
 
-        :param source: a picture, a folder, a glob, a video, a bag, ``/dev/video0``, an RTSP URL,
-            ``street``; or an iterable of paths and arrays. The iterable runs in another thread.
-        :param color: order of the channels of the arrays.
+        :param source: a picture, a folder, a glob, a video, a bag, a camera such as
+            ``/dev/video0``, an RTSP URL, or ``street`` for drawn street scenes. Also an iterable
+            of paths and arrays. Another thread iterates over the iterable.
+        :param color: channel order of the arrays.
         :param options: how the images of the source are read.
         :param on_error: called with the error if an image cannot be read. The stream then goes on.
-            If this is None, the error is raised and ends the stream.
-        :raises SegmentationError: if the source cannot be opened, or an image cannot be read.
+            If ``on_error`` is None, the error is raised and ends the stream.
+        :raises SegmentationError: if the source cannot be opened, or if an image cannot be read.
         """
         if not isinstance(source, (str, Path)):
             images = (self._as_source_image(image, color) for image in source)
@@ -137,15 +138,15 @@ class Segmenter:
     def segment_images(self, images: Iterable[AnyImage], color: str = 'bgr',
                        stop_source: Callable[[], None] = lambda: None
                        ) -> Generator[SegmentedImage | BadImage, None, None]:
-        """Yield an answer for each image of an open source, in order.
+        """Yield a result for each image of an open source, in order.
 
-        This is :meth:`stream` for programs that open their sources themselves. An image that could
-        not be read, or that the pipeline refuses, gives a :class:`.BadImage`.
+        Use this method instead of :meth:`stream` in a program that opens its sources itself. If
+        an image cannot be read, or if the pipeline refuses it, the result is a :class:`.BadImage`.
 
         :param images: the images of the source. Another thread iterates over them.
-        :param color: order of the channels of the images.
-        :param stop_source: a function that ends an iteration that waits for a camera. It must be
-            callable from any thread.
+        :param color: channel order of the images.
+        :param stop_source: a function that ends the iteration if it waits for a camera. Any thread
+            must be able to call this function.
         :raises EngineError: if the engine failed, or if the Segmenter is in use or closed.
         """
         with self._lock:
@@ -229,7 +230,7 @@ def check_array(image: object) -> None:
     expected = 'expected a path or an array (height, width, 3) of uint8'
     if not isinstance(image, np.ndarray):
         raise FrameError(f'the image is a {type(image).__name__}; {expected}. numpy.asarray() '
-                         "makes an array of most images; a PIL image needs color='rgb'")
+                         "converts most image objects to an array. A PIL image needs color='rgb'")
     if image.dtype != np.uint8:
         raise FrameError(f'the image is {image.dtype}; {expected}. Scale its values to 0 to 255 '
                          'and convert them with .astype(numpy.uint8)')

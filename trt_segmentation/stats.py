@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Count the frames of one camera, and measure rates and latencies."""
+"""Counts the frames of one camera, and measures rates and latencies."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the window in seconds. Rates, latencies and recent losses cover it."""
+"""Default length of the time window in seconds. Rates, latencies and recent losses are those of
+the newest window."""
 
 MOST_FRAMES = 20_000
-"""Largest number of frames in a window: twice the frames of 10 s at 1000 fps. A full window keeps
-the newest frames."""
+"""Largest number of frames in a window: twice the number that a camera sends in 10 s at 1000 fps.
+If more frames come, the window keeps only the newest."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """The counts since the start of the node, and the rates and latencies of the window.
 
-    This is always true: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
+    This equation always holds: ``frames_in == frames_out + sum(dropped.values()) + in_flight``.
 
     :param frames_in: number of received frames.
     :param frames_out: number of segmented frames.
-    :param dropped: number of frames that were received and then dropped, for each reason.
+    :param dropped: maps each reason to the number of frames that were received and then dropped.
     :param lost: number of frames that were lost before the node received them. ``frames_in`` does
         not include these frames.
     :param lost_lately: number of frames that were lost within the window.
@@ -37,7 +38,8 @@ class Snapshot:
         was lost, or a newer frame replaced it before the node received it.
     :param fps_in: received frames per second within the window.
     :param fps_out: segmented frames per second within the window.
-    :param latency_ms: for each stage, the milliseconds of ``p50``, ``p95`` and ``p99``.
+    :param latency_ms: maps each stage to its latency percentiles ``p50``, ``p95`` and ``p99``, in
+        milliseconds.
     """
 
     frames_in: int
@@ -141,9 +143,9 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A window can cover less time than its length, because a full window keeps only the newest
-        # frames, and the first window begins with the first frame. So the rate uses the time that
-        # the window really covers.
+        # A full window keeps only the newest frames, and the first window begins with the first
+        # frame. In these two cases, the window covers less time than its length. So the rate uses
+        # the time that the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 

@@ -250,7 +250,7 @@ def test_a_picture_is_called_one(tmp_path, name):
 @pytest.mark.parametrize('name, words', [
     ('drive.mp4', 'is a video, not a bag. Segment it with `trt_seg segment .*drive.mp4`'),
     ('metadata.yaml', 'is only a part of a bag. Give the folder '),
-    ('x.mcap', 'It has no bytes. Copy or record it again')])
+    ('x.mcap', 'It is empty. Copy or record it again')])
 def test_other_things_are_named(tmp_path, name, words):
     (tmp_path / name).touch()
     with pytest.raises(BagError, match=words) as raised:

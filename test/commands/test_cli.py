@@ -181,7 +181,7 @@ def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     (['cache', 'verify', '--folder', 'net.onnx'], 'net.onnx is a file'),
     *((['inspect', folder], f'{folder or "."} is a folder; give an ONNX file or a plan')
       for folder in ('bag', '.', '/', '')),
-    (['demo', '--out', 'net.onnx/x'], '--out net.onnx/x cannot be a folder: '),
+    (['demo', '--out', 'net.onnx/x'], '--out net.onnx/x cannot be a folder, because '),
     (['eval', '--model', 'bag'], "no model card 'bag'. Give a path"),
     (['eval', '--images', 'bag'], '--images and --labels must be given together')])
 def test_errors_are_one_line_on_stderr_and_code_2(model, args, message, capsys, monkeypatch):

@@ -424,7 +424,7 @@ def test_only_bags_are_overwritten_and_none_that_is_read(tmp_path, card, capsys,
     with pytest.raises(ReplayError, match='which this command reads'):
         check_out(tmp_path, True, [bag])
     (tmp_path / 'file').touch()
-    with pytest.raises(OutputError, match=r'file cannot be a folder: .*file is a file'):
+    with pytest.raises(OutputError, match=r'file cannot be a folder, because .*file is a file'):
         check_out(tmp_path / 'file', True, [bag])
 
 

@@ -12,7 +12,7 @@ from ..host.pictures import IMAGES
 from ..untrusted.git_lfs import is_lfs_pointer, LFS_ADVICE
 
 MAGIC = {'.mcap': b'\x89MCAP0\r\n', '.db3': b'SQLite format 3\0'}
-"""First bytes of a bag's files, by their suffix."""
+"""Maps the suffix of a bag's file to the first bytes of the file."""
 VIDEOS = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
 _PICTURES = ('. `trt_seg eval --images DIR --labels DIR` and `trt_seg build --calibrate DIR` read '
              'folders of pictures too')
@@ -24,7 +24,7 @@ _ADVICE = {
     'Unsupported chunk compression': _CONVERT,
     'Profile is not ros2': 'Only recordings of ROS 2 can be read',
 }
-"""Maps a part of a message of rosbags to advice for the user. These bags are not damaged."""
+"""Maps a part of an error message of rosbags to advice. In these cases, the bag is not damaged."""
 
 
 def check_files(path: Path) -> None:
@@ -50,7 +50,7 @@ def check_files(path: Path) -> None:
 def bag_error(path: Path, error: Exception) -> BagError:
     """Return an error that says why a library could not read a bag, and what to do.
 
-    :param error: the exception of the library. The library raises many types.
+    :param error: the exception of the library, of any type.
     """
     text = (str(error) or type(error).__name__).replace('; please report issue', '').rstrip('.')
     advice = next((words for part, words in _ADVICE.items() if part in text), _REPAIR)
@@ -96,7 +96,7 @@ def _check_file(path: Path) -> None:
     if found != expected:
         raise BagError(f'{path} cannot be read as a bag. ' + (
             f'It starts with {found.hex(" ")}, but a {path.suffix} file starts with '
-            f'{expected.hex(" ")}' if found else 'It has no bytes. Copy or record it again'))
+            f'{expected.hex(" ")}' if found else 'It is empty. Copy or record it again'))
 
 
 def _segment(path: Path) -> str:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compare the label maps of a replay with the recorded label maps of an earlier replay."""
+"""Compare the label maps of a replay with the expected label maps in a bag."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .reader import BagReader, Recorded, stamp_text
 
 
 class Expectation:
-    """The expected label maps of a bag. The header stamp of a label map names its frame.
+    """The expected label maps in a bag. A frame and its label map have the same header stamp.
 
-    If label maps have the same stamp, they are compared in the order of the recording.
+    If several label maps have the same stamp, they are compared in the order of the recording.
 
     :param bag: the bag with the expected label maps. The caller closes it after the comparison.
-    :param classes: class names for texts about differences.
-    :param min_agreement: fraction of the pixels of a frame that must be equal, 0 to 1.
+    :param classes: class names, for the texts about differences.
+    :param min_agreement: fraction of a frame's pixels that must be equal, 0 to 1.
     :param allow_missing: whether some frames may have no label map in the bag. A running node
         drops frames, so a bag of its label maps is not complete.
     """
@@ -78,7 +78,7 @@ class Expectation:
                 f'{self._pixels:,} pixels are equal. {worst}{unexpected}')
 
     def describe_missing(self) -> str | None:
-        """Return a text about the expected label maps without a frame; None if there are none."""
+        """Return a text about the label maps that were not compared; None if all were compared."""
         left = [stamp for stamp, count in self._left.items() if count]
         if left:
             return (f'there was no frame for {sum(self._left.values())} of the label maps of '
@@ -118,8 +118,8 @@ def choose_label_topic(bag: BagReader, root: str, asked: str | None = None) -> s
     """Choose the topic of the expected label maps.
 
     :param root: topic prefix of a namespace, such as ``/segmentation``.
-    :param asked: name of a topic, or None. None means the label map topic in the namespace. If
-        the namespace has none, None means the only label map topic of the bag.
+    :param asked: name of a topic. If this is None, the label map topic in the namespace is chosen.
+        If the namespace has none, the only label map topic of the bag is chosen.
     :raises BagError: if the bag has no images on the asked topic, or if there is no single label
         map topic to choose. The message lists the image topics.
     """

@@ -34,7 +34,7 @@ LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
 _TRANSPORTS = ('/compressed', '/ffmpeg', '/foxglove')
-"""What image_transport adds to the topic of a camera."""
+"""The suffixes that image_transport adds to the name of an image topic."""
 
 
 def _typestore() -> Typestore:
@@ -56,7 +56,7 @@ unpack_within_limits()
 
 
 def is_result(topic: str) -> bool:
-    """Return whether the name of an image topic says that it holds results of this package."""
+    """Return whether an image topic has the name of a topic with results of this package."""
     return _without_transport(topic).rpartition('/')[2] in RESULTS
 
 
@@ -67,7 +67,7 @@ def _without_transport(topic: str) -> str:
 
 
 def stamp_text(stamp_ns: int | None) -> str:
-    """Return a stamp in nanoseconds as text: seconds with nine decimals. None: unreadable."""
+    """Return a stamp as text: the seconds with nine decimals, or ``unreadable`` for None."""
     if stamp_ns is None:
         return 'unreadable'
     whole, nano = divmod(stamp_ns, 1_000_000_000)
@@ -76,14 +76,14 @@ def stamp_text(stamp_ns: int | None) -> str:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message of a bag. Only the packets of a video are decoded already.
+    """One message of a bag. Only the messages of a video are already decoded.
 
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
         are the CDR encapsulation header.
     :param picture: the decoded frame of a video message; None if the message has no frame.
-    :param problem: why a video message has no frame.
+    :param problem: why a video message has no frame; empty if it has one.
     """
 
     topic: str
@@ -105,7 +105,7 @@ class Recorded:
     def frame(self) -> Frame:
         """Decode an image message.
 
-        The pixels stay valid as long as the frame exists. Nobody changes them.
+        The pixels stay valid and unchanged as long as the frame exists.
 
         :raises FrameError: if the message is not a valid image. The error says what is wrong.
         """
@@ -179,19 +179,19 @@ class BagReader:
         return int(self._reader.duration)
 
     def image_topics(self) -> dict[str, int]:
-        """Return the number of messages by topic, for every topic that carries images."""
+        """Return a mapping from the name of each image topic to its number of messages."""
         return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
 
     def image_topic(self, asked: str | None = None,
                     say: Callable[[str], None] = lambda line: None) -> str:
         """Check a topic, or find the topic of the only camera.
 
-        A topic of H.264 or H.265 video is chosen by itself only if the bag has no other images of
-        a camera. A topic whose name ends in one of :data:`RESULTS` is chosen by itself only if the
-        bag has no other topic.
+        If ``asked`` is None, a topic of H.264 or H.265 video is chosen only if the bag has no
+        other camera images. A topic with results, see :data:`RESULTS`, is chosen only if the bag
+        has no other image topic.
 
         :param asked: name of a topic; None for the topic of the only camera.
-        :param say: called with one line of text if topics were left out.
+        :param say: called with one line of text if other image topics are not read.
         :returns: the name of an image topic with at least one message.
         :raises BagError: if the bag has no images on the asked topic, or if ``asked`` is None and
             the bag has no image topic or several cameras. The message lists the image topics.
@@ -230,13 +230,13 @@ class BagReader:
     def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
-        The messages of a video are decoded in this order, whether the caller wants their frames
-        or not, because the frames depend on each other. A video with B-frames gives its messages
-        later, in the order in which its frames are shown.
+        All messages of a video are decoded in this order, because most frames depend on earlier
+        frames. If a video has B-frames, its messages are yielded later, in the order in which the
+        frames are shown.
 
         :raises VideoError: if a topic is a video and PyAV is missing.
-        :raises BagError: if the bag ends too early or cannot be read. The error also comes
-            after the last message if the index of the bag has another number of messages.
+        :raises BagError: if the bag ends too early or cannot be read. The error is also raised
+            after the last message if the index of the bag promises another number of messages.
         """
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)

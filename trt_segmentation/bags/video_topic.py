@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class VideoTopic:
-    """Gives each message of a topic its frame, or the reason why the message has no frame.
+    """Adds to each message of a topic its frame, or the reason why the message has no frame.
 
     :raises VideoError: if PyAV is missing.
     """
@@ -30,8 +30,8 @@ class VideoTopic:
     def decode(self, recorded: Recorded) -> list[Recorded]:
         """Decode the next message.
 
-        :returns: the messages that are complete now. If the video has B-frames, these can be
-            earlier messages. They are in the order in which their frames are shown.
+        :returns: the messages that are complete now, in the order in which their frames are shown.
+            If the video has B-frames, these can be earlier messages.
         """
         try:
             message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
@@ -50,7 +50,7 @@ def _complete(answer: Answer[Recorded]) -> Recorded:
 
 
 def read_picture_frame(recorded: Recorded, picture: DecodedPicture) -> Frame:
-    """Return the frame of a message whose picture was decoded. The frame owns its pixels."""
+    """Return the frame of a decoded video message. The frame owns its pixels."""
     message = parse_video(np.frombuffer(recorded.data, np.uint8), recorded.msgtype)
     bgr = picture.bgr()
     height, width, channels = bgr.shape

@@ -55,8 +55,8 @@ class BagWriter:
         self._label_info_written = False
         root = topic_root(namespace)
         try:
-            # Format 8 has QoS as numbers. Format 9 has QoS as names. ROS 2 Humble reads only
-            # numbers. Later distributions read numbers and names.
+            # Version 8 of the metadata stores QoS as numbers, and version 9 as names. ROS 2 Humble
+            # reads only the numbers. Later distributions read both.
             self._writer = Writer(path, version=8, storage_plugin=StoragePlugin.MCAP)
             write_marker(self._writer)
             self._writer.open()
@@ -73,7 +73,7 @@ class BagWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Close after an error too, so that the messages written so far stay readable.
+        # The bag is closed after an error too, so that its messages stay readable.
         with raise_output_errors(self.path):
             self._writer.close()
 
@@ -82,7 +82,7 @@ class BagWriter:
 
         The writer keeps no reference to the arrays.
 
-        :param log_time_ns: log time of the segmented image.
+        :param log_time_ns: log time of the segmented image, in nanoseconds.
         :raises OutputError: if the bag cannot be written, for example because the disk is full.
             The message names the bag.
         """
@@ -125,7 +125,7 @@ class BagWriter:
 
     def _image(self, header: Any, encoding: str, pixels: npt.NDArray[Any]) -> object:
         height, width = pixels.shape[:2]
-        # rosbags writes little-endian CDR. So the pixels must be little-endian too.
+        # The message says is_bigendian=0, so 16-bit pixels must be little-endian.
         data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder('<')).view(np.uint8)
         return STORE.types[IMAGE](
             header=header, height=height, width=width, encoding=encoding, is_bigendian=0,
@@ -164,12 +164,13 @@ def add_topic(writer: Writer, topic: str, msgtype: str, latched: bool = False) -
 
 
 def topic_root(namespace: str) -> str:
-    """Return the absolute topic prefix of a namespace. Outer slashes are optional.
+    """Return the topic prefix of a namespace. It begins with a slash and does not end with one.
 
     :raises BagError: if the namespace is not a ROS name.
     """
     name = namespace.strip('/')
     if not re.fullmatch(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', name, re.ASCII):
-        raise BagError(f'namespace {namespace!r} is not a ROS name. A ROS name has parts with / '
-                       'between them. A part has letters, digits and _, and starts with no digit')
+        raise BagError(f'namespace {namespace!r} is not a ROS name. A ROS name has parts that are '
+                       'separated by /. A part has letters, digits and _, and does not start with '
+                       'a digit')
     return f'/{name}'

@@ -24,11 +24,12 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""The lowest severity that ONNX Runtime logs. Warnings report only details of optimisations."""
+"""The lowest severity that ONNX Runtime logs. Warnings, which only tell details of optimisations,
+are below this severity."""
 
 
 class OnnxRuntimeEngine:
-    """A network on the CPU. It turns a batch of images into one output tensor.
+    """A network on the CPU. It computes one output tensor from a batch of images.
 
     Only one thread at a time may call :meth:`run`. A process can have several engines.
 
@@ -107,9 +108,10 @@ def open_session(path: Path, threads: int = 0, network: str | bytes = '') -> Any
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.intra_op_num_threads = threads
-    # A thread that spins keeps a core busy that the cameras, the middleware and the postprocessing
-    # need. On two idle cores, spinning makes a run of the demo model 3 ms faster (22 ms). While
-    # other programs use the cores, it makes the run two to three times slower.
+    # A thread that spins keeps a core busy, but the cameras, the middleware and the postprocessing
+    # need this core too. On two idle cores, a run of the demo model takes 25 ms without spinning
+    # and 22 ms with spinning. If other programs use the cores, spinning makes a run two to three
+    # times slower.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = ERROR
     try:
@@ -125,7 +127,10 @@ def open_session(path: Path, threads: int = 0, network: str | bytes = '') -> Any
 
 
 def read_network(card: ModelCard) -> str | bytes:
-    """Return what ONNX Runtime loads: the path of the ONNX file, or the bytes of a cut network.
+    """Return the network of a card for ONNX Runtime.
+
+    This is the path of the ONNX file. If the card says ``cut_resize``, it is the bytes of an ONNX
+    file without the last Resize of the network.
 
     :raises EngineError: if the card asks for ``cut_resize``, and the network cannot be cut.
     """
@@ -144,8 +149,8 @@ def read_network(card: ModelCard) -> str | bytes:
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
-    Without this call, ONNX Runtime maps these files into memory. If another program then shortens
-    a file, even hours later, the process ends with SIGBUS. An old ONNX Runtime cannot receive the
+    Otherwise, ONNX Runtime maps these files into memory. If another program then shortens a file,
+    even hours later, SIGBUS kills the process. An old version of ONNX Runtime cannot receive the
     bytes, so it still maps the files.
 
     :returns: the bytes of each weight file. The caller must keep this list until the session
@@ -173,7 +178,8 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
 def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
     """Return the inputs and the outputs of a session."""
     def read(node: Any) -> Tensor:
-        # The type is a text such as 'tensor(float)'. An open side is None, a name or negative.
+        # The type is a text such as 'tensor(float)'. A dynamic dimension is None, a name or a
+        # negative number.
         word = node.type.removeprefix('tensor(').removesuffix(')')
         dtype = {'float': 'float32', 'double': 'float64'}.get(word, word)
         return Tensor(node.name, dtype, tuple(
@@ -182,9 +188,9 @@ def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def useful_line(error: Exception) -> str:
-    """Return the message of an ONNX Runtime error without status codes and source lines."""
+    """Return the message of an ONNX Runtime error without status codes and source locations."""
     text = ' '.join(str(error).split())
-    # Such a message can contain other messages. The last message gives the cause.
+    # A message can contain other messages. The last of them gives the cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)

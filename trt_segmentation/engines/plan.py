@@ -21,7 +21,7 @@ _WIDTH = ('int8', 'fp8', 'fp16', 'bf16', 'fp32')
 
 @dataclass(frozen=True)
 class Plan(SignedFile):
-    """The bytes of a TensorRT engine, and facts about its layers and its memory."""
+    """The bytes of a TensorRT engine, and facts about the engine's layers and memory."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class Layer:
 
     @property
     def precision(self) -> str:
-        """The input type with the fewest bits. A layer that only computes shapes has none."""
+        """The input type with the fewest bits; empty for a layer that only computes shapes."""
         return min((t for t in self.inputs if t in _WIDTH), key=_WIDTH.index, default='')
 
 
 def layers_from_log(text: str) -> list[Layer]:
-    """Read the layers from the listing that TensorRT logs at the end of a build.
+    """Read the layers from the list that TensorRT logs at the end of a build.
 
-    After a build without a GPU, only this log shows the layers, because no driver can load the
-    plan.
+    After a build on a machine without a GPU, only this log shows the layers. An EngineInspector
+    cannot be used, because no driver can load the plan.
     """
     return [_read_layer(line) for line in text.splitlines() if line.startswith('Name: ')]
 
 
 def layers_from_inspector(text: str) -> list[Layer]:
-    """Read the layers from the JSON that TensorRT's EngineInspector makes of a whole engine."""
+    """Read the layers of an engine from the JSON text of TensorRT's EngineInspector."""
     found = []
     for layer in json.loads(text)['Layers']:
         if isinstance(layer, str):      # the engine was built without detailed verbosity
@@ -96,7 +96,7 @@ def _onnx_names(text: str) -> tuple[str, ...]:
 
 
 def memory_from_log(lines: Iterable[str]) -> dict[str, int]:
-    """Read the bytes of weights, activations and scratch memory from the log of a build."""
+    """Read the sizes of weights, activations and scratch memory from a build log, in bytes."""
     names = {'Total Weights Memory': 'weights', 'Total Activation Memory': 'activations',
              'Max Scratch Memory': 'scratch'}
     found = {}
@@ -112,11 +112,11 @@ def count_precisions(layers: Sequence[Layer]) -> dict[str, int]:
 
 
 def to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """Return layers in a form that JSON can hold. :func:`from_json` reads this form."""
+    """Convert layers to a form that JSON can hold. :func:`from_json` converts them back."""
     return [asdict(layer) for layer in layers]
 
 
 def from_json(trees: Sequence[Mapping[str, Any]]) -> list[Layer]:
-    """Return the layers that :func:`to_json` wrote."""
+    """Return the layers from the result of :func:`to_json`."""
     return [Layer(t['name'], t['kind'], tuple(t['inputs']), tuple(t['outputs']),
                   tuple(t['onnx'])) for t in trees]

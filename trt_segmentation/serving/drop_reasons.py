@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reasons why a frame gets no segmentation. Counts and frame log use the same texts."""
+"""The reasons why a frame gets no segmentation. The counters and the frame log use these texts."""
 
 SUPERSEDED = 'superseded'
 """A newer frame of the same camera came while this frame waited."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a node's engine, with the reason for it."""
+"""The state of a node's engine, and the reason for this state."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class EngineState(Enum):
     """What the engine does now."""
 
     RUNNING = 'running'
-    """The engine computes, or it has nothing to compute."""
+    """The engine works, or it waits for frames."""
     STALLED = 'stalled'
-    """A batch takes far too long."""
+    """The engine has computed the same batch for far too long."""
     FAILING = 'failing'
     """The newest batch failed. The same engine computes the next batch."""
     REOPENING = 'reopening'

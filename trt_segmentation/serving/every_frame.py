@@ -17,9 +17,10 @@ Item = TypeVar('Item')
 Answer = TypeVar('Answer')
 
 AHEAD = 4
-"""Most items that wait for the network, and most answers that wait for the receiver."""
+"""At most this many items wait for the network, and at most this many answers wait for the
+receiver."""
 PATIENCE = 10.0
-"""Most seconds that :meth:`EveryFrame.close` waits for a source that does not respond."""
+"""Longest time in seconds that :meth:`EveryFrame.close` waits for the thread of the source."""
 
 
 class _Entry(NamedTuple, Generic[Item]):
@@ -35,20 +36,21 @@ class _Entry(NamedTuple, Generic[Item]):
 
 
 class EveryFrame(Generic[Item, Answer]):
-    """Iterates over the answers to the items of a source, once, in the order of the items.
+    """Segments the items of a source, and yields one answer for each item, in order.
 
     Three threads do the work: one reads the source, one submits frames, and one collects
     segmentations and makes the answers. The network therefore does not wait while the receiver
-    uses an answer. No other code may use the pipeline before the last answer or :meth:`close`.
+    uses an answer. The object can be iterated only once. Until the last answer was yielded or
+    :meth:`close` has returned, no other code may use the pipeline.
 
     :param items: the source. The reading thread iterates over it. If it is a generator, this
         thread also closes it.
     :param read_frame: returns the frame of an item, or None if the item has no frame.
     :param make_answer: makes an answer from an item and its segmentation. The segmentation is
-        None if the item has no frame. If the pipeline refused the frame, the error comes instead
-        of the segmentation. The arrays of the segmentation are valid only during the call.
-    :param stop_source: wakes the reading thread if it waits for a camera. It must be callable from
-        any thread.
+        None if the item has no frame. If the pipeline refused the frame, the error is passed
+        instead of the segmentation. The arrays of the segmentation are valid only during the call.
+    :param stop_source: wakes the reading thread if it waits for a camera. Any thread must be able
+        to call this function.
     """
 
     def __init__(self, pipeline: Pipeline, items: Iterable[Item], wanted: Wanted,
@@ -73,15 +75,16 @@ class EveryFrame(Generic[Item, Answer]):
     def __iter__(self) -> Iterator[Answer]:
         """Yield the answers. The iteration ends early if another thread calls :meth:`close`.
 
-        :raises EngineError: if the engine failed. The answers to all earlier frames came before.
-        :raises Exception: an exception that the source raised. The answers to its items came
-            before.
+        :raises EngineError: if the engine failed. The answers to all earlier items are yielded
+            before the error is raised.
+        :raises Exception: the exception that the source raised. The answers to all items that the
+            source gave are yielded before.
         """
         while (answer := self._answers.get()) is not None:
             yield answer
 
     def close(self) -> None:
-        """Stop the threads. The pipeline is then free. A second call does nothing."""
+        """Stop the threads. Other code may then use the pipeline. A second call does nothing."""
         self._items.stop()
         self._answers.stop()
         self._stop_source()

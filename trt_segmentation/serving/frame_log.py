@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A log file with one JSON object per frame. The object says what became of the frame."""
+"""A log file with one JSON object per frame: the frame's timings, or why the frame was dropped."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ _NOT_REGULAR = 'it is not a regular file, but a link, a folder, a pipe or a devi
 
 
 class FrameLog:
-    """Appends one line for each frame that was segmented or dropped. Any thread may use this.
+    """Appends one line for each frame that was segmented or dropped. Any thread may use the log.
 
     A segmented frame gives ``{"stamp_ns", "done_ns", "timings": {stage: ms}}``. A dropped frame
     gives ``{"stamp_ns", "done_ns", "dropped": reason}``. ``stamp_ns`` is null if the message had
-    no readable header. ``done_ns`` is the time of the system clock when the line is written. A
-    camera that has a name adds ``camera``. Each opening of the file first writes one line,
-    ``{"trt_segmentation_frame_log": 1, "opened_ns"}``. An existing frame log keeps its lines.
+    no readable header. ``done_ns`` is the time of the system clock when the line is written. If
+    the camera has a name, the object also has the key ``camera``. When the file is opened, the
+    line ``{"trt_segmentation_frame_log": 1, "opened_ns"}`` is written first. An existing frame
+    log keeps its lines.
 
     If the file cannot be written any more, for example because the disk is full, the log ends
     with one warning. The node continues.
 
-    :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr. '' for no log.
+    :param path: a new or empty file, a frame log, /dev/stdout or /dev/stderr; empty for no log.
     :param warn: called with one line if the file cannot be written any more.
     :raises FrameLogError: if the path is another kind of file, or cannot be opened. A file at
         this path stays unchanged.
@@ -104,12 +105,12 @@ class FrameLog:
 
     def _warn_of_end(self, error: OSError) -> None:
         self._warn(f'frame_log: cannot write {self._path}: {error.strerror or error}. The log '
-                   'ends here. The node goes on. To log again, free space or set another file, '
-                   'then deactivate, clean up, configure and activate')
+                   'ends here. The node goes on. To log again, free space or set another file. '
+                   'Then deactivate, clean up, configure and activate the node')
 
 
 def _open(path: str) -> int:
-    """Open a frame log and return its descriptor. This never blocks, and follows no link."""
+    """Open a frame log without blocking, and return its descriptor. A link is not followed."""
     if path in DEVICES:
         return _reopen(DEVICES[path])
     try:
@@ -131,7 +132,7 @@ def _open(path: str) -> int:
 
 
 def _reopen(descriptor: int) -> int:
-    """Open stdout or stderr again, so that a write to a pipe that nobody reads never blocks."""
+    """Open stdout or stderr again in non-blocking mode. A write then never waits for a reader."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):   # only a pipe and a terminal can block
         with suppress(OSError):
@@ -154,5 +155,5 @@ def _check_frame_log(path: str, file: int) -> None:
 
 
 def _refused(path: str, why: str) -> FrameLogError:
-    return FrameLogError(f'frame_log: cannot use {path}: {why}; name a new file, a frame log from '
-                         f'before, or {" or ".join(DEVICES)}')
+    return FrameLogError(f'frame_log: cannot use {path}: {why}; name a new file, an earlier frame '
+                         f'log, or {" or ".join(DEVICES)}')

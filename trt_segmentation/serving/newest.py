@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class HasArrivalTime(Protocol):
-    """A frame that knows when it came."""
+    """A frame with its time of arrival."""
 
     @property
     def arrived(self) -> float:
@@ -25,8 +25,8 @@ Image = TypeVar('Image', bound=HasArrivalTime)
 class NewestFrames(Generic[Camera, Image]):
     """Holds at most one frame per camera. A newer frame replaces a frame that still waits.
 
-    The camera that has waited longest is served first. Therefore a fast camera cannot keep a slow
-    camera from its turn. A newer frame does not change the place of its camera in the order. Any
+    The camera that has waited longest is served first. If a newer frame replaces a frame, the
+    camera keeps its place in the order. Therefore a fast camera cannot block a slow camera. Any
     thread may use this object.
     """
 
@@ -37,9 +37,9 @@ class NewestFrames(Generic[Camera, Image]):
         self._closed = False
 
     def put(self, camera: Camera, frame: Image) -> Image | None:
-        """Add a frame. Returns the frame that it replaced; None if there was none.
+        """Add a frame. Returns the frame that was replaced; None if no frame was replaced.
 
-        After :meth:`close` the frame is not added, and this returns ``frame`` itself.
+        After :meth:`close`, the new frame is not added but returned.
         """
         with self._changed:
             if self._closed:
@@ -61,9 +61,9 @@ class NewestFrames(Generic[Camera, Image]):
             self._changed.notify_all()
 
     def fetch(self, most: int = 1, patience: float = 0.0) -> list[tuple[Camera, Image]]:
-        """Wait for a frame, then return the frames that wait. Returns [] after :meth:`close`.
+        """Wait for a frame. Return the waiting frames, or [] after :meth:`close`.
 
-        :param most: largest number of frames to return. The other frames continue to wait.
+        :param most: largest number of frames to return. If there are more, they continue to wait.
         :param patience: seconds that the first frame waits for frames of other cameras, counted
             from the arrival of the first frame.
         """
@@ -84,7 +84,7 @@ class NewestFrames(Generic[Camera, Image]):
             self._changed.wait(pause if self._frames else None)
 
     def close(self) -> list[tuple[Camera, Image]]:
-        """Let :meth:`fetch` return [] from now on. Returns the frames that waited."""
+        """Let :meth:`fetch` return [] from now on. Return the frames that are still waiting."""
         with self._changed:
             frames, self._frames = list(self._frames.items()), {}
             self._closed = True

@@ -49,14 +49,14 @@ class IncomingImage(Hashable, Protocol):
         """
 
     def release(self) -> None:
-        """Give the memory back. Nobody may read the frame then. A second call does nothing."""
+        """Give the memory back. The frame is no longer valid. A second call does nothing."""
 
 
 class FrameSink(Protocol):
     """Receives the images of one subscription.
 
-    All methods run in the executor's thread. Decoded frames of a video come in the thread that
-    decodes them.
+    The executor's thread calls the methods. For a video, the decoding thread may also call
+    :meth:`offer` and :meth:`not_taken`.
     """
 
     @property
@@ -67,7 +67,7 @@ class FrameSink(Protocol):
         """Accept an image. The sink then owns the image and must release it."""
 
     def not_taken(self, reason: str, text: str, stamp_ns: int | None = None) -> None:
-        """Count an image that was delivered but that the transport could not receive or decode.
+        """Count an image that arrived but could not be received or decoded.
 
         :param reason: one of :mod:`.drop_reasons`.
         :param text: what went wrong, in words.
@@ -77,23 +77,23 @@ class FrameSink(Protocol):
     def allocate(self, nbytes: int) -> Memory:
         """Return memory for a received image.
 
-        :param nbytes: least size of the memory in bytes.
+        :param nbytes: smallest size of the memory in bytes.
         :raises Exception: if there is not enough memory. The error gives the reason.
         """
 
 
 class ServedCamera(Hashable, Protocol):
-    """A camera of the node. Each method names the thread that calls it."""
+    """A camera of the node. The description of each method says which thread may call it."""
 
     name: str
     """First part of the camera's topics. Empty for the only camera of a node."""
     frame_error: str
-    """What was wrong with the newest frame that was bad or could not be received.
+    """The problem of the newest frame that was bad or could not be received, in words.
 
     Any thread may set this.
     """
     stamps_are_foreign: bool
-    """Whether the newest stamp and the node's clock have different time bases."""
+    """Whether the stamp of the newest frame comes from another clock than the node's clock."""
 
     def reallocate(self) -> None:
         """Use newly allocated memory for the next images.
@@ -105,24 +105,24 @@ class ServedCamera(Hashable, Protocol):
         """Decide what to compute for the next frame. Call this in the worker's thread.
 
         :param confidence: whether the node publishes confidence images at all.
-        :param overlay_rate: most overlays per second. 0 means an overlay of every frame.
+        :param overlay_rate: largest number of overlays per second; 0 for one overlay per frame.
         """
 
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """Publish a segmentation with its image's header. Call this in the worker's thread."""
 
     def count_frame_in(self, now: float, arrived: float) -> None:
-        """Count a delivered frame. Call this in the executor's thread.
+        """Count a delivered frame. Any thread may call this.
 
-        :param now: present :meth:`ServingClock.seconds`.
+        :param now: current time, from :meth:`ServingClock.seconds`.
         :param arrived: time.monotonic() when the frame arrived.
         """
 
     def count_frame_out(self, now: float, timings: Mapping[str, float]) -> None:
         """Count a published segmentation. Any thread may call this.
 
-        :param now: present :meth:`ServingClock.seconds`.
-        :param timings: milliseconds of each stage, by the name of the stage.
+        :param now: current time, from :meth:`ServingClock.seconds`.
+        :param timings: maps the name of each stage to its time in milliseconds.
         """
 
     def count_frame_dropped(self, reason: str) -> None:
@@ -133,10 +133,10 @@ class ServingClock(Protocol):
     """The node's clock. Any thread may use it."""
 
     def seconds(self) -> float:
-        """Return a number of seconds that never goes back. Rates are computed from it."""
+        """Return the seconds of a clock that never goes back. Rates are computed from them."""
 
     def now_ns(self) -> int:
-        """Return the ROS time in nanoseconds. 0 if no simulated time has come yet."""
+        """Return the ROS time in nanoseconds; 0 before the first message of a simulated clock."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recovery from a failing engine: failures are counted, and the pipeline is reopened."""
+"""Recovers from a failing engine: counts failures, and reopens the pipeline."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def describe_error(error: Exception) -> str:
 
 
 class EngineHealth:
-    """Counts failures in a row and keeps the engine's state. Any thread may use this.
+    """Counts failures in a row and keeps the engine's state. Any thread may use this object.
 
-    LOST is final. Only :meth:`note_reopened`, :meth:`note_lost` and :meth:`start_afresh` end
-    REOPENING. A batch that was submitted before the failure may still succeed, but this does not
-    end REOPENING.
+    The state LOST is final. Only :meth:`note_reopened`, :meth:`start_afresh`, :meth:`note_lost`
+    and a sticky error end the state REOPENING. If a batch that was submitted before the failure
+    succeeds later, the state stays REOPENING.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class EngineHealth:
 
     @property
     def failures(self) -> int:
-        """Failures in a row."""
+        """Number of failures in a row."""
         return self._failures
 
     @property
@@ -64,9 +64,10 @@ class EngineHealth:
         return min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(self._failures - 2, 16))
 
     def count_failure(self, error: Exception) -> None:
-        """Count a failed batch or a failed opening of the pipeline.
+        """Count a failed batch, or a failed attempt to open the pipeline.
 
-        Change to FAILING. After :data:`REOPEN_AFTER` failures in a row, change to REOPENING.
+        The state becomes FAILING. After :data:`REOPEN_AFTER` failures in a row, it becomes
+        REOPENING.
         """
         with self._lock:
             self._failures += 1
@@ -108,7 +109,7 @@ class EngineHealth:
                 self._status = EngineStatus(EngineState.FAILING, self._status.reason)
 
     def start_afresh(self) -> None:
-        """Change to RUNNING when a worker starts. The number of failures is kept."""
+        """Change to RUNNING, but not from LOST. The number of failures is kept."""
         with self._lock:
             if self._status.state is not EngineState.LOST:
                 self._status = EngineStatus()
@@ -155,7 +156,7 @@ class Reopening:
             return self._pipeline
 
     def give_up(self) -> None:
-        """End the attempts. A pipeline that is open, or opens later, is closed."""
+        """End the attempts. If a new pipeline is already open, or opens later, it is closed."""
         with self._lock:
             self._given_up.set()
             pipeline, self._pipeline = self._pipeline, None
@@ -163,7 +164,10 @@ class Reopening:
             pipeline.close()
 
     def _tell(self, count: Callable[[Exception], None], error: Exception) -> None:
-        """Count an error. After :meth:`give_up`, the health belongs to another pipeline."""
+        """Count an error, but not after :meth:`give_up`.
+
+        After :meth:`give_up`, the health describes another pipeline.
+        """
         with self._lock:
             if not self._given_up.is_set():
                 count(error)

@@ -26,7 +26,7 @@ _lock = threading.Lock()
 def request_stop_on_signals() -> None:
     """Let SIGINT, SIGTERM and SIGHUP set :data:`STOP_REQUESTED`. Call this in the main thread.
 
-    An ignored SIGHUP stays ignored: ``nohup`` starts a process with an ignored SIGHUP.
+    If SIGHUP is ignored, it stays ignored, because ``nohup`` starts programs in this way.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -52,17 +52,19 @@ def start_unstoppable(work: Callable[[], None]) -> None:
 def has_unstoppable_work() -> bool:
     """Whether a thread that cannot be stopped still runs.
 
-    If so, end the process with os._exit. Python's normal end would free what the thread uses.
+    If so, end the process with os._exit. A normal exit of Python would free objects that the
+    thread still uses.
     """
     with _lock:
         return any(thread.is_alive() for thread in _unstoppable)
 
 
 class StopSignals:
-    """Delays the first SIGINT (Ctrl-C), SIGTERM or SIGHUP, so that no message is cut in two.
+    """Lets a program finish its current image after SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 
-    The caller reads :attr:`caught` between two messages. A second signal acts as usual. Python
-    handles signals only in the main thread, so this does nothing in another thread.
+    The first signal only sets :attr:`caught`. The program reads this attribute between two images.
+    A second signal acts as usual. Python handles signals only in the main thread, so in another
+    thread this object does nothing.
     """
 
     def __init__(self) -> None:

@@ -24,9 +24,9 @@ STALLED_SECONDS = 10.0
 
 
 def buffers_per_camera(pipeline: Pipeline) -> int:
-    """Return how many images of one camera are held at the same time.
+    """Return how many images of one camera may be held at the same time.
 
-    One image waits, one image is decoded, and the pipeline computes ``depth`` images.
+    One image waits, one image is being decoded, and ``depth`` images are in the pipeline.
     """
     return 2 + pipeline.depth
 
@@ -34,7 +34,7 @@ def buffers_per_camera(pipeline: Pipeline) -> int:
 class CameraSink:
     """The :class:`.FrameSink` of one camera. It gives every image to the supervisor's worker.
 
-    :meth:`Supervisor.sink` makes it while the pipeline is open.
+    :meth:`Supervisor.sink` makes this object while the pipeline is open.
     """
 
     def __init__(self, supervisor: Supervisor, camera: ServedCamera) -> None:
@@ -56,15 +56,16 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a node from configure to cleanup. Owns the worker of an active node.
+    """Owns the pipeline of a node from configure to cleanup, and the worker of an active node.
 
-    Use this in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used in
-    any thread. While a new pipeline is being opened, :attr:`pipeline` is the old pipeline, which
-    is closed, and :attr:`worker` is the old worker. This worker has ended. It only counts and
-    drops the frames that come.
+    Use this object in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used
+    in any thread. While a new pipeline is being opened, :attr:`pipeline` is the old pipeline,
+    which is closed. At the same time, :attr:`worker` is the old worker, whose threads have ended.
+    It only counts and drops the frames that come.
 
     :param make_worker: makes the worker of a pipeline.
-    :param reopen: opens a pipeline like the given pipeline. It is called in another thread.
+    :param reopen: opens a new pipeline with the settings of the given pipeline. Another thread
+        calls this function.
     :param logger: the node's logger.
     """
 
@@ -106,7 +107,7 @@ class Supervisor:
             'process'))
 
     def start(self, cameras: Sequence[ServedCamera]) -> None:
-        """Start a worker. Cameras may be subscribed afterwards."""
+        """Start a worker. Subscribe to the cameras only after this call."""
         assert self.pipeline is not None
         self._cameras = cameras
         if self._reopening is None:
@@ -120,7 +121,10 @@ class Supervisor:
         return CameraSink(self, camera)
 
     def allocate(self, nbytes: int) -> Memory:
-        """Return memory for images. It comes from the open pipeline, or is ordinary memory.
+        """Return memory for images.
+
+        The open pipeline allocates the memory. If no pipeline is open, or if the pipeline can read
+        any memory, the memory is ordinary memory.
 
         :raises EngineError: if the pipeline cannot allocate the memory.
         """
@@ -135,7 +139,7 @@ class Supervisor:
             raise
 
     def tick(self) -> None:
-        """Reopen the pipeline if the engine failed too often, or resume with the new pipeline."""
+        """Reopen the pipeline if the engine failed too often. Resume when a new one is open."""
         state = self.health.status.state
         if state is EngineState.LOST:
             self._announce_loss('the GPU')
@@ -181,14 +185,14 @@ class Supervisor:
         self._was_failing = False
 
     def _reopen(self, ended: Worker) -> None:
-        """Close the pipeline and open a new one. The worker has ended."""
+        """Close the pipeline and start to open a new one. The threads of the worker have ended."""
         assert self.pipeline is not None
         old = self.pipeline
         ended.drop_unfinished()
         self._logger.warning(f'the engine failed {self.health.failures} times in a row and is '
                              f'reopened; the newest error: {self.health.status.reason}')
-        # Nothing may refer to the old pipeline's memory when that pipeline is closed. Until the
-        # new pipeline is open, images are received into ordinary memory.
+        # When the old pipeline is closed, nothing may refer to its memory any more. Until the new
+        # pipeline is open, images are received into ordinary memory.
         self._reallocate()
         self._reopening = Reopening(old, lambda: self._reopen_like(old), self.health)
 

@@ -14,10 +14,10 @@ from .recovery import describe_error
 
 
 class ThrottledLog:
-    """Logs each kind of error of each camera at most once in a period. Any thread may use this.
+    """Logs each kind of error of each camera at most once in a period. Any thread may call it.
 
     :param logger: the node's logger.
-    :param period: called at every error. Returns the shortest time between two lines in seconds.
+    :param period: called for every error. Returns the length of the period in seconds.
     """
 
     def __init__(self, logger: Any, period: Callable[[], float]) -> None:

@@ -1,9 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The threads that send the newest frames through the pipeline and publish the segmentations.
-
-Only this module catches the errors of a frame.
-"""
+"""The threads that send the newest frames through the pipeline and publish the segmentations."""
 
 from __future__ import annotations
 
@@ -92,7 +89,7 @@ class Worker:
 
     @property
     def busy_since(self) -> float:
-        """time.monotonic() when the running call of the pipeline began; 0 if no call runs."""
+        """time.monotonic() when the running call to the pipeline began; 0 if no call runs."""
         return min(filter(None, (self._submitting, self._collecting)), default=0.0)
 
     def offer(self, camera: ServedCamera, image: IncomingImage) -> None:
@@ -115,11 +112,11 @@ class Worker:
 
     @property
     def has_ended(self) -> bool:
-        """Whether no thread of the worker runs any more."""
+        """Whether all threads of the worker have ended."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def end(self, reason: str = ENGINE_DOWN) -> None:
-        """Accept no frame any more. This does not wait until the threads end.
+        """Accept no more frames. This method does not wait until the threads end.
 
         :param reason: why the waiting frames are dropped.
         """
@@ -127,7 +124,7 @@ class Worker:
             self._drop(camera, image, reason)
 
     def drop_unfinished(self) -> None:
-        """Drop the frames that an exception left unfinished. Call this if :attr:`has_ended`."""
+        """Drop the frames that an exception left unfinished. :attr:`has_ended` must be True."""
         for image, camera in list(self._at_work.items()):
             self._drop(camera, image, INTERNAL_ERROR)
 
@@ -144,7 +141,7 @@ class Worker:
                 thread.join(min(left, POLL_SECONDS))
         self._is_given_up = time.monotonic() >= until and not self.has_ended
         for thread in self._threads:
-            thread.join(POLL_SECONDS)  # a publishing that has already begun may end
+            thread.join(POLL_SECONDS)  # a call of publish() that has already begun may end
             if thread.is_alive():
                 leave_running(thread)
         if not self.has_ended:
@@ -182,8 +179,8 @@ class Worker:
     def _wait_for_room(self) -> None:
         """Wait until the pipeline can accept a batch.
 
-        Frames are fetched only after this wait, so that they are as new as possible. The free
-        place in the pipeline stays free, because only this thread fills places.
+        Frames are fetched only after this wait, so that they are as new as possible. The pipeline
+        can still accept a batch afterwards, because only this thread submits batches.
         """
         self._room.acquire()
         self._room.release()
@@ -208,7 +205,7 @@ class Worker:
             self._submitting = 0.0
             self._room.release()
             if isinstance(error, FrameError) and len(jobs) > 1:
-                for job in jobs:  # only the bad frame fails, and the others are segmented
+                for job in jobs:  # only the bad frame fails, and the other frames are segmented
                     self._submit([job])
             else:
                 self._fail_batch(jobs, error)
@@ -226,7 +223,7 @@ class Worker:
                 continue
             else:
                 for job in jobs:
-                    job.image.release()  # its memory is free during publishing
+                    job.image.release()  # before publishing, so that its memory is free earlier
             finally:
                 self._collecting = 0.0
                 self._room.release()
@@ -261,7 +258,7 @@ class Worker:
         self._log.log_segmentation(job.camera.name, job.frame.stamp_ns, timings)
 
     def _fail_batch(self, jobs: list[_Job], error: Exception) -> None:
-        """Drop a batch that failed. Pause, or end if the engine must be reopened or is lost."""
+        """Drop a failed batch. After an engine error, pause; in REOPENING and LOST, end."""
         if not isinstance(error, FrameError):
             self._health.count_failure(error)
             self._newest.pause(self._health.wait_seconds)
@@ -286,8 +283,8 @@ class Worker:
               stamp_ns: int | None = None) -> None:
         """Count a frame that gets no segmentation, and release its memory.
 
-        :param stamp_ns: the image's stamp in nanoseconds. If this is None, it is read from the
-            image, which must not have been released then.
+        :param stamp_ns: the image's stamp in nanoseconds. If it is None, the stamp is read from
+            the image, so the image must not have been released yet.
         """
         if self._log.is_open and stamp_ns is None:
             with suppress(FrameError):  # the header may be unreadable

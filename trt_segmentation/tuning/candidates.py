@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The candidates: CUDA options of ONNX Runtime that are measured. Chooses the best candidate."""
+"""The candidates: sets of CUDA options of ONNX Runtime. Their speed is measured and compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..engines.onnxruntime_cuda import OPTIONS
 
 PLAIN = 'NCHW, heuristic search'
-"""Name of the candidate with the options of a network that is not tuned."""
+"""Name of the candidate with the options that a network has without tuning."""
 
 CANDIDATES: Mapping[str, Mapping[str, str]] = {
     f'{layout.upper()}{", fused bias" if fuse else ""}, {search.lower()} search': {
@@ -26,16 +26,16 @@ CANDIDATES: Mapping[str, Mapping[str, str]] = {
 No candidate uses the algorithm search DEFAULT. With DEFAULT, a run took 24 to 670 ms on an H200.
 """
 FIRST = tuple(name for name in CANDIDATES if 'heuristic' in name)
-"""The candidates that are always measured. Then the fastest of them is measured with an exhaustive
-search. The other three exhaustive searches are left out, because each of them needs seconds."""
+"""The names of the four candidates that are always measured. Afterwards, only the fastest of them
+is measured with an exhaustive search too, because each exhaustive search needs seconds."""
 
 MOST_DIFFERENCE = 0.05
 """The largest accepted difference from the output of :data:`PLAIN`; see :func:`difference`.
 
-Another algorithm adds float16 numbers in another order. This order changed the output of DeepLabV3
-with random weights by up to 0.033 on an H200. The trained demo model kept 99.998 % of its labels.
-A wrong output differs by about 1. For example, the demo model runs with NCHW and a fused bias
-without an error, but only 9 % of its labels are right.
+Another algorithm adds float16 numbers in another order, so the rounding errors differ. On an H200,
+this changed the output of DeepLabV3 with random weights by up to 0.033. The trained demo model
+kept 99.998 % of its labels. A wrong output differs by about 1. For example, the demo model runs
+with NCHW and a fused bias without an error, but only 9 % of its labels are right.
 """
 TIE = 1.02
 """Two candidates are equally fast if their times differ by at most this factor."""
@@ -43,7 +43,7 @@ TIE = 1.02
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of one candidate.
+    """The measurement of one candidate.
 
     :param name: a key of :data:`CANDIDATES`.
     :param ms: milliseconds of one run of the network.
@@ -91,12 +91,12 @@ def _rms(values: npt.NDArray[np.float32]) -> float:
 
 
 def with_exhaustive_search(name: str) -> str:
-    """Return the candidate that differs from a candidate only in its exhaustive search."""
+    """Return the name of the candidate with the same options, but with an exhaustive search."""
     return name.replace('heuristic', 'exhaustive')
 
 
 def choose(results: Sequence[Measured]) -> Measured:
-    """Choose the fastest candidate. If candidates tie, choose the one that opens fastest.
+    """Choose the fastest candidate. Of equally fast candidates, choose the one that opens fastest.
 
     :param results: the results of the candidates. :data:`PLAIN` must not have failed.
     """

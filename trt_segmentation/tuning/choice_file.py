@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the measurements of a network in the engine cache, so that they are made only once.
 
-The file contains only names of candidates, numbers and texts of errors. The options of a candidate
-come from this package, never from the file.
+A candidate is a set of options for ONNX Runtime; see :mod:`.candidates`. The file contains only
+names of candidates, measured numbers and error texts. The options of a candidate always come from
+this package, never from the file.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from .request import card_tree
 
 
 def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
-    """Collect everything that changes the measurements. Another key needs another file.
+    """Collect everything on which the measurements depend. Each key has its own file.
 
     :raises EngineError: if the ONNX file cannot be read.
     """
@@ -49,10 +50,11 @@ def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
 class ChoiceFile:
     """The file with the measurements of one network.
 
-    :param folder: the value of the parameter ``engine_cache``; empty for the user's cache folder.
+    :param folder: the value of the parameter ``engine_cache``; empty for
+        :func:`.user_cache_folder`. The file is in its subfolder ``engines``.
     :param key: the result of :func:`make_key`.
     :raises CacheError: if the folder cannot be used.
-    :raises FileNotFoundError: if ``folder`` names the home of an unknown user.
+    :raises FileNotFoundError: if ``folder`` starts with ``~user`` and there is no such user.
     """
 
     def __init__(self, folder: str, key: dict[str, Any]) -> None:
@@ -85,9 +87,10 @@ class ChoiceFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Wait until no other process measures or builds with this folder.
+        """Wait for the lock of this folder, and hold it during the ``with`` block.
 
-        Two measurements on one GPU at the same time would disturb each other.
+        While a process holds the lock, no other process with this folder measures a network or
+        builds an engine, because this would slow down the measured networks.
         :class:`trt_segmentation.builder.cache.EngineCache` uses the same lock.
 
         :raises OSError: if the folder cannot be locked.

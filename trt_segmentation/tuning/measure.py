@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs trial processes until every candidate has a result."""
+"""Runs processes that measure the candidates, until every candidate has a result."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ LONGEST_S = 300.0
 """A trial process is ended after this many seconds."""
 
 RunTrial = Callable[[str], tuple[str, str]]
-"""Has the argument and the result of :func:`run_trial`."""
+"""A function with the parameter and the result of :func:`run_trial`."""
 
 
 def run_trial(request: str) -> tuple[str, str]:
-    """Run :mod:`.trial` in a process of its own.
+    """Run :mod:`.trial` in a new process, and wait for its end.
 
     :param request: the text for stdin.
-    :returns: the text from stdout, and why the process failed. The reason is empty if the process
-        did not fail.
+    :returns: the text from stdout, and the reason if the process failed. The reason is empty if
+        the process did not fail.
     """
     path = os.pathsep.join(filter(None, sys.path))
     try:
@@ -52,12 +52,12 @@ def run_trial(request: str) -> tuple[str, str]:
 def measure_candidates(card: ModelCard, gpu: int, run: RunTrial = run_trial) -> list[Measured]:
     """Measure the candidates on a GPU.
 
-    If a candidate ends the trial process, a new process measures the candidates that are left.
+    If the trial process ends too early, a new process measures the candidates that are left.
 
     :param gpu: index of the GPU in CUDA's order.
     :returns: one result for each candidate of :data:`.candidates.FIRST`, and one result for the
-        fastest of them with an exhaustive search. If the exhaustive search ended the process, its
-        result is missing.
+        fastest of them with an exhaustive search. If the process ended during the exhaustive
+        search, this last result is missing.
     :raises EngineError: if :data:`.candidates.PLAIN` cannot be measured.
     """
     left = [name for name in FIRST if name != PLAIN]
@@ -83,7 +83,7 @@ def _read(text: str) -> Iterable[Measured]:
     for line in text.splitlines():
         try:
             measured = Measured(**json.loads(line))
-        except (ValueError, TypeError):     # a library printed a line, or the last line is cut off
+        except (ValueError, TypeError):     # the line of a library, or the last line is incomplete
             continue
         if measured.name in CANDIDATES:
             yield measured

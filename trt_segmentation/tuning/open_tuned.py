@@ -20,13 +20,14 @@ MeasureAll = Callable[[ModelCard, int], list[Measured]]
 
 
 class TunedOpener:
-    """Opens a network with the fastest options. The first time on a GPU, it measures them.
+    """Opens a network with the options that are fastest on this GPU.
 
-    The measurements are kept in the engine cache. If the network cannot be measured, it runs with
-    the options of :data:`.candidates.PLAIN`, and the log says why.
+    When a network is opened on a GPU for the first time, the opener measures several sets of
+    options. The measurements are kept in the engine cache. If the network cannot be measured, it
+    runs with the options of :data:`.candidates.PLAIN`, and the log says why.
 
-    :param cache: folder of the engine cache; empty for the user's cache folder.
-    :param log: receives one line for each slow operation and for each problem.
+    :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
+    :param log: called with one line of text for each slow operation and for each problem.
     """
 
     def __init__(self, cache: str = '', log: Log = lambda line: None,
@@ -89,7 +90,7 @@ class TunedOpener:
 
 
 def describe(results: Sequence[Measured]) -> str:
-    """Return the chosen options with their time, and the time of :data:`.candidates.PLAIN`."""
+    """Return a text with the chosen candidate, its time and the time without tuning."""
     best = choose(results)
     plain = next(result for result in results if result.name == PLAIN)
     if best.name == PLAIN:

@@ -26,7 +26,7 @@ def card_tree(card: ModelCard) -> dict[str, Any]:
 
 
 def read_card(tree: Mapping[str, Any]) -> ModelCard:
-    """Make a card from the result of :func:`card_tree`, which may have been JSON."""
+    """Make a card from the result of :func:`card_tree`. JSON may have turned tuples into lists."""
     count = tree['classes']
     image: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
@@ -36,7 +36,7 @@ def read_card(tree: Mapping[str, Any]) -> ModelCard:
 
 
 def make_picture(image: ImageInput, card: InputCard) -> npt.NDArray[np.generic]:
-    """Make an input tensor of coarse random blocks. They are normalised like a camera image."""
+    """Make an input tensor from an image of random blocks, normalised like a camera image."""
     shape = image.shape(image.batch or 1)
     axes = (2, 3) if image.layout == 'nchw' else (1, 2)
     picture = np.random.default_rng(0).integers(0, 256, [

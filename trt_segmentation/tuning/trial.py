@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that measures candidates on a GPU: ``python3 -m trt_segmentation.tuning.trial``.
 
-The process reads one JSON object from stdin, and writes one JSON line for each candidate. The
-measurements have their own process for three reasons. A crash of a candidate does not end the
-node. After the end of the process, all its GPU memory is free. And measurements in the node's
-process could slow down its networks; see :class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
+The process reads one JSON object from stdin, and writes one JSON line to stdout for each
+candidate. The measurements have their own process for three reasons. If a candidate crashes, the
+node goes on. When the process has ended, all its GPU memory is free. And measurements in the
+node's process could slow down the networks of the node; see
+:class:`trt_segmentation.gpu.cuda_graph.LaunchGraph`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .candidates import (
 from .request import make_picture, read_card
 
 WARM_UP, RUNS = 20, 60
-"""Number of runs before the measurement, and number of runs in the measurement."""
+"""Number of runs before the measurement, and number of measured runs."""
 
 
 class CandidateTrial:
@@ -95,8 +96,8 @@ class CandidateTrial:
     def _capture(self, binding: Enqueues) -> Enqueues:
         try:
             return CudaGraph([binding], self._stream)
-        except EngineError:     # the pipeline runs such a network call by call, too
-            with suppress(EngineError):     # the next run raises the error of the capture again
+        except EngineError:     # the pipeline runs such a network without a CUDA graph, too
+            with suppress(EngineError):     # the first run after a failed capture fails again
                 binding.enqueue(self._stream)
             return binding
 
@@ -116,7 +117,7 @@ class CandidateTrial:
 
 
 def main() -> None:
-    """Measure the candidates that stdin names. Repeat the fastest with an exhaustive search."""
+    """Measure the candidates in stdin. Then measure the fastest with an exhaustive search."""
     asked = json.load(sys.stdin)
     trial = CandidateTrial(read_card(asked['card']), asked['gpu'])
     results = [Measured(**tree) for tree in asked['known'] if tree['name'] != PLAIN]
@@ -131,7 +132,7 @@ def main() -> None:
         for name in asked['candidates']:
             measure(name)
         measure(with_exhaustive_search(choose(results).name))
-    os._exit(0)     # without the clean-up of the libraries, which needs seconds
+    os._exit(0)     # skips the clean-up of the libraries, which needs seconds
 
 
 if __name__ == '__main__':

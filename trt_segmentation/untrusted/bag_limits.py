@@ -19,12 +19,12 @@ from rosbags.rosbag2 import reader, storage_mcap
 from ..errors import BagLimitError
 
 ROSBAGS = 'rosbags>=0.11,<0.12'
-"""Versions of which this module can change the internals. setup.py and requirements.in name the
-same versions."""
+"""Versions of rosbags whose internals this module can change. setup.py and requirements.in name
+the same versions."""
 MAX_MESSAGE = 1 << 30
-"""Largest number of bytes of an unpacked message or chunk. A 16384×16384 bgr8 image has 0.8e9."""
+"""Largest size of an unpacked message or chunk, in bytes. A 16384×16384 bgr8 image has 0.8 GB."""
 MAX_METADATA = 8 << 20
-"""Largest number of bytes of metadata.yaml. A bag of 1440 files has 0.5e6 bytes."""
+"""Largest size of metadata.yaml, in bytes. For a bag of 1440 files, metadata.yaml has 0.5 MB."""
 SPARE_DISK = 1 << 30
 """Number of bytes that must stay free in the temporary folder when a bag is unpacked there."""
 _PIECE = 1 << 20
@@ -54,7 +54,8 @@ def refuse_odd_files(path: Path) -> None:
     """
     metadata = path / 'metadata.yaml'
     if path.is_dir() and (size := metadata.stat().st_size) > MAX_METADATA:
-        raise BagLimitError(f'metadata.yaml has {size:,} bytes; at most {MAX_METADATA:,} are read')
+        raise BagLimitError(f'metadata.yaml has {size:,} bytes, but at most {MAX_METADATA:,} are '
+                            f'allowed')
     for file in sorted(path.glob('*.db3')) if path.is_dir() else [path]:
         if file.suffix == '.db3':
             _refuse_computed_rows(file)
@@ -105,7 +106,7 @@ def _lz4(data: bytes, size: int) -> bytes:
 
 def _refuse_size(size: int) -> None:
     if size > MAX_MESSAGE:
-        raise BagLimitError(f'a chunk has {size:,} bytes; at most {MAX_MESSAGE:,} are unpacked')
+        raise BagLimitError(f'a chunk has {size:,} bytes, but at most {MAX_MESSAGE:,} are allowed')
 
 
 class _Zstd:

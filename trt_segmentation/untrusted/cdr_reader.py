@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the fields of a message in CDR, the form in which DDS sends messages and bags keep them.
+"""Reads the fields of a message in CDR, the binary format of the messages of DDS and of bags.
 
 Every length is checked before it is used.
 """
@@ -24,11 +24,11 @@ _ENCAPSULATION_BYTES = 4
 
 
 class CdrReader:
-    """Reads the fields of one message in order. It begins after the encapsulation.
+    """Reads the fields of one message in order, beginning after the encapsulation header.
 
-    :param message: (n,) uint8, C-contiguous, with the encapsulation.
-    :raises FrameError: if the encapsulation is wrong. The methods raise it if a field is wrong.
-        The error says which field, where, and why.
+    :param message: (n,) uint8, C-contiguous, including the encapsulation header.
+    :raises FrameError: if the encapsulation header is wrong. If a field is wrong, a method raises
+        this error. The error names the field, its position and the problem.
     """
 
     def __init__(self, message: npt.NDArray[np.uint8]) -> None:
@@ -45,7 +45,7 @@ class CdrReader:
         self.order = '<' if identifier else '>'
 
     def take(self, size: int, field: str) -> int:
-        """Skip ``size`` bytes and return the offset of the first byte."""
+        """Skip ``size`` bytes, and return the offset of the first of them."""
         start = self.offset
         if size > self.message.size - start:
             raise FrameError(
@@ -55,7 +55,7 @@ class CdrReader:
         return start
 
     def read_number(self, kind: str, field: str) -> int:
-        """Read a number. Numbers are aligned to their size, counted from the encapsulation on.
+        """Read a number. Its offset from the end of the encapsulation is a multiple of its size.
 
         :param kind: ``i``, ``I``, ``Q`` or ``B``, as in the module struct.
         """
@@ -67,7 +67,7 @@ class CdrReader:
     def read_text(self, field: str) -> str:
         """Read a string. Bytes that are not UTF-8 are replaced, as in rclpy."""
         size = self.read_number('I', f'length of {field}')
-        if not size:  # not allowed, but some writers send this and Fast CDR accepts it
+        if not size:  # CDR forbids a length of 0, but some writers send it. Fast CDR accepts it.
             return ''
         start = self.take(size, field)
         if self.message[self.offset - 1]:
@@ -77,7 +77,7 @@ class CdrReader:
         return self.message[start:self.offset - 1].tobytes().decode('utf-8', 'replace')
 
     def read_bytes(self, field: str) -> npt.NDArray[np.uint8]:
-        """Read a sequence of bytes. It is a view of the message and not a copy."""
+        """Read a sequence of bytes. Returns a view of the message, not a copy."""
         size = self.read_number('I', f'length of {field}')
         start = self.take(size, field)
         return self.message[start:start + size]

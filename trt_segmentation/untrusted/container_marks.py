@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 _MCAP_END = 20 + 8
-"""Bytes at the end of an MCAP file: the footer, which starts with the offset of the summary, and
-the magic bytes."""
+"""Number of bytes from the footer to the end of an MCAP file. The footer starts with the offset of
+the summary section. The last 8 bytes are the magic bytes."""
 _BAG_METADATA = 1 << 20
-"""Bytes before the summary of an MCAP file that are searched for the marker."""
+"""Number of bytes before the summary of an MCAP file that are searched for the marker."""
 _MP4_METADATA = 4096
-"""Bytes at each end of an MP4 file that are searched for the marker."""
+"""Number of bytes at each end of an MP4 file that are searched for the marker."""
 
 
 def read_metadata(file: BinaryIO, path: Path) -> bytes:
-    """Return the bytes of a file that hold its metadata; empty if it has another suffix.
+    """Return the metadata bytes of an .mcap or .mp4 file; empty for any other file.
 
     :param file: the file, opened from ``path``.
     :raises OSError: if the file cannot be read.
@@ -27,8 +27,8 @@ def read_metadata(file: BinaryIO, path: Path) -> bytes:
     if path.suffix == '.mcap' and size >= _MCAP_END:
         return _read_mcap(file, size)
     if path.suffix == '.mp4':
-        # A complete file has its metadata in the end. A file that was not completed has its
-        # metadata in the beginning.
+        # A complete file has its metadata at the end. An incomplete file has its metadata at the
+        # beginning.
         file.seek(0)
         head = file.read(_MP4_METADATA)
         file.seek(max(0, size - _MP4_METADATA))
@@ -37,7 +37,7 @@ def read_metadata(file: BinaryIO, path: Path) -> bytes:
 
 
 def _read_mcap(file: BinaryIO, size: int) -> bytes:
-    """Return the bytes before the summary. They hold the metadata of rosbag2."""
+    """Return the bytes before the summary. These bytes hold the metadata of rosbag2."""
     file.seek(-_MCAP_END, os.SEEK_END)
     summary = int.from_bytes(file.read(8), 'little')
     if summary > size:

@@ -18,8 +18,8 @@ _SMALL = 65536
 class FileView:
     """Part of a file. Its length, items and slices work like those of a memoryview.
 
-    If another program shortens the file while it is read, a memory mapping kills the process
-    (SIGBUS). A FileView raises an error.
+    If another program shortens the file, a process that reads a memory mapping of this file is
+    killed by SIGBUS. A FileView raises an error instead.
 
     :param file: the open file. The caller keeps it open while the view is used.
     :param start: offset of the first byte.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Git LFS pointers. Git stores such a short text file in place of a large file."""
+"""Detects Git LFS pointers. A pointer is a short text file that Git stores for a large file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .regular_file import open_regular
 
 _START = b'version https://git-lfs.github.com/spec/v1'
 LFS_ADVICE = 'is a Git LFS pointer, not the file itself; run `git lfs pull` in its repository'
+"""End of an error message that begins with the path of the pointer."""
 
 
 def is_lfs_pointer(path: Path) -> bool:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the Resize operator that enlarges the scores at the end of a network, and leaves it out.
+"""Finds the Resize operator that enlarges the scores at the end of a network, and removes it.
 
 The pipelines enlarge the scores to the size of the camera image in any case. Without the Resize,
-the network's output is smaller, and so the labels need less time. This module does not import the
+the network output is smaller, so the labels are computed faster. This module does not import the
 onnx package.
 """
 
@@ -20,7 +20,7 @@ from .protobuf import Fields
 from .regular_file import open_regular, size_of
 
 _SAME_AS_OURS = ('half_pixel', 'pytorch_half_pixel')
-"""The pipelines of this package enlarge scores in the same way as these coordinate modes."""
+"""Coordinate modes of Resize that give the same result as the pipelines of this package."""
 _FEW_STEPS = 8
 """Largest number of operators that are followed back from the output to the Resize."""
 
@@ -31,7 +31,7 @@ class LastResize:
 
     :param source: name of the tensor that the Resize enlarges.
     :param tensors: names of the tensors from the result of the Resize to the network output.
-    :param refused: why the Resize cannot be left out; empty if it can be left out.
+    :param refused: why the Resize cannot be removed; empty if it can be removed.
     """
 
     source: str
@@ -82,15 +82,16 @@ def read_last_resize(path: Path, output: str) -> LastResize | None:
 
 
 def cut_last_resize(model: Bytes, output: str) -> bytes:
-    """Leave the last Resize out of a network.
+    """Remove the last Resize from a network.
 
-    The network output keeps its name and its type. Its height and width become smaller.
+    The network output keeps its name and its type. The height and the width of the output become
+    smaller.
 
     :param model: see :func:`find_last_resize`.
     :param output: name of the network output; empty for the only output.
-    :returns: the bytes of the new ONNX file. It refers to the same files with weights.
-    :raises EngineError: if the network does not end in a Resize, or if the labels would move
-        without the Resize.
+    :returns: the bytes of the new ONNX file. It refers to the same external weight files.
+    :raises EngineError: if the network does not end in a Resize, or if the labels would be
+        different without the Resize.
     """
     names = OnnxGraph(model).outputs
     if not output and len(names) != 1:
@@ -115,27 +116,27 @@ def _cut_graph(graph: int | Bytes, found: LastResize) -> bytes:
             raw = _field(1, _field(1, found.source.encode()) + _field(2, found.tensors[0].encode())
                          + _field(3, b'cut_resize') + _field(4, b'Identity'))
         elif number == 12 and _texts(value, 1) == [found.tensors[-1]]:
-            raw = _field(12, _with_open_sides(value))
+            raw = _field(12, _with_dynamic_dims(value))
         elif number == 13 and _texts(value, 1)[0] in found.tensors:
             continue    # this field declares the size after the Resize
         kept.append(raw)
     return b''.join(kept)
 
 
-def _with_open_sides(value: int | Bytes, path: tuple[int, ...] = (2, 1, 2, 1)) -> bytes:
-    """Return a ValueInfo of onnx.proto in which every side is open. The engine infers the sides.
+def _with_dynamic_dims(value: int | Bytes, path: tuple[int, ...] = (2, 1, 2, 1)) -> bytes:
+    """Return a ValueInfo of onnx.proto with only dynamic dimensions. The engine infers the sizes.
 
-    :param path: numbers of the nested fields from the ValueInfo to the side: type, tensor_type,
-        shape and dim.
+    :param path: numbers of the nested fields from the ValueInfo to the dimension: type,
+        tensor_type, shape and dim.
     """
     return b''.join(
         raw if number != path[0] else
-        _field(number, _with_open_sides(inner, path[1:]) if len(path) > 1 else b'')
+        _field(number, _with_dynamic_dims(inner, path[1:]) if len(path) > 1 else b'')
         for number, inner, raw in _parts(value))
 
 
 def _parts(message: int | Bytes) -> Iterator[tuple[int, int | Bytes, bytes]]:
-    """Yield the number, the value and all bytes of every field of a message."""
+    """Yield the number and the value of every field of a message, and all bytes of the field."""
     if isinstance(message, int):
         raise ValueError(f'a field is the number {message}; expected a message')
     start = 0
@@ -150,7 +151,7 @@ def _texts(message: int | Bytes, number: int) -> list[str]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Encode a field of bytes, with its number and its length."""
+    """Encode a length-delimited field: its number, its length and its content."""
     head, length = bytearray([number << 3 | 2]), len(content)
     while length > 0x7f:
         head.append(length & 0x7f | 0x80)

@@ -20,7 +20,7 @@ from .protobuf import Fields, read_name
 from .regular_file import open_regular, read_pieces, size_changed, size_of
 
 MAX_FILE = 2**31 - 1
-"""Largest number of bytes of an ONNX file. Larger networks keep their weights in other files."""
+"""Largest size of an ONNX file, in bytes. A larger network keeps its weights in other files."""
 DEEPEST = 64
 """Largest number of levels of nested messages. A graph inside a node adds three levels."""
 
@@ -35,11 +35,12 @@ INNER = {
     'Attribute': {5: 'Tensor', 6: 'Graph', 10: 'Tensor', 11: 'Graph', 22: 'SparseTensor',
                   23: 'SparseTensor'},
     'OperatorSetId': {}, 'ValueInfo': {}}
-"""For each message, the numbers of the fields that hold another message, and its kind."""
+"""Maps each kind of message to its fields that hold another message. These fields are mapped from
+the number of the field to the kind of the other message."""
 NAMES = {'Model': (2, 3, 4), 'Graph': (2,), 'Function': (1, 4, 5, 10), 'Node': (1, 2, 3, 4, 7),
          'Attribute': (1,), 'OperatorSetId': (1,), 'ValueInfo': (1,), 'TrainingInfo': ()}
-"""For each message, the numbers of the fields that hold names. Error messages, reports and cards
-show such names."""
+"""Maps each kind of message to the numbers of its fields that hold names. Error messages, reports
+and cards show such names."""
 _OP_TYPE, _IR_VERSION, _PRODUCER, _OPSET = ('Node', 4), 1, (2, 3), 2
 FLOAT, FLOAT16, BFLOAT16 = 1, 10, 16
 
@@ -51,9 +52,9 @@ class OnnxSummary:
     :param ir_version: version of the ONNX format; 0 if the file does not give a version.
     :param opset: version of the standard operator set; 0 if the file does not give a version.
     :param producer: name and version of the program that wrote the file; empty if unknown.
-    :param operators: number of uses of each operator.
-    :param parameters: number of weights (single numbers), for ONNX's id of each data type.
-    :param external: number of bytes that each other file with weights must have, for its name.
+    :param operators: maps each operator to the number of its nodes.
+    :param parameters: maps ONNX's id of each data type to the number of weights (single numbers).
+    :param external: maps the name of each external weight file to its smallest size in bytes.
     """
 
     ir_version: int = 0
@@ -65,7 +66,7 @@ class OnnxSummary:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all weights together."""
+        """Number of bytes of all weights together."""
         return sum(count * BITS.get(kind, 0) for kind, count in self.parameters.items()) // 8
 
     @property
@@ -85,8 +86,9 @@ class OnnxSummary:
 def summarise(path: Path) -> OnnxSummary:
     """Read the summary of an ONNX file. Refuse a file that no exporter writes.
 
-    Call this before any library opens the file. A library allocates as much memory as the file
-    declares, and opens every file that the ONNX file names. This function does not read weights.
+    This function must check a file before any library opens it. A library allocates as much memory
+    as the ONNX file declares, and opens every file that the ONNX file names. This function does
+    not read the weights.
 
     :raises EngineError: if the file is not an ONNX file, declares wrong sizes, names a file
         outside its folder, or contains names that cannot be printed.

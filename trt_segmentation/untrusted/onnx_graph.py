@@ -21,8 +21,8 @@ PASSES_ON = frozenset([
 COMBINES = {
     **dict.fromkeys(['Concat', 'Max', 'Min', 'Mean', 'Mul'], 'probability'),
     **dict.fromkeys(['Add', 'Sub'], 'scores')}
-"""Maps an operator to a meaning. If all its inputs except constants have this meaning, its result
-has the same meaning."""
+"""Maps an operator to a meaning. If all inputs of the operator except constants have this meaning,
+the result has this meaning too."""
 PROBABILITY = frozenset(['Sigmoid', 'HardSigmoid', 'Softmax', 'QLinearSigmoid', 'QLinearSoftmax'])
 COMPARES = frozenset(['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'Not', 'And',
                       'Or'])
@@ -61,11 +61,11 @@ class Ending:
 
 
 def read_endings(path: Path) -> dict[str, Ending]:
-    """Return how each output of a network is computed, by the name of the output.
+    """Read how a network computes each of its outputs.
 
     :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted.
-    :returns: one ending for each output. The mapping is empty if the file cannot be read, or if
-        the network has more than :data:`MOST_OUTPUTS` outputs.
+    :returns: a mapping from the name of each output to its ending. It is empty if the file cannot
+        be read, or if the network has more than :data:`MOST_OUTPUTS` outputs.
     """
     if not path.is_file():
         return {}
@@ -89,7 +89,7 @@ class OnnxNode:
     attributes: list[Bytes] = field(default_factory=list)
 
     def find_attribute(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map each field of an attribute to its values; empty if there is no such attribute."""
+        """Map the field numbers of an attribute to the values; empty if there is no attribute."""
         for view in self.attributes:
             found = _group_fields(view)
             if _first_text(found.get(1, [])) == name:
@@ -207,7 +207,7 @@ class OnnxGraph:
         return name in self._weights or (node is not None and node.operator == 'Constant')
 
     def _find_tensor(self, name: str) -> Mapping[int, list[int | Bytes]]:
-        """Map each field of a stored tensor to its values; empty if there is no such tensor."""
+        """Map the field numbers of a stored tensor to the values; empty if there is no tensor."""
         for _ in range(MOST_STEPS):
             if name in self._weights:
                 return _group_fields(self._weights[name])
@@ -226,10 +226,10 @@ class OnnxGraph:
         return list(_read_ints(self._find_tensor(name).get(1, [])))
 
     def _clips_to_1(self, node: OnnxNode) -> bool:
-        """Return whether a Clip operator limits its values to 0 to 1, or to a smaller range."""
+        """Return whether a Clip operator limits values to the range 0 to 1 or a smaller one."""
         limits = []
         for place, name in ((1, 'min'), (2, 'max')):
-            # Before opset 11, the limits are attributes. Later they are inputs.
+            # Before opset 11, the limits are attributes. From opset 11 on, they are inputs.
             given = _read_float(node.find_attribute(name).get(2, []))
             if given is None and len(node.inputs) > place:
                 tensor = self._find_tensor(node.inputs[place])

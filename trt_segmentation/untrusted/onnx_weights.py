@@ -17,11 +17,11 @@ from .protobuf import Fields, read_name, read_packed
 # Field numbers of TensorProto and StringStringEntryProto in onnx.proto
 DIMS, DATA_TYPE, STRING_DATA, NAME, RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 1, 2, 6, 8, 9, 13, 14
 DATA = (4, 5, STRING_DATA, 7, 10, 11)
-"""Fields that hold a tensor's data if raw_data does not. The data type decides on the field."""
+"""Fields that can hold a tensor's data instead of raw_data. The data type decides which."""
 KEY, VALUE = 1, 2
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64,
         16: 16, 17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4}
-"""Number of bits of one weight. The key is ONNX's id of the data type."""
+"""Maps ONNX's id of a data type to the number of bits of one weight."""
 MOST_AXES = 32
 
 
@@ -34,7 +34,7 @@ class StoredTensor:
     :param raw: number of bytes in raw_data.
     :param typed: number of bytes in the other fields for data. Every string counts as at least
         one byte.
-    :param elsewhere: whether data_location says that another file holds the data.
+    :param elsewhere: whether the field data_location says that another file holds the data.
     :param external: the keys and values of external_data, such as location, offset and length.
     """
 
@@ -64,7 +64,8 @@ class StoredTensor:
     def check_declaration(self, folder: Path) -> None:
         """Refuse a tensor that has less data than it declares.
 
-        :raises EngineError: if the tensor has less data, or if a file outside the folder holds it.
+        :raises EngineError: if the tensor has less data than it declares, or if the data is in a
+            file outside the folder.
         """
         shape = '×'.join(map(str, self.dims)) or 'one number'
         if len(self.dims) > MOST_AXES or any(side >= 1 << 62 for side in self.dims):
@@ -73,7 +74,7 @@ class StoredTensor:
         needed = self.nbytes
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
-        # An int64 has 8 bytes in raw_data. In other fields it is a varint of 1 to 10 bytes.
+        # In raw_data, an int64 has 8 bytes. In other fields, it is a varint of 1 to 10 bytes.
         elif needed > (self.raw or 8 * self.typed):
             raise EngineError(f'weight {self.name!r} declares the shape {shape}, which needs '
                               f'{needed:,} bytes, but the file holds {self.raw or self.typed:,} '
@@ -118,7 +119,7 @@ def read_tensor(view: Bytes, fields: Fields) -> StoredTensor:
             elif number == DATA_LOCATION:
                 tensor.elsewhere = value != 0
             elif number in DATA:
-                tensor.typed += 1       # Each number of a field that is not packed needs a byte.
+                tensor.typed += 1       # a number that is not packed has at least one byte
         elif number == NAME:
             tensor.name = read_name(value)
         elif number == RAW_DATA:

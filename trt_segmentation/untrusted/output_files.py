@@ -32,13 +32,13 @@ MARKER = 'trt_segmentation 5d1f0c6e-8b7a-4c39-9e42-7a60d3b815f4'
 KEY = 'written_by'
 """Key of the marker in JSON, in YAML and in the text chunk of a PNG."""
 HEAD = 512
-"""The marker is in the first bytes of a file. This is the number of these bytes."""
+"""Number of bytes at the start of a file that are searched for the marker."""
 _PNG_HEAD = 8 + 25
-"""Bytes of a PNG before its second chunk: the signature and the first chunk."""
+"""Number of bytes of a PNG before its second chunk: the signature and the first chunk."""
 
 
 def is_ours(path: Path) -> bool:
-    """Return whether a file holds the marker. For a link or an unreadable file, return False."""
+    """Return whether a file holds the marker. If it is a link or is unreadable, return False."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -51,10 +51,11 @@ def is_ours(path: Path) -> bool:
 def check_file(path: Path, option: str) -> None:
     """Refuse an output file that cannot be written, or that would replace a file of the user.
 
-    Call this before the work. The call changes nothing. Terminals and pipes are accepted.
+    A command checks its output files before it starts to work. The check does not change the file.
+    Terminals and pipes are accepted.
 
-    :param option: the option that names the file, such as ``--json``, for error messages. It may
-        be empty.
+    :param option: name of the command-line option for this file, such as ``--json``; empty if
+        there is none. Error messages begin with this name.
     :raises OutputError: if the file is refused.
     """
     what = f'{option} {path}'.strip()
@@ -62,8 +63,8 @@ def check_file(path: Path, option: str) -> None:
         status = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
-            raise OutputError(f'{what} is a link to a file that does not exist. Name the file '
-                              'itself') from None
+            raise OutputError(f'{what} is a link to a file that does not exist. Give the path of '
+                              'this file instead of the link') from None
         status = None
     except OSError as error:
         raise OutputError(f'{what} cannot be written: {error.strerror}') from error
@@ -71,7 +72,7 @@ def check_file(path: Path, option: str) -> None:
         if stat.S_ISCHR(status.st_mode) or stat.S_ISFIFO(status.st_mode):
             return
         if not stat.S_ISREG(status.st_mode):
-            kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'not a file'
+            kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'
             raise OutputError(f'{what} is {kind}. Name a file')
         if not (status.st_size == 0 or is_ours(path.resolve())):
             raise OutputError(f'{what} exists, and trt_seg did not write it. Name another file, '
@@ -86,8 +87,8 @@ def check_file(path: Path, option: str) -> None:
 def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     """Refuse an output folder in which no file can be written. The folder need not exist yet.
 
-    :param names: names of the files that will be written. If such a file exists, it must pass
-        :func:`check_file`.
+    :param names: names of the files that will be written. If a file with such a name exists, it
+        must pass :func:`check_file`.
     :raises OutputError: if the folder or a file is refused.
     """
     what = f'{option} {path}'.strip()
@@ -99,7 +100,7 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
         raise OutputError(f'{what} cannot be written: {error.strerror}') from error
     nearest = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
     if not nearest.is_dir():
-        raise OutputError(f'{what} cannot be a folder: {nearest} is a file')
+        raise OutputError(f'{what} cannot be a folder, because {nearest} is a file')
     _check_writable(nearest, what)
     for name in names if nearest == path else ():
         if os.path.lexists(path / name):
@@ -107,9 +108,9 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
 
 
 def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
-    """Refuse an output folder in which no file can be written, or that holds one of the names.
+    """Refuse an output folder that cannot be written, or that already holds one of the files.
 
-    Use this for files that cannot hold a marker, such as a network.
+    Use this function for files that cannot hold a marker, such as ONNX files.
 
     :raises OutputError: if the folder is refused.
     """
@@ -133,14 +134,16 @@ def make_folder(path: Path, option: str = '') -> None:
 
 def check_claim(path: Path, option: str, names: Collection[str],
                 may_be_empty: Collection[str] = ()) -> list[Path]:
-    """Refuse a folder that holds more than the files of an earlier run of the same command.
+    """Refuse a folder that holds a file which this command does not write.
 
-    :param names: patterns of the files and folders that the command writes, relative to the
-        folder, such as ``bag/*.mcap``. A ``*`` matches within one name.
+    Files of an earlier run of the same command are accepted.
+
+    :param names: patterns of the files and folders that the command writes, relative to ``path``,
+        such as ``bag/*.mcap``. The wildcard ``*`` does not match a ``/``.
     :param may_be_empty: names of log files. If a process is stopped early, its log may be empty
         and have no marker.
-    :returns: the files and folders in the folder, each folder after its content; empty if the
-        folder does not exist.
+    :returns: all files and folders below ``path``. The content of a folder comes before the folder
+        itself. Empty if ``path`` does not exist.
     :raises OutputError: if the folder holds a file of the user, or a file of another command.
     """
     check_folder(path, option)
@@ -163,11 +166,12 @@ def check_claim(path: Path, option: str, names: Collection[str],
 
 def claim_folder(path: Path, option: str, names: Collection[str],
                  may_be_empty: Collection[str] = ()) -> None:
-    """Make a folder, or delete in it the files of an earlier run of the same command.
+    """Make an empty folder. If the folder exists, delete the files of an earlier run.
 
     The parameters are those of :func:`check_claim`.
 
-    :raises OutputError: if :func:`check_claim` refuses the folder. Then nothing is deleted.
+    :raises OutputError: if :func:`check_claim` refuses the folder. In this case, nothing is
+        deleted.
     """
     for entry in check_claim(path, option, names, may_be_empty):
         if entry.is_dir() and not entry.is_symlink():
@@ -184,7 +188,7 @@ def _matches(name: Path, pattern: str) -> bool:
 
 @contextmanager
 def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
-    """Raise an OutputError that names ``path`` if the ``with`` block raises an OSError."""
+    """Turn an OSError of the ``with`` block into an OutputError that names ``path``."""
     try:
         yield
     except OutputError:
@@ -195,7 +199,7 @@ def raise_output_errors(path: Path, option: str = '') -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes, option: str = '') -> None:
-    """Write a complete file, or leave the old file as it is.
+    """Write a file. If this fails, the old file stays as it was.
 
     :param data: bytes of the file, with the marker in the first :data:`HEAD` bytes.
     :raises OutputError: if the path is a file of the user, or if the file cannot be written.
@@ -222,32 +226,33 @@ def write_png(path: Path, png: bytes, option: str = '') -> None:
 
 
 def write_jpeg(path: Path, jpeg: bytes, option: str = '') -> None:
-    """Write an encoded JPEG. The marker is added as a comment after the header.
+    """Write a JPEG with :func:`write_file`. The marker is in a comment after the JFIF segment.
 
     :param jpeg: a JPEG that begins with a JFIF segment.
-    :raises OutputError: if :func:`write_file` raises it.
     """
     comment = b'\xff\xfe' + (2 + len(MARKER)).to_bytes(2, 'big') + MARKER.encode()
-    end = 4 + int.from_bytes(jpeg[4:6], 'big')     # the start marker and the JFIF segment
+    end = 4 + int.from_bytes(jpeg[4:6], 'big')     # offset after the JFIF segment
     write_file(path, jpeg[:end] + comment + jpeg[end:], option)
 
 
 def write_image(path: Path, image: Any, option: str = '') -> None:
-    """Write a picture that holds the marker: a JPEG if the path says so, otherwise a PNG.
+    """Encode an image and write it with the marker.
+
+    The file is a JPEG if the path ends in .jpg or .jpeg. Otherwise it is a PNG.
 
     :param image: (height, width, 3) uint8 BGR, or (height, width) uint8 or uint16.
-    :raises OutputError: if OpenCV cannot encode the picture, or if :func:`write_file` raises it.
+    :raises OutputError: if OpenCV cannot encode the image, or if the file cannot be written.
     """
     import cv2
     is_jpeg = path.suffix.lower() in ('.jpg', '.jpeg')
     fine, data = cv2.imencode('.jpg' if is_jpeg else '.png', image)
     if not fine:
-        raise OutputError(f'{path}: OpenCV cannot encode this picture')
+        raise OutputError(f'{path}: OpenCV cannot encode this image')
     (write_jpeg if is_jpeg else write_png)(path, data.tobytes(), option)
 
 
 def write_figure(path: Path, figure: Figure, dpi: float | None = None) -> None:
-    """Write a figure in the format of the path's ending. Only a PNG gets the marker.
+    """Write a figure. The ending of the path gives the format. Only a PNG gets the marker.
 
     :param dpi: pixels per inch; None for the value of the figure.
     """

@@ -10,14 +10,14 @@ from ..errors import EngineError
 from .file_view import Bytes
 
 MAX_FIELDS = 1_000_000
-"""Largest number of fields in a file. Reading so many fields takes about one second. A network has
-some 10,000 fields."""
+"""Largest number of fields in a file. To read so many fields takes about one second. A typical
+network has about 10,000 fields."""
 LONGEST_NAME = 2000
 """Largest number of bytes in a name. Exporters write names of about 100 bytes."""
 
 
 class Fields:
-    """Reads the fields of messages in one file. All messages together have a limit of fields."""
+    """Reads the fields of the messages in one file. The total number of fields is limited."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -62,8 +62,8 @@ class Fields:
 def read_name(view: Bytes) -> str:
     """Return the text of a name.
 
-    :raises EngineError: if the name is too long, or if it has control characters. A terminal would
-        obey control characters.
+    :raises EngineError: if the name is too long, or if it has control characters, because a
+        terminal would execute them.
     """
     if len(view) > LONGEST_NAME:
         raise EngineError(f'a name has {len(view):,} bytes, but at most {LONGEST_NAME} bytes are '

@@ -20,9 +20,9 @@ _PIECE = 1 << 20
 
 
 def expand_home(text: str | Path) -> Path:
-    """Return a path in which a home folder replaces a leading ``~`` or ``~user``.
+    """Replace ``~`` or ``~user`` at the start of a path by the home folder.
 
-    :raises FileNotFoundError: if this computer does not have the user.
+    :raises FileNotFoundError: if this computer has no such user.
     """
     try:
         return Path(text).expanduser()
@@ -52,7 +52,7 @@ def open_regular(path: Path, flags: int = 0) -> Iterator[BinaryIO]:
 
 
 def size_of(file: BinaryIO) -> int:
-    """Return the size of an open file in bytes, as the file system reports it."""
+    """Return the size of an open file in bytes. The size comes from the file system."""
     return os.fstat(file.fileno()).st_size
 
 
@@ -66,7 +66,7 @@ def read_whole(file: BinaryIO, most: int, name: str = 'it') -> bytes:
     """
     size = size_of(file)
     if size > most:
-        raise ValueError(f'{name} has {size:,} bytes; at most {most:,} are read')
+        raise ValueError(f'{name} has {size:,} bytes, but at most {most:,} are allowed')
     data = file.read(size + 1) or b''
     if len(data) != size:
         raise size_changed(size, name)
@@ -85,7 +85,7 @@ def read_regular(path: Path, most: int) -> bytes:
 def read_pieces(file: BinaryIO) -> Iterator[bytes]:
     """Yield the bytes of a file that was just opened, in pieces of 1 MiB.
 
-    :raises OSError: if fewer bytes were read than the size of the file.
+    :raises OSError: if the file became shorter while it was read.
     """
     size = left = size_of(file)
     while left:
@@ -97,24 +97,25 @@ def read_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def size_changed(size: int, name: str = 'it') -> OSError:
-    """Return the error for a file that had ``size`` bytes when it was opened, and has not now."""
-    return OSError(f'{name} does not have the {size:,} bytes that it had when it was opened: '
-                   f'another program is writing it, or it is no file on a disk')
+    """Return the error for a file that had ``size`` bytes when it was opened, but not any more."""
+    return OSError(f'{name} had {size:,} bytes when it was opened, and has another size now: '
+                   f'another program is writing it, or it is not a file on a disk')
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
-    """Write a file so that a reader sees all old bytes or all new bytes, never a part.
+    """Replace a file in one step. A reader sees the complete old file or the complete new file.
 
-    The bytes go to a new part file in the same folder. The part file is then renamed to ``path``.
-    The name of the part file is random and must be free, so another user cannot put a link there
-    before. If ``path`` is a link, the new file replaces the link and not the target of the link.
+    The bytes are written to a new part file in the same folder, which is then renamed to ``path``.
+    The name of the part file is random, so another user cannot place a link with this name in
+    advance. If ``path`` is a link, the new file replaces the link and not the target of the link.
 
     :param mode: permission bits of the new file, before the umask removes some of them.
     :raises OSError: if the bytes cannot be written. The old file then stays as it is.
     """
     part = path.with_name(f'.{secrets.token_hex(16)}{PART}')
-    # tempfile.mkstemp always makes files of mode 0600. To correct the mode, the umask is needed,
-    # and a process can read its umask only by changing it for all threads.
+    # tempfile.mkstemp is not used, because it always makes files of mode 0600. To correct this
+    # mode, the umask would be needed. A process can read its umask only by changing it for a
+    # moment, which concerns all threads.
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                      mode)
     try:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signed files. A file is loaded only if this user wrote it, and if nobody changed it later."""
+"""Reads and writes signed files, such as plans. A sidecar beside the file holds its hash.
+
+A file is loaded only if it belongs to this user and if its hash is the hash in the sidecar.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,17 @@ from .output_files import is_ours, KEY, MARKER
 from .regular_file import open_regular, PART, PART_NAME, read_whole, replace_file
 
 SCHEMA = 1
-"""Version of keys and sidecars. Files of another version are not loaded."""
+"""Version of the format of keys and sidecars. Files of another version are not loaded."""
 
 MAX_FILE = 16 << 30
 """Largest number of bytes of a signed file."""
 MAX_SIDECAR = 64 << 20
 """Largest number of bytes of a sidecar. Each layer of a plan needs a few hundred bytes."""
 _PRIVATE = 0o600
-"""Permission bits of stored files. Only their owner can read and write them."""
+"""Permission bits of stored files. Only the owner of a file can read and write it."""
 _ABANDONED_AFTER = 3600.0
-"""Age in seconds of a part file that is deleted. No process writes a file for so long."""
+"""A part file that is older than this number of seconds is deleted. No process writes a file for
+so long."""
 
 _TAG = 'CACHEDIR.TAG'
 """Name of the file that marks a folder as a cache. The name comes from the Cache Directory Tagging
@@ -41,7 +45,7 @@ _CACHE_NAME = re.compile(
 
 @dataclass(frozen=True)
 class SignedFile:
-    """All bytes of a signed file, and facts about them that JSON can hold."""
+    """All bytes of a signed file, and facts about these bytes that JSON can hold."""
 
     data: bytes
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -103,12 +107,12 @@ def load_signed_plan(path: Path) -> SignedFile:
 
 
 def make_private_folder(folder: Path) -> Path:
-    """Make a cache folder of mode 0700 with a tag, or check that a folder is such a cache.
+    """Make a cache folder of mode 0700 with the file CACHEDIR.TAG, or check an existing folder.
 
-    A folder that exists must belong to this user. If it is empty, it gets the tag.
+    An existing folder must belong to this user. If it is empty, it gets the tag file.
 
     :raises CacheError: if the folder cannot be made, belongs to another user, or holds files
-        but no tag.
+        but no tag file.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,7 +123,7 @@ def make_private_folder(folder: Path) -> Path:
             if os.fstat(handle).st_uid != os.getuid():
                 raise CacheError(f'{folder} does not belong to user {os.getuid()}, so engines in '
                                  f'it cannot be trusted. Name another cache folder')
-            # The tag is the first file in a new cache, so no tag and other files mean that this
+            # The tag file is the first file in a new cache. So if there are only other files, this
             # package did not make the folder.
             names = sorted(name for name in os.listdir(handle)
                            if name != _TAG and not re.fullmatch(PART_NAME, name))
@@ -139,12 +143,12 @@ def make_private_folder(folder: Path) -> Path:
 
 
 def is_cache_file(path: Path) -> bool:
-    """Return whether a path is a file or a link with a name that only files in a cache have."""
+    """Return whether a path is a file or a link, and has the name of a file in a cache."""
     return bool(_CACHE_NAME.fullmatch(path.name)) and (path.is_symlink() or path.is_file())
 
 
 def delete_unfinished(folder: Path) -> None:
-    """Delete old part files. If a process is killed while it writes, its part file remains.
+    """Delete old part files. A process that is killed while it writes a file leaves a part file.
 
     :raises OSError: if the folder cannot be read or written.
     """
@@ -154,9 +158,9 @@ def delete_unfinished(folder: Path) -> None:
 
 
 def _read_private(path: Path, most: int) -> bytes:
-    """Return the bytes of a regular file that only this user owns and can write.
+    """Return the bytes of a regular file. This user must own it, and nobody else may write it.
 
-    The errors are PermissionError, and those of :func:`open_regular` and :func:`read_whole`.
+    Raises PermissionError, and the errors of :func:`open_regular` and :func:`read_whole`.
     """
     with open_regular(path, os.O_NOFOLLOW) as file:
         status = os.fstat(file.fileno())

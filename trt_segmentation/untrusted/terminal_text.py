@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Makes text of a user, or of an untrusted file, safe for a terminal."""
+"""Makes text safe for a terminal. The text comes from a user or from an untrusted file."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from difflib import get_close_matches
 
 
 def printable(text: str) -> str:
-    """Return the text with escape codes for control characters. Line breaks stay.
+    """Replace each control character by its Python escape sequence. Line breaks stay.
 
-    A terminal obeys some control characters. For example, it renames its window, or it sends text
-    to the shell as if the user had typed it.
+    A terminal executes some control characters. For example, it renames its window, or it sends
+    text to the shell as if the user had typed this text.
     """
     return ''.join(letter if letter.isprintable() or letter == '\n'
                    else letter.encode('unicode_escape').decode() for letter in text)
 
 
 def one_line(text: str) -> str:
-    """Return the text with escape codes for control characters and line breaks."""
+    """Replace each control character and each line break by its Python escape sequence."""
     return printable(text).replace('\n', '\\n')
 
 
 def unprintable(text: str) -> str:
     """Return the code of the first character that cannot be printed, such as U+001B.
 
-    Control characters, surrogates, invisible characters and all spaces but U+0020 cannot be
-    printed. If all characters can be printed, the result is empty.
+    Control characters, surrogates, invisible characters and all spaces except U+0020 count as
+    characters that cannot be printed. If there are none, the result is empty.
     """
     return next((f'U+{ord(letter):04X}' for letter in text if not letter.isprintable()), '')
 

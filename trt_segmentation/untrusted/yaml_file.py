@@ -14,7 +14,7 @@ from .regular_file import read_regular
 from .terminal_text import one_line, short
 
 MAX_BYTES = 1 << 20
-"""Largest number of bytes of a file. A card with 65534 classes has fewer."""
+"""Largest number of bytes of a file. Even a card with 65534 classes has fewer bytes."""
 MAX_DEPTH = 6
 """Largest number of levels of nested lists and mappings. A card has three levels."""
 MAX_SCALAR = 1000
@@ -22,48 +22,51 @@ MAX_SCALAR = 1000
 MAX_ITEMS = 65536
 """Largest number of items of one list or mapping: the number of labels that uint16 can hold."""
 MAX_NODES = 150_000
-"""Largest number of values, lists and mappings of a file. PyYAML reads them in a few seconds."""
+"""Largest number of values, lists and mappings of a file. PyYAML needs a few seconds for them."""
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Reads words as YAML 1.2 does.
+    """A YAML loader that limits the size of a file and reads unusual values as text.
 
-    PyYAML follows YAML 1.1: no, on and off are booleans, 1:20 is the number 80, 010 is 8,
-    2026-01-01 is a date, and << merges mappings. This loader reads each of these words as text.
+    PyYAML follows YAML 1.1: ``no``, ``on`` and ``off`` are booleans, ``1:20`` is the number 80,
+    ``010`` is the number 8, ``2026-01-01`` is a date, and ``<<`` merges mappings. This loader
+    reads each of these values as text.
     """
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012    # the types below replace those of PyYAML
+    yaml_implicit_resolvers = {}  # noqa: RUF012    # replaced by the patterns below this class
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = self._nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """Return the next node. Refuse odd nodes before the rest of the file is parsed."""
+        """Return the next node. A refused node raises an error before the next node is parsed."""
         event: Any = self.peek_event()      # type: ignore[no-untyped-call]
-        if odd := self._find_oddity(event, parent):
-            raise ValueError(f'line {event.start_mark.line + 1}: {odd}')
+        if refused := self._find_refused(event, parent):
+            raise ValueError(f'line {event.start_mark.line + 1}: {refused}')
         self._depth += 1
         self._nodes += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
 
-    def _find_oddity(self, event: Any, parent: Any) -> str:
+    def _find_refused(self, event: Any, parent: Any) -> str:
+        """Return why the node of an event is refused; empty if the node is accepted."""
         if isinstance(event, yaml.AliasEvent):
             return f'*{event.anchor} is a reference. Write the value itself'
         if event.tag:
             return f'{short(event.tag)} is a tag. Remove the tag'
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
-            return f'a value has {len(event.value):,} characters; at most {MAX_SCALAR} are read'
+            return (f'a value has {len(event.value):,} characters, but at most {MAX_SCALAR} are '
+                    f'allowed')
         if self._depth >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
-            return f'lists or mappings are nested more than {MAX_DEPTH} deep'
+            return f'lists or mappings are nested more than {MAX_DEPTH} levels deep'
         if parent is not None and len(parent.value) >= MAX_ITEMS:
             return f'a list or mapping has more than {MAX_ITEMS:,} items'
         return f'the file has more than {MAX_NODES:,} values' if self._nodes >= MAX_NODES else ''
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return a mapping, and refuse two equal keys. PyYAML would use the last of them.
+        """Return a mapping. PyYAML would accept a key twice and use its last value.
 
         :raises ValueError: if a mapping has a key twice.
         """
@@ -89,8 +92,8 @@ for _tag, _pattern, _first in (
 def read_yaml(path: Path) -> Any:
     """Read a YAML file of plain values, encoded in UTF-8.
 
-    References and tags are refused. A few lines of references can make billions of items, and tags
-    can make other objects.
+    References and tags are refused. A few lines with references can make billions of items. Tags
+    can make objects of other Python types.
 
     :raises OSError: if the file cannot be read, or if it is not a regular file.
     :raises ValueError: if the file is not YAML in UTF-8, exceeds a limit of this module, or has a
@@ -113,7 +116,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    """Return the message of a PyYAML error. The lines of the file in this message are removed."""
+    """Return the message of a PyYAML error as one line, without the text that it quotes."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         words = f'{error.context or ""} {error.problem or ""}'.strip()

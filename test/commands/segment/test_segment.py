@@ -358,7 +358,7 @@ def test_the_view_gets_every_image(card, here):
 @pytest.mark.parametrize('arguments, words', [
     (['in', '--side-by-side', '--no-overlay'], 'leave out --no-overlay'),
     (['none.png'], 'there is no source none.png'),
-    (['in', '--out', 'in/1.png'], 'cannot be a folder: in/1.png is a file'),
+    (['in', '--out', 'in/1.png'], 'cannot be a folder, because in/1.png is a file'),
     (['in', '--save-view', 'x.txt'], 'the viewer opens only files that end in .rrd')])
 def test_wrong_arguments(card, here, capsys, arguments, words):
     assert segment(card, *arguments) == 2
