@@ -124,7 +124,9 @@ class PacketDecoder(Generic[Token]):
         return [*answers, *self._decode_checked(data, token)]
 
     def lose(self, reason: str = 'an earlier packet was lost') -> list[Answer[Token]]:
-        """Tell the decoder that a packet was lost. No packet gives a frame until the next keyframe.
+        """Tell the decoder that a packet was lost.
+
+        Until the next keyframe, no packet gives a frame.
 
         :param reason: why the packets before the next keyframe give no frame.
         :returns: the answers to the packets that had no answer yet.

@@ -189,7 +189,7 @@ class VideoReader:
         self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Add a line if the file ends too early. FFmpeg does not report this for Matroska files."""
+        """Add a line if the file ends too early. FFmpeg reports no error for a Matroska file."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
         # The duration may be that of the longest stream, and the sound may be longer than the
