@@ -220,7 +220,7 @@ def test_a_name_that_is_there_twice_is_found_in_linear_time():
     names = [Counted(f'class {n}') for n in range(count)]
     names[-1] = Counted(f'class {count - 2}')
     Counted.compared = 0
-    with pytest.raises(ModelCardError, match=rf"'class {count - 2}' is there 2 times"):
+    with pytest.raises(ModelCardError, match=rf"'class {count - 2}' is listed 2 times"):
         card_from_dict({'model': 'm.onnx', 'classes': names})
     assert Counted.compared < 10 * count
 
