@@ -30,7 +30,7 @@ class OutputKind(Enum):
 
     @property
     def values(self) -> str:
-        """What the values are: ``scores``, ``probability`` or ``labels``, as in ``Ending``."""
+        """``scores``, ``probability`` or ``labels``. ``Ending.values`` has the same words."""
         return self.value[0]
 
     @property
