@@ -286,10 +286,10 @@ def test_cards_that_take_their_classes_in_a_circle_are_refused(tmp_path):
     """A card may not take its classes from itself or from a card that refers to it."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
-    assert 'from another card' in refused(one)
+    assert 'from the next card' in refused(one)
     one.write_text(f'model: a\nclasses: {two}\npalette: {two}\n')
     two.write_text(f'model: a\nclasses: {one}\npalette: {one}\n')
-    assert 'from another card' in refused(one)
+    assert 'from the next card' in refused(one)
     two.write_text('model: a\nclasses: cityscapes\npalette: cityscapes\n')
     assert len(load_card(one).classes) == 19
 

@@ -126,7 +126,7 @@ def test_output(tensor, classes, card, expected):
     (output(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
     (output(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
     (output(1, 8, 9), 5, {}, 'one channel of floats.* write `kind: labels`'),
-    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes, but logits have 4'),
+    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes, but an output of kind logits has 4'),
     (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'has 5 channels, but .* of kind labels has one.*'
                                                'kind: logits'),
     (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'has 2 channels, but an output of kind sigmoid'),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 HEADROOM = 512
 """Number of free bytes before every array.
 
-A ROS image header fits into these bytes. The pixels after them are aligned.
+A ROS image header fits into these bytes, and the pixels after these bytes are aligned.
 """
 
 

@@ -30,8 +30,8 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
     16-bit channels are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is
     removed.
 
-    :param is_upright: whether the EXIF orientation is applied. If label maps belong to the
-        picture, the orientation must not be applied, unless it was applied to them too.
+    :param is_upright: whether the EXIF orientation is applied. If a label map was drawn on the
+        unrotated picture, the label map fits only to the unrotated picture.
     :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
     try:

@@ -17,13 +17,13 @@ from .decode_raw import as_array, Pixels
 from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""If an axis shrinks by more than this factor, each network pixel is the mean of some pixels."""
+"""If an axis shrinks by more than this factor, each network pixel is a mean of several pixels."""
 
 
 class Preprocess:
     """Fills the part of an input tensor that belongs to one image.
 
-    Only one thread at a time may call it.
+    Only one thread at a time may call the object.
 
     The resize rounds to uint8. So a pixel differs from the exact value by at most 1 level of 255.
     If colours are converted to gray, or if only one axis shrinks by more than :data:`AREA_FROM`,

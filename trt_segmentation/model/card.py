@@ -38,7 +38,7 @@ COLORS = ('rgb', 'bgr', 'gray')
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How a camera image is resized to the input of the network."""
 KINDS = ('auto', *map(str, OutputKind))
-"""What the values of a network output are. If ``auto``, the graph of the network decides."""
+"""Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
 MAX_CLASSES = 65534
 """Largest number of classes. A label map of uint16 needs the value 65535 for unlabelled pixels."""
 

@@ -33,7 +33,7 @@ class Axis:
 
     @property
     def visible(self) -> tuple[int, int]:
-        """(first, stop) of the camera pixels whose centres lie inside the network input.
+        """The range (first, stop) of camera pixels whose centres lie inside the network input.
 
         ``stop`` is the index of the last visible pixel + 1. If no pixel is visible, ``first`` is
         equal to ``stop`` or larger.

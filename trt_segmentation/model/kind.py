@@ -35,7 +35,7 @@ class OutputKind(Enum):
 
     @property
     def has_class_channels(self) -> bool:
-        """Whether the output has one channel for each class, or only one channel otherwise."""
+        """Whether each class has a channel. If this is false, the output has one channel."""
         return self.value[1]
 
     @property

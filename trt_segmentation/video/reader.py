@@ -67,14 +67,14 @@ class VideoReader:
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
-    :ivar rate: frames per second of the video, with the frames that ``every`` leaves out.
+    :ivar rate: frames per second of the video. ``every`` does not change this number.
     :ivar count: expected number of frames of the iteration; None if it is unknown. If frames are
         damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
     :ivar bad: one line for each part of the video that could not be decoded, at most 1000 lines.
         The thread of the reader adds lines during the iteration.
-    :raises VideoError: if PyAV is missing, if the source cannot be opened, or if it has no frame
-        that can be decoded. The message names the source.
+    :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
+        source can be decoded. The message names the source.
     """
 
     def __init__(self, source: str | Path, *, every: int = 1) -> None:

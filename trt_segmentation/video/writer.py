@@ -40,7 +40,7 @@ Compared with the preset ``veryfast``, ``superfast`` needs only 60 % of the time
 _BITS_A_PIXEL = 0.2
 """Average number of bits per pixel, for encoders that have no setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
-"""Options of the mp4 file. They keep the file playable, even if the process is killed."""
+"""Options of the mp4 file. With these options, a killed process leaves a playable file."""
 
 
 class VideoWriter:
