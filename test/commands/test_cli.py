@@ -175,7 +175,7 @@ def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
     (['replay', 'bag', '--out', 'out', '--namespace', '1'], "namespace '1' is not a ROS name"),
     (['replay', 'net.onnx', '--out', 'out'], 'net.onnx is not a rosbag2 folder'),
     (['replay', 'bag', '--out', 'out', '--model', 'net.onnx'],
-     '`trt_seg inspect net.onnx` prints a card'),
+     '`trt_seg inspect net.onnx` prints a model card'),
     (['eval', '--model', 'strret'], "did you mean 'street'?"),
     (['cache', 'list', '--folder', 'net.onnx'], '--folder net.onnx is a file; give a folder'),
     (['cache', 'verify', '--folder', 'net.onnx'], 'net.onnx is a file'),

@@ -62,7 +62,7 @@ def test_the_text_names_input_outputs_and_choices(tmp_path):
     for line in ('opset 19, IR 9, made by networks.py', '28 parameters, 0.1 kB, fp32',
                  'input   image (float32 ?×3×?×?)', 'output  out (float32 ?×5×?×?)',
                  'output  aux (float32 ?×5×?×?)', 'of 2 outputs, torchvision gives this name',
-                 'input layout nchw: axis 1 is 3', 'input height 512: the model leaves it open',
+                 'input layout nchw: axis 1 is 3', 'input height 512: from the card',
                  '1024x512 (width x height), batch open', 'out: logits nchw, float32, 5 classes'):
         assert line in text
 

@@ -221,7 +221,7 @@ def test_a_name_that_is_there_twice_is_found_in_linear_time():
     names = [Counted(f'class {n}') for n in range(count)]
     names[-1] = Counted(f'class {count - 2}')
     Counted.compared = 0
-    with pytest.raises(ModelCardError, match=rf"'class {count - 2}' is there 2 times"):
+    with pytest.raises(ModelCardError, match=rf"'class {count - 2}' is listed 2 times"):
         card_from_dict({'model': 'm.onnx', 'classes': names})
     assert Counted.compared < 10 * count
 
@@ -287,10 +287,10 @@ def test_cards_that_refer_to_each_other_are_refused(tmp_path):
     """A card must not take its classes from itself, or from a card that refers back."""
     one, two = tmp_path / 'one.yaml', tmp_path / 'two.yaml'
     one.write_text(f'model: a\nclasses: {one}\n')
-    assert 'from another card' in refused(one)
+    assert 'from the next card' in refused(one)
     one.write_text(f'model: a\nclasses: {two}\npalette: {two}\n')
     two.write_text(f'model: a\nclasses: {one}\npalette: {one}\n')
-    assert 'from another card' in refused(one)
+    assert 'from the next card' in refused(one)
     two.write_text('model: a\nclasses: cityscapes\npalette: cityscapes\n')
     assert len(load_card(one).classes) == 19
 

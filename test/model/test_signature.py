@@ -58,9 +58,9 @@ def test_input_dtype(dtype):
     (image(1, 1, 8, 8), {}, 'write `color: gray`'),
     (image(1, 3, 8, 8), {'color': 'gray'}, 'write `color: rgb`'),
     (image(1, 3, 8, 8), {'layout': 'nhwc'}, '`layout: nhwc` puts the channels on an axis of 8'),
-    (image(1, 3, None, 8), {}, r'leaves its height open \(axis 2\)\. Set `input: height` in'),
-    (image(1, 3, 8, None), {}, r'leaves its width open \(axis 3\)'),
-    (image(1, None, 8, 3), {}, r'leaves its height open \(axis 1\)'),
+    (image(1, 3, None, 8), {}, r'has a dynamic height \(axis 2\)\. Set `input: height` in'),
+    (image(1, 3, 8, None), {}, r'has a dynamic width \(axis 3\)'),
+    (image(1, None, 8, 3), {}, r'has a dynamic height \(axis 1\)'),
     (image(1, 3, 8, 8), {'height': 9}, 'has height 8, but the model card says 9'),
     (image(1, 3, 8, 8), {'name': 'imgae'}, "no input named 'imgae', did you mean 'image'")])
 def test_inputs_that_do_not_fit(tensor, card, words):
@@ -127,14 +127,14 @@ def test_output(tensor, classes, card, expected):
     (output(1, 1, 8, 9), 5, {}, 'one channel of floats.* names 5'),
     (output(1, 1, 8, 9), 1, {}, 'one channel of floats.* names 1'),
     (output(1, 8, 9), 5, {}, 'one channel of floats.* write `kind: labels`'),
-    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes, but logits have 4'),
+    (output(1, 8, 9), 5, {'kind': 'logits'}, 'has 3 axes, but an output of kind logits has 4'),
     (output(1, 5, 8, 9, dtype='int64'), 5, {}, 'has 5 channels, but .* of kind labels has one.*'
                                                'kind: logits'),
     (output(1, 2, 8, 9), 2, {'kind': 'sigmoid'}, 'has 2 channels, but an output of kind sigmoid'),
     (output(1, 1, 8, 9), 5, {'kind': 'sigmoid'}, 'tells 2 classes apart, but .* names 5'),
     (output(1, 1000), 5, {}, 'y .* is not a segmentation'),
     (output(1, 5, 8, 9, dtype='string'), 5, {}, 'not a segmentation'),
-    (output(1, None, None, None), None, {}, 'leaves its number of classes open'),
+    (output(1, None, None, None), None, {}, 'has a dynamic number of classes'),
     (output(1, 5, 8, 9), 5, {'name': 'z'}, "no output named 'z'")])
 def test_outputs_that_do_not_fit(tensor, classes, card, words):
     with pytest.raises(EngineError, match=words):

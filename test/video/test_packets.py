@@ -175,7 +175,7 @@ def test_parameters_in_a_message_of_their_own(stream):
     first = packets[0]
     at = first.index(b'\0\0\1' + (b'\x65' if codec == 'h264' else b'\x28'))
     found = feed([first[:at - 1], first[at - 1:], *packets[1:]], codec)
-    assert found[0] == 'the packet holds parameters of the video and no picture'
+    assert found[0] == 'the packet holds parameters of the video, but no frame'
     check({n - 1: answer for n, answer in found.items() if n}, truth, range(COUNT))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode compressed camera images, JPEG and PNG. Nothing in their headers is trusted."""
+"""Decode camera images in JPEG and PNG. The size in a header is checked before decoding."""
 
 from __future__ import annotations
 
@@ -17,21 +17,27 @@ from .decode_raw import decode, to_8_bits
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
 _JPEG_END = b'\xff\xd9'
-# The markers SOF0 to SOF15 hold the size. The codes of the markers DHT, JPG and DAC lie among them
-# and are left out.
+# The markers SOF0 to SOF15 hold the image size. Their codes are 0xc0 to 0xcf, without the codes of
+# the markers DHT, JPG and DAC.
 _SIZE_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
 _SCAN = 0xda
 MAX_PIXELS = 1 << 27
-"""Largest number of pixels that are decoded. The header of a small file can state any size."""
+"""Largest number of pixels of an image. The header of a small file can state any size."""
 _PNG_RATIO = 1040
-"""Bytes of pixels for each byte of a PNG. Deflate unpacks one byte to at most 1032 bytes."""
+"""Largest number of pixel bytes for each byte of a PNG file.
+
+Deflate unpacks one byte to at most 1032 bytes, so the limit is a little higher.
+"""
 _JPEG_RATIO = 1024
-"""Pixels for each byte of a JPEG. A Huffman code has at least one bit, and each block of 64 pixels
-has a code. So a byte holds at most 512 pixels, and the limit is twice this number."""
+"""Largest number of pixels for each byte of a JPEG file.
+
+Each block of 64 pixels has a Huffman code of at least one bit, so one byte holds at most 512
+pixels. The limit is twice this number.
+"""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MORE_DATA = b'\0' + bytes(range(1, 255)) + b''.join(
     bytes([0xff, 0xd0 + number, *range(1, 255)]) for number in range(8))
-"""Data for the blocks that a JPEG may lack. It has each of the eight restart markers once."""
+"""Data that fills the missing blocks of a JPEG. It has each of the eight restart markers once."""
 
 
 def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, stamp_ns: int = 0,
@@ -40,15 +46,15 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 
     EXIF rotation is not applied, because CameraInfo describes the image before rotation.
 
-    :param data: a whole JPEG or PNG file. The first bytes decide which of the two formats it is.
-    :param format: the ``format`` of the message. Some publishers swap red and blue. The ``format``
-        of their messages is ``rgb8; jpeg compressed rgb8``.
+    :param data: a whole JPEG or PNG file. The first bytes decide which format is used.
+    :param format: the field ``format`` of the message. Some publishers swap red and blue. Their
+        messages have the format ``rgb8; jpeg compressed rgb8``.
     :param stamp_ns: time stamp in the header of the message, in nanoseconds.
     :param frame_id: frame id in the header of the message.
     :param camera: name of the camera in the node; empty if the node has only one camera.
-    :returns: a frame of mono8, mono16, bgr8, rgb8 or bgra8 that owns its bytes. Colours of 16
-        bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`.
-    :raises FrameError: if the data is empty, cut off, corrupt, too large or of another kind.
+    :returns: a frame that owns its bytes. The encoding is mono8, mono16, bgr8, rgb8 or bgra8.
+        16-bit colours are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`.
+    :raises FrameError: if the data is empty, cut off, corrupt, too large or in another format.
     """
     raw = bytes(data)
     decoded = _decode_checked(raw)
@@ -69,10 +75,10 @@ def decompress(data: bytes | memoryview | npt.NDArray[np.uint8], format: str, st
 def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
     """Decode a whole JPEG or PNG file as (height, width, 3) uint8 BGR.
 
-    The image of a JPEG is turned as its EXIF note says, so that it is upright. Channels of 16 bits
-    are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is removed.
+    The EXIF orientation of a JPEG is applied, so that the image is upright. 16-bit channels are
+    scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is removed.
 
-    :raises FrameError: as :func:`decompress` raises it.
+    :raises FrameError: in the same cases as in :func:`decompress`.
     """
     if not data.startswith(_JPEG):
         return decode(decompress(data, '')).bgr()
@@ -82,13 +88,13 @@ def decode_upright(data: bytes) -> npt.NDArray[np.uint8]:
 def _decode_checked(raw: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> npt.NDArray[np.generic]:
     """Check the size in the header of a file, and decode the file.
 
-    :param flags: of cv2.imdecode. With IMREAD_COLOR, OpenCV turns the image as EXIF says.
+    :param flags: flags of cv2.imdecode. With IMREAD_COLOR, OpenCV applies the EXIF orientation.
     """
     width, height = _read_size(raw)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise FrameError(
             f'the header of a compressed image says {width}x{height} pixels (width x height), but '
-            f'both must be 1 to {MAX_SIDE}. The header is corrupt')
+            f'each side must have 1 to {MAX_SIDE} pixels. The header is corrupt')
     if width * height > min(MAX_PIXELS, _most_pixels(raw)):
         reason = (f'Its {len(raw)} bytes cannot hold so many pixels; the image is corrupt'
                   if width * height > _most_pixels(raw) else
@@ -122,9 +128,10 @@ def _decode(raw: bytes, flags: int) -> npt.NDArray[np.generic] | None:
 def _is_cut(raw: bytes, decoded: npt.NDArray[np.generic], flags: int) -> bool:
     """Return whether the last blocks of a JPEG are missing.
 
-    OpenCV does not report missing blocks. It fills them with the gray value 128. If a corner has
-    this value, decode the image again with more data. Only missing blocks use this data. The last
-    block is at any corner, because OpenCV may have turned the image.
+    OpenCV does not report missing blocks, but fills them with the gray value 128. So if a corner
+    of the image has this value, the image is decoded again, with more data at the end. If the
+    result is different, blocks were missing. Every corner is checked, because OpenCV may have
+    rotated the image, so the last block may be at any corner.
     """
     corners = decoded[[0, 0, -1, -1], [0, -1, 0, -1]].reshape(4, -1)
     if not np.any(np.all(corners == 128, axis=1)):
@@ -149,7 +156,7 @@ def _read_size(raw: bytes) -> tuple[int, int]:
 
 
 def _most_pixels(raw: bytes) -> int:
-    """Return how many pixels a file of this length can hold at most."""
+    """Return the largest number of pixels that a file of this length can hold."""
     if raw.startswith(_JPEG):
         return len(raw) * _JPEG_RATIO
     bits = max(1, raw[24]) * _PNG_CHANNELS.get(raw[25], 1)
@@ -170,14 +177,15 @@ def _read_jpeg_size(raw: bytes) -> tuple[int, int]:
     while at + 9 <= len(raw) and raw[at] == 0xff:
         marker = raw[at + 1]
         if marker == _SCAN:
-            # The end marker of a thumbnail comes before the scan. Inside the scan, a zero byte
-            # follows every 0xff, so an end marker after the scan marker ends the whole image.
+            # A thumbnail has an end marker too, but this end marker comes before the scan. In the
+            # data of the scan, a zero byte follows every 0xff. So an end marker after the scan
+            # marker is the end of the whole image.
             if raw.rfind(_JPEG_END) < at:
                 break
             return size
         if marker in _SIZE_MARKERS:
             size = int.from_bytes(raw[at + 7:at + 9], 'big'), int.from_bytes(
                 raw[at + 5:at + 7], 'big')
-        # Before the code of a marker, the byte 0xff may be there several times.
+        # The byte 0xff before the code of a marker may be repeated.
         at += 1 if marker == 0xff else 2 + int.from_bytes(raw[at + 2:at + 4], 'big')
     raise FrameError(f'JPEG is cut off or corrupt: its {len(raw)} bytes hold no whole image')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode raw camera images to pixels of 8 bits that OpenCV can work on."""
+"""Decode raw camera images to 8-bit BGR, RGB or gray images."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _ORDERS = {
     'bgr8': 'bgr', '8UC3': 'bgr', 'bgr16': 'bgr', 'rgb8': 'rgb', 'rgb16': 'rgb',
     'mono8': 'gray', '8UC1': 'gray', 'mono16': 'gray', '16UC1': 'gray',
 }
-"""Order of the channels, for each encoding that needs no colour conversion."""
+"""Order of the channels of each encoding that needs no colour conversion."""
 _BAYER_MIN = 3
-"""Fewest rows or columns of a Bayer mosaic. OpenCV returns black for a smaller mosaic."""
+"""Smallest side of a Bayer image that OpenCV decodes. A smaller image would become black."""
 
 
 class Pixels(NamedTuple):
     """A decoded image.
 
     :param array: (height, width, 3) uint8, or (height, width) if ``order`` is gray. If nothing
-        was converted, the array is a view of the frame's bytes, with the frame's step as stride.
+        was converted, the array is a view of the bytes of the frame, with the row stride ``step``.
     :param order: ``bgr``, ``rgb`` or ``gray``.
     """
 
@@ -58,8 +58,8 @@ def decode(frame: Frame) -> Pixels:
     """Decode a frame.
 
     Pixels of bgr8, rgb8, mono8, 8UC1 and 8UC3 are not copied. YUV is read as BT.601 with limited
-    range, as in OpenCV and cv_bridge. Channels of 16 bits become 8 bits by :func:`to_8_bits` after
-    the colour conversion, as in cv_bridge.
+    range, as in OpenCV and cv_bridge. After the colour conversion, :func:`to_8_bits` converts
+    16-bit channels to 8 bits, as in cv_bridge.
 
     :raises FrameError: if the data of the frame is not contiguous.
     """
@@ -80,8 +80,8 @@ def decode(frame: Frame) -> Pixels:
 def to_8_bits(wide: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Scale pixels from 16 bits to 8 bits: 65535 becomes 255, and the result is rounded.
 
-    This is the rule of cv_bridge. No value lies halfway between two results, so every way to round
-    gives the same result.
+    This is the rule of cv_bridge. No result lies in the middle between two integers, so every
+    rounding mode gives the same result.
 
     :param wide: uint16 pixels of any shape, in the byte order of this machine.
     """
@@ -97,8 +97,9 @@ def _read_16_bits(frame: Frame) -> npt.NDArray[np.uint16]:
 def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
     """Decode an nv24 frame to (height, width, 3) uint8 BGR.
 
-    OpenCV does not know nv24, so every pixel becomes a yuyv pair of two equal pixels. A chroma
-    row has U and V for every pixel, so the step of the chroma plane is twice the frame's step.
+    OpenCV does not support nv24. So each pixel is written twice, as a pair of yuyv pixels, and
+    every second pixel of the result is dropped. A chroma row has U and V for each pixel, so the
+    step of the chroma plane is twice the step of the frame.
     """
     height, width, step = frame.height, frame.width, frame.step
     rows = _view_bytes(frame)
@@ -112,7 +113,7 @@ def _decode_nv24(frame: Frame) -> npt.NDArray[np.uint8]:
 
 
 def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
-    """View the bytes as (rows, width[, bytes per pixel]), with the rows of the chroma plane."""
+    """View the bytes as (rows, width[, bytes per pixel]). The chroma plane counts as rows too."""
     pixel = BYTES_PER_PIXEL[frame.encoding]
     shape: tuple[int, ...] = (frame.stored_rows, frame.width, pixel)
     strides: tuple[int, ...] = (frame.step, pixel, 1)
@@ -128,14 +129,15 @@ def _view_bytes(frame: Frame) -> npt.NDArray[Any]:
 
 def _decode_small_bayer(mosaic: npt.NDArray[Any], code: int) -> npt.NDArray[Any]:
     height, width = mosaic.shape
-    # A Bayer pattern repeats after two rows, so two rows are repeated together, and two columns
-    # too. A single row has no neighbours of the other colours, so its result is a guess.
+    # A Bayer pattern repeats every two rows and every two columns. So a small image is extended:
+    # its rows or columns are repeated. In a single row or column, a colour is missing, so the
+    # result is a guess.
     rows, cols = (np.arange(_BAYER_MIN + 1) % side if side < _BAYER_MIN else np.arange(side)
                   for side in mosaic.shape)
     return as_array(cv2.cvtColor(mosaic[np.ix_(rows, cols)], code))[:height, :width]
 
 
 def as_array(array: Any) -> npt.NDArray[Any]:
-    """Return a result of OpenCV as an array. OpenCV's stubs give every result the type Mat."""
+    """Tell the type checker that a result of OpenCV is an array. OpenCV's stubs call it a Mat."""
     pixels: npt.NDArray[Any] = array
     return pixels

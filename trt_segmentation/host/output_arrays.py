@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 HEADROOM = 512
-"""Number of free bytes before every array: a ROS image header fits, and pixels stay aligned."""
+"""Number of free bytes before every array.
+
+A ROS image header fits into these bytes, and the pixels after these bytes are aligned.
+"""
 
 
 def allocate_output(shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
-    """Allocate a C-contiguous array of undefined content, with HEADROOM free bytes before it."""
+    """Allocate a C-contiguous array of undefined values, after HEADROOM free bytes."""
     kind = np.dtype(dtype)
     memory = np.empty(HEADROOM + int(np.prod(shape)) * kind.itemsize, np.uint8)
     array: npt.NDArray[Any] = memory[HEADROOM:].view(kind).reshape(shape)

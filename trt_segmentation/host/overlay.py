@@ -31,7 +31,7 @@ def blend(bgr: npt.NDArray[np.uint8], labels: npt.NDArray[Any], palette: npt.NDA
     if labels.dtype == np.uint8:
         painted = cv2.applyColorMap(labels, colors, dst=painted)
     else:
-        # With another mode than 'clip', NumPy copies the output through a buffer.
+        # With the default mode 'raise', NumPy would copy the output through a buffer.
         painted = np.take(colors[:, 0], labels, axis=0, out=painted, mode='clip')
     blended: Any = cv2.addWeighted(bgr, 1 - alpha, painted, alpha, 0, dst=painted)
     unlabelled = labels == UNLABELLED[labels.dtype]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read picture files. Camera pictures become BGR of 8 bits; class ids of label maps stay as is."""
+"""Read picture files: camera pictures as 8-bit BGR, and label maps with unchanged class ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
-"""Endings of the names of picture files."""
+"""File name endings of pictures, in lower case."""
 _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
@@ -27,11 +27,11 @@ _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
     """Read a camera picture as (height, width, 3) uint8 BGR.
 
-    Channels of 16 bits are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel
-    is removed.
+    16-bit channels are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is
+    removed.
 
-    :param is_upright: whether the picture is turned as its EXIF note says. Label maps that were
-        drawn on the pixels of the sensor fit only to a picture that is not turned.
+    :param is_upright: whether the EXIF orientation is applied. If a label map was drawn on the
+        unrotated picture, the label map fits only to the unrotated picture.
     :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
     try:
@@ -62,8 +62,8 @@ def read_ids(path: Path) -> npt.NDArray[Any]:
         return np.asarray(picture).astype(np.uint16)
     if picture.mode not in ('L', 'P'):
         raise PictureError(
-            f'{path} is a picture of mode {picture.mode}; expected class ids in one gray channel '
-            'of 8 or 16 bits, or in a colour table. Convert the file to a label map')
+            f'{path} is a picture of mode {picture.mode}; expected a picture of class ids: gray '
+            'with 8 or 16 bits, or with a palette. Convert the file to a label map')
     return np.asarray(picture)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline on the CPU, for machines without a GPU. Tests compare the GPU pipeline with it."""
+"""The pipeline on the CPU, for machines without a GPU. It is also the reference in tests."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class _Waiting(NamedTuple):
 class HostPipeline:
     """A pipeline on the CPU, which uses OpenCV and ONNX Runtime.
 
-    :meth:`submit` decodes and queues frames. :meth:`collect` does all other work, in the thread of
-    its caller and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
+    :meth:`submit` decodes and queues frames. :meth:`collect` does all other work, in the thread
+    that calls it and in the threads of ONNX Runtime and OpenCV. The caller owns the arrays of the
     segmentations, so :meth:`.Segmentation.release` does nothing.
 
     Any thread may set :attr:`alpha` and :attr:`palette`. Later segmentations use the new values.
 
-    :param reason: why this pipeline was chosen, for :attr:`identity`.
-    :param threads: number of threads of ONNX Runtime; 0 for one thread per core.
-        ``cv2.setNumThreads`` sets the number of threads of OpenCV for the whole process.
+    :param reason: why this pipeline was chosen; a part of :attr:`identity`.
+    :param threads: number of threads of ONNX Runtime; 0 for one thread per core. To limit the
+        threads of OpenCV, call ``cv2.setNumThreads``, which applies to the whole process.
     :raises EngineError: if the model cannot be opened, or if the model does not fit its card.
     """
 
@@ -72,7 +72,7 @@ class HostPipeline:
         self._is_closed = False
 
     def warm_up(self) -> None:
-        """Segment blank images of the network's size, so that the first frame is not the slowest.
+        """Segment blank images, so that the first real frame is not the slowest frame.
 
         In their first calls, ONNX Runtime and OpenCV start threads and allocate memory.
 
@@ -101,13 +101,14 @@ class HostPipeline:
     def collect(self) -> list[Segmentation]:
         """Segment the oldest batch.
 
-        ``timings`` are in milliseconds. ``preprocess`` is for this frame, with decoding.
-        ``inference`` is for the whole batch. ``postprocess`` is for this frame, with overlay and
-        confidence. ``total`` is from the start of the batch to the end of this segmentation,
-        without the time in the queue.
+        The ``timings`` of a segmentation are in milliseconds. ``preprocess`` and ``postprocess``
+        are the times for this frame: ``preprocess`` includes decoding, and ``postprocess``
+        includes overlay and confidence. ``inference`` is the time for the whole batch. ``total``
+        is the time from the start of the batch to the end of this segmentation, without the time
+        in the queue.
 
-        :raises EngineError: if no batch is pending, or if the pipeline is closed. Also if the
-            network failed. Then the batch has no segmentations and is no longer pending.
+        :raises EngineError: if no batch is pending, if the pipeline is closed, or if the network
+            failed. If the network failed, the batch is lost.
         """
         self._check_open()
         if not self._batches:
@@ -153,7 +154,7 @@ class HostPipeline:
         return _Waiting(frame, decode(frame), geometry, _ms(began))
 
     def _tensor_for(self, count: int) -> npt.NDArray[np.generic]:
-        # The tensor is kept between calls, because new memory costs more than filling it.
+        # The tensor is kept between calls, because allocating it takes longer than filling it.
         if len(self._tensor) < count:
             self._tensor = np.empty(self.signature.input.shape(count), self._tensor.dtype)
         return self._tensor[:count]

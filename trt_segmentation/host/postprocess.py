@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Postprocess on the CPU: turn the network output into labels and confidence of camera size."""
+"""Postprocess on the CPU: compute the label and confidence of each camera pixel."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ Grid = npt.NDArray[np.float32]
 Certainty = npt.NDArray[np.uint8] | None
 
 NEVER = np.float32(-1e30)
-"""The value that replaces a NaN, so that its class never wins at the pixels around it."""
+"""The value that replaces NaN in a cell. A class with this value cannot win near the cell."""
 NO_NUMBER = np.float32(-1e20)
-"""If the best value of a pixel is below this value, the pixel becomes unlabelled.
+"""If the largest value at a pixel is below this value, no class can win at the pixel.
 
 In this case, every class has :data:`NEVER` in at least one of the four cells around the pixel.
 """
 
 
 class LabelledImage(NamedTuple):
-    """The arrays have the shapes and dtypes of :class:`trt_segmentation.frame.Segmentation`."""
+    """The labels of one image, and their confidence.
+
+    Shapes and dtypes are the same as in :class:`trt_segmentation.frame.Segmentation`.
+    """
 
     labels: npt.NDArray[Any]
     confidence: npt.NDArray[np.uint8] | None
@@ -44,20 +47,20 @@ class LabelledImage(NamedTuple):
 class Postprocess:
     """Computes the labels of one image from the network output of this image.
 
-    A call changes nothing in the object, so any thread may call it at any time.
+    A call does not change the object, so several threads may call it at the same time.
 
-    Logits and probabilities are interpolated bilinearly from their own grid to the camera's
-    pixels. Then the class with the largest value wins. Among equal values, the lowest class id
-    wins. The value of a pixel comes from the four cells around the pixel. If a class has a NaN or
-    minus infinity in one of these cells, the class cannot win at this pixel. (In an output of one
-    channel, minus infinity is a normal value: the pixel is class 0.)
+    Logits and probabilities are interpolated bilinearly from the grid of the network output to the
+    camera pixels. Then the class with the largest value wins. Among equal values, the lowest class
+    id wins. The value of a pixel comes from the four cells around the pixel. If a class has a NaN
+    or minus infinity in one of these cells, the class cannot win at this pixel. (In an output of
+    one channel, minus infinity is a normal value: the pixel is class 0.)
 
-    A pixel is :data:`trt_segmentation.frame.UNLABELLED` with confidence 0 if the network did not
-    see the pixel, or if no class can win.
+    If the network did not see a pixel, or if no class can win, the label of the pixel is
+    :data:`trt_segmentation.frame.UNLABELLED` and the confidence is 0.
 
     :param classes: number of classes in the model card.
-    :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
-        use the threshold.
+    :param threshold: for outputs of one channel, a pixel is class 1 if the probability of class 1
+        is at least this value.
     """
 
     def __init__(self, output: NetworkOutput, classes: int, threshold: float) -> None:
@@ -74,8 +77,8 @@ class Postprocess:
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
         :returns: new arrays, which the caller owns.
-        :raises EngineError: if the network output does not have the shape in the signature. Also
-            if confidence is wanted, but the network output holds class ids.
+        :raises EngineError: if the network output does not have the shape in the signature, or if
+            confidence is wanted but the network output holds class ids.
         """
         grid = self._channels_first(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
@@ -101,7 +104,7 @@ class Postprocess:
         return LabelledImage(labels, certainty)
 
     def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return (channels, h, w): the class ids, or float32 values that are all finite."""
+        """Return class ids, or finite float32 values, as an array (channels, h, w)."""
         output = self._output
         if output.layout == 'nhw' and values.ndim == 2:
             values = values[None]
@@ -122,8 +125,8 @@ class Postprocess:
         grid = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(grid.max() - grid.min()):
             never = float(NEVER)
-            # With one channel for each class, minus infinity never wins. With only one channel,
-            # minus infinity means that the pixel is class 0 with certainty.
+            # If each class has a channel, minus infinity never wins. If there is only one channel,
+            # minus infinity means that the pixel is certainly class 0.
             least = never if output.kind.has_class_channels else 0.1 * float(NO_NUMBER)
             grid = np.nan_to_num(grid, nan=never, posinf=-never, neginf=least)
         return grid
@@ -131,12 +134,13 @@ class Postprocess:
     def _resize_ids(self, ids: npt.NDArray[Any], geometry: Geometry) -> npt.NDArray[Any]:
         at = []
         for axis, size in zip((geometry.rows, geometry.cols), ids.shape):
-            # Axis.grid() gives the cell of camera pixel i. This is the same computation, but with
-            # whole numbers, so that no result is rounded to a wrong cell.
+            # Compute the cell of each camera pixel, as Axis.grid() does. Use integers, so that no
+            # rounding error gives a wrong cell.
             pixel = np.arange(*axis.visible, dtype=np.int64)
             over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
-        # An unknown id is replaced before it becomes uint8. An overflow could make it a known id.
+        # Replace unknown ids before the conversion to a smaller type. An overflow could turn an
+        # unknown id into a known id.
         known = (ids >= 0) & (ids < self._classes)
         narrow = np.where(known, ids, 0).astype(self._dtype)
         narrow[~known] = UNLABELLED[self._dtype]
@@ -150,7 +154,7 @@ class Postprocess:
         if certainty is not None and self._output.kind.values == 'probability':
             _write_probability(np.where(labels, best, 1 - best), certainty)
         elif certainty is not None:
-            # The confidence is the sigmoid of the logit of the class that won.
+            # The confidence of the class that won is the sigmoid of its logit.
             total = np.exp(np.where(labels, -best, best))
             _write_inverse(np.add(total, 1, out=total), certainty)
         self._unlabel_missing(best, grid, labels, certainty)
@@ -174,7 +178,7 @@ class Postprocess:
 
     def _unlabel_missing(self, best: Grid, grid: Grid, labels: npt.NDArray[Any],
                          certainty: Certainty) -> None:
-        """Make every pixel unlabelled at which no class can win."""
+        """If no class can win at a pixel, make this pixel unlabelled."""
         if grid.min() > NO_NUMBER:
             return
         missing = best < NO_NUMBER
@@ -184,9 +188,9 @@ class Postprocess:
 
 
 def label_bands(grid: Grid, bands: Sequence[Band], labels: npt.NDArray[Any]) -> None:
-    """Label the bands of an image in parallel threads. OpenCV and NumPy release Python's lock.
+    """Label the bands of an image in parallel threads. OpenCV and NumPy release the GIL.
 
-    In a band, fewer classes can win than in the whole image. Often only one class can win.
+    In one band, fewer classes can win than in the whole image. Often only one class can win.
     """
     def label(band: Band) -> None:
         part, target = grid[:, band.grid], labels[band.camera]
@@ -205,7 +209,7 @@ def _threads() -> ThreadPoolExecutor:
 
 def _label_winners(grid: Grid, contenders: npt.NDArray[np.intp], upsample: Upsample,
                    labels: npt.NDArray[Any]) -> Grid:
-    """Write the class with the largest value of every pixel, and return this value."""
+    """Write the class with the largest value at each pixel, and return these values."""
     best = upsample(grid[contenders[0]])
     labels.fill(contenders[0])
     if len(contenders) > 1:
@@ -216,15 +220,15 @@ def _label_winners(grid: Grid, contenders: npt.NDArray[np.intp], upsample: Upsam
         plane = upsample(grid[label], plane)
         np.greater(plane, best, out=wins.view(bool))
         np.maximum(plane, best, out=best)
-        # The loop visits the class ids in ascending order. So if this class wins, its id is
-        # larger than the id in `labels`, and the maximum of the two is this id.
+        # The loop visits the class ids in ascending order, so this id is larger than each id in
+        # `labels`. If this class wins, the maximum is therefore this id.
         np.multiply(wins, labels.dtype.type(label), out=won)
         np.maximum(labels, won, out=labels)
     return best
 
 
 def find_contenders(grid: Grid) -> npt.NDArray[np.intp]:
-    """Find the classes that may win at some pixel. The other classes need no upsampling.
+    """Find the classes that may win at one pixel or more. All other classes need no upsampling.
 
     A pixel lies between four neighbouring cells. If the largest value of class A in these cells is
     below the smallest value of class B, then class A cannot win at the pixel.
@@ -254,5 +258,5 @@ def _write_inverse(total: Grid, out: npt.NDArray[np.uint8]) -> None:
 
 
 def _write_probability(probability: Grid, out: npt.NDArray[np.uint8]) -> None:
-    """Write round(255 * probability). A probability below 0 counts as 0, and above 1 as 1."""
+    """Write round(255 * probability), after the probability is limited to the range 0 to 1."""
     np.copyto(out, np.rint(255 * np.clip(probability, 0, 1)), casting='unsafe')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Preprocess on the CPU: turn camera pixels into the input tensor of the network."""
+"""Preprocess on the CPU: convert camera pixels to the input tensor of the network."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from .decode_raw import as_array, Pixels
 from .resample import interpolate, make_taps
 
 AREA_FROM = 2.0
-"""If an axis shrinks by more than this factor, each network pixel is a mean of camera pixels."""
+"""If an axis shrinks by more than this factor, each network pixel is a mean of several pixels."""
 
 
 class Preprocess:
-    """Fills the part of an input tensor that belongs to one image. Not safe for two threads.
+    """Fills the part of an input tensor that belongs to one image.
 
-    The resize rounds to uint8. So a value of the tensor differs from the exact value by at most
-    1 of 255 levels. A gray image is rounded twice, and so is an image of which only one axis
-    shrinks by more than :data:`AREA_FROM`. Then the difference is at most 2 levels.
+    Only one thread at a time may call the object.
+
+    The resize rounds to uint8. So a pixel differs from the exact value by at most 1 level of 255.
+    If colours are converted to gray, or if only one axis shrinks by more than :data:`AREA_FROM`,
+    pixels are rounded twice. The difference is then at most 2 levels.
     """
 
     def __init__(self, card: InputCard, image: ImageInput) -> None:
@@ -40,8 +42,8 @@ class Preprocess:
     def __call__(self, pixels: Pixels, geometry: Geometry, out: npt.NDArray[Any]) -> None:
         """Write one image into the tensor.
 
-        :param out: (channels, height, width) or (height, width, channels), the part of a
-            C-contiguous batch for this image. Every element is written.
+        :param out: the part of a C-contiguous batch that belongs to this image. The shape is
+            (channels, height, width) or (height, width, channels). Every element is written.
         """
         resized = self._crop_or_pad(self._resize(pixels.array, geometry), geometry)
         ordered = _reorder(resized, pixels.order, self._card.color)
@@ -64,7 +66,7 @@ class Preprocess:
         rows, cols = geometry.rows, geometry.cols
         if rows.new > max(rows.net, rows.camera) or cols.new > max(cols.net, cols.camera):
             # Enlarge only the part that the network sees. If the camera image is very narrow, the
-            # whole enlarged image would fill the memory.
+            # whole enlarged image could need too much memory.
             return _enlarge(array, rows, cols)
         area = [axis.camera > AREA_FROM * axis.new for axis in (rows, cols)]
         if area[0] != area[1]:

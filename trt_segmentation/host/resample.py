@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Interpolates the grid of a network output to the pixels of the camera, bilinearly.
+"""Interpolates the grid of a network output bilinearly to the camera pixels.
 
-This module does not round positions. OpenCV's remap and warpAffine round to 1/32 of a pixel.
+This module does not round positions. OpenCV's remap and warpAffine are not used, because they
+round positions to 1/32 of a pixel.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import numpy.typing as npt
 from ..model.geometry import Axis, Geometry
 
 BAND_ROWS = 180
-"""Most rows of a band. 1920 columns of such a band have 1.4 MB as float32."""
+"""Largest number of rows of a band. With 1920 columns, such a band has 1.4 MB as float32."""
 
 Plane = npt.NDArray[np.float32]
 Upsample = Callable[..., Plane]
 
 
 class Taps(NamedTuple):
-    """For each output pixel on one axis: the cells before and after the pixel, and a weight.
+    """The two cells on one axis from which each output pixel is interpolated, and a weight.
 
     :param low: (n,) index of the cell before the pixel.
     :param high: (n,) index of the cell after the pixel; equal to ``low`` at the last cell.
@@ -39,10 +40,11 @@ class Taps(NamedTuple):
 
 
 def make_taps(pixels: range, scale: float, offset: float, size: int) -> Taps:
-    """Make the taps of pixels on a grid of ``size`` cells.
+    """Compute the taps of pixels on one axis of a grid. The axis has ``size`` cells.
 
     Pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``. A pixel before the centre
-    of the first cell has the value of this cell. The same holds after the last cell.
+    of the first cell has the value of the first cell. A pixel after the centre of the last cell
+    has the value of the last cell.
     """
     position = (np.arange(pixels.start, pixels.stop) + 0.5) * scale + offset - 0.5
     position = np.clip(position, 0, size - 1)
@@ -55,8 +57,8 @@ def interpolate(grid: Plane, rows: Taps, cols: Taps, out: Plane | None = None) -
 
     The result has one row for each tap of ``rows``, and one column for each tap of ``cols``.
 
-    :param out: a float32 array for the result, which must have the size of the result; None to
-        allocate a new array.
+    :param out: a float32 array of the right size, which receives the result; None to allocate a
+        new array.
     """
     return _blend(_blend(grid, cols, 1, None), rows, 0, out)
 
@@ -83,8 +85,8 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
         size = (cols.camera, rows.camera)
 
         def stretch(plane: Plane, out: Plane | None = None) -> Plane:
-            # For floats, cv2.resize does not round positions. It puts pixel centres where
-            # make_taps() puts them.
+            # For floats, cv2.resize does not round positions. Its pixel centres are the same as
+            # in make_taps().
             result: Plane = cv2.resize(  # type: ignore[assignment]
                 plane, size, dst=out, interpolation=cv2.INTER_LINEAR)
             return result
@@ -97,9 +99,9 @@ def make_upsampler(geometry: Geometry, grid: tuple[int, int]) -> Upsample:
 
 
 class Band(NamedTuple):
-    """Some rows of the camera image, and the rows of the grid from which they are computed.
+    """Some rows of the camera image, and the rows of the grid that are needed to compute them.
 
-    :param camera: the rows of the camera.
+    :param camera: the rows of the camera image.
     :param grid: the rows of the grid.
     :param skipped: number of rows above the band, in the enlarged part of the grid.
     :param size: (columns, rows) of the enlarged part of the grid, in the order of OpenCV.
@@ -113,8 +115,9 @@ class Band(NamedTuple):
     def upsample(self, plane: Plane, out: Plane | None = None) -> Plane:
         """Enlarge a part of the grid, and return the rows of the band.
 
-        :param plane: the rows :attr:`grid` of one class.
-        :param out: an earlier result of this method. Its memory is used again.
+        :param plane: the grid rows of this band, for one class.
+        :param out: an earlier result of this method, whose memory is used again; None to allocate
+            new memory.
         """
         # For floats, cv2.resize does not round positions. Its pixel centres are the same as in
         # make_taps().
@@ -127,7 +130,7 @@ class Band(NamedTuple):
 
 @lru_cache(maxsize=64)
 def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...]:
-    """Cut the rows of a camera into bands whose arrays fit into the caches of the CPU.
+    """Cut the camera image into bands of rows. A band fits into the caches of the CPU.
 
     :param geometry: a mapping for which :func:`is_stretched` is true.
     :param grid: (h, w), the shape of the grid.
@@ -135,12 +138,13 @@ def cut_into_bands(geometry: Geometry, grid: tuple[int, int]) -> tuple[Band, ...
     """
     camera, cells = geometry.rows.camera, grid[0]
     parts = gcd(camera, cells)
-    # Camera and grid have common edges at every `rows_each` rows and `cells_each` cells. A part
-    # lies between two such edges. A band is enlarged together with the part above it and the part
-    # below it, because the pixels at its edges depend on their cells.
+    # The camera image and the grid are divided into the same parts. A part has `rows_each` camera
+    # rows and `cells_each` grid rows, and a band has one part or more. A band is enlarged together
+    # with the part above the band and the part below, because pixels at the edges of the band
+    # depend on cells outside the band.
     rows_each, cells_each = camera // parts, cells // parts
-    # If a part is larger than BAND_ROWS, these two parts would cost too much time. Then the whole
-    # image is one band.
+    # If a part has more than BAND_ROWS rows, the two additional parts would take too much time.
+    # The whole image is then one band.
     each = parts if rows_each > BAND_ROWS else BAND_ROWS // rows_each
     bands = []
     for first in range(0, parts, each):

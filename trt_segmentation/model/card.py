@@ -32,13 +32,13 @@ from .card_checks import (
 from .kind import OutputKind
 
 LAYOUTS = ('auto', 'nchw', 'nhwc')
-"""Order of the axes of a tensor: nchw has the channel axis first, nhwc has it last."""
+"""Order of the axes of a tensor. The channel axis is axis 1 in nchw, and axis 3 in nhwc."""
 COLORS = ('rgb', 'bgr', 'gray')
 """Order of the input channels of the network."""
 RESIZES = ('stretch', 'letterbox', 'crop')
 """How a camera image is resized to the input of the network."""
 KINDS = ('auto', *map(str, OutputKind))
-"""What the values of a network output are. For ``auto`` the graph of the network decides."""
+"""Kinds of the values of a network output. If the kind is ``auto``, the graph decides."""
 MAX_CLASSES = 65534
 """Largest number of classes. A label map of uint16 needs the value 65535 for unlabelled pixels."""
 
@@ -51,13 +51,13 @@ class InputCard:
     pixels themselves.
 
     :param name: name of the input tensor; may be empty if the network has only one input.
-    :param layout: one of :data:`LAYOUTS`; ``auto`` finds the channel axis by its size.
-    :param height: rows of the tensor if the ONNX file does not fix the height; otherwise 0.
-    :param width: columns of the tensor if the ONNX file does not fix the width; otherwise 0.
+    :param layout: one of :data:`LAYOUTS`. If ``auto``, the channel axis is found by its size.
+    :param height: number of rows, if the height in the ONNX file is dynamic; otherwise 0.
+    :param width: number of columns, if the width in the ONNX file is dynamic; otherwise 0.
     :param color: order of the tensor's channels; one of :data:`COLORS`.
     :param mean: one number for each channel, 0 to 1.
-    :param std: one number > 0 for each channel. If a network expects values from 0 to 255, its
-        mean is 0 and its std is 1/255.
+    :param std: one number > 0 for each channel. If a network expects values from 0 to 255, the
+        mean is 0 and the std is 1/255.
     :param resize: ``stretch`` fills the tensor and changes the aspect ratio. ``letterbox`` keeps
         the aspect ratio and fills the free part of the tensor with ``pad``. ``crop`` keeps the
         aspect ratio and cuts off both ends of the side that is too long.
@@ -77,15 +77,15 @@ class InputCard:
 
 @dataclass(frozen=True)
 class OutputCard:
-    """What the network output is.
+    """The network output that holds the segmentation, and what its values mean.
 
     :param name: name of the output tensor. If the name is empty, ``model/network_output.py``
         chooses an output.
     :param kind: one of :data:`KINDS`; see :class:`.OutputKind`.
     :param layout: one of :data:`LAYOUTS`; not used for labels.
-    :param threshold: lowest probability that makes a pixel class 1. Only outputs of one channel
-        use the threshold.
-    :param cut_resize: whether the last Resize of the network is left out; see
+    :param threshold: for outputs of one channel, a pixel is class 1 if the probability of class 1
+        is at least this value.
+    :param cut_resize: whether the last Resize operator of the network is left out; see
         ``untrusted/onnx_cut.py``.
     """
 
@@ -117,7 +117,7 @@ class ModelCard:
 
     @property
     def label_dtype(self) -> np.dtype[Any]:
-        """uint8 for up to 255 classes, otherwise uint16. The largest value means unlabelled."""
+        """uint8 for up to 255 classes, otherwise uint16. The largest value means "unlabelled"."""
         return np.dtype(np.uint8 if len(self.classes) <= 255 else np.uint16)
 
     @property
@@ -127,10 +127,10 @@ class ModelCard:
 
 
 def spread_palette(count: int) -> npt.NDArray[np.uint8]:
-    """Choose (count, 3) uint8 RGB colours that differ clearly and are muted.
+    """Choose (count, 3) uint8 RGB colours. The colours are muted, but easy to tell apart.
 
     The hue grows by the golden angle, so the hues are spread evenly for every ``count``. The
-    lightness and the saturation alternate, so two colours of similar hue differ too.
+    lightness and the saturation alternate, so two colours of similar hue are different too.
     """
     index = np.arange(count)
     hue = (index * 0.61803398875) % 1.0
@@ -163,9 +163,9 @@ def find_card(text: str | Path) -> Path:
     names = sorted(p.stem for p in folder.glob('*.yaml'))
     if path.suffix == '.onnx':
         raise ModelCardError(
-            f'{text} is a network, not a model card. `trt_seg inspect {text}` prints a card for '
-            f'the network; save that card as {path.with_suffix(".yaml").name} beside the network '
-            'and give its path')
+            f'{text} is an ONNX file, not a model card. `trt_seg inspect {text}` prints a model '
+            f'card. Save this card as {path.with_suffix(".yaml").name} beside the ONNX file, and '
+            'give the path of the card')
     near = did_you_mean(str(text), names)
     raise ModelCardError(
         f'no model card {str(text)!r}{near or "."} Give a path to a .yaml file, or one of: '
@@ -173,11 +173,11 @@ def find_card(text: str | Path) -> Path:
 
 
 def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
-    """Read a model card. ``text`` is its path, or the name of an installed card.
+    """Read a model card. ``text`` is the path of the card, or the name of an installed card.
 
     The path under ``model`` is relative to the folder of the card. If there is no such file, the
     path is relative to the installed resource folder. ``classes`` and ``palette`` may name another
-    card, which then gives the classes or the palette.
+    card. The classes or the palette of that card are then used.
 
     :param asking: the cards that led to this card. Each of them names the next card under
         ``classes`` or ``palette``.
@@ -185,8 +185,8 @@ def load_card(text: str | Path, asking: tuple[Path, ...] = ()) -> ModelCard:
     """
     path = find_card(text)
     if len(asking) > 2:
-        raise ModelCardError('too many cards take their classes or palette from another card: '
-                             f'{", ".join(map(str, asking))}. Name the card that lists them')
+        raise ModelCardError('too many cards take the classes or the palette from the next card: '
+                             f'{", ".join(map(str, asking))}. Name the card that has the list')
     try:
         tree = read_yaml(path)
     except (OSError, ValueError) as error:
@@ -248,7 +248,7 @@ def _read_classes(value: Any, asking: tuple[Path, ...]) -> tuple[str, ...]:
                   for index, name in enumerate(value))
     (most, times), = Counter(names).most_common(1)
     if times > 1:
-        raise ModelCardError(f'classes: the name {short(most)} is there {times} times; every name '
+        raise ModelCardError(f'classes: the name {short(most)} is listed {times} times; each name '
                              'must be unique')
     return names
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the values of a model card, one function for each kind of value.
+"""Check the values of a model card. There is one function for each kind of value.
 
 Every function raises ModelCardError if the value is wrong. The argument ``key`` is the name of the
-value in the message, such as ``input: mean``.
+value in the error message, such as ``input: mean``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
 
 def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]:
-    """Read a mapping of known keys. A missing section is read as an empty mapping.
+    """Read a mapping with known keys. A missing section becomes an empty mapping.
 
     :param section: name of the section; empty for the whole card.
     :param tree: the parsed YAML of the section; None if the section is missing.
@@ -37,7 +37,7 @@ def read_section(section: str, tree: Any, known: list[str]) -> Mapping[str, Any]
 
 
 def read_choice(key: str, value: Any, known: tuple[str, ...]) -> str:
-    """Read one of the known words."""
+    """Read a word that must be one of the ``known`` words."""
     if value not in known:
         raise ModelCardError(f'{key}: {short(value)}; expected one of {", ".join(known)}')
     return str(value)
@@ -51,9 +51,10 @@ def read_boolean(key: str, value: Any) -> bool:
 
 
 def read_integer(key: str, value: Any, low: int, high: int) -> int:
-    """Read a whole number from ``low`` to ``high``."""
+    """Read an integer from ``low`` to ``high``."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ModelCardError(f'{key}: {short(value)}; expected a whole number {low} to {high}')
+        raise ModelCardError(f'{key}: {short(value)}; expected a whole number from {low} to '
+                             f'{high}')
     return value
 
 
@@ -74,7 +75,10 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
 
 def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Read the mean and std of colours from 0 to 1. Refuse those of colours from 0 to 255."""
+    """Read the mean and the std for colours from 0 to 1.
+
+    Values that are for colours from 0 to 255 are refused.
+    """
     mean = read_numbers('input: mean', mean_value, channels)
     std = read_numbers('input: std', std_value, channels)
     if max(mean) > 1:
@@ -91,7 +95,7 @@ def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
 
 
 def read_colors(value: Any, count: int) -> list[list[int]]:
-    """Read ``count`` colours. Each colour is [r, g, b], with numbers from 0 to 255."""
+    """Read ``count`` colours. Each colour is [r, g, b] with integers from 0 to 255."""
     if not isinstance(value, list) or len(value) != count:
         got = f'{len(value)} colours' if isinstance(value, list) else short(value)
         raise ModelCardError(
@@ -100,12 +104,13 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
         if not (isinstance(color, list) and len(color) == 3
                 and all(type(c) is int and 0 <= c <= 255 for c in color)):
             raise ModelCardError(
-                f'palette: colour {index} is {short(color)}; expected [r, g, b] of 0 to 255')
+                f'palette: colour {index} is {short(color)}; expected [r, g, b], with whole '
+                'numbers from 0 to 255')
     return value
 
 
 def read_text(key: str, value: Any, default: str | None = None) -> str:
-    """Read text that can be printed.
+    """Read text in which every character can be printed.
 
     :param default: the text to return if the value is empty; None to refuse an empty value.
     """

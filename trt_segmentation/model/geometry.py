@@ -16,9 +16,9 @@ class Axis:
 
     :param camera: number of camera pixels.
     :param net: number of network pixels.
-    :param new: number of network pixels of the whole camera axis after the resize. This number can
-        be larger than ``net`` for crop, and smaller for letterbox.
-    :param offset: network pixels before the first camera pixel; negative for crop.
+    :param new: length of the camera axis after the resize, in network pixels. For crop, this can
+        be larger than ``net``. For letterbox, this can be smaller than ``net``.
+    :param offset: number of network pixels before the first camera pixel; 0 or negative for crop.
     """
 
     camera: int
@@ -28,24 +28,25 @@ class Axis:
 
     @property
     def scale(self) -> float:
-        """Network pixels for each camera pixel."""
+        """Number of network pixels per camera pixel."""
         return self.new / self.camera
 
     @property
     def visible(self) -> tuple[int, int]:
-        """First index, and last index + 1, of the camera pixels with a centre inside the network.
+        """The range (first, stop) of camera pixels whose centres lie inside the network input.
 
-        If no pixel is visible, the first number is not below the second.
+        ``stop`` is the index of the last visible pixel + 1. If no pixel is visible, ``first`` is
+        equal to ``stop`` or larger.
         """
-        # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Whole numbers are used, because a
-        # rounded scale could change the result.
+        # Solve (i + 0.5) * new / camera + offset ≥ edge for i. Use integers, because a rounded
+        # scale could change the result.
         first, stop = (
             -((self.new - 2 * self.camera * (edge - self.offset)) // (2 * self.new))
             for edge in (0, self.net))
         return max(first, 0), min(stop, self.camera)
 
     def grid(self, size: int) -> tuple[float, float]:
-        """Return (scale, offset) from camera pixels to a grid of ``size`` cells on this axis.
+        """Return (scale, offset) of the mapping from camera pixels to a grid with ``size`` cells.
 
         The centre of camera pixel ``i`` lies at grid coordinate ``(i + 0.5) * scale + offset``.
         The centre of cell 0 lies at grid coordinate 0.5.
@@ -55,7 +56,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The mapping from one camera size to one network size. :func:`fit` makes it."""
+    """The mapping from one camera size to one network size. See :func:`fit`."""
 
     rows: Axis
     cols: Axis
@@ -67,7 +68,7 @@ class Geometry:
 
 
 def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
-    """Compute how a camera image lies in the input of a network.
+    """Compute the mapping from a camera image to the input of a network.
 
     :param resize: one of :data:`trt_segmentation.model.card.RESIZES`.
     :param camera: (height, width) of the camera image, both ≥ 1.
@@ -79,8 +80,7 @@ def fit(resize: str, camera: tuple[int, int], net: tuple[int, int]) -> Geometry:
         wider = camera[1] * net[0] >= net[1] * camera[0]
         by_width = wider if resize == 'letterbox' else not wider
         over, under = (net[1], camera[1]) if by_width else (net[0], camera[0])
-        # Whole numbers round one half up, on every machine. A very narrow image keeps at least one
-        # pixel.
+        # Integer arithmetic rounds x.5 up on every machine. Each side keeps at least one pixel.
         rows, cols = (max(1, (2 * side * over + under) // (2 * under)) for side in camera)
         new = (rows, cols)
     return Geometry(_axis(camera[0], net[0], new[0]), _axis(camera[1], net[1], new[1]))

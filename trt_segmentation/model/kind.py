@@ -15,11 +15,11 @@ class OutputKind(Enum):
     """
 
     LOGITS = ('scores', True)
-    """The largest value wins."""
+    """One score for each class. The class with the largest score wins."""
     PROBABILITIES = ('probability', True)
-    """The network ends in a softmax or sigmoid."""
+    """One probability for each class. The network ends in a softmax or sigmoid."""
     SIGMOID = ('scores', False)
-    """The logit of class 1 against class 0."""
+    """The logit of class 1. The sigmoid of this logit is the probability of class 1."""
     PROBABILITY = ('probability', False)
     """The probability of class 1. The network ends in a sigmoid."""
     LABELS = ('labels', False)
@@ -30,15 +30,15 @@ class OutputKind(Enum):
 
     @property
     def values(self) -> str:
-        """``scores``, ``probability`` or ``labels``, as in ``Ending.values``."""
+        """``scores``, ``probability`` or ``labels``. ``Ending.values`` has the same words."""
         return self.value[0]
 
     @property
     def has_class_channels(self) -> bool:
-        """Whether the output has one channel for each class. Otherwise it has one channel."""
+        """Whether each class has a channel. If this is false, the output has one channel."""
         return self.value[1]
 
     @property
     def is_binary(self) -> bool:
-        """Whether one channel of floats tells two classes apart."""
+        """Whether the output tells two classes apart with one channel of floats."""
         return self in (OutputKind.SIGMOID, OutputKind.PROBABILITY)

@@ -21,8 +21,8 @@ class ImageInput:
     :param layout: ``nchw`` or ``nhwc``.
     :param dtype: one of :data:`INPUT_DTYPES`.
     :param channels: 3, or 1 for gray.
-    :param height: number of rows. If the model leaves this number open, the card gives it.
-    :param width: number of columns. If the model leaves this number open, the card gives it.
+    :param height: number of rows. If the height is dynamic in the model, the card gives it.
+    :param width: number of columns. If the width is dynamic in the model, the card gives it.
     :param batch: number of images in a run; None if the model accepts any number.
     """
 
@@ -45,14 +45,15 @@ def find_image(tensors: Sequence[Tensor], card: InputCard,
                reasons: list[str]) -> ImageInput:
     """Find the input tensor for the camera image, and its layout.
 
-    :param reasons: the function appends one line for every decision.
-    :raises EngineError: if the network does not have exactly one input, or if it does not fit.
+    :param reasons: a list. The function appends one line for every decision.
+    :raises EngineError: if the network does not have exactly one input, or if the input does not
+        fit the card.
     """
     if card.name:
         tensor = find_tensor('input', card.name, tensors)
     elif len(tensors) == 1:
         tensor = tensors[0]
-        reasons.append(f'input {tensor.name}: the only one')
+        reasons.append(f'input {tensor.name}: the only input')
     if len(tensors) != 1:
         raise EngineError(
             f'the model has {len(tensors)} inputs ({", ".join(map(str, tensors))}); expected '
@@ -93,9 +94,10 @@ def _input_layout(tensor: Tensor, card: InputCard, channels: int, reasons: list[
             + f'. Correct `input: layout` in the card. If the model was trained with {other} '
             f'images, write `color: {other}`')
     if card.layout == 'auto':
-        why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "open"}'
+        why = f'axis {"13"[fits[0] == "nhwc"]} is {axes[fits[0]] or "dynamic"}'
         if len(fits) > 1:
-            why = f'axis 1 and axis 3 are both {axes["nchw"] or "open"}, and most models use nchw'
+            why = (f'axis 1 and axis 3 are both {axes["nchw"] or "dynamic"}, and most models use '
+                   'nchw')
         reasons.append(f'input layout {fits[0]}: {why}')
     return fits[0]
 
@@ -104,14 +106,14 @@ def _side(tensor: Tensor, key: str, axis: int, card: int, reasons: list[str]) ->
     size = tensor.shape[axis]
     if size is None and not card:
         raise EngineError(
-            f'input {tensor} leaves its {key} open (axis {axis}). Set `input: {key}` in the model '
+            f'input {tensor} has a dynamic {key} (axis {axis}). Set `input: {key}` in the model '
             f'card to the {key} of the images that the model was trained with')
     if size is not None and card and size != card:
         raise EngineError(
             f'input {tensor} has {key} {size}, but the model card says {card}. Remove '
-            f'`input: {key}` from the card, or export the model with an open {key}')
+            f'`input: {key}` from the card, or export the model with a dynamic {key}')
     if size is None:
-        reasons.append(f'input {key} {card}: the model leaves it open')
+        reasons.append(f'input {key} {card}: from the card, because the {key} is dynamic')
         return card
     return size
 

@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the output tensor that is the segmentation, and what its values mean.
+"""Find the output tensor that is the segmentation, and find out what its values mean.
 
-If the network has several outputs and the card names none, these rules choose an output. The first
-rule that tells two outputs apart decides:
+If the network has several outputs and the card names none, an output is chosen by these rules.
+Rule 1 is the most important. A later rule is used only for outputs that are equal in all earlier
+rules.
 
-1. The output named ``out`` is chosen.
-2. An output with the name of an auxiliary output, such as ``aux``, is not chosen.
-3. An output that ends in scores, probabilities or class ids is chosen.
-4. An output with a channel for each class is chosen.
-5. An output that needs at least 90 % of the operators is chosen.
+1. Prefer the output named ``out``.
+2. Prefer an output without the name of an auxiliary output, such as ``aux``.
+3. Prefer an output that ends in scores, probabilities or class ids.
+4. Prefer an output with a channel for each class.
+5. Prefer an output that needs almost all operators of the network.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .output_layout import add_channels, count_classes, find_layout, refuse_non_
 from .tensor import find_tensor, refuse_oversize, Tensor
 
 AUXILIARY = re.compile('(?<![a-z])(aux|extra|boundary|edge|detail)')
-"""Names of outputs that only help to train the network."""
+"""Matches the names of outputs that only help to train the network."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     """Find the output that is the segmentation.
 
     :param classes: number of classes in the card; None if there is no card.
-    :param image: the input tensor. Without a card, the output must have its proportions.
-    :param reasons: the function appends one line for every decision.
-    :param endings: mapping from the name of an output to how the graph computes this output. An
-        output may be missing.
+    :param image: the input tensor. Without a card, the output must have the same proportions as
+        the input.
+    :param reasons: a list. The function appends one line for every decision.
+    :param endings: mapping from the name of an output to how the graph computes this output. Some
+        outputs may be missing.
     :returns: the output, and the names of the other outputs that could be the segmentation.
     :raises EngineError: if no output fits.
     """
@@ -81,7 +83,7 @@ def find_network_output(tensors: Sequence[Tensor], card: OutputCard, classes: in
     if card.name:
         return reader.read(find_tensor('output', card.name, tensors), reasons), ()
     if len(tensors) == 1:
-        reasons.append(f'output {tensors[0].name}: the only one')
+        reasons.append(f'output {tensors[0].name}: the only output')
         return reader.read(tensors[0], reasons), ()
     return _choose_output(tensors, reader, endings, reasons)
 
@@ -98,7 +100,7 @@ class _OutputReader:
     def read(self, tensor: Tensor, reasons: list[str]) -> NetworkOutput:
         """Find the kind and the layout of a tensor.
 
-        :param reasons: the method appends one line for every decision.
+        :param reasons: a list. The method appends one line for every decision.
         :raises EngineError: if the tensor cannot be the segmentation.
         """
         if len(tensor.shape) not in (3, 4) or tensor.dtype not in FLOATS + INTEGERS:
@@ -114,15 +116,16 @@ class _OutputReader:
             reasons.append(f'output is {kind}: {why}')
         if len(tensor.shape) == 3 and kind.has_class_channels:
             raise EngineError(
-                f'output {tensor} has 3 axes, but {kind} have 4 axes, N×C×H×W or N×H×W×C. If this '
-                f'output holds class ids, write `kind: labels` under `output` in the model card')
+                f'output {tensor} has 3 axes, but an output of kind {kind} has 4 axes, N×C×H×W or '
+                f'N×H×W×C. If this output holds class ids, write `kind: labels` under `output` in '
+                f'the model card')
         layout = 'nhw' if len(tensor.shape) == 3 else card.layout
         if layout == 'auto' or (layout != 'nhw' and kind is OutputKind.LABELS):
             channels = classes if kind.has_class_channels else 1
             layout = find_layout(tensor, channels, self.image, reasons)
         output = NetworkOutput(tensor.name, kind, layout, tensor.dtype,
                                _count_channels(tensor, kind, layout, classes))
-        if classes is None:     # Without a card, only the shape can show that this is a map.
+        if classes is None:     # Without a card, only the shape shows whether this is a map.
             refuse_non_map(tensor, layout, self.image)
         return output
 
@@ -143,7 +146,7 @@ def _count_channels(tensor: Tensor, kind: OutputKind, layout: str, classes: int 
 def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
                    endings: Mapping[str, Ending], reasons: list[str]
                    ) -> tuple[NetworkOutput, tuple[str, ...]]:
-    """Choose the best of several outputs. Return it, and the names of the others that fit."""
+    """Choose the best output. Return this output, and the names of the other outputs that fit."""
     found: list[tuple[NetworkOutput, list[str]]] = []
     refused = []
     for tensor in tensors:
@@ -163,7 +166,8 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
     most = max((endings[output.name].nodes for output, _ in found if output.name in endings),
                default=0)
     ranks = {output.name: _rank(output, endings, most) for output, _ in found}
-    found.sort(key=lambda each: ranks[each[0].name])        # stable: the first of equals
+    # The sort is stable. So among equal outputs, the first output of the network is chosen.
+    found.sort(key=lambda each: ranks[each[0].name])
     (best, why), others = found[0], tuple(other.name for other, _ in found[1:])
     reasons.append(f'output {best.name}: ' + (
         f'{_reason([ranks[best.name], ranks[others[0]]], len(found), len(tensors))}. To use '
@@ -174,7 +178,7 @@ def _choose_output(tensors: Sequence[Tensor], reader: _OutputReader,
 
 
 def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tuple[int, ...]:
-    """Rank an output; the smallest rank is the best.
+    """Return the rank of an output. The smallest rank is the best.
 
     :param most: the largest number of operators that one output needs.
     """
@@ -190,7 +194,11 @@ def _rank(output: NetworkOutput, endings: Mapping[str, Ending], most: int) -> tu
 
 
 def _reason(ranks: Sequence[tuple[int, ...]], fit: int, count: int) -> str:
-    """Say why the first of two outputs was chosen."""
+    """Return the reason why the first of two outputs was chosen.
+
+    :param fit: number of outputs that could be the segmentation.
+    :param count: number of all outputs.
+    """
     place = next((i for i, (a, b) in enumerate(zip(*ranks)) if a != b), -1)
     first = f'{fit} outputs fit, and this is the first one'
     return {0: f'of {count} outputs, torchvision gives this name to the segmentation',

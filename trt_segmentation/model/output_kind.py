@@ -58,7 +58,7 @@ def find_contradictions(name: str, kind: OutputKind, card: OutputCard, classes: 
     :param kind: the result of :func:`find_kind` for the output.
     :param classes: number of classes in the card.
     :param ending: how the graph computes the output.
-    :returns: one message for the log for each contradiction.
+    :returns: one message for each contradiction, for the log.
     """
     if card.kind != 'auto' and ending.values not in ('', kind.values):
         right = OutputKind.LABELS if ending.values == 'labels' else OutputKind(

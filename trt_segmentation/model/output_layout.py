@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the axis of a network output that holds the channels, and refuse outputs that are no map.
+"""Find the channel axis of a network output, and refuse an output that is not a map.
 
 A map has values for every place of the image. The boxes of an object detector are not a map.
 """
@@ -17,7 +17,7 @@ from .network_input import ImageInput
 from .tensor import Tensor
 
 MAX_SKEW_WITHOUT_CHANNELS = math.log(1.2)
-"""Largest result of :func:`_skew` for a map with three axes. A list of boxes gives more."""
+"""Largest result of :func:`_skew` for a map with three axes. A list of boxes exceeds it."""
 MAX_SKEW = math.log(1.5)
 """Largest result of :func:`_skew` for a map with a channel axis.
 
@@ -33,7 +33,7 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     """Find out whether a tensor of four axes is ``nchw`` or ``nhwc``.
 
     :param channels: number of channels; None if unknown.
-    :param reasons: the function appends one line.
+    :param reasons: a list. The function appends one line.
     """
     _, first, middle, last = tensor.shape
     if channels is None:
@@ -45,13 +45,13 @@ def find_layout(tensor: Tensor, channels: int | None, image: ImageInput,
     if last == channels:
         reasons.append(f'output layout nhwc: axis 3 is {last}')
         return 'nhwc'
-    # An open last axis is usually the width. But if axes 1 and 2 have the proportions of the
-    # image, the last axis holds the channels.
+    # A dynamic last axis is usually the width. But if axes 1 and 2 have the proportions of the
+    # image, the last axis is the channel axis.
     if last is None and first and middle and _skew(image, first, middle) < 0.05:
-        reasons.append('output layout nhwc: axis 3 is open, and axes 1 and 2 have the proportions '
-                       'of the image')
+        reasons.append('output layout nhwc: axis 3 is dynamic, and axes 1 and 2 have the '
+                       'proportions of the image')
         return 'nhwc'
-    reasons.append(f'output layout nchw: axis 1 is {first or "open"}')
+    reasons.append(f'output layout nchw: axis 1 is {first or "dynamic"}')
     return 'nchw'
 
 
@@ -70,17 +70,17 @@ def _layout_by_shape(tensor: Tensor, image: ImageInput, reasons: list[str]) -> s
 
 
 def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
-    """If the shape of a tensor leaves its channels open, take their number from the graph.
+    """If the number of channels in a shape is dynamic, take the number from the graph.
 
     :param ending: how the graph computes the output.
-    :param reasons: if the number is taken, the function appends one line.
+    :param reasons: a list. If the number is taken, the function appends one line.
     """
     channels = 1 if ending.values == 'labels' else ending.channels
     shape = tensor.shape
     if len(shape) != 4 or shape[1] is not None or shape[3] is not None or not channels:
         return tensor
-    reasons.append(f'output {tensor.name} has {channels} channel(s): its shape leaves their '
-                   f'number open, but the weights of the network give it')
+    reasons.append(f'output {tensor.name} has {channels} channel(s): the number is dynamic in the '
+                   f'shape, but the weights of the network give it')
     shape = ((*shape[:3], channels) if ending.channels_last
              else (shape[0], channels, *shape[2:]))
     return replace(tensor, shape=shape)
@@ -89,14 +89,15 @@ def add_channels(tensor: Tensor, ending: Ending, reasons: list[str]) -> Tensor:
 def count_classes(tensor: Tensor, channels: int | None, classes: int | None) -> int:
     """Return the number of classes of an output that has one channel for each class.
 
-    :param channels: number of channels in the shape; None if the shape leaves the number open.
+    :param channels: number of channels in the shape; None if the number is dynamic.
     :param classes: number of classes in the model card; None if there is no card.
-    :raises EngineError: if both numbers are None, if they differ, or if a number is too large.
+    :raises EngineError: if both numbers are None, if the two numbers differ, or if ``channels`` is
+        too large.
     """
     if channels is None and classes is None:
         raise EngineError(
-            f'output {tensor} leaves its number of classes open. Export the model with a '
-            f'fixed number of classes')
+            f'output {tensor} has a dynamic number of classes. Export the model with a fixed '
+            f'number of classes')
     if channels is not None and classes is not None and channels != classes:
         raise EngineError(
             f'output {tensor} has {channels} classes, but the model card names {classes}. '
@@ -135,5 +136,5 @@ def _may_be_side(size: int | None, whole: int) -> bool:
 
 
 def _skew(image: ImageInput, rows: int, cols: int) -> float:
-    """Return by how much the proportions of a map and of the image differ; 0 if they are equal."""
+    """Return the difference between the proportions of a map and of the image; 0 if equal."""
     return abs(math.log(rows * image.width / (cols * image.height)))

@@ -17,7 +17,7 @@ from .signature import Signature
 log = logging.getLogger(__name__)
 
 FIRST = 3
-"""Number of network outputs to check. Scores of so many images are never all from 0 to 1."""
+"""Number of network outputs to check. The scores of three images are never all from 0 to 1."""
 
 
 class NetworkOutputWatch:
@@ -56,7 +56,7 @@ class NetworkOutputWatch:
         if self._holds_ids:
             self._check_ids(low, high)
         elif kind.values != 'scores' or not (low >= 0 and high <= 1):
-            self._most = 0          # a score is below 0 or above 1, or it is NaN
+            self._most = 0          # the values agree with the kind, so stop checking
         elif self.is_done:
             right = OutputKind(('probability', kind.has_class_channels))
             self._warn(

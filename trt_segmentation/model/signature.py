@@ -26,7 +26,7 @@ __all__ = ['ImageInput', 'NetworkOutput', 'Signature', 'Tensor', 'resolve_signat
 class Signature:
     """How to fill the input of a network and how to read its output.
 
-    :param reasons: one line for every setting that the card leaves open. The line says how the
+    :param reasons: one line for every setting that is missing in the card. The line says how the
         setting was chosen.
     :param classes: number of classes of the network; None if unknown.
     :param alternatives: names of other outputs that could be the segmentation.

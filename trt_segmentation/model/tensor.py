@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""An input or output tensor of a network, as the engine library describes it."""
+"""An input or output tensor of a network: its name, type and shape."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def find_tensor(kind: str, name: str, tensors: Sequence[Tensor]) -> Tensor:
 
 
 def refuse_oversize(kind: str, tensor: Tensor) -> None:
-    """Refuse a tensor size that only a broken or hostile file has. Call this before allocating.
+    """Refuse a tensor that is too large. Only a broken or hostile file has such a tensor.
+
+    Call this function before memory for the tensor is allocated.
 
     :param kind: ``input`` or ``output``, for the message.
     :raises EngineError: if the tensor is too large.
@@ -57,4 +59,5 @@ def refuse_oversize(kind: str, tensor: Tensor) -> None:
     count = math.prod(side for side in tensor.shape if side is not None)
     if count > MOST_NUMBERS:
         raise EngineError(f'{kind} {tensor} has {count:.3g} numbers; at most {MOST_NUMBERS:.3g} '
-                          f'are accepted. Export the model at the size of your camera or below')
+                          f'are accepted. Export the model with the size of your camera images, '
+                          f'or smaller')

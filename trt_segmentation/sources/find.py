@@ -29,12 +29,12 @@ EXPECTED = ('a picture, a folder, a video, a bag, a camera such as /dev/video0, 
 class SourceOptions:
     """How the images of the sources are read.
 
-    :param recursive: whether the pictures in subfolders are read too.
+    :param recursive: whether pictures in subfolders are read too.
     :param every: 1 gives every image of each source, 2 gives every second image, and so on.
-    :param topic: image topic of the bags; None for the only image topic of each bag.
+    :param topic: image topic of the bags; None for the topic of the only camera in each bag.
     :param leave_out: folder that is not read, such as the folder of the results; None to read
         every folder.
-    :param say: called with one line of text if a bag has several image topics and one is chosen.
+    :param say: called with one line of text if other image topics of a bag are left out.
     """
 
     recursive: bool = False
@@ -46,7 +46,7 @@ class SourceOptions:
 
 @dataclass
 class _Found:
-    """The sources that were found, in the order of their names.
+    """The sources that were found, in the order in which the user named them.
 
     ``pictures`` maps the path of each picture to its path below the folder that the user gave.
     """
@@ -63,7 +63,7 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 
     All pictures together are the first source. A file that is named twice is read once.
 
-    :param names: each is a picture, a glob such as ``frames/*.jpg``, a folder of pictures, a
+    :param names: each name is a picture, a glob such as ``frames/*.jpg``, a folder of pictures, a
         video, a bag, a camera, an RTSP URL, ``-`` for standard input, or ``street``.
     :raises SourceError: if a name is none of these. The message quotes the name.
     """
@@ -144,7 +144,7 @@ def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:
 
 
 def _find_glob(pattern: Path, options: SourceOptions, found: _Found) -> None:
-    """Add the pictures, videos and bags that match. Other files are left out."""
+    """Add the pictures, videos and bags that match a pattern. Other files are left out."""
     matches = sorted(map(Path, glob.glob(str(pattern), recursive=True)))
     added = [path for path in matches if path.is_file()
              and _add_file(path, Path(path.name), found)]
@@ -155,7 +155,7 @@ def _find_glob(pattern: Path, options: SourceOptions, found: _Found) -> None:
 
 
 def _add_file(path: Path, below: Path, found: _Found) -> bool:
-    """Add a file to the sources. Return False if the file is of an unknown kind."""
+    """Add a file to the sources. Return False if the kind of the file is unknown."""
     suffix = path.suffix.lower()
     if suffix in IMAGES:
         found.pictures.setdefault(path, below)

@@ -22,13 +22,15 @@ class SourceImage:
     """One image of a source.
 
     :param name: path for the results of this image, relative to the folder of the results and
-        without an ending. Each image of one :func:`.open_sources` call has a different name.
+        without a file name ending. All images of one :func:`.open_sources` call have different
+        names.
     :param origin: where the image comes from, for messages: a path, or a video with the number of
         the frame.
     :param image: (height, width, 3) uint8 BGR, C-contiguous. The receiver owns it.
-    :param time_ns: time of the image in nanoseconds. For a video file, the time counts from the
-        start of the video. For a camera or a bag, it counts from 1970. It is the time at which a
-        camera's image came, or at which a bag's image was recorded. For a picture, it is 0.
+    :param time_ns: time of the image in nanoseconds. For a video file, this is the time since the
+        start of the video. For a camera, this is the time since 1970 at which the image was
+        decoded. For a bag, this is the time since 1970 at which the image was recorded. For a
+        picture, this is 0.
     """
 
     name: str
@@ -42,7 +44,7 @@ class BadImage:
     """An image that could not be read.
 
     :param origin: where the image comes from.
-    :param error: the reason. Its message names the origin.
+    :param error: the reason. The text of the error names the origin.
     """
 
     origin: str
@@ -58,9 +60,9 @@ class OpenSource:
 
     :param images: yields each image once. Only one thread may iterate over it.
     :param count: number of images that ``images`` is expected to give; None if it is unknown.
-    :param rate: images a second, if the images follow each other in time; otherwise None.
+    :param rate: images per second, if the images follow each other in time; otherwise None.
     :param close: stops the source, so that an iteration that waits for a camera ends. Any thread
-        may call it, more than once.
+        may call this function, even more than once.
     :param count_dropped: returns the number of images of a camera that were left out because the
         receiver was slow.
     """
@@ -77,11 +79,11 @@ class ImageSource(Protocol):
 
     @property
     def title(self) -> str:
-        """Name of the source for people, such as a path. It holds no password."""
+        """Name of the source for people, such as a path. The name contains no password."""
 
     @property
     def name(self) -> str | None:
-        """Name for the results of a video, without an ending.
+        """Name for the results of a video, without a file name ending.
 
         None if the source gives pictures, because each picture has its own name.
         """
@@ -95,14 +97,14 @@ class ImageSource(Protocol):
         """Files that are read. No result may replace them."""
 
     def open(self) -> OpenSource:
-        """Open the source at its first image.
+        """Open the source. The iteration begins at the first image.
 
         :raises SegmentationError: if the source cannot be opened. The message names the source.
         """
 
 
 def as_frame(image: npt.NDArray[np.uint8], encoding: str = 'bgr8', stamp_ns: int = 0) -> Frame:
-    """Make a frame of an image. The frame uses the memory of the image.
+    """Make a frame from an image. The frame uses the memory of the image.
 
     :param image: (height, width, 3) uint8, C-contiguous.
     :param encoding: ``bgr8`` or ``rgb8``.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses names for results, so that no two sources write the same file."""
+"""Chooses file names for results, so that two sources never write the same file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Key = TypeVar('Key')
 def choose_names(pictures: Mapping[Path, Path]) -> dict[Path, str]:
     """Choose a name for the results of each picture. A name is a path without an ending.
 
-    The name is usually that of the picture. If two pictures differ only in their endings, their
-    names keep the ending, as in ``street_jpg``. If pictures of several folders have the same name,
-    their results go to folders with the same names as these folders.
+    Usually, the results have the same name as the picture. If two pictures differ only in the
+    ending, the ending becomes a part of the name, as in ``street_jpg``. If pictures in different
+    folders have the same name, the folder becomes a part of the name, as in ``left/street``.
 
     :param pictures: maps the path of each picture to its path below the folder that the user gave.
     """
@@ -38,7 +38,7 @@ def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict
     """Choose a name for the results of each video, camera or bag.
 
     :param titles: path or address of each source. The ending of a file name is removed.
-    :param taken: names that are taken already.
+    :param taken: names that are already in use.
     """
     names = {}
     for title in titles:
@@ -49,13 +49,13 @@ def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict
 
 
 def _find_twice(names: Mapping[Path, str]) -> list[Path]:
-    """Return the pictures whose name another picture has too."""
+    """Return the pictures that have the same name as another picture."""
     count = Counter(names.values())
     return [path for path, name in names.items() if count[name] > 1]
 
 
 def _number_twice(names: dict[Key, str], others: Iterable[str] = ()) -> dict[Key, str]:
-    """Add _2, _3 and so on to names that are taken already."""
+    """Add _2, _3 and so on to names that are already in use."""
     taken = set(others)
     for key, name in names.items():
         number = 1

@@ -22,7 +22,7 @@ from .image import AnyImage, BadImage, OpenSource, SourceImage
 DECODERS = min(8, os.cpu_count() or 1)
 """Number of threads that decode picture files."""
 MAX_STDIN = 1 << 28
-"""Most bytes that are read from standard input."""
+"""Largest number of bytes that are read from standard input."""
 SCENES = 8
 """Number of drawn street scenes."""
 FIRST_SEED = 3_000_000
@@ -93,8 +93,9 @@ class PictureOnStdin:
         :raises SourceError: if standard input is a terminal, or holds no JPEG or PNG.
         """
         if not sys.stdin or sys.stdin.isatty():
-            raise SourceError('- reads a picture from standard input, but standard input is a '
-                              'terminal; use a pipe: cat street.jpg | trt_seg segment -')
+            raise SourceError('the source `-` reads a picture from standard input, but standard '
+                              'input is a terminal; use a pipe: cat street.jpg | trt_seg segment '
+                              '-')
         data = sys.stdin.buffer.read(MAX_STDIN + 1)
         if len(data) > MAX_STDIN:
             raise SourceError(f'standard input has more than {MAX_STDIN:,} bytes; give the path '
@@ -108,7 +109,7 @@ class PictureOnStdin:
 
 @dataclass(frozen=True)
 class StreetScenes:
-    """Drawn street scenes, in each condition of weather and light."""
+    """Drawn street scenes in all conditions of weather and light."""
 
     title: str = 'street'
     name: None = None
@@ -116,7 +117,7 @@ class StreetScenes:
 
     @property
     def picture_names(self) -> tuple[str, ...]:
-        """Names of the scenes: the condition and a number."""
+        """Names of the scenes. A name contains the condition and a number."""
         return tuple(f'street_{condition}_{number}' for _, condition, number in self._scenes())
 
     def open(self) -> OpenSource:

@@ -17,9 +17,9 @@ from ..video.reader import VideoReader
 from .image import AnyImage, BadImage, OpenSource, SourceImage
 
 USUAL_RATE = Fraction(10)
-"""Images a second of a bag, if its log times give no rate."""
+"""Assumed rate of a bag, in images per second, if the log times of the bag give no rate."""
 MAX_RATE = Fraction(240)
-"""Most images a second of a bag. If the log times give a higher rate, they are wrong."""
+"""Largest rate of a bag, in images per second. Log times that give a higher rate are wrong."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class VideoImages:
         return (Path(self.source),)
 
     def open(self) -> OpenSource:
-        """Open the video. The reader decodes ahead.
+        """Open the video. The reader then decodes the first frames in advance.
 
         :raises VideoError: if PyAV is missing, or the video cannot be opened.
         """
@@ -74,9 +74,9 @@ class BagImages:
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :param title: name of the source for people.
     :param name: name of the results.
-    :param topic: image topic; None for the only image topic.
+    :param topic: image topic; None for the topic of the only camera.
     :param every: as in :class:`VideoImages`.
-    :param say: called with one line of text if the bag has more than one image topic.
+    :param say: called with one line of text if other image topics are left out.
     """
 
     path: Path
@@ -106,7 +106,7 @@ class BagImages:
 
     def _read(self, topic: str) -> Iterator[AnyImage]:
         from ..bags.reader import BagReader
-        # This generator runs in another thread than open(), and each thread needs its own reader.
+        # This generator may run in another thread than open(). Each thread needs its own reader.
         with BagReader(self.path) as bag:
             for message in bag.messages([topic]):
                 if (message.number - 1) % self.every:
@@ -122,7 +122,10 @@ class BagImages:
 
 
 def _find_rate(count: int, duration_ns: int) -> Fraction:
-    """Return the images a second of a bag. The rate is too low if other topics last longer."""
+    """Return the rate of a bag in images per second.
+
+    If other topics last longer than the images, this rate is too low.
+    """
     if count < 2 or duration_ns <= 0:
         return USUAL_RATE
     rate = Fraction((count - 1) * 1_000_000_000, duration_ns).limit_denominator(100)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Houses beside the road, and the pictures of their fronts."""
+"""Houses beside the road, and the textures of their facades."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .view import cast_shadow, draw_wall, SceneView, Standing
 _CELL = 3.0
 """Height of a floor and width of a column of windows, in metres."""
 _DENSITY = 20
-"""Texels per metre of a facade."""
+"""Resolution of the texture of a facade, in texels per metre."""
 
 WALLS: tuple[Colour, ...] = (
     (96, 118, 168), (150, 190, 214), (200, 214, 222), (120, 150, 196), (170, 176, 178),
@@ -26,14 +26,14 @@ WALLS: tuple[Colour, ...] = (
 
 
 class Facade:
-    """The front of a type of building: its picture and its size in metres."""
+    """The facade of one type of building: texture and size. The size is in metres."""
 
     def __init__(self, rng: np.random.Generator, style: Look, floors: int, columns: int) -> None:
         self.width = columns * _CELL
         self.height = floors * _CELL + 0.6
         self.wall: Colour = WALLS[int(rng.integers(len(WALLS)))]
-        # Lit windows and snow use a random stream of their own. The condition must not change
-        # the shape of the house.
+        # The light in the windows comes from a separate random generator. So this light does not
+        # change the other random numbers of the house.
         self._glow = np.random.Generator(np.random.PCG64(int(rng.integers(1 << 30))))
         self._style = style
         self._dim = 0.3 if style.is_night else 1.0
@@ -106,7 +106,7 @@ class Facade:
 
 def _fill_box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray
               ) -> None:
-    """Fill a box in an opaque picture. The part of the box outside the picture is ignored."""
+    """Fill a box in an opaque texture. The part of the box outside the texture is ignored."""
     rows = slice(max(int(y0), 0), max(int(y1), 0))
     columns = slice(max(int(x0), 0), max(int(x1), 0))
     picture[rows, columns, :3] = np.clip(colour, 0, 255)
@@ -115,10 +115,10 @@ def _fill_box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour
 class Building(Standing):
     """A house beside the road.
 
-    :param depth: metres from the front to the back.
+    :param depth: distance from the front to the back in metres.
     :param roof: height of a pitched roof in metres; 0 for a flat roof.
     :param tiles: colour of the roof.
-    :param hidden: whether the house next door covers the near end.
+    :param hidden: whether the neighbouring house hides the side wall that faces the camera.
     """
 
     def __init__(self, facade: Facade, s: float, t: float, period: float, depth: float,
@@ -177,7 +177,7 @@ class Building(Standing):
             view.canvas.convex(outline, view.look.shade(tiles, max(depth, 12.0), 0.6), BUILDING)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         if view.look.sun < 0.2:
             return []
         front = self._corners(view, s, t)[:2]

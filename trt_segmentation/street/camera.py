@@ -13,15 +13,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 NEAR = 0.6
-"""The camera does not see things that are nearer than this many metres."""
+"""Distance from the camera to the near plane in metres. Nearer things are not visible."""
 
 
 @dataclass(frozen=True)
 class PinholeCamera:
-    """A pinhole camera. World axes are in metres. z points up, and the ground is at z = 0.
+    """A pinhole camera. World coordinates are in metres: z points up, and the ground is z = 0.
 
-    :param yaw: radians from the world x axis to the left.
-    :param pitch: radians, positive downwards.
+    :param yaw: angle from the world x axis in radians, positive to the left.
+    :param pitch: angle from the horizontal in radians, positive downwards.
     :param focal: focal length in pixels.
     """
 
@@ -45,7 +45,7 @@ class PinholeCamera:
         return (self.height - 1) / 2 - self.focal * math.tan(self.pitch)
 
     def turn(self, points: Floats) -> Floats:
-        """Turn (N, 3) world points into (N, 3) camera axes: right, down, forward, in metres."""
+        """Transform (N, 3) world points to camera coordinates: right, down, forward, in metres."""
         cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         down, forward = math.cos(self.pitch), math.sin(self.pitch)
         delta = points - (self.x, self.y, self.z)
@@ -58,31 +58,34 @@ class PinholeCamera:
         return turned
 
     def flatten(self, turned: Floats) -> Floats:
-        """Project (N, 3) points in camera axes to (N, 2) pixels. Every depth must be above 0."""
+        """Project (N, 3) points in camera coordinates to (N, 2) pixels. Each depth must be > 0."""
         centre = ((self.width - 1) / 2, (self.height - 1) / 2)
         pixels: Floats = turned[:, :2] * (self.focal / turned[:, 2:]) + centre
         return pixels
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
-        """Return (N, 2) pixels and (N,) depths in metres. Depths below NEAR become NEAR."""
+        """Project (N, 3) world points to (N, 2) pixels and (N,) depths in metres.
+
+        A depth below NEAR becomes NEAR.
+        """
         turned = self.turn(points)
         turned[:, 2] = np.maximum(turned[:, 2], NEAR)
         return self.flatten(turned), turned[:, 2]
 
     def outline(self, points: Floats) -> Floats:
-        """Project the part of an (N, 3) polygon that the camera can see. It may be empty."""
+        """Project the visible part of an (N, 3) world polygon. The result may have no points."""
         return self.flatten(clip(self.turn(points)))
 
     def row(self, depth: float) -> float:
-        """Return the image row of the ground at a depth in metres. The row is in pixels."""
+        """Return the image row, in pixels, of the ground at this horizontal distance in metres."""
         angle = math.atan2(self.z, depth) - self.pitch
         return (self.height - 1) / 2 + self.focal * math.tan(angle)
 
     def ground(self, scale: float, period: float) -> Floats:
-        """Return the (3, 3) map from pixels to the texels of a ground tile.
+        """Return the (3, 3) homography from image pixels to the texels of a ground tile.
 
         :param scale: texels per metre.
-        :param period: texels after which the tile repeats.
+        :param period: side of the tile in texels. The tile repeats after this distance.
         """
         u, v = (self.width - 1) / 2, (self.height - 1) / 2
         cosine, sine = math.cos(self.pitch), math.sin(self.pitch)
@@ -100,7 +103,10 @@ class PinholeCamera:
 
 
 def clip(turned: Floats) -> Floats:
-    """Cut an (N, 3) polygon in camera axes at the near plane. The result may have no points."""
+    """Clip an (N, 3) polygon in camera coordinates at the near plane.
+
+    The result may have no points.
+    """
     inside = turned[:, 2] >= NEAR
     if inside.all():
         return turned
@@ -117,7 +123,7 @@ def clip(turned: Floats) -> Floats:
 
 
 class Road:
-    """An endless centre line. Its bends repeat every ``period`` metres."""
+    """The centre line of an endless road. The bends repeat every ``period`` metres."""
 
     def __init__(self, rng: np.random.Generator, period: float) -> None:
         self.period = period
@@ -149,7 +155,7 @@ class Road:
         return self._pose(s)[2]
 
     def _pose(self, s: float) -> tuple[float, float, float]:
-        """Return x, y and direction of the centre line at a distance."""
+        """Return x, y and the direction of travel at a distance along the road."""
         lap = s // self.period
         place = (s - lap * self.period) * self._density
         index = min(int(place), len(self._steps) - 2)
@@ -161,12 +167,16 @@ class Road:
             float(angle[index] + part * (angle[index + 1] - angle[index])))
 
     def point(self, s: float, t: float) -> tuple[float, float]:
-        """Return world x and y at s metres along and t metres left of the centre line."""
+        """Return world x and y of a point on the ground.
+
+        :param s: distance of the point along the road in metres.
+        :param t: distance of the point from the centre line in metres, positive to the left.
+        """
         x, y, angle = self._pose(s)
         return x - t * math.sin(angle), y + t * math.cos(angle)
 
     def at(self, s: npt.ArrayLike, t: npt.ArrayLike) -> Floats:
-        """Return (N, 3) ground points in metres at s along and t left of the centre line."""
+        """Return (N, 3) world points on the ground. ``s`` and ``t`` are as in :meth:`point`."""
         if isinstance(s, float) and isinstance(t, float):
             return np.array([[*self.point(s, t), 0.0]])
         along = np.atleast_1d(np.asarray(s, np.float64))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The canvas and the classes. A drawing call writes both colours and class ids."""
+"""The canvas of a scene, and the classes. Each drawing call writes colours and class ids."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEVELS = np.arange(256, dtype=np.float32)[:, None]
 
 
 def to_fixed_point(points: Floats) -> npt.NDArray[np.int32]:
-    """Convert (N, 2) pixels to fixed-point vertices for OpenCV."""
+    """Convert (N, 2) pixel positions to fixed-point positions for OpenCV."""
     scaled = np.minimum(np.maximum(points * (1 << _SHIFT), -_LIMIT), _LIMIT)
     return np.rint(scaled).astype(np.int32)
 
@@ -46,7 +46,7 @@ def ramp(gain: float, offset: Colour) -> Bytes:
 
 
 class Texture:
-    """A (H, W, 4) uint8 picture with smaller copies of the same picture.
+    """A (H, W, 4) uint8 picture, and smaller copies of this picture.
 
     The fourth channel is the opacity.
 
@@ -63,7 +63,7 @@ class Texture:
             self._levels.append(picture)
 
     def level(self, area: float) -> Bytes:
-        """Return the copy whose size fits a target of this many pixels."""
+        """Return the copy whose size is best for an area of this many pixels."""
         full = self._levels[0].shape[0] * self._levels[0].shape[1]
         index = int(math.log2(max(full / max(area, 1.0), 1.0)) / 2 + 0.4)
         return self._levels[min(index, len(self._levels) - 1)]
@@ -87,7 +87,7 @@ class Canvas:
             self.pixels, points, (colour[0], colour[1], colour[2], label), cv2.LINE_8, _SHIFT)
 
     def fill(self, outlines: list[Floats], colour: Colour, label: int) -> None:
-        """Fill (N, 2) polygons of any shape one after another."""
+        """Fill (N, 2) polygons of any shape, one after another."""
         ink = (colour[0], colour[1], colour[2], label)
         for outline in outlines:
             if len(outline) > 2:
@@ -107,7 +107,7 @@ class Canvas:
             (colour[0], colour[1], colour[2], label), -1, cv2.LINE_8, _SHIFT)
 
     def stroke(self, start: Floats, end: Floats, wide: float, colour: Colour, label: int) -> None:
-        """Fill a band of ``wide`` pixels width between two (2,) points."""
+        """Draw a straight line between two (2,) points. The line is ``wide`` pixels wide."""
         along = end - start
         length = math.hypot(along[0], along[1]) or 1.0
         aside = np.array([-along[1], along[0]]) * (max(wide - 1.0, 0.0) / 2 / length)
@@ -115,7 +115,7 @@ class Canvas:
                     colour, label)
 
     def strokes(self, lines: Floats, wide: Floats, colours: list[Colour], label: int) -> None:
-        """Fill bands along (N, 2, 2) lines in order. ``wide`` holds (N,) widths in pixels."""
+        """Draw (N, 2, 2) straight lines in order. ``wide`` holds the (N,) widths in pixels."""
         along = lines[:, 1] - lines[:, 0]
         length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
         reach = np.maximum(wide - 1.0, 0.0) / 2 / length
@@ -154,7 +154,8 @@ class Canvas:
         target = np.ascontiguousarray(quad - low, np.float32)
         matrix = cv2.getPerspectiveTransform(np.ascontiguousarray(source, np.float32), target)
         table = ramp(gain, haze)
-        first = rows * columns < int(size[0]) * int(size[1])  # LUT() on the smaller picture
+        # Apply the table to the texture or to the warped texture: to the smaller of the two.
+        first = rows * columns < int(size[0]) * int(size[1])
         warped = cv2.warpPerspective(
             cv2.LUT(picture, table) if first else picture, matrix, (int(size[0]), int(size[1])),
             flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

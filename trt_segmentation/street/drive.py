@@ -42,14 +42,15 @@ class Scene:
 
 
 class Drive:
-    """A moving camera. The same arguments give the same frames, in any order.
+    """A drive of a camera along a street. The same arguments always give the same frames.
 
-    The condition changes only the image. The truth of a seed is the same under all conditions.
-    Several threads may call :meth:`frame` at the same time.
+    The frames may be drawn in any order. The condition changes only the image: for one seed, the
+    truth is the same under all conditions. Several threads may call :meth:`frame` at the same
+    time.
 
     :param fps: frames per second of the camera.
-    :raises ValueError: if the condition is unknown, the seed is negative, a size is below 64
-        pixels, or the rate is not positive.
+    :raises ValueError: if the condition is unknown, the seed is negative, a side is below 64
+        pixels, or ``fps`` is not a positive number.
     """
 
     def __init__(self, seed: int, condition: str = 'day', width: int = 1280, height: int = 720,
@@ -103,7 +104,7 @@ class Drive:
         return Scene(self._weather.finish(image, index), truth, self._condition)
 
     def _view(self, time: float) -> SceneView:
-        """Return the camera and an empty canvas for a time in seconds."""
+        """Return the view at a time in seconds: the camera, and an empty canvas."""
         s = self._speed * time
         lane = self._layout.plan.lane
         swing = np.sin(np.array([0.5, 1.7, 5.3]) * time + self._sway)
@@ -133,7 +134,7 @@ class Drive:
         self._horizon.draw(view)
 
     def _visible(self, view: SceneView) -> list[tuple[float, float, Thing]]:
-        """Return (s, t, thing) of each thing that may be visible, the farthest first."""
+        """Return (s, t, thing) for each thing that may be visible, the farthest thing first."""
         found = []
         for thing in self._layout.things:
             s, t = thing.place(view.time, view.s)
@@ -143,7 +144,7 @@ class Drive:
         return [(s, t, thing) for _, s, t, thing in found]
 
     def _may_be_visible(self, view: SceneView, s: float, t: float, tail: float) -> bool:
-        """Whether a thing or its shadow may be in the picture."""
+        """Whether a thing or its shadow may be in the image."""
         camera = view.camera
         x, y = self._road.point(s, t)
         x, y = x - camera.x, y - camera.y
@@ -154,7 +155,7 @@ class Drive:
 
     def _uncovered_lamps(self, view: SceneView
                          ) -> list[tuple[npt.NDArray[np.float64], float, list[float]]]:
-        """Return the lamps that no nearer thing covers."""
+        """Return the lamps that are not covered by a nearer thing."""
         seen = []
         for pixel, radius, colour in view.lamps:
             x, y = round(float(pixel[0])), round(float(pixel[1]))

@@ -18,7 +18,7 @@ from .view import FAR, SceneView
 _PAINT_REACH = 62.0
 """Markings are drawn up to this many metres ahead of the camera."""
 _TEXELS = 40.0
-"""Texels of the grain per metre."""
+"""Resolution of the grain, in texels per metre."""
 
 
 class Ground:
@@ -54,14 +54,17 @@ class Ground:
         self._paint(view)
 
     def _verges(self, view: SceneView) -> None:
-        """Fill the whole ground with grass. The road will cover some of the grass."""
+        """Fill the whole ground with grass. The road is drawn over the grass later."""
         top = int(max(view.camera.horizon, 0))
         canvas = view.canvas
         cv2.rectangle(canvas.pixels, (0, top), (canvas.width, canvas.height),
                       (*view.look.grass, VEGETATION), -1)
 
     def _strip(self, view: SceneView, steps: Floats, low: float, high: float) -> Floats:
-        """Return the (N, 2) outline of a band along the road between two offsets."""
+        """Return the (N, 2) outline of a band along the road.
+
+        The band goes from ``low`` to ``high`` metres left of the centre line.
+        """
         a, b = view.road.at(steps, low), view.road.at(steps, high)
         return view.camera.outline(np.concatenate([a, b[::-1]]))
 
@@ -109,7 +112,7 @@ class Ground:
                 view.canvas.fill([view.camera.outline(corners)], colour, label)
 
     def _tracks(self, view: SceneView, steps: Floats) -> None:
-        """Draw the tracks of tyres on the road. They are dark, and darker in snow."""
+        """Draw the dark tracks of tyres on the road. In snow, the tracks are even darker."""
         shade = 0.86 if self._look.is_snow else 0.95
         colour = [part * shade for part in view.look.road]
         near = steps[steps < view.s + 90]
@@ -189,13 +192,16 @@ class Ground:
         view.canvas.fill(outlines, paint, MARKING)
 
     def roughness(self, view: SceneView) -> Bytes:
-        """Return the roughness of the N lowest rows: (N, width) uint8, 128 on average."""
+        """Return the brightness of the grain in the N lowest image rows.
+
+        :returns: (N, width) uint8, 128 on average.
+        """
         camera, canvas = view.camera, view.canvas
         top = max(int(camera.row(45.0)), 0)
         if top >= canvas.height:
             return np.zeros((0, canvas.width), np.uint8)
         matrix = camera.ground(_TEXELS, 512.0)
-        # Half the size is enough for the grain and needs a quarter of the time.
+        # For the grain, half the resolution is enough. It needs only a quarter of the time.
         matrix = matrix @ np.array([[2, 0, 0.5], [0, 2, top + 0.5], [0, 0, 1.0]])
         size = (canvas.width, canvas.height - top)
         half = cv2.warpPerspective(
@@ -212,7 +218,7 @@ class Ground:
         return rough
 
     def haze(self, view: SceneView) -> None:
-        """Add haze to the ground. The haze grows with the distance."""
+        """Add haze to the ground. The haze increases with the distance from the camera."""
         camera = view.camera
         start = max(int(camera.horizon), 0)
         depths = [FAR, 160, 110, 80, 60, 45, 34, 26, 20, 15, 11]

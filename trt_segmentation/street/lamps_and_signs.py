@@ -17,7 +17,7 @@ _STEEL: tuple[Colour, ...] = (
 _RED, _WHITE, _BLUE, _BLACK = (40, 34, 200), (238, 240, 240), (176, 84, 28), (30, 30, 30)
 _YELLOW = (40, 200, 242)
 _THIN = 2.5
-"""Smallest width of a drawn pole, in pixels of an image that is 1280 pixels wide."""
+"""A thinner pole is not drawn. The width is in pixels, for an image that is 1280 pixels wide."""
 
 
 class Lamp(Standing):
@@ -51,20 +51,20 @@ class Lamp(Standing):
             view.lamps.append((ends[1], 0.3 * scale, lit))
 
     def pool(self, view: SceneView, s: float, t: float) -> Floats:
-        """Return the world (N, 3) outline of the light on the ground below the lamp."""
+        """Return the outline of the light on the ground: (N, 3) world points."""
         foot = view.road.at(s, t - math.copysign(self._arm + 1.0, t))
         outline: Floats = foot + make_ring(19) * 0.75 * self._height
         return outline
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         if view.look.sun < 0.2:
             return []
         return [cast_post_shadow(view, view.road.at(s, t), self._width / 2, self._height)]
 
 
 def _ring(sides: int, turn: float = 0.0) -> Floats:
-    """Return a regular (sides, 2) polygon of radius 1."""
+    """Return the (sides, 2) corners of a regular polygon of radius 1."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)[:-1] + turn
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -78,7 +78,7 @@ _ARROW = np.array([(0, -0.6), (0.45, 0.0), (-0.45, 0.0)])
 _WALKER = np.array([(0, -0.5), (0.42, 0.5), (-0.42, 0.5)])
 
 _Face = tuple[tuple[Floats, float, Colour], ...]
-"""(outline, scale, colour) of the layers of a sign, the lowest layer first."""
+"""(outline, scale, colour) of each layer of a sign. The lowest layer comes first."""
 FACES: tuple[_Face, ...] = (
     ((_CIRCLE, 1.0, _RED), (_CIRCLE, 0.76, _WHITE), (_MARK, 0.8, _BLACK),
      (_MARK + (0.4, 0), 0.7, _BLACK)),

@@ -44,12 +44,13 @@ class Side:
 
 @dataclass(frozen=True)
 class StreetPlan:
-    """The cross-section of a street, and the junctions and crossings along the street.
+    """The cross-section of a street, and the side streets and pedestrian crossings along it.
 
     :param lane: width of a lane in metres.
     :param mark: width of a marking in metres.
-    :param junctions: (distance along the road, width, side) of each side street, in metres.
-    :param crossings: distances along the road in metres.
+    :param junctions: (distance along the road, width, side) of each side street. The distance and
+        the width are in metres. The side is -1 for right or 1 for left.
+    :param crossings: distance of each pedestrian crossing along the road, in metres.
     :param dash: length of a dash, and distance between the starts of two dashes, in metres.
     """
 
@@ -117,7 +118,7 @@ class Layout:
         return np.random.Generator(np.random.PCG64([self._seed, purpose]))
 
     def is_free(self, sign: float, start: float, end: float) -> bool:
-        """Whether this side has no side street between two distances."""
+        """Whether this side of the road has no side street between two distances."""
         return all(side != sign or s + width / 2 + 2.5 < start or s - width / 2 - 2.5 > end
                    for s, width, side in self.plan.junctions)
 
@@ -144,7 +145,7 @@ class Layout:
                 else:
                     beside = 0.0
                 apart = rng.uniform(2, 14) if rng.random() < gap else 0.05
-                # The houses of a row touch each other. After a gap the whole side wall is visible.
+                # The houses of a row touch each other. After a gap, a whole side wall is visible.
                 beside *= urban and apart < 1
                 s += kind.width + apart
 
@@ -247,7 +248,7 @@ class Layout:
                     s += body.length / 2 + 9 + rng.exponential(35)
 
     def _is_clear(self, sign: float, start: float, end: float) -> bool:
-        """Whether there is neither a side street nor a crossing, so that a car may park."""
+        """Whether a car may park here: there is no side street and no pedestrian crossing."""
         return self.is_free(sign, start, end) and not any(
             start - 2 < s < end + 2 for s in self.plan.crossings)
 

@@ -22,7 +22,7 @@ class Look:
 
     :param reach: distance in metres that sets the haze. A larger value makes the haze thinner.
     :param facade: brightness of house fronts without sun.
-    :param azimuth: direction of the sun in radians, in world axes.
+    :param azimuth: direction of the sun in radians, from the world x axis.
     :param elevation: height of the sun above the horizon in radians.
     """
 
@@ -59,27 +59,31 @@ class Look:
 
     @property
     def towards_sun(self) -> Floats:
-        """Unit vector towards the sun, world axes."""
+        """Unit vector towards the sun, in world coordinates."""
         flat = math.cos(self.elevation)
         return np.array([
             flat * math.cos(self.azimuth), flat * math.sin(self.azimuth),
             math.sin(self.elevation)])
 
     def clear(self, depth: float) -> float:
-        """Return the share of its colour that a thing keeps at a depth in metres, 0 to 1."""
+        """Return how much of the colour of a thing is visible through the haze, 0 to 1.
+
+        :param depth: distance of the thing in metres.
+        """
         return max(math.exp(-depth / self.reach), 0.4)
 
     def light(self, lambert: float, depth: float) -> float:
         """Return the brightness of a surface.
 
-        :param lambert: cosine between the normal of the surface and the sun.
+        :param lambert: cosine of the angle between the surface normal and the direction of the
+            sun.
         :param depth: distance in metres. Headlights make near surfaces brighter.
         """
         return (self.ambient + self.sun * max(lambert, 0.0)
                 + self.headlight * math.exp(-depth / 16.0))
 
     def gain(self, lambert: float, depth: float, facade: bool = False) -> tuple[float, Colour]:
-        """Return a factor and an offset. They apply light and haze to the colours of a texture."""
+        """Return the factor and the offset that apply light and haze to colours of a texture."""
         share = self.clear(depth)
         light = self.facade + self.sun * max(lambert, 0.0) if facade else self.light(
             lambert, depth)
@@ -93,7 +97,10 @@ class Look:
                 for a, b, c in zip(colour, self.tint, self.haze)]
 
     def shades(self, colours: Floats, depth: float, lambert: Floats, glow: Floats) -> Floats:
-        """Apply light and haze to (N, 3) colours. ``glow`` (N,) is the smallest brightness."""
+        """Apply light and haze to (N, 3) colours.
+
+        :param glow: (N,) smallest brightness of each colour.
+        """
         share = self.clear(depth)
         light = (self.ambient + self.headlight * math.exp(-depth / 16.0)
                  + self.sun * np.maximum(lambert, 0.0))
@@ -157,7 +164,7 @@ def _day(rng: np.random.Generator, pick: _Pick, azimuth: float, elevation: float
 
 def choose_look(condition: str, rng: np.random.Generator, azimuth: float, elevation: float
                 ) -> Look:
-    """Choose light and palette of a drive under this condition at random."""
+    """Choose random light and a random palette for a drive under this condition."""
     def pick(*colour: float, spread: float = 8.0) -> _Tone:
         level = rng.normal(0, spread)
         blue, green, red = (min(max(part + level + rng.normal(0, spread / 4), 4), 250)

@@ -25,8 +25,8 @@ class Person:
     """A person who stands, or walks along or across the road.
 
     :param pace: walking speed along the road in metres per second; 0 to stand.
-    :param crossing: 0 if the person does not cross the road. Otherwise the speed of the camera in
-        metres per second. The person then crosses before the camera arrives.
+    :param crossing: 0 if the person does not cross the road. Otherwise, this is the speed of the
+        camera in metres per second, and the person crosses the road before the camera arrives.
     """
 
     tail = 0.2
@@ -48,7 +48,7 @@ class Person:
         self._bag = bool(rng.random() < 0.3)
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) in metres at this time, for a camera at s."""
+        """Return the place (s, t) of the person; see :meth:`.Thing.place`."""
         if not self._crossing:
             return wrap_distance(self._s + self._pace * time, s, self._period), self._t
         here = wrap_distance(self._s, s, self._period)
@@ -58,7 +58,7 @@ class Person:
         return here, t
 
     def _limbs(self, view: SceneView) -> tuple[Floats, list[float], list[Colour]]:
-        """Return (N, 2, 2) lines of the limbs for a body of height 1, their widths and colours."""
+        """Return the (N, 2, 2) lines of a body of height 1, and their widths and colours."""
         moving = abs(self._pace) > 0 or bool(self._crossing)
         swing = math.sin(self._phase + view.time * 7.2) * (0.13 if moving else 0.03)
         if not self._crossing:
@@ -119,7 +119,7 @@ class Person:
         view.canvas.convex(foot + part * size, view.look.shade(rim, depth), PERSON)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         foot = view.road.at(s, t)
         if view.look.sun < 0.2:
             return [foot + 0.3 * make_ring(7)]

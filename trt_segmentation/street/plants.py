@@ -16,7 +16,7 @@ from .view import cast_shadow, draw_wall, make_ring, SceneView, Standing
 
 
 def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
-    """Paint a tree or a bush with opacity: 192 x 256 texels.
+    """Paint a tree or a bush on a transparent background of 192 x 256 texels.
 
     :param kind: ``round``, ``tall`` or ``cone`` for a tree, ``bush`` for a bush.
     """
@@ -47,7 +47,7 @@ def paint_plant(rng: np.random.Generator, style: Look, kind: str) -> Texture:
 
 
 def _crown(rng: np.random.Generator, kind: str) -> np.ndarray:
-    """Return (N, 2) centres of the clumps of leaves, the rear ones first."""
+    """Return the (N, 2) centres of the clumps of leaves. The lowest clump comes first."""
     count = 260
     angle = rng.uniform(0, 2 * np.pi, count)
     far = np.sqrt(rng.uniform(0, 1, count))
@@ -64,7 +64,7 @@ def _crown(rng: np.random.Generator, kind: str) -> np.ndarray:
 
 
 def paint_hedge(rng: np.random.Generator, style: Look) -> Texture:
-    """Paint the opaque leaves of a hedge: 96 x 48 texels."""
+    """Paint the leaves of a hedge: 96 x 48 opaque texels."""
     hue = np.array((42, 100, 62)) * rng.uniform(0.75, 1.25)
     picture = np.full((48, 96, 4), 255, np.uint8)
     picture[:, :, :3] = np.clip(hue * 0.6, 0, 255)
@@ -99,7 +99,7 @@ class Plant(Standing):
         view.canvas.plane(self._texture, quad, gain, haze, VEGETATION)
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         foot = view.road.at(s, t)
         ring = make_ring(11)
         if view.look.sun < 0.2:
@@ -118,7 +118,7 @@ class Hedge(Standing):
         self.tail = length
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
-        """Draw the near end and the side towards the road."""
+        """Draw the near end of the hedge, and the side that faces the road."""
         front = view.road.at([s, s + self.tail], t)
         back = view.road.at(s, t + math.copysign(0.9, t))
         end = np.stack([back[0], front[0]]) if t > 0 else np.stack([front[0], back[0]])

@@ -17,7 +17,7 @@ class Sky:
 
     WIDTH, HEIGHT = 1024, 128
     SPAN = 0.72
-    """Radians from the horizon to the top row of the panorama."""
+    """Angle from the horizon to the top row of the panorama, in radians."""
 
     def __init__(self, rng: np.random.Generator, style: Look) -> None:
         cover = rng.uniform(0.25, 0.75)

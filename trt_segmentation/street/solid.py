@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Solids of flat polygons. Vehicles are solids."""
+"""Solids that consist of flat polygons. Vehicles are drawn as solids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Level = tuple[float, float, float, float]
 
 
 class Solid:
-    """Polygons of one vehicle, in metres in the axes of the vehicle: x forward, y left, z up."""
+    """The polygons of one vehicle. Coordinates are in metres: x forward, y left, z up."""
 
     def __init__(self, length: float, width: float, height: float) -> None:
         self.length = length
@@ -35,14 +35,14 @@ class Solid:
         """Add a convex (N, 3) polygon.
 
         :param points: counter-clockwise, seen from outside.
-        :param glow: smallest brightness, for a lamp that is lit.
-        :param fine: whether the polygon is not drawn if the vehicle is small in the image.
-        :param lamp: 1 for a lamp, which may have a halo.
+        :param glow: smallest brightness of the polygon; above 0 for a lamp that is lit.
+        :param fine: whether the polygon is left out if the vehicle is small in the image.
+        :param lamp: 1 if the polygon is a lamp, which may have a halo; otherwise 0.
         """
         self._polygons.append((points, colour, glow, fine, lamp, self.ahead))
 
     def box(self, low: _Level, high: _Level, colour: Colour, top: Colour) -> list[Floats]:
-        """Add a box between two rectangles. Return its front, rear, left and right quads."""
+        """Add a box between two rectangles. Return the front, rear, left and right faces."""
         def ring(level: _Level) -> Floats:
             x0, x1, half, z = level
             return np.array([(x1, -half, z), (x1, half, z), (x0, half, z), (x0, -half, z)])
@@ -55,7 +55,7 @@ class Solid:
 
     def panel(self, face: Floats, x0: float, x1: float, y0: float, y1: float, colour: Colour,
               glow: float = 0.0, fine: bool = True, lamp: int = 0) -> None:
-        """Add a rectangle on a face. On the face, x and y go from 0 to 1."""
+        """Add a rectangle on a face. Coordinates x and y on the face go from 0 to 1."""
         def at(x: float, y: float) -> Floats:
             low = face[0] + x * (face[1] - face[0])
             high = face[3] + x * (face[2] - face[3])
@@ -111,7 +111,7 @@ class Mesh:
     height: float
 
     def draw(self, view: SceneView, foot: Floats, heading: float) -> None:
-        """Draw the solid at a (3,) world point."""
+        """Draw the solid at a (3,) world point. ``heading`` is in radians."""
         camera = view.camera
         cosine, sine = math.cos(heading), math.sin(heading)
         matrix = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1.0]])

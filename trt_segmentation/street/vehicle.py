@@ -170,7 +170,7 @@ class Traffic:
 
     :param speed: metres per second along the road; 0 to stand.
     :param backwards: whether the vehicle points against the direction of the road.
-    :param turn: radians by which the vehicle is turned away from the road.
+    :param turn: angle between the vehicle and the direction of the road, in radians.
     """
 
     def __init__(self, body: Mesh, s: float, t: float, speed: float, period: float,
@@ -184,7 +184,7 @@ class Traffic:
         self._turn = turn + (math.pi if backwards else 0.0)
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) in metres at this time, for a camera at s."""
+        """Return the place (s, t) of the vehicle; see :meth:`.Thing.place`."""
         return wrap_distance(self._s + self._speed * time, s, self._period), self._t
 
     def _pose(self, view: SceneView, s: float, t: float) -> tuple[Floats, float]:
@@ -196,7 +196,7 @@ class Traffic:
         self.body.draw(view, *self._pose(view, s, t))
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
         foot, heading = self._pose(view, s, t)
         x, y = self.body.length / 2, self.body.width / 2
         corners = np.array([(x, y), (x, -y), (-x, -y), (-x, y)])

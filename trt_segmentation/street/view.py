@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The view of one frame, and the interface of the things that draw themselves into it."""
+"""The view of one frame, and the interface of the things that are drawn in a frame."""
 
 from __future__ import annotations
 
@@ -56,38 +56,42 @@ class Thing(Protocol):
     """Something that stands in the street or moves along it."""
 
     tail: float
-    """Metres from the place of the thing to its far end."""
+    """Distance along the road from the place of the thing to its far end, in metres."""
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) in metres at this time, for a camera at s."""
+        """Return the place (s, t) of the thing in metres, as in :meth:`.Road.point`.
+
+        :param time: seconds since the start of the drive.
+        :param s: distance of the camera along the road in metres.
+        """
 
     def draw(self, view: SceneView, s: float, t: float) -> None:
         """Draw the thing and its class ids."""
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return the (N, 3) outlines of the shadow on the ground, in world coordinates."""
 
 
 BEHIND = 14.0
 """Things that are more than this many metres behind the camera reappear one period ahead."""
 FAR = 230.0
-"""The road ends this many metres ahead of the camera. The horizon is drawn there."""
+"""Distance in metres from the camera to the end of the road. The horizon is drawn there."""
 
 
 def wrap_distance(s: float, camera: float, period: float) -> float:
-    """Move s by whole periods, so that s is at least ``camera - BEHIND`` metres."""
+    """Move ``s`` by whole periods to the period that begins at ``camera - BEHIND`` metres."""
     return camera - BEHIND + (s - camera + BEHIND) % period
 
 
 def cast_shadow(look: Look, foot: Floats, height: float) -> Floats:
-    """Return the (N, 3) ground shadow of an outline above ``foot``, at a height in metres."""
+    """Return the (N, 3) shadow, on the ground, of an outline ``height`` metres above ``foot``."""
     sun = look.towards_sun
     length = min(height / max(float(sun[2]), 0.25), 12.0)
     return np.asarray(foot - (sun[0] * length, sun[1] * length, 0.0))
 
 
 def cast_post_shadow(view: SceneView, foot: Floats, half: float, height: float) -> Floats:
-    """Return the (4, 3) ground shadow of a post that is 2 * half metres wide."""
+    """Return the (4, 3) shadow, on the ground, of a post that is 2 * ``half`` metres wide."""
     aside = np.array([[-view.look.towards_sun[1], view.look.towards_sun[0], 0.0]]) * half
     far = cast_shadow(view.look, foot, height)
     return np.concatenate([foot - aside, foot + aside, far + aside, far - aside])
@@ -108,11 +112,11 @@ class Standing:
         self._s, self._t, self._period = s, t, period
 
     def place(self, time: float, s: float) -> tuple[float, float]:
-        """Return the place (s, t) in metres, for a camera at s."""
+        """Return the place (s, t) of the thing; see :meth:`.Thing.place`."""
         return wrap_distance(self._s, s, self._period), self._t
 
     def shadow(self, view: SceneView, s: float, t: float) -> list[Floats]:
-        """Return world (N, 3) outlines of the shadow on the ground."""
+        """Return no outlines. A thing with a shadow overrides this method."""
         return []
 
 
@@ -120,8 +124,9 @@ def draw_wall(view: SceneView, texture: Texture, ends: Floats, height: float, la
               facade: bool = False) -> None:
     """Draw an upright wall.
 
-    :param ends: (2, 3) ground points. The left end comes first, as the camera sees the wall.
-    :param facade: whether the wall has the light of a house front.
+    :param ends: (2, 3) ground points of the two ends. Seen from the camera, the first end is on
+        the left.
+    :param facade: whether the wall is lit like the facade of a house.
     """
     camera = view.camera
     turned = camera.turn(ends)

@@ -34,7 +34,7 @@ class Weather:
         self._table = np.rint(table).astype(np.uint8).reshape(1, 256, 3)
 
     def reflect(self, image: Bytes, truth: Bytes, camera: PinholeCamera) -> None:
-        """Reflect the scene in the wet road. The image changes in place."""
+        """Draw reflections of the scene on the wet road. The image is changed in place."""
         top = round(camera.horizon)
         height, width = truth.shape
         if not 8 < top < height - 8:
@@ -50,7 +50,7 @@ class Weather:
         cv2.copyTo(mixed, flat, region)
 
     def add_glow(self, image: Bytes, lamps: Sequence[tuple[Floats, float, Colour]]) -> Bytes:
-        """Add a halo to each (pixel, radius, colour) lamp, and a streak on a wet road."""
+        """Add a halo to each lamp (pixel, radius, colour). In rain, also add a streak of light."""
         height, width = image.shape[:2]
         small = np.zeros((height // 8, width // 8, 3), np.uint8)
         for pixel, radius, colour in lamps:
@@ -69,7 +69,7 @@ class Weather:
         return np.asarray(cv2.add(image, both), np.uint8)
 
     def finish(self, image: Bytes, index: int) -> Bytes:
-        """Add blur, falling rain or snow, colour balance and noise, as a real camera would."""
+        """Add blur, falling rain or snow, colour balance and noise, as in a real camera image."""
         height, width = image.shape[:2]
         rng = np.random.Generator(np.random.PCG64([index, 77]))
         soft = (0.9 if self._look.condition in ('rain', 'snow') else 0.6) * width / 1280
@@ -91,7 +91,7 @@ def _make_noise(rng: np.random.Generator) -> Bytes:
 
 
 def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling rain on black. Each side of the result is a quarter longer than the image."""
+    """Draw falling rain on black. Each side of the result is 25 % longer than in the frame."""
     shape = (height + height // 4, width + width // 4, 3)
     streaks = np.zeros(shape, np.uint8)
     lean = rng.uniform(-0.18, 0.18)
@@ -106,7 +106,7 @@ def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
 
 
 def _draw_snow(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling snow on black. Each side of the result is a quarter longer than the image."""
+    """Draw falling snow on black. Each side of the result is 25 % longer than in the frame."""
     shape = (height + height // 4, width + width // 4, 3)
     flakes = np.zeros(shape, np.uint8)
     zoom = width / 1280
@@ -123,10 +123,10 @@ def light_ground(
     canvas: Canvas, camera: PinholeCamera, style: Look, shadows: list[Floats],
     pools: list[tuple[Floats, float]], rough: Bytes,
 ) -> None:
-    """Add shadows, the light of lamps and the light of the headlights to the ground, in place.
+    """Add shadows and the light of lamps and headlights to the ground, in place.
 
     :param shadows: (N, 2) outlines in pixels.
-    :param pools: (outline, strength) of the light below each lamp.
+    :param pools: (outline, strength) of the light on the ground below each lamp.
     :param rough: (N, width) uint8 from :meth:`.ground.Ground.roughness`.
     """
     top = max(int(camera.horizon), 0)
@@ -157,7 +157,7 @@ def light_ground(
 
 
 def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
-    """Fill an outline in the light map. The light map has a quarter of the image's size."""
+    """Fill an outline in the light map. The light map has a quarter of the ground's resolution."""
     if len(outline) > 2:
         points = (outline - (0, top)) / 4
         points = np.rint(np.clip(points, -8000, 8000) * 16).astype(np.int32)
@@ -165,7 +165,10 @@ def _paint(small: Bytes, outline: Floats, top: int, level: float) -> None:
 
 
 def _beam(camera: PinholeCamera, size: tuple[int, int], top: int, level: float) -> Bytes:
-    """Return the light of the headlights on the ground as uint8. ``size`` is width and height."""
+    """Return the light of the headlights on the ground as uint8.
+
+    :param size: (width, height) of the result.
+    """
     rows = (np.arange(size[1]) + 0.5) * 4 + top - camera.horizon
     depth = camera.z * camera.focal / np.maximum(rows, 1.0)
     columns = np.linspace(-1, 1, size[0]) * camera.width / 2 / camera.focal

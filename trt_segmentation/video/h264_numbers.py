@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds lost frames of an H.264 stream by the numbers of its frames.
+"""Finds lost frames of an H.264 stream by gaps in the frame numbers.
 
-If a packet is missing, FFmpeg shows the last picture again. It then decodes the next frames with
+If a packet is missing, FFmpeg repeats the last frame. FFmpeg then decodes the next frames with
 wrong pixels, and reports no error.
 """
 
@@ -19,7 +19,7 @@ _MOST_BITS = 32
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What a sequence parameter set (SPS) says about frame numbers."""
+    """The fields of a sequence parameter set (SPS) that concern frame numbers."""
 
     number_bits: int
     may_have_gaps: bool
@@ -36,7 +36,10 @@ class FrameNumbers:
         self._last: int | None = None
 
     def read_parameters(self, unit: NalUnit) -> None:
-        """Remember the parameters of a unit. Other units and damaged units are ignored."""
+        """Remember the parameters of an SPS or PPS unit. All other units are ignored.
+
+        A damaged unit is ignored too.
+        """
         bits = _BitReader(unit.head[1:])
         try:
             if unit.kind == H264_SPS:
@@ -48,7 +51,7 @@ class FrameNumbers:
             pass
 
     def is_intra(self, unit: NalUnit) -> bool:
-        """Return whether a unit with pixels needs no other frame."""
+        """Return whether a unit with pixels can be decoded without any other frame."""
         bits = _BitReader(unit.head[1:])
         try:
             bits.read_ue()
@@ -57,25 +60,25 @@ class FrameNumbers:
             return False
 
     def restart(self) -> None:
-        """Accept any number in the next frame."""
+        """Forget the last frame number. The next frame may then have any number."""
         self._last = None
 
     def find_gap(self, unit: NalUnit) -> bool:
-        """Return whether frames are missing before a frame, or whether the frame came already.
+        """Return True if frames are missing before this frame, or if this frame is a repetition.
 
-        :param unit: first unit with pixels of the frame.
+        :param unit: the first unit of this frame that holds pixels.
         """
         found = self._read_number(unit)
         if found is None:
             return False
         number, sequence = found
         last, is_reference = self._last, unit.head[0] & 0x60
-        # If no other frame needs this frame, the next frame has the same number, so _last stays.
+        # If no other frame needs this frame, the next frame has the same number. So _last stays.
         if is_reference or last is None:
             self._last = number
         if last is None or unit.is_key or sequence.may_have_gaps:
             return False
-        # Two fields of one frame have the same number.
+        # The two fields of an interlaced frame have the same number.
         return number != (last + 1) % (1 << sequence.number_bits) and (
             sequence.has_only_frames or number != last)
 
@@ -92,7 +95,7 @@ class FrameNumbers:
 
 
 def _read_sequence(bits: _BitReader) -> tuple[int, _Sequence]:
-    """Read the id of an SPS and its fields, in the order of section 7.3.2.1.1 of H.264."""
+    """Read the id and the fields of an SPS, in the order of section 7.3.2.1.1 of H.264."""
     profile = bits.read(8)
     bits.read(16)
     number = bits.read_ue()
@@ -134,10 +137,11 @@ def _skip_scaling_lists(bits: _BitReader, count: int) -> None:
 
 
 class _BitReader:
-    """Reads bits, from the first to the last. Raises IndexError if no bits are left."""
+    """Reads the bits of a unit in order. Raises IndexError if too few bits are left."""
 
     def __init__(self, data: bytes) -> None:
-        # The encoder puts the byte 3 after two zeros, so that the data holds no start code.
+        # Remove the bytes 3 that the encoder inserted after two zero bytes. They make sure that
+        # the data contains no start code.
         plain = data.replace(b'\0\0\3', b'\0\0')
         self._bits = ''.join(f'{byte:08b}' for byte in plain)
         self._at = 0
@@ -149,7 +153,7 @@ class _BitReader:
         return int(self._bits[start:self._at] or '0', 2)
 
     def read_ue(self) -> int:
-        """Read a number in Exp-Golomb code. A signed number is returned in its coded form."""
+        """Read a number in Exp-Golomb code. For a signed number, return its unsigned code."""
         zeros = 0
         while not self.read(1):
             zeros += 1

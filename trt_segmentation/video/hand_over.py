@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hands items from one thread to another thread, with a limit on the items that wait."""
+"""Hands items from one thread to another thread through a bounded queue."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class HandOver(Generic[Item]):
     """A bounded queue. One thread puts items in, and another thread takes them out.
 
     :param most: largest number of items in the queue, ≥ 1.
-    :param keep_newest: what happens if the queue is full. True drops the oldest item; False makes
-        :meth:`put` wait.
-    :ivar dropped: number of items that were dropped because newer items came.
+    :param keep_newest: True to drop the oldest item if the queue is full; False to wait in
+        :meth:`put` until there is room.
+    :ivar dropped: number of items that were dropped because the queue was full.
     """
 
     def __init__(self, most: int, keep_newest: bool = False) -> None:
@@ -39,7 +39,7 @@ class HandOver(Generic[Item]):
     def put(self, item: Item) -> bool:
         """Add an item.
 
-        :returns: False if :meth:`stop` was called. The item is then dropped.
+        :returns: False if :meth:`stop` was called. In this case, the item is not added.
         """
         with self._changed:
             if self._keep_newest and len(self._items) >= self._most:
@@ -52,7 +52,7 @@ class HandOver(Generic[Item]):
             return not self._is_stopped
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Tell the other thread that no item follows.
+        """Tell the receiving thread that this was the last item.
 
         :param error: exception that :meth:`get` raises after the last item; None for no exception.
         """
@@ -61,7 +61,7 @@ class HandOver(Generic[Item]):
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Drop all items, and wake both threads. Any thread may call this."""
+        """Drop all items, and wake both threads. Any thread may call this method."""
         with self._changed:
             self._is_stopped = True
             self._items.clear()
@@ -70,7 +70,7 @@ class HandOver(Generic[Item]):
     def get(self) -> Item | None:
         """Wait for the next item.
 
-        :returns: None if no item follows, or if :meth:`stop` was called.
+        :returns: None after the last item, or if :meth:`stop` was called.
         :raises BaseException: the exception that was passed to :meth:`finish`.
         """
         with self._changed:

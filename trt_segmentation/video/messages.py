@@ -14,7 +14,10 @@ from ..untrusted.cdr_reader import CdrReader
 FOXGLOVE = 'foxglove_msgs/msg/CompressedVideo'
 FFMPEG = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 VIDEO_TYPES = (FOXGLOVE, FFMPEG)
-"""The two types. A message of these types can be decoded only after the messages before it."""
+"""The two message types for video packets.
+
+Except for keyframes, a packet can be decoded only after the packets before this packet.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,13 @@ class VideoMessage:
 def parse_video(message: npt.NDArray[np.uint8], msgtype: str) -> VideoMessage:
     """Return the fields of a serialized message.
 
-    Bytes after the last known field are ignored, because new versions of CompressedVideo have more
-    fields.
+    Bytes after the last known field are ignored, because newer versions of CompressedVideo may
+    have more fields.
 
     :param message: (n,) uint8, C-contiguous, with the CDR encapsulation header. It is copied.
     :param msgtype: one of :data:`VIDEO_TYPES`.
-    :raises FrameError: if a field is wrong. The message names the field, its position and the
-        reason.
+    :raises FrameError: if a field is wrong. The error text names the field, the position of the
+        field and the reason.
     """
     reader = CdrReader(message)
     stamp_and_frame = reader.read_header()

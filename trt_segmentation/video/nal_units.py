@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the parts of an H.264 or H.265 packet, which are called NAL units.
+"""Finds the NAL units of an H.264 or H.265 packet. A packet consists of such units.
 
-The packets must be in the Annex B format of these standards. In this format, the bytes 0, 0, 1
-stand before each unit.
+The packet must be in the Annex B format of these standards. In this format, each unit begins after
+the bytes 0, 0, 1.
 """
 
 from __future__ import annotations
@@ -12,9 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOST_UNITS = 256
-"""Most units of a packet that are read. A real packet has fewer than ten."""
+"""Largest number of units that are read from one packet.
+
+A usual packet has fewer than ten units before the first unit with pixels.
+"""
 HEAD = 256
-"""Most bytes of a unit that are kept. All fields that this package reads are in these bytes."""
+"""Number of bytes that are kept from the start of each unit.
+
+All fields that this package reads are in these bytes.
+"""
 _START = b'\0\0\1'
 H264_SPS, H264_PPS = 7, 8
 _H264_IDR = 5
@@ -28,9 +34,9 @@ _H265_PARAMETERS = range(32, 35)
 class NalUnit:
     """One unit of a packet.
 
-    :param kind: number of the type of the unit, from the standard.
-    :param head: the first bytes of the unit. They begin with its header.
-    :param codec: h264 or hevc.
+    :param kind: the type of the unit, a number from the standard.
+    :param head: the first bytes of the unit, beginning with the header of the unit.
+    :param codec: ``h264`` or ``hevc``.
     """
 
     kind: int
@@ -49,14 +55,14 @@ class NalUnit:
 
     @property
     def is_key(self) -> bool:
-        """Whether the type of the unit says that it is a part of a keyframe."""
+        """Whether :attr:`kind` marks the unit as a part of a keyframe."""
         return self.kind == _H264_IDR if self.codec == 'h264' else self.kind in _H265_KEY_SLICES
 
 
 def find_units(data: bytes, codec: str) -> Iterator[NalUnit]:
-    """Yield the units of a packet, up to the first unit with pixels, but not more than 256.
+    """Yield the units of a packet. Stop after the first unit with pixels, or after 256 units.
 
-    :param codec: h264 or hevc.
+    :param codec: ``h264`` or ``hevc``.
     """
     at = data.find(_START) + len(_START)
     for _ in range(MOST_UNITS):

@@ -23,12 +23,22 @@ if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
 
 MAX_PACKET = 64 << 20
-"""Most bytes of one packet. An uncompressed frame of 36 million pixels has 54 million bytes."""
+"""Largest size of one packet, in bytes.
+
+Even an uncompressed YUV 4:2:0 frame of the largest size, 36 million pixels, has fewer bytes: 54
+million.
+"""
 MOST_DELAYED = 17
-"""Most packets without an answer: the newest packet, and the 16 that the standards allow."""
+"""Largest number of packets that wait for their frame.
+
+The standards allow a decoder to hold back 16 frames. The newest packet waits too.
+"""
 _CODECS = (('h264', re.compile(r'h\.?264|avc1?|.*x264|h264_.*|.*openh264', re.I)),
            ('hevc', re.compile(r'h\.?265|hevc|.*x265|hevc_.*', re.I)))
-"""Codecs, and their names in messages. Older publishers write the name of an encoder instead."""
+"""Codecs, and the names that messages use for them.
+
+Older publishers write the name of the encoder instead of the name of the codec.
+"""
 _NO_KEYFRAME = 'there was no keyframe yet'
 Token = TypeVar('Token')
 
@@ -37,9 +47,9 @@ Token = TypeVar('Token')
 class Answer(Generic[Token]):
     """The result of one packet.
 
-    :param token: the object that was passed with the packet.
+    :param token: the object that was passed to :meth:`PacketDecoder.decode` with the packet.
     :param picture: the decoded frame; None if the packet gives no frame.
-    :param reason: why there is no frame; empty if there is one.
+    :param reason: why there is no frame; empty if there is a frame.
     """
 
     token: Token
@@ -56,23 +66,23 @@ class DecodedPicture:
     def bgr(self) -> npt.NDArray[np.uint8]:
         """Return (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
 
-        Only one thread at a time may call this for the pictures of one decoder.
+        Only one thread at a time may call this method for the frames of one decoder.
 
-        :raises FrameError: if FFmpeg cannot convert this kind of pixels.
+        :raises FrameError: if FFmpeg cannot convert this pixel format.
         """
         return self._converter.convert(self._decoded)
 
 
 class PacketDecoder(Generic[Token]):
-    """Decodes one topic. Every packet gets exactly one answer.
+    """Decodes the packets of one topic, and gives exactly one :class:`Answer` to each packet.
 
-    The decoder begins at a keyframe. If a packet is lost or damaged, no packet gives a frame until
-    the next keyframe, because the packets after a lost packet depend on it.
+    The decoder begins at a keyframe. If a packet is lost or damaged, the packets after it cannot
+    be decoded correctly. So these packets give no frame until the next keyframe.
 
     A stream should have no B-frames. With B-frames, the answer to a packet can come several
     packets later. The answers then come in the order in which the frames are shown.
 
-    Use a decoder in one thread at a time.
+    Only one thread at a time may use a decoder.
 
     :raises VideoError: if PyAV is missing.
     """
@@ -86,7 +96,7 @@ class PacketDecoder(Generic[Token]):
         self._pending: dict[int, Token] = {}
         self._count = 0
         self._waiting = _NO_KEYFRAME
-        # Position of the first damaged packet since the last keyframe.
+        # Number of the first damaged packet since the last keyframe; None if there is none.
         self._damaged_at: int | None = None
 
     def decode(self, data: bytes, format: str, token: Token) -> list[Answer[Token]]:
@@ -95,8 +105,9 @@ class PacketDecoder(Generic[Token]):
         :param data: one whole frame in the Annex B format.
         :param format: the codec as the message names it, such as ``h264``, or
             ``hevc;nv12;bgr8;bgr8``.
-        :param token: any object. The answer to this packet returns it.
-        :returns: the answers that are known now. They can be answers to earlier packets.
+        :param token: any object. The answer to this packet will contain this object.
+        :returns: the new answers. Some may be for earlier packets, and the answer to this packet
+            may come later.
         """
         codec = find_codec(format)
         if codec is None:
@@ -113,23 +124,25 @@ class PacketDecoder(Generic[Token]):
         return [*answers, *self._decode_checked(data, token)]
 
     def lose(self, reason: str = 'an earlier packet was lost') -> list[Answer[Token]]:
-        """Say that a packet was lost. No packet gives a frame until the next keyframe comes.
+        """Tell the decoder that a packet was lost.
+
+        Until the next keyframe, no packet gives a frame.
 
         :param reason: why the packets before the next keyframe give no frame.
-        :returns: the answers to packets that the decoder still held.
+        :returns: the answers to the packets that had no answer yet.
         """
         answers = self.finish()
         self._waiting = f'{reason}, so there is no frame until the next keyframe'
         return answers
 
     def finish(self) -> list[Answer[Token]]:
-        """Return the answers to all packets that are not answered yet."""
+        """Empty the decoder, and return the answers to all packets that had no answer yet."""
         answers = self._run(None) if self._context is not None and self._pending else []
         answers += [Answer(token, None, 'the stream ended before the frame was complete')
                     for token in self._pending.values()]
         self._pending.clear()
-        # The next packet gets a new decoder. With threads for slices, FFmpeg's H.264 decoder shows
-        # wrong colours after a damaged frame, even if it is flushed.
+        # The next packet gets a new FFmpeg decoder. The old decoder uses slice threading. With
+        # slice threading, a flushed H.264 decoder still gives wrong colours after a damaged frame.
         self._context, self._waiting = None, _NO_KEYFRAME
         self._numbers.restart()
         return answers
@@ -145,7 +158,7 @@ class PacketDecoder(Generic[Token]):
         picture = units[-1]
         if not picture.is_picture:
             return [*self._feed_parameters(data), Answer(
-                token, None, 'the packet holds parameters of the video and no picture')]
+                token, None, 'the packet holds parameters of the video, but no frame')]
         answers: list[Answer[Token]] = []
         if self._is_key(units):
             if self._waiting:
@@ -162,24 +175,24 @@ class PacketDecoder(Generic[Token]):
         return [*answers, *self._run(packet)]
 
     def _feed_parameters(self, data: bytes) -> list[Answer[Token]]:
-        """Decode a packet without a picture. Some cameras send the parameters in such packets."""
-        with suppress(self._av.FFmpegError):    # the decoder reports that no picture came
+        """Decode a packet that holds only parameters. Some cameras send such packets."""
+        with suppress(self._av.FFmpegError):    # FFmpeg reports that the packet has no frame
             return [self._answer(frame) for frame in self._open().decode(self._av.Packet(data))
                     if frame.pts in self._pending]
         return []
 
     def _is_key(self, units: list[NalUnit]) -> bool:
-        """Return whether the decoder can begin with a packet.
+        """Return whether the decoder can begin with the packet of these units.
 
-        An H.264 decoder can also begin with a frame that needs no other frame, if the packet also
-        holds the parameters of the video.
+        The decoder can begin with a keyframe. For H.264, the decoder can also begin with a packet
+        that holds the parameters of the video and a frame that needs no other frame.
         """
         return units[-1].is_key or (
             self._codec == 'h264' and any(unit.is_parameters for unit in units)
             and self._numbers.is_intra(units[-1]))
 
     def _run(self, packet: Packet[Any] | None) -> list[Answer[Token]]:
-        """Decode a packet. None lets the decoder give everything that it still holds."""
+        """Decode a packet. If ``packet`` is None, get the frames that the decoder still holds."""
         answers: list[Answer[Token]] = []
         context = self._open()
         try:
@@ -200,11 +213,12 @@ class PacketDecoder(Generic[Token]):
     def _open(self) -> VideoCodecContext:
         if self._context is None:
             context = self._context = self._av.CodecContext.create(self._codec, 'r')
-            # Threads that decode several frames at once would delay the newest frame.
+            # Frame threading would delay the newest frame, so use slice threading.
             context.thread_type, context.thread_count = 'SLICE', 4
             context.options = dict(LIMITS)
             if self._codec == 'hevc':
-                # The decoder then also gives frames that need a missing frame, marked as corrupt.
+                # With this flag, FFmpeg also returns frames that depend on a missing frame, and
+                # marks these frames as corrupt.
                 context.flags |= self._av.codec.context.Flags.output_corrupt
         return self._context
 
@@ -223,6 +237,6 @@ class PacketDecoder(Generic[Token]):
 
 
 def find_codec(format: str) -> str | None:
-    """Return the codec that a message names: h264 or hevc, or None for any other codec."""
+    """Return ``h264`` or ``hevc`` if a message names this codec; None for any other codec."""
     name = format.partition(';')[0].strip()[:100]
     return next((codec for codec, names in _CODECS if names.fullmatch(name)), None)

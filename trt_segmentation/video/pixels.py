@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Converts a decoded frame of PyAV to BGR, upright."""
+"""Converts a decoded frame of PyAV to an upright BGR image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class BgrConverter:
-    """Converts frames to BGR. Use one converter in one thread only.
+    """Converts frames to BGR. Only one thread at a time may use a converter.
 
-    The result equals that of PyAV's ``to_ndarray(format='bgr24')``, bit by bit.
+    The values of the pixels are exactly those of PyAV's ``to_ndarray(format='bgr24')``.
     """
 
     def __init__(self) -> None:
@@ -30,13 +30,14 @@ class BgrConverter:
     def convert(self, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
         """Return the pixels of a frame.
 
-        Videos of phones often contain a rotation. The pixels are then turned upright.
+        Videos from phones often contain a rotation. The image is then rotated, so that it is
+        upright.
 
         :returns: (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
-        :raises FrameError: if FFmpeg cannot convert this kind of pixels.
+        :raises FrameError: if FFmpeg cannot convert this pixel format.
         """
         try:
-            # Use one thread, because the other cores run the decoder and the network.
+            # Use one thread, because the other CPU cores run the decoder and the network.
             bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
         except (self._av.FFmpegError, ValueError) as error:
             raise FrameError(f'pixels of the format {decoded.format.name} cannot be converted to '

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Imports PyAV (FFmpeg for Python) when a video is used for the first time, and sets its limits.
+"""Imports PyAV (FFmpeg for Python) when a video is used for the first time.
 
-PyAV is an optional package. Every other file of this room gets it from :func:`import_av`.
+PyAV is an optional package. The other files in this folder get PyAV from :func:`import_av`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,15 @@ from ..errors import VideoError
 from ..installed.pip_names import advise_install
 
 MAX_PIXELS = 36_000_000
-"""Most pixels of one frame. The highest levels of H.264, H.265 and AV1 allow 35.7 million."""
+"""Largest number of pixels of one frame.
+
+The highest levels of H.264, H.265 and AV1 allow 35.7 million pixels.
+"""
 LIMITS = {'max_pixels': str(MAX_PIXELS)}
-"""Options for every decoder. It refuses a larger frame before it allocates memory."""
+"""Options for every decoder.
+
+With these options, a decoder refuses a frame that is too large before memory is allocated.
+"""
 
 
 def import_av() -> ModuleType:
@@ -29,8 +35,8 @@ def import_av() -> ModuleType:
     except ImportError as error:
         raise VideoError(f'PyAV is needed to read and write video, but it cannot be imported '
                          f'({error}); {advise_install("av")}') from error
-    # FFmpeg writes a line to the terminal for each damaged frame. This package reports the damage
-    # itself.
+    # Without this call, FFmpeg writes a line to the terminal for each damaged frame. This package
+    # reports the damage itself.
     av.logging.set_level(None)
     return av
 

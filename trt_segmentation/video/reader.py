@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the frames of a video file or a camera, and decodes ahead of the receiver."""
+"""Reads the frames of a video file or a camera, and decodes the next frames in advance."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
 
 AHEAD_BYTES = 128 << 20
-"""Most bytes of decoded frames that wait for the receiver."""
+"""Largest total size of the decoded frames that wait for the receiver, in bytes."""
 AHEAD_FRAMES = 8
-"""Most decoded frames that wait for the receiver."""
+"""Largest number of decoded frames that wait for the receiver."""
 MOST_LINES = 1000
-"""Most lines about damage. A camera in a bad network could send damaged frames for days."""
+"""Largest number of lines about damage. A camera may send damaged frames for days."""
 _SECOND = 1_000_000_000
 _USUAL_RATE = Fraction(30)
-"""Frames a second of a video that does not say its rate."""
+"""Assumed rate of a video that does not state its rate, in frames per second."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class VideoFrame:
     """One decoded frame of a video.
 
     :param number: number of the frame in the video, from 1. Frames that ``every`` leaves out are
-        counted too. After a damaged place, the number may be too small, because a decoder does
-        not say how many frames it lost. ``time_ns`` stays right.
+        counted too. After damage in the video, the number may be too small, because a decoder
+        does not say how many frames were lost. ``time_ns`` is correct even then.
     :param time_ns: nanoseconds since the start of the video. For a camera, the time at which the
         frame was decoded, in nanoseconds since 1970.
     :param image: (height, width, 3) uint8 BGR, C-contiguous and upright. The receiver owns it.
@@ -54,26 +54,27 @@ class VideoFrame:
 
 
 class VideoReader:
-    """Iterates over the frames of a video, once. A thread of the reader decodes ahead.
+    """Iterates once over the frames of a video. A thread of the reader decodes them in advance.
 
-    A file is read completely, no matter how slow the receiver is. A camera does not wait for the
-    receiver: if the receiver is slow, it gets the newest frame, and older frames are dropped.
+    From a file, the receiver gets every frame, even if the receiver is slow. A camera does not
+    wait for a slow receiver: the receiver gets the newest frame, and older frames are dropped.
 
-    A damaged frame is left out. The frames after it depend on it, so they are left out up to the
-    next keyframe. Video has no checksums, so some damage changes pixels without an error.
+    A damaged frame and the frames after it are left out until the next keyframe, because these
+    frames depend on the damaged frame. Video has no checksums, so some damage changes pixels but
+    causes no error.
 
     :param source: a file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :param every: 1 gives every frame, 2 gives every second frame, and so on.
     :ivar path: the source, without the password of a network camera.
     :ivar size: (height, width) of every frame.
-    :ivar rate: frames a second of the video, before ``every`` leaves frames out.
-    :ivar count: number of frames that the iteration is expected to give; None if it is
-        unknown. Damaged frames make the true number smaller.
+    :ivar rate: frames per second of the video. ``every`` does not change this number.
+    :ivar count: expected number of frames of the iteration; None if it is unknown. If frames are
+        damaged, the iteration gives fewer frames.
     :ivar is_live: whether the source is a camera.
-    :ivar bad: one line for each place of the video that could not be decoded, for at most 1000
-        places. The thread of the reader adds lines during the iteration.
-    :raises VideoError: if PyAV is missing, if the source cannot be opened, or if it has no frame
-        that can be decoded. The message names the source.
+    :ivar bad: one line for each part of the video that could not be decoded, at most 1000 lines.
+        The thread of the reader adds lines during the iteration.
+    :raises VideoError: if PyAV is missing, if the source cannot be opened, or if no frame of the
+        source can be decoded. The message names the source.
     """
 
     def __init__(self, source: str | Path, *, every: int = 1) -> None:
@@ -122,9 +123,9 @@ class VideoReader:
             yield frame
 
     def close(self) -> None:
-        """Stop the thread and close the source. An iteration that waits for a frame ends.
+        """Stop the thread and close the source. An iteration that waits for a frame then ends.
 
-        A second call does nothing. Any thread may call this.
+        A second call does nothing. Any thread may call this method.
         """
         self._ahead.stop()
         self._thread.join(SECONDS)
@@ -133,11 +134,11 @@ class VideoReader:
         video = [s for s in self._container.streams.video if s.codec_context is not None]
         if not video:
             raise VideoError(f'{self.path} has no video that this FFmpeg can decode')
-        # The picture on the cover of an audio file is also a video stream, of one frame.
+        # The cover picture of an audio file is also a video stream, which has one frame.
         self._stream = max(video, key=lambda s: (s.frames != 1, s.width * s.height))
         self._stream.codec_context.options = dict(LIMITS)
-        # Threads that decode several frames at once delay the newest frame of a camera. With
-        # threads for slices, FFmpeg shows wrong colours after a damaged frame.
+        # Decode a camera without threads. Frame threading delays the newest frame. With slice
+        # threading, FFmpeg gives wrong colours after a damaged frame.
         self._stream.thread_type = 'NONE' if self.is_live else 'FRAME'
         self.rate = self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE
         self.count = self._count()
@@ -145,12 +146,12 @@ class VideoReader:
     def _count(self) -> int | None:
         if self.is_live:
             return None
-        # In a file that was not completed, stream.frames counts only the first part.
+        # If a file was not completed, stream.frames counts only the frames of the first part.
         frames = round(self.rate * self._seconds()) or self._stream.frames
         return -(-frames // self._every) if frames else None
 
     def _seconds(self) -> Fraction:
-        """Return the duration that the file gives, or 0 if it gives none."""
+        """Return the duration that the file states; 0 if the file states none."""
         if self._stream.duration and self._stream.time_base:
             return self._stream.duration * self._stream.time_base
         return Fraction(self._container.duration or 0, 1_000_000)
@@ -167,7 +168,7 @@ class VideoReader:
             self._container.close()
 
     def _frames(self) -> Iterator[VideoFrame]:
-        """Decode the video. Leave out the damaged frames, and the frames that ``every`` skips."""
+        """Decode the video without the damaged frames and the frames that ``every`` leaves out."""
         converter = BgrConverter()
         damage = _Damage(self.bad)
         last_ns = 0
@@ -188,21 +189,21 @@ class VideoReader:
         self._check_end(last_ns)
 
     def _check_end(self, last_ns: int) -> None:
-        """Add a line if the file ends too early. FFmpeg reports no error for Matroska files."""
+        """Add a line if the file ends too early. FFmpeg reports no error for a Matroska file."""
         seconds = self._seconds()
         missing = seconds - Fraction(last_ns, _SECOND) - 1 / self.rate
-        # The duration is that of the longest stream. The sound may be longer than the video, so a
-        # file with sound is not checked.
+        # The duration may be that of the longest stream, and the sound may be longer than the
+        # video. So a file with several streams is not checked.
         if len(self._container.streams) == 1 and not self.is_live and missing > 1 and not self.bad:
             self.bad.append(f'the video ends after {last_ns / _SECOND:.1f} s, but the file has '
                             f'a duration of {float(seconds):.1f} s; the file is cut off')
 
     def _checked(self) -> Iterator[tuple[DecodedFrame | None, str]]:
-        """Yield each frame with an empty reason, or None with the reason why there is no frame.
+        """Yield (frame, '') for each good frame, and (None, reason) for each frame left out.
 
-        After a damaged frame, no frame is right until the next keyframe, because only a keyframe
-        needs no other frame. If a file was trimmed, its first frames may come without their
-        keyframe. These frames are right.
+        After a damaged frame, all frames up to the next keyframe are left out, because only a
+        keyframe needs no other frame. A trimmed file may give frames before the first keyframe.
+        These frames are good.
         """
         reason = 'there was no keyframe yet' if self.is_live else ''
         damaged_pts = None
@@ -213,14 +214,14 @@ class VideoReader:
                          f'has {width}x{height}')
             if error:
                 reason, damaged_pts = error, pts
-            # The decoder may still hold a keyframe from before the damage.
+            # A keyframe from before the damage may come only now. This keyframe does not count.
             elif decoded is not None and decoded.key_frame and (
                     pts is None or damaged_pts is None or pts > damaged_pts):
                 reason = ''
             yield None if reason else decoded, reason
 
     def _decoded(self) -> Iterator[tuple[DecodedFrame | None, str, int | None]]:
-        """Yield each frame, its error (empty if there is none), and its time stamp."""
+        """Yield (frame or None, error, time stamp). The error is empty if the frame is good."""
         av = import_av()
         for packet, error in self._packets():
             frames: list[DecodedFrame] = []
@@ -235,7 +236,7 @@ class VideoReader:
                 yield frame, 'the frame is damaged' if frame.is_corrupt else '', frame.pts
 
     def _packets(self) -> Iterator[tuple[Packet[VideoStream] | None, str]]:
-        """Yield each packet, and why it cannot be decoded (empty if it can be decoded)."""
+        """Yield (packet or None, error). The error is empty if the packet is good."""
         av = import_av()
         try:
             for packet in self._container.demux(self._stream):
@@ -256,7 +257,7 @@ class VideoReader:
 
 
 class _Damage:
-    """Writes one line for all damaged frames that follow each other."""
+    """Adds one line to ``lines`` for each group of consecutive damaged frames."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opens the source of a video: a file, a camera of this machine, or a camera in the network."""
+"""Opens the source of a video: a file, a camera of this machine, or a network camera."""
 
 from __future__ import annotations
 
@@ -26,28 +26,31 @@ FORMATS = ('mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,h2
            'mpegvideo,m4v')
 """FFmpeg's names of the file formats that are read.
 
-FFmpeg also reads play lists and scripts. Such a file names other files and network addresses, and
-FFmpeg would open them. Play lists and scripts are therefore refused.
+FFmpeg can also read playlists and scripts. Such a file names other files and network addresses,
+and FFmpeg would open them. So this package refuses playlists and scripts.
 """
 SECONDS = 10.0
-"""Most seconds that opening a camera, or one frame of a camera, may take."""
+"""Time limit in seconds to open a camera, and to read one frame from a camera."""
 _SIGNATURES = ((4, b'ftyp'), (4, b'moov'), (4, b'mdat'), (0, b'\x1a\x45\xdf\xa3'), (8, b'AVI '),
                (0, b'FLV\x01'), (0, b'DKIF'))
-"""Offset and bytes of marks at the start of files: MP4 (three), Matroska, AVI, FLV and IVF."""
+"""Offset and value of bytes that identify a video file.
+
+They are for MP4 (the first three), Matroska, AVI, FLV and IVF, in this order.
+"""
 _PICTURE_BRANDS = (b'heic', b'heix', b'mif1', b'avif')
-"""Marks of pictures. These files begin like MP4 files, and the mark follows."""
+"""Bytes that follow ``ftyp`` in HEIC and AVIF pictures. MP4 videos have other bytes there."""
 CAMERA = re.compile(r'/dev/video\d+|\d+')
-"""Names of cameras of this machine."""
+"""Matches the path or the number of a camera of this machine."""
 
 
 @dataclass(frozen=True)
 class VideoSource:
     """The source of a video.
 
-    :param address: what FFmpeg opens.
-    :param name: name for messages. It never holds the password of a network camera.
+    :param address: path or URL that FFmpeg opens.
+    :param name: name for messages. It never contains the password of a network camera.
     :param is_live: whether the source is a camera. A camera does not wait for the reader.
-    :param format: FFmpeg's name of the input format; None if FFmpeg finds it from the bytes.
+    :param format: FFmpeg's name of the input format; None to let FFmpeg find the format.
     :param options: options for FFmpeg.
     """
 
@@ -58,7 +61,7 @@ class VideoSource:
     options: dict[str, str]
 
     def open(self) -> InputContainer:
-        """Open the source. The caller closes it.
+        """Open the source. The caller must close the returned container.
 
         :raises VideoError: if the source cannot be opened. The message names the source.
         """
@@ -84,7 +87,7 @@ class VideoSource:
 
 
 def find_source(source: str | Path) -> VideoSource:
-    """Return the source that a user names.
+    """Return the video source that a user names.
 
     :param source: path of a video file, ``/dev/video0`` or its number, or an ``rtsp://`` URL.
     :raises VideoError: if the source is none of these. The message says what is expected.
@@ -104,7 +107,7 @@ def find_source(source: str | Path) -> VideoSource:
             raise VideoError(f'{text} {LFS_ADVICE}')
     except OSError as error:
         raise VideoError(f'{text} cannot be read: {error.strerror or error}') from error
-    # Without "file:", FFmpeg takes the part of a name before a colon as a protocol.
+    # Without "file:", FFmpeg would take the part of a path before a colon for a protocol.
     return VideoSource(f'file:{path.absolute()}', text, False, None,
                        {'protocol_whitelist': 'file', 'format_whitelist': FORMATS})
 
@@ -115,7 +118,7 @@ def _find_network_camera(url: str) -> VideoSource:
         raise VideoError(f'{parts.scheme}:// cannot be read; give a file, a camera such as '
                          f'/dev/video0, or an rtsp:// URL')
     name = parts._replace(netloc=parts.netloc.rpartition('@')[2], query='').geturl()
-    # Use TCP. Over UDP, packets are lost, and every lost packet damages many frames.
+    # Use TCP. Over UDP, packets can be lost, and every lost packet damages many frames.
     return VideoSource(url, name, True, None, {
         'rtsp_transport': 'tcp', 'timeout': str(int(SECONDS * 1e6)),
         'protocol_whitelist': 'rtsp,rtsps,rtp,tcp,udp,tls,crypto,srtp',
@@ -123,7 +126,10 @@ def _find_network_camera(url: str) -> VideoSource:
 
 
 def is_video(path: Path) -> bool:
-    """Return whether a file is a video, by its suffix or its first bytes. PyAV is not needed."""
+    """Return whether the suffix or the first bytes of a file are those of a video.
+
+    PyAV is not needed.
+    """
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return path.is_file()
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes frames to an mp4 file, and encodes them in a thread of its own."""
+"""Writes frames to an mp4 file, and encodes the frames in a separate thread."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 BEHIND_BYTES = 128 << 20
-"""Most bytes of frames that wait for the encoder."""
+"""Largest total size of the frames that wait for the encoder, in bytes."""
 BEHIND_FRAMES = 8
-"""Most frames that wait for the encoder."""
+"""Largest number of frames that wait for the encoder."""
 TIME_BASE = Fraction(1, 60_000)
-"""Unit of the time stamps in the file, in seconds. MPEG-4 allows at most 65,535 units a second."""
+"""Unit of the time stamps in the file, in seconds. MPEG-4 allows up to 65,535 units per second."""
 BT709 = 1
-"""FFmpeg's number of the colour space of HD video, which players expect."""
+"""FFmpeg's number for the colour space BT.709. Players expect this colour space in HD video."""
 LIMITED_RANGE = 1
-"""FFmpeg's number for luma from 16 to 235, which players expect."""
+"""FFmpeg's number for the limited range: luma from 16 to 235. Players expect this range."""
 _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
-"""Encoders, the best first, with their options. Not every FFmpeg has an encoder for H.264.
+"""Encoders and their options, from the best to the worst. Not every FFmpeg can encode H.264.
 
-The preset superfast needs 60 % of the time of veryfast, and makes files 1.7 times as large. Time
-matters more than space, because the network needs the same CPU cores.
+Compared with the preset ``veryfast``, ``superfast`` needs only 60 % of the time, but the files are
+1.7 times as large. Time is more important, because the network needs the same CPU cores.
 """
 _BITS_A_PIXEL = 0.2
-"""Bits for each pixel of a frame, for encoders without a setting for the quality."""
+"""Average number of bits per pixel, for encoders that have no setting for the quality."""
 _MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
-"""Options of the mp4 file. With them, the file can be played even if the process is killed."""
+"""Options of the mp4 file. With these options, a killed process leaves a playable file."""
 
 
 class VideoWriter:
-    """Writes frames to an mp4 file. A thread of the writer encodes them.
+    """Writes frames to an mp4 file. A thread of the writer encodes the frames.
 
     If the process is killed, about the last second of the video is missing in the file.
     Only one thread may call the methods.
 
-    :param path: the file. A file that this package wrote is replaced.
-    :param size: (height, width) of every frame. If a side is odd, the video has one row or one
-        column more, because H.264 needs even sides.
-    :param rate: frames a second.
+    :param path: path of the file. An existing file is replaced only if this package wrote it.
+    :param size: (height, width) of every frame. If a side is odd, the video gets an additional
+        row or column, because H.264 needs even sides.
+    :param rate: frames per second.
     :ivar codec: name of the encoder, such as ``libx264``. It is ``mpeg4`` if this PyAV cannot
         encode H.264.
-    :raises OutputError: if the file cannot be written, or if this package did not write it.
-    :raises VideoError: if PyAV is missing, or refuses the size or the rate.
+    :raises OutputError: if the file cannot be written, or if another program wrote it.
+    :raises VideoError: if PyAV is missing, or if the encoder refuses the size or the rate.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
@@ -92,15 +92,16 @@ class VideoWriter:
         try:
             self.close()
         except SegmentationError:
-            if error is None:       # the exception of the block matters more
+            if error is None:       # an exception in the with block is more important
                 raise
 
     def write(self, image: npt.NDArray[np.uint8], time_ns: int | None = None) -> None:
-        """Add a frame. The call waits if several frames wait for the encoder.
+        """Add a frame. If too many frames wait for the encoder, the call waits too.
 
         :param image: (height, width, 3) uint8 BGR. It is copied.
-        :param time_ns: time of the frame in nanoseconds. The video starts at the time of its first
-            frame. None shows the frame one period of ``rate`` after the frame before it.
+        :param time_ns: time of the frame in nanoseconds. The video starts at the time of the first
+            frame. If this is None, frame n is shown n / ``rate`` seconds after the start; the
+            first frame has n = 0.
         :raises VideoError: if the frame has another size, if an earlier frame could not be
             written, or if the writer is closed.
         """
@@ -116,11 +117,11 @@ class VideoWriter:
             self._raise_error()
 
     def close(self) -> None:
-        """Write the frames that wait, and complete the file. A second call does nothing.
+        """Encode the waiting frames, and complete the file. A second call does nothing.
 
         If no frame was written, the file is empty.
 
-        :raises VideoError: if a frame could not be written. The frames before it can be played.
+        :raises VideoError: if a frame could not be written. The earlier frames can be played.
         """
         if self._is_closed:
             return
@@ -136,7 +137,8 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
         context = stream.codec_context
         context.time_base = TIME_BASE
-        # One keyframe a second: a file that was not completed can be played up to the last one.
+        # Write one keyframe per second. A file that was not completed can be played up to the
+        # last keyframe.
         context.gop_size = max(1, round(self._rate))
         if not _ENCODERS[self.codec]:
             context.bit_rate = round(height * width * self._rate * _BITS_A_PIXEL)
@@ -151,7 +153,7 @@ class VideoWriter:
             self._first_ns = self._first_ns if self._number else time_ns
             time = Fraction(time_ns - self._first_ns, 1_000_000_000)
         self._number += 1
-        # In an mp4 file, two frames never have the same time.
+        # In an mp4 file, two frames must not have the same time.
         self._last_pts = max(self._last_pts + 1, round(time / TIME_BASE))
         return self._last_pts
 
