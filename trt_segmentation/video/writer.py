@@ -30,6 +30,9 @@ BT709 = 1
 """FFmpeg's number of the colour space of HD video, which players expect."""
 LIMITED_RANGE = 1
 """FFmpeg's number for luma from 16 to 235, which players expect."""
+EXACT_ROUNDING = 2 | 0x40000
+"""FFmpeg's numbers of bilinear scaling and accurate rounding. Without accurate rounding, FFmpeg
+rounds the colours of yuv420p down, and a gray pixel gets a yellow tint."""
 _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
 """Encoders, the best first, with their options. Not every FFmpeg has an encoder for H.264.
@@ -39,8 +42,10 @@ matters more than space, because the network needs the same CPU cores.
 """
 _BITS_A_PIXEL = 0.2
 """Bits for each pixel of a frame, for encoders without a setting for the quality."""
-_MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
-"""Options of the mp4 file. With them, the file can be played even if the process is killed."""
+_MOV_FLAGS = {'movflags': 'hybrid_fragmented+negative_cts_offsets', 'flush_packets': '1'}
+"""Options of the mp4 file. With hybrid_fragmented, the file can be played even if the process is
+killed. With negative_cts_offsets, the first frame has the time 0, as in the source.
+"""
 
 
 class VideoWriter:
@@ -165,7 +170,8 @@ class VideoWriter:
                     pts, image = item
                     frame = reformatter.reformat(
                         av.VideoFrame.from_ndarray(image, format='bgr24'), format='yuv420p',
-                        dst_colorspace=BT709, dst_color_range=LIMITED_RANGE)
+                        dst_colorspace=BT709, dst_color_range=LIMITED_RANGE,
+                        interpolation=EXACT_ROUNDING)
                     frame.pts, frame.time_base = pts, TIME_BASE
                     self._container.mux(self._stream.encode(frame))
                 # FFmpeg crashes if it completes a hybrid_fragmented file without frames.
