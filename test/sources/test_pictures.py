@@ -106,6 +106,14 @@ def test_street_scenes(monkeypatch):
     assert (found[1].image == scene(module.FIRST_SEED + 1, 'night').image).all()
 
 
+def test_every_third_street_scene():
+    scenes = StreetScenes(every=3)
+    assert scenes.picture_names == ('street_day_1', 'street_snow_1', 'street_rain_2')
+    opened = scenes.open()
+    assert opened.count == 3
+    assert [image.name for image in opened.images] == list(scenes.picture_names)
+
+
 def test_a_frame_of_an_image():
     image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     frame = as_frame(image, 'rgb8', 7)

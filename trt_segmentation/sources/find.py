@@ -43,6 +43,14 @@ class SourceOptions:
     leave_out: Path | None = None
     say: Callable[[str], None] = lambda line: None
 
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        :raises SourceError: if ``every`` is below 1.
+        """
+        if self.every < 1:
+            raise SourceError(f'every is {self.every}; it must be 1 or more')
+
 
 @dataclass
 class _Found:
@@ -88,7 +96,8 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
 def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
     text = str(name)
     if text in ('-', 'street') and isinstance(name, str):
-        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes()
+        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes(
+            options.every)
         found.others += [] if other in found.others else [other]
     elif '://' in text or (CAMERA.fullmatch(text) and not Path(text).is_file()):
         camera = find_source(text)

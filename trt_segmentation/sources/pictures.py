@@ -108,8 +108,12 @@ class PictureOnStdin:
 
 @dataclass(frozen=True)
 class StreetScenes:
-    """Drawn street scenes, in each condition of weather and light."""
+    """Drawn street scenes, in each condition of weather and light.
 
+    :param every: 1 gives every scene, 2 gives every second scene, and so on.
+    """
+
+    every: int = 1
     title: str = 'street'
     name: None = None
     paths: tuple[Path, ...] = ()
@@ -121,11 +125,11 @@ class StreetScenes:
 
     def open(self) -> OpenSource:
         """Return the scenes. Each scene is drawn when it is needed."""
-        return OpenSource(self._draw(), SCENES)
+        return OpenSource(self._draw(), len(self.picture_names))
 
     def _scenes(self) -> Iterator[tuple[int, str, int]]:
         conditions = street.CONDITIONS
-        for index in range(SCENES):
+        for index in range(0, SCENES, self.every):
             yield FIRST_SEED + index, conditions[index % len(conditions)], \
                 index // len(conditions) + 1
 

@@ -150,8 +150,12 @@ def test_no_file_of_the_user_is_replaced(card, here, capsys):
     Path('segment-out/labels/2.png').write_bytes(b'mine')
     os.remove('segment-out/1.jpg')
     assert segment(card, 'in') == 2
-    words = 'labels/2.png exists, and trt_seg did not write it'
+    words = ('--out segment-out holds labels/2.png, which trt_seg did not write. Name another '
+             'folder, or remove this file yourself')
     assert words in capsys.readouterr().err
+    Path('segment-out/labels/1.png').write_bytes(b'mine')
+    assert segment(card, 'in') == 2
+    assert 'holds labels/1.png, labels/2.png, which' in capsys.readouterr().err
     assert Path('segment-out/labels/2.png').read_bytes() == b'mine'
     assert '1.jpg' not in written()
 
@@ -205,6 +209,23 @@ def test_results_of_a_video_that_are_chosen(card, here):
     assert rate == 10 and [frame.shape for frame in frames] == [(48, 128, 3)] * 3
     assert segment(card, 'drive.mp4', '--no-overlay', '--labels', '--out', 'b') == 0
     assert len(written('b')) == 6
+
+
+def test_label_maps_of_an_earlier_run_do_not_stay(card, here, capsys):
+    make_video('drive.mp4', [1, 2, 3, 1, 2, 3])
+    assert segment(card, 'drive.mp4', '--labels', '--confidence') == 0
+    assert len(written()) == 13
+    notes = Path('segment-out/labels/drive/notes.png')
+    notes.write_bytes(b'mine')
+    assert segment(card, 'drive.mp4', '--labels', '--every', '5') == 0
+    assert [name for name in written() if name.startswith('labels/')] == [
+        'labels/drive/000001.png', 'labels/drive/000006.png', 'labels/drive/notes.png']
+    assert len([name for name in written() if name.startswith('confidence/')]) == 6
+    mine = Path('segment-out/labels/drive/000003.png')
+    mine.write_bytes(b'mine')
+    assert segment(card, 'drive.mp4', '--labels') == 2
+    assert 'labels/drive/000003.png' in capsys.readouterr().err
+    assert mine.read_bytes() == notes.read_bytes() == b'mine'
 
 
 def test_a_bag_beside_results(card, here, capsys):

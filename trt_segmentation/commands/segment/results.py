@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 import os
 from pathlib import Path
+import re
 import threading
 
 import numpy as np
@@ -17,7 +18,13 @@ import numpy.typing as npt
 from ...errors import OutputError, SegmentationError
 from ...segmented_image import count_labels, SegmentedImage
 from ...sources.image import ImageSource
-from ...untrusted.output_files import check_folder, make_folder, write_image
+from ...untrusted.output_files import (
+    check_folder,
+    is_ours,
+    make_folder,
+    raise_output_errors,
+    write_image,
+)
 from ...video.pyav import import_av
 from ...video.writer import VideoWriter
 from .options import SegmentOptions
@@ -46,13 +53,27 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results, relative to --out. For a video, this is only the mp4."""
+    """Return the paths of the results, relative to --out.
+
+    For a video, these are the mp4 and the files of :func:`_list_old_maps`.
+    """
     if source.name is not None:
-        return [source.name + VIDEO] * options.overlay
+        return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
     return [*(name + PICTURE for name in names if options.overlay),
             *(f'labels/{name}{MAP}' for name in names if options.wants_labels(False)),
             *(f'confidence/{name}{MAP}' for name in names if options.confidence)]
+
+
+def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
+    """Return the numbered pictures in the folders to which this run writes those of a video.
+
+    An earlier run may have written pictures of other frames, which do not belong to this run.
+    """
+    folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
+    return [str(path.relative_to(options.out)) for folder in folders
+            for path in sorted((options.out / folder / name).glob('*' + MAP))
+            if re.fullmatch('[0-9]{6,}', path.stem)]
 
 
 class ResultWriter:
@@ -82,6 +103,17 @@ class ResultWriter:
         except SegmentationError:
             if kind is None:        # the exception of the block matters more
                 raise
+
+    def begin_source(self, source: ImageSource) -> None:
+        """Delete the label maps and confidences that an earlier run wrote for the same video.
+
+        :raises OutputError: if a file cannot be deleted.
+        """
+        for name in _list_old_maps(source.name, self._options) if source.name else ():
+            path = self._options.out / name
+            if is_ours(path):
+                with raise_output_errors(path, '--out'):
+                    path.unlink()
 
     def write(self, answer: SegmentedImage, source: ImageSource, rate: Fraction | None) -> None:
         """Hand over a result. The call waits if many results wait to be written.

@@ -68,6 +68,7 @@ class _Run:
             self.report.seconds = time.monotonic() - began
 
     def _segment_source(self, source: ImageSource, opened: OpenSource) -> None:
+        self.writer.begin_source(source)
         step = self.bars.add_bar(source.title, opened.count)
         with closing(self.segmenter.segment_images(
                 opened.images, stop_source=opened.close)) as answers:
