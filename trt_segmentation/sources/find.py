@@ -93,6 +93,31 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
     return sources + found.others
 
 
+def name_kind(name: str | Path) -> str:
+    """Say what a name is, such as ``a video``; empty if it may be a picture file.
+
+    The result is for messages. Nothing is opened, except the first bytes of a file.
+    """
+    text = str(name)
+    if isinstance(name, str) and text in ('-', 'street'):
+        return 'standard input' if text == '-' else 'the drawn street scenes'
+    if text.startswith(('rtsp://', 'rtsps://')):
+        return 'a network camera'
+    try:
+        path = expand_home(text)
+    except FileNotFoundError:
+        return ''
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return 'a folder'
+    if path.exists():
+        is_bag = suffix in MAGIC or suffix == '.bag'
+        return '' if suffix in IMAGES else 'a bag' if is_bag else 'a video' * is_video(path)
+    if CAMERA.fullmatch(text):
+        return 'a camera'
+    return 'a pattern for several files' if glob.has_magic(text) else ''
+
+
 def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
     text = str(name)
     if text in ('-', 'street') and isinstance(name, str):

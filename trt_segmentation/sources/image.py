@@ -25,16 +25,19 @@ class SourceImage:
         without an ending. Each image of one :func:`.open_sources` call has a different name.
     :param origin: where the image comes from, for messages: a path, or a video with the number of
         the frame.
-    :param image: (height, width, 3) uint8 BGR, C-contiguous. The receiver owns it.
+    :param image: (height, width, 3) uint8 in the order of ``color``, C-contiguous. The receiver
+        owns it.
     :param time_ns: time of the image in nanoseconds. For a video file, the time counts from the
         start of the video. For a camera or a bag, it counts from 1970. It is the time at which a
         camera's image came, or at which a bag's image was recorded. For a picture, it is 0.
+    :param color: order of the channels, ``bgr`` or ``rgb``. Only an array of a program is ``rgb``.
     """
 
     name: str
     origin: str
     image: npt.NDArray[np.uint8]
     time_ns: int = 0
+    color: str = 'bgr'
 
 
 @dataclass(frozen=True)
