@@ -18,11 +18,17 @@ from ...segmenter import Segmenter
 from ...serving.stopping import StopSignals
 from ...sources.find import open_sources, SourceOptions
 from ...sources.image import as_frame, BadImage, ImageSource, OpenSource
+from ...untrusted.output_files import write_json
 from ...view.progress import ProgressBars
 from ...view.window import PictureWindow
 from .options import SegmentOptions
-from .report import print_report, SegmentReport
-from .results import check_results, compose, ResultWriter
+from .report import print_report, report_tree, SegmentReport
+from .results import (
+    check_results,
+    compose,
+    find_renamed_results,
+    ResultWriter,
+)
 
 Show = Callable[[SegmentedImage], bool]
 """Shows an answer. Returns False if the user closed the window, so that the command ends."""
@@ -101,18 +107,23 @@ def run_segment(options: SegmentOptions) -> int:
     card = load_card(options.model)
     with _views(card, options) as (show, window), Segmenter(
             card, engine=options.engine, gpu=options.gpu, precision=options.precision,
-            overlay=options.overlay or options.show, confidence=options.confidence,
-            log=_print_error) as segmenter:
+            overlay=options.overlay or options.show, alpha=options.alpha,
+            confidence=options.confidence, log=_print_error) as segmenter:
         if options.confidence and not segmenter.gives_confidence:
             raise EngineError(f'{card.name} gives class ids only, so there is no confidence; '
                               'leave out --confidence')
-        with StopSignals() as stop, ResultWriter(options, len(card.classes)) as writer, \
+        with StopSignals() as stop, ResultWriter(options, card) as writer, \
                 ProgressBars(rate_unit='frames/s') as bars:
             run = _Run(segmenter, writer, show, stop, bars)
             run.segment(sources)
         identity = segmenter.identity
-        print_report(run.report, writer.pixels, writer.all_pixels, card.classes,
-                     f'{identity.engine}, {identity.device}', options.out)
+        engine = f'{identity.engine}, {identity.device}'
+        if run.report.segmented:
+            run.report.renamed = find_renamed_results(sources, options)
+        result = run.report, writer.pixels, writer.all_pixels, card, engine
+        print_report(*result, options.out)
+        if options.json:
+            write_json(options.json, report_tree(*result, writer.images), '--json')
         if window and not run.is_ended:
             window.wait_until_closed()
     return run.report.exit_code
