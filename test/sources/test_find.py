@@ -113,6 +113,15 @@ def test_folders_without_pictures(folder):
         open_sources(['outer'])
 
 
+def test_a_folder_of_videos_says_how_to_name_them(folder):
+    (folder / 'vid').mkdir()
+    (folder / 'drive.mp4').rename(folder / 'vid' / 'drive.mp4')
+    with pytest.raises(SourceError, match=r"It holds videos\. Name them, such as 'vid/\*\.mp4'$"):
+        open_sources(['vid'])
+    (source,) = open_sources(['vid/*.mp4'])
+    assert source.title == 'vid/drive.mp4'
+
+
 def test_addresses_of_other_kinds(folder):
     with pytest.raises(VideoError, match='http:// cannot be read'):
         open_sources(['http://host/drive.mp4'])

@@ -163,9 +163,17 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
     if not pictures:
         more = '' if options.recursive else \
             '. To read its subfolders too, give --recursive' * any(f.is_dir() for f in files)
-        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}')
+        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}'
+                          f'{_advise_video(files)}')
     for file in pictures:
         found.pictures.setdefault(file, file.relative_to(folder))
+
+
+def _advise_video(files: Sequence[Path]) -> str:
+    """Return a sentence that says how to name the videos, if there is one."""
+    video = next(filter(is_video, files), None)
+    return '' if video is None else (
+        f". It holds videos. Name them, such as '{video.parent}/*{video.suffix}'")
 
 
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:

@@ -14,9 +14,8 @@ from pathlib import Path
 import sys
 
 from .. import street
-from ..errors import FrameError, PictureError, SourceError
-from ..host.decode_jpeg_png import decode_upright
-from ..host.pictures import read_picture
+from ..errors import PictureError, SourceError
+from ..host.pictures import decode_picture, read_picture
 from .image import AnyImage, BadImage, OpenSource, SourceImage
 
 DECODERS = min(8, os.cpu_count() or 1)
@@ -80,7 +79,7 @@ def read_file(path: Path, name: str) -> AnyImage:
 
 @dataclass(frozen=True)
 class PictureOnStdin:
-    """One JPEG or PNG on standard input."""
+    """One picture on standard input."""
 
     title: str = 'standard input'
     name: None = None
@@ -90,7 +89,7 @@ class PictureOnStdin:
     def open(self) -> OpenSource:
         """Read and decode the picture.
 
-        :raises SourceError: if standard input is a terminal, or holds no JPEG or PNG.
+        :raises SourceError: if standard input is a terminal, or holds no picture.
         """
         if not sys.stdin or sys.stdin.isatty():
             raise SourceError('- reads a picture from standard input, but standard input is a '
@@ -100,9 +99,9 @@ class PictureOnStdin:
             raise SourceError(f'standard input has more than {MAX_STDIN:,} bytes; give the path '
                               'of the file')
         try:
-            image = decode_upright(data)
-        except FrameError as error:
-            raise SourceError(f'standard input is no picture: {error}') from error
+            image = decode_picture(data, self.title)
+        except PictureError as error:
+            raise SourceError(str(error)) from error
         return OpenSource(iter([SourceImage('stdin', self.title, image)]), 1)
 
 
