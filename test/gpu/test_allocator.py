@@ -13,11 +13,11 @@ def test_a_machine_without_a_gpu_gets_the_reason_of_the_doctor(monkeypatch):
     from trt_segmentation.gpu import allocator
 
     def fail(*_):
-        raise RuntimeError('"cuda" is an NVIDIA driver library and can only be found via ...')
+        raise RuntimeError('"cuda" is an NVIDIA driver library and can only be found via search.')
 
     monkeypatch.setattr(allocator, 'call', fail)
     for why_not, reason in (('there is no NVIDIA GPU', 'there is no NVIDIA GPU'),
-                            ('', '"cuda" is an NVIDIA driver library and can only be found via')):
+                            ('', '"cuda" is an NVIDIA driver library and can only be found via search')):
         monkeypatch.setattr(allocator, 'ask_driver', lambda: Driver('', (0, 0), (), why_not))
         with pytest.raises(EngineError) as caught:
             allocator.open_device(0)

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SourceError
-from ..arguments.options import add_device, add_model, add_view, Commands, set_options
+from ..arguments.options import (
+    add_device,
+    add_model,
+    add_view,
+    Arguments,
+    Commands,
+    set_options,
+)
 from ..arguments.values import count, fraction
 
 
@@ -84,7 +91,18 @@ def add_command(commands: Commands) -> None:
                         help='folder for the results (%(default)s)')
     add_model(parser)
     add_device(parser)
-    results = parser.add_argument_group('results')
+    _add_results(parser.add_argument_group('results'))
+    images = parser.add_argument_group('images')
+    images.add_argument('--every', type=count, metavar='N',
+                        help='segment every Nth image of each source (%(default)s)')
+    images.add_argument('--recursive', action='store_true',
+                        help='read the subfolders of a folder too')
+    images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
+                        'default: the only image topic besides label_map, overlay and confidence')
+    set_options(parser, SegmentOptions)
+
+
+def _add_results(results: Arguments) -> None:
     results.add_argument('--overlay', action=argparse.BooleanOptionalAction,
                          help='write overlays: JPEG for a picture, mp4 for a video (default: yes)')
     results.add_argument('--labels', action=argparse.BooleanOptionalAction,
@@ -102,11 +120,3 @@ def add_command(commands: Commands) -> None:
     results.add_argument('--show', action='store_true',
                          help='show the overlays in a window; q closes the window')
     add_view(results)
-    images = parser.add_argument_group('images')
-    images.add_argument('--every', type=count, metavar='N',
-                        help='segment every Nth image of each source (%(default)s)')
-    images.add_argument('--recursive', action='store_true',
-                        help='read the subfolders of a folder too')
-    images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
-                        'default: the only image topic besides label_map, overlay and confidence')
-    set_options(parser, SegmentOptions)

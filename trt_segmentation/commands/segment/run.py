@@ -75,17 +75,15 @@ class _Run:
 
     def _segment_source(self, source: ImageSource, opened: OpenSource) -> None:
         self.writer.begin_source(source)
-        step = self.bars.add_bar(source.title, opened.count)
         with closing(self.segmenter.segment_images(
                 opened.images, stop_source=opened.close)) as answers:
-            for number, answer in enumerate(answers, 1):
+            for answer in self.bars.track(source.title, answers, opened.count):
                 if isinstance(answer, BadImage):
                     self.report.bad.append(str(answer.error))
                 else:
                     self.writer.write(answer, source, opened.rate)
                     self.report.segmented += 1
                     self.is_ended = not self.show(answer)
-                step(number)
                 if self.stop.caught or self.is_ended:
                     self.report.stopped_by, self.is_ended = self.stop.caught, True
                     break
