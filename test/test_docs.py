@@ -142,7 +142,7 @@ def test_every_call_of_the_segmenter_is_in_the_table_of_docs_api() -> None:
     """GitHub does not show the generated reference, so docs/api.md has a table of the calls."""
     rows = {}
     for row in re.findall(r'^\| `(.*?) \|$', (DOCS / 'api.md').read_text('utf-8'), re.MULTILINE):
-        call, arguments, _ = f'`{row}'.split(' | ')
+        call, arguments, _ = re.split(r'\s*\|\s*', f'`{row}')
         rows[call.strip('`')] = re.findall(r'`(\w+)=', arguments)
     for call, function in (("Segmenter(model='street')", Segmenter.__init__),
                            ('segment(image)', Segmenter.__call__),

@@ -169,7 +169,7 @@ def test_other_wrong_arguments(segment, tmp_path):
     with pytest.raises(SourceError, match='every is 0'):
         segment.stream([], every=0)
     for alpha in (-0.1, 1.1, float('nan')):
-        with pytest.raises(FrameError, match='alpha is .* must be a number from 0 to 1'):
+        with pytest.raises(FrameError, match=r'alpha is .* must be a number from 0 to 1'):
             Segmenter('street', alpha=alpha)
 
 
@@ -271,8 +271,7 @@ def test_a_stream_of_several_sources(segment, folder):
 
     def read(**options):
         answers = list(segment.stream(sources, color='rgb', **options))
-        assert [a.color for a in answers if not a.origin] == ['rgb'] * (len(answers) - len(
-            [a for a in answers if a.origin]))
+        assert [a.color == 'rgb' for a in answers] == [not a.origin for a in answers]
         return [(a.name, int(np.median(a.labels))) for a in answers]
 
     assert read() == [('3', 3), ('a/000001', 3), ('a/000002', 2), ('a/000003', 1), ('', 1),
@@ -300,10 +299,10 @@ def test_the_text_of_an_answer(segment, folder):
 def test_the_weight_of_the_colours(card):
     image = np.full((24, 32, 3), 10, np.uint8)
     with Segmenter(card, alpha=0) as segment:
-        assert (segment(image).overlay == image).all()
+        np.testing.assert_array_equal(segment(image).overlay, image)
     with Segmenter(card, alpha=1) as segment:
         answer = segment(image)
-        assert (answer.overlay == PALETTE[answer.labels][..., ::-1]).all()
+        np.testing.assert_array_equal(answer.overlay, PALETTE[answer.labels][..., ::-1])
 
 
 def test_several_threads_may_call_a_segmenter(segment):

@@ -54,7 +54,8 @@ class Segmenter:
 
     def __init__(self, model: str | Path | ModelCard = 'street', *, engine: str = 'auto',
                  gpu: int = 0, precision: str = 'auto', overlay: bool = True,
-                 alpha: float = 0.5, confidence: bool = True, log: Callable[[str], None] = logger.info) -> None:
+                 alpha: float = 0.5, confidence: bool = True,
+                 log: Callable[[str], None] = logger.info) -> None:
         self.card = model if isinstance(model, ModelCard) else load_card(model)
         if not 0 <= alpha <= 1:
             raise FrameError(f'alpha is {alpha}; it must be a number from 0 to 1')

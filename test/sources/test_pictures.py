@@ -84,7 +84,8 @@ def test_standard_input_that_holds_no_picture(monkeypatch):
     with pytest.raises(SourceError, match='standard input is a terminal; use a pipe: cat'):
         PictureOnStdin().open()
     stdin(b'hello')
-    with pytest.raises(SourceError, match='standard input cannot be read as a picture: the file is cut'):
+    with pytest.raises(SourceError, match='standard input cannot be read as a picture: the '
+                                          'file is cut off, or it is no'):
         PictureOnStdin().open()
     monkeypatch.setattr(module, 'MAX_STDIN', 4)
     stdin(b'hello')
@@ -110,8 +111,8 @@ def test_every_third_street_scene():
     scenes = StreetScenes(every=3)
     assert scenes.picture_names == ('street_day_1', 'street_snow_1', 'street_rain_2')
     opened = scenes.open()
-    assert opened.count == 3
-    assert [image.name for image in opened.images] == list(scenes.picture_names)
+    found: list[Any] = list(opened.images)
+    assert opened.count == 3 and [image.name for image in found] == list(scenes.picture_names)
 
 
 def test_a_frame_of_an_image():

@@ -91,7 +91,7 @@ class ProgressBars:
         """
         task = self._bars.add_task(escape(name), total=total)
         done = 0
-        for done, item in enumerate(items, 1):  # noqa: B007
+        for done, item in enumerate(items, 1):
             yield item
             self._bars.update(task, completed=done, refresh=not self._live)
         self._bars.update(task, total=done, completed=done, refresh=not self._live)
