@@ -25,7 +25,7 @@ from .sources.image import AnyImage, as_frame, BadImage
 
 logger = logging.getLogger(__name__)
 
-Images: TypeAlias = 'list[Image] | tuple[Image, ...]'
+Images: TypeAlias = list[Image] | tuple[Image, ...]
 COLORS = ('bgr', 'rgb')
 """Orders of the channels of an array."""
 

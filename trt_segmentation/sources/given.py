@@ -17,7 +17,7 @@ from ..untrusted.regular_file import expand_home
 from .find import name_kind, open_sources, SourceOptions
 from .image import AnyImage, BadImage, ImageSource, SourceImage
 
-Image: TypeAlias = 'str | Path | npt.NDArray[np.uint8]'
+Image: TypeAlias = str | Path | npt.NDArray[np.uint8]
 """A path of a picture file, or an array of shape (height, width, 3) and type uint8."""
 
 

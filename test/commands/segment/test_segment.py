@@ -183,7 +183,14 @@ def test_the_weight_of_the_colours(card, here, capsys):
     assert '2 is not a fraction from 0 to 1' in capsys.readouterr().err
 
 
-def test_a_json_file_of_every_image(card, here, capsys):
+def test_a_json_file_of_every_image(card, here, monkeypatch):
+    write, totals = results.ResultWriter.write, []
+
+    def write_and_note(self, answer, *others):
+        totals.append(answer.timings['total'])
+        write(self, answer, *others)
+
+    monkeypatch.setattr(results.ResultWriter, 'write', write_and_note)
     make_video('drive.mp4', [3, 2])
     Path('in/3.png').write_bytes(b'\x89PNG')
     cv2.imwrite('in/2.png', np.hstack([paint(1), paint(2)]))
@@ -199,7 +206,8 @@ def test_a_json_file_of_every_image(card, here, capsys):
     assert [image['share'] for image in images] == [
         {'red thing': 1}, {'red thing': .5, 'green thing': .5}, {'blue thing': 1},
         {'green thing': 1}]
-    assert all(image['seconds'] > 0 for image in images) and tree['seconds'] > 0
+    assert [image['seconds'] for image in images] == [round(ms / 1000, 6) for ms in totals]
+    assert len(totals) == 4 and tree['seconds'] > 0
     assert tree['share'] == {'nothing': 0, 'red thing': .4, 'green thing': .4, 'blue thing': .2}
     assert len(tree['bad']) == 1 and 'in/3.png' in tree['bad'][0]
     Path('all.json').write_text('mine')
