@@ -56,9 +56,9 @@ class Segmenter:
                  gpu: int = 0, precision: str = 'auto', overlay: bool = True,
                  alpha: float = 0.5, confidence: bool = True,
                  log: Callable[[str], None] = logger.info) -> None:
-        self.card = model if isinstance(model, ModelCard) else load_card(model)
         if not 0 <= alpha <= 1:
             raise FrameError(f'alpha is {alpha}; it must be a number from 0 to 1')
+        self.card = model if isinstance(model, ModelCard) else load_card(model)
         self._pipeline = open_pipeline(self.card, engine, gpu=gpu, precision=precision,
                                        log=log)
         self._pipeline.alpha = alpha
