@@ -103,9 +103,12 @@ def test_tests_run_in_the_checkout(checkout: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == f'python -m pytest test/test_dev.py in {checkout}'
 
 
-def test_run_without_a_command_says_what_is_missing(checkout: Path) -> None:
-    done = dev(checkout, 'run', cwd=checkout)
-    assert done.returncode == 1 and 'which command?' in done.stderr
+@pytest.mark.parametrize('command, said', [
+    ('run', './dev: which command? For example: ./dev run trt_seg --help\n'),
+    ('bench', './dev: which benchmark? ./dev help lists them\n')])
+def test_a_missing_word_is_asked_for(checkout: Path, command: str, said: str) -> None:
+    done = dev(checkout, command, cwd=checkout)
+    assert (done.returncode, done.stdout, done.stderr) == (2, '', said)
 
 
 DEMO = ['--require-hashes -r requirements/demo.lock',

@@ -8,6 +8,7 @@ import ast
 from functools import cache
 from html.parser import HTMLParser
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+import inspect
 import os
 from pathlib import Path
 import re
@@ -17,6 +18,8 @@ import sys
 from markdown_blocks import blocks
 import pytest
 from test_house_rules import FLOORS, OTHER_ROOT_FILES, SHARED
+
+from trt_segmentation import SegmentedImage, Segmenter
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / 'docs'
@@ -133,6 +136,28 @@ def test_quoted_messages_are_in_the_code(where: str, message: str) -> None:
 
 def test_messages_are_quoted() -> None:
     assert len(QUOTES) > 25
+
+
+def test_every_call_of_the_segmenter_is_in_the_table_of_docs_api() -> None:
+    """GitHub does not show the generated reference, so docs/api.md has a table of the calls."""
+    rows = {}
+    for row in re.findall(r'^\| `(.*?) \|$', (DOCS / 'api.md').read_text('utf-8'), re.MULTILINE):
+        call, arguments, _ = re.split(r'\s*\|\s*', f'`{row}')
+        rows[call.strip('`')] = re.findall(r'`(\w+)=', arguments)
+    for call, function in (("Segmenter(model='street')", Segmenter.__init__),
+                           ('segment(image)', Segmenter.__call__),
+                           ('segment.stream(source)', Segmenter.stream),
+                           ('segment.close()', Segmenter.close),
+                           ('answer.save(path)', SegmentedImage.save),
+                           ('answer.show()', SegmentedImage.show)):
+        first, *given = rows[call], *inspect.signature(function).parameters
+        in_call = re.findall(r'\w+', call.partition('(')[2].partition('=')[0].strip(')'))
+        assert [*in_call, *first] == given[1:], call
+    for kind, found in (('segment', Segmenter), ('answer', SegmentedImage)):
+        listed = set(re.findall(r'\.(\w+)', ' '.join(call for call in rows if kind in call)))
+        public = {name for name in (*vars(found), *getattr(found, '__dataclass_fields__', ()))
+                  if not name.startswith('_')}
+        assert public - listed <= {'card', 'segment_images'}, kind
 
 
 def anchors(page: Path) -> set[str]:

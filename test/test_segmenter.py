@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python class Segmenter: calls, streams, answers and misuse."""
 
+from fractions import Fraction
 from pathlib import Path
 import subprocess
 import sys
@@ -28,7 +29,6 @@ from trt_segmentation.errors import (
 from trt_segmentation.host.pictures import read_ids
 from trt_segmentation.model.card import OutputCard
 from trt_segmentation.segmented_image import count_labels
-from trt_segmentation.sources.find import SourceOptions
 from trt_segmentation.untrusted.output_files import is_ours
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
@@ -142,7 +142,7 @@ def test_only_what_is_wanted_is_computed(card, tmp_path):
     (np.zeros((4, 4), np.uint8), r'shape \(4, 4\); expected.*numpy\.repeat'),
     (np.zeros((4, 4, 4), np.uint8), r'shape \(4, 4, 4\).*image\[\.\.\., :3\]'),
     (np.zeros((3, 4, 5), np.uint8), r'shape \(3, 4, 5\).*transpose\(1, 2, 0\)'),
-    (np.zeros((2, 4, 4, 3), np.uint8), r'shape \(2, 4, 4, 3\); expected'),
+    (np.zeros((2, 4, 4, 3), np.uint8), r'shape \(2, 4, 4, 3\); expected.*list\(images\)'),
     (np.zeros((0, 4, 3), np.uint8), r'shape \(0, 4, 3\), so it has no pixels'),
     (7, 'the image is a int; expected a path or an array'),
     ('https://host/street.jpg', 'is a URL; give the path of a file')])
@@ -161,7 +161,16 @@ def test_other_wrong_arguments(segment, tmp_path):
     with pytest.raises(ModelCardError, match="no model card 'stret'"):
         Segmenter('stret')
     with pytest.raises(SourceError, match='there is no source'):
-        list(segment.stream(tmp_path / 'none.mp4'))
+        segment.stream(tmp_path / 'none.mp4')      # before the first answer
+    with pytest.raises(FrameError, match=r'one array of shape \(24, 32, 3\).*list\(images\)'):
+        segment.stream(halves(1, 1))
+    with pytest.raises(FrameError, match='the image is a int'):
+        segment.stream(7)
+    with pytest.raises(SourceError, match='every is 0'):
+        segment.stream([], every=0)
+    for alpha in (-0.1, 1.1, float('nan')):
+        with pytest.raises(FrameError, match=r'alpha is .* must be a number from 0 to 1'):
+            Segmenter('street', alpha=alpha)
 
 
 def test_a_stream_of_a_folder(segment, folder):
@@ -169,7 +178,7 @@ def test_a_stream_of_a_folder(segment, folder):
     assert [(a.name, int(a.labels[0, 0])) for a in answers] == [('1', 1), ('2', 2), ('3', 3)]
     (second,) = segment.stream(folder / '2.png')
     assert (second.labels == 2).all()
-    assert [a.name for a in segment.stream(folder, options=SourceOptions(every=2))] == ['1', '3']
+    assert [a.name for a in segment.stream(folder, every=2)] == ['1', '3']
 
 
 def test_a_stream_of_arrays(segment):
@@ -223,11 +232,77 @@ def test_a_closed_segmenter(card, folder):
     next(stream)
     segment.close()
     segment.close()
-    assert len(list(stream)) <= 2   # these answers were ready before the close
+    with pytest.raises(EngineError, match='closed before its stream was at the end'):
+        next(stream)
     for use in (lambda: segment(halves(1, 1)), lambda: next(segment.stream(folder))):
-        with pytest.raises(EngineError, match='the pipeline is closed'):
+        with pytest.raises(EngineError, match='the Segmenter is closed; open a new one'):
             use()
     assert not [t for t in threading.enumerate() if t.name.endswith('_items')]
+
+
+def test_a_stream_at_its_end_may_be_asked_after_a_close(card, folder):
+    segment = Segmenter(card)
+    stream = segment.stream(folder)
+    answers = list(stream)
+    segment.close()
+    assert len(answers) == 3 and list(stream) == []
+
+
+@pytest.mark.parametrize('name, kind', [
+    ('', 'a folder'), ('*.png', 'a pattern for several files'), ('street', 'the drawn street sc'),
+    ('-', 'standard input'), ('rtsp://host/front', 'a network camera'), ('a.mp4', 'a video'),
+    ('a.mcap', 'a bag'), ('/dev/video99', 'a camera'), ('99', 'a camera')])
+def test_a_source_of_several_images_needs_a_stream(segment, folder, monkeypatch, name, kind):
+    monkeypatch.chdir(folder)
+    for file in ('a.mp4', 'a.mcap'):
+        Path(file).touch()
+    with pytest.raises(FrameError, match=rf'is {kind}.*, not one picture\. Use stream\('):
+        segment(name or folder)
+
+
+def test_a_stream_of_several_sources(segment, folder):
+    pytest.importorskip('av', reason='PyAV is not installed: pip install av')
+    from trt_segmentation.video.writer import VideoWriter
+    (folder / 'sub').mkdir()
+    with VideoWriter(folder / 'sub' / 'a.mp4', (24, 32), Fraction(10)) as writer:
+        for label in (3, 2, 1):
+            writer.write(halves(label, label))
+    sources = [folder / '3.png', folder / 'sub' / 'a.mp4', halves(1, 1)[..., ::-1], folder]
+
+    def read(**options):
+        answers = list(segment.stream(sources, color='rgb', **options))
+        assert [a.color == 'rgb' for a in answers] == [not a.origin for a in answers]
+        return [(a.name, int(np.median(a.labels))) for a in answers]
+
+    assert read() == [('3', 3), ('a/000001', 3), ('a/000002', 2), ('a/000003', 1), ('', 1),
+                      ('1', 1), ('2', 2), ('3', 3)]
+    assert read(every=2) == [('3', 3), ('a/000001', 3), ('a/000003', 1), ('1', 1), ('3', 3)]
+
+
+def test_a_bad_item_of_a_list_goes_to_on_error(segment, folder):
+    items = [folder / 'none.png', folder / '1.png', folder / 'no*.png', folder / '2.png']
+    errors = []
+    answers = list(segment.stream(items, on_error=errors.append))
+    assert [a.name for a in answers] == ['1', '2'] and len(errors) == 2
+    assert 'none.png' in str(errors[0]) and 'no*.png' in str(errors[1])
+    with pytest.raises(PictureError, match=r'none\.png'):
+        list(segment.stream(items))
+
+
+def test_the_text_of_an_answer(segment, folder):
+    assert repr(segment(halves(1, 3))) == (
+        '<SegmentedImage of an array, 32x24 pixels: red thing 50.0%, blue thing 50.0%>')
+    assert repr(segment(folder / '2.png')) == (
+        f'<SegmentedImage {folder / "2.png"}, 32x24 pixels: green thing 100.0%>')
+
+
+def test_the_weight_of_the_colours(card):
+    image = np.full((24, 32, 3), 10, np.uint8)
+    with Segmenter(card, alpha=0) as segment:
+        np.testing.assert_array_equal(segment(image).overlay, image)
+    with Segmenter(card, alpha=1) as segment:
+        answer = segment(image)
+        np.testing.assert_array_equal(answer.overlay, PALETTE[answer.labels][..., ::-1])
 
 
 def test_several_threads_may_call_a_segmenter(segment):

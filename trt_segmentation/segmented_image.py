@@ -51,14 +51,14 @@ class SegmentedImage:
 
     name: str
     origin: str
-    image: npt.NDArray[np.uint8] = field(repr=False)
-    labels: npt.NDArray[Any] = field(repr=False)
-    overlay: npt.NDArray[np.uint8] | None = field(repr=False)
-    confidence: npt.NDArray[np.uint8] | None = field(repr=False)
-    classes: tuple[str, ...] = field(repr=False)
+    image: npt.NDArray[np.uint8]
+    labels: npt.NDArray[Any]
+    overlay: npt.NDArray[np.uint8] | None
+    confidence: npt.NDArray[np.uint8] | None
+    classes: tuple[str, ...]
     color: str = 'bgr'
     time_ns: int = 0
-    timings: Mapping[str, float] = field(default_factory=dict, repr=False)
+    timings: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def share(self) -> Mapping[str, float]:
@@ -69,6 +69,14 @@ class SegmentedImage:
         counts = count_labels(self.labels, len(self.classes))
         return {name: float(count) / self.labels.size
                 for name, count in zip(self.classes, counts)}
+
+    def __repr__(self) -> str:
+        """Return where the image comes from, its size, and the three largest shares."""
+        largest = sorted(self.share.items(), key=lambda item: -item[1])[:3]
+        shares = ', '.join(f'{name} {share:.1%}' for name, share in largest if share)
+        height, width = self.labels.shape
+        return (f'<SegmentedImage {self.origin or "of an array"}, {width}x{height} pixels: '
+                f'{shares or "no class"}>')
 
     def save(self, path: str | Path, what: str = 'overlay') -> None:
         """Write one of the pictures as PNG or JPEG.

@@ -216,12 +216,13 @@ def test_options_reach_segment(monkeypatch):
     assert cli.main(['segment', 'a.jpg', '0', '--out', 'o', '--model', 'm', '--engine',
                      'tensorrt', '--gpu', '1', '--precision', 'int8', '--no-overlay', '--labels',
                      '--confidence', '--side-by-side', '--every', '3', '--recursive',
-                     '--image-topic', '/i', '--show', '--view', '--save-view', 'v.rrd']) == 0
+                     '--image-topic', '/i', '--show', '--view', '--save-view', 'v.rrd',
+                     '--alpha', '0.7', '--json', 'j']) == 0
     assert seen == [
         SegmentOptions(('a.jpg',), Path('segment-out'), 'street', 'auto', 0, 'auto', True, None,
-                       False, False, 1, False, None, False, False, None),
+                       False, .5, False, 1, False, None, None, False, False, None),
         SegmentOptions(('a.jpg', '0'), Path('o'), 'm', 'tensorrt', 1, 'int8', False, True, True,
-                       True, 3, True, '/i', True, True, Path('v.rrd'))]
+                       .7, True, 3, True, '/i', Path('j'), True, True, Path('v.rrd'))]
 
 
 def test_options_reach_the_replay(monkeypatch):

@@ -64,6 +64,25 @@ def test_pictures_that_are_cut_off_or_none_are_refused(tmp_path, suffix):
             list(Folder(tmp_path))
 
 
+def test_a_picture_of_another_format_is_refused_whatever_its_name_is(tmp_path):
+    for name in ('a.gif', 'b.png'):
+        Image.fromarray(PIXELS).save(tmp_path / name, format='GIF')
+        with pytest.raises(PictureError) as caught:
+            read_picture(tmp_path / name)
+        assert str(caught.value) == (
+            f'{tmp_path / name} cannot be read as a picture: the file is cut off, or it is no '
+            'PNG, JPEG, BMP, TIFF or WebP. Save the picture in one of these formats, or leave it '
+            'out')
+
+
+def test_a_missing_file_is_named_once(tmp_path):
+    for read in (read_picture, read_ids):
+        with pytest.raises(PictureError) as caught:
+            read(tmp_path / 'none.webp')
+        assert str(caught.value) == (f'{tmp_path / "none.webp"} cannot be read as a picture: No '
+                                     'such file or directory')
+
+
 def test_a_git_lfs_pointer_is_called_one(tmp_path, capsys):
     for name in ('images', 'labels'):
         (tmp_path / name).mkdir()

@@ -49,6 +49,11 @@ def test_pictures_folders_and_globs(folder):
     assert files('*/*', every=2) == [('results/d.jpg', 'd')]
 
 
+def test_every_below_one_is_refused():
+    with pytest.raises(SourceError, match='every is 0; it must be 1 or more'):
+        SourceOptions(every=0)
+
+
 def test_recursive_leaves_out_the_results_of_an_earlier_run(folder):
     assert files('.', recursive=True, leave_out=folder / 'results') == [
         ('a.png', 'a'), ('b.jpg', 'b'), ('sub/a.png', 'sub/a'), ('sub/deep/c.JPG', 'sub/deep/c')]
@@ -74,7 +79,7 @@ def test_other_sources(folder):
         (BagImages, str(bare), 'bag_2'), (StreetScenes, 'street', None),
         (PictureOnStdin, 'standard input', None)]
     assert sources[1].source == 'rtsp://me:secret@host/front'
-    assert [s.every for s in sources[:7]] == [3] * 7
+    assert [s.every for s in sources[:8]] == [3] * 8
     assert (sources[5].topic, sources[5].say, sources[5].paths) == (
         '/t', said.append, (Path('bag'),))
 
@@ -106,6 +111,15 @@ def test_folders_without_pictures(folder):
         open_sources(['empty'])
     with pytest.raises(SourceError, match='To read its subfolders too, give --recursive'):
         open_sources(['outer'])
+
+
+def test_a_folder_of_videos_says_how_to_name_them(folder):
+    (folder / 'vid').mkdir()
+    (folder / 'drive.mp4').rename(folder / 'vid' / 'drive.mp4')
+    with pytest.raises(SourceError, match=r"It holds videos\. Name them, such as 'vid/\*\.mp4'$"):
+        open_sources(['vid'])
+    (source,) = open_sources(['vid/*.mp4'])
+    assert source.title == 'vid/drive.mp4'
 
 
 def test_addresses_of_other_kinds(folder):

@@ -4,7 +4,7 @@
 
 from pathlib import Path
 
-from trt_segmentation.sources.names import choose_names, choose_video_names
+from trt_segmentation.sources.names import choose_names, choose_video_names, find_renamed
 
 
 def names(*pairs):
@@ -41,3 +41,11 @@ def test_names_of_videos_cameras_and_bags():
               'rtsp://camera:554/front door', 'rtsp://camera']
     assert list(choose_video_names(titles, ['drive_2']).values()) == [
         'drive', 'drive_3', 'drive_4', 'video0', 'front_door', 'camera']
+
+
+def test_names_that_cannot_be_guessed():
+    assert find_renamed([('x/a.jpg', 'a'), ('x/s/a.jpg', 's/a'), ('bags/drive/', 'drive'),
+                         ('rtsp://camera', 'camera'), ('/dev/video0', 'video0')]) == []
+    pairs = [('x/a.jpg', 'a_jpg'), ('x/a.png', 'a_png'), ('x/s/a.jpg', 'a'), ('x/b.jpg', 'b'),
+             ('rtsp://camera/front door', 'front_door')]
+    assert find_renamed(pairs) == [*pairs[:3], pairs[4]]

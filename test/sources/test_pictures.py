@@ -64,7 +64,7 @@ def test_a_picture_of_a_phone_is_upright(tmp_path, ending):
     assert found.image[0, 0, 2] > 200
 
 
-@pytest.mark.parametrize('kind', ['.jpg', '.png'])
+@pytest.mark.parametrize('kind', ['.jpg', '.png', '.webp', '.tif', '.bmp'])
 def test_a_picture_on_standard_input(monkeypatch, kind):
     data = cv2.imencode(kind, np.full((6, 8, 3), 90, np.uint8))[1].tobytes()
     stdin = SimpleNamespace(isatty=lambda: False, buffer=BytesIO(data))
@@ -84,7 +84,8 @@ def test_standard_input_that_holds_no_picture(monkeypatch):
     with pytest.raises(SourceError, match='standard input is a terminal; use a pipe: cat'):
         PictureOnStdin().open()
     stdin(b'hello')
-    with pytest.raises(SourceError, match=r'is no picture: .*neither JPEG nor PNG'):
+    with pytest.raises(SourceError, match='standard input cannot be read as a picture: the '
+                                          'file is cut off, or it is no'):
         PictureOnStdin().open()
     monkeypatch.setattr(module, 'MAX_STDIN', 4)
     stdin(b'hello')
@@ -104,6 +105,14 @@ def test_street_scenes(monkeypatch):
     found: list[Any] = list(opened.images)
     assert opened.count == 5 and [image.name for image in found] == list(scenes.picture_names)
     assert (found[1].image == scene(module.FIRST_SEED + 1, 'night').image).all()
+
+
+def test_every_third_street_scene():
+    scenes = StreetScenes(every=3)
+    assert scenes.picture_names == ('street_day_1', 'street_snow_1', 'street_rain_2')
+    opened = scenes.open()
+    found: list[Any] = list(opened.images)
+    assert opened.count == 3 and [image.name for image in found] == list(scenes.picture_names)
 
 
 def test_a_frame_of_an_image():

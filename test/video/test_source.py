@@ -3,6 +3,7 @@
 """is_video recognises videos, and find_source finds the source of a name."""
 
 from pathlib import Path
+import socket
 
 import pytest
 from videos import make_file
@@ -38,6 +39,22 @@ def test_cameras():
     camera = find_source('rtsp://me:secret@host:554/a?token=1')
     assert camera.is_live and camera.name == 'rtsp://host:554/a'
     assert camera.address == 'rtsp://me:secret@host:554/a?token=1'
+
+
+def test_a_host_that_is_unknown(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, 'Input/output error')
+    monkeypatch.setattr('av.open', fail)
+    monkeypatch.setattr('socket.getaddrinfo', fail)
+    with pytest.raises(VideoError, match='as a video: the host nosuchhost is unknown'):
+        find_source('rtsp://me:secret@nosuchhost/front').open()
+
+
+def test_a_camera_that_never_answers(monkeypatch):
+    monkeypatch.setattr('trt_segmentation.video.source.SECONDS', 0.2)
+    with socket.create_server(('127.0.0.1', 0)) as server, pytest.raises(
+            VideoError, match=r'as a video: 127\.0\.0\.1 did not answer within 0\.2 s'):
+        find_source(f'rtsp://127.0.0.1:{server.getsockname()[1]}/front').open()
 
 
 def test_a_file_with_the_name_of_a_number_or_a_protocol(tmp_path, monkeypatch):

@@ -8,8 +8,10 @@ from pathlib import Path
 import resource
 import subprocess
 import sys
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from videos import draw, HEIGHT, RATE, run_ffmpeg, WIDTH
@@ -56,6 +58,22 @@ def test_the_ffmpeg_program_sees_the_same_colours(tmp_path):
         assert (context.colorspace, context.color_range, context.color_primaries) == (1, 1, 1)
 
 
+@pytest.mark.parametrize('size', [SIZE, (65, 97)])
+def test_gray_stays_gray(tmp_path, size):
+    values = [0, 16, 50, 100, 128, 200, 255]
+    with VideoWriter(tmp_path / 'a.mp4', size, Fraction(RATE)) as writer:
+        for value in values:
+            writer.write(np.full((*size, 3), value, np.uint8))
+    with VideoReader(tmp_path / 'a.mp4') as reader:
+        ours = [frame.image for frame in reader]
+    run_ffmpeg('-i', tmp_path / 'a.mp4', tmp_path / '%d.bmp')
+    ffmpegs: list[Any] = [cv2.imread(str(tmp_path / f'{n}.bmp')) for n in range(1, 8)]
+    assert len(ours) == len(values)
+    for value, *images in zip(values, ours, ffmpegs):
+        for image in images:
+            assert np.abs(image.astype(int) - value).max() <= 1, value
+
+
 def test_a_frame_may_be_changed_after_the_call(tmp_path):
     image = draw(0)
     with VideoWriter(tmp_path / 'a.mp4', SIZE, Fraction(RATE)) as writer:
@@ -76,6 +94,14 @@ def test_times_of_frames_are_kept(tmp_path):
     # of two frames with equal times, the second gets the next possible time
     expected = [0, 40_000_000, 400_000_000, 400_016_667, 1_000_000_000]
     assert got == expected
+
+
+def test_a_video_starts_at_the_time_zero(tmp_path):
+    write_video(tmp_path / 'a.mp4')
+    with av.open(str(tmp_path / 'a.mp4')) as video:
+        assert video.streams.video[0].start_time == 0 and video.start_time == 0
+        pts = sorted(p.pts for p in video.demux(video=0) if p.pts is not None)
+    assert pts == [60_000 * n // RATE for n in range(30)]
 
 
 def test_a_rate_that_is_no_whole_number(tmp_path):

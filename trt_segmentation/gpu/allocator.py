@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..engines.cuda_driver import call
+from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GpuError
 
 _lost: dict[int, str] = {}
@@ -171,8 +172,10 @@ def open_device(gpu: int) -> Device:
         call(driver.cuInit, 0)
         count = call(driver.cuDeviceGetCount)
     except (GpuError, RuntimeError) as error:
+        # If the driver library is missing, the text of cuda-python is long and says less.
+        reason = ask_driver().why_not or str(error).rstrip('.')
         raise EngineError(
-            f'no NVIDIA GPU can be used here: {str(error).rstrip(".")}. `nvidia-smi` lists the '
+            f'no NVIDIA GPU can be used here: {reason}. `nvidia-smi` lists the '
             f'GPUs that the driver finds. If there is no GPU, use the engine '
             f'onnxruntime-cpu') from error
     if not 0 <= gpu < count:

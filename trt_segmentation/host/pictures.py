@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 """File name endings of pictures, in lower case."""
+FORMATS = ('BMP', 'JPEG', 'PNG', 'TIFF', 'WEBP')
+"""Pillow's names of the formats that are read. The ending of the file name does not matter."""
 _CAMERA_FORMATS = (b'\x89PNG', b'\xff\xd8')
 _WIDE = ('I;16', 'I;16B', 'I;16L', 'I;16N')
 
@@ -41,11 +44,29 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
             data = path.read_bytes()
             return decode_upright(data) if is_upright else decode(decompress(data, '')).bgr()
     except (OSError, FrameError) as error:
-        raise PictureError(f'{path} cannot be read as a picture: {error}') from error
-    picture = open_picture(path, is_upright)
+        reason = getattr(error, 'strerror', None) or error
+        raise PictureError(f'{path} cannot be read as a picture: {reason}') from error
+    return _convert_to_bgr(open_picture(path, is_upright), str(path))
+
+
+def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """Decode the bytes of a picture file as :func:`read_picture` does, and turn it upright.
+
+    :param name: name of the picture for messages.
+    :raises PictureError: as :func:`read_picture` raises it.
+    """
+    if not data.startswith(_CAMERA_FORMATS):
+        return _convert_to_bgr(_open_with_pillow(BytesIO(data), name, True), name)
+    try:
+        return decode_upright(data)
+    except FrameError as error:
+        raise PictureError(f'{name} cannot be read as a picture: {error}') from error
+
+
+def _convert_to_bgr(picture: Image.Image, name: str) -> npt.NDArray[np.uint8]:
     if picture.mode in ('F', 'I'):
         kind = 'floating-point' if picture.mode == 'F' else 'whole'
-        raise PictureError(f'{path} has pixels of 32 bits ({kind} numbers). Save the picture with '
+        raise PictureError(f'{name} has pixels of 32 bits ({kind} numbers). Save the picture with '
                            '8 or 16 bits for each channel')
     if picture.mode in _WIDE:
         return Pixels(to_8_bits(np.asarray(picture).astype(np.uint16)), 'gray').bgr()
@@ -73,12 +94,25 @@ def open_picture(path: Path, is_upright: bool = False) -> Image.Image:
     :param is_upright: as in :func:`read_picture`.
     :raises PictureError: if the file cannot be decoded.
     """
-    from PIL import Image, ImageOps
     try:
-        if not is_lfs_pointer(path):
-            with Image.open(path) as picture:
-                picture.load()
-                return ImageOps.exif_transpose(picture) if is_upright else picture
+        is_pointer = is_lfs_pointer(path)
+    except OSError as error:
+        raise PictureError(f'{path} cannot be read as a picture: {error.strerror or error}'
+                           ) from error
+    if is_pointer:
+        raise PictureError(f'{path} {LFS_ADVICE}')
+    return _open_with_pillow(path, str(path), is_upright)
+
+
+def _open_with_pillow(file: Path | BytesIO, name: str, is_upright: bool) -> Image.Image:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            picture.load()
+            return ImageOps.exif_transpose(picture) if is_upright else picture
+    except UnidentifiedImageError as error:
+        raise PictureError(f'{name} cannot be read as a picture: the file is cut off, or it is no '
+                           'PNG, JPEG, BMP, TIFF or WebP. Save the picture in one of these '
+                           'formats, or leave it out') from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f'{path} cannot be read as a picture: {error}') from error
-    raise PictureError(f'{path} {LFS_ADVICE}')
+        raise PictureError(f'{name} cannot be read as a picture: {error}') from error

@@ -83,6 +83,11 @@ class EveryFrame(Generic[Item, Answer]):
         while (answer := self._answers.get()) is not None:
             yield answer
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether :meth:`close` was called before the last answer was taken."""
+        return self._answers.is_cut
+
     def close(self) -> None:
         """Stop the threads. Other code may then use the pipeline. A second call does nothing."""
         self._items.stop()

@@ -43,6 +43,14 @@ class SourceOptions:
     leave_out: Path | None = None
     say: Callable[[str], None] = lambda line: None
 
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        :raises SourceError: if ``every`` is below 1.
+        """
+        if self.every < 1:
+            raise SourceError(f'every is {self.every}; it must be 1 or more')
+
 
 @dataclass
 class _Found:
@@ -85,10 +93,36 @@ def open_sources(names: Sequence[str | Path], options: SourceOptions = SourceOpt
     return sources + found.others
 
 
+def name_kind(name: str | Path) -> str:
+    """Say what a name is, such as ``a video``; empty if it may be a picture file.
+
+    The result is for messages. Nothing is opened, except the first bytes of a file.
+    """
+    text = str(name)
+    if isinstance(name, str) and text in ('-', 'street'):
+        return 'standard input' if text == '-' else 'the drawn street scenes'
+    if text.startswith(('rtsp://', 'rtsps://')):
+        return 'a network camera'
+    try:
+        path = expand_home(text)
+    except FileNotFoundError:
+        return ''
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return 'a folder'
+    if path.exists():
+        is_bag = suffix in MAGIC or suffix == '.bag'
+        return '' if suffix in IMAGES else 'a bag' if is_bag else 'a video' * is_video(path)
+    if CAMERA.fullmatch(text):
+        return 'a camera'
+    return 'a pattern for several files' if glob.has_magic(text) else ''
+
+
 def _find(name: str | Path, options: SourceOptions, found: _Found) -> None:
     text = str(name)
     if text in ('-', 'street') and isinstance(name, str):
-        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes()
+        other: ImageSource = PictureOnStdin() if text == '-' else StreetScenes(
+            options.every)
         found.others += [] if other in found.others else [other]
     elif '://' in text or (CAMERA.fullmatch(text) and not Path(text).is_file()):
         camera = find_source(text)
@@ -129,9 +163,17 @@ def _find_in_folder(folder: Path, options: SourceOptions, found: _Found) -> None
     if not pictures:
         more = '' if options.recursive else \
             '. To read its subfolders too, give --recursive' * any(f.is_dir() for f in files)
-        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}')
+        raise SourceError(f'{folder} holds no files that end in {", ".join(IMAGES)}{more}'
+                          f'{_advise_video(files)}')
     for file in pictures:
         found.pictures.setdefault(file, file.relative_to(folder))
+
+
+def _advise_video(files: Sequence[Path]) -> str:
+    """Return a sentence that says how to name the videos, if there is one."""
+    video = next(filter(is_video, files), None)
+    return '' if video is None else (
+        f". It holds videos. Name them, such as '{video.parent}/*{video.suffix}'")
 
 
 def _walk(folder: Path, options: SourceOptions) -> Iterable[Path]:

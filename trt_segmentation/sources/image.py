@@ -26,17 +26,19 @@ class SourceImage:
         names.
     :param origin: where the image comes from, for messages: a path, or a video with the number of
         the frame.
-    :param image: (height, width, 3) uint8 BGR, C-contiguous. The receiver owns it.
-    :param time_ns: time of the image in nanoseconds. For a video file, this is the time since the
-        start of the video. For a camera, this is the time since 1970 at which the image was
-        decoded. For a bag, this is the time since 1970 at which the image was recorded. For a
-        picture, this is 0.
+    :param image: (height, width, 3) uint8 in the order of ``color``, C-contiguous. The receiver
+        owns it.
+    :param time_ns: time of the image in nanoseconds. For a video file, it counts from the
+        start of the video. For a camera, it is when the image was decoded, counted from 1970. For
+        a bag, it is when the image was recorded, counted from 1970. For a picture, it is 0.
+    :param color: channel order, ``bgr`` or ``rgb``. Only an array from a program can be ``rgb``.
     """
 
     name: str
     origin: str
     image: npt.NDArray[np.uint8]
     time_ns: int = 0
+    color: str = 'bgr'
 
 
 @dataclass(frozen=True)

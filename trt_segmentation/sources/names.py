@@ -48,6 +48,22 @@ def choose_video_names(titles: Sequence[str], taken: Iterable[str] = ()) -> dict
     return _number_twice(names, taken)
 
 
+def find_renamed(names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the sources for which the name of the results cannot be guessed.
+
+    These are the sources whose results have another name, such as ``a_jpg`` for ``a.jpg``. Sources
+    of the same name in other folders follow, because their results could be mistaken.
+
+    :param names: the path or the address of each source, and the name of its results.
+    """
+    def place(source: str) -> str:
+        return source if '://' in source else os.path.splitext(source.rstrip('/'))[0]
+
+    renamed = {os.path.basename(place(source)) for source, name in names
+               if not f'/{place(source)}'.endswith(f'/{name}')}
+    return [pair for pair in names if os.path.basename(place(pair[0])) in renamed]
+
+
 def _find_twice(names: Mapping[Path, str]) -> list[Path]:
     """Return the pictures that have the same name as another picture."""
     count = Counter(names.values())

@@ -14,9 +14,8 @@ from pathlib import Path
 import sys
 
 from .. import street
-from ..errors import FrameError, PictureError, SourceError
-from ..host.decode_jpeg_png import decode_upright
-from ..host.pictures import read_picture
+from ..errors import PictureError, SourceError
+from ..host.pictures import decode_picture, read_picture
 from .image import AnyImage, BadImage, OpenSource, SourceImage
 
 DECODERS = min(8, os.cpu_count() or 1)
@@ -80,7 +79,7 @@ def read_file(path: Path, name: str) -> AnyImage:
 
 @dataclass(frozen=True)
 class PictureOnStdin:
-    """One JPEG or PNG on standard input."""
+    """One picture on standard input."""
 
     title: str = 'standard input'
     name: None = None
@@ -90,7 +89,7 @@ class PictureOnStdin:
     def open(self) -> OpenSource:
         """Read and decode the picture.
 
-        :raises SourceError: if standard input is a terminal, or holds no JPEG or PNG.
+        :raises SourceError: if standard input is a terminal, or holds no picture.
         """
         if not sys.stdin or sys.stdin.isatty():
             raise SourceError('the source `-` reads a picture from standard input, but standard '
@@ -101,16 +100,20 @@ class PictureOnStdin:
             raise SourceError(f'standard input has more than {MAX_STDIN:,} bytes; give the path '
                               'of the file')
         try:
-            image = decode_upright(data)
-        except FrameError as error:
-            raise SourceError(f'standard input is no picture: {error}') from error
+            image = decode_picture(data, self.title)
+        except PictureError as error:
+            raise SourceError(str(error)) from error
         return OpenSource(iter([SourceImage('stdin', self.title, image)]), 1)
 
 
 @dataclass(frozen=True)
 class StreetScenes:
-    """Drawn street scenes in all conditions of weather and light."""
+    """Drawn street scenes in all conditions of weather and light.
 
+    :param every: 1 gives every scene, 2 gives every second scene, and so on.
+    """
+
+    every: int = 1
     title: str = 'street'
     name: None = None
     paths: tuple[Path, ...] = ()
@@ -122,11 +125,11 @@ class StreetScenes:
 
     def open(self) -> OpenSource:
         """Return the scenes. Each scene is drawn when it is needed."""
-        return OpenSource(self._draw(), SCENES)
+        return OpenSource(self._draw(), len(self.picture_names))
 
     def _scenes(self) -> Iterator[tuple[int, str, int]]:
         conditions = street.CONDITIONS
-        for index in range(SCENES):
+        for index in range(0, SCENES, self.every):
             yield FIRST_SEED + index, conditions[index % len(conditions)], \
                 index // len(conditions) + 1
 

@@ -33,6 +33,8 @@ KEY = 'written_by'
 """Key of the marker in JSON, in YAML and in the text chunk of a PNG."""
 HEAD = 512
 """Number of bytes at the start of a file that are searched for the marker."""
+MOST_NAMES = 5
+"""Largest number of file names in one error message."""
 _PNG_HEAD = 8 + 25
 """Number of bytes of a PNG before its second chunk: the signature and the first chunk."""
 
@@ -74,7 +76,7 @@ def check_file(path: Path, option: str) -> None:
         if not stat.S_ISREG(status.st_mode):
             kind = 'a folder' if stat.S_ISDIR(status.st_mode) else 'not a regular file'
             raise OutputError(f'{what} is {kind}. Name a file')
-        if not (status.st_size == 0 or is_ours(path.resolve())):
+        if not _may_replace(path):
             raise OutputError(f'{what} exists, and trt_seg did not write it. Name another file, '
                               'or remove this file yourself')
         if not os.access(path, os.W_OK):
@@ -89,7 +91,8 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
 
     :param names: names of the files that will be written. If a file with such a name exists, it
         must pass :func:`check_file`.
-    :raises OutputError: if the folder or a file is refused.
+    :raises OutputError: if the folder or a file is refused. The message names the files of the
+        user.
     """
     what = f'{option} {path}'.strip()
     try:
@@ -102,9 +105,16 @@ def check_folder(path: Path, option: str, names: Iterable[str] = ()) -> None:
     if not nearest.is_dir():
         raise OutputError(f'{what} cannot be a folder, because {nearest} is a file')
     _check_writable(nearest, what)
-    for name in names if nearest == path else ():
-        if os.path.lexists(path / name):
-            check_file(path / name, option)
+    found = [name for name in names if os.path.lexists(path / name)] if nearest == path else []
+    foreign = [name for name in found if (path / name).is_file() and not _may_replace(path / name)]
+    if foreign:
+        more = f' and {len(foreign) - MOST_NAMES} more' if len(foreign) > MOST_NAMES else ''
+        raise OutputError(
+            f'{what} holds {", ".join(foreign[:MOST_NAMES])}{more}, which trt_seg did not write. '
+            f'Name another folder, or remove {"these files" if foreign[1:] else "this file"} '
+            'yourself')
+    for name in found:
+        check_file(path / name, option)
 
 
 def check_absent(folder: Path, option: str, names: Iterable[str]) -> None:
@@ -269,6 +279,11 @@ def _list_content(folder: Path) -> list[Path]:
             found += _list_content(entry)
         found.append(entry)
     return found
+
+
+def _may_replace(path: Path) -> bool:
+    """Return whether a file is empty or holds the marker. Links are followed."""
+    return path.stat().st_size == 0 or is_ours(path.resolve())
 
 
 def _check_writable(folder: Path, what: str) -> None:

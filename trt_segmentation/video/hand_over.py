@@ -28,6 +28,7 @@ class HandOver(Generic[Item]):
         self._changed = threading.Condition()
         self._is_finished = False
         self._is_stopped = False
+        self._is_cut = False
         self._error: BaseException | None = None
 
     @property
@@ -35,6 +36,11 @@ class HandOver(Generic[Item]):
         """Number of items in the queue."""
         with self._changed:
             return len(self._items)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether :meth:`stop` was called before the last item was taken out."""
+        return self._is_cut
 
     def put(self, item: Item) -> bool:
         """Add an item.
@@ -63,6 +69,7 @@ class HandOver(Generic[Item]):
     def stop(self) -> None:
         """Drop all items, and wake both threads. Any thread may call this method."""
         with self._changed:
+            self._is_cut = self._is_cut or not self._is_finished or bool(self._items)
             self._is_stopped = True
             self._items.clear()
             self._changed.notify_all()

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 import re
+import socket
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -67,14 +69,32 @@ class VideoSource:
         """
         av = import_av()
         limit = SECONDS if self.is_live else None
+        began = time.monotonic()
         try:
             container: InputContainer = av.open(
                 self.address, 'r', self.format, {**LIMITS, **self.options},
                 metadata_errors='replace', timeout=limit)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(f'{self.name} cannot be opened as a video: {reason_of(error)}. '
-                             f'{self._advise()}') from error
+            raise VideoError(f'{self.name} cannot be opened as a video: '
+                             f'{self._explain(error, time.monotonic() - began)}. {self._advise()}'
+                             ) from error
         return container
+
+    def _explain(self, error: Exception, seconds: float) -> str:
+        """Return why the source cannot be opened. FFmpeg's text about a network says too little.
+
+        :param seconds: seconds until FFmpeg gave up.
+        """
+        if not self.is_live or self.format:
+            return reason_of(error)
+        host = urlsplit(self.address).hostname
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError:
+            return f'the host {host} is unknown'
+        if seconds >= SECONDS:
+            return f'{host} did not answer within {SECONDS:g} s'
+        return reason_of(error)
 
     def _advise(self) -> str:
         if self.format:

@@ -30,6 +30,9 @@ BT709 = 1
 """FFmpeg's number for the colour space BT.709. Players expect this colour space in HD video."""
 LIMITED_RANGE = 1
 """FFmpeg's number for the limited range: luma from 16 to 235. Players expect this range."""
+EXACT_ROUNDING = 2 | 0x40000
+"""FFmpeg's numbers for bilinear scaling and accurate rounding. Without accurate rounding, FFmpeg
+rounds the colours of yuv420p down, and a gray pixel gets a yellow tint."""
 _ENCODERS: dict[str, dict[str, str]] = {
     'libx264': {'preset': 'superfast', 'crf': '20'}, 'libopenh264': {}, 'mpeg4': {}}
 """Encoders and their options, from the best to the worst. Not every FFmpeg can encode H.264.
@@ -39,8 +42,9 @@ Compared with the preset ``veryfast``, ``superfast`` needs only 60 % of the time
 """
 _BITS_A_PIXEL = 0.2
 """Average number of bits per pixel, for encoders that have no setting for the quality."""
-_MOV_FLAGS = {'movflags': 'hybrid_fragmented', 'flush_packets': '1'}
-"""Options of the mp4 file. With these options, a killed process leaves a playable file."""
+_MOV_FLAGS = {'movflags': 'hybrid_fragmented+negative_cts_offsets', 'flush_packets': '1'}
+"""Options of the mp4 file. With hybrid_fragmented, a killed process leaves a playable file. With
+negative_cts_offsets, the time of the first frame is 0, as in the source."""
 
 
 class VideoWriter:
@@ -167,7 +171,8 @@ class VideoWriter:
                     pts, image = item
                     frame = reformatter.reformat(
                         av.VideoFrame.from_ndarray(image, format='bgr24'), format='yuv420p',
-                        dst_colorspace=BT709, dst_color_range=LIMITED_RANGE)
+                        dst_colorspace=BT709, dst_color_range=LIMITED_RANGE,
+                        interpolation=EXACT_ROUNDING)
                     frame.pts, frame.time_base = pts, TIME_BASE
                     self._container.mux(self._stream.encode(frame))
                 # FFmpeg crashes if it completes a hybrid_fragmented file without frames.

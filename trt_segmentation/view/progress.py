@@ -85,8 +85,13 @@ class ProgressBars:
 
     def track(self, name: str, items: Iterable[Item], total: int | None = None
               ) -> Iterator[Item]:
-        """Yield every item. An item counts as done when the caller asks for the next item."""
-        step = self.add_bar(name, total)
+        """Yield every item. An item counts as done when the caller asks for the next item.
+
+        After the last item the bar is full, even if ``total`` was an estimate.
+        """
+        task = self._bars.add_task(escape(name), total=total)
+        done = 0
         for done, item in enumerate(items, 1):
             yield item
-            step(done)
+            self._bars.update(task, completed=done, refresh=not self._live)
+        self._bars.update(task, total=done, completed=done, refresh=not self._live)

@@ -245,7 +245,18 @@ def test_a_missing_base_package_is_an_error_with_what_to_run(missing):
     assert 'engine auto uses none' in result.stdout
     *_, last_but_one, last = result.stdout.splitlines()
     assert last_but_one == 'no self-test, because a required part is missing or broken'
-    assert last.startswith(('faster: ', 'nothing to install: '))
+    assert last.startswith('repair first: pip install ') and libraries.BASE[missing] in last
+
+
+@pytest.mark.parametrize('missing, said', [(False, 'ok'), (True, 'warning')])
+def test_the_doctor_looks_for_pyav(monkeypatch, missing, said):
+    pytest.importorskip('av', reason='PyAV is not installed: pip install av')
+    if missing:
+        monkeypatch.setitem(sys.modules, 'av', None)
+    (check,) = [check for check in doctor._examine(NONE, 0) if check.name == 'PyAV']
+    assert check.status == said
+    assert ('no video, camera or RTSP stream is read' in check.text) == missing
+    assert (check.run == "pip install 'av>=17'") == missing
 
 
 class Fake:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`trt_seg segment` on pictures, videos, bags and network cameras."""
 
+import json
 import os
 from pathlib import Path
 import re
@@ -62,8 +63,9 @@ def segment(card, *arguments):
 
 
 def written(folder='segment-out'):
+    """Return the files in a folder, except the table of the classes."""
     return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob('*')
-                  if path.is_file())
+                  if path.is_file() and path.name != 'classes.json')
 
 
 def video_frames(path):
@@ -128,7 +130,8 @@ def test_a_folder_without_any_readable_picture(card, here, capsys):
     Path('bad/0.jpg').write_text('no picture')
     assert segment(card, 'bad') == 1
     assert not Path('segment-out').exists()
-    assert '0 images in' in capsys.readouterr().out
+    line = next(line for line in capsys.readouterr().out.splitlines() if '0 images in' in line)
+    assert line.endswith(' frames/s)')      # no folder is named, because there is none
 
 
 def test_street_and_standard_input(card, here, monkeypatch):
@@ -143,6 +146,75 @@ def test_street_and_standard_input(card, here, monkeypatch):
     assert (read_ids(Path('segment-out/labels/stdin.png')) == 2).all()
 
 
+def test_the_classes_are_explained_beside_the_results(card, here):
+    assert segment(card, 'in/1.png', '--no-overlay') == 0
+    file = Path('segment-out/classes.json')
+    tree = json.loads(file.read_text())
+    assert is_ours(file) and tree['unlabelled'] == 255
+    assert tree['classes'] == [{'id': index, 'name': name, 'color': color} for index, (name, color)
+                               in enumerate(zip(NAMES, PALETTE.tolist()))]
+    assert segment(card, 'in/1.png', '--no-overlay', '--no-labels', '--confidence',
+                   '--out', 'b') == 0
+    assert not Path('b/classes.json').exists()
+    file.write_text('mine')
+    assert segment(card, 'in/1.png') == 2 and file.read_text() == 'mine'
+
+
+def test_the_table_shows_the_colour_of_each_class(card, here, capsys, monkeypatch):
+    assert segment(card, 'in/1.png') == 0
+    assert '█' not in capsys.readouterr().out
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    monkeypatch.setenv('COLORTERM', 'truecolor')
+    monkeypatch.delenv('NO_COLOR', raising=False)
+    assert segment(card, 'in/1.png') == 0
+    assert '\x1b[38;2;255;0;0m██' in capsys.readouterr().out
+
+
+def test_the_weight_of_the_colours(card, here, capsys):
+    cv2.imwrite('gray.png', np.full((48, 64, 3), 128, np.uint8))
+    for alpha, out in ((0, 'a'), (1, 'b')):
+        assert segment(card, 'gray.png', '--alpha', alpha, '--out', out) == 0
+    label = read_ids(Path('b/labels/gray.png'))[9, 9]
+    for out, expected in (('a', np.full((48, 64, 3), 128)), ('b', paint(label))):
+        seen: Any = cv2.imread(f'{out}/gray.jpg')
+        assert np.abs(seen.astype(int) - expected).max() <= 2
+    with pytest.raises(SystemExit):
+        segment(card, 'gray.png', '--alpha', '2')
+    assert '2 is not a fraction from 0 to 1' in capsys.readouterr().err
+
+
+def test_a_json_file_of_every_image(card, here, monkeypatch):
+    write, totals = results.ResultWriter.write, []
+
+    def write_and_note(self, answer, *others):
+        totals.append(answer.timings['total'])
+        write(self, answer, *others)
+
+    monkeypatch.setattr(results.ResultWriter, 'write', write_and_note)
+    make_video('drive.mp4', [3, 2])
+    Path('in/3.png').write_bytes(b'\x89PNG')
+    cv2.imwrite('in/2.png', np.hstack([paint(1), paint(2)]))
+    assert segment(card, 'in', 'drive.mp4', '--labels', '--json', 'all.json') == 1
+    tree = json.loads(Path('all.json').read_text())
+    assert is_ours(Path('all.json'))
+    images = tree['images']
+    assert [(image['source'], image['results']) for image in images] == [
+        ('in/1.png', ['1.jpg', 'labels/1.png']), ('in/2.png', ['2.jpg', 'labels/2.png']),
+        ('drive.mp4 frame 1', ['drive.mp4', 'labels/drive/000001.png']),
+        ('drive.mp4 frame 2', ['drive.mp4', 'labels/drive/000002.png'])]
+    assert all(Path('segment-out', name).is_file() for i in images for name in i['results'])
+    assert [image['share'] for image in images] == [
+        {'red thing': 1}, {'red thing': .5, 'green thing': .5}, {'blue thing': 1},
+        {'green thing': 1}]
+    assert [image['seconds'] for image in images] == [round(ms / 1000, 6) for ms in totals]
+    assert len(totals) == 4 and tree['seconds'] > 0
+    assert tree['share'] == {'nothing': 0, 'red thing': .4, 'green thing': .4, 'blue thing': .2}
+    assert len(tree['bad']) == 1 and 'in/3.png' in tree['bad'][0]
+    Path('all.json').write_text('mine')
+    assert segment(card, 'in', '--json', 'all.json') == 2
+    assert Path('all.json').read_text() == 'mine'
+
+
 # ---- the user's files
 
 def test_no_file_of_the_user_is_replaced(card, here, capsys):
@@ -150,8 +222,12 @@ def test_no_file_of_the_user_is_replaced(card, here, capsys):
     Path('segment-out/labels/2.png').write_bytes(b'mine')
     os.remove('segment-out/1.jpg')
     assert segment(card, 'in') == 2
-    words = 'labels/2.png exists, and trt_seg did not write it'
+    words = ('--out segment-out holds labels/2.png, which trt_seg did not write. Name another '
+             'folder, or remove this file yourself')
     assert words in capsys.readouterr().err
+    Path('segment-out/labels/1.png').write_bytes(b'mine')
+    assert segment(card, 'in') == 2
+    assert 'holds labels/1.png, labels/2.png, which' in capsys.readouterr().err
     assert Path('segment-out/labels/2.png').read_bytes() == b'mine'
     assert '1.jpg' not in written()
 
@@ -170,6 +246,24 @@ def test_results_of_pictures_of_one_name_do_not_collide(card, here):
     assert written() == ['1.jpg', 'labels/1.png', 'labels/sub/1.png', 'sub/1.jpg']
     assert (read_ids(Path('segment-out/labels/1.png')) == 1).all()
     assert (read_ids(Path('segment-out/labels/sub/1.png')) == 3).all()
+
+
+def test_results_with_other_names_are_listed(card, here, capsys, monkeypatch):
+    for name in ('in/1.bmp', 'in/sub/1.png'):
+        cv2.imwrite(name, paint(3))
+    for name in ('in/1.mp4', 'in/1.mkv'):
+        make_video(name, [1])
+    assert segment(card, 'in/*', 'in/sub') == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(n for n, line in enumerate(lines) if ' frames/s) → segment-out' in line)
+    assert lines[at + 1:] == [
+        'in/1.bmp → 1_bmp.jpg', 'in/1.png → 1_png.jpg', 'in/sub/1.png → 1.jpg',
+        'in/1.mkv → 1_2.mp4', 'in/1.mp4 → 1_3.mp4']
+    assert all(Path('segment-out', line.rpartition(' ')[2]).is_file() for line in lines[at + 1:])
+    monkeypatch.setattr('trt_segmentation.commands.segment.report.MOST_RENAMED', 1)
+    assert segment(card, 'in/1.*', 'in/sub', '--no-overlay') == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        'in/1.bmp → 1_bmp', '4 more results have other names; --json FILE lists them all']
 
 
 def test_a_disk_that_is_full_ends_the_command(card, here, capsys, monkeypatch):
@@ -205,6 +299,23 @@ def test_results_of_a_video_that_are_chosen(card, here):
     assert rate == 10 and [frame.shape for frame in frames] == [(48, 128, 3)] * 3
     assert segment(card, 'drive.mp4', '--no-overlay', '--labels', '--out', 'b') == 0
     assert len(written('b')) == 6
+
+
+def test_label_maps_of_an_earlier_run_do_not_stay(card, here, capsys):
+    make_video('drive.mp4', [1, 2, 3, 1, 2, 3])
+    assert segment(card, 'drive.mp4', '--labels', '--confidence') == 0
+    assert len(written()) == 13
+    notes = Path('segment-out/labels/drive/notes.png')
+    notes.write_bytes(b'mine')
+    assert segment(card, 'drive.mp4', '--labels', '--every', '5') == 0
+    assert [name for name in written() if name.startswith('labels/')] == [
+        'labels/drive/000001.png', 'labels/drive/000006.png', 'labels/drive/notes.png']
+    assert len([name for name in written() if name.startswith('confidence/')]) == 6
+    mine = Path('segment-out/labels/drive/000003.png')
+    mine.write_bytes(b'mine')
+    assert segment(card, 'drive.mp4', '--labels') == 2
+    assert 'labels/drive/000003.png' in capsys.readouterr().err
+    assert mine.read_bytes() == notes.read_bytes() == b'mine'
 
 
 def test_a_bag_beside_results(card, here, capsys):

@@ -118,6 +118,17 @@ def cuda_python(found: Driver) -> Check:
     return Check('cuda-python', OK, text)
 
 
+def video() -> Check:
+    """Import PyAV, which reads videos and cameras and writes mp4 files."""
+    try:
+        version = import_module('av').__version__
+    except Exception as error:      # a broken binary may raise any exception
+        return Check('PyAV', WARNING, f'cannot be imported: {error}. Without PyAV, no video, '
+                     'camera or RTSP stream is read, and no mp4 is written',
+                     pip_install(PIP_NAMES['av']))
+    return Check('PyAV', OK, str(version))
+
+
 def tools() -> Check:
     """Check the packages that the commands for bags, reports and builds need."""
     missing = absent(*TOOLS, *BUILDER)

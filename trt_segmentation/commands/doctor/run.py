@@ -14,7 +14,7 @@ import sys
 from ...engines.nvidia_driver import ask_driver, Driver
 from .check import Check, ERROR
 from .choice import choose_engine, EngineChoice
-from .libraries import base_packages, cuda_python, onnx_runtime, tensorrt, tools
+from .libraries import base_packages, cuda_python, onnx_runtime, tensorrt, tools, video
 from .machine import driver, gpus, python, receive_buffer, shared_memory
 from .middleware import dds_profile, distro, rmw
 from .options import DoctorOptions
@@ -40,7 +40,7 @@ def run_doctor(options: DoctorOptions) -> int:
     if options.json:
         print(json.dumps({
             'usable': not _is_wrong(checks, trials), 'auto': choice.taken, 'why': choice.why,
-            'faster': advise_faster(found, choice, options.gpu),
+            'faster': _advise(checks, found, choice, options.gpu),
             'checks': [check.tree() for check in checks],
             'selftest': [trial.tree() for trial in trials]}, indent=1))
     else:
@@ -49,15 +49,25 @@ def run_doctor(options: DoctorOptions) -> int:
             print(trial)
         if options.selftest and not trials:
             print('no self-test, because a required part is missing or broken')
-        print(advise_faster(found, choice, options.gpu))
+        print(_advise(checks, found, choice, options.gpu))
     return 1 if _is_wrong(checks, trials) else 0
 
 
 def _examine(found: Driver, gpu: int) -> list[Check]:
     """Run all checks that need no open engine."""
-    libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), tools()]
+    libraries = [tensorrt(found, gpu), onnx_runtime(found), cuda_python(found), video(),
+                 tools()]
     return [python(), *base_packages(), driver(found), *gpus(found), *libraries, distro(), rmw(),
             dds_profile(), shared_memory(), receive_buffer()]
+
+
+def _advise(checks: list[Check], found: Driver, choice: EngineChoice, gpu: int) -> str:
+    """Return one line: what repairs the parts that are wrong, or what makes images faster."""
+    wrong = [check for check in checks if check.status == ERROR]
+    if wrong:
+        repairs = dict.fromkeys(check.run for check in wrong if check.run)
+        return f'repair first: {", ".join(repairs) or ", ".join(check.name for check in wrong)}'
+    return advise_faster(found, choice, gpu)
 
 
 def _is_wrong(checks: list[Check], trials: list[Trial] = []) -> bool:  # noqa: B006

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import SourceError
-from ..arguments.options import add_device, add_model, add_view, Commands, set_options
-from ..arguments.values import count
+from ..arguments.options import (
+    add_device,
+    add_model,
+    add_view,
+    Arguments,
+    Commands,
+    set_options,
+)
+from ..arguments.values import count, fraction
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,12 @@ class SegmentOptions:
     :param overlay: whether overlays are written.
     :param labels: whether label maps are written; None to write label maps only for pictures.
     :param confidence: whether the confidence of each pixel is written.
+    :param alpha: weight of the class colours in the overlays, 0 to 1.
     :param side_by_side: whether an overlay has the image on its left side.
     :param every: 1 to segment every image of a source, 2 for every second image, and so on.
     :param recursive: whether the pictures in subfolders are read too.
     :param image_topic: image topic of the bags; None for the only image topic of each bag.
+    :param json: file to write; None for no file.
     :param show: whether a window shows the overlays.
     :param view: whether the result is shown in Rerun.
     :param save_view: .rrd file to write; None for no file.
@@ -43,10 +52,12 @@ class SegmentOptions:
     overlay: bool = True
     labels: bool | None = None
     confidence: bool = False
+    alpha: float = 0.5
     side_by_side: bool = False
     every: int = 1
     recursive: bool = False
     image_topic: str | None = None
+    json: Path | None = None
     show: bool = False
     view: bool = False
     save_view: Path | None = None
@@ -80,19 +91,7 @@ def add_command(commands: Commands) -> None:
                         help='folder for the results (%(default)s)')
     add_model(parser)
     add_device(parser)
-    results = parser.add_argument_group('results')
-    results.add_argument('--overlay', action=argparse.BooleanOptionalAction,
-                         help='write overlays: JPEG for a picture, mp4 for a video (default: yes)')
-    results.add_argument('--labels', action=argparse.BooleanOptionalAction,
-                         help='write a label map for each image, as a PNG file of class ids '
-                         '(default: only for pictures)')
-    results.add_argument('--confidence', action='store_true',
-                         help='write the confidence of each pixel, as a gray PNG for each image')
-    results.add_argument('--side-by-side', action='store_true',
-                         help='put the image beside its overlay')
-    results.add_argument('--show', action='store_true',
-                         help='show the overlays in a window; q closes the window')
-    add_view(results)
+    _add_results(parser.add_argument_group('results'))
     images = parser.add_argument_group('images')
     images.add_argument('--every', type=count, metavar='N',
                         help='segment every Nth image of each source (%(default)s)')
@@ -101,3 +100,23 @@ def add_command(commands: Commands) -> None:
     images.add_argument('--image-topic', metavar='T', help='topic of the images in a bag; '
                         'default: the only image topic besides label_map, overlay and confidence')
     set_options(parser, SegmentOptions)
+
+
+def _add_results(results: Arguments) -> None:
+    results.add_argument('--overlay', action=argparse.BooleanOptionalAction,
+                         help='write overlays: JPEG for a picture, mp4 for a video (default: yes)')
+    results.add_argument('--labels', action=argparse.BooleanOptionalAction,
+                         help='write label maps, a PNG of class ids for each image (default: '
+                         'for pictures yes, for videos no)')
+    results.add_argument('--confidence', action='store_true',
+                         help='write the confidence of each pixel, as a gray PNG for each image')
+    results.add_argument('--alpha', type=fraction, metavar='0..1',
+                         help='weight of the class colours in the overlays (%(default)s)')
+    results.add_argument('--side-by-side', action='store_true',
+                         help='put the image beside its overlay')
+    results.add_argument('--json', type=Path, metavar='FILE',
+                         help='write the results, the shares and the seconds of each image to '
+                         'this file')
+    results.add_argument('--show', action='store_true',
+                         help='show the overlays in a window; q closes the window')
+    add_view(results)

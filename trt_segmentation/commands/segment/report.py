@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 import signal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ...model.card import ModelCard
 from ...untrusted.terminal_text import one_line
+
+MOST_RENAMED = 20
+"""Most results with other names that are printed."""
 
 
 @dataclass
@@ -26,6 +31,7 @@ class SegmentReport:
     :param bad: one line for each image or source that could not be read.
     :param seconds: seconds from the opening of the first source until all results were written.
     :param stopped_by: number of the signal that stopped the command; None if there was none.
+    :param renamed: sources whose results have another name, and the files of these results.
     """
 
     segmented: int = 0
@@ -33,6 +39,7 @@ class SegmentReport:
     bad: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stopped_by: int | None = None
+    renamed: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -43,7 +50,7 @@ class SegmentReport:
 
 
 def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,
-                 classes: Sequence[str], engine: str, out: Path) -> None:
+                 card: ModelCard, engine: str, out: Path) -> None:
     """Print the share of each class, the speed, and what could not be read.
 
     :param pixels: for each class, its number of pixels in all images.
@@ -52,16 +59,24 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     """
     console = Console()
     if all_pixels:
-        table = Table('class', 'share of the pixels', title=f'segmented by {engine}')
-        table.columns[1].justify = 'right'
+        has_colors = console.color_system is not None
+        table = Table(*[''] * has_colors, 'class', 'share of the pixels',
+                      title=f'segmented by {engine}')
+        table.columns[-1].justify = 'right'
         for index in np.argsort(-pixels, kind='stable'):
             if pixels[index]:
-                table.add_row(classes[index], f'{pixels[index] / all_pixels:.1%}')
+                red, green, blue = card.palette[index]
+                swatch = Text('██', f'rgb({red},{green},{blue})')
+                table.add_row(*[swatch] * has_colors, card.classes[index],
+                              f'{pixels[index] / all_pixels:.1%}')
         console.print(table)
     rate = report.segmented / report.seconds if report.seconds else 0.0
     images = 'image' if report.segmented == 1 else 'images'
-    lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s) → '
-             f'{out}']
+    lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s)'
+             + f' → {out}' * bool(report.segmented)]
+    lines += [one_line(f'{source} → {name}') for source, name in report.renamed[:MOST_RENAMED]]
+    if (more := len(report.renamed) - MOST_RENAMED) > 0:
+        lines.append(f'{more} more results have other names; --json FILE lists them all')
     if report.dropped:
         lines.append(f'images skipped because the network was busy: {report.dropped}')
     if report.stopped_by:
@@ -72,3 +87,17 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
         lines += [f'  {one_line(line)}' for line in report.bad]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def report_tree(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixels: int,
+                card: ModelCard, engine: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the content of the file of --json.
+
+    The parameters are those of :func:`print_report`.
+
+    :param images: an entry for each segmented image, in order.
+    """
+    shares = (pixels / max(1, all_pixels)).tolist()
+    return {'model': card.name, 'engine': engine, 'seconds': round(report.seconds, 3),
+            'share': dict(zip(card.classes, shares)), 'dropped': report.dropped,
+            'bad': report.bad, 'images': images}

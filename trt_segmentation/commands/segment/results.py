@@ -9,21 +9,35 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 import os
 from pathlib import Path
+import re
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import OutputError, SegmentationError
+from ...model.card import ModelCard
 from ...segmented_image import count_labels, SegmentedImage
 from ...sources.image import ImageSource
-from ...untrusted.output_files import check_folder, make_folder, write_image
+from ...sources.names import find_renamed
+from ...untrusted.output_files import (
+    check_file,
+    check_folder,
+    is_ours,
+    make_folder,
+    raise_output_errors,
+    write_image,
+    write_json,
+)
 from ...video.pyav import import_av
 from ...video.writer import VideoWriter
 from .options import SegmentOptions
 
 WRITERS = max(2, min(16, os.cpu_count() or 1))
 """Number of threads that encode and write pictures."""
+CLASSES = 'classes.json'
+"""File in --out that explains the label maps and the overlays."""
 PICTURE, VIDEO, MAP = '.jpg', '.mp4', '.png'
 """File endings: for overlays of pictures, overlays of videos, and label maps or confidences."""
 
@@ -36,7 +50,11 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
     """
     read = {os.path.realpath(path) for source in sources for path in source.paths}
     names = [name for source in sources for name in _list_names(source, options)]
+    if options.overlay or any(options.wants_labels(s.name is not None) for s in sources):
+        names.append(CLASSES)
     check_folder(options.out, '--out', names)
+    if options.json:
+        check_file(options.json, '--json')
     for name in names:
         if os.path.realpath(options.out / name) in read:
             raise OutputError(f'the result {name} would replace a file that this command reads; '
@@ -46,31 +64,62 @@ def check_results(sources: Sequence[ImageSource], options: SegmentOptions) -> No
 
 
 def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
-    """Return the paths of the results, relative to --out. A video has only the mp4."""
+    """Return the paths of the results, relative to --out.
+
+    For a video, these are the mp4 and the files of :func:`_list_old_maps`.
+    """
     if source.name is not None:
-        return [source.name + VIDEO] * options.overlay
+        return [*[source.name + VIDEO] * options.overlay, *_list_old_maps(source.name, options)]
     names = source.picture_names
     return [*(name + PICTURE for name in names if options.overlay),
             *(f'labels/{name}{MAP}' for name in names if options.wants_labels(False)),
             *(f'confidence/{name}{MAP}' for name in names if options.confidence)]
 
 
+def _list_old_maps(name: str, options: SegmentOptions) -> list[str]:
+    """Return the numbered pictures in the folders to which this run writes those of a video.
+
+    An earlier run may have written pictures of other frames, which do not belong to this run.
+    """
+    folders = ['labels'] * options.wants_labels(True) + ['confidence'] * options.confidence
+    return [str(path.relative_to(options.out)) for folder in folders
+            for path in sorted((options.out / folder / name).glob('*' + MAP))
+            if re.fullmatch('[0-9]{6,}', path.stem)]
+
+
+def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
+                         ) -> list[tuple[str, str]]:
+    """Return the sources whose results have another name, with the name of the results.
+
+    If overlays are written, this name is that of the overlay, such as ``street_jpg.jpg``.
+    """
+    names = [(source.title, source.name) for source in sources if source.name is not None]
+    pictures = [(str(path), name) for source in sources if source.name is None
+                for path, name in zip(source.paths, source.picture_names)]
+    return [(origin, name + ending * options.overlay)
+            for found, ending in ((pictures, PICTURE), (names, VIDEO))
+            for origin, name in find_renamed(found)]
+
+
 class ResultWriter:
     """Writes results. The same thread must call all methods.
 
-    :param classes: number of classes.
+    :param card: the model card. It gives the names and colours of the classes.
+    :ivar images: for each image, its entry in the file of --json; empty without --json.
     :ivar pixels: for each class, the number of its pixels; complete after :meth:`close`.
     :ivar all_pixels: number of pixels of all images.
     """
 
-    def __init__(self, options: SegmentOptions, classes: int) -> None:
-        self._options = options
+    def __init__(self, options: SegmentOptions, card: ModelCard) -> None:
+        self._options, self._card = options, card
         self._pool = ThreadPoolExecutor(WRITERS, 'write result')
         self._room = threading.BoundedSemaphore(2 * WRITERS)
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._video: VideoWriter | None = None
-        self.pixels = np.zeros(classes, np.int64)
+        self._knows_classes = False
+        self.images: list[dict[str, Any]] = []
+        self.pixels = np.zeros(len(card.classes), np.int64)
         self.all_pixels = 0
 
     def __enter__(self) -> ResultWriter:
@@ -83,6 +132,17 @@ class ResultWriter:
             if kind is None:        # the exception of the with block matters more
                 raise
 
+    def begin_source(self, source: ImageSource) -> None:
+        """Delete the label maps and confidences that an earlier run wrote for the same video.
+
+        :raises OutputError: if a file cannot be deleted.
+        """
+        for name in _list_old_maps(source.name, self._options) if source.name else ():
+            path = self._options.out / name
+            if is_ours(path):
+                with raise_output_errors(path, '--out'):
+                    path.unlink()
+
     def write(self, answer: SegmentedImage, source: ImageSource, rate: Fraction | None) -> None:
         """Hand over a result to be written. If too many results wait already, the call waits too.
 
@@ -91,10 +151,15 @@ class ResultWriter:
         """
         if self._error is not None:
             raise self._error
+        is_video = source.name is not None
+        self._write_classes(is_video)
         if source.name is not None and self._options.overlay:
             self._write_video(source.name, answer, rate or Fraction(1))
+        entry: dict[str, Any] = {}
+        if self._options.json:
+            self.images.append(entry)
         self._room.acquire()
-        self._pool.submit(self._write, answer, source.name is not None
+        self._pool.submit(self._write, answer, source.name, entry
                           ).add_done_callback(self._note_done)
 
     def end_source(self) -> None:
@@ -118,6 +183,18 @@ class ResultWriter:
         if self._error is not None:
             raise self._error
 
+    def _write_classes(self, is_video: bool) -> None:
+        """Write the id, the name and the colour of each class, once."""
+        if self._knows_classes or not (
+                self._options.overlay or self._options.wants_labels(is_video)):
+            return
+        self._knows_classes = True
+        count = len(self._card.classes)
+        write_json(_prepare(self._options.out / CLASSES), {
+            'model': self._card.name, 'unlabelled': 255 if count <= 255 else 65535,
+            'classes': [{'id': index, 'name': name, 'color': color} for index, (name, color)
+                        in enumerate(zip(self._card.classes, self._card.palette.tolist()))]})
+
     def _write_video(self, name: str, answer: SegmentedImage, rate: Fraction) -> None:
         picture = compose(answer, self._options.side_by_side)
         if self._video is None:
@@ -126,19 +203,27 @@ class ResultWriter:
             self._video = VideoWriter(self._options.out / (name + VIDEO), (height, width), rate)
         self._video.write(picture, answer.time_ns)
 
-    def _write(self, answer: SegmentedImage, is_video: bool) -> None:
-        options, name = self._options, answer.name
+    def _write(self, answer: SegmentedImage, video: str | None, entry: dict[str, Any]) -> None:
+        options, name, is_video = self._options, answer.name, video is not None
         counts = count_labels(answer.labels, len(self.pixels))
         with self._lock:
             self.pixels += counts
             self.all_pixels += answer.labels.size
+        pictures: dict[str, Any] = {}
         if options.overlay and not is_video:
-            path = _prepare(options.out / (name + PICTURE))
-            write_image(path, compose(answer, options.side_by_side))
+            pictures[name + PICTURE] = compose(answer, options.side_by_side)
         if options.wants_labels(is_video):
-            write_image(_prepare(options.out / 'labels' / (name + MAP)), answer.labels)
+            pictures[f'labels/{name}{MAP}'] = answer.labels
         if options.confidence:
-            write_image(_prepare(options.out / 'confidence' / (name + MAP)), answer.confidence)
+            pictures[f'confidence/{name}{MAP}'] = answer.confidence
+        for path, picture in pictures.items():
+            write_image(_prepare(options.out / path), picture)
+        entry |= {
+            'source': answer.origin,
+            'results': [f'{video}{VIDEO}'] * (is_video and options.overlay) + [*pictures],
+            'share': {self._card.classes[index]: counts[index] / answer.labels.size
+                      for index in np.flatnonzero(counts)},
+            'seconds': round(answer.timings['total'] / 1000, 6)}
 
     def _note_done(self, work: Future[None]) -> None:
         self._room.release()

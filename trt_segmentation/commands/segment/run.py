@@ -18,11 +18,17 @@ from ...segmenter import Segmenter
 from ...serving.stopping import StopSignals
 from ...sources.find import open_sources, SourceOptions
 from ...sources.image import as_frame, BadImage, ImageSource, OpenSource
+from ...untrusted.output_files import write_json
 from ...view.progress import ProgressBars
 from ...view.window import PictureWindow
 from .options import SegmentOptions
-from .report import print_report, SegmentReport
-from .results import check_results, compose, ResultWriter
+from .report import print_report, report_tree, SegmentReport
+from .results import (
+    check_results,
+    compose,
+    find_renamed_results,
+    ResultWriter,
+)
 
 Show = Callable[[SegmentedImage], bool]
 """Function that shows a segmented image. It returns False if the user closed the window."""
@@ -68,17 +74,16 @@ class _Run:
             self.report.seconds = time.monotonic() - began
 
     def _segment_source(self, source: ImageSource, opened: OpenSource) -> None:
-        step = self.bars.add_bar(source.title, opened.count)
+        self.writer.begin_source(source)
         with closing(self.segmenter.segment_images(
                 opened.images, stop_source=opened.close)) as answers:
-            for number, answer in enumerate(answers, 1):
+            for answer in self.bars.track(source.title, answers, opened.count):
                 if isinstance(answer, BadImage):
                     self.report.bad.append(str(answer.error))
                 else:
                     self.writer.write(answer, source, opened.rate)
                     self.report.segmented += 1
                     self.is_ended = not self.show(answer)
-                step(number)
                 if self.stop.caught or self.is_ended:
                     self.report.stopped_by, self.is_ended = self.stop.caught, True
                     break
@@ -100,18 +105,23 @@ def run_segment(options: SegmentOptions) -> int:
     card = load_card(options.model)
     with _views(card, options) as (show, window), Segmenter(
             card, engine=options.engine, gpu=options.gpu, precision=options.precision,
-            overlay=options.overlay or options.show, confidence=options.confidence,
-            log=_print_error) as segmenter:
+            overlay=options.overlay or options.show, alpha=options.alpha,
+            confidence=options.confidence, log=_print_error) as segmenter:
         if options.confidence and not segmenter.gives_confidence:
             raise EngineError(f'the network of {card.name} outputs only class ids, so there is '
                               'no confidence; leave out --confidence')
-        with StopSignals() as stop, ResultWriter(options, len(card.classes)) as writer, \
+        with StopSignals() as stop, ResultWriter(options, card) as writer, \
                 ProgressBars(rate_unit='frames/s') as bars:
             run = _Run(segmenter, writer, show, stop, bars)
             run.segment(sources)
         identity = segmenter.identity
-        print_report(run.report, writer.pixels, writer.all_pixels, card.classes,
-                     f'{identity.engine}, {identity.device}', options.out)
+        engine = f'{identity.engine}, {identity.device}'
+        if run.report.segmented:
+            run.report.renamed = find_renamed_results(sources, options)
+        result = run.report, writer.pixels, writer.all_pixels, card, engine
+        print_report(*result, options.out)
+        if options.json:
+            write_json(options.json, report_tree(*result, writer.images), '--json')
         if window and not run.is_ended:
             window.wait_until_closed()
     return run.report.exit_code
