@@ -34,8 +34,8 @@ def direct(where: str, way: str) -> tuple[str, str]:
 
 
 FIGURES = [
-    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` took it to '
-     '{:.2f} ms. Compiled PyTorch needed {:.2f} ms',
+    ('docs/latency.md', 'LR-ASPP FP16 from {:.2f} to {:.2f} ms, and `cut_resize` reduced it '
+     'further to {:.2f} ms. Compiled PyTorch needed {:.2f} ms',
      [(RIVALS, f'lraspp-fp16: {way} p50') for way in (
          'untuned', 'ours', 'ours, cut', 'compiled, channels last')]),
     ('docs/latency.md', 'it needed {:.1f} ms from the camera to the subscriber of the label map. '
@@ -76,11 +76,13 @@ FIGURES = [
     ('README.md', 'p99 {:.1f} ms (in the pipeline, without ROS). Sixteen cameras: no '
      'frame dropped, p99 {:.1f} ms',
      [(MANY, '8 cameras: p99'), (MANY, '16 cameras: p99')]),
-    ('docs/your_camera.md', 'of 100 best-effort images {:.0f} arrive, and {:.0f} arrive with',
+    ('docs/your_camera.md', 'Of 100 best-effort images, {:.0f} arrive without a profile, '
+     'and {:.0f} arrive with',
      [('dds_profile', 'default, best_effort: arrived'),
       ('dds_profile', 'ours, best_effort: arrived')]),
-    ('docs/latency.md', 'Within one process: {:.1f} ms typed, {:.1f} ms direct. Between two '
-     'processes: {:.1f} ms typed, {:.1f} ms direct.',
+    ('docs/latency.md', 'Within one process, the median is {:.1f} ms with typed transport and '
+     '{:.1f} ms with direct transport. Between two processes, the median is {:.1f} ms with typed '
+     'transport and {:.1f} ms with direct transport.',
      [direct('one process', 'typed'), direct('one process', 'direct'),
       direct('two processes', 'typed'), direct('two processes', 'direct')]),
     *(('docs/latency.md', f'| {part}¹ | {{:.1f}} | {{:.1f}} |',

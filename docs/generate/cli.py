@@ -10,8 +10,9 @@ EXIT_CODES = [
     ('0', 'The command did what you asked.'),
     ('1', 'The command checked something, and the result is not as expected.'),
     ('2', 'The command could not do what you asked. One line says why.'),
-    ('130', 'Ctrl-C stopped the command. After another signal the code is 128 + its number.'),
-    ('141', 'Nobody reads the output any more, as in `trt_seg doctor | head -1`.'),
+    ('130', 'Ctrl-C stopped the command. If another signal stopped it, the exit code is 128 plus '
+            'the number of the signal.'),
+    ('141', 'The program that reads the output has ended, as in `trt_seg doctor | head -1`.'),
 ]
 
 
@@ -22,7 +23,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    # Every second part is between two backticks, so this part is code.
+    # The parts at odd positions are between two backticks, so they are code.
     parts = text.replace('|', '\\|').split('`')
     return '`'.join(part if index % 2 else part.replace('<', '&lt;')
                     for index, part in enumerate(parts))
@@ -35,7 +36,7 @@ def cli_text() -> str:
              'prints the same text.', '',
              *table(('exit code', 'meaning'), EXIT_CODES),
              '`python -m trt_segmentation` is the same command as `trt_seg`. On a terminal that '
-             'knows only ASCII,', '`trt_seg` prints other letters as escapes.', '']
+             'knows only ASCII,', '`trt_seg` prints other characters as escape sequences.', '']
     (commands,) = (action for action in parser()._actions
                    if isinstance(action, argparse._SubParsersAction))
     helps = {choice.dest: choice.help or '' for choice in commands._choices_actions}
@@ -54,7 +55,7 @@ def sentence(text: str) -> str:
 
 
 def usage(command: argparse.ArgumentParser) -> str:
-    """Return the usage with all required arguments. argparse's text depends on its version."""
+    """Return the usage. The usage that argparse writes depends on the version of Python."""
     shown = [shape(action) for action in command._actions
              if action.required and action.dest != 'help']
     optional = any(not action.required for action in command._actions if action.dest != 'help')
@@ -79,7 +80,7 @@ def option(action: argparse.Action) -> tuple[str, str, str]:
         default = 'x'.join(map(str, default))
     shown = '' if action.nargs == 0 or default in (None, [], '') else f'`{default}`'
     words = action.help or ''
-    # In some versions of Python, argparse adds the second form.
+    # Some versions of argparse add the text '(default: %(default)s)' to a help text.
     for default_told in ('(%(default)s)', '(default: %(default)s)', '(default: yes)',
                          f'({default})'):
         words = words.replace(default_told, '')

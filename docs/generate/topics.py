@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write docs/topics.md from a running node: python docs/generate/topics.py > docs/topics.md
 
-A running node gives the topics, types, QoS and services. The package's own diagnostics give the
-keys. This file holds only the descriptions. The script exits with an error if a name has no
-description, or if a description has no name.
+The topics, types, QoS and services come from a running node. The keys come from the code that
+makes the diagnostics. This file holds only the descriptions. The script exits with an error if a
+topic, service or key has no description, or if a description belongs to none of them.
 """
 
 from __future__ import annotations
@@ -24,33 +24,35 @@ EVERY_NODE = ('/parameter_events', '/rosout', '/clock')
 INTRODUCTION = """\
 # Topics, services, diagnostics
 
-`docs/generate/topics.py` writes this page. `~` is the node's name: `/trt_segmentation`, unless you
-rename the node. With `cameras: [front]` the node uses `front/image` and `front/camera_info`
-instead of `image` and `camera_info`. It uses `front/segmentation/label_map` instead of
-`~/label_map`. The names of all outputs of a camera change in this way.
+`docs/generate/topics.py` writes this page. `~` stands for the node's name: `/trt_segmentation`,
+unless you rename the node. With `cameras: [front]` the node uses `front/image` and
+`front/camera_info` instead of `image` and `camera_info`, and `front/segmentation/label_map`
+instead of `~/label_map`. The names of `~/overlay`, `~/confidence`, `~/camera_info` and
+`~/label_info` change in the same way.
 """
 ABOUT_DIAGNOSTICS = """\
 ## Diagnostics
 
 `/diagnostics` has a status for `trt_segmentation: pipeline`, one for `trt_segmentation: engine`,
 and one for each `trt_segmentation: camera NAME` (`camera` if the camera has no name).
-`hardware_id` is the device. If a status is WARN or ERROR, `message` says what is wrong. The limits
-of WARN and ERROR are [parameters](parameters.md).
+`hardware_id` is the name of the GPU or CPU on which the network runs. If a status is WARN or
+ERROR, `message` says what is wrong. [Parameters](parameters.md) set the limits for WARN and ERROR.
 """
 ABOUT_STAGES = """\
-The pipeline and each camera also have the milliseconds of each stage over the last 10 s.
-`STAGE_time_ms` is the median. `STAGE_time_p95_ms` and `STAGE_time_p99_ms` are the percentiles.
-[Make it faster](latency.md#look-at-three-figures-first) explains `end_to_end`, which only the
-report of the demo has.
+The statuses of the pipeline and of each camera also show how many milliseconds each stage took
+in the last 10 s. `STAGE_time_ms` is the median. `STAGE_time_p95_ms` and `STAGE_time_p99_ms` are
+the 95th and the 99th percentile. Only the report of the demo has `end_to_end`:
+[Make it faster](latency.md#look-at-three-figures-first) explains this time.
 """
 
 TOPICS = {
     '/image': 'The input. With `image_transport: compressed` the node takes `<image>/compressed`. '
               'With `ffmpeg` or `foxglove` the node takes H.264 or H.265 video.',
-    '/camera_info': 'An optional input. The node looks for it in the namespace of the image.',
+    '/camera_info': 'An optional input, in the same namespace as the image topic.',
     '~/label_map': "The class id of each pixel, in the image's size and with its header. The "
-                   'encoding is mono8, or mono16 if the model has more than 255 classes. A pixel '
-                   'that the network did not see is 255 (mono8) or 65535 (mono16).',
+                   'encoding is mono8, or mono16 if the model has more than 255 classes. 255 '
+                   '(mono8) or 65535 (mono16) means unlabelled, for example because the network '
+                   'did not see the pixel.',
     '~/overlay': 'The image with the class colours on it, in bgr8. The node computes it only '
                  'while someone subscribes.',
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
@@ -60,8 +62,8 @@ TOPICS = {
                     'vision_msgs is installed.',
     '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
                           'them.',
-    '/diagnostics': 'The state and the counts of the node, once every `diagnostics_period`; see '
-                    'below.',
+    '/diagnostics': 'The state and the counts of the node, at the interval that '
+                    '`diagnostics_period` sets; see below.',
 }
 SERVICES = {
     '~/change_state': 'Configure, activate, deactivate, clean up or shut down the node.',
@@ -76,21 +78,23 @@ KEYS = {
         'cameras': 'number of cameras',
         'transport': 'direct or typed',
         'transport_reason': 'why the node uses this transport',
-        'executor_errors': 'exceptions of callbacks that the node survived, since the start. Each '
-                           'one is a bug.',
+        'executor_errors': 'number of exceptions in callbacks since the start. Each one is a bug. '
+                           'The node keeps running.',
         'executor_error': 'the newest of these exceptions',
-        'clock_messages_ignored': 'messages of `/clock` without a valid time, since the start',
-        'frames_in': 'images that arrived since the start',
-        'frames_out': 'label maps that the node published',
-        'frames_dropped': 'images that got no label map. `frames_in` is always `frames_out` + '
-                          '`frames_dropped` + the images in the pipeline.',
+        'clock_messages_ignored': 'number of `/clock` messages without a valid time, since the '
+                                  'start',
+        'frames_in': 'number of images that arrived since the start',
+        'frames_out': 'number of label maps that the node published',
+        'frames_dropped': 'number of images that got no label map. `frames_in` is always '
+                          '`frames_out` + `frames_dropped` + the number of images that '
+                          'wait or are in the pipeline.',
         'fps_in': 'images per second, over the last 10 s',
         'fps_out': 'label maps per second, over the last 10 s',
-        'frames_lost': 'images that the middleware lost; `frames_in` does not count them. The '
-                       'value is `unknown` if the middleware does not report losses.',
-        'frames_skipped': 'images that never arrived: the lost images, and images that a newer '
-                          'image replaced before the node took them. The node sees gaps in the '
-                          "numbers that the camera's process gives its images.",
+        'frames_lost': 'number of images that the middleware lost; `frames_in` does not count '
+                       'these. The value is `unknown` if the middleware does not report losses.',
+        'frames_skipped': 'number of images that never arrived: lost images, and images that a '
+                          'newer image replaced before the node took them. The process of the '
+                          'camera numbers its images, and the node counts the missing numbers.',
     },
     'engine': {
         'model': 'name in the model card',
@@ -99,50 +103,52 @@ KEYS = {
         'precision': 'fp32, fp16, int8 or mixed',
         'device': 'name of the GPU or CPU',
         'reason': 'why the node uses this engine',
-        'opened_s': 'number of seconds in which the network was opened',
-        'cache': 'only with TensorRT and tuned ONNX Runtime CUDA: `hit` (the engine or its '
-                 'options were in the cache) or `built`',
-        'tuning': 'ONNX Runtime CUDA: the options that were measured as the fastest, and their '
-                  'time',
+        'opened_s': 'how many seconds it took to open the network',
+        'cache': 'only with TensorRT and tuned ONNX Runtime CUDA: `hit` if the engine or the '
+                 'tuned options were in the cache, otherwise `built`',
+        'tuning': 'only with ONNX Runtime CUDA: the fastest options, and the time that the '
+                  'network takes with these options',
     },
     CAMERA: {
         'image_topic': 'full name of the image topic',
         'image_publishers': 'number of publishers on this topic',
-        'camera_info_bad': '`camera_info` messages that the node could not read. Log and '
-                           'diagnostics say why.',
-        'camera_info_lost': '`camera_info` messages that the middleware lost',
-        'age': "why there is no age, if the stamps and the node's clock have different time "
-               'bases',
+        'camera_info_bad': 'number of `camera_info` messages that the node could not read. Log '
+                           'and diagnostics say why.',
+        'camera_info_lost': 'number of `camera_info` messages that the middleware lost',
+        'age': "only if the stamps and the node's clock have different time bases: a text that "
+               'says that the node cannot measure the age',
     },
 }
 REASONS = {
     'superseded': 'A newer image of the camera arrived while this one waited, because the network '
                   'is slower than the camera.',
-    'bad frame': "The image's header and bytes do not fit together. Log and diagnostics name the "
-                 'wrong value.',
+    'bad frame': "The node does not support the encoding, or the image's header does not match "
+                 'its bytes. Log and diagnostics name the wrong value.',
     'engine error': 'The engine failed on this image. Log and diagnostics say how.',
     'engine down': 'The engine failed several times, and the node is opening it again.',
     'out of memory': 'The system had too little free memory for this image.',
     'internal error': 'There is a bug. The log has the traceback.',
     'deactivated': 'The node was deactivated or shut down before this image was done.',
-    'no free buffer': 'With direct transport: every buffer held an image in the pipeline.',
-    'take error': 'With direct transport: the middleware could not give the image to the node.',
+    'no free buffer': 'Only with direct transport: all buffers were in use, because each held an '
+                      'image in the pipeline.',
+    'take error': 'Only with direct transport: the middleware could not give the image to the '
+                  'node.',
 }
 STAGES = {
     'wait': 'The image waits from the moment when the node takes it until the submitting thread '
             'reads it.',
     'decode': 'The node reads the header, and decodes JPEG and PNG.',
     'stage': 'GPU: if the image is not in pinned memory, the CPU copies it into pinned memory.',
-    'upload': 'GPU: the GPU copies the image from pinned memory.',
-    'preprocess': 'The pipeline changes the colour order, resizes and normalizes the image.',
+    'upload': 'GPU: the GPU copies the image from pinned memory into GPU memory.',
+    'preprocess': 'The pipeline converts the colours, and resizes and normalizes the image.',
     'inference': 'The network runs on the whole batch.',
     'postprocess': 'The pipeline enlarges the network output and computes the classes. If wanted, '
                    'it computes overlay and confidence.',
     'download': 'GPU: the GPU copies the label map and the confidence into pinned memory.',
     'overlay': 'GPU: the GPU copies the overlay into pinned memory, after the label map.',
     'publish': 'The node gives the results to the middleware.',
-    'total': 'The whole time in the node: it starts when the node takes the image, and ends when '
-             'the label map of the image is published.',
+    'total': 'The whole time in the node: it starts when the node takes the image. It ends when '
+             'the node has published the label map, and the overlay if someone subscribes.',
     'age': "The time from the image's stamp until the node starts to publish the label map.",
 }
 
@@ -195,12 +201,12 @@ def _endpoints() -> list[str]:
         *table(('topic', 'type', 'QoS', 'content'),
                [(f'`{name.lstrip("/") if way == "in" else name}`', f'`{kind}`', qos, TOPICS[name])
                 for name, way, kind, qos in rows]),
-        'The `qos_overrides` parameters change any QoS. With `use_sim_time` the node subscribes '
-        'to `/clock`.', '',
+        'The `qos_overrides` parameters change the QoS of a topic. With `use_sim_time` the node',
+        'subscribes to `/clock`.', '',
         '## Services', '',
         *table(('service', 'type', 'purpose'),
                [(f'`{name}`', f'`{services[name]}`', words) for name, words in SERVICES.items()]),
-        'The node also has the parameter services that every ROS node has.', '']
+        'The node also has the usual parameter services of every ROS node.', '']
 
 
 def _topics(node: Any, way: str) -> list[tuple[str, str, str, str]]:
@@ -264,11 +270,11 @@ def _of_pipeline_and_camera() -> list[str]:
         return [(f'`{before}{name.replace(" ", "_")}{after}`', text)
                 for name, text in words.items()]
     return [
-        'The pipeline and each camera also count the dropped images by reason:', '',
+        'The statuses of the pipeline and of each camera also count dropped images by reason:', '',
         *table(('key', 'why the node dropped the image'), rows(REASONS, 'frames_dropped_')),
         ABOUT_STAGES,
         *table(('stage', 'what happens in this time'), rows(STAGES)),
-        'Only TensorRT and ONNX Runtime CUDA have the stages marked GPU.']
+        'Only TensorRT and ONNX Runtime CUDA have the stages marked with GPU.']
 
 
 if __name__ == '__main__':

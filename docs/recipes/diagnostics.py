@@ -12,7 +12,7 @@ from rclpy.executors import ExternalShutdownException
 
 
 def show(message: DiagnosticArray) -> None:
-    """Print each status with its values."""
+    """Print each status of a message, and the values of the status."""
     for status in message.status:
         print(f'{status.name}: {status.message}')
         for pair in status.values:

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export segmentation networks of several libraries to ONNX, each with its model card.
+"""Export a segmentation network of one of several libraries to ONNX, and write its model card.
 
     python docs/recipes/export.py NAME --out DIR [--random | --checkpoint FILE]
 
-NAME is lraspp, deeplabv3 or fcn (torchvision), segformer (transformers), or unet or timm
+NAME is one of these: lraspp, deeplabv3, fcn (torchvision); segformer (transformers); unet, timm
 (segmentation_models_pytorch). The script downloads pretrained weights. With --random it uses
-random weights, which is enough to try the export. With --checkpoint it loads your state dict.
+random weights, which are enough to try the export. With --checkpoint it loads your state dict.
 
 Some libraries enlarge the network output to the size of the image. The export leaves this step
 out, because the pipeline does the same step on the GPU.
@@ -27,13 +27,13 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network, and the content of its card.
+    """How to load a network, and what its model card says.
 
     :param load: function that makes the network; True means random weights.
     :param compute_logits: function that takes the network and a batch of images, and returns
         logits.
     :param size: height and width of the training images, multiples of the network's stride.
-    :param classes: the installed card with the network's class names, or the number of classes.
+    :param classes: name of the data set with the network's classes, or the number of classes.
     """
 
     load: Callable[[bool], nn.Module]
@@ -43,19 +43,23 @@ class Recipe:
 
 
 class Logits(nn.Module):
-    """A network whose only output is the logits."""
+    """Wraps a network, so that its only output is the logits."""
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         super().__init__()
         self.net, self._compute_logits = net, recipe.compute_logits
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Map (n, 3, height, width) float32 to (n, classes, height / s, width / s) float32."""
+        """Compute the logits of a batch of images. ``s`` is the stride of the logits.
+
+        :param image: (n, 3, height, width) float32.
+        :returns: (n, classes, height / s, width / s) float32.
+        """
         return self._compute_logits(self.net, image)
 
 
 def torchvision_net(name: str) -> Callable[[bool], nn.Module]:
-    """Return a function that loads a network, trained on COCO with the classes of Pascal VOC."""
+    """Return a function that loads a torchvision network with the classes of Pascal VOC."""
     def load(random: bool) -> nn.Module:
         from torchvision.models import get_model
         if random:
@@ -70,7 +74,7 @@ def lraspp_logits(net: nn.Module, image: torch.Tensor) -> torch.Tensor:
 
 
 def torchvision_logits(net: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """Return the logits of DeepLabV3 or FCN, at stride 8, without the head for training."""
+    """Return the logits of DeepLabV3 or FCN, at stride 8. Leave out the head used in training."""
     return net.classifier(net.backbone(image)['out'])
 
 
@@ -84,14 +88,14 @@ def segformer(random: bool) -> nn.Module:
 
 
 def unet(random: bool) -> nn.Module:
-    """Load a UNet on ResNet-18. Only its encoder is pretrained; train the rest yourself."""
+    """Load a UNet with a ResNet-18 encoder. Only the encoder is pretrained."""
     import segmentation_models_pytorch
     return segmentation_models_pytorch.Unet(
         'resnet18', encoder_weights=None if random else 'imagenet', classes=19)
 
 
 def timm(random: bool) -> nn.Module:
-    """Load DeepLabV3+ on an encoder of timm. Only the encoder is pretrained."""
+    """Load DeepLabV3+ with an encoder of timm. Only the encoder is pretrained."""
     import segmentation_models_pytorch
     return segmentation_models_pytorch.DeepLabV3Plus(
         'tu-mobilenetv3_large_100', encoder_weights=None if random else 'imagenet', classes=19)
@@ -111,7 +115,7 @@ RECIPES = {
 
 
 def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
-    """Write the network with an open batch size. Compare its output with torch's output."""
+    """Write the network with a dynamic batch size. Compare its output with torch's output."""
     model = Logits(net, recipe).eval()
     image = torch.randn(1, 3, *recipe.size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -127,7 +131,7 @@ def export(recipe: Recipe, net: nn.Module, path: Path) -> None:
 
 
 def write_card(name: str, recipe: Recipe, path: Path) -> None:
-    """Write the model card. It needs no mean and std: the defaults are those of ImageNet."""
+    """Write the model card without mean and std, because the defaults are those of ImageNet."""
     classes = recipe.classes
     path.write_text(f'name: {name}\nmodel: {name}.onnx\ninput:\n  color: rgb\n'
                     f'  resize: {"stretch" if classes == "cityscapes" else "letterbox"}\n'
@@ -141,13 +145,13 @@ def main() -> None:
     parser.add_argument('name', choices=RECIPES)
     parser.add_argument('--out', type=Path, required=True, metavar='DIR')
     weights = parser.add_mutually_exclusive_group()
-    weights.add_argument('--random', action='store_true', help='random weights')
-    weights.add_argument('--checkpoint', type=Path, metavar='FILE', help='state dict to load')
+    weights.add_argument('--random', action='store_true', help='use random weights')
+    weights.add_argument('--checkpoint', type=Path, metavar='FILE', help='load this state dict')
     args = parser.parse_args()
     recipe = RECIPES[args.name]
     for path in (args.out / f'{args.name}.onnx', args.out / f'{args.name}.yaml'):
         if path.exists() or path.is_symlink():
-            parser.error(f'{path} is there already; remove it yourself, or name another --out')
+            parser.error(f'{path} exists. Remove this file, or name another folder with --out')
     net = recipe.load(args.random or args.checkpoint is not None)
     if args.checkpoint:
         net.load_state_dict(torch.load(args.checkpoint, map_location='cpu', weights_only=True))

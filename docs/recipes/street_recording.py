@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write a recording, pictures and label maps of drawn streets, as input for the other examples.
+"""Write a recording, pictures and label maps of drawn streets. The examples in docs/ use them.
 
     python docs/recipes/street_recording.py [FOLDER]
 
-The script writes three things into FOLDER, or into the current folder. drive.mcap holds 12 images
-on /camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow. truth/
-holds a PNG of class ids for each picture.
+The script writes into FOLDER. The default is the current folder. drive.mcap holds 12 images on
+/camera/image_raw. frames/ holds 12 PNG pictures: by day, at night, in rain and in snow. truth/
+holds the label map of each picture, a PNG of class ids with the same file name.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from trt_segmentation.untrusted.output_files import (
 
 IMAGE = 'sensor_msgs/msg/Image'
 SIZE = (640, 360)
-SEED = 1_500_000  # No training used this seed.
+SEED = 1_500_000  # The training of the demo model did not use this seed.
 START_NS = 1_700_000_000_000_000_000
 PERIOD_NS = 100_000_000
 EACH = 3  # pictures per condition
 
 
 def write_bag(path: Path, frames: int = 12) -> None:
-    """Write a drive by day as one MCAP file of bgr8 images, ten per second."""
+    """Write a drive by day as one MCAP file of bgr8 images, with ten images per second."""
     store = get_typestore(Stores.ROS2_JAZZY)
     image, header, time = (store.types[name] for name in (
         IMAGE, 'std_msgs/msg/Header', 'builtin_interfaces/msg/Time'))
@@ -60,7 +60,7 @@ def write_bag(path: Path, frames: int = 12) -> None:
 
 
 def write_pictures(folder: Path) -> None:
-    """Write scenes of every condition into frames/, and their class ids into truth/."""
+    """Write scenes of every condition into frames/, and their label maps into truth/."""
     for kind in ('frames', 'truth'):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for condition in CONDITIONS:
