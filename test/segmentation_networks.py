@@ -187,6 +187,19 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
     return net.model(net.resize_like('/up', net.conv('/head/out', y, CLASSES), 'image'), dynamic)
 
 
+def overflowing(factor: float = 60000.0) -> onnx.ModelProto:
+    """Build a network that multiplies its features by a factor, and later divides them again.
+
+    FP32 holds the products. FP16 holds the factor 60000, but not the products.
+    """
+    net = Net()
+    x = net.add('Relu', '/backbone/relu', net.conv('/backbone/in', 'image', 8, 3, 2))
+    x = net.add('Add', '/backbone/add', net.conv('/backbone/conv', x, 8, 3), x)
+    large = net.add('Mul', '/head/times', x, net.constant('factor', np.float32(factor)))
+    small = net.add('Mul', '/head/part', large, net.constant('part', np.float32(1 / factor)))
+    return net.model(net.upsample('/up', net.conv('/head/out', small, CLASSES), 2.0))
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     """Write a model to a file; return the path."""
     onnx.save(model, path)

@@ -196,7 +196,8 @@ def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, ca
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--calibrate', 'images'], '--calibrate is for int8 and mixed; --precision is fp16'),
+    (['--precision', 'fp32', '--calibrate', 'images'],
+     '--calibrate is for fp16, int8 and mixed; --precision is fp32'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
     (['--precision', 'int8', '--search'], '--search needs the limit of the loss'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs recordings'),
@@ -348,3 +349,42 @@ def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
         assert cli.main(['build', card, '--out', out]) == 2
         assert f'--out {out} exists already, and `trt_seg build`' in capsys.readouterr().err
     assert Path(card).read_bytes() == before
+
+
+def test_fp16_keeps_large_values_in_fp32_and_a_node_does_too(tmp_path, card, images, monkeypatch,
+                                                             capsys):
+    """A real build: the command measures, reports and builds, and the node finds this engine."""
+    segmentation_networks.save(segmentation_networks.overflowing(), tmp_path / 'net.onnx')
+    gpu = GpuIdentity('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
+    nodes = ['/head/times', '/head/part']
+    assert cli.main(['build', card, '--hold-out', images, '--max-miou-drop', '0.05']) == 2
+    said = capsys.readouterr().err
+    assert 'nobody measured whether the values of the network stay below 65504' in said
+    assert 'fp16 changes the label of ' in said
+    assert cli.main(['build', card, '--calibrate', images, '--hold-out', images,
+                     '--max-miou-drop', '0.05']) == 0
+    said = capsys.readouterr()
+    assert 'warning: /head/times, /head/part: these nodes stay FP32' in said.err
+    assert f'because their values are above 65504: {", ".join(nodes)}' in said.out
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    assert report['fp32_nodes'] == nodes
+    (plan,) = (tmp_path / 'xdg').rglob('*.plan')
+    about = sidecar_of(plan)
+    assert about['fp32'] == nodes
+    assert cli.main(['inspect', str(plan)]) == 0
+    assert 'FP32, because FP16 cannot hold the values: /head/times' in capsys.readouterr().out
+    from trt_segmentation.builder.settings import Recipe
+    found: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
+                             log=pytest.fail,
+                             load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert found.data == plan.read_bytes()
+
+
+def test_a_node_says_that_nobody_measured_the_values(tmp_path, card):
+    from trt_segmentation.builder.settings import Recipe
+    lines: list[str] = []
+    open_engine(load_card(card), 0, 0, Recipe('fp16'), log=lines.append,
+                identity=lambda index: GpuIdentity('Test GPU', 'sm_89', '580'),
+                load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert [line for line in lines if 'nobody measured' in line and '--calibrate BAG' in line]

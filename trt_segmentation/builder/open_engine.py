@@ -25,6 +25,7 @@ from .graph import model_digest
 from .prepare import (
     apply_precision,
     cuts_resize,
+    find_card_calibration,
     load_card_calibration,
     PreparedGraph,
     read_graph,
@@ -44,11 +45,28 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
         model=model_digest(card.model), precision=recipe.precision,
-        scales=calibration.digest if calibration else '', keep_fp16=recipe.keep_fp16,
+        scales=_digest_for(recipe, calibration), keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
         options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
+
+
+def _digest_for(recipe: Recipe, calibration: Calibration | None) -> str:
+    if calibration is None:
+        return ''
+    return calibration.digest if recipe.needs_calibration else calibration.fp16_digest
+
+
+def find_calibration(card: ModelCard, recipe: Recipe, log: Log) -> Calibration | None:
+    """Load what a precision needs to know about the values of a card's network.
+
+    :returns: None for fp32. For fp16 also None if the card has no ranges that can be used.
+    :raises GraphError: if int8 or mixed has no ranges that can be used.
+    """
+    if recipe.needs_calibration:
+        return load_card_calibration(card)
+    return find_card_calibration(card, log) if recipe.precision == 'fp16' else None
 
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
@@ -63,6 +81,8 @@ def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, tim
     about = {**plan.about, 'precision': recipe.precision}
     if graph.split is not None:
         about['split'] = graph.split.reason
+    if graph.fp32:
+        about['fp32'] = list(graph.fp32)
     return replace(plan, about=about), timing
 
 
@@ -85,7 +105,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     :raises GraphError: if the network cannot become an engine.
     """
     plans = cache or EngineCache(log=log)
-    calibration = load_card_calibration(card) if recipe.needs_calibration else None
+    calibration = find_calibration(card, recipe, log)
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
 
     built: list[Plan] = []

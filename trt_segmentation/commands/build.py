@@ -23,12 +23,11 @@ from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
 from ..builder.frame_choice import write_contact_sheet, write_histogram
 from ..builder.graph import model_digest
-from ..builder.open_engine import build_graph, make_engine_key, write_plan
+from ..builder.open_engine import build_graph, find_calibration, make_engine_key, write_plan
 from ..builder.prepare import (
     apply_precision,
     calibration_path,
     cuts_resize,
-    load_card_calibration,
     PreparedGraph,
     read_graph,
 )
@@ -136,7 +135,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                         f'({given.split.reason})')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(options, card), Console())
+    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32)
     if options.max_miou_drop is not None:
         refuse_loss(accuracy, _compared_name(options), options.max_miou_drop)
     return calibration, given
@@ -161,11 +160,11 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure ranges or read earlier ranges; return None if the precision needs no ranges."""
-    if not _recipe(options).needs_calibration:
-        return None
+    """Measure ranges or read earlier ranges; return None if there are none and none are needed."""
     if feeds is None:
-        calibration = load_card_calibration(card)
+        calibration = find_calibration(card, _recipe(options), bars.print_line)
+        if calibration is None:
+            return None
     else:
         step = bars.add_bar('calibration', len(feeds.choice.chosen))
         folder = EngineCache(options.cache).folder
