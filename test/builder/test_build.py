@@ -13,17 +13,17 @@ import segmentation_networks
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 from trt_segmentation.builder.build import build_plan, supports_operator
-from trt_segmentation.builder.calibration import measure_ranges
+from trt_segmentation.builder.calibration import calibrate, measure_ranges
 from trt_segmentation.builder.check import check_model
-from trt_segmentation.builder.graph import input_shapes, simplify_model
+from trt_segmentation.builder.graph import input_shapes, run_model, simplify_model
 from trt_segmentation.builder.open_engine import build_graph
 from trt_segmentation.builder.precision import choose_int8_nodes, convert_to_fp16, convert_to_int8
-from trt_segmentation.builder.prepare import PreparedGraph, read_graph
+from trt_segmentation.builder.prepare import apply_precision, PreparedGraph, read_graph
 from trt_segmentation.builder.settings import BuildOptions, Recipe
 from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
 from trt_segmentation.errors import EngineError
-from trt_segmentation.model.card import InputCard, load_card
+from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
 FAMILIES = segmentation_networks.FAMILIES
 SIZES, BATCH = '64x96/128x192/256x384', '1/2/4'
@@ -114,6 +114,35 @@ def test_street_model_builds(precision, kinds):
     assert plan.about['outputs'][0]['shape'][1] == len(card.classes)
     assert plan.about['precision'] == precision
     assert set(convolutions(plan).values()) == kinds
+
+
+@pytest.mark.parametrize('opset', [18, 21, 23])
+@pytest.mark.parametrize('kind', ['GroupNormalization', 'LayerNormalization'])
+def test_normalised_networks_are_calibrated_and_built_in_every_precision(tmp_path, kind, opset):
+    """The inference of ONNX stops at GroupNormalization, and refuses that of opset 18."""
+    path = segmentation_networks.save(segmentation_networks.normalised(kind, opset),
+                                      tmp_path / 'net.onnx')
+    card = ModelCard('net', path, tuple('abcde'), spread_palette(5),
+                     InputCard(height=64, width=96))
+    graph = read_graph(card, Recipe('fp16'), supports_operator)
+    rng = np.random.default_rng(0)
+    frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
+    calibration = calibrate(graph.model, lambda: iter(frames), 'minmax')
+    assert calibration.above_fp16 == {}
+    (before,) = run_model(graph.model, {'image': frames[0]})
+    found = {}
+    for precision in ('fp16', 'mixed', 'int8'):
+        recipe = Recipe(precision)
+        given = apply_precision(graph, recipe, calibration)
+        (after,) = run_model(given.model, {'image': frames[0]})
+        found[precision] = float(np.sqrt(np.mean((after - before) ** 2) / np.mean(before ** 2)))
+        plan, _ = build_graph(given, recipe, BuildOptions(level=0))
+        assert plan.about['outputs'][0]['type'] == 'fp32'
+        kernels = convolutions(plan)
+        assert {'/backbone/conv1', '/head/conv'} <= kernels.keys()
+        assert kernels['/backbone/conv1'] == ('fp16' if precision == 'fp16' else 'int8')
+        assert kernels['/head/conv'] == ('int8' if precision == 'int8' else 'fp16')
+    assert found['fp16'] < 0.005 and max(found.values()) < 0.15
 
 
 def test_dynamic_sizes_without_a_profile_fail_with_tensorrts_words():
