@@ -34,6 +34,10 @@ from .settings import BuildOptions, Recipe
 
 Log = Callable[[str], None]
 
+GRAPH_RULES = '2'
+"""Version of the rules by which this package sets the precision of a graph. If the rules change,
+another version makes nodes build their plans again."""
+
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
                     calibration: Calibration | None, gpu: GpuIdentity) -> EngineKey:
@@ -47,7 +51,8 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
         model=model_digest(card.model), precision=recipe.precision,
         scales=_digest_for(recipe, calibration), keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
-        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools),
+        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools,
+                 ('graph_rules', GRAPH_RULES)),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
 

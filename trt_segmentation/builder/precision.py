@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -192,7 +193,44 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
             'OpTypesToExcludeOutputQuantization': kinds,
             'QDQDisableWeightAdjustForInt32Bias': True})
     quantiser.quantize_model()
+    _free_main_branches(quantiser.model, find_main_branches(model, nodes))
     return _sorted(quantiser.model.model)
+
+
+def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
+    """Find the input of each residual sum that must not be quantised.
+
+    TensorRT fuses a convolution with the sum behind it, if no Q/DQ pair stands between them. Only
+    the skip input of the sum, which comes past the convolution, needs a pair.
+
+    :param sums: names of nodes. All that are no Add nodes are ignored.
+    :returns: maps the name of an Add node to its input from a node with weights that only the
+        Add node reads. If both inputs are such inputs, the later node counts. Adds without such
+        an input are left out.
+    """
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    readers.update(output.name for output in model.graph.output)
+    rank = {node.output[0]: index for index, node in enumerate(model.graph.node)
+            if node.op_type in WEIGHTED and readers[node.output[0]] == 1}
+    found = {}
+    for node in model.graph.node:
+        inputs = [name for name in node.input if name in rank]
+        if node.op_type == 'Add' and node.name in sums and inputs:
+            found[node.name] = max(inputs, key=rank.__getitem__)
+    return found
+
+
+def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
+    """Remove the Q/DQ pair between each Add node and the tensor that it shall read as it is."""
+    made_by = {name: node for node in quantised.nodes() for name in node.output}
+    for node in quantised.nodes():
+        for index, name in enumerate(node.input if node.name in branches else []):
+            dequantise = made_by[name]
+            quantise = made_by[dequantise.input[0]]
+            if quantise.input[0] == branches[node.name]:
+                node.input[index] = quantise.input[0]
+                quantised.remove_nodes([quantise, dequantise])
+    quantised.clean_initializers()
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
