@@ -79,6 +79,14 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
     report = json.loads((tmp_path / 'figures' / 'accuracy.json').read_text())
     assert list(report['precisions']) == ['fp32', 'mixed', 'fp16', 'int8']
     assert report['precisions']['fp32']['']['agreement'] == 1.0 and report['truth'] is False
+    kernels = json.loads((tmp_path / 'figures' / 'kernels.json').read_text())
+    assert kernels['mixed']['kernels'] > 5 < kernels['fp16']['kernels']
+    assert 'int8' not in kernels['fp16']['precisions'] and kernels['asked_for_int8'] == 11
+    assert f'kernels: {kernels["mixed"]["kernels"]} with mixed (' in said.err
+    # TensorRT-RTX computes this sum of two convolutions in FP32, and the report says so
+    assert kernels['not_int8'] == {'/backbone/layer2/add': 'fp32'}
+    assert '1 of 11 nodes that should be int8 are not: /backbone/layer2/add (fp32)' in said.err
+    assert kernels['probably_slower'] == ('mixed will probably be slower than fp16' in said.err)
     assert load_calibration(tmp_path / 'net.scales.json').frames == 4
     plan = tmp_path / 'net.plan'
     kinds = {layer.precision for layer in from_json(sidecar_of(plan)['layers'])}
