@@ -3,6 +3,8 @@
 """Real builds of engines with TensorRT-RTX, which needs no GPU for a build."""
 
 import functools
+import os
+import signal
 
 import numpy as np
 import onnx
@@ -22,6 +24,7 @@ from trt_segmentation.builder.prepare import apply_precision, PreparedGraph, rea
 from trt_segmentation.builder.settings import BuildOptions, Recipe
 from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
+from trt_segmentation.engines.tensorrt import BuildLog
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
@@ -213,6 +216,38 @@ def test_progress_is_reported_and_can_end_a_build():
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         build_plan(model, [], progress=stop)
+
+
+@pytest.mark.parametrize('step', [1, 3])
+def test_ctrl_c_ends_a_build(step):
+    """TensorRT swallows the exception of a log callback, so Ctrl-C was lost before."""
+    model = FAMILIES['unet'](dynamic=False)
+    steps = []
+
+    def press(phase, done, total):
+        steps.append(phase)
+        if len(steps) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match='interrupted, and its plan was not written'):
+        build_plan(model, [], progress=press)
+    stopped = len(steps)
+    build_plan(model, [], progress=press)
+    assert stopped < len(steps) - stopped      # the second build did all its steps
+
+
+def test_ctrl_c_while_tensorrt_writes_its_log_is_not_lost(monkeypatch):
+    """The signal arrives inside a log callback, as most do: there are ten times more of these."""
+    log, pressed = BuildLog.log, []
+
+    def press(self, severity, msg):
+        if not pressed:
+            pressed.append(msg)
+            os.kill(os.getpid(), signal.SIGINT)
+        log(self, severity, msg)
+    monkeypatch.setattr(BuildLog, 'log', press)
+    with pytest.raises(KeyboardInterrupt, match='interrupted'):
+        build_plan(FAMILIES['unet'](dynamic=False), [])
+    assert len(pressed) == 1
 
 
 def test_build_for_one_architecture():

@@ -4,7 +4,9 @@
 
 from functools import partial
 import json
+import os
 from pathlib import Path
+import signal
 from types import SimpleNamespace
 from typing import Any
 
@@ -396,3 +398,21 @@ def test_a_node_says_that_nobody_measured_the_values(tmp_path, card):
                 identity=lambda index: GpuIdentity('Test GPU', 'sm_89', '580'),
                 load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
     assert [line for line in lines if 'nobody measured' in line and '--calibrate BAG' in line]
+
+
+def test_ctrl_c_ends_the_command_and_writes_nothing(tmp_path, card, images, monkeypatch, capsys):
+    from trt_segmentation.view.progress import ProgressBars
+    pressed: list[str] = []
+
+    def press(bars, name, done, total):
+        if not pressed:
+            pressed.append(name)
+            os.kill(os.getpid(), signal.SIGINT)
+    monkeypatch.setattr(ProgressBars, 'show_phase', press)
+    assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
+                     'net.plan']) == 130
+    assert ('trt_seg: error: stopped: the build was interrupted, and its plan was not written'
+            in capsys.readouterr().err)
+    assert pressed == ['Building engine']
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith('net.plan')]
+    assert not (tmp_path / 'net.scales.json').exists()

@@ -11,6 +11,7 @@ from typing import Any
 
 import onnx
 
+from ..engines.interruption import HeldInterrupt
 from ..engines.plan import (
     Layer,
     layers_from_inspector,
@@ -49,13 +50,22 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
     :param timing: timing cache of an earlier build, to make this build faster. It may be empty.
-    :param progress: called on the thread that builds. If ``progress`` raises an exception, the
-        build stops and this function raises the same exception.
+    :param progress: called on the thread that builds, or on a thread of TensorRT. If ``progress``
+        raises an exception, the build stops and this function raises the same exception.
     :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
         because TensorRT-RTX has no timing caches.
     :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
         message, and the name of the ONNX node if TensorRT gives this name.
+    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT stops at its next step. A second
+        Ctrl-C ends the process at once.
     """
+    with HeldInterrupt('the build was interrupted, and its plan was not written') as held:
+        return _build(model, profiles, options, timing, progress, held)
+
+
+def _build(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
+           options: BuildOptions, timing: bytes, progress: Progress | None,
+           held: HeldInterrupt) -> tuple[Plan, bytes]:
     started = time.monotonic()
     log = BuildLog()
     builder = trt.Builder(log)
@@ -67,7 +77,7 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     for profile in profiles:
         _add_profile(builder, config, profile, log)
     cache = _attach_timing_cache(config, timing)
-    monitor = _ProgressMonitor(progress)
+    monitor = _ProgressMonitor(progress, held)
     config.progress_monitor = monitor
     layers = _network_layers(network)
     serialised = builder.build_serialized_network(network, config)
@@ -220,10 +230,10 @@ class _ProgressMonitor(trt.IProgressMonitor):
     therefore stores the exception. :func:`build_plan` raises it after TensorRT has returned.
     """
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:
         trt.IProgressMonitor.__init__(self)
         self.error: BaseException | None = None
-        self._progress = progress
+        self._progress, self._held = progress, held
         self._steps: dict[str, int] = {}
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
@@ -232,7 +242,7 @@ class _ProgressMonitor(trt.IProgressMonitor):
 
     def step_complete(self, phase_name: str, step: int) -> bool:
         self._pass_on(phase_name, step + 1)
-        return self.error is None
+        return self.error is None and not self._held.is_requested
 
     def phase_finish(self, phase_name: str) -> None:
         self._pass_on(phase_name, self._steps.pop(phase_name, 0))

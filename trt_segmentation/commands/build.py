@@ -66,15 +66,16 @@ def run_build(options: BuildCommandOptions) -> int:
         for finding in graph.findings:
             bars.print_line(str(finding))
         calibration, given = _give_precision(options, card, graph, bars)
-        if calibration is not None and (options.calibrate or options.keep_fp16):
-            calibration.save(calibration_path(card))
-            bars.print_line(f'ranges: {calibration_path(card)}')
         if options.out is not None:
             plan, _ = build_graph(given, _recipe(options), _build_options(options),
                                   progress=bars.show_phase)
             write_plan(plan, options.out)
         else:
             plan = _build_in_cache(options, card, given, calibration, identity, bars)
+        # An interrupted build writes nothing, but the cache keeps the measured ranges.
+        if calibration is not None and (options.calibrate or options.keep_fp16):
+            calibration.save(calibration_path(card))
+            bars.print_line(f'ranges: {calibration_path(card)}')
         if given.split is not None:
             _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
                             bars)
