@@ -169,14 +169,18 @@ def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     """Layers as TensorRT built them; empty if TensorRT does not list them."""
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
-    if log.listing or BACKEND == 'tensorrt_rtx':
-        return layers_from_log(log.listing)
+    listed = layers_from_log(log.listing)
+    if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
+        return listed
     engine = trt.Runtime(log).deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(
         trt.LayerInformationFormat.JSON)
-    return layers_from_inspector(text)
+    try:
+        return layers_from_inspector(text)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return listed       # the plan is good, and only its description is unknown
 
 
 def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
