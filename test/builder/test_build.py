@@ -5,6 +5,7 @@
 import functools
 import os
 import signal
+import weakref
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ import segmentation_networks
 
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
-from trt_segmentation.builder.build import build_plan, supports_operator
+from trt_segmentation.builder.build import build_plan, OperatorSupport
 from trt_segmentation.builder.calibration import calibrate, measure_ranges
 from trt_segmentation.builder.check import check_model
 from trt_segmentation.builder.graph import input_shapes, run_model, simplify_model
@@ -24,7 +25,7 @@ from trt_segmentation.builder.prepare import apply_precision, PreparedGraph, rea
 from trt_segmentation.builder.settings import BuildOptions, Recipe
 from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
-from trt_segmentation.engines.tensorrt import BuildLog
+from trt_segmentation.engines.tensorrt import BuildLog, trt
 from trt_segmentation.errors import EngineError
 from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
@@ -110,7 +111,7 @@ def test_fixed_sizes_need_no_profile():
 def test_street_model_builds(precision, kinds):
     card = load_card('street')
     recipe = Recipe(precision, batch='1/2/4')
-    graph = read_graph(card, recipe, supports_operator)
+    graph = read_graph(card, recipe, OperatorSupport())
     (sizes,) = graph.profile.values()
     model = in_precision(graph.model, precision, sizes.usual[2:])
     plan, _ = build_graph(PreparedGraph(model, graph.profile), recipe, BuildOptions())
@@ -127,7 +128,7 @@ def test_normalised_networks_are_calibrated_and_built_in_every_precision(tmp_pat
                                       tmp_path / 'net.onnx')
     card = ModelCard('net', path, tuple('abcde'), spread_palette(5),
                      InputCard(height=64, width=96))
-    graph = read_graph(card, Recipe('fp16'), supports_operator)
+    graph = read_graph(card, Recipe('fp16'), OperatorSupport())
     rng = np.random.default_rng(0)
     frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
     calibration = calibrate(graph.model, lambda: iter(frames), 'minmax')
@@ -185,8 +186,30 @@ def test_parser_error_is_passed_on_with_the_node(model, text):
 
 
 def test_supported_operators_are_those_of_the_parser():
+    supports_operator = OperatorSupport()
     assert supports_operator('Conv') and not supports_operator('Fancy')
     assert [f.where for f in check_model(odd('Fancy'), supports_operator)] == ['/odd/node']
+
+
+def test_a_check_and_a_build_load_the_kernels_once(monkeypatch):
+    """TensorRT loads its kernels for seconds if a builder is made while none is alive."""
+    made, alone, builder = [], [], trt.Builder
+
+    def count(log):
+        alone.append(not any(known() for known in made))
+        new = builder(log)
+        made.append(weakref.ref(new))
+        return new
+    monkeypatch.setattr(trt, 'Builder', count)
+    supports_operator = OperatorSupport()
+    assert made == []
+    model = FAMILIES['unet'](dynamic=False)
+    assert len(model.graph.node) > 20 and check_model(model, supports_operator) == []
+    assert alone == [True]
+    build_plan(model, [])
+    assert alone == [True, False]
+    del supports_operator
+    assert not any(known() for known in made)
 
 
 def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():

@@ -9,6 +9,7 @@ from pathlib import Path
 import signal
 from types import SimpleNamespace
 from typing import Any
+import weakref
 
 import cv2
 from networks import color_classifier, cube_colors, enlarge_at_end
@@ -398,6 +399,25 @@ def test_a_node_says_that_nobody_measured_the_values(tmp_path, card):
                 identity=lambda index: GpuIdentity('Test GPU', 'sm_89', '580'),
                 load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
     assert [line for line in lines if 'nobody measured' in line and '--calibrate BAG' in line]
+
+
+def test_a_node_and_the_command_load_the_kernels_once(tmp_path, card, images, monkeypatch):
+    """Each builder but the first is made while another is alive."""
+    from trt_segmentation.engines.tensorrt import trt
+    made: list[Any] = []
+    alone, builder = [], trt.Builder
+
+    def count(log):
+        alone.append(not any(known() for known in made))
+        made.append(weakref.ref(new := builder(log)))
+        return new
+    monkeypatch.setattr(trt, 'Builder', count)
+    assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
+                     'net.plan']) == 0
+    assert alone == [True, False, False]        # the check, the int8 plan, the fp16 plan
+    open_engine(load_card(card), 0, 0, identity=lambda index: GpuIdentity('G', 'sm_89', '580'),
+                load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert alone == [True, False, False, True, False]
 
 
 def test_ctrl_c_ends_the_command_and_writes_nothing(tmp_path, card, images, monkeypatch, capsys):

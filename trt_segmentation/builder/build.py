@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 import re
 import time
 from typing import Any
@@ -33,12 +34,25 @@ _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could no
 _LARGEST_PROTOBUF = 2**31 - 1
 
 
-def supports_operator(operator: str) -> bool:
-    """Whether TensorRT's ONNX parser supports an operator."""
-    log = BuildLog()
-    builder = trt.Builder(log)
-    network = builder.create_network(0)
-    return bool(trt.OnnxParser(network, log).supports_operator(operator))
+class OperatorSupport:
+    """Tells whether TensorRT's ONNX parser supports an operator.
+
+    The first question makes a builder, and all later questions use this builder. If no builder
+    is alive, TensorRT loads its kernels for seconds. So keep this object until the plan is built.
+    The builder of the plan then finds the kernels in memory.
+    """
+
+    def __call__(self, operator: str) -> bool:
+        """Return whether the parser supports an operator, such as ``Conv``."""
+        return bool(self._parser.supports_operator(operator))
+
+    @cached_property
+    def _parser(self) -> Any:
+        # The log, the builder and the network must live as long as the parser.
+        self._log = BuildLog()
+        self._builder = trt.Builder(self._log)
+        self._network = self._builder.create_network(0)
+        return trt.OnnxParser(self._network, self._log)
 
 
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],

@@ -17,7 +17,7 @@ from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
-from .build import build_plan, Progress, supports_operator
+from .build import build_plan, OperatorSupport, Progress
 from .cache import EngineCache
 from .calibration import Calibration
 from .engine_key import EngineKey
@@ -116,6 +116,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     built: list[Plan] = []
 
     def build() -> Plan:
+        supports_operator = OperatorSupport()       # alive until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
         built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
         return built[-1]

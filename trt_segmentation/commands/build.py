@@ -19,7 +19,7 @@ from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
-from ..builder.build import supports_operator
+from ..builder.build import OperatorSupport
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
@@ -61,6 +61,7 @@ def run_build(options: BuildCommandOptions) -> int:
     card = load_card(options.model)
     _check_outputs(options, card)
     identity = _identity(options)
+    supports_operator = OperatorSupport()       # alive until all plans are built
     with ProgressBars() as bars:
         graph = read_graph(card, _recipe(options), supports_operator)
         for finding in graph.findings:
