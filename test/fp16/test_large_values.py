@@ -3,7 +3,7 @@
 """Find the values and the weights that FP16 cannot hold, and the nodes that touch them."""
 
 import numpy as np
-from onnx import TensorProto
+from onnx import helper, TensorProto
 import pytest
 import segmentation_networks
 from segmentation_networks import Net
@@ -14,6 +14,7 @@ from trt_segmentation.fp16.large_values import (
     find_large_weights,
     find_nodes_of,
     FP16_MAX,
+    FP32_MAX,
     LargestValues,
 )
 
@@ -45,6 +46,25 @@ def test_the_limit_itself_is_within_fp16():
     assert values.above_fp16() == {}
     list(values.watch([np.full((1, 3, 4, 4), FP16_MAX + 32, np.float32)]))
     assert values.above_fp16() == dict.fromkeys(('/relu', '/same', 'logits'), FP16_MAX + 32)
+
+
+def test_infinity_and_nan_count_as_large():
+    net = Net()
+    y = net.add('Log', '/log', net.add('Relu', '/relu', 'image'))        # log(0) is minus infinity
+    values = LargestValues(net.model(net.add('Mul', '/nan', y, '/relu')))     # times 0 is NaN
+    list(values.watch([np.zeros((1, 3, 4, 4), np.float32)]))
+    assert values.above_fp16() == dict.fromkeys(('/log', '/nan', 'logits'), FP32_MAX)
+
+
+def test_a_network_in_fp16_has_nothing_to_measure():
+    graph = helper.make_graph(
+        [helper.make_node('Relu', ['x'], ['y'])], 'g',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT16, [1])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT16, [1])])
+    values = LargestValues(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid('', 19)], ir_version=9))
+    given = [np.ones(1, np.float16)]
+    assert list(values.watch(given)) == given and values.above_fp16() == {}
 
 
 def test_nodes_that_read_or_write_a_tensor():

@@ -23,8 +23,8 @@ class KernelReport:
     :param precision: ``int8`` or ``mixed``.
     :param kernels: kernels of the plan.
     :param fp16: kernels of the fp16 plan of the same network.
-    :param not_int8: maps each node that should be INT8 and is not to the precision of its kernel.
-        The precision is empty if the plan lists no kernel of the node.
+    :param not_int8: the nodes that should be INT8 and are not. Each name has the precision of the
+        node's kernel. The precision is empty if the plan lists no kernel of the node.
     :param asked: number of the nodes that should be INT8.
     """
 
@@ -65,9 +65,9 @@ class KernelReport:
         tree: dict[str, Any] = {
             name: {'kernels': len(kernels), 'precisions': count_precisions(kernels)}
             for name, kernels in ((self.precision, self.kernels), ('fp16', self.fp16))}
-        write_json(folder / KERNELS_FILE, {**tree, 'asked_for_int8': self.asked,
-                                   'not_int8': self.not_int8,
-                                   'probably_slower': self.is_probably_slower})
+        tree |= {'asked_for_int8': self.asked, 'not_int8': self.not_int8,
+                 'probably_slower': self.is_probably_slower}
+        write_json(folder / KERNELS_FILE, tree)
 
 
 def compare_kernels(plan: Plan, fp16: Plan, asked: Sequence[str]) -> KernelReport | None:

@@ -145,7 +145,7 @@ def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
              if node.op_type == 'Cast' and node.name not in old}
     for back in casts.values():
         first = casts.get(back.input[0])
-        if first is None or back.attribute[0].i != TensorProto.FLOAT:
+        if first is None or first.attribute[0].i != TensorProto.FLOAT16:
             continue
         back.op_type, back.input[0] = 'Identity', first.input[0]
         del back.attribute[:]
@@ -200,13 +200,13 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
     """Find the input of each residual sum that must not be quantised.
 
-    TensorRT fuses a convolution with the sum behind it, if no Q/DQ pair stands between them. Only
-    the skip input of the sum, which comes past the convolution, needs a pair.
+    TensorRT fuses a convolution with the sum behind the convolution, if no Q/DQ pair stands
+    between the two. The other input of the sum, the skip connection, keeps its pair.
 
-    :param sums: names of nodes. All that are no Add nodes are ignored.
-    :returns: maps the name of an Add node to its input from a node with weights that only the
-        Add node reads. If both inputs are such inputs, the later node counts. Adds without such
-        an input are left out.
+    :param sums: names of nodes. Only the Add nodes count.
+    :returns: maps the name of each Add node to its main branch. A main branch is the output of a
+        node with weights that no other node reads. If both inputs are such outputs, the later
+        one in the graph counts. An Add node without such an input is left out.
     """
     readers = Counter(name for node in model.graph.node for name in node.input)
     readers.update(output.name for output in model.graph.output)
@@ -221,15 +221,18 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
 
 def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
-    """Remove the Q/DQ pair between each Add node and the tensor that it shall read as it is."""
+    """Remove the Q/DQ pair between each Add node and the main branch that it reads."""
     made_by = {name: node for node in quantised.nodes() for name in node.output}
-    for node in quantised.nodes():
-        for index, name in enumerate(node.input if node.name in branches else []):
-            dequantise = made_by[name]
-            quantise = made_by[dequantise.input[0]]
-            if quantise.input[0] == branches[node.name]:
-                node.input[index] = quantise.input[0]
-                quantised.remove_nodes([quantise, dequantise])
+    pairs = {quantise.input[0]: (quantise, dequantise) for dequantise in made_by.values()
+             if dequantise.op_type == 'DequantizeLinear'
+             and (quantise := made_by.get(dequantise.input[0])) is not None}
+    for node in list(quantised.nodes()):
+        branch = branches.get(node.name, '')
+        if branch in pairs:
+            quantise, dequantise = pairs[branch]
+            index = list(node.input).index(dequantise.output[0])
+            node.input[index] = branch
+            quantised.remove_nodes([quantise, dequantise])
     quantised.clean_initializers()
 
 

@@ -87,7 +87,7 @@ def run_build(options: BuildCommandOptions) -> int:
 def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     calibration: Calibration | None, plan: Plan, asked: Sequence[str],
                     identity: GpuIdentity | None, bars: ProgressBars) -> None:
-    """Build fp16 too, and say whether INT8 gains anything: nobody sees this in one plan alone."""
+    """Build fp16 too, compare the kernels of both plans, and print the comparison."""
     recipe = replace(_recipe(options), precision='fp16')
     bars.print_line('building fp16 too, to compare the kernels')
     try:
@@ -103,8 +103,8 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
         return
     report = compare_kernels(plan, rival, asked)
     if report is None:
-        bars.print_line(f'{plan.about["library"]} does not list the kernels of its plans, so '
-                        f'nobody knows which nodes became int8')
+        bars.print_line(f'{plan.about["library"]} does not list the kernels of its plans, so it '
+                        f'is unknown which nodes became int8')
         return
     folder = _report_folder(options, card)
     report.write(folder)

@@ -18,6 +18,7 @@ from .tensor_types import add_types, element_types, open_session
 
 FP16_MAX = 65504.0
 """The largest number of FP16. A larger value becomes infinite."""
+FP32_MAX = float(np.finfo(np.float32).max)
 Tensor = npt.NDArray[Any]
 
 
@@ -40,7 +41,8 @@ class LargestValues:
                 probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
                 probed.graph.output.append(
                     helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-        self._session = open_session(probed)
+        # If the whole network is FP16 already, there is nothing to measure and no session.
+        self._session: Any = open_session(probed) if self._names else None
         self._largest = np.zeros(len(self._names))
 
     def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -49,18 +51,24 @@ class LargestValues:
         :raises GraphError: if the network does not run.
         """
         for tensor in tensors:
-            try:
-                found = self._session.run(None, {self._input: tensor})
-            except Exception as error:      # the exceptions of ONNX Runtime have no public base
-                raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
-            ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
-            self._largest = np.maximum(self._largest, ends)     # NaN stays NaN
+            if self._session is not None:
+                self._measure(tensor)
             yield tensor
+
+    def _measure(self, tensor: Tensor) -> None:
+        try:
+            found = self._session.run(None, {self._input: tensor})
+        except Exception as error:      # the exceptions of ONNX Runtime have no public base
+            raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+        ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
+        # Infinity and NaN count as the largest number of FP32, because JSON knows neither.
+        ends = np.nan_to_num(ends, nan=FP32_MAX, posinf=FP32_MAX)
+        self._largest = np.maximum(self._largest, ends)
 
     def above_fp16(self) -> dict[str, float]:
         """Return the tensors with a value above :data:`FP16_MAX`, and their largest value."""
         return {name: float(value) for name, value in zip(self._names, self._largest)
-                if not value <= FP16_MAX}
+                if value > FP16_MAX}
 
 
 def _low(name: str) -> str:
