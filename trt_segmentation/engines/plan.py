@@ -49,9 +49,9 @@ class Layer:
 def layers_from_log(text: str) -> list[Layer]:
     """Read the layers from the list that TensorRT logs at the end of a build.
 
-    TensorRT 10, TensorRT 11 and TensorRT-RTX write this list. After a build without a GPU, only this
-    list shows the layers, because no driver can load the plan. A fact that is not in
-    a line is empty in its layer.
+    TensorRT 10, TensorRT 11 and TensorRT-RTX write this list. After a build without a GPU, only
+    this list shows the layers, because no driver can load the plan. A fact that is not in a line
+    is empty in its layer.
     """
     # splitlines() would cut a line at the character 1E, which separates the names of ONNX nodes.
     return [_read_layer(line) for line in text.split('\n') if line.startswith('Name: ')]
