@@ -12,7 +12,8 @@ import simulated_tensorrt as simulated
 real = pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 CLASSES = {name: value for name, value in vars(simulated).items()
-           if inspect.isclass(value) and value.__module__ == simulated.__name__}
+           if inspect.isclass(value) and value.__module__ == simulated.__name__
+           and not name.startswith('_')}
 ENUMS = {name: value for name, value in CLASSES.items() if issubclass(value, enum.Enum)}
 MEMBERS = [(name, member) for name, cls in CLASSES.items() if name not in ENUMS
            for member in vars(cls) if not member.startswith('_')]
