@@ -115,6 +115,7 @@ def _plugin_is_missing(model: onnx.ModelProto) -> bool:
 
 
 def init_libnvinfer_plugins(logger: ILogger, namespace: str) -> bool:
+    _use_logger(logger)
     PROCESS.registry_logger = weakref.ref(logger)
     PROCESS.plugins += [n for n in STANDARD_PLUGINS if n not in PROCESS.plugins]
     return True
@@ -753,7 +754,8 @@ def _is_capturing(stream: int) -> bool:
     return bool(status == driver.CUstreamCaptureStatus.CU_STREAM_CAPTURE_STATUS_ACTIVE)
 
 
-LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.builder.build',
+LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.engines.loaded_plan',
+                  'trt_segmentation.engines.tensorrt_engine', 'trt_segmentation.builder.build',
                   'trt_segmentation.builder.open_engine')
 
 

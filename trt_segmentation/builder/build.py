@@ -19,7 +19,7 @@ from ..engines.plan import (
     Plan,
     to_json,
 )
-from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, sides, trt
+from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, LOGGER, sides, trt
 from ..errors import EngineError
 from .settings import BuildOptions
 from .shapes import Profile
@@ -34,10 +34,9 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 def supports_operator(operator: str) -> bool:
     """Whether TensorRT's ONNX parser supports an operator."""
-    log = BuildLog()
-    builder = trt.Builder(log)
+    builder = trt.Builder(LOGGER)
     network = builder.create_network(0)
-    return bool(trt.OnnxParser(network, log).supports_operator(operator))
+    return bool(trt.OnnxParser(network, LOGGER).supports_operator(operator))
 
 
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
@@ -57,36 +56,36 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
         message, and the name of the ONNX node if TensorRT gives this name.
     """
     started = time.monotonic()
-    log = BuildLog()
-    builder = trt.Builder(log)
-    network = builder.create_network(
-        1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    _parse_model(network, log, model)
-    config = builder.create_builder_config()
-    _configure_builder(config, options)
-    for profile in profiles:
-        _add_profile(builder, config, profile, log)
-    cache = _attach_timing_cache(config, timing)
-    monitor = _ProgressMonitor(progress)
-    config.progress_monitor = monitor
-    layers = _network_layers(network)
-    serialised = builder.build_serialized_network(network, config)
-    if monitor.error is not None:
-        raise monitor.error
-    if serialised is None:
-        raise EngineError(_explain_failure(log, options))
-    seconds = time.monotonic() - started
-    data = bytes(memoryview(serialised))
-    built = _built_layers(data, log)
-    plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
-    return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
+    with BuildLog() as log:
+        builder = trt.Builder(LOGGER)
+        network = builder.create_network(
+            1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        _parse_model(network, log, model)
+        config = builder.create_builder_config()
+        _configure_builder(config, options)
+        for profile in profiles:
+            _add_profile(builder, config, profile, log)
+        cache = _attach_timing_cache(config, timing)
+        monitor = _ProgressMonitor(progress)
+        config.progress_monitor = monitor
+        layers = _network_layers(network)
+        serialised = builder.build_serialized_network(network, config)
+        if monitor.error is not None:
+            raise monitor.error
+        if serialised is None:
+            raise EngineError(_explain_failure(log, options))
+        seconds = time.monotonic() - started
+        data = bytes(memoryview(serialised))
+        built = _built_layers(data, log)
+        plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
+        return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
 
 
 def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     if model.ByteSize() > _LARGEST_PROTOBUF:
         raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB, but an ONNX '
                           f'message can hold at most 2 GB. Export a smaller network')
-    parser = trt.OnnxParser(network, log)
+    parser = trt.OnnxParser(network, LOGGER)
     if parser.parse(model.SerializeToString()):
         return
     lines = []
@@ -137,8 +136,11 @@ def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
 def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
     if BACKEND == 'tensorrt_rtx':
         return None
+    # TensorRT gives None for a damaged cache, and refuses a cache of another GPU or version.
     cache = config.create_timing_cache(timing)
-    config.set_timing_cache(cache, False)
+    if cache is None or not config.set_timing_cache(cache, False):
+        cache = config.create_timing_cache(b'')
+        config.set_timing_cache(cache, False)
     return cache
 
 
@@ -161,7 +163,7 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
     if log.listing or BACKEND == 'tensorrt_rtx':
         return layers_from_log(log.listing)
-    engine = trt.Runtime(log).deserialize_cuda_engine(plan)
+    engine = trt.Runtime(LOGGER).deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.kernel_cache import KernelCache
+from ..engines.loaded_plan import LoadedPlan
 from ..engines.plan import Plan
-from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
+from ..engines.tensorrt import BACKEND, trt
+from ..engines.tensorrt_engine import TensorRtEngine
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
@@ -100,7 +102,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         # be used again.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
-            plan, card, gpu, stream, warn=log, kernels=kernels)
+            LoadedPlan(plan, card, log, kernels), stream)
 
     engine = plans.get(key, build, load_plan)
     engine.cache = 'built' if built else 'hit'
