@@ -755,6 +755,7 @@ def _is_capturing(stream: int) -> bool:
 
 
 LOADED_WITH_IT = ('trt_segmentation.engines.tensorrt', 'trt_segmentation.engines.loaded_plan',
+                  'trt_segmentation.engines.tensorrt_plugins',
                   'trt_segmentation.engines.tensorrt_engine', 'trt_segmentation.builder.build',
                   'trt_segmentation.builder.open_engine')
 

@@ -41,7 +41,7 @@ def test_too_little_memory_is_no_reason_to_build_again(start, monkeypatch, reaso
     start([]).close()
     monkeypatch.setattr(simulated_tensorrt, 'REFUSAL', reason)
     lines = []
-    with pytest.raises(EngineError, match='too little free memory.*nvidia-smi') as caught:
+    with pytest.raises(EngineError, match=r'too little free memory.*nvidia-smi') as caught:
         start(lines)
     assert reason in str(caught.value) and not isinstance(caught.value, PlanRefused)
     assert lines == []

@@ -20,6 +20,7 @@ from ..engines.plan import (
     to_json,
 )
 from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, LOGGER, sides, trt
+from ..engines.tensorrt_plugins import plugin_names
 from ..errors import EngineError
 from .settings import BuildOptions
 from .shapes import Profile
@@ -33,7 +34,9 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 
 def supports_operator(operator: str) -> bool:
-    """Whether TensorRT's ONNX parser supports an operator."""
+    """Whether TensorRT's ONNX parser supports an operator, or a loaded plugin has its name."""
+    if operator in plugin_names():
+        return True
     builder = trt.Builder(LOGGER)
     network = builder.create_network(0)
     return bool(trt.OnnxParser(network, LOGGER).supports_operator(operator))

@@ -16,6 +16,7 @@ from ..engines.loaded_plan import LoadedPlan
 from ..engines.plan import Plan
 from ..engines.tensorrt import BACKEND, trt
 from ..engines.tensorrt_engine import TensorRtEngine
+from ..engines.tensorrt_plugins import load_plugins
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
@@ -41,14 +42,16 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
     """Make the key of a card's plan.
 
     :raises GraphError: if the ONNX file cannot be read.
+    :raises EngineError: if a plugin cannot be loaded.
     """
+    plugins = tuple(('plugin', digest) for digest in load_plugins(card.plugins))
     cut = (('cut_resize', 'True'),) if cuts_resize(card, recipe) else ()
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
         model=model_digest(card.model), precision=recipe.precision,
         scales=calibration.digest if calibration else '', keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
-        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools),
+        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *plugins, *tools),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
 
@@ -88,6 +91,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """
     plans = cache or EngineCache(log=log)
     calibration = load_card_calibration(card) if recipe.needs_calibration else None
+    load_plugins(card.plugins, log)
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
 
     built: list[Plan] = []

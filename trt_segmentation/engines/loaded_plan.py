@@ -15,6 +15,7 @@ from ..untrusted.onnx_graph import read_endings
 from .kernel_cache import KernelCache
 from .plan import Plan
 from .tensorrt import BuildLog, LIBRARY, LOGGER, sides, trt
+from .tensorrt_plugins import load_plugins
 
 _NUMPY = {'FLOAT': 'float32', 'HALF': 'float16'}
 _OUT_OF_MEMORY = re.compile(r'out\s?of\s?memory', re.IGNORECASE)
@@ -25,6 +26,8 @@ class LoadedPlan:
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
+    The constructor also loads the plugins of the card.
+
     :param plan: a plan that the same library and version built for the same GPU. It must come from
         a trusted place, because a plan is machine code.
     :param warn: a function that is called with the text of each of TensorRT's warnings.
@@ -33,8 +36,8 @@ class LoadedPlan:
     :ivar log: call TensorRT in a ``with`` block of this log.
     :ivar signature: the input and the output of the network.
     :raises PlanRefused: if the plan is damaged, or not for this GPU, driver or version.
-    :raises EngineError: if the GPU has too little memory for the weights, or if the plan does not
-        fit the card.
+    :raises EngineError: if a plugin cannot be loaded, if the GPU has too little memory for the
+        weights, or if the plan does not fit the card.
     """
 
     def __init__(self, plan: Plan, card: ModelCard,
@@ -45,6 +48,7 @@ class LoadedPlan:
         self.log = BuildLog(warn)
         self._warn = warn
         self._users = 0
+        load_plugins(card.plugins, warn)
         with self.log:
             self._runtime: Any = trt.Runtime(LOGGER)
             # TensorRT keeps Python's lock (GIL) during this whole call. So the plan must be loaded
