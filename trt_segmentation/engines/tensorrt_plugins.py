@@ -23,7 +23,8 @@ because engines use its code."""
 
 def plugin_names() -> set[str]:
     """Return the names of all plugins of this process. They are the names of ONNX operators."""
-    return {creator.name for creator in trt.get_plugin_registry().all_creators}
+    # TensorRT 10.3 has creators of a kind without a name in Python.
+    return {getattr(creator, 'name', '') for creator in trt.get_plugin_registry().all_creators}
 
 
 def load_plugins(paths: Sequence[Path], log: Callable[[str], None] = lambda line: None
