@@ -5,9 +5,9 @@
     python benchmarks/precision.py [--quick] [--json FILE] [--scenes 12] [--gpu N]
 
 ONNX Runtime computes the segmentations on the CPU. Its INT8 results and those of TensorRT differ
-only by the order of sums. It computes most FP16 operators in FP32 and rounds their results. So the
-FP16 rows show the rounding of weights and of most activations, but not the rounding of sums.
-TensorRT also keeps the sums of convolutions in FP32.
+only by the order of sums. The FP16 operators are computed in FP32, and their results are rounded
+to FP16 (``fp16/rounding.py``). So the FP16 rows show the rounding of weights and activations, but
+not the rounding of sums. TensorRT also keeps the sums of convolutions in FP32.
 
 With --gpu the CUDA kernels of ONNX Runtime compute the segmentations. They compute FP16
 operators in FP16. They have no INT8 convolutions: they round values to INT8 and add them in FP16.
@@ -33,6 +33,7 @@ from trt_segmentation.builder.prepare import apply_precision, load_card_calibrat
 from trt_segmentation.builder.settings import Recipe
 from trt_segmentation.engines import PRECISIONS
 from trt_segmentation.engines.gpu_identity import gpu_identity
+from trt_segmentation.fp16.rounding import round_like_fp16
 from trt_segmentation.model.card import load_card, ModelCard
 from trt_segmentation.pipeline import open_pipeline, Pipeline
 from trt_segmentation.untrusted.output_files import check_file
@@ -65,7 +66,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
         for name, model in models.items():
-            onnx.save(model, paths[name])
+            onnx.save(round_like_fp16(model) if args.gpu is None else model, paths[name])
         accuracy = compare_precisions(card, paths, scenes(1 if quick else args.scenes), opened)
     where = '' if args.gpu is None else f' on {gpu_identity(args.gpu).name}'
     for name in PRECISIONS:

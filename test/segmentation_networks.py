@@ -78,8 +78,9 @@ class Net:
                                            [batch, self.channels[output], *sides])],
             self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', opset)],
-                                  ir_version=9)
-        onnx.checker.check_model(model)
+                                  ir_version=9 if opset < 21 else 10)
+        if opset != 18:     # ONNX calls GroupNormalization of opset 18 deprecated
+            onnx.checker.check_model(model)
         return model
 
 
@@ -185,6 +186,44 @@ def hrnet(dynamic: bool = True, seed: int = 0) -> onnx.ModelProto:
                 channels=24)
     y = net.add('Relu', '/head/relu', net.conv('/head/conv', y, 16))
     return net.model(net.resize_like('/up', net.conv('/head/out', y, CLASSES), 'image'), dynamic)
+
+
+def _normalise(net: Net, name: str, x: str, kind: str, opset: int) -> str:
+    """Add a GroupNormalization, or a LayerNormalization over the channels."""
+    channels, groups = net.channels[x], 4
+    count = groups if kind == 'GroupNormalization' and opset < 21 else channels
+    given = [net.constant(f'{name}.{part}', np.full(count, value, np.float32))
+             for part, value in (('scale', 1.1), ('bias', 0.1))]
+    if kind == 'GroupNormalization':
+        return net.add(kind, name, x, *given, num_groups=groups)
+    last = net.add('Transpose', f'{name}/to', x, perm=[0, 2, 3, 1])
+    return net.add('Transpose', f'{name}/from', net.add(kind, name, last, *given, axis=-1),
+                   perm=[0, 3, 1, 2])
+
+
+def normalised(kind: str, opset: int) -> onnx.ModelProto:
+    """Build a residual network with GroupNormalization or LayerNormalization."""
+    net = Net()
+    x = net.add('Relu', '/backbone/relu', _normalise(
+        net, '/backbone/norm1', net.conv('/backbone/conv1', 'image', 8, 3, 2), kind, opset))
+    y = _normalise(net, '/backbone/norm2', net.conv('/backbone/conv2', x, 8, 3), kind, opset)
+    x = net.add('Relu', '/backbone/out', net.add('Add', '/backbone/add', y, x))
+    y = net.add('Relu', '/head/relu', _normalise(
+        net, '/head/norm', net.conv('/head/conv', x, 8, 3), kind, opset))
+    return net.model(net.upsample('/up', net.conv('/head/out', y, CLASSES), 2.0), opset=opset)
+
+
+def overflowing(factor: float = 60000.0) -> onnx.ModelProto:
+    """Build a network that multiplies its features by a factor, and later divides them again.
+
+    FP32 holds the products. FP16 holds the factor 60000, but not the products.
+    """
+    net = Net()
+    x = net.add('Relu', '/backbone/relu', net.conv('/backbone/in', 'image', 8, 3, 2))
+    x = net.add('Add', '/backbone/add', net.conv('/backbone/conv', x, 8, 3), x)
+    large = net.add('Mul', '/head/times', x, net.constant('factor', np.float32(factor)))
+    small = net.add('Mul', '/head/part', large, net.constant('part', np.float32(1 / factor)))
+    return net.model(net.upsample('/up', net.conv('/head/out', small, CLASSES), 2.0))
 
 
 def save(model: onnx.ModelProto, path: Path) -> Path:

@@ -23,8 +23,9 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
 
 FLOORS = (
     ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
-    ('host',), ('gpu/kernels',), ('gpu', 'builder', 'bags'), ('tuning',), ('pipeline', 'sources'),
-    ('serving', 'accuracy'), ('view',), ('segmented_image',), ('segmenter',),
+    ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
+    ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
+    ('segmenter',),
     ('ros/process', 'ros/transport'), ('ros',),
     ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),

@@ -3,6 +3,9 @@
 """Real builds of engines with TensorRT-RTX, which needs no GPU for a build."""
 
 import functools
+import os
+import signal
+import weakref
 
 import numpy as np
 import onnx
@@ -12,18 +15,19 @@ import segmentation_networks
 
 pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
-from trt_segmentation.builder.build import build_plan, supports_operator
-from trt_segmentation.builder.calibration import measure_ranges
+from trt_segmentation.builder.build import build_plan, OperatorSupport
+from trt_segmentation.builder.calibration import calibrate, measure_ranges
 from trt_segmentation.builder.check import check_model
-from trt_segmentation.builder.graph import input_shapes, simplify_model
+from trt_segmentation.builder.graph import input_shapes, run_model, simplify_model
 from trt_segmentation.builder.open_engine import build_graph
 from trt_segmentation.builder.precision import choose_int8_nodes, convert_to_fp16, convert_to_int8
-from trt_segmentation.builder.prepare import PreparedGraph, read_graph
+from trt_segmentation.builder.prepare import apply_precision, PreparedGraph, read_graph
 from trt_segmentation.builder.settings import BuildOptions, Recipe
 from trt_segmentation.builder.shapes import make_profile
 from trt_segmentation.engines.plan import count_precisions, from_json
+from trt_segmentation.engines.tensorrt import BuildLog, trt
 from trt_segmentation.errors import EngineError
-from trt_segmentation.model.card import InputCard, load_card
+from trt_segmentation.model.card import InputCard, load_card, ModelCard, spread_palette
 
 FAMILIES = segmentation_networks.FAMILIES
 SIZES, BATCH = '64x96/128x192/256x384', '1/2/4'
@@ -107,13 +111,42 @@ def test_fixed_sizes_need_no_profile():
 def test_street_model_builds(precision, kinds):
     card = load_card('street')
     recipe = Recipe(precision, batch='1/2/4')
-    graph = read_graph(card, recipe, supports_operator)
+    graph = read_graph(card, recipe, OperatorSupport())
     (sizes,) = graph.profile.values()
     model = in_precision(graph.model, precision, sizes.usual[2:])
     plan, _ = build_graph(PreparedGraph(model, graph.profile), recipe, BuildOptions())
     assert plan.about['outputs'][0]['shape'][1] == len(card.classes)
     assert plan.about['precision'] == precision
     assert set(convolutions(plan).values()) == kinds
+
+
+@pytest.mark.parametrize('opset', [18, 21, 23])
+@pytest.mark.parametrize('kind', ['GroupNormalization', 'LayerNormalization'])
+def test_normalised_networks_are_calibrated_and_built_in_every_precision(tmp_path, kind, opset):
+    """The inference of ONNX stops at GroupNormalization, and refuses that of opset 18."""
+    path = segmentation_networks.save(segmentation_networks.normalised(kind, opset),
+                                      tmp_path / 'net.onnx')
+    card = ModelCard('net', path, tuple('abcde'), spread_palette(5),
+                     InputCard(height=64, width=96))
+    graph = read_graph(card, Recipe('fp16'), OperatorSupport())
+    rng = np.random.default_rng(0)
+    frames = [rng.standard_normal((1, 3, 64, 96)).astype(np.float32) for _ in range(2)]
+    calibration = calibrate(graph.model, lambda: iter(frames), 'minmax')
+    assert calibration.above_fp16 == {}
+    (before,) = run_model(graph.model, {'image': frames[0]})
+    found = {}
+    for precision in ('fp16', 'mixed', 'int8'):
+        recipe = Recipe(precision)
+        given = apply_precision(graph, recipe, calibration)
+        (after,) = run_model(given.model, {'image': frames[0]})
+        found[precision] = float(np.sqrt(np.mean((after - before) ** 2) / np.mean(before ** 2)))
+        plan, _ = build_graph(given, recipe, BuildOptions(level=0))
+        assert plan.about['outputs'][0]['type'] == 'fp32'
+        kernels = convolutions(plan)
+        assert {'/backbone/conv1', '/head/conv'} <= kernels.keys()
+        assert kernels['/backbone/conv1'] == ('fp16' if precision == 'fp16' else 'int8')
+        assert kernels['/head/conv'] == ('int8' if precision == 'int8' else 'fp16')
+    assert found['fp16'] < 0.005 and max(found.values()) < 0.15
 
 
 def test_dynamic_sizes_without_a_profile_fail_with_tensorrts_words():
@@ -153,8 +186,30 @@ def test_parser_error_is_passed_on_with_the_node(model, text):
 
 
 def test_supported_operators_are_those_of_the_parser():
+    supports_operator = OperatorSupport()
     assert supports_operator('Conv') and not supports_operator('Fancy')
     assert [f.where for f in check_model(odd('Fancy'), supports_operator)] == ['/odd/node']
+
+
+def test_a_check_and_a_build_load_the_kernels_once(monkeypatch):
+    """TensorRT loads its kernels for seconds if a builder is made while none is alive."""
+    made, alone, builder = [], [], trt.Builder
+
+    def count(log):
+        alone.append(not any(known() for known in made))
+        new = builder(log)
+        made.append(weakref.ref(new))
+        return new
+    monkeypatch.setattr(trt, 'Builder', count)
+    supports_operator = OperatorSupport()
+    assert made == []
+    model = FAMILIES['unet'](dynamic=False)
+    assert len(model.graph.node) > 20 and check_model(model, supports_operator) == []
+    assert alone == [True]
+    build_plan(model, [])
+    assert alone == [True, False]
+    del supports_operator
+    assert not any(known() for known in made)
 
 
 def test_tensorrt_refuses_a_quantised_bias_and_a_zero_point():
@@ -184,6 +239,38 @@ def test_progress_is_reported_and_can_end_a_build():
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         build_plan(model, [], progress=stop)
+
+
+@pytest.mark.parametrize('step', [1, 3])
+def test_ctrl_c_ends_a_build(step):
+    """TensorRT swallows the exception of a log callback, so Ctrl-C was lost before."""
+    model = FAMILIES['unet'](dynamic=False)
+    steps = []
+
+    def press(phase, done, total):
+        steps.append(phase)
+        if len(steps) == step:
+            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match='interrupted, and its plan was not written'):
+        build_plan(model, [], progress=press)
+    stopped = len(steps)
+    build_plan(model, [], progress=press)
+    assert stopped < len(steps) - stopped      # the second build did all its steps
+
+
+def test_ctrl_c_while_tensorrt_writes_its_log_is_not_lost(monkeypatch):
+    """The signal arrives inside a log callback, as most do: there are ten times more of these."""
+    log, pressed = BuildLog.log, []
+
+    def press(self, severity, msg):
+        if not pressed:
+            pressed.append(msg)
+            os.kill(os.getpid(), signal.SIGINT)
+        log(self, severity, msg)
+    monkeypatch.setattr(BuildLog, 'log', press)
+    with pytest.raises(KeyboardInterrupt, match='interrupted'):
+        build_plan(FAMILIES['unet'](dynamic=False), [])
+    assert len(pressed) == 1
 
 
 def test_build_for_one_architecture():

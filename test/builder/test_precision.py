@@ -19,6 +19,7 @@ from trt_segmentation.builder.precision import (
     choose_int8_nodes,
     convert_to_fp16,
     convert_to_int8,
+    find_main_branches,
     find_small_scales,
     quantisable_nodes,
     quantise_nodes,
@@ -163,9 +164,13 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
     assert opset_version(changed) >= 19
     values = {t.name: numpy_helper.to_array(t) for t in changed.graph.initializer}
     pairs = [n for n in changed.graph.node if n.op_type == 'QuantizeLinear']
-    # one QuantizeLinear for each weight and each activation that an INT8 node reads
+    # one QuantizeLinear for each weight, and for each activation that an INT8 node reads and that
+    # is no main branch of a sum
     weights = [n for n in model.graph.node if n.name in nodes and n.op_type != 'Add']
-    assert len(pairs) == len(weights) + len(activations_read_by(model, nodes))
+    read = set(activations_read_by(model, nodes))
+    branches = set(find_main_branches(model, nodes).values())
+    assert branches <= read
+    assert len(pairs) == len(weights) + len(read - branches)
     for node in pairs:
         assert not np.any(values[node.input[2]]), 'symmetric: no zero points'
         assert values[node.input[2]].dtype == np.int8
@@ -173,6 +178,48 @@ def test_quantised_graph_is_what_tensorrt_takes(family):
     assert len(per_channel) == len(weights)
     biases = {n.input[2] for n in weights if len(n.input) > 2}
     assert biases and all(values[name].dtype == np.float32 for name in biases)
+
+
+def quantised_inputs(changed, name):
+    """The tensors that a node of a quantised graph reads, and whether each comes as INT8."""
+    made_by = {output: node for node in changed.graph.node for output in node.output}
+    (node,) = [node for node in changed.graph.node if node.name == name]
+    found = {}
+    for tensor in node.input:
+        maker = made_by[tensor]
+        is_int8 = maker.op_type == 'DequantizeLinear'
+        found[made_by[maker.input[0]].input[0] if is_int8 else tensor] = is_int8
+    return found
+
+
+def test_only_the_skip_input_of_a_sum_is_quantised():
+    """A Q/DQ pair between a convolution and the sum would stop TensorRT from fusing the two."""
+    model = network('deeplabv3')
+    nodes = choose_int8_nodes(model, 'int8').int8
+    changed = quantise_nodes(model, ranges('deeplabv3'), nodes)
+    block = '/backbone/layer1'
+    assert quantised_inputs(changed, f'{block}/add') == {
+        f'{block}/conv2': False, '/backbone/maxpool': True}
+    # both inputs of this sum come from convolutions: the later one in the graph is free
+    names = [node.name for node in model.graph.node]
+    assert names.index('/backbone/layer2/downsample') < names.index('/backbone/layer2/conv2')
+    block = '/backbone/layer2'
+    assert quantised_inputs(changed, f'{block}/add') == {
+        f'{block}/conv2': False, f'{block}/downsample': True}
+
+
+def test_a_convolution_with_another_reader_and_other_sums_keep_their_pairs():
+    net = Net()
+    x = net.add('Relu', '/relu', net.conv('/in', 'image', 8, 3))
+    y = net.conv('/shared', x, 8, 3)
+    z = net.add('Add', '/first', y, x)
+    z = net.add('Add', '/second', net.add('Relu', '/r', y), net.add('Relu', '/s', z))
+    model = net.model(net.conv('/out', z, 5))
+    nodes = quantisable_nodes(model)
+    assert find_main_branches(model, nodes) == {}
+    changed = quantise_nodes(model, measure_ranges(model, frames(1), 'minmax'), nodes)
+    assert quantised_inputs(changed, '/first') == {'/shared': True, '/relu': True}
+    assert quantised_inputs(changed, '/second') == {'/r': True, '/s': True}
 
 
 def test_fp16_keeps_inputs_and_outputs_and_turns_the_rest():

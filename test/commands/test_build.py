@@ -4,9 +4,12 @@
 
 from functools import partial
 import json
+import os
 from pathlib import Path
+import signal
 from types import SimpleNamespace
 from typing import Any
+import weakref
 
 import cv2
 from networks import color_classifier, cube_colors, enlarge_at_end
@@ -79,6 +82,14 @@ def test_mixed_from_a_folder_to_a_plan_that_can_be_inspected(tmp_path, card, ima
     report = json.loads((tmp_path / 'figures' / 'accuracy.json').read_text())
     assert list(report['precisions']) == ['fp32', 'mixed', 'fp16', 'int8']
     assert report['precisions']['fp32']['']['agreement'] == 1.0 and report['truth'] is False
+    kernels = json.loads((tmp_path / 'figures' / 'kernels.json').read_text())
+    assert kernels['mixed']['kernels'] > 5 < kernels['fp16']['kernels']
+    assert 'int8' not in kernels['fp16']['precisions'] and kernels['asked_for_int8'] == 11
+    assert f'kernels: {kernels["mixed"]["kernels"]} with mixed (' in said.err
+    # TensorRT-RTX computes this sum of two convolutions in FP32, and the report says so
+    assert kernels['not_int8'] == {'/backbone/layer2/add': 'fp32'}
+    assert '1 of 11 nodes that should be int8 are not: /backbone/layer2/add (fp32)' in said.err
+    assert kernels['probably_slower'] == ('mixed will probably be slower than fp16' in said.err)
     assert load_calibration(tmp_path / 'net.scales.json').frames == 4
     plan = tmp_path / 'net.plan'
     kinds = {layer.precision for layer in from_json(sidecar_of(plan)['layers'])}
@@ -196,7 +207,8 @@ def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, ca
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--calibrate', 'images'], '--calibrate is for int8 and mixed; --precision is fp16'),
+    (['--precision', 'fp32', '--calibrate', 'images'],
+     '--calibrate is for fp16, int8 and mixed; --precision is fp32'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
     (['--precision', 'int8', '--search'], '--search needs the limit of the loss'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs recordings'),
@@ -348,3 +360,79 @@ def test_out_replaces_nothing_that_no_build_wrote(card, tmp_path, capsys):
         assert cli.main(['build', card, '--out', out]) == 2
         assert f'--out {out} exists already, and `trt_seg build`' in capsys.readouterr().err
     assert Path(card).read_bytes() == before
+
+
+def test_fp16_keeps_large_values_in_fp32_and_a_node_does_too(tmp_path, card, images, monkeypatch,
+                                                             capsys):
+    """A real build: the command measures, reports and builds, and the node finds this engine."""
+    segmentation_networks.save(segmentation_networks.overflowing(), tmp_path / 'net.onnx')
+    gpu = GpuIdentity('Test GPU', 'sm_89', '580')
+    monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', lambda index: gpu)
+    nodes = ['/head/times', '/head/part']
+    assert cli.main(['build', card, '--hold-out', images, '--max-miou-drop', '0.05']) == 2
+    said = capsys.readouterr().err
+    assert 'nobody measured whether the values of the network stay below 65504' in said
+    assert 'fp16 changes the label of ' in said
+    assert cli.main(['build', card, '--calibrate', images, '--hold-out', images,
+                     '--max-miou-drop', '0.05']) == 0
+    said = capsys.readouterr()
+    assert 'warning: /head/times, /head/part: these nodes stay FP32' in said.err
+    assert f'because their values are above 65504: {", ".join(nodes)}' in said.out
+    report = json.loads((tmp_path / 'net-fp16-report' / 'accuracy.json').read_text())
+    assert report['fp32_nodes'] == nodes
+    (plan,) = (tmp_path / 'xdg').rglob('*.plan')
+    about = sidecar_of(plan)
+    assert about['fp32'] == nodes
+    assert cli.main(['inspect', str(plan)]) == 0
+    assert 'FP32, because FP16 cannot hold the values: /head/times' in capsys.readouterr().out
+    from trt_segmentation.builder.settings import Recipe
+    found: Any = open_engine(load_card(card), 0, 0, Recipe('fp16'), identity=lambda index: gpu,
+                             log=pytest.fail,
+                             load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert found.data == plan.read_bytes()
+
+
+def test_a_node_says_that_nobody_measured_the_values(tmp_path, card):
+    from trt_segmentation.builder.settings import Recipe
+    lines: list[str] = []
+    open_engine(load_card(card), 0, 0, Recipe('fp16'), log=lines.append,
+                identity=lambda index: GpuIdentity('Test GPU', 'sm_89', '580'),
+                load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert [line for line in lines if 'nobody measured' in line and '--calibrate BAG' in line]
+
+
+def test_a_node_and_the_command_load_the_kernels_once(tmp_path, card, images, monkeypatch):
+    """Each builder but the first is made while another is alive."""
+    from trt_segmentation.engines.tensorrt import trt
+    made: list[Any] = []
+    alone, builder = [], trt.Builder
+
+    def count(log):
+        alone.append(not any(known() for known in made))
+        made.append(weakref.ref(new := builder(log)))
+        return new
+    monkeypatch.setattr(trt, 'Builder', count)
+    assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
+                     'net.plan']) == 0
+    assert alone == [True, False, False]        # the check, the int8 plan, the fp16 plan
+    open_engine(load_card(card), 0, 0, identity=lambda index: GpuIdentity('G', 'sm_89', '580'),
+                load=lambda plan, kernels: SimpleNamespace(data=plan.data))  # type: ignore[return-value]
+    assert alone == [True, False, False, True, False]
+
+
+def test_ctrl_c_ends_the_command_and_writes_nothing(tmp_path, card, images, monkeypatch, capsys):
+    from trt_segmentation.view.progress import ProgressBars
+    pressed: list[str] = []
+
+    def press(bars, name, done, total):
+        if not pressed:
+            pressed.append(name)
+            os.kill(os.getpid(), signal.SIGINT)
+    monkeypatch.setattr(ProgressBars, 'show_phase', press)
+    assert cli.main(['build', card, '--precision', 'int8', '--calibrate', images, '--out',
+                     'net.plan']) == 130
+    assert ('trt_seg: error: stopped: the build was interrupted, and its plan was not written'
+            in capsys.readouterr().err)
+    assert pressed == ['Building engine']
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith('net.plan')]
+    assert not (tmp_path / 'net.scales.json').exists()

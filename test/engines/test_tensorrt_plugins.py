@@ -94,10 +94,10 @@ def test_network_with_a_plugin_is_built_and_loaded(trt, card, blur, library):
     from trt_segmentation.builder.prepare import read_graph
     recipe = Recipe('fp32')
     with pytest.raises(GraphError, match='first load a TensorRT plugin of this name'):
-        read_graph(blur, recipe, trt.build.supports_operator)
+        read_graph(blur, recipe, trt.build.OperatorSupport())
     with_plugin = replace(blur, plugins=(library.path,))
     trt.open(make_plan(trt, card), with_plugin).close()     # this loads the library
-    graph = read_graph(with_plugin, recipe, trt.build.supports_operator)
+    graph = read_graph(with_plugin, recipe, trt.build.OperatorSupport())
     plan, _ = trt.open_engine.build_graph(graph, recipe, BuildOptions())
     trt.open(plan, with_plugin).close()
 

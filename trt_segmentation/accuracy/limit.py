@@ -16,6 +16,7 @@ from ..builder.prepare import apply_precision, PreparedGraph
 from ..builder.sensitivity import measure_layer_errors, move_layers_to_fp16
 from ..builder.settings import Recipe
 from ..errors import GraphError
+from ..fp16.rounding import round_like_fp16
 from ..model.card import ModelCard
 from .compare import Accuracy, compare_precisions, REFERENCE
 from .samples import Sample
@@ -25,13 +26,15 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
     """Compare networks with the FP32 network of the card.
 
+    FP16 values are rounded as on a GPU, so a value above 65504 becomes infinite here too.
+
     :param models: maps the name of each precision to its network.
     :param samples: images for the comparison. They may have label maps or not.
     """
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f'{name}.onnx' for name in models}
         for name, model in models.items():
-            onnx.save(model, paths[name])
+            onnx.save(round_like_fp16(model), paths[name])
         return compare_precisions(card, {REFERENCE: card.model, **paths}, samples)
 
 

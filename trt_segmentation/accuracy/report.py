@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,23 @@ LEGEND_LINE = 22
 """Height of a line of the legend in differences.png, in pixels."""
 
 
-def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console) -> None:
+def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: Console,
+                   fp32: Sequence[str] = ()) -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
     :param folder: a folder that does not exist is created.
+    :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     :raises OutputError: if the folder or a file cannot be written.
     """
     make_folder(folder, '--report')
-    tree = {'model': card.name, 'truth': accuracy.has_truth(), 'precisions': accuracy.tree()}
+    tree = {'model': card.name, 'truth': accuracy.has_truth(), 'fp32_nodes': list(fp32),
+            'precisions': accuracy.tree()}
     write_json(folder / 'accuracy.json', tree)
     write_differences(accuracy, card, folder / 'differences.png')
     console.print(tabulate_conditions(accuracy))
+    if fp32:
+        console.print(f'Nodes that stay fp32, because their values are above 65504: '
+                      f'{", ".join(fp32)}', markup=False, highlight=False, soft_wrap=True)
     if accuracy.has_truth():
         console.print(tabulate_classes(accuracy))
         labelled = [name for name in accuracy.conditions if accuracy.has_truth(name)]

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 import re
 import time
 from typing import Any
 
 import onnx
 
+from ..engines.interruption import HeldInterrupt
 from ..engines.plan import (
     Layer,
     layers_from_inspector,
@@ -33,13 +35,24 @@ _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could no
 _LARGEST_PROTOBUF = 2**31 - 1
 
 
-def supports_operator(operator: str) -> bool:
-    """Whether TensorRT's ONNX parser supports an operator, or a loaded plugin has its name."""
-    if operator in plugin_names():
-        return True
-    builder = trt.Builder(LOGGER)
-    network = builder.create_network(0)
-    return bool(trt.OnnxParser(network, LOGGER).supports_operator(operator))
+class OperatorSupport:
+    """Tells whether TensorRT's ONNX parser supports an operator, or a loaded plugin has its name.
+
+    The first question makes a builder, and all later questions use this builder. If no builder
+    is alive, TensorRT loads its kernels for seconds. So keep this object until the plan is built.
+    The builder of the plan then finds the kernels in memory.
+    """
+
+    def __call__(self, operator: str) -> bool:
+        """Return whether the parser or a plugin supports an operator, such as ``Conv``."""
+        return operator in plugin_names() or bool(self._parser.supports_operator(operator))
+
+    @cached_property
+    def _parser(self) -> Any:
+        # The builder and the network must live as long as the parser.
+        self._builder = trt.Builder(LOGGER)
+        self._network = self._builder.create_network(0)
+        return trt.OnnxParser(self._network, LOGGER)
 
 
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
@@ -51,37 +64,46 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
     :param timing: timing cache of an earlier build, to make this build faster. It may be empty.
-    :param progress: called on the thread that builds. If ``progress`` raises an exception, the
-        build stops and this function raises the same exception.
+    :param progress: called on the thread that builds, or on a thread of TensorRT. If ``progress``
+        raises an exception, the build stops and this function raises the same exception.
     :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
         because TensorRT-RTX has no timing caches.
     :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
         message, and the name of the ONNX node if TensorRT gives this name.
+    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT stops at its next step. A second
+        Ctrl-C ends the process at once.
     """
+    with HeldInterrupt('the build was interrupted, and its plan was not written') as held, \
+            BuildLog() as log:
+        return _build(log, model, profiles, options, timing, progress, held)
+
+
+def _build(log: BuildLog, model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
+           options: BuildOptions, timing: bytes, progress: Progress | None,
+           held: HeldInterrupt) -> tuple[Plan, bytes]:
     started = time.monotonic()
-    with BuildLog() as log:
-        builder = trt.Builder(LOGGER)
-        network = builder.create_network(
-            1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        _parse_model(network, log, model)
-        config = builder.create_builder_config()
-        _configure_builder(config, options)
-        for profile in profiles:
-            _add_profile(builder, config, profile, log)
-        cache = _attach_timing_cache(config, timing)
-        monitor = _ProgressMonitor(progress)
-        config.progress_monitor = monitor
-        layers = _network_layers(network)
-        serialised = builder.build_serialized_network(network, config)
-        if monitor.error is not None:
-            raise monitor.error
-        if serialised is None:
-            raise EngineError(_explain_failure(log, options))
-        seconds = time.monotonic() - started
-        data = bytes(memoryview(serialised))
-        built = _built_layers(data, log)
-        plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
-        return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
+    builder = trt.Builder(LOGGER)
+    network = builder.create_network(
+        1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    _parse_model(network, log, model)
+    config = builder.create_builder_config()
+    _configure_builder(config, options)
+    for profile in profiles:
+        _add_profile(builder, config, profile, log)
+    cache = _attach_timing_cache(config, timing)
+    monitor = _ProgressMonitor(progress, held)
+    config.progress_monitor = monitor
+    layers = _network_layers(network)
+    serialised = builder.build_serialized_network(network, config)
+    if monitor.error is not None:
+        raise monitor.error
+    if serialised is None:
+        raise EngineError(_explain_failure(log, options))
+    seconds = time.monotonic() - started
+    data = bytes(memoryview(serialised))
+    built = _built_layers(data, log)
+    plan = Plan(data, _describe_plan(network, layers, built, profiles, log, seconds))
+    return plan, bytes(memoryview(cache.serialize())) if cache is not None else b''
 
 
 def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
@@ -164,14 +186,18 @@ def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     """Layers as TensorRT built them; empty if TensorRT does not list them."""
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
-    if log.listing or BACKEND == 'tensorrt_rtx':
-        return layers_from_log(log.listing)
+    listed = layers_from_log(log.listing)
+    if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
+        return listed
     engine = trt.Runtime(LOGGER).deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(
         trt.LayerInformationFormat.JSON)
-    return layers_from_inspector(text)
+    try:
+        return layers_from_inspector(text)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return listed       # the plan is good, and only its description is unknown
 
 
 def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
@@ -225,10 +251,10 @@ class _ProgressMonitor(trt.IProgressMonitor):
     therefore stores the exception. :func:`build_plan` raises it after TensorRT has returned.
     """
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:
         trt.IProgressMonitor.__init__(self)
         self.error: BaseException | None = None
-        self._progress = progress
+        self._progress, self._held = progress, held
         self._steps: dict[str, int] = {}
 
     def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
@@ -237,7 +263,7 @@ class _ProgressMonitor(trt.IProgressMonitor):
 
     def step_complete(self, phase_name: str, step: int) -> bool:
         self._pass_on(phase_name, step + 1)
-        return self.error is None
+        return self.error is None and not self._held.is_requested
 
     def phase_finish(self, phase_name: str) -> None:
         self._pass_on(phase_name, self._steps.pop(phase_name, 0))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +24,8 @@ from onnxruntime.quantization import CalibrationMethod
 from onnxruntime.quantization.calibrate import create_calibrator
 
 from ..errors import GraphError
+from ..fp16.large_values import LargestValues
+from ..fp16.tensor_types import add_types
 from ..untrusted.output_files import write_json
 from ..untrusted.regular_file import read_regular
 from ..untrusted.signed_files import load_signed, SignedFile, store_signed
@@ -49,6 +51,8 @@ class Calibration:
     :param frames: number of these input tensors.
     :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
     :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
+    :param above_fp16: maps the name of each tensor with a value that FP16 cannot hold to its
+        largest absolute value; None if an older version wrote the file and did not look for them.
     """
 
     ranges: Ranges
@@ -57,12 +61,21 @@ class Calibration:
     frames: int
     keep_fp16: tuple[str, ...] = ()
     model: str = ''
+    above_fp16: Mapping[str, float] | None = None
 
     @property
     def digest(self) -> str:
-        """Digest of the ranges and of ``keep_fp16``, for an engine key."""
-        text = json.dumps([sorted(self.ranges.items()), sorted(self.keep_fp16)])
-        return hashlib.sha256(text.encode()).hexdigest()
+        """Digest of all that INT8 depends on, for an engine key."""
+        tree = [sorted(self.ranges.items()), sorted(self.keep_fp16),
+                *([sorted(self.above_fp16)] if self.above_fp16 else [])]
+        return hashlib.sha256(json.dumps(tree).encode()).hexdigest()
+
+    @property
+    def fp16_digest(self) -> str:
+        """Digest of all that FP16 depends on, for an engine key; empty if FP16 holds all."""
+        if not self.above_fp16:
+            return ''
+        return hashlib.sha256(json.dumps(sorted(self.above_fp16)).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write the calibration as JSON. The robot needs this file beside the ONNX file.
@@ -84,9 +97,12 @@ def load_calibration(path: Path) -> Calibration:
         for name, (low, high) in ranges.items():
             if not -math.inf < low <= high < math.inf:
                 raise ValueError(f'the range of {name!r} is {low} to {high}')
+        above = tree.get('above_fp16')
         return Calibration(ranges, _check_name(tree['method']), _check_name(tree['data']),
                            int(tree['frames']), tuple(map(_check_name, tree['keep_fp16'])),
-                           _check_name(tree['model']))
+                           _check_name(tree['model']),
+                           None if above is None else {
+                               _check_name(name): float(value) for name, value in above.items()})
     except FileNotFoundError:
         raise GraphError(f'the calibration {path} does not exist. To write it, run `trt_seg '
                          f'build` with --calibrate BAG') from None
@@ -106,7 +122,7 @@ def _check_name(text: Any) -> str:
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
               folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
               ) -> Calibration:
-    """Measure the range of every activation that may become INT8.
+    """Measure the range of every activation that may become INT8, and find those above FP16.
 
     :param model: simplified FP32 network with one input.
     :param feeds: returns the input tensors, the same tensors at each call. It is called once for
@@ -127,12 +143,17 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
         raise GraphError('the calibration has no frames. Give a recording with frames')
     kept = _kept_file(folder, model, data, method)
     if kept is not None and (signed := load_signed(kept)[0]) is not None:
-        ranges = {name: (low, high) for name, (low, high) in json.loads(signed.data).items()}
+        measured = json.loads(signed.data)
+        ranges = {name: (low, high) for name, (low, high) in measured['ranges'].items()}
+        above = measured['above_fp16']
     else:
-        ranges = measure_ranges(model, feeds(), method, progress)
+        largest = LargestValues(model)
+        ranges = measure_ranges(model, largest.watch(feeds()), method, progress)
+        above = largest.above_fp16()
         if kept is not None:
-            store_signed(kept, SignedFile(json.dumps(ranges).encode()), {})
-    return Calibration(ranges, method, data, count)
+            text = json.dumps({'ranges': ranges, 'above_fp16': above})
+            store_signed(kept, SignedFile(text.encode()), {})
+    return Calibration(ranges, method, data, count, above_fp16=above)
 
 
 def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: str,
@@ -151,7 +172,7 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
     name = model.graph.input[0].name
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()):
         path = Path(scratch) / 'model.onnx'
-        onnx.save(model, path)
+        onnx.save(add_types(model), path)       # the calibrator ignores tensors without a type
         calibrator = create_calibrator(
             str(path), kinds, str(Path(scratch) / 'augmented.onnx'),
             CalibrationMethod[METHODS[method]],
@@ -185,5 +206,5 @@ def _kept_file(folder: Path | None, model: onnx.ModelProto, data: str,
     if folder is None:
         return None
     digest = hashlib.sha256(model.SerializeToString(deterministic=True) + data.encode()
-                            + method.encode())
+                            + method.encode() + b' with above_fp16')
     return folder / f'{digest.hexdigest()[:40]}.scales'

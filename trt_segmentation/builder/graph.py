@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import onnxruntime
 from ..errors import EngineError, GraphError
 from ..untrusted.onnx_cut import cut_last_resize
 from ..untrusted.onnx_file import hash_model, summarise
+
+_DEPRECATED = {'GroupNormalization': 21}
+"""Operators that ONNX calls deprecated before an opset, which gave them a new meaning."""
 
 
 def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
@@ -39,10 +43,33 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
     name_nodes(model)
     try:
         # This check accepts custom operators. check.check_model() reports them by their names.
-        onnx.checker.check_model(model, full_check=False, skip_opset_compatibility_check=True)
+        with _hide_deprecated(model):
+            onnx.checker.check_model(model, full_check=False, skip_opset_compatibility_check=True)
     except onnx.checker.ValidationError as error:
         raise GraphError(f'{path} is not valid ONNX: {error}') from error
     return model
+
+
+@contextmanager
+def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
+    """Hide nodes that ONNX calls deprecated, although ONNX Runtime and TensorRT run them.
+
+    GroupNormalization of opset 18 is such a node. Its domain is changed as long as the manager
+    is open, because the checker accepts every operator of another domain.
+    """
+    hidden = [node for node in model.graph.node if node.op_type in _DEPRECATED
+              and not node.domain and opset_version(model) < _DEPRECATED[node.op_type]]
+    for node in hidden:
+        node.domain = 'deprecated'
+    if hidden:
+        model.opset_import.append(onnx.helper.make_opsetid('deprecated', 1))
+    try:
+        yield
+    finally:
+        if hidden:
+            model.opset_import.pop()
+        for node in hidden:
+            node.domain = ''
 
 
 def _load_cut(path: Path, output: str) -> onnx.ModelProto:

@@ -20,7 +20,7 @@ from ..engines.tensorrt_plugins import load_plugins
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
-from .build import build_plan, Progress, supports_operator
+from .build import build_plan, OperatorSupport, Progress
 from .cache import EngineCache
 from .calibration import Calibration
 from .engine_key import EngineKey
@@ -28,6 +28,7 @@ from .graph import model_digest
 from .prepare import (
     apply_precision,
     cuts_resize,
+    find_card_calibration,
     load_card_calibration,
     PreparedGraph,
     read_graph,
@@ -35,6 +36,10 @@ from .prepare import (
 from .settings import BuildOptions, Recipe
 
 Log = Callable[[str], None]
+
+GRAPH_RULES = '2'
+"""Version of the rules by which this package sets the precision of a graph. If the rules change,
+another version makes nodes build their plans again."""
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
@@ -49,11 +54,29 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
         model=model_digest(card.model), precision=recipe.precision,
-        scales=calibration.digest if calibration else '', keep_fp16=recipe.keep_fp16,
+        scales=_digest_for(recipe, calibration), keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
-        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *plugins, *tools),
+        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *plugins, *tools,
+                 ('graph_rules', GRAPH_RULES)),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
+
+
+def _digest_for(recipe: Recipe, calibration: Calibration | None) -> str:
+    if calibration is None:
+        return ''
+    return calibration.digest if recipe.needs_calibration else calibration.fp16_digest
+
+
+def find_calibration(card: ModelCard, recipe: Recipe, log: Log) -> Calibration | None:
+    """Load what a precision needs to know about the values of a card's network.
+
+    :returns: None for fp32. For fp16 also None if the card has no ranges that can be used.
+    :raises GraphError: if int8 or mixed has no ranges that can be used.
+    """
+    if recipe.needs_calibration:
+        return load_card_calibration(card)
+    return find_card_calibration(card, log) if recipe.precision == 'fp16' else None
 
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',
@@ -68,6 +91,8 @@ def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, tim
     about = {**plan.about, 'precision': recipe.precision}
     if graph.split is not None:
         about['split'] = graph.split.reason
+    if graph.fp32:
+        about['fp32'] = list(graph.fp32)
     return replace(plan, about=about), timing
 
 
@@ -90,13 +115,14 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     :raises GraphError: if the network cannot become an engine.
     """
     plans = cache or EngineCache(log=log)
-    calibration = load_card_calibration(card) if recipe.needs_calibration else None
+    calibration = find_calibration(card, recipe, log)
     load_plugins(card.plugins, log)
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
 
     built: list[Plan] = []
 
     def build() -> Plan:
+        supports_operator = OperatorSupport()       # alive until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
         built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
         return built[-1]

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -19,10 +19,11 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16, DEFAULT_OP_BLOCK_LIST
 
 from ..errors import GraphError
+from ..fp16.large_values import find_large_weights, FP16_MAX
+from ..fp16.tensor_types import add_types
 from .backbone import find_backbone, WEIGHTED
 from .graph import name_nodes, opset_version
 
-FP16_MAX = 65504.0
 FP16_SMALLEST_NORMAL = 6.1e-5
 _OPSET = 19
 """Since this opset, QuantizeLinear and DequantizeLinear may have FP16 scales."""
@@ -38,11 +39,13 @@ class Split:
     :param int8: names of the INT8 nodes, in the order of the graph.
     :param fp16: names of the nodes that could be INT8 but stay FP16.
     :param reason: tells the user why the INT8 nodes were chosen.
+    :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     """
 
     int8: tuple[str, ...]
     fp16: tuple[str, ...]
     reason: str
+    fp32: tuple[str, ...] = ()
 
 
 def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
@@ -60,17 +63,18 @@ def quantisable_nodes(model: onnx.ModelProto) -> list[str]:
     return found
 
 
-def choose_int8_nodes(model: onnx.ModelProto, precision: str,
-                      keep_fp16: Sequence[str] = ()) -> Split:
+def choose_int8_nodes(model: onnx.ModelProto, precision: str, keep_fp16: Sequence[str] = (),
+                      keep_fp32: Collection[str] = ()) -> Split:
     """Choose the nodes that become INT8.
 
     :param precision: ``int8`` chooses every node that can be INT8. ``mixed`` chooses only the
         nodes of the backbone that can be INT8.
     :param keep_fp16: name patterns, with ``*`` and ``?``, of the nodes that stay FP16.
+    :param keep_fp32: names of the nodes that stay FP32.
     :raises GraphError: if a pattern matches no node, if no INT8 node remains, or if the end of
         the backbone is not found for ``mixed``.
     """
-    names = quantisable_nodes(model)
+    names = [name for name in quantisable_nodes(model) if name not in keep_fp32]
     if precision == 'mixed':
         backbone, reason = find_backbone(model)
         chosen = [name for name in names if name in backbone]
@@ -87,7 +91,8 @@ def choose_int8_nodes(model: onnx.ModelProto, precision: str,
                          f'may become INT8. Build fp16 instead')
     if keep_fp16:
         reason += f', without {", ".join(keep_fp16)}'
-    return Split(tuple(chosen), tuple(n for n in names if n not in set(chosen)), reason)
+    return Split(tuple(chosen), tuple(n for n in names if n not in set(chosen)), reason,
+                 tuple(keep_fp32))
 
 
 def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -105,45 +110,70 @@ def raise_opset(model: onnx.ModelProto) -> onnx.ModelProto:
                          f'with opset_version={_OPSET}') from error
 
 
-def convert_to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
+def convert_to_fp16(model: onnx.ModelProto,
+                    keep_fp32: Collection[str] = ()) -> onnx.ModelProto:
     """Convert every layer to FP16. The inputs and outputs of the network keep their types.
 
+    :param keep_fp32: names of the nodes that stay FP32.
     :returns: a new model.
-    :raises GraphError: if a weight is too large for FP16.
+    :raises GraphError: if a weight of another node is too large for FP16.
     """
-    for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT:
-            largest = float(np.max(np.abs(numpy_helper.to_array(tensor)), initial=0))
-            if largest > FP16_MAX:
-                raise GraphError(f'{tensor.name} holds {largest:.4g}, but the largest FP16 number '
-                                 f'is {FP16_MAX:.0f}. Build fp32')
+    read = {name for node in model.graph.node if node.name not in keep_fp32 for name in node.input}
+    for name, largest in find_large_weights(model).items():
+        if name in read:
+            raise GraphError(f'{name} holds {largest:.4g}, but the largest FP16 number is '
+                             f'{FP16_MAX:.0f}. Build fp32')
     # The default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
     # node, this list would make an output that is declared as FP32 but has FP16 data.
     converted = convert_float_to_float16(
-        deepcopy(model), keep_io_types=True, max_finite_val=FP16_MAX,
-        op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'])
+        add_types(model), keep_io_types=True, max_finite_val=FP16_MAX, disable_shape_infer=True,
+        op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'],
+        node_block_list=list(keep_fp32))
+    if keep_fp32:
+        _join_fp32_nodes(converted, {node.name for node in model.graph.node})
     return _sorted(converted)
 
 
-def convert_to_int8(model: onnx.ModelProto, ranges: Ranges,
-                    nodes: Sequence[str]) -> onnx.ModelProto:
-    """Convert some nodes to INT8 and all others to FP16.
+def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
+    """Let a node that stays FP32 read the FP32 value of another such node.
+
+    The converter puts a cast to FP16 and a cast back between the two. The first cast overflows.
+
+    :param old: names of the nodes before the conversion. Their casts are not touched.
+    """
+    casts = {node.output[0]: node for node in converted.graph.node
+             if node.op_type == 'Cast' and node.name not in old}
+    for back in casts.values():
+        first = casts.get(back.input[0])
+        if first is None or back.attribute[0].i != TensorProto.FLOAT:
+            continue
+        back.op_type, back.input[0] = 'Identity', first.input[0]
+        del back.attribute[:]
+    read = {name for node in converted.graph.node for name in node.input}
+    for name in casts.keys() - read - {output.name for output in converted.graph.output}:
+        converted.graph.node.remove(casts[name])
+
+
+def convert_to_int8(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str],
+                    keep_fp32: Collection[str] = ()) -> onnx.ModelProto:
+    """Convert some nodes to INT8 and the others to FP16.
 
     QuantizeLinear and DequantizeLinear nodes before each INT8 node mark its precision. The
     quantisation is symmetric. Weights have one scale for each channel.
 
     :param ranges: ranges of all activations that the INT8 nodes read.
     :param nodes: names of the INT8 nodes, from :func:`choose_int8_nodes`.
+    :param keep_fp32: names of the nodes that stay FP32.
     :returns: a new model.
     :raises GraphError: if a range is missing, or if the opset cannot be raised to 19.
     """
-    return convert_to_fp16(quantise_nodes(model, ranges, nodes))
+    return convert_to_fp16(quantise_nodes(model, ranges, nodes), keep_fp32)
 
 
 def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
                    nodes: Sequence[str]) -> onnx.ModelProto:
     """Do the same as :func:`convert_to_int8`, but leave all other nodes FP32."""
-    copy = deepcopy(raise_opset(model))
+    copy = add_types(raise_opset(model))
     kinds = sorted({node.op_type for node in copy.graph.node if node.name in set(nodes)})
     missing = sorted(set(activations_read_by(copy, nodes)) - set(ranges))
     if missing:
@@ -163,7 +193,44 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
             'OpTypesToExcludeOutputQuantization': kinds,
             'QDQDisableWeightAdjustForInt32Bias': True})
     quantiser.quantize_model()
+    _free_main_branches(quantiser.model, find_main_branches(model, nodes))
     return _sorted(quantiser.model.model)
+
+
+def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
+    """Find the input of each residual sum that must not be quantised.
+
+    TensorRT fuses a convolution with the sum behind it, if no Q/DQ pair stands between them. Only
+    the skip input of the sum, which comes past the convolution, needs a pair.
+
+    :param sums: names of nodes. All that are no Add nodes are ignored.
+    :returns: maps the name of an Add node to its input from a node with weights that only the
+        Add node reads. If both inputs are such inputs, the later node counts. Adds without such
+        an input are left out.
+    """
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    readers.update(output.name for output in model.graph.output)
+    rank = {node.output[0]: index for index, node in enumerate(model.graph.node)
+            if node.op_type in WEIGHTED and readers[node.output[0]] == 1}
+    found = {}
+    for node in model.graph.node:
+        inputs = [name for name in node.input if name in rank]
+        if node.op_type == 'Add' and node.name in sums and inputs:
+            found[node.name] = max(inputs, key=rank.__getitem__)
+    return found
+
+
+def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
+    """Remove the Q/DQ pair between each Add node and the tensor that it shall read as it is."""
+    made_by = {name: node for node in quantised.nodes() for name in node.output}
+    for node in quantised.nodes():
+        for index, name in enumerate(node.input if node.name in branches else []):
+            dequantise = made_by[name]
+            quantise = made_by[dequantise.input[0]]
+            if quantise.input[0] == branches[node.name]:
+                node.input[index] = quantise.input[0]
+                quantised.remove_nodes([quantise, dequantise])
+    quantised.clean_initializers()
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 
 from ..errors import GraphError
+from ..fp16.large_values import find_large_weights, find_nodes_of
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
@@ -35,12 +36,14 @@ class PreparedGraph:
     :param profile: maps the name of the input to the range of its sizes.
     :param findings: the warnings about the network. A network with errors is never prepared.
     :param split: which nodes are INT8; None if no node is INT8.
+    :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     """
 
     model: onnx.ModelProto
     profile: Mapping[str, Profile]
     findings: list[Finding] = field(default_factory=list)
     split: Split | None = None
+    fp32: tuple[str, ...] = ()
 
     @property
     def is_dynamic(self) -> bool:
@@ -79,26 +82,49 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
 
     :param graph: the network in FP32.
     :param calibration: ranges of the activations. The precisions int8 and mixed need them. Nodes
-        whose names match the calibration's ``keep_fp16`` stay FP16.
+        whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values above FP16
+        stay FP32. A finding names these nodes, or says that nobody looked for them.
     :returns: a new graph, or ``graph`` itself for fp32.
     :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.
     """
     if recipe.precision == 'fp32':
         return graph
+    above = {**find_large_weights(graph.model),
+             **((calibration and calibration.above_fp16) or {})}
+    fp32 = find_nodes_of(graph.model, above)
+    range_findings = _report_fp16_range(calibration, above, fp32)
     if recipe.precision == 'fp16':
-        return PreparedGraph(convert_to_fp16(graph.model), graph.profile, graph.findings)
+        return PreparedGraph(convert_to_fp16(graph.model, fp32), graph.profile,
+                             [*graph.findings, *range_findings], fp32=fp32)
     if calibration is None:
         raise GraphError(f'{recipe.precision} needs calibrated ranges. Give --calibrate with a '
                          f'bag, a folder of images, or the word street')
     split = choose_int8_nodes(graph.model, recipe.precision,
-                              (*recipe.keep_fp16, *calibration.keep_fp16))
-    model = convert_to_int8(graph.model, calibration.ranges, split.int8)
+                              (*recipe.keep_fp16, *calibration.keep_fp16), fp32)
+    model = convert_to_int8(graph.model, calibration.ranges, split.int8, fp32)
     small = find_small_scales(model)
     more = f' and {len(small) - 3} other scales' if len(small) > 3 else ''
     findings = [Finding('warning', ', '.join(small[:3]) + more, (
         'FP16 cannot hold a quantisation scale this small precisely. If the accuracy suffers, '
         'keep the layers of these scales FP16 with --keep-fp16'))] if small else []
-    return PreparedGraph(model, graph.profile, [*graph.findings, *findings], split)
+    return PreparedGraph(model, graph.profile, [*graph.findings, *range_findings, *findings],
+                         split, fp32)
+
+
+def _report_fp16_range(calibration: Calibration | None, above: Mapping[str, float],
+                       fp32: tuple[str, ...]) -> list[Finding]:
+    """Name the nodes that stay FP32, and say if the activations were never measured."""
+    found = []
+    if fp32:
+        found.append(Finding('warning', ', '.join(fp32), (
+            f'these nodes stay FP32, because values reach {max(above.values()):.4g} and the '
+            f'largest FP16 number is 65504')))
+    if calibration is None or calibration.above_fp16 is None:
+        found.append(Finding('warning', '', (
+            'nobody measured whether the values of the network stay below 65504, the largest FP16 '
+            'number. A larger value spoils the labels. To measure the values, run `trt_seg build` '
+            'with --calibrate BAG. Nodes with larger values then stay FP32')))
+    return found
 
 
 def calibration_path(card: ModelCard) -> Path:
@@ -118,3 +144,18 @@ def load_card_calibration(card: ModelCard) -> Calibration:
                          f'{card.model}. To measure them again, run trt_seg build with '
                          f'--calibrate BAG')
     return found
+
+
+def find_card_calibration(card: ModelCard, log: Callable[[str], None]) -> Calibration | None:
+    """Load the calibrated ranges of a card for fp16, which can do without them.
+
+    :param log: receives the reason if the card has a file of ranges that cannot be used.
+    :returns: the calibration; None if the card has none that can be used.
+    """
+    if not calibration_path(card).exists():
+        return None
+    try:
+        return load_card_calibration(card)
+    except GraphError as error:
+        log(f'fp16 is built without measured values: {error}')
+        return None

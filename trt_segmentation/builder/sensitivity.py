@@ -68,7 +68,7 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                        if count else split.reason)
 
     def loss_without(count: int) -> float:
-        return loss(convert_to_int8(model, ranges, split_without(count).int8))
+        return loss(convert_to_int8(model, ranges, split_without(count).int8, split.fp32))
 
     low, high = 0, len(candidates) - 1
     if loss_without(low) <= limit:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -12,23 +13,23 @@ import onnx
 from rich.console import Console
 
 from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
+from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
 from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
-from ..builder.build import supports_operator
+from ..builder.build import OperatorSupport
 from ..builder.cache import EngineCache
 from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
 from ..builder.frame_choice import write_contact_sheet, write_histogram
 from ..builder.graph import model_digest
-from ..builder.open_engine import build_graph, make_engine_key, write_plan
+from ..builder.open_engine import build_graph, find_calibration, make_engine_key, write_plan
 from ..builder.prepare import (
     apply_precision,
     calibration_path,
     cuts_resize,
-    load_card_calibration,
     PreparedGraph,
     read_graph,
 )
@@ -61,25 +62,56 @@ def run_build(options: BuildCommandOptions) -> int:
     card = load_card(options.model)
     _check_outputs(options, card)
     identity = _identity(options)
+    supports_operator = OperatorSupport()       # alive until all plans are built
     with ProgressBars() as bars:
         load_plugins(card.plugins, bars.print_line)
         graph = read_graph(card, _recipe(options), supports_operator)
         for finding in graph.findings:
             bars.print_line(str(finding))
         calibration, given = _give_precision(options, card, graph, bars)
-        if calibration is not None and (options.calibrate or options.keep_fp16):
-            calibration.save(calibration_path(card))
-            bars.print_line(f'ranges: {calibration_path(card)}')
         if options.out is not None:
             plan, _ = build_graph(given, _recipe(options), _build_options(options),
                                   progress=bars.show_phase)
             write_plan(plan, options.out)
         else:
-            assert identity is not None
-            cache = EngineCache(options.cache, log=bars.print_line)
-            plan = _build_in_cache(options, card, given, calibration, identity, cache, bars)
+            plan = _build_in_cache(options, card, given, calibration, identity, bars)
+        # An interrupted build writes nothing, but the cache keeps the measured ranges.
+        if calibration is not None and (options.calibrate or options.keep_fp16):
+            calibration.save(calibration_path(card))
+            bars.print_line(f'ranges: {calibration_path(card)}')
+        if given.split is not None:
+            _report_kernels(options, card, graph, calibration, plan, given.split.int8, identity,
+                            bars)
     _print_plan(plan, options, Console())
     return 0
+
+
+def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
+                    calibration: Calibration | None, plan: Plan, asked: Sequence[str],
+                    identity: GpuIdentity | None, bars: ProgressBars) -> None:
+    """Build fp16 too, and say whether INT8 gains anything: nobody sees this in one plan alone."""
+    recipe = replace(_recipe(options), precision='fp16')
+    bars.print_line('building fp16 too, to compare the kernels')
+    try:
+        given = apply_precision(graph, recipe, calibration)
+        if options.out is not None:
+            rival, _ = build_graph(given, recipe, _build_options(options),
+                                   progress=bars.show_phase)
+        else:
+            rival = _build_in_cache(replace(options, precision='fp16'), card, given, calibration,
+                                    identity, bars)
+    except (EngineError, GraphError) as error:
+        bars.print_line(f'the kernels are not compared, because fp16 cannot be built: {error}')
+        return
+    report = compare_kernels(plan, rival, asked)
+    if report is None:
+        bars.print_line(f'{plan.about["library"]} does not list the kernels of its plans, so '
+                        f'nobody knows which nodes became int8')
+        return
+    folder = _report_folder(options, card)
+    report.write(folder)
+    for line in [*report.lines(), f'→ {folder / KERNELS_FILE}']:
+        bars.print_line(line)
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
@@ -96,6 +128,7 @@ def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
         names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
+        names += [KERNELS_FILE] if _recipe(options).needs_calibration else []
         check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
     if options.calibrate or options.keep_fp16:
@@ -138,7 +171,7 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
                         f'({given.split.reason})')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
-    write_accuracy(accuracy, card, _report_folder(options, card), Console())
+    write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32)
     if options.max_miou_drop is not None:
         refuse_loss(accuracy, _compared_name(options), options.max_miou_drop)
     return calibration, given
@@ -163,11 +196,11 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure ranges or read earlier ranges; return None if the precision needs no ranges."""
-    if not _recipe(options).needs_calibration:
-        return None
+    """Measure ranges or read earlier ranges; return None if there are none and none are needed."""
     if feeds is None:
-        calibration = load_card_calibration(card)
+        calibration = find_calibration(card, _recipe(options), bars.print_line)
+        if calibration is None:
+            return None
     else:
         step = bars.add_bar('calibration', len(feeds.choice.chosen))
         folder = EngineCache(options.cache).folder
@@ -221,9 +254,11 @@ def _compared_name(options: BuildCommandOptions) -> str:
 
 
 def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: PreparedGraph,
-                    calibration: Calibration | None, identity: GpuIdentity, cache: EngineCache,
+                    calibration: Calibration | None, identity: GpuIdentity | None,
                     bars: ProgressBars) -> Plan:
     """Return the plan from the cache. If the cache has no such plan, build the plan first."""
+    assert identity is not None
+    cache = EngineCache(options.cache, log=bars.print_line)
     recipe, build_options = _recipe(options), _build_options(options)
     key = make_engine_key(card, recipe, build_options, calibration, identity)
 

@@ -91,9 +91,11 @@ class BuildCommandOptions:
 
     def _check_calibration(self) -> None:
         if self.precision not in ('int8', 'mixed'):
-            for name in self._changed('calibrate', 'keep_fp16', 'search'):
+            for name in self._changed('keep_fp16', 'search'):
                 raise GraphError(f'{_option(name)} is for int8 and mixed; --precision is '
                                  f'{self.precision}')
+        if self.precision == 'fp32' and self.calibrate:
+            raise GraphError('--calibrate is for fp16, int8 and mixed; --precision is fp32')
         if not self.calibrate:
             for name in self._changed('frames', 'method'):
                 raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
@@ -190,7 +192,8 @@ def add_command(commands: Commands) -> None:
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
                        help='recordings for the measurement of ranges. The ranges are kept beside '
-                       'the network; a build without --calibrate uses them again')
+                       'the network; a build without --calibrate uses them again. Nodes whose '
+                       'values are too large for FP16 then stay FP32')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')
     group.add_argument('--frames', type=count, metavar='N',

@@ -68,8 +68,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(str(error), 1)
     except (SegmentationError, OSError) as error:
         return _fail(_reason(error))
-    except KeyboardInterrupt:
-        return _fail('stopped', 130)
+    except KeyboardInterrupt as error:
+        return _fail(f'stopped: {error}' if error.args else 'stopped', 130)
 
 
 def _reason(error: Exception) -> str:

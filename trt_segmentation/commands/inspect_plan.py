@@ -42,7 +42,9 @@ def _text(path: Path, size: int, about: Mapping[str, Any]) -> str:
     return '\n'.join([
         f'{path}: {size / 1e6:.1f} MB, {about.get("precision", "")}, '
         f'{about["library"]}, built in {about["seconds"]} s',
-        *([f'INT8: {about["split"]}'] if 'split' in about else []), '',
+        *([f'INT8: {about["split"]}'] if 'split' in about else []),
+        *([f'FP32, because FP16 cannot hold the values: {", ".join(about["fp32"])}']
+          if 'fp32' in about else []), '',
         *_tensors(about), '', *_memory(about['memory']), '',
         *_layers(from_json(about['layers']), about['layers_are'])])
 

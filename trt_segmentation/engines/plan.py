@@ -49,16 +49,23 @@ class Layer:
 def layers_from_log(text: str) -> list[Layer]:
     """Read the layers from the listing that TensorRT logs at the end of a build.
 
-    After a build without a GPU, only this log shows the layers, because no driver can load the
-    plan.
+    TensorRT 10 and 11 and TensorRT-RTX write this listing. After a build without a GPU, only this
+    listing shows the layers, because no driver can load the plan. What a line does not say is
+    empty in its layer.
     """
-    return [_read_layer(line) for line in text.splitlines() if line.startswith('Name: ')]
+    # splitlines() would cut a line at the character 1E, which separates the names of ONNX nodes.
+    return [_read_layer(line) for line in text.split('\n') if line.startswith('Name: ')]
 
 
 def layers_from_inspector(text: str) -> list[Layer]:
-    """Read the layers from the JSON that TensorRT's EngineInspector makes of a whole engine."""
+    """Read the layers from the JSON that TensorRT's EngineInspector makes of a whole engine.
+
+    :raises ValueError: if the text is not JSON.
+    :raises LookupError: if a layer has no name.
+    """
     found = []
-    for layer in json.loads(text)['Layers']:
+    # Without strict=False, the character 1E between two names of ONNX nodes would be refused.
+    for layer in json.loads(text, strict=False)['Layers']:
         if isinstance(layer, str):      # the engine was built without detailed verbosity
             found.append(Layer(layer, '', (), ()))
             continue
@@ -70,25 +77,33 @@ def layers_from_inspector(text: str) -> list[Layer]:
 
 
 def _read_layer(line: str) -> Layer:
-    name, kind = re.findall(r'Name: (.*?), LayerType: (.*?), Inputs:', line)[0]
-    sides = re.findall(r'Inputs: (\[.*?\]), (?:Constants|Outputs): ', line)[:1]
-    sides += re.findall(r'Outputs: (\[.*\]), TacticName', line)[:1]
-    inputs, outputs = (tuple(_short_name(t) for t in re.findall(r'Datatype: (\w+)', side))
-                       for side in [*sides, '', ''][:2])
-    return Layer(name, kind, inputs, outputs, _onnx_names(line))
+    name = re.match(r'Name: (.*?)(?:, LayerType: |$)', line)
+    kind = re.search(r', LayerType: (\w+)', line)
+    inputs, outputs = (_read_side(line, side) for side in ('Inputs', 'Outputs'))
+    return Layer(name[1] if name else '', kind[1] if kind else '', inputs, outputs,
+                 _onnx_names(line))
+
+
+def _read_side(line: str, side: str) -> tuple[str, ...]:
+    """Types of the tensors of a side. Their names and dimensions may contain brackets too."""
+    tensors = re.search(rf', {side}: \[ (\{{ .*? \}})\](?=, [A-Z]\w*: |$)', line)
+    return tuple(_find_type(text) for text in re.findall(
+        r'(?:Format/)?Data[tT]ype: (.*?)(?:, [A-Z]\w*: | \})', tensors[1] if tensors else ''))
 
 
 def _read_type(tensor: Mapping[str, Any]) -> str:
-    if 'Datatype' in tensor:
-        return _short_name(str(tensor['Datatype']))
-    # Before TensorRT 10.14, the type was a word in a text, such as
-    # 'Channel major FP16 format where C % 4 == 0'.
-    words = re.findall(r'\w+', str(tensor.get('Format/Datatype', '')).lower())
-    return next((_NAMES[word] for word in words if word in _NAMES), '')
+    keys = ('DataType', 'Datatype', 'Format/Datatype')
+    return _find_type(next((str(tensor[key]) for key in keys if key in tensor), ''))
 
 
-def _short_name(datatype: str) -> str:
-    return _NAMES.get(datatype.lower(), datatype.lower())
+def _find_type(text: str) -> str:
+    """Find the type in a text, which is a type or the words of a format.
+
+    Examples are Half, and Thirty-two wide channel vectorized row major Int8 format.
+    """
+    words = re.findall(r'\w+', text.lower())
+    known = next((_NAMES[word] for word in words if word in _NAMES), '')
+    return known or (words[0] if len(words) == 1 else '')
 
 
 def _onnx_names(text: str) -> tuple[str, ...]:

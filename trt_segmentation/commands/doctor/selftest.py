@@ -137,7 +137,7 @@ def _build(log: Log) -> tuple[str, str]:
     library, _ = tensorrt_or_why_not()
     if 'RTX' not in library or absent(*BUILDER):
         return '', ''
-    from ...builder.build import supports_operator
+    from ...builder.build import OperatorSupport
     from ...builder.open_engine import build_graph
     from ...builder.prepare import apply_precision, read_graph
     from ...builder.settings import BuildOptions, Recipe
@@ -145,7 +145,7 @@ def _build(log: Log) -> tuple[str, str]:
     from ...errors import SegmentationError
     from ...model.card import load_card
     log(f'self-test: building without a GPU, {library}')
-    recipe = Recipe('fp16')
+    recipe, supports_operator = Recipe('fp16'), OperatorSupport()
     try:
         graph = apply_precision(
             read_graph(load_card('street'), recipe, supports_operator), recipe)

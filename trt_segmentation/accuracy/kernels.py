@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Say what INT8 makes of a plan: its kernels, and the nodes that did not become INT8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..engines.plan import count_precisions, from_json, Layer, Plan
+from ..untrusted.output_files import write_json
+
+KERNELS_FILE = 'kernels.json'
+"""Name of the file in the folder of the report."""
+
+
+@dataclass(frozen=True)
+class KernelReport:
+    """The kernels of an int8 or mixed plan, beside the kernels of the fp16 plan.
+
+    :param precision: ``int8`` or ``mixed``.
+    :param kernels: kernels of the plan.
+    :param fp16: kernels of the fp16 plan of the same network.
+    :param not_int8: maps each node that should be INT8 and is not to the precision of its kernel.
+        The precision is empty if the plan lists no kernel of the node.
+    :param asked: number of the nodes that should be INT8.
+    """
+
+    precision: str
+    kernels: Sequence[Layer]
+    fp16: Sequence[Layer]
+    not_int8: dict[str, str]
+    asked: int
+
+    @property
+    def is_probably_slower(self) -> bool:
+        """Whether the plan has more kernels than the fp16 plan. Each kernel costs a start."""
+        return len(self.kernels) > len(self.fp16)
+
+    def lines(self) -> list[str]:
+        """The report as lines of text."""
+        count, rival = len(self.kernels), len(self.fp16)
+        found = [f'kernels: {count} with {self.precision} ({_describe(self.kernels)}), '
+                 f'{rival} with fp16 ({_describe(self.fp16)})']
+        if self.not_int8:
+            names = ', '.join(f'{name} ({kind or "not listed"})'
+                              for name, kind in self.not_int8.items())
+            found.append(f'{len(self.not_int8)} of {self.asked} nodes that should be int8 are '
+                         f'not: {names}')
+        else:
+            found.append(f'all {self.asked} nodes that should be int8 are int8')
+        if self.is_probably_slower:
+            found.append(f'warning: {self.precision} will probably be slower than fp16, because '
+                         f'its plan has {count - rival} more kernels. Measure both with '
+                         f'`trt_seg bench`, or build fp16')
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write kernels.json to a folder.
+
+        :raises OutputError: if the file cannot be written.
+        """
+        tree: dict[str, Any] = {
+            name: {'kernels': len(kernels), 'precisions': count_precisions(kernels)}
+            for name, kernels in ((self.precision, self.kernels), ('fp16', self.fp16))}
+        write_json(folder / KERNELS_FILE, {**tree, 'asked_for_int8': self.asked,
+                                   'not_int8': self.not_int8,
+                                   'probably_slower': self.is_probably_slower})
+
+
+def compare_kernels(plan: Plan, fp16: Plan, asked: Sequence[str]) -> KernelReport | None:
+    """Compare the kernels of an int8 or mixed plan with those of the fp16 plan.
+
+    :param asked: names of the ONNX nodes that should be INT8.
+    :returns: None if TensorRT did not list the kernels of a plan.
+    """
+    if any(about['layers_are'] != 'built' for about in (plan.about, fp16.about)):
+        return None
+    kernels, rival = (_find_kernels(about) for about in (plan.about, fp16.about))
+    precisions: dict[str, set[str]] = {name: set() for name in asked}
+    for kernel in kernels:
+        for name in precisions.keys() & set(kernel.onnx):
+            precisions[name].add(kernel.precision)
+    not_int8 = {name: ', '.join(sorted(kinds)) for name, kinds in precisions.items()
+                if 'int8' not in kinds}
+    return KernelReport(str(plan.about['precision']), kernels, rival, not_int8, len(precisions))
+
+
+def _find_kernels(about: Mapping[str, Any]) -> list[Layer]:
+    """The layers that compute on tensors. A layer without tensors computes shapes on the host."""
+    return [layer for layer in from_json(about['layers']) if layer.inputs or layer.outputs]
+
+
+def _describe(kernels: Sequence[Layer]) -> str:
+    return ', '.join(f'{count} {name}' for name, count in count_precisions(kernels).items())

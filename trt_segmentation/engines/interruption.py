@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Hold Ctrl-C back while a C++ library calls Python functions."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+import os
+import signal
+import threading
+
+
+class HeldInterrupt:
+    """Inside the with block, Ctrl-C raises nothing. :attr:`is_requested` then becomes true.
+
+    TensorRT swallows a KeyboardInterrupt that is raised while it calls its logger, and goes on
+    for minutes. So the library must be asked to stop, and the exception must be raised later. The
+    end of the block raises it. A second Ctrl-C ends the process at once.
+
+    Only the main thread receives signals. In another thread, and if the program has its own
+    handler of SIGINT, the block changes nothing.
+
+    :param text: text of the KeyboardInterrupt.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._requested = False
+        self._pipe: tuple[int, int] | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether Ctrl-C was pressed inside the block. Any thread may ask."""
+        # The library may call Python in its own threads, while the main thread runs no Python.
+        # Then no handler can run. But C code writes the number of each signal into the pipe.
+        if self._pipe is not None and not self._requested:
+            with suppress(BlockingIOError):
+                self._requested = signal.SIGINT in os.read(self._pipe[0], 64)
+        return self._requested
+
+    def __enter__(self) -> HeldInterrupt:
+        """Begin to hold Ctrl-C back."""
+        if threading.current_thread() is threading.main_thread() and (
+                signal.getsignal(signal.SIGINT) is signal.default_int_handler):
+            self._pipe = os.pipe()
+            for end in self._pipe:
+                os.set_blocking(end, False)
+            self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+            signal.signal(signal.SIGINT, self._catch)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give Ctrl-C its usual meaning again.
+
+        :raises KeyboardInterrupt: if Ctrl-C was pressed inside the block.
+        """
+        if self._pipe is None:
+            return
+        requested = self.is_requested
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.set_wakeup_fd(self._wakeup)
+        for end in self._pipe:
+            os.close(end)
+        self._pipe = None
+        if requested:
+            raise KeyboardInterrupt(self._text)
+
+    def _catch(self, *_: object) -> None:
+        self._requested = True
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

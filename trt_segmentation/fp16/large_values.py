@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Find the values of a network that FP16 cannot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper, TensorProto
+
+from ..errors import GraphError
+from .tensor_types import add_types, element_types, open_session
+
+FP16_MAX = 65504.0
+"""The largest number of FP16. A larger value becomes infinite."""
+Tensor = npt.NDArray[Any]
+
+
+class LargestValues:
+    """The largest absolute value of each FP32 tensor of a network, over several inputs.
+
+    :param model: network in FP32 with one input.
+    :raises GraphError: if ONNX Runtime cannot load the network.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        types = element_types(add_types(model))
+        self._names = [name for node in model.graph.node for name in node.output
+                       if types.get(name) == TensorProto.FLOAT]
+        self._input = model.graph.input[0].name
+        probed = deepcopy(model)
+        del probed.graph.output[:]
+        for name in self._names:        # the reductions leave two numbers of each tensor
+            for operator, output in (('ReduceMin', _low(name)), ('ReduceMax', _high(name))):
+                probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
+                probed.graph.output.append(
+                    helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
+        self._session = open_session(probed)
+        self._largest = np.zeros(len(self._names))
+
+    def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the same tensors, and run the network on each of them.
+
+        :raises GraphError: if the network does not run.
+        """
+        for tensor in tensors:
+            try:
+                found = self._session.run(None, {self._input: tensor})
+            except Exception as error:      # the exceptions of ONNX Runtime have no public base
+                raise GraphError(f'ONNX Runtime cannot run the network: {error}') from error
+            ends = np.abs(np.asarray(found, np.float64).reshape(-1, 2)).max(1)
+            self._largest = np.maximum(self._largest, ends)     # NaN stays NaN
+            yield tensor
+
+    def above_fp16(self) -> dict[str, float]:
+        """Return the tensors with a value above :data:`FP16_MAX`, and their largest value."""
+        return {name: float(value) for name, value in zip(self._names, self._largest)
+                if not value <= FP16_MAX}
+
+
+def _low(name: str) -> str:
+    return f'{name}.smallest value'
+
+
+def _high(name: str) -> str:
+    return f'{name}.largest value'
+
+
+def find_large_weights(model: onnx.ModelProto) -> dict[str, float]:
+    """Return the FP32 weights above :data:`FP16_MAX`, and their largest absolute value."""
+    found = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            largest = float(np.max(np.abs(numpy_helper.to_array(tensor)), initial=0))
+            if largest > FP16_MAX:
+                found[tensor.name] = largest
+    return found
+
+
+def find_nodes_of(model: onnx.ModelProto, tensors: Collection[str]) -> tuple[str, ...]:
+    """Names of the nodes that read or write one of the tensors, in the order of the graph."""
+    wanted = set(tensors)
+    return tuple(node.name for node in model.graph.node
+                 if wanted.intersection((*node.input, *node.output)))
