@@ -66,6 +66,12 @@ def test_arguments_are_real(name, member):
     assert ours in theirs
 
 
+@pytest.mark.parametrize('name', ['init_libnvinfer_plugins', 'get_plugin_registry'])
+def test_functions_of_the_module_are_real(name):
+    ours = list(inspect.signature(getattr(simulated, name)).parameters)
+    assert ours in signatures(getattr(real, name))
+
+
 @pytest.mark.parametrize('name', sorted(CONSTRUCTED))
 def test_constructor_is_real(name):
     ours = list(inspect.signature(CLASSES[name].__init__).parameters)

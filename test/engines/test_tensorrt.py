@@ -185,6 +185,18 @@ def test_damaged_timing_cache_is_replaced(trt, card):
         assert timing == b'simulated timings' and plan.data
 
 
+def test_a_build_loads_the_kernels_of_tensorrt_once(trt, card, tmp_path):
+    from trt_segmentation.builder.cache import EngineCache
+    from trt_segmentation.builder.settings import Recipe
+    from trt_segmentation.engines.gpu_identity import GpuIdentity
+    simulated_tensorrt.PROCESS.kernel_loads = 0
+    trt.open_engine.open_engine(
+        card, 0, STREAM, Recipe('fp32', *SHAPES), cache=EngineCache(tmp_path / 'cache'),
+        identity=lambda index: GpuIdentity('RTX 4090', 'sm_89', '580'),
+        load=lambda plan, kernels: trt.open(plan)).close()
+    assert simulated_tensorrt.PROCESS.kernel_loads == 1
+
+
 def test_engine_is_what_the_gpu_pipeline_asks_for(engine):
     assert (engine.name, engine.version, engine.precision) == (
         'tensorrt', 'TensorRT 10.13.0', 'fp32')
