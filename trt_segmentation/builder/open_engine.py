@@ -118,7 +118,6 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     calibration = find_calibration(card, recipe, log)
     load_plugins(card.plugins, log)
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
-
     built: list[Plan] = []
 
     def build() -> Plan:
