@@ -51,8 +51,8 @@ class LoadedPlan:
         load_plugins(card.plugins, warn)
         with self.log:
             self._runtime: Any = trt.Runtime(LOGGER)
-            # TensorRT keeps Python's lock (GIL) during this whole call. So the plan must be loaded
-            # before the node spins.
+            # TensorRT 10.13 and newer keep Python's lock (GIL) during this whole call. So the plan
+            # must be loaded before the node spins.
             self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
         if self._engine is None:
             raise _explain_refusal(self.log.take_reason())

@@ -39,9 +39,9 @@ class BuildLog:
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
     Call TensorRT in a ``with`` block of this object. In the block, the object gets the lines of
-    its thread, and the lines of TensorRT's own threads. If another exception than TensorRT's own
-    was raised while a line was logged, such as KeyboardInterrupt, the end of the block raises it.
-    TensorRT itself ignores exceptions of a logger.
+    its thread, and the lines of TensorRT's own threads. If an exception is raised while a line is
+    logged, such as KeyboardInterrupt, the end of the block raises it. TensorRT itself swallows
+    such an exception.
 
     :param warn: a function that is called with the text of each warning.
     :ivar error: the first exception that was raised while a line was logged; None if there was
