@@ -52,6 +52,13 @@ _RECOVERABLE = frozenset([
 """CUDA errors after which the process can still use the GPU."""
 
 
+class PlanRefused(EngineError):
+    """TensorRT cannot load a plan. It is damaged, or not for this GPU, driver or version.
+
+    A new build of the plan may help.
+    """
+
+
 class GpuError(EngineError):
     """A call into the CUDA driver failed.
 

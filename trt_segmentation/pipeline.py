@@ -174,6 +174,7 @@ def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuS
     try:
         from .builder.cache import EngineCache
         from .builder.open_engine import open_engine
+        from .engines.tensorrt_engine import SharingOpener
         from .errors import CacheError, GraphError
         from .gpu.pipeline import GpuPipeline
     except ImportError as error:
@@ -184,8 +185,8 @@ def _open_tensorrt(card: ModelCard, gpu: int, precision: str, gpu_settings: GpuS
     try:
         cache = EngineCache(settings.cache, log=log)
         return GpuPipeline(
-            card, lambda card, gpu, stream: open_engine(card, gpu, stream, recipe, options, cache,
-                                                        log),
+            card, SharingOpener(lambda card, gpu, stream: open_engine(
+                card, gpu, stream, recipe, options, cache, log)),
             gpu, settings=gpu_settings, reason=reason)
     except (GraphError, CacheError) as error:
         raise EngineError(str(error)) from error

@@ -11,7 +11,7 @@ import pytest
 from trt_segmentation.builder.cache import cache_folder, EngineCache
 from trt_segmentation.builder.engine_key import EngineKey
 from trt_segmentation.engines.plan import Plan
-from trt_segmentation.errors import CacheError, EngineError
+from trt_segmentation.errors import CacheError, EngineError, PlanRefused
 from trt_segmentation.untrusted.signed_files import load_signed_plan, sidecar_path, store_signed
 
 KEY = EngineKey(
@@ -163,7 +163,7 @@ def test_folder_open_to_others_is_closed(tmp_path):
 def _refuse(*bad):
     def load(plan):
         if plan.data in bad:
-            raise EngineError('made by another driver')
+            raise PlanRefused('made by another driver')
         return plan.data
     return load
 

@@ -12,7 +12,8 @@ import simulated_tensorrt as simulated
 real = pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
 
 CLASSES = {name: value for name, value in vars(simulated).items()
-           if inspect.isclass(value) and value.__module__ == simulated.__name__}
+           if inspect.isclass(value) and value.__module__ == simulated.__name__
+           and not name.startswith('_')}
 ENUMS = {name: value for name, value in CLASSES.items() if issubclass(value, enum.Enum)}
 MEMBERS = [(name, member) for name, cls in CLASSES.items() if name not in ENUMS
            for member in vars(cls) if not member.startswith('_')]
@@ -63,6 +64,12 @@ def test_arguments_are_real(name, member):
     ours = list(inspect.signature(getattr(CLASSES[name], member)).parameters)
     theirs = signatures(getattr(getattr(real, name), member))
     assert ours in theirs
+
+
+@pytest.mark.parametrize('name', ['init_libnvinfer_plugins', 'get_plugin_registry'])
+def test_functions_of_the_module_are_real(name):
+    ours = list(inspect.signature(getattr(simulated, name)).parameters)
+    assert ours in signatures(getattr(real, name))
 
 
 @pytest.mark.parametrize('name', sorted(CONSTRUCTED))

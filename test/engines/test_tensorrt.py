@@ -4,97 +4,19 @@
 
 import ctypes
 from dataclasses import replace
+import gc
+import threading
 from types import SimpleNamespace
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import segmentation_networks
+from simulated_engines import CLASSES, expected, make_plan, noise, run, SHAPES, STREAM
 import simulated_tensorrt
 
 from trt_segmentation.engines.plan import from_json, Plan
 from trt_segmentation.errors import EngineError
-from trt_segmentation.model.card import InputCard, ModelCard, spread_palette
-
-CLASSES = segmentation_networks.CLASSES
-STREAM = 77
-SHAPES = ('64x96/64x96/128x192', '1/2/4')
-
-
-class Memory:
-    """Allocates aligned host memory. ``blocks`` contains the memory that is not freed yet."""
-
-    def __init__(self):
-        self.blocks = {}
-
-    def allocate(self, size):
-        block = ctypes.create_string_buffer(size + 256)
-        address = -(-ctypes.addressof(block) // 256) * 256
-        self.blocks[address] = block
-        return address
-
-    def free(self, address):
-        del self.blocks[address]
-
-
-@pytest.fixture
-def trt():
-    """Yield the package's TensorRT modules, imported with the simulation."""
-    with simulated_tensorrt.imported():
-        from trt_segmentation.builder import build, open_engine
-        from trt_segmentation.engines import tensorrt
-        yield SimpleNamespace(build=build, open_engine=open_engine, tensorrt=tensorrt)
-
-
-@pytest.fixture
-def model(tmp_path):
-    return segmentation_networks.save(segmentation_networks.lraspp(), tmp_path / 'lraspp.onnx')
-
-
-@pytest.fixture
-def card(model):
-    return ModelCard('lraspp', model, tuple('abcde'), spread_palette(CLASSES),
-                     InputCard(height=64, width=96))
-
-
-def make_plan(trt, card, sizes=SHAPES[0], batch=SHAPES[1]):
-    from trt_segmentation.builder.prepare import read_graph
-    from trt_segmentation.builder.settings import Recipe
-    recipe = Recipe('fp32', sizes, batch)
-    return trt.open_engine.build_graph(read_graph(card, recipe), recipe,
-                                       trt.build.BuildOptions())[0]
-
-
-@pytest.fixture
-def memory():
-    return Memory()
-
-
-@pytest.fixture
-def engine(trt, card, memory):
-    return trt.tensorrt.TensorRtEngine(make_plan(trt, card), card, 0, STREAM, memory.allocate,
-                                       memory.free)
-
-
-def run(engine, memory, image):
-    """Run the engine on an (n, 3, 64, 96) float32 image, and return the network output."""
-    tensor = memory.allocate(image.nbytes)
-    ctypes.memmove(tensor, np.ascontiguousarray(image).ctypes.data, image.nbytes)
-    shape = engine.output_shape(len(image))
-    size = int(np.prod(shape)) * 4
-    output = memory.allocate(size)
-    engine.bind(len(image), tensor, output).enqueue(STREAM)
-    return np.frombuffer(ctypes.string_at(output, size), np.float32).reshape(shape)
-
-
-def noise(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 3, 64, 96)).astype(np.float32)
-
-
-def expected(model, image):
-    session = onnxruntime.InferenceSession(str(model), providers=['CPUExecutionProvider'])
-    return session.run(None, {'image': image})[0]
 
 
 @pytest.mark.parametrize('count', [1, 2, 4])
@@ -139,8 +61,7 @@ def test_second_output_gets_memory_of_its_own(trt, tmp_path, card, memory):
         'aux', 1, ['batch', CLASSES, 'height', 'width']))
     path = segmentation_networks.save(model, tmp_path / 'two.onnx')
     two = replace(card, model=path)
-    engine = trt.tensorrt.TensorRtEngine(make_plan(trt, two), two, 0, STREAM, memory.allocate,
-                                         memory.free)
+    engine = trt.open(make_plan(trt, two), two)
     image = noise(1)
     np.testing.assert_allclose(run(engine, memory, image), expected(path, image), atol=1e-4)
     sizes = [len(block) - 256 for block in memory.blocks.values()]
@@ -165,21 +86,21 @@ def test_nearest_of_several_profiles_is_taken(trt, card, memory):
     profiles = [{'image': Profile((1, 3, 64, 96), (usual, 3, 64, 96), (4, 3, 64, 96))}
                 for usual in (1, 3)]
     plan, _ = trt.build.build_plan(graph.model, profiles)
-    engine = trt.tensorrt.TensorRtEngine(plan, card, 0, STREAM, memory.allocate, memory.free)
-    chosen = [engine._choose_profile((count, 3, 64, 96)) for count in (1, 3, 4)]
+    engine = trt.open(plan)
+    chosen = [engine._loaded.choose_profile((count, 3, 64, 96)) for count in (1, 3, 4)]
     assert chosen == [0, 1, 1]
 
 
 def test_a_file_that_is_no_plan_fails_with_tensorrts_words(trt, card):
     with pytest.raises(EngineError, match=r'TensorRT 10.13.0 cannot load the plan: .*magicTag'):
-        trt.tensorrt.TensorRtEngine(Plan(b'not a plan'), card, 0, STREAM)
+        trt.open(Plan(b'not a plan'))
 
 
 def test_plan_of_another_network_does_not_fit_the_card(trt, card, model):
     segmentation_networks.save(segmentation_networks.lraspp(dynamic=False), model)
     plan = make_plan(trt, card, '', '')
     with pytest.raises(EngineError, match='5 classes, but the model card names 2'):
-        trt.tensorrt.TensorRtEngine(plan, replace(card, classes=('a', 'b')), 0, STREAM)
+        trt.open(plan, replace(card, classes=('a', 'b')))
 
 
 def test_refused_inference_fails_with_tensorrts_words(engine, memory):
@@ -197,6 +118,84 @@ def test_warnings_are_logged_and_errors_are_kept(trt):
     assert log.take_reason() == 'INTERNAL_ERROR; ERROR'
     assert log.take_reason() == 'TensorRT gave no reason'
     assert list(log.lines) == ['INTERNAL_ERROR', 'ERROR', 'WARNING', 'INFO']
+
+
+def refuse_addresses(engine):
+    """Return the message of an engine that gets an address which is not aligned."""
+    with pytest.raises(EngineError) as caught:
+        engine.bind(1, 1, 256)
+    return str(caught.value)
+
+
+def test_every_engine_hears_its_own_lines(trt, card):
+    plan = make_plan(trt, card)
+    said = {'a': [], 'b': []}
+    engines = {name: trt.open(plan, card, lines.append) for name, lines in said.items()}
+    for engine in engines.values():
+        assert 'address 0x1 of image is not a multiple of 256' in refuse_addresses(engine)
+    with engines['b']._loaded.log:
+        simulated_tensorrt._log(simulated_tensorrt.ILogger.WARNING, 'b is slow')
+    assert said == {'a': [], 'b': ['b is slow']}
+
+
+def test_logger_lives_as_long_as_the_process(trt, card):
+    plan = make_plan(trt, card)
+    trt.open(plan).close()
+    gc.collect()
+    assert simulated_tensorrt.PROCESS.logger() is trt.tensorrt.LOGGER
+    assert simulated_tensorrt.get_plugin_registry().all_creators      # it uses its logger
+    trt.open(plan).close()
+
+
+def test_lines_of_other_threads_reach_a_build(trt):
+    with trt.tensorrt.BuildLog() as log:
+        thread = threading.Thread(target=simulated_tensorrt._log, args=(
+            simulated_tensorrt.ILogger.ERROR, 'from a thread of TensorRT'))
+        with trt.tensorrt.BuildLog() as inner:
+            simulated_tensorrt._log(simulated_tensorrt.ILogger.ERROR, 'from this thread')
+        thread.start()
+        thread.join()
+    assert log.errors == ['from a thread of TensorRT'] and inner.errors == ['from this thread']
+
+
+def test_lines_without_a_listener_go_to_the_log_of_python(trt, caplog):
+    for severity in simulated_tensorrt.ILogger.Severity:
+        simulated_tensorrt._log(severity, severity.name)
+    assert caplog.messages == [
+        f'TensorRT 10.13.0: {name}' for name in ('INTERNAL_ERROR', 'ERROR', 'WARNING')]
+
+
+def test_interrupt_while_a_line_is_logged_is_not_lost(trt, card):
+    def interrupt(line):
+        raise KeyboardInterrupt
+    engine = trt.open(make_plan(trt, card), card, interrupt)
+    simulated_log = engine._loaded.log
+    with pytest.raises(KeyboardInterrupt), simulated_log:
+        simulated_tensorrt._log(simulated_tensorrt.ILogger.WARNING, 'slow')
+    assert simulated_tensorrt.PROCESS.swallowed == []
+    with simulated_log:         # it is raised once
+        pass
+
+
+def test_damaged_timing_cache_is_replaced(trt, card):
+    from trt_segmentation.builder.prepare import read_graph
+    from trt_segmentation.builder.settings import Recipe
+    graph = read_graph(card, Recipe('fp32', *SHAPES))
+    for given in (b'', b'simulated timings', b'timings of another TensorRT'):
+        plan, timing = trt.build.build_plan(graph.model, [graph.profile], timing=given)
+        assert timing == b'simulated timings' and plan.data
+
+
+def test_a_build_loads_the_kernels_of_tensorrt_once(trt, card, tmp_path):
+    from trt_segmentation.builder.cache import EngineCache
+    from trt_segmentation.builder.settings import Recipe
+    from trt_segmentation.engines.gpu_identity import GpuIdentity
+    simulated_tensorrt.PROCESS.kernel_loads = 0
+    trt.open_engine.open_engine(
+        card, 0, STREAM, Recipe('fp32', *SHAPES), cache=EngineCache(tmp_path / 'cache'),
+        identity=lambda index: GpuIdentity('RTX 4090', 'sm_89', '580'),
+        load=lambda plan, kernels: trt.open(plan)).close()
+    assert simulated_tensorrt.PROCESS.kernel_loads == 1
 
 
 def test_engine_has_what_the_gpu_pipeline_needs(engine):
@@ -218,8 +217,7 @@ def test_first_start_builds_and_second_loads(trt, card, memory, tmp_path):
             card, 0, STREAM, Recipe('fp32', *SHAPES),
             cache=EngineCache(tmp_path / 'cache', log=lines.append), log=lines.append,
             identity=lambda index: GpuIdentity(gpu, 'sm_89', '580'),
-            load=lambda plan, kernels: trt.tensorrt.TensorRtEngine(
-                plan, card, 0, STREAM, memory.allocate, memory.free, kernels=kernels))
+            load=lambda plan, kernels: trt.open(plan, kernels=kernels))
         return run(engine, memory, image)
 
     first = start()
@@ -241,16 +239,18 @@ def rtx(card, memory, tmp_path, monkeypatch):
         from trt_segmentation.builder import open_engine
         from trt_segmentation.builder.cache import EngineCache
         from trt_segmentation.builder.settings import Recipe
-        from trt_segmentation.engines import tensorrt
         from trt_segmentation.engines.gpu_identity import GpuIdentity
+        from trt_segmentation.engines.loaded_plan import LoadedPlan
+        from trt_segmentation.engines.tensorrt_engine import TensorRtEngine
 
         def start():
             return open_engine.open_engine(
                 card, 0, STREAM, Recipe('fp32', *SHAPES), log=lines.append,
                 cache=EngineCache(tmp_path / 'cache', log=lines.append),
                 identity=lambda index: GpuIdentity('RTX 4090', 'sm_89', '580'),
-                load=lambda plan, kernels: tensorrt.TensorRtEngine(
-                    plan, card, 0, STREAM, memory.allocate, memory.free, lines.append, kernels))
+                load=lambda plan, kernels: TensorRtEngine(
+                    LoadedPlan(plan, card, lines.append, kernels), STREAM, memory.allocate,
+                    memory.free))
         yield SimpleNamespace(start=start, lines=lines, memory=memory,
                               folder=tmp_path / 'cache' / 'engines')
 

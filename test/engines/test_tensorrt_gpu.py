@@ -39,7 +39,8 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     from trt_segmentation.builder.build import build_plan
     from trt_segmentation.builder.graph import input_shapes
     from trt_segmentation.builder.shapes import make_profile
-    from trt_segmentation.engines.tensorrt import TensorRtEngine
+    from trt_segmentation.engines.loaded_plan import LoadedPlan
+    from trt_segmentation.engines.tensorrt_engine import TensorRtEngine
     from trt_segmentation.gpu.pipeline import GpuPipeline
     from trt_segmentation.gpu.settings import GpuSettings
     model = segmentation_networks.FAMILIES[family]()
@@ -49,7 +50,8 @@ def test_simulated_tensorrt_in_the_pipeline_gives_the_oracles_labels(
     plan, _ = build_plan(model, [make_profile(input_shapes(model), card.input, batch='1/2/4')])
     host = HostPipeline(card)
     pipeline = GpuPipeline(
-        card, lambda card, gpu, stream: TensorRtEngine(plan, card, gpu, stream),
+        card, lambda card, gpu, stream: TensorRtEngine(
+            LoadedPlan(plan, card), stream),
         settings=GpuSettings(graph=graph))
     try:
         for count in (1, 3, 1, 2):

@@ -164,14 +164,14 @@ def calls() -> dict[str, list[str]]:
 def test_plans_reach_tensorrt_from_the_cache_only():
     """If new code gives a plan to TensorRT, add it here. Such code needs a --trust option.
 
-    TensorRtEngine deserialises plans that open_engine takes from the cache, and builder/build.py
+    LoadedPlan deserialises plans that open_engine takes from the cache, and builder/build.py
     deserialises a plan that it has just built. The command inspect reads a plan's sidecar and
     hashes the plan. The command build --out reads a plan to check it, and then replaces it. The
     file of tuning/choice_file.py is no plan, because it has only names and numbers.
     """
     found = calls()
-    assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/tensorrt.py']
-    assert found['TensorRtEngine'] == ['builder/open_engine.py']
+    assert found['deserialize_cuda_engine'] == ['builder/build.py', 'engines/loaded_plan.py']
+    assert found['LoadedPlan'] == ['builder/open_engine.py']
     assert found['load_signed_plan'] == ['commands/inspect_plan.py']
     assert found['load_signed'] == [
         'builder/cache.py', 'builder/calibration.py', 'commands/build_options.py',

@@ -178,3 +178,23 @@ def test_generated_colours_differ(count):
     assert len({tuple(color) for color in palette.tolist()}) == count
     # a longer list begins with the same colours, so a new class changes no other colour
     assert (palette == spread_palette(count + 5)[:count]).all()
+
+
+def test_plugins_are_relative_to_the_card(tmp_path):
+    tree = {'model': 'net.onnx', 'classes': ['a', 'b'], 'plugins': ['lib/a.so', '/opt/b.so']}
+    assert card_from_dict(tree, tmp_path / 'card.yaml').plugins == (
+        tmp_path / 'lib' / 'a.so', Path('/opt/b.so'))
+    assert card_from_dict({**tree, 'plugins': []}).plugins == ()
+    del tree['plugins']
+    assert card_from_dict(tree).plugins == ()
+
+
+@pytest.mark.parametrize('value,said', [
+    ('a.so', "plugins: 'a.so'; expected a list of shared libraries"),
+    ([7], 'plugins: number 0 is 7'),
+    (['a.so', ''], 'plugins: number 1 is'),
+    (['~nobody-here/a.so'], 'plugins: .*names the home folder of a user')])
+def test_plugins_that_are_no_paths_are_refused(value, said):
+    tree = {'model': 'net.onnx', 'classes': ['a', 'b'], 'plugins': value}
+    with pytest.raises(ModelCardError, match=said):
+        card_from_dict(tree)

@@ -21,7 +21,8 @@ from ..engines.plan import (
     Plan,
     to_json,
 )
-from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, sides, trt
+from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, LOGGER, sides, trt
+from ..engines.tensorrt_plugins import plugin_names
 from ..errors import EngineError
 from .settings import BuildOptions
 from .shapes import Profile
@@ -35,7 +36,7 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 
 class OperatorSupport:
-    """Tells whether TensorRT's ONNX parser supports an operator.
+    """Tells whether TensorRT's ONNX parser supports an operator, or a loaded plugin has its name.
 
     The first question makes a builder, and all later questions use this builder. If no builder
     is alive, TensorRT loads its kernels for seconds. So keep this object until the plan is built.
@@ -43,16 +44,15 @@ class OperatorSupport:
     """
 
     def __call__(self, operator: str) -> bool:
-        """Return whether the parser supports an operator, such as ``Conv``."""
-        return bool(self._parser.supports_operator(operator))
+        """Return whether the parser or a plugin supports an operator, such as ``Conv``."""
+        return operator in plugin_names() or bool(self._parser.supports_operator(operator))
 
     @cached_property
     def _parser(self) -> Any:
-        # The log, the builder and the network must live as long as the parser.
-        self._log = BuildLog()
-        self._builder = trt.Builder(self._log)
+        # The builder and the network must live as long as the parser.
+        self._builder = trt.Builder(LOGGER)
         self._network = self._builder.create_network(0)
-        return trt.OnnxParser(self._network, self._log)
+        return trt.OnnxParser(self._network, LOGGER)
 
 
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
@@ -73,16 +73,16 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT stops at its next step. A second
         Ctrl-C ends the process at once.
     """
-    with HeldInterrupt('the build was interrupted, and its plan was not written') as held:
-        return _build(model, profiles, options, timing, progress, held)
+    with HeldInterrupt('the build was interrupted, and its plan was not written') as held, \
+            BuildLog() as log:
+        return _build(log, model, profiles, options, timing, progress, held)
 
 
-def _build(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
+def _build(log: BuildLog, model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
            options: BuildOptions, timing: bytes, progress: Progress | None,
            held: HeldInterrupt) -> tuple[Plan, bytes]:
     started = time.monotonic()
-    log = BuildLog()
-    builder = trt.Builder(log)
+    builder = trt.Builder(LOGGER)
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse_model(network, log, model)
@@ -110,7 +110,7 @@ def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     if model.ByteSize() > _LARGEST_PROTOBUF:
         raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB, but an ONNX '
                           f'message can hold at most 2 GB. Export a smaller network')
-    parser = trt.OnnxParser(network, log)
+    parser = trt.OnnxParser(network, LOGGER)
     if parser.parse(model.SerializeToString()):
         return
     lines = []
@@ -161,8 +161,11 @@ def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
 def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
     if BACKEND == 'tensorrt_rtx':
         return None
+    # TensorRT gives None for a damaged cache, and refuses a cache of another GPU or version.
     cache = config.create_timing_cache(timing)
-    config.set_timing_cache(cache, False)
+    if cache is None or not config.set_timing_cache(cache, False):
+        cache = config.create_timing_cache(b'')
+        config.set_timing_cache(cache, False)
     return cache
 
 
@@ -186,7 +189,7 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     listed = layers_from_log(log.listing)
     if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
         return listed
-    engine = trt.Runtime(log).deserialize_cuda_engine(plan)
+    engine = trt.Runtime(LOGGER).deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(

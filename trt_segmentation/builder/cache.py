@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from ..engines.plan import Plan
-from ..errors import CacheError, EngineError
+from ..errors import CacheError, PlanRefused
 from ..installed.files import user_cache_folder
 from ..untrusted.regular_file import expand_home, read_regular
 from ..untrusted.signed_files import (
@@ -96,7 +96,8 @@ class EngineCache:
         wait. An update of the driver or of TensorRT can make a cached plan useless. ``load``
         then refuses the plan, and the plan is built once more.
 
-        :param load: turns a plan into an engine. To refuse the plan, ``load`` raises EngineError.
+        :param load: turns a plan into an engine. To refuse the plan, ``load`` raises PlanRefused.
+            Any other error means that a new plan does not help.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
@@ -106,7 +107,7 @@ class EngineCache:
             plan, is_new = self._build_or_wait(key, build)
         try:
             return load(plan)
-        except EngineError as error:
+        except PlanRefused as error:
             if is_new:
                 raise
             self._log(f'{self._path(key).name} can no longer be loaded, so it is built again. '

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.kernel_cache import KernelCache
+from ..engines.loaded_plan import LoadedPlan
 from ..engines.plan import Plan
-from ..engines.tensorrt import BACKEND, TensorRtEngine, trt
+from ..engines.tensorrt import BACKEND, trt
+from ..engines.tensorrt_engine import TensorRtEngine
+from ..engines.tensorrt_plugins import load_plugins
 from ..model.card import ModelCard
 from ..untrusted.output_files import raise_output_errors
 from ..untrusted.signed_files import store_signed
@@ -44,14 +47,16 @@ def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
     """Make the key of a card's plan.
 
     :raises GraphError: if the ONNX file cannot be read.
+    :raises EngineError: if a plugin cannot be loaded.
     """
+    plugins = tuple(('plugin', digest) for digest in load_plugins(card.plugins))
     cut = (('cut_resize', 'True'),) if cuts_resize(card, recipe) else ()
     tools = tuple((name, version(name)) for name in ('onnxslim', 'onnxruntime'))
     return EngineKey(
         model=model_digest(card.model), precision=recipe.precision,
         scales=_digest_for(recipe, calibration), keep_fp16=recipe.keep_fp16,
         shapes=(recipe.sizes, recipe.batch, f'{card.input.height}x{card.input.width}'),
-        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *tools,
+        options=(*options.key, ('simplify', str(recipe.simplify)), *cut, *plugins, *tools,
                  ('graph_rules', GRAPH_RULES)),
         backend=BACKEND, version=trt.__version__, gpu=gpu.name, arch=gpu.arch,
         driver=gpu.driver)
@@ -111,8 +116,8 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     """
     plans = cache or EngineCache(log=log)
     calibration = find_calibration(card, recipe, log)
+    load_plugins(card.plugins, log)
     key = make_engine_key(card, recipe, options, calibration, identity(gpu))
-
     built: list[Plan] = []
 
     def build() -> Plan:
@@ -126,7 +131,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
         # be used again.
         kernels = KernelCache(partial(plans.kernels, key), partial(plans.keep_kernels, key))
         return load(plan, kernels) if load else TensorRtEngine(
-            plan, card, gpu, stream, warn=log, kernels=kernels)
+            LoadedPlan(plan, card, log, kernels), stream)
 
     engine = plans.get(key, build, load_plan)
     engine.cache = 'built' if built else 'hit'

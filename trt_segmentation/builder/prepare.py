@@ -65,7 +65,8 @@ def read_graph(card: ModelCard, recipe: Recipe,
     findings = check_model(model, supports_operator)
     refuse_errors(findings)
     sizes = make_profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
-    if recipe.simplify:
+    # ONNX Runtime cannot run a network with plugins, so the simplified graph could not be checked.
+    if recipe.simplify and not card.plugins:
         model = simplify_model(model, {name: p.smallest for name, p in sizes.items()})
     return PreparedGraph(model, sizes, findings)
 

@@ -61,7 +61,8 @@ class Recipe:
     :param batch: batch sizes for :func:`.shapes.parse_batch`; empty for the batch size that the
         model fixes. If the model fixes none, empty means :data:`OPEN_BATCH`.
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
-    :param simplify: whether onnxslim simplifies the graph first.
+    :param simplify: whether onnxslim simplifies the graph first. A network with plugins is never
+        simplified.
     :param cut_resize: whether the last Resize is left out, also if the card does not ask for it.
     :raises GraphError: if the precision is unknown.
     """

@@ -37,6 +37,7 @@ from ..builder.settings import BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
+from ..engines.tensorrt_plugins import load_plugins
 from ..errors import EngineError, GraphError
 from ..model.card import load_card, ModelCard
 from ..untrusted.output_files import check_file, check_folder, make_folder
@@ -63,6 +64,7 @@ def run_build(options: BuildCommandOptions) -> int:
     identity = _identity(options)
     supports_operator = OperatorSupport()       # alive until all plans are built
     with ProgressBars() as bars:
+        load_plugins(card.plugins, bars.print_line)
         graph = read_graph(card, _recipe(options), supports_operator)
         for finding in graph.findings:
             bars.print_line(str(finding))

@@ -26,6 +26,7 @@ from .card_checks import (
     read_integer,
     read_mean_and_std,
     read_numbers,
+    read_plugins,
     read_section,
     read_text,
 )
@@ -105,6 +106,8 @@ class ModelCard:
     :param classes: names of the classes. A label is the index of a name in this tuple.
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
+    :param plugins: shared libraries with TensorRT plugins that the network needs. Their code runs
+        in this process.
     """
 
     name: str
@@ -114,6 +117,7 @@ class ModelCard:
     input: InputCard = field(default_factory=InputCard)
     output: OutputCard = field(default_factory=OutputCard)
     source: Path | None = None
+    plugins: tuple[Path, ...] = ()
 
     @property
     def label_dtype(self) -> np.dtype[Any]:
@@ -210,7 +214,8 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     :param asking: see :func:`load_card`.
     :raises ModelCardError: if a value is wrong.
     """
-    read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette'])
+    read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette',
+                            'plugins'])
     if not isinstance(model := tree.get('model'), str) or not model:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
     read_text('model', model)
@@ -222,7 +227,7 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
         name=name, model=_find_network(model, source), classes=classes,
         palette=_read_palette(tree.get('palette'), len(classes), asking),
         input=_read_input(tree.get('input')), output=_read_output(tree.get('output')),
-        source=source)
+        source=source, plugins=read_plugins(tree.get('plugins'), source))
 
 
 def _find_network(text: str, source: Path | None) -> Path:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import math
+from pathlib import Path
 from typing import Any
 
 from ..errors import ModelCardError
+from ..untrusted.regular_file import expand_home
 from ..untrusted.terminal_text import did_you_mean, short, unprintable
 
 
@@ -125,6 +127,21 @@ def read_text(key: str, value: Any, default: str | None = None) -> str:
         raise ModelCardError(f'{key} is {short(value)}, with the character {bad}, which cannot '
                              'be printed; expected letters, digits, signs and plain spaces')
     return value
+
+
+def read_plugins(value: Any, source: Path | None) -> tuple[Path, ...]:
+    """Read paths of shared libraries, relative to the folder of the card ``source``."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise ModelCardError(f'plugins: {short(value)}; expected a list of shared libraries, such '
+                             'as [libplugins.so]')
+    folder = source.parent if source else Path()
+    try:
+        return tuple(folder / expand_home(read_text(f'plugins: number {index}', text))
+                     for index, text in enumerate(value))
+    except FileNotFoundError as error:
+        raise ModelCardError(f'plugins: {error}') from error
 
 
 def _refuse_fractions(key: str, value: Any) -> None:
