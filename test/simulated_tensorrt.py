@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulates the package tensorrt. It runs networks with ONNX Runtime.
 
-The machines that run these tests usually have no GPU, so TensorRT cannot run there. This module has
-the part of TensorRT's API that the package uses. test_simulated_tensorrt.py compares each class, method,
-argument and enum with the real ``tensorrt_rtx``. The simulation reads and writes the given
-addresses on the CPU. With ``PROVIDER = 'cuda'`` it uses the GPU and the caller's stream. As
-TensorRT does, it refuses wrong shapes, missing addresses, too little memory and damaged plans. It
-also behaves as TensorRT does in these cases, in which a mistake of the caller stays unseen:
+The machines that run these tests usually have no GPU, so TensorRT cannot run there. This module
+has the part of TensorRT's API that the package uses. test_simulated_tensorrt.py compares each
+class, method, argument and enum with the real ``tensorrt_rtx``. The simulation reads and writes
+the given addresses on the CPU. With ``PROVIDER = 'cuda'`` it uses the GPU and the caller's stream.
+As TensorRT does, it refuses wrong shapes, missing addresses, too little memory and damaged plans.
+It also behaves as TensorRT does in these cases, in which a mistake of the caller stays unseen:
 
 - TensorRT has one logger in a process: the first one that lives. It swallows what a logger raises.
 - The plugin registry keeps a pointer to its logger. The simulation raises an error if the registry
