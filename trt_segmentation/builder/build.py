@@ -94,7 +94,9 @@ def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
         error = parser.get_error(index)
         node = (f'node {error.node_name()} ({error.node_operator()})' if error.node() >= 0
                 else 'the file')
-        lines.append(f'{node}: {error.desc()} [{error.code().name} in {error.func()}]')
+        # The member `name` of this enum is a method in TensorRT 10, and a text in TensorRT 11.
+        code = str(error.code()).rpartition('.')[2]
+        lines.append(f'{node}: {error.desc()} [{code} in {error.func()}]')
     raise EngineError(f"{LIBRARY}'s ONNX parser refuses " + '\n'.join(lines or log.errors))
 
 
