@@ -116,7 +116,8 @@ DEMO = ['--require-hashes -r requirements/demo.lock',
 REST = ['--require-hashes -r requirements.lock', *DEMO[1:],
         '--no-deps --require-hashes -r .ci/tensorrt_stubs.lock',
         *(f'--no-deps --target .venv/bindings/{version} --require-hashes -r '
-          f'.ci/tensorrt_bindings/{version}.lock' for version in ('10.13', '10.3', '11.4'))]
+          f'.ci/tensorrt_bindings/{version}.lock'
+          for version in ('10.13', '10.3', '11.4', 'lean'))]
 GPU = ['--no-deps --require-hashes -r requirements/cuda13.lock', *DEMO[1:]]
 
 

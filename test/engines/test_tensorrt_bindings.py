@@ -14,23 +14,19 @@ from collections.abc import Iterator
 import copy
 import inspect
 import json
-import os
 from pathlib import Path
-import platform
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+import real_bindings
 import simulated_tensorrt
-import stub_library
 import tensorrt_calls
 
-TEST = Path(__file__).parents[1]
-BINDINGS = Path(sys.prefix) / 'bindings'
-VERSIONS = ('10.3', '10.13', '11.4')
+LISTING_PROGRAM = Path(__file__).parents[1] / 'bindings_listing.py'
 RTX = 'RTX'
-ALL = (*VERSIONS, RTX)
+ALL = (*real_bindings.VERSIONS, RTX)
 
 NOT_EVERYWHERE = {
     'BuilderFlag.REQUIRE_USER_ALLOCATION': [RTX],
@@ -54,35 +50,13 @@ A check in the package must exclude the other versions.
 """
 
 
-def why_not(version: str) -> str:
-    """Return why there are no bindings of a version; empty if they must be here."""
-    if sys.platform != 'linux' or platform.machine() != 'x86_64':
-        return f'./dev installs bindings for Linux on x86_64, not for {platform.machine()}'
-    if version == '10.3' and sys.version_info >= (3, 13):
-        return 'NVIDIA has no bindings of TensorRT 10.3 for Python 3.13'
-    if not (Path(sys.prefix) / 'installed').exists():
-        return f'./dev did not make the environment {sys.prefix}, so it has no bindings'
-    return ''
-
-
 def read_listing(version: str, folder: Path) -> dict[str, Any]:
     """Import one version in a process of its own and return its listing."""
     if version == RTX:
         pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
-        return run_listing('tensorrt_rtx', dict(os.environ))
-    if reason := why_not(version):
-        pytest.skip(reason)
-    place = BINDINGS / version
-    assert (place / 'tensorrt_bindings').is_dir(), f'no bindings in {place}; run ./dev types'
-    stub_library.write_libraries(folder, int(version.partition('.')[0]))
-    return run_listing('tensorrt_bindings', {
-        **os.environ, 'LD_LIBRARY_PATH': str(folder),
-        'PYTHONPATH': str(place), 'PYTHONDONTWRITEBYTECODE': '1'})
-
-
-def run_listing(module: str, environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, TEST / 'bindings_listing.py', module],
-                          env=environment, capture_output=True, text=True, timeout=60)
+    done = real_bindings.run(version, folder, LISTING_PROGRAM) if version != RTX else (
+        subprocess.run([sys.executable, LISTING_PROGRAM, 'tensorrt_rtx'], capture_output=True,
+                       text=True, timeout=60))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -152,21 +126,8 @@ def test_the_bindings_are_those_of_this_version(version: str, listing: dict[str,
 
 
 def test_the_bindings_are_not_in_the_import_path() -> None:
-    assert not [path for path in sys.path if Path(path).resolve().is_relative_to(BINDINGS)]
-
-
-def test_a_library_has_the_functions_that_the_bindings_need(tmp_path: Path) -> None:
-    path = tmp_path / 'libnvinfer.so.10'
-    path.write_bytes(stub_library.make_library(path.name, stub_library.FUNCTIONS))
-    code = ('import ctypes, sys\n'
-            'library = ctypes.CDLL(sys.argv[1])\n'
-            'print([getattr(library, name)() for name in sys.argv[2:]])\n'
-            'print(hasattr(library, "another"))')
-    if sys.platform != 'linux' or platform.machine() != 'x86_64':
-        pytest.skip('the library is for Linux on x86_64')
-    done = subprocess.run([sys.executable, '-c', code, path, *stub_library.FUNCTIONS],
-                          capture_output=True, text=True)
-    assert done.stdout.splitlines() == [str([0] * 9), 'False'], done.stderr
+    assert not [path for path in sys.path if Path(path).resolve().is_relative_to(
+        real_bindings.FOLDER)]
 
 
 # --- the package -------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""If TensorRT cannot use CUDA, our code says so. NVIDIA's real bindings and lean runtime run here.
+
+On a machine without a driver, or with a driver that is too old, TensorRT gives no Builder and no
+Runtime. The real bindings then raise a TypeError without a reason. The lean runtime of TensorRT
+11.4 instead returns an object, and each call of this object crashes the process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+import platform
+import subprocess
+import sys
+
+import pytest
+import real_bindings
+import stub_library
+
+PROGRAM = '''
+import importlib, sys, types
+
+_, module, step, plan = sys.argv
+real = importlib.import_module(module)
+tensorrt = types.ModuleType('tensorrt')
+vars(tensorrt).update({**vars(real), '__name__': 'tensorrt'})
+if not hasattr(real, 'Builder'):
+    # Our module imports TensorRT only if it has a Builder. The lean runtime has none.
+    tensorrt.Builder = None
+sys.modules['tensorrt'] = tensorrt
+
+from trt_segmentation.engines.plan import Plan
+from trt_segmentation.engines.tensorrt import BACKEND, LIBRARY, TensorRtEngine
+from trt_segmentation.errors import EngineError
+from trt_segmentation.model.card import load_card
+
+assert BACKEND == 'tensorrt' and LIBRARY == f'TensorRT {real.__version__}', LIBRARY
+try:
+    if step == 'load':
+        TensorRtEngine(Plan(bytes.fromhex(plan)), load_card('street'), 0, 0, lambda size: 4096,
+                       lambda address: None)
+    else:
+        from trt_segmentation.builder import build
+        if step == 'ask':
+            build.supports_operator('Conv')
+        else:
+            import onnx
+            build.build_plan(onnx.ModelProto(), [])
+except EngineError as error:
+    print(error)
+'''
+PLANS = {'empty': b'', 'zeros': bytes(4000), 'text': b'not a plan' * 400}
+HAS_DRIVER = Path('/proc/driver/nvidia/version').exists()
+ADVICE = ('TensorRT needs an NVIDIA driver that is new enough for its version of CUDA. Update the '
+          'driver, or install the TensorRT that fits the CUDA version of your driver')
+
+
+@pytest.fixture(scope='module')
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('program') / 'program.py'
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.parametrize('version', real_bindings.VERSIONS)
+@pytest.mark.parametrize('step', ['load', 'ask', 'build'])
+def test_bindings_without_cuda_give_one_clear_error(program: Path, tmp_path: Path, version: str,
+                                                    step: str) -> None:
+    done = real_bindings.run(version, tmp_path, program, step, '00')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith(f'TensorRT {version}.') and done.stdout.endswith(
+        f' cannot start: TensorRT gave no reason. {ADVICE}\n')
+
+
+@pytest.mark.parametrize('plan', PLANS)
+def test_the_lean_runtime_gives_one_clear_error(program: Path, tmp_path: Path, plan: str) -> None:
+    """Without a driver the runtime cannot start. With a driver it refuses each of these plans."""
+    done = real_bindings.run(real_bindings.LEAN, tmp_path, program, 'load', PLANS[plan].hex())
+    assert (done.returncode, done.stderr) == (0, '')
+    (line,) = done.stdout.splitlines()
+    if HAS_DRIVER:
+        assert line.startswith('TensorRT 11.4.0.106 cannot load the plan: ')
+        assert ('empty memory buffer' if plan == 'empty' else 'magicTag') in line
+    else:
+        assert line.startswith('TensorRT 11.4.0.106 cannot start: createInferRuntime: Error Code 6')
+        assert 'CUDA initialization failure with error: 35' in line and line.endswith(ADVICE)
+
+
+def test_a_library_has_the_functions_that_the_bindings_need(tmp_path: Path) -> None:
+    path = tmp_path / 'libnvinfer.so.10'
+    path.write_bytes(stub_library.make_library(path.name, stub_library.FUNCTIONS))
+    code = ('import ctypes, sys\n'
+            'library = ctypes.CDLL(sys.argv[1])\n'
+            'print([getattr(library, name)() for name in sys.argv[2:]])\n'
+            'print(hasattr(library, "another"))')
+    if sys.platform != 'linux' or platform.machine() != 'x86_64':
+        pytest.skip('the library is for Linux on x86_64')
+    done = subprocess.run([sys.executable, '-c', code, path, *stub_library.FUNCTIONS],
+                          capture_output=True, text=True)
+    assert done.stdout.splitlines() == [str([0] * 9), 'False'], done.stderr
