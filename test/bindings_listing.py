@@ -52,7 +52,7 @@ def short_type(text: str) -> str:
 
 
 def signatures(documentation: str, name: str) -> list[dict[str, Any]]:
-    """Read the signature of each overload. A parameter has a name, a type and perhaps a default."""
+    """Read the signature of each overload: name, type and default of each parameter."""
     found = []
     for line in re.findall(rf'^(?:\d+\. )?{name}(\(.*\) -> .*)$', documentation, re.MULTILINE):
         inside, _, returns = line[1:].rpartition(') -> ')

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write shared libraries whose functions return zero. No C compiler is needed.
 
-NVIDIA's Python bindings of TensorRT cannot be imported without the libraries of TensorRT, which are
-several gigabytes. The bindings take nine functions from these libraries, and call none of them
-while they are imported. So a library with nine empty functions is enough to import the bindings.
+NVIDIA's Python bindings of TensorRT need the libraries of TensorRT, which are several gigabytes.
+The bindings take nine functions from these libraries, and call none of them while Python imports
+the bindings. So a library with nine empty functions is enough for an import.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find each use of TensorRT in our source, and compare it with the real Python bindings.
 
-The analysis runs no code of the package. It reads the source with ast and follows the values that
-come from TensorRT: through variables, attributes, arguments and results of our own functions. The
-listing of the bindings (bindings_listing.py) says what TensorRT returns. So each attribute and each
-call of a TensorRT object is compared with the real class.
+The analysis runs no code of the package. It reads the source with ast. It follows the values that
+come from TensorRT through variables, attributes, arguments and results of our own functions. The
+listing of the bindings (bindings_listing.py) says what TensorRT returns. So the analysis compares
+each attribute and each call of a TensorRT object with the real class.
 
 The analysis follows one version of TensorRT at a time. In that version, ``hasattr(trt, 'X')``,
 ``getattr(trt, 'X', None)`` and ``BACKEND == 'tensorrt_rtx'`` have known values, and a branch that
@@ -314,7 +314,8 @@ class Analysis:
             for index, part in enumerate(target.elts):
                 self._assign(part, _item(values, index), env)
 
-    def _set_attribute(self, target: ast.Attribute, values: Values, env: dict[str, Values]) -> None:
+    def _set_attribute(self, target: ast.Attribute, values: Values,
+                       env: dict[str, Values]) -> None:
         for owner in self._value(target.value, env):
             if isinstance(owner, Ours):
                 self._learn(values, 'attribute', owner.path, owner.name, target.attr)
@@ -398,12 +399,11 @@ class Analysis:
                 for name in (t for t in inside.targets if isinstance(t, ast.Name)):
                     self._learn(values, 'attribute', self._path, node.name, name.id)
         env[node.name] = one(Ours('class', self._path, node.name))
-        base_name = self._base(self._path, node.name)
-        for method in self.classes[base_name]['members'] if base_name else ():
-            if method != '__init__' and (self._path, f'{node.name}.{method}') not in \
-                    self._definitions and self.classes[base_name]['members'][method][
-                        'kind'] == 'method':
-                self._problem(node, f'{node.name} has no method {method} of {base_name}')
+        base = self._base(self._path, node.name)
+        for method, member in (self.classes[base]['members'] if base else {}).items():
+            if member['kind'] == 'method' and method != '__init__' and (
+                    self._path, f'{node.name}.{method}') not in self._definitions:
+                self._problem(node, f'{node.name} has no method {method} of {base}')
 
     def _on_import(self, node: ast.Import, env: dict[str, Values]) -> None:
         for alias in node.names:
@@ -508,7 +508,7 @@ class Analysis:
         return one(found)
 
     def _class_attribute(self, cls: str, name: str, is_bound: bool, node: ast.AST) -> Values:
-        if cls not in self.classes or name.startswith('__') and name != '__init__':
+        if cls not in self.classes or (name.startswith('__') and name != '__init__'):
             return frozenset()
         if f'{cls}.{name}' in self.classes:
             self.findings.uses.add(f'{cls}.{name}')
@@ -622,7 +622,7 @@ class Analysis:
         (right,), operation = others, node.ops[0]
         if isinstance(operation, ast.Is | ast.IsNot) and right == NONE:
             answers = {None if isinstance(value, Unknown | Object)
-                       or isinstance(value, Ours) and value.kind == 'object'
+                       or (isinstance(value, Ours) and value.kind == 'object')
                        else value == Constant(None) for value in left}
         elif isinstance(operation, ast.Eq | ast.NotEq) and len(left) == len(right) == 1:
             (a,), (b,) = left, right
@@ -790,7 +790,7 @@ class Analysis:
                 or (wanted, value.type) in {
                     ('float', 'int'), ('int', 'bool'), ('buffer', 'bytes'), ('Dims', 'tuple'),
                     ('buffer', 'IHostMemory'), ('buffer', 'memoryview')}
-                or wanted == 'capsule' and value.type in self.classes)
+                or (wanted == 'capsule' and value.type in self.classes))
 
     def _call_ours(self, function: Ours, call: _Call, where: ast.AST) -> Values:
         name, is_bound = function.name, function.is_bound
@@ -817,9 +817,21 @@ class Analysis:
                 self._learn(values, 'attribute', function.path, function.name, parameter)
         if function.kind == 'class':
             return one(Ours('object', function.path, function.name))
+        if made := self._made(node, call):
+            return made
         returned = self._known('return', function.path, name) - UNKNOWN
         declared = self._annotation(node.returns) if isinstance(node, ast.FunctionDef) else UNKNOWN
         return returned or declared
+
+    def _made(self, node: ast.AST | None, call: _Call) -> Values:
+        """Return the result of ``f(make: Callable[..., T]) -> T``, which makes an object."""
+        if not isinstance(node, ast.FunctionDef) or not isinstance(node.returns, ast.Name):
+            return frozenset()
+        return frozenset(
+            Object(value.name) for parameter, values in zip(node.args.args, call.arguments)
+            if re.fullmatch(rf'Callable\[.*, {node.returns.id}\]', ast.unparse(
+                parameter.annotation or ast.Constant(None)))
+            for value in values if isinstance(value, Class))
 
     def _check_ours(self, parameter: ast.arg, function: str, values: Values,
                     where: ast.AST) -> None:
@@ -842,7 +854,7 @@ class Analysis:
         text = text.removesuffix(' | None')
         if text == 'None':
             return NONE
-        if text in self.classes or text in _SCALARS and text != 'object':
+        if text in self.classes or (text in _SCALARS and text != 'object'):
             return one(Object(text))
         if found := re.fullmatch(r'(?:list|Iterable)\[(.*)\]', text):
             return one(Items(self._typed(found[1])))
@@ -873,7 +885,13 @@ class Analysis:
         found = self._value(node, {})
         return frozenset(Object(v.name) if isinstance(v, Class)
                          else Ours('object', v.path, v.name) if isinstance(v, Ours)
-                         and v.kind == 'class' else Unknown() for v in found)
+                         and v.kind == 'class' and not self._is_protocol(v) else Unknown()
+                         for v in found)
+
+    def _is_protocol(self, cls: Ours) -> bool:
+        """Whether objects of other classes can be meant, as for a class with base Protocol."""
+        return bool(re.search(rf'^class {cls.name}\((.*, )?Protocol\b', self._texts[cls.path],
+                              re.MULTILINE))
 
     # --- results -------------------------------------------------------------------------------
 

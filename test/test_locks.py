@@ -14,7 +14,7 @@ from trt_segmentation.installed.pip_names import GPU_SETS
 
 ROOT = Path(__file__).parents[1]
 GPU_LOCKS = [f'requirements/{name}.lock' for name in GPU_SETS]
-BINDINGS_LOCKS = [f'.ci/tensorrt_bindings/{name}.lock' 
+BINDINGS_LOCKS = [f'.ci/tensorrt_bindings/{name}.lock'
                   for name in ('10.3', '10.13', '11.4', 'lean')]
 LOCKS = ['requirements.lock', 'requirements-kilted.lock', '.ci/tensorrt_stubs.lock',
          'requirements/demo.lock', *GPU_LOCKS, *BINDINGS_LOCKS]

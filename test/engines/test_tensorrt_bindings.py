@@ -206,7 +206,7 @@ def test_a_name_that_is_gone_is_found(listings: dict[str, dict[str, Any]], name:
 
 # --- the analysis finds mistakes ---------------------------------------------------------------
 
-GOOD = '''
+GOOD = """
 from functools import partial
 from typing import Any
 import tensorrt as trt
@@ -250,7 +250,7 @@ def build(builder: trt.Builder) -> Any:
     if hasattr(trt, 'ComputeCapability'):
         config.num_compute_capabilities = 1
     return builder.build_serialized_network(builder.create_network(0), config)
-'''
+"""
 
 
 def test_good_code_has_no_problems(version: str, listing: dict[str, Any]) -> None:
@@ -265,7 +265,8 @@ MISTAKES = [
      'IExecutionContext has no execute_async_v2'),
     ('execute_async_v3(stream)', 'execute_async_v3()',
      'IExecutionContext.execute_async_v3 takes (self: IExecutionContext, stream_handle: int)'),
-    ('set_tensor_address(tensor, 4096)', 'set_tensor_address(4096, tensor)', 'and not (4096, str)'),
+    ('set_tensor_address(tensor, 4096)', 'set_tensor_address(4096, tensor)',
+     'and not (4096, str)'),
     ('set_tensor_address(tensor, 4096)', 'set_tensor_address(tensor, 4096, 1)', 'and not'),
     ('size=100', 'bytes=100', 'and not (4096, bytes=100)'),
     ('Strategy.STATIC', 'Strategy.NEVER', 'ExecutionContextAllocationStrategy has no NEVER'),
@@ -278,7 +279,8 @@ MISTAKES = [
     ('def log(self, severity: trt.ILogger.Severity, msg: str)', 'def log(self, msg: str)',
      "ILogger.log is called with [['self', 'severity', 'msg']], but takes ['self', 'msg']"),
     ('def log(', 'def write(', 'Log has no method log of ILogger'),
-    ('check(context.set_input_shape(name, (1, 3, 4, 4)))', 'check(context.set_device_memory(1, 2))',
+    ('check(context.set_input_shape(name, (1, 3, 4, 4)))',
+     'check(context.set_device_memory(1, 2))',
      'set_device_memory returns nothing, but its result is used'),
     ('check(context.execute', 'check(context.infer_shapes() or context.execute', ''),
     ('check(context.execute_async_v3(stream))', 'check(context.get_tensor_shape("a"))',

@@ -20,6 +20,7 @@ from ..engines.plan import (
     to_json,
 )
 from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, sides, trt
+from ..engines.tensorrt_start import start_tensorrt
 from ..errors import EngineError
 from .settings import BuildOptions
 from .shapes import Profile
@@ -33,9 +34,12 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 
 def supports_operator(operator: str) -> bool:
-    """Whether TensorRT's ONNX parser supports an operator."""
+    """Whether TensorRT's ONNX parser supports an operator.
+
+    :raises EngineError: if TensorRT cannot use CUDA here.
+    """
     log = BuildLog()
-    builder = trt.Builder(log)
+    builder = start_tensorrt(trt.Builder, log, LIBRARY)
     network = builder.create_network(0)
     return bool(trt.OnnxParser(network, log).supports_operator(operator))
 
@@ -58,7 +62,7 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     """
     started = time.monotonic()
     log = BuildLog()
-    builder = trt.Builder(log)
+    builder = start_tensorrt(trt.Builder, log, LIBRARY)
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse_model(network, log, model)
@@ -163,7 +167,8 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
     if log.listing or BACKEND == 'tensorrt_rtx':
         return layers_from_log(log.listing)
-    engine = trt.Runtime(log).deserialize_cuda_engine(plan)
+    runtime = start_tensorrt(trt.Runtime, log, LIBRARY)
+    engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(

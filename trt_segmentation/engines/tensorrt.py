@@ -17,6 +17,7 @@ from ..untrusted.onnx_graph import read_endings
 from .kernel_cache import KernelCache
 from .plan import Plan
 from .tensorrt_binding import TensorRtBinding
+from .tensorrt_start import start_tensorrt
 
 try:
     import tensorrt as trt
@@ -118,7 +119,7 @@ class TensorRtEngine:
             allocate, free = cuda_driver.allocate, cuda_driver.free
         self._allocate, self._free = allocate, free
         self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
-        self._runtime: Any = trt.Runtime(self._log)
+        self._runtime: Any = start_tensorrt(trt.Runtime, self._log, LIBRARY)
         # TensorRT 10.3 keeps Python's lock (GIL) during this whole call. So the engine must be
         # loaded before the node spins.
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
