@@ -22,90 +22,33 @@ from pathlib import Path
 import re
 from typing import Any
 
+from tensorrt_values import (
+    Call,
+    call_builtin,
+    call_collection,
+    Class,
+    Constant,
+    Function,
+    is_from_tensorrt,
+    item_of,
+    Items,
+    Library,
+    names_of,
+    NONE,
+    Object,
+    one,
+    Ours,
+    Row,
+    SCALARS,
+    show_signature,
+    truth_of,
+    UNKNOWN,
+    Unknown,
+    Values,
+)
+
 PACKAGE = Path(__file__).parents[1] / 'trt_segmentation'
-_IMPORTS = re.compile(r'^\s*(import tensorrt|from .* import .*\btrt\b)', re.MULTILINE)
-_SCALARS = ('int', 'float', 'str', 'bool', 'bytes', 'buffer', 'capsule', 'object', 'memoryview')
 _MOST_PASSES = 30
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """A value that the analysis does not follow, for example one that another library made."""
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A value that is known, such as None, True or a text."""
-
-    value: Any
-
-
-@dataclass(frozen=True)
-class Library:
-    """The module ``tensorrt`` or ``tensorrt_rtx``."""
-
-
-@dataclass(frozen=True)
-class Class:
-    """A class of TensorRT."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Object:
-    """An object of a class of TensorRT, or a number or text of unknown value."""
-
-    type: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of TensorRT; ``owner`` is its class, and empty for a function of the module."""
-
-    owner: str
-    name: str
-    is_bound: bool
-
-
-@dataclass(frozen=True)
-class Items:
-    """A list, a dictionary or another collection; ``of`` has the values of its items."""
-
-    of: frozenset[Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A tuple of known length."""
-
-    of: tuple[frozenset[Any], ...]
-
-
-@dataclass(frozen=True)
-class Ours:
-    """A module, class, object or function of the package.
-
-    :param kind: 'module', 'class', 'object' or 'function'.
-    :param path: file inside the package.
-    :param name: name inside the file; a method has the name of its class before its own.
-    :param is_bound: whether the function gets an object as its first argument.
-    """
-
-    kind: str
-    path: str
-    name: str = ''
-    is_bound: bool = False
-
-
-Values = frozenset[Any]
-"""All values that an expression can have."""
-UNKNOWN: Values = frozenset({Unknown()})
-NONE: Values = frozenset({Constant(None)})
-
-
-def one(value: Any) -> Values:
-    return frozenset({value})
 
 
 @dataclass
@@ -132,10 +75,17 @@ def sources() -> dict[str, str]:
             for path in sorted(PACKAGE.rglob('*.py'))}
 
 
+def imports_tensorrt(text: str) -> bool:
+    """Whether a file imports TensorRT, itself or from another file of ours."""
+    return 'trt' in text and any(
+        alias.name in ('trt', 'tensorrt', 'tensorrt_rtx') for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names)
+
+
 def reads_of_the_module(texts: Mapping[str, str]) -> set[tuple[str, int, int]]:
     """Return the place of each ``trt.NAME`` in the files that import TensorRT."""
     return {(path, node.lineno, node.col_offset) for path, text in texts.items()
-            if _IMPORTS.search(text) for node in ast.walk(ast.parse(text))
+            if imports_tensorrt(text) for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
             and node.value.id == 'trt'}
 
@@ -156,7 +106,7 @@ class Analysis:
         self._definitions: dict[tuple[str, str], ast.AST] = {}
         self._before: dict[tuple[str, ...], Values] = {}
         self._now: dict[tuple[str, ...], Values] = {}
-        self._wanted = {path for path, text in texts.items() if _IMPORTS.search(text)}
+        self._wanted = {path for path, text in texts.items() if imports_tensorrt(text)}
         self.findings = Findings()
         self._path = self._function = ''
         self._statements: set[ast.AST] = set()
@@ -312,7 +262,7 @@ class Analysis:
             self._assign(target.value, one(Items(values)), env)
         elif isinstance(target, ast.Tuple | ast.List):
             for index, part in enumerate(target.elts):
-                self._assign(part, _item(values, index), env)
+                self._assign(part, item_of(values, index), env)
 
     def _set_attribute(self, target: ast.Attribute, values: Values,
                        env: dict[str, Values]) -> None:
@@ -327,10 +277,10 @@ class Analysis:
                     self._problem(target, f'{owner.type}.{target.attr} cannot be set')
                 elif not self._accepts(member['type'], values):
                     self._problem(target, f'{owner.type}.{target.attr} is of type '
-                                  f'{member["type"]}, and not {_names(values)}')
+                                  f'{member["type"]}, and not {names_of(values)}')
 
     def _on_if(self, node: ast.If, env: dict[str, Values]) -> bool:
-        answer = _truth(self._value(node.test, env))
+        answer = truth_of(self._value(node.test, env))
         branches = [statements for choice, statements in ((True, node.body), (False, node.orelse))
                     if answer is None or answer is choice]
         return self._branches(branches, env)
@@ -349,7 +299,7 @@ class Analysis:
         return not ends
 
     def _on_for(self, node: ast.For, env: dict[str, Values]) -> None:
-        self._assign(node.target, _item(self._value(node.iter, env)), env)
+        self._assign(node.target, item_of(self._value(node.iter, env)), env)
         self._branches([node.body, []], env)
         self._branches([node.orelse, []], env)
 
@@ -399,11 +349,11 @@ class Analysis:
                 for name in (t for t in inside.targets if isinstance(t, ast.Name)):
                     self._learn(values, 'attribute', self._path, node.name, name.id)
         env[node.name] = one(Ours('class', self._path, node.name))
-        base = self._base(self._path, node.name)
-        for method, member in (self.classes[base]['members'] if base else {}).items():
+        parent = self._base(self._path, node.name)
+        for method, member in (self.classes[parent]['members'] if parent else {}).items():
             if member['kind'] == 'method' and method != '__init__' and (
                     self._path, f'{node.name}.{method}') not in self._definitions:
-                self._problem(node, f'{node.name} has no method {method} of {base}')
+                self._problem(node, f'{node.name} has no method {method} of {parent}')
 
     def _on_import(self, node: ast.Import, env: dict[str, Values]) -> None:
         for alias in node.names:
@@ -566,18 +516,18 @@ class Analysis:
         keywords = {keyword.arg or '**': self._value(keyword.value, env)
                     for keyword in node.keywords}
         is_open = '**' in keywords or any(isinstance(a, ast.Starred) for a in node.args)
-        call = _Call(arguments, keywords, is_open)
+        call = Call(arguments, keywords, is_open)
         if function <= UNKNOWN and isinstance(node.func, ast.Name):
-            return _builtin(node.func.id, call)
+            return call_builtin(node.func.id, call)
         if isinstance(node.func, ast.Attribute):
             on = self._value(node.func.value, env)
             self._change(node.func, call, on, env)
             items = frozenset().union(*(value.of for value in on if isinstance(value, Items)))
             if items:
-                return _collection(node.func.attr, items)
+                return call_collection(node.func.attr, items)
         return frozenset().union(*(self._result(one_, call, node) for one_ in function)) or UNKNOWN
 
-    def _change(self, function: ast.Attribute, call: _Call, on: Values,
+    def _change(self, function: ast.Attribute, call: Call, on: Values,
                 env: dict[str, Values]) -> None:
         """A value that is put into a collection becomes one of its items."""
         if function.attr in ('append', 'add', 'setdefault') and call.arguments and any(
@@ -640,26 +590,26 @@ class Analysis:
         stops_at = isinstance(node.op, ast.Or)
         for part in node.values:
             values = self._value(part, env)
-            answer = _truth(values)
+            answer = truth_of(values)
             if answer is stops_at:
                 return found | values if found else values
             found = found | values if answer is None else found
         return found or values
 
     def _of_unaryop(self, node: ast.UnaryOp, env: dict[str, Values]) -> Values:
-        answer = _truth(self._value(node.operand, env))
+        answer = truth_of(self._value(node.operand, env))
         return one(Constant(not answer)) if isinstance(node.op, ast.Not) and answer is not None \
             else UNKNOWN
 
     def _of_ifexp(self, node: ast.IfExp, env: dict[str, Values]) -> Values:
-        answer = _truth(self._value(node.test, env))
+        answer = truth_of(self._value(node.test, env))
         return frozenset().union(*(self._value(part, env) for choice, part in (
             (True, node.body), (False, node.orelse)) if answer is None or answer is choice))
 
     def _of_subscript(self, node: ast.Subscript, env: dict[str, Values]) -> Values:
         values, index = self._value(node.value, env), self._value(node.slice, env)
         number = next(iter(index)) if len(index) == 1 else None
-        return _item(values, number.value if isinstance(number, Constant) else None)
+        return item_of(values, number.value if isinstance(number, Constant) else None)
 
     def _of_tuple(self, node: ast.Tuple, env: dict[str, Values]) -> Values:
         if any(isinstance(part, ast.Starred) for part in node.elts):
@@ -678,7 +628,7 @@ class Analysis:
         return one(Items(frozenset().union(*(self._value(part, env) for part in node.values))))
 
     def _of_starred(self, node: ast.Starred, env: dict[str, Values]) -> Values:
-        return _item(self._value(node.value, env))
+        return item_of(self._value(node.value, env))
 
     def _of_listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp,
                      env: dict[str, Values]) -> Values:
@@ -695,7 +645,7 @@ class Analysis:
                 env: dict[str, Values]) -> dict[str, Values]:
         inner = dict(env)
         for generator in generators:
-            self._assign(generator.target, _item(self._value(generator.iter, inner)), inner)
+            self._assign(generator.target, item_of(self._value(generator.iter, inner)), inner)
             for condition in generator.ifs:
                 self._value(condition, inner)
         return inner
@@ -707,7 +657,7 @@ class Analysis:
 
     # --- calls ---------------------------------------------------------------------------------
 
-    def _result(self, function: Any, call: _Call, node: ast.Call) -> Values:
+    def _result(self, function: Any, call: Call, node: ast.Call) -> Values:
         if isinstance(function, Class):
             self.findings.uses.add(f'{function.name}.__init__')
             self._check_call(function.name, '__init__', True, call, node)
@@ -723,7 +673,7 @@ class Analysis:
                 return UNKNOWN
         return UNKNOWN if not isinstance(function, Constant) else frozenset()
 
-    def _check_call(self, owner: str, name: str, is_bound: bool, call: _Call,
+    def _check_call(self, owner: str, name: str, is_bound: bool, call: Call,
                     node: ast.Call) -> Values:
         """Compare a call with all signatures of a function; return what it can return."""
         full = f'{owner}.{name}' if owner else name
@@ -731,7 +681,7 @@ class Analysis:
                      else self.listing['functions'][name])
         fitting = [s for s in overloads if self._fits(s, is_bound and bool(owner), call, full)]
         if not fitting:
-            shown = ' or '.join(_shown(signature) for signature in overloads) or 'no signature'
+            shown = ' or '.join(map(show_signature, overloads)) or 'no signature'
             self._problem(node, f'{full} takes {shown}, and not {call}')
             return UNKNOWN
         returned = frozenset().union(*(self._typed(s['returns']) for s in fitting))
@@ -739,7 +689,7 @@ class Analysis:
             self._problem(node, f'{full} returns nothing, but its result is used')
         return returned
 
-    def _fits(self, signature: Mapping[str, Any], skips_self: bool, call: _Call,
+    def _fits(self, signature: Mapping[str, Any], skips_self: bool, call: Call,
               full: str) -> bool:
         parameters = list(signature['parameters'])
         if skips_self and parameters and parameters[0]['name'] == 'self':
@@ -792,13 +742,13 @@ class Analysis:
                     ('buffer', 'IHostMemory'), ('buffer', 'memoryview')}
                 or (wanted == 'capsule' and value.type in self.classes))
 
-    def _call_ours(self, function: Ours, call: _Call, where: ast.AST) -> Values:
+    def _call_ours(self, function: Ours, call: Call, where: ast.AST) -> Values:
         name, is_bound = function.name, function.is_bound
         if function.kind == 'class':
             name, is_bound = f'{function.name}.__init__', True
         if function.path not in self._trees:
             # A file is of interest only if it gets objects of TensorRT.
-            if any(_is_from_tensorrt(v) for values in call.all() for v in values):
+            if any(is_from_tensorrt(v) for values in call.all() for v in values):
                 self._wanted.add(function.path)
             return self._unloaded(function)
         node = self._definitions.get((function.path, name))
@@ -823,7 +773,7 @@ class Analysis:
         declared = self._annotation(node.returns) if isinstance(node, ast.FunctionDef) else UNKNOWN
         return returned or declared
 
-    def _made(self, node: ast.AST | None, call: _Call) -> Values:
+    def _made(self, node: ast.AST | None, call: Call) -> Values:
         """Return the result of ``f(make: Callable[..., T]) -> T``, which makes an object."""
         if not isinstance(node, ast.FunctionDef) or not isinstance(node.returns, ast.Name):
             return frozenset()
@@ -841,7 +791,7 @@ class Analysis:
         if types and len(types) == len(declared - NONE) and not values <= declared and not any(
                 self._accepts(wanted, values) for wanted in types):
             self._problem(where, f'{function} takes {" or ".join(types)} as '
-                          f'{parameter.arg}, and not {_names(values)}')
+                          f'{parameter.arg}, and not {names_of(values)}')
 
     def _unloaded(self, function: Ours) -> Values:
         return one(Ours('object', function.path, function.name)) \
@@ -854,7 +804,7 @@ class Analysis:
         text = text.removesuffix(' | None')
         if text == 'None':
             return NONE
-        if text in self.classes or (text in _SCALARS and text != 'object'):
+        if text in self.classes or (text in SCALARS and text != 'object'):
             return one(Object(text))
         if found := re.fullmatch(r'(?:list|Iterable)\[(.*)\]', text):
             return one(Items(self._typed(found[1])))
@@ -880,7 +830,7 @@ class Analysis:
             if name in ('Callable', 'Literal'):
                 return UNKNOWN
             return one(Items(self._declared(parts[-1])))
-        if isinstance(node, ast.Name) and node.id in _SCALARS:
+        if isinstance(node, ast.Name) and node.id in SCALARS:
             return one(Object(node.id)) if node.id != 'object' else UNKNOWN
         found = self._value(node, {})
         return frozenset(Object(v.name) if isinstance(v, Class)
@@ -908,96 +858,5 @@ class Analysis:
         return {text for text in self.findings.lost if text.partition(' ')[0] in names - ours}
 
 
-@dataclass(frozen=True)
-class _Call:
-    """The arguments of a call; ``is_open`` means that their number is not known."""
-
-    arguments: list[Values]
-    keywords: dict[str, Values]
-    is_open: bool
-
-    def all(self) -> list[Values]:
-        return [*self.arguments, *self.keywords.values()]
-
-    def __str__(self) -> str:
-        parts = [_names(values) for values in self.arguments]
-        parts += [f'{name}={_names(values)}' for name, values in self.keywords.items()]
-        return f'({", ".join(parts)}{", ..." if self.is_open else ""})'
-
-
 def is_decorated(node: ast.FunctionDef, name: str) -> bool:
     return any(name == getattr(d, 'id', getattr(d, 'attr', '')) for d in node.decorator_list)
-
-
-def _is_from_tensorrt(value: Any) -> bool:
-    if isinstance(value, Items):
-        return any(map(_is_from_tensorrt, value.of))
-    if isinstance(value, Row):
-        return any(_is_from_tensorrt(v) for values in value.of for v in values)
-    return isinstance(value, Function | Class) or (
-        isinstance(value, Object) and value.type not in _SCALARS)
-
-
-def _truth(values: Values) -> bool | None:
-    """Return whether all values are true, or all are false; None if it is not known."""
-    answers = {bool(value.value) if isinstance(value, Constant)
-               else True if isinstance(value, Class | Function | Library) else None
-               for value in values}
-    return answers.pop() if len(answers) == 1 else None
-
-
-def _item(values: Values, index: Any = None) -> Values:
-    """Return the values of one item of collections."""
-    found: Values = frozenset()
-    for value in values:
-        if isinstance(value, Items):
-            found |= value.of
-        elif isinstance(value, Row):
-            is_known = isinstance(index, int) and -len(value.of) <= index < len(value.of)
-            found |= value.of[index] if is_known else frozenset().union(*value.of)
-        elif isinstance(value, Constant) and isinstance(value.value, tuple) and isinstance(
-                index, int):
-            found |= one(Constant(value.value[index]))
-        else:
-            found |= UNKNOWN
-    return found or UNKNOWN
-
-
-def _builtin(name: str, call: _Call) -> Values:
-    """Return the result of a function of Python."""
-    items = [_item(values) for values in call.arguments]
-    if name in ('list', 'tuple', 'set', 'sorted', 'reversed', 'iter', 'deque', 'frozenset'):
-        return one(Items(items[0] if items else frozenset()))
-    if name == 'next' and items:
-        return frozenset().union(items[0], *call.arguments[1:])
-    if name == 'zip':
-        return one(Items(one(Row(tuple(items)))))
-    if name == 'enumerate':
-        return one(Items(one(Row((one(Object('int')), items[0])))))
-    if name in ('int', 'len', 'range'):
-        number = one(Object('int'))
-        return one(Items(number)) if name == 'range' else number
-    if name in ('str', 'bool', 'bytes', 'float', 'memoryview'):
-        return one(Object(name))
-    return UNKNOWN
-
-
-def _collection(name: str, items: Values) -> Values:
-    """Return the result of a method of a collection."""
-    if name in ('get', 'pop', 'popleft', 'setdefault'):
-        return items | (NONE if name == 'get' else frozenset())
-    if name == 'items':
-        return one(Items(one(Row((UNKNOWN, items)))))
-    return one(Items(items)) if name in ('values', 'copy') else UNKNOWN
-
-
-def _names(values: Values) -> str:
-    return ' or '.join(sorted(str(getattr(v, 'type', None) or getattr(v, 'name', None)
-                                  or (repr(v.value) if isinstance(v, Constant)
-                                      else type(v).__name__.lower())) for v in values))
-
-
-def _shown(signature: Mapping[str, Any]) -> str:
-    return '(' + ', '.join(
-        f'{p["name"]}: {p["type"]}' + (f' = {p["default"]}' if 'default' in p else '')
-        for p in signature['parameters']) + ')'
