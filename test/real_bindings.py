@@ -19,7 +19,10 @@ import sys
 import pytest
 import stub_library
 
-FOLDER = Path(sys.prefix) / 'bindings'
+FOLDER = next((path for path in (Path(sys.prefix) / 'bindings',
+                                 Path(__file__).parents[1] / '.venv' / 'bindings')
+               if path.is_dir()), Path(sys.prefix) / 'bindings')
+"""./dev makes this folder. Python may be that of .venv, or of .venv-gpu beside it."""
 VERSIONS = ('10.3', '10.13', '11.4')
 """Versions of the bindings. JetPack 6 has TensorRT 10.3, and JetPack 7 has 10.13."""
 LEAN = 'lean'
@@ -36,7 +39,7 @@ def why_not(version: str) -> str:
         return f'./dev installs bindings for Linux on x86_64, not for {platform.machine()}'
     if version == '10.3' and sys.version_info >= (3, 13):
         return 'NVIDIA has no bindings of TensorRT 10.3 for Python 3.13'
-    if not (Path(sys.prefix) / 'installed').exists():
+    if not FOLDER.is_dir() and not (Path(sys.prefix) / 'installed').exists():
         return f'./dev did not make the environment {sys.prefix}, so it has no bindings'
     return ''
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 import re
 from typing import Any
@@ -75,9 +76,10 @@ def sources() -> dict[str, str]:
             for path in sorted(PACKAGE.rglob('*.py'))}
 
 
+@cache
 def imports_tensorrt(text: str) -> bool:
     """Whether a file imports TensorRT, itself or from another file of ours."""
-    return 'trt' in text and any(
+    return bool(re.search(r'import(?s:.*)\b(trt|tensorrt|tensorrt_rtx)\b', text)) and any(
         alias.name in ('trt', 'tensorrt', 'tensorrt_rtx') for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names)
 
