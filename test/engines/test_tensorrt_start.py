@@ -9,6 +9,7 @@ Runtime. The real bindings then raise a TypeError without a reason. The lean run
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 import platform
 import subprocess
@@ -17,6 +18,9 @@ import sys
 import pytest
 import real_bindings
 import stub_library
+
+from trt_segmentation.engines.tensorrt_start import start_tensorrt
+from trt_segmentation.errors import EngineError
 
 PROGRAM = """
 import importlib, sys, types
@@ -93,6 +97,45 @@ def test_the_lean_runtime_gives_one_clear_error(program: Path, tmp_path: Path) -
         assert all(line.startswith('TensorRT 11.4.0.106 cannot start: createInferRuntime: ')
                    and 'CUDA initialization failure with error: 35' in line
                    and line.endswith(ADVICE) for line in lines)
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines, self.errors = ['old'], ['an error of an earlier call']
+
+
+def test_a_start_without_errors_returns_the_object() -> None:
+    log, made = Log(), object()
+    assert start_tensorrt(lambda given: made if given is log else None, log, 'TensorRT 9') is made
+
+
+def test_warnings_are_the_reason_if_there_are_no_errors() -> None:
+    def make(log: Log) -> None:
+        log.lines = ['CUDA initialization failure with error: 35']
+        raise TypeError('pybind11::init(): factory function returned nullptr')
+
+    log = Log()
+    log.errors.clear()
+    with pytest.raises(EngineError) as caught:
+        start_tensorrt(make, log, 'TensorRT 9')
+    assert str(caught.value) == (
+        f'TensorRT 9 cannot start: CUDA initialization failure with error: 35. {ADVICE}')
+
+
+def test_an_object_that_was_made_with_errors_is_never_freed() -> None:
+    freed = []
+
+    class Runtime:
+        def __init__(self, log: Log) -> None:
+            log.errors.append('error: 35')
+
+        def __del__(self) -> None:
+            freed.append(self)
+
+    with pytest.raises(EngineError, match=r'^TensorRT 9 cannot start: error: 35\. TensorRT needs'):
+        start_tensorrt(Runtime, Log(), 'TensorRT 9')
+    gc.collect()
+    assert not freed
 
 
 def test_a_library_has_the_functions_that_the_bindings_need(tmp_path: Path) -> None:
