@@ -342,10 +342,9 @@ def is_elsewhere(version: str, *names: str) -> bool:
 def classes_here(version: str, listing: dict[str, Any]) -> list[str]:
     """Return the simulated classes that this version has."""
     missing = set(SIMULATED) - set(listing['classes'])
-    only_rtx = {'DynamicShapesKernelSpecializationStrategy', 'IRuntimeCache'}
-    assert missing <= (set() if version == RTX else only_rtx | (
-        {'IRuntimeConfig'} if version == '10.3' else set())) | (
-            {'ITimingCache'} if version == RTX else set())
+    expected = set() if version == RTX else {
+        'DynamicShapesKernelSpecializationStrategy', 'IRuntimeCache'}
+    assert missing == expected | ({'IRuntimeConfig'} if version == '10.3' else set())
     return sorted(set(SIMULATED) - missing)
 
 
@@ -362,10 +361,11 @@ def test_simulated_enums_have_the_real_values(version: str, listing: dict[str, A
         cls = getattr(simulated_tensorrt, name.partition('.')[0], None)
         for part in name.split('.')[1:]:
             cls = getattr(cls, part)
-        # create_network() takes 1 << STRONGLY_TYPED in TensorRT 10, and nothing in later versions.
         for label, value in getattr(cls, '__members__', {}).items():
             assert label in listing['classes'][name]['enum'], f'{name}.{label}'
-            if isinstance(value, int) and name != 'NetworkDefinitionCreationFlag':
+            # STRONGLY_TYPED is 1 in TensorRT 10, and 0 in TensorRT 11 and TensorRT-RTX.
+            if isinstance(value, int) and (name != 'NetworkDefinitionCreationFlag'
+                                           or version.startswith('10.')):
                 assert listing['classes'][name]['enum'][label] == value, f'{name}.{label}'
                 compared += 1
     assert compared >= 25
