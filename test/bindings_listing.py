@@ -64,6 +64,9 @@ def signatures(documentation: str, name: str) -> list[dict[str, Any]]:
             label, _, kind = declared.partition(': ')
             parameters.append({'name': label, 'type': short_type(kind or 'object'),
                                **({'default': short_type(default[0])} if default else {})})
+        # In TensorRT 11 the docstring has a type of pybind11 here. The lean runtime shows that the
+        # function returns a registry.
+        returns = re.sub(r'^detail::accessor<.*>$', 'IPluginRegistry', returns)
         if '*args, **kwargs' not in inside:
             found.append({'parameters': parameters, 'returns': short_type(returns)})
     return found

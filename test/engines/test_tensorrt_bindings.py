@@ -140,6 +140,15 @@ def test_each_call_fits_the_bindings(version: str,
     assert len(found.uses) >= 100
 
 
+def test_the_plugin_registry_is_followed(version: str, listing: dict[str, Any]) -> None:
+    text = ('import tensorrt as trt\n'
+            'def names():\n'
+            '    return [c.name for c in trt.get_plugin_registry().all_creators]\n')
+    found = analyse(listing, version, {'registry.py': text})
+    assert (found.problems, found.lost) == (set(), set())
+    assert 'IPluginRegistry.all_creators' in found.uses
+
+
 def test_no_use_of_the_module_is_left_out(
         findings: dict[str, tensorrt_calls.Findings]) -> None:
     """Each ``trt.NAME`` in the source is followed in one version at least."""

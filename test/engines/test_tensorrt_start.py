@@ -29,9 +29,10 @@ _, module, *plans = sys.argv
 real = importlib.import_module(module)
 tensorrt = types.ModuleType('tensorrt')
 vars(tensorrt).update({**vars(real), '__name__': 'tensorrt'})
-if not hasattr(real, 'Builder'):
-    # Our module imports TensorRT only if it has a Builder. The lean runtime has none.
-    tensorrt.Builder = None
+# The lean runtime lacks these two, and libraries with empty functions have no plugin registry.
+vars(tensorrt).setdefault('Builder', None)
+vars(tensorrt).setdefault('init_libnvinfer_plugins', lambda logger, namespace: True)
+tensorrt.get_plugin_registry = lambda: types.SimpleNamespace(all_creators=[])
 sys.modules['tensorrt'] = tensorrt
 
 from trt_segmentation.engines.plan import Plan
@@ -106,7 +107,9 @@ class Log:
 
 def test_a_start_without_errors_returns_the_object() -> None:
     log, made = Log(), object()
-    assert start_tensorrt(lambda given: made if given is log else None, log, 'TensorRT 9') is made
+    logger = object()
+    assert start_tensorrt(lambda given: made if given is logger else None, logger, log,
+                          'TensorRT 9') is made
 
 
 def test_warnings_are_the_reason_if_there_are_no_errors() -> None:
@@ -117,7 +120,7 @@ def test_warnings_are_the_reason_if_there_are_no_errors() -> None:
     log = Log()
     log.errors.clear()
     with pytest.raises(EngineError) as caught:
-        start_tensorrt(make, log, 'TensorRT 9')
+        start_tensorrt(make, log, log, 'TensorRT 9')
     assert str(caught.value) == (
         f'TensorRT 9 cannot start: CUDA initialization failure with error: 35. {ADVICE}')
 
@@ -132,8 +135,9 @@ def test_an_object_that_was_made_with_errors_is_never_freed() -> None:
         def __del__(self) -> None:
             freed.append(self)
 
+    log = Log()
     with pytest.raises(EngineError, match=r'^TensorRT 9 cannot start: error: 35\. TensorRT needs'):
-        start_tensorrt(Runtime, Log(), 'TensorRT 9')
+        start_tensorrt(Runtime, log, log, 'TensorRT 9')
     gc.collect()
     assert not freed
 

@@ -39,7 +39,7 @@ def supports_operator(operator: str) -> bool:
     :raises EngineError: if TensorRT cannot use CUDA here.
     """
     log = BuildLog()
-    builder = start_tensorrt(trt.Builder, log, LIBRARY)
+    builder = start_tensorrt(trt.Builder, log, log, LIBRARY)
     network = builder.create_network(0)
     return bool(trt.OnnxParser(network, log).supports_operator(operator))
 
@@ -62,7 +62,7 @@ def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]]
     """
     started = time.monotonic()
     log = BuildLog()
-    builder = start_tensorrt(trt.Builder, log, LIBRARY)
+    builder = start_tensorrt(trt.Builder, log, log, LIBRARY)
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse_model(network, log, model)
@@ -167,7 +167,7 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
     if log.listing or BACKEND == 'tensorrt_rtx':
         return layers_from_log(log.listing)
-    runtime = start_tensorrt(trt.Runtime, log, LIBRARY)
+    runtime = start_tensorrt(trt.Runtime, log, log, LIBRARY)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         return []

@@ -119,7 +119,7 @@ class TensorRtEngine:
             allocate, free = cuda_driver.allocate, cuda_driver.free
         self._allocate, self._free = allocate, free
         self._log, self._warn, self._kernels = BuildLog(warn), warn, kernels
-        self._runtime: Any = start_tensorrt(trt.Runtime, self._log, LIBRARY)
+        self._runtime: Any = start_tensorrt(trt.Runtime, self._log, self._log, LIBRARY)
         # TensorRT 10.3 keeps Python's lock (GIL) during this whole call. So the engine must be
         # loaded before the node spins.
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)

@@ -14,7 +14,7 @@ _T = TypeVar('_T')
 
 
 class StartLog(Protocol):
-    """What :func:`start_tensorrt` reads of a logger."""
+    """What :func:`start_tensorrt` reads of a log."""
 
     @property
     def lines(self) -> Sequence[str]:
@@ -25,17 +25,18 @@ class StartLog(Protocol):
         """The errors."""
 
 
-def start_tensorrt(make: Callable[[Any], _T], log: StartLog, library: str) -> _T:
+def start_tensorrt(make: Callable[[Any], _T], logger: Any, log: StartLog, library: str) -> _T:
     """Make a ``Builder`` or a ``Runtime``.
 
     :param make: the class.
-    :param log: TensorRT's logger.
+    :param logger: an ``ILogger`` for the object.
+    :param log: the lines that ``logger`` gets.
     :param library: name and version of the library, for the message.
     :raises EngineError: if TensorRT cannot use CUDA, for example because the driver is too old.
     """
     known = len(log.errors)
     try:
-        made = make(log)
+        made = make(logger)
     except TypeError as error:      # pybind11 raises this error if TensorRT returns no object
         raise _explain(log.errors[known:] or log.lines, library) from error
     if errors := log.errors[known:]:
