@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar
 from ..errors import EngineError
 
 _T = TypeVar('_T')
+_NO_CUDA = 'CUDA initialization failure'
+"""TensorRT 7 to 11 log an error with these words if they cannot use CUDA."""
 
 
 class StartLog(Protocol):
@@ -39,12 +41,13 @@ def start_tensorrt(make: Callable[[Any], _T], logger: Any, log: StartLog, librar
         made = make(logger)
     except TypeError as error:      # pybind11 raises this error if TensorRT returns no object
         raise _explain(log.errors[known:] or log.lines, library) from error
-    if errors := log.errors[known:]:
-        # The lean runtime of TensorRT 11 returned such an object. Each of its methods, and also
-        # its destructor, crashed the process. So Python must never free the object.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
-        raise _explain(errors, library)
-    return made
+    errors = log.errors[known:]
+    if not any(_NO_CUDA in error for error in errors):
+        return made
+    # The lean runtime of TensorRT 11 returned such an object. Each of its methods, and also its
+    # destructor, crashed the process. So Python must never free the object.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    raise _explain(errors, library)
 
 
 def _explain(reasons: Sequence[str], library: str) -> EngineError:
