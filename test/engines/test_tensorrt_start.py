@@ -140,7 +140,7 @@ def test_an_object_that_was_made_with_errors_is_never_freed() -> None:
             freed.append(self)
 
     log = Log()
-    with pytest.raises(EngineError, match='^TensorRT 9 cannot start: CUDA init.* error: 35. T'):
+    with pytest.raises(EngineError, match=r'^TensorRT 9 cannot start: CUDA init.* error: 35. T'):
         start_tensorrt(Runtime, log, log, 'TensorRT 9')
     gc.collect()
     assert not freed

@@ -12,7 +12,7 @@ from ..errors import EngineError
 
 _T = TypeVar('_T')
 _NO_CUDA = 'CUDA initialization failure'
-"""TensorRT 7 to 11 log an error with these words if they cannot use CUDA."""
+"""TensorRT logs these words if it cannot use CUDA."""
 
 
 class StartLog(Protocol):
