@@ -59,8 +59,8 @@ setup(
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],
-        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'rosbags-image', 'ruff',
-                 'types-PyYAML'],
+        'test': ['hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'pytest-xdist', 'rosbags-image',
+                 'ruff', 'types-PyYAML'],
     },
     zip_safe=True,
     entry_points={'console_scripts': [

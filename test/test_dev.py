@@ -64,6 +64,9 @@ def checkout(bare: Path) -> Path:
         (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" in "$PWD"\n')
         (programs / name).chmod(0o755)
     (bare / '.venv' / 'stubs').mkdir()
+    (bare / '.venv' / 'bindings').mkdir()
+    (bare / '.venv' / 'bindings' / 'installed').write_text(''.join(
+        path.read_text() for path in sorted((ROOT / '.ci' / 'tensorrt_bindings').iterdir())))
     (bare / '.venv' / 'pyvenv.cfg').touch()
     (bare / '.venv' / 'installed').write_bytes(
         (bare / 'requirements.lock').read_bytes() + (bare / 'setup.py').read_bytes())
@@ -114,7 +117,10 @@ def test_a_missing_word_is_asked_for(checkout: Path, command: str, said: str) ->
 DEMO = ['--require-hashes -r requirements/demo.lock',
         '--no-deps --no-build-isolation --editable .']
 REST = ['--require-hashes -r requirements.lock', *DEMO[1:],
-        '--no-deps --require-hashes -r .ci/tensorrt_stubs.lock']
+        '--no-deps --require-hashes -r .ci/tensorrt_stubs.lock',
+        *(f'--no-deps --target .venv/bindings/{version} --require-hashes -r '
+          f'.ci/tensorrt_bindings/{version}.lock'
+          for version in ('10.13', '10.3', '11.4', 'lean'))]
 GPU = ['--no-deps --require-hashes -r requirements/cuda13.lock', *DEMO[1:]]
 
 
@@ -130,6 +136,15 @@ def test_the_demo_installs_a_part_and_the_tests_add_the_rest(bare: Path, tmp_pat
     assert dev(bare, 'run', 'true', cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
     for command in (('demo',), ('demo', '--view'), ('run', 'true')):
         assert dev(bare, *command, cwd=bare).returncode == 0 and installed(bare) == DEMO + REST
+
+
+def test_bindings_of_a_new_version_are_installed(bare: Path, tmp_path: Path) -> None:
+    add_python(tmp_path / 'base')
+    (bare / '.ci' / 'tensorrt_stubs').write_text('#!/bin/sh\nmkdir "$2"\n')
+    assert dev(bare, 'run', 'true', cwd=bare).returncode == 0 and installed(bare) == REST
+    (bare / '.ci' / 'tensorrt_bindings' / '11.4.lock').write_text('another release')
+    assert dev(bare, 'run', 'true', cwd=bare).returncode == 0
+    assert installed(bare) == REST + REST[3:]
 
 
 def test_a_view_needs_the_rest_too(bare: Path, tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from trt_segmentation.installed.pip_names import GPU_SETS
 
 ROOT = Path(__file__).parents[1]
 GPU_LOCKS = [f'requirements/{name}.lock' for name in GPU_SETS]
+BINDINGS_LOCKS = [f'.ci/tensorrt_bindings/{name}.lock'
+                  for name in ('10.3', '10.13', '11.4', 'lean')]
 LOCKS = ['requirements.lock', 'requirements-kilted.lock', '.ci/tensorrt_stubs.lock',
-         'requirements/demo.lock', *GPU_LOCKS]
+         'requirements/demo.lock', *GPU_LOCKS, *BINDINGS_LOCKS]
 PIN = re.compile(r'(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)(?: ; (?P<marker>[^\\]+))?')
 
 
@@ -48,8 +50,11 @@ def test_dev_compares_the_packages_for_tests_with_their_hashes() -> None:
         '--no-compile --no-color --progress-bar=off \\\n    --disable-pip-version-check "${@:2}" '
         '>"$log" 2>&1 || {',      # this is the function pip_install
         '--quiet --disable-pip-version-check uv cyclonedx-bom']
-    assert len(commands) - len(others) == 3
-    assert all(lock in text('dev') for lock in LOCKS if lock not in GPU_LOCKS)
+    assert len(commands) - len(others) == 4
+    assert all(lock in text('dev') for lock in LOCKS if lock not in GPU_LOCKS + BINDINGS_LOCKS)
+    assert 'locks=(.ci/tensorrt_bindings/*.lock)' in text('dev')
+    assert {str(path.relative_to(ROOT)) for path in ROOT.glob('.ci/tensorrt_bindings/*')} == set(
+        BINDINGS_LOCKS)
 
 
 def releases(lock: str) -> set[tuple[str, str]]:

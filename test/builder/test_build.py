@@ -178,8 +178,10 @@ def odd(op, **attributes):
 
 
 @pytest.mark.parametrize('model,text', [
-    (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found'),
-    (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported')])
+    (odd('Fancy'), r'ONNX parser refuses node /odd/node \(Fancy\): .*Plugin not found.* '
+                   r'\[INVALID_NODE in \w+\]'),
+    (odd('Resize', antialias=1), r'node /odd/node \(Resize\): .*Antialiasing is not supported'
+                                 r'.* \[UNSUPPORTED_NODE_ATTR in \w+\]')])
 def test_a_parser_error_names_the_node(model, text):
     with pytest.raises(EngineError, match=text):
         build_plan(model, [])

@@ -30,7 +30,7 @@ ON_PYPI = {
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-nb', 'myst-parser', 'numpy',
     'nvidia-cuda-nvrtc', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim',
     'opencv-python-headless',
-    'plotly', 'pytest', 'pytest-timeout', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
+    'plotly', 'pytest', 'pytest-timeout', 'pytest-xdist', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
     'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',
     'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',
     'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',

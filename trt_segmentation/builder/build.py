@@ -23,6 +23,7 @@ from ..engines.plan import (
 )
 from ..engines.tensorrt import BACKEND, BuildLog, datatype, LIBRARY, LOGGER, sides, trt
 from ..engines.tensorrt_plugins import plugin_names
+from ..engines.tensorrt_start import start_tensorrt
 from ..errors import EngineError
 from .settings import BuildOptions
 from .shapes import Profile
@@ -44,13 +45,17 @@ class OperatorSupport:
     """
 
     def __call__(self, operator: str) -> bool:
-        """Return whether the parser or a plugin supports an operator, such as ``Conv``."""
+        """Return whether the parser or a plugin supports an operator, such as ``Conv``.
+
+        :raises EngineError: if TensorRT cannot use CUDA on this machine.
+        """
         return operator in plugin_names() or bool(self._parser.supports_operator(operator))
 
     @cached_property
     def _parser(self) -> Any:
         # The builder and the network must live as long as the parser.
-        self._builder = trt.Builder(LOGGER)
+        with BuildLog() as log:
+            self._builder = start_tensorrt(trt.Builder, LOGGER, log, LIBRARY)
         self._network = self._builder.create_network(0)
         return trt.OnnxParser(self._network, LOGGER)
 
@@ -82,7 +87,7 @@ def _build(log: BuildLog, model: onnx.ModelProto, profiles: Sequence[Mapping[str
            options: BuildOptions, timing: bytes, progress: Progress | None,
            held: HeldInterrupt) -> tuple[Plan, bytes]:
     started = time.monotonic()
-    builder = trt.Builder(LOGGER)
+    builder = start_tensorrt(trt.Builder, LOGGER, log, LIBRARY)
     network = builder.create_network(
         1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     _parse_model(network, log, model)
@@ -118,7 +123,9 @@ def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
         error = parser.get_error(index)
         node = (f'node {error.node_name()} ({error.node_operator()})' if error.node() >= 0
                 else 'the file')
-        lines.append(f'{node}: {error.desc()} [{error.code().name} in {error.func()}]')
+        # The member `name` of this enum is a method in TensorRT 10, and a text in TensorRT 11.
+        code = str(error.code()).rpartition('.')[2]
+        lines.append(f'{node}: {error.desc()} [{code} in {error.func()}]')
     raise EngineError(f"{LIBRARY}'s ONNX parser refuses " + '\n'.join(lines or log.errors))
 
 
@@ -189,7 +196,8 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     listed = layers_from_log(log.listing)
     if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
         return listed
-    engine = trt.Runtime(LOGGER).deserialize_cuda_engine(plan)
+    runtime = start_tensorrt(trt.Runtime, LOGGER, log, LIBRARY)
+    engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
         return []
     text = engine.create_engine_inspector().get_engine_information(

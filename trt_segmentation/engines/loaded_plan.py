@@ -16,6 +16,7 @@ from .kernel_cache import KernelCache
 from .plan import Plan
 from .tensorrt import BuildLog, LIBRARY, LOGGER, sides, trt
 from .tensorrt_plugins import load_plugins
+from .tensorrt_start import start_tensorrt
 
 _NUMPY = {'FLOAT': 'float32', 'HALF': 'float16'}
 _OUT_OF_MEMORY = re.compile(r'out\s?of\s?memory', re.IGNORECASE)
@@ -50,7 +51,7 @@ class LoadedPlan:
         self._users = 0
         load_plugins(card.plugins, warn)
         with self.log:
-            self._runtime: Any = trt.Runtime(LOGGER)
+            self._runtime: Any = start_tensorrt(trt.Runtime, LOGGER, self.log, LIBRARY)
             # TensorRT 10.13 and newer keep Python's lock (GIL) during this whole call. So the plan
             # must be loaded before the node spins.
             self._engine: Any = self._runtime.deserialize_cuda_engine(plan.data)
