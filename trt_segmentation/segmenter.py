@@ -104,7 +104,7 @@ class Segmenter:
             the Segmenter is still open.
         """
         if color not in COLORS:
-            raise FrameError(f'color is {color!r}; expected one of {", ".join(COLORS)}')
+            raise FrameError(f'`color` is {color!r}; expected one of {", ".join(COLORS)}')
         if isinstance(image, (list, tuple)):
             return [self(one, color=color) for one in image]
         return self._segment(image, color)

@@ -206,8 +206,8 @@ def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('no_librcl')
 def test_direct_without_librcl_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
-            r'transport direct does not work here: librcl\.so was not found; set transport: '
-            'auto or typed')), camera(ros, log=str(old_log), transport='direct'):
+            r'`transport: direct` does not work here: librcl\.so was not found; set '
+            '`transport` to auto or typed')), camera(ros, log=str(old_log), transport='direct'):
         pass
 
 

@@ -189,8 +189,8 @@ def add_command(commands: Commands) -> None:
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of ranges. The ranges are kept beside '
-                       'the network; a build without --calibrate uses them again')
+                       help='recordings for the measurement of ranges. The ranges are stored '
+                       'beside the network; a build without --calibrate uses them again')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')
     group.add_argument('--frames', type=count, metavar='N',

@@ -96,7 +96,7 @@ class TensorRtEngine:
     :param free: a function that frees the memory at an address from ``allocate``; None for the
         CUDA driver.
     :param warn: a function that is called with the text of each of TensorRT's warnings.
-    :param kernels: keeps the kernels that TensorRT-RTX compiles; None to compile them at every
+    :param kernels: stores the kernels that TensorRT-RTX compiles; None to compile them at every
         start. TensorRT compiles no kernels at a start, and ignores this object.
     :raises EngineError: if the plan is not for this GPU, driver or version, or if it does not fit
         the card.
@@ -223,7 +223,7 @@ class TensorRtEngine:
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
             if self._kernels is not None and not self._kernels.attach(config):
-                self._warn(f'{LIBRARY} refuses the kernels that an earlier start kept, and '
+                self._warn(f'{LIBRARY} refuses the kernels that an earlier start stored, and '
                            f'compiles them again: {self._log.take_reason()}')
             context = self._engine.create_execution_context(config)
         if context is None:

@@ -56,7 +56,7 @@ def _list_names(source: ImageSource, options: SegmentOptions) -> list[str]:
 
 
 class ResultWriter:
-    """Writes results. The same thread must call all methods.
+    """Writes results. Call all methods from one thread.
 
     :param classes: number of classes.
     :ivar pixels: for each class, the number of its pixels; complete after :meth:`close`.
