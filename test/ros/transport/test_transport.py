@@ -587,7 +587,7 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     auto = choose_transport('auto')
     assert (auto.name, auto.librcl) == ('typed', None)
     assert auto.reason == '`direct` does not work here: librcl.so was not found'
-    with pytest.raises(TransportError, match=r'not work here: librcl.so .* transport: auto or'):
+    with pytest.raises(TransportError, match=r'here: librcl.so .* `transport` to auto or'):
         choose_transport('direct')
 
 
