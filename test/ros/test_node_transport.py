@@ -56,7 +56,8 @@ def test_without_librcl_direct_fails_configure_and_auto_falls_back(
     from rclpy.parameter import Parameter
     assert rig.node.set_parameters([Parameter('transport', value='auto')])[0].successful
     assert rig.node.start()
-    assert str(rig.node.transport) == 'typed (direct does not work here: librcl.so was not found)'
+    assert str(rig.node.transport) == (
+        'typed (`direct` does not work here: librcl.so was not found)')
 
 
 def free(rig: Any) -> int:

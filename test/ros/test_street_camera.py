@@ -217,4 +217,4 @@ def test_auto_is_typed_without_librcl(
     images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
     assert len(images) == 2
     said = capfd.readouterr().err
-    assert 'transport typed (direct does not work here: librcl.so was not found)' in said
+    assert 'transport typed (`direct` does not work here: librcl.so was not found)' in said
