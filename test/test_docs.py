@@ -99,7 +99,7 @@ def test_references_agree_with_the_code(name: str) -> None:
     assert done.stdout.decode() == (DOCS / f'{name}.md').read_text(encoding='utf-8'), \
         f'docs/{name}.md is out of date; run ./dev docs'
     if name == 'topics':  # docs/troubleshooting.md quotes this message
-        told = b'label_info is not published' in done.stderr
+        told = b'`label_info` is not published' in done.stderr
         assert told == (find_spec('vision_msgs') is None)
 
 

@@ -154,7 +154,7 @@ def test_an_argument_that_is_no_image_is_refused(segment, image, words):
 
 
 def test_other_wrong_arguments(segment, tmp_path):
-    with pytest.raises(FrameError, match="color is 'RGB'; expected one of bgr, rgb"):
+    with pytest.raises(FrameError, match="`color` is 'RGB'; expected one of bgr, rgb"):
         segment(halves(1, 1), color='RGB')
     with pytest.raises(PictureError, match=r'none\.png'):
         segment(tmp_path / 'none.png')

@@ -24,7 +24,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How the engines of a GPU are built, tuned and kept. The CPU engine ignores these settings.
+    """How the engines of a GPU are built, tuned and cached. The CPU engine ignores these settings.
 
     :param cache: folder for the built engines and the tuned options. If this is empty, the folder
         is ``trt_segmentation`` in the user's cache folder, such as ``~/.cache/trt_segmentation``.

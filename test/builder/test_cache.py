@@ -200,7 +200,7 @@ def test_failed_build_leaves_nothing(cache):
 def test_full_disk_is_logged_and_the_plan_used(cache, lines, monkeypatch):
     monkeypatch.setattr(os, 'fsync', lambda fd: (_ for _ in ()).throw(OSError(28, 'No space')))
     assert cache.get(KEY, Builder(), plan_bytes) == b'plan1'
-    assert 'could not be kept' in lines[-1] and 'No space' in lines[-1]
+    assert 'could not be written' in lines[-1] and 'No space' in lines[-1]
     assert {path.name for path in cache.folder.iterdir()} == {'CACHEDIR.TAG', 'build.lock'}
 
 

@@ -519,7 +519,7 @@ def test_a_signal_ends_it_after_the_frame_with_a_readable_bag(tmp_path, card, ca
         signal.signal(number, before)
     text = capsys.readouterr().out
     assert f'{number.name} stopped the replay; ' in text
-    assert 'is closed and contains the first 3 results' in text
+    assert 'is complete up to there, with 3 results' in text
     assert ': 9,216 of 9,216 pixels are equal' in text
     assert 'DIFFERENT' not in text
     assert [m.stamp_ns for m in read(tmp_path / 'out')] == [

@@ -50,7 +50,7 @@ steps = [lambda plan=plan: load(plan) for plan in plans]
 if hasattr(real, 'Builder'):
     import onnx
     from trt_segmentation.builder import build
-    steps += [lambda: build.supports_operator('Conv'),
+    steps += [lambda: build.OperatorSupport()('Conv'),
               lambda: build.build_plan(onnx.ModelProto(), [])]
 for step in steps:
     try:

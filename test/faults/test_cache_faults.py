@@ -56,7 +56,7 @@ def test_plan_that_does_not_fit_the_disk_is_used_and_not_kept(small_disk):
     cache = EngineCache(small_disk, log=lines.append)
     large = plan(2_000_000)
     assert cache.get(KEY, lambda: large, lambda plan: plan.data) == large.data
-    assert 'could not be kept, so the next start builds again' in lines[-1]
+    assert 'could not be written, so the next start builds again' in lines[-1]
     assert 'No space left' in lines[-1]
     assert names(cache.folder) == ['CACHEDIR.TAG', 'build.lock']
     small = plan()
@@ -85,7 +85,7 @@ def test_disk_without_a_byte_left_still_gives_an_engine(small_disk):
         (small_disk / 'filler').write_bytes(bytes(2_000_000))
     built = plan()
     assert cache.get(KEY, lambda: built, lambda plan: plan.data) == built.data
-    assert 'could not be kept' in lines[-1]
+    assert 'could not be written' in lines[-1]
 
 
 def test_read_only_disk_is_one_error(small_disk, capsys):
@@ -114,7 +114,7 @@ def test_disk_that_becomes_read_only_later_does_not_lose_the_build(small_disk):
         return built
 
     assert cache.get(KEY, build, lambda plan: plan.data) == built.data
-    assert any('could not be kept' in line for line in lines), lines
+    assert any('could not be written' in line for line in lines), lines
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can give a folder away')
@@ -184,7 +184,7 @@ def test_mount_that_dies_during_the_build_does_not_lose_it(tmp_path, monkeypatch
 
     assert cache.get(KEY, build, lambda plan: plan.data) == built.data
     monkeypatch.undo()
-    assert any('could not be kept' in line for line in lines), lines
+    assert any('could not be written' in line for line in lines), lines
 
 
 @pytest.mark.parametrize('number', DEAD)

@@ -116,7 +116,7 @@ def test_a_colour_table_is_read_as_ids(tmp_path):
 
 def test_colour_pictures_and_broken_files_are_no_label_maps(tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / 'color.png')
-    with pytest.raises(PictureError, match=r'color.png is a picture of mode RGB'):
+    with pytest.raises(PictureError, match=r'color.png has the mode RGB'):
         read_ids(tmp_path / 'color.png')
     whole = (tmp_path / 'color.png').read_bytes()
     for number, content in enumerate([b'', b'hello', whole[:40], whole[:len(whole) // 2]]):

@@ -68,7 +68,7 @@ SLOW = [
     ({'state': 'inactive'}, OK, 'inactive; not receiving images'),
     ({'trouble': 'cannot configure: no card'}, ERROR, 'cannot configure: no card'),
     ({'engine_error': 'boom'}, ERROR, 'boom'),
-    ({'clock_stands': True}, WARN, 'use_sim_time is true, and /clock has not started'),
+    ({'clock_stands': True}, WARN, '`use_sim_time` is true, and /clock has not started'),
     *(({'snapshot': snapshot}, level, text) for snapshot, level, text in SLOW),
 ])
 def test_pipeline_level(changes: dict[str, Any], level: bytes, text: str) -> None:
@@ -248,7 +248,8 @@ def test_a_publisher_of_another_type_is_not_reported_as_a_loss(
     stranger.create_publisher(Clock, '/image', 1)
     reports, log = rig.hear(DiagnosticArray, '/diagnostics'), rig.log()
     text = ('on /image, whose messages have the type rosgraph_msgs/msg/Clock; expected '
-            'sensor_msgs/msg/Image, because image_transport is raw; there is no topic with images')
+            'sensor_msgs/msg/Image, because `image_transport` is raw; there is no topic with '
+            'images')
     rig.until(lambda: [r for r in reports if text in r.status[2].message])
     warnings = lambda: [line.msg for line in log if 'no image' in line.msg]  # noqa: E731
     rig.until(lambda: [told for told in warnings() if text in told])
@@ -344,7 +345,7 @@ def test_a_bag_that_loops_and_a_clock_that_jumps_leave_rates_and_ages_right(
     reports, clock = rig.hear(DiagnosticArray, '/diagnostics'), rig.speaker(Clock, '/clock')
     rig.node.monitor.publish()
     rig.until(lambda: reports)
-    assert 'use_sim_time is true, and /clock has not started' in reports[-1].status[0].message
+    assert '`use_sim_time` is true, and /clock has not started' in reports[-1].status[0].message
 
     def frame(at: float) -> dict[str, str]:
         """Send a frame that was taken 100 ms before ``at``. Return the camera's diagnostics."""

@@ -51,12 +51,13 @@ def test_without_librcl_direct_fails_configure_and_auto_falls_back(
     monkeypatch.setattr(transport, 'Librcl', missing)
     rig = make_rig(start=False, cli_args=asked('direct'))
     assert rig.node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert 'transport direct does not work here: librcl.so was not found' in rig.node.trouble
+    assert '`transport: direct` does not work here: librcl.so was not found' in rig.node.trouble
     assert rig.pipeline.closed == 1
     from rclpy.parameter import Parameter
     assert rig.node.set_parameters([Parameter('transport', value='auto')])[0].successful
     assert rig.node.start()
-    assert str(rig.node.transport) == 'typed (direct does not work here: librcl.so was not found)'
+    assert str(rig.node.transport) == (
+        'typed (`direct` does not work here: librcl.so was not found)')
 
 
 def free(rig: Any) -> int:

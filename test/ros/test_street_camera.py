@@ -206,8 +206,8 @@ def no_librcl(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('no_librcl')
 def test_direct_without_librcl_is_one_error(ros: Any, old_log: Path) -> None:
     with pytest.raises(ParameterException, match=(
-            r'transport direct does not work here: librcl\.so was not found; set transport: '
-            'auto or typed')), camera(ros, log=str(old_log), transport='direct'):
+            r'`transport: direct` does not work here: librcl\.so was not found; set '
+            '`transport` to auto or typed')), camera(ros, log=str(old_log), transport='direct'):
         pass
 
 
@@ -217,4 +217,4 @@ def test_auto_is_typed_without_librcl(
     images, _, _ = filmed(ros, tmp_path / 'log', 'auto', count=2)
     assert len(images) == 2
     said = capfd.readouterr().err
-    assert 'transport typed (direct does not work here: librcl.so was not found)' in said
+    assert 'transport typed (`direct` does not work here: librcl.so was not found)' in said

@@ -63,7 +63,7 @@ def test_a_network_is_measured_once_and_opened_with_the_fastest_options(card, op
         assert engine.cache == 'built'
         assert engine.tuning == f'"{FAST}" takes 0.80 ms; "{PLAIN}" takes 1.00 ms'
     assert len(lines) == 4
-    assert 'with 5 choices of options' in lines[0] and '`tune: false`' in lines[0]
+    assert 'with 5 sets of ONNX Runtime options' in lines[0] and '`--no-tune`' in lines[0]
     assert lines[1] == f'"{BROKEN}" cannot be used: cuDNN has no such plan'
     assert lines[2].startswith('"NHWC, exhaustive search" cannot be used: the network output ')
     measure, later = opener(RESULTS, lines)

@@ -158,7 +158,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path, content):
 
 
 def test_every_must_be_positive(tmp_path):
-    with pytest.raises(VideoError, match='every is 0'):
+    with pytest.raises(VideoError, match='`every` is 0'):
         VideoReader(tmp_path / 'a.mp4', every=0)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep plans on disk, and load only plans that this package wrote.
+"""Store plans on disk, and load only plans that this package wrote.
 
 An :class:`.engine_key.EngineKey` names everything that a plan depends on. The cache finds a plan
 by its key.
@@ -203,7 +203,7 @@ class EngineCache:
         try:
             store_signed(path, signed, key)
         except OSError as error:
-            self._log(f'{path} could not be kept, so the next start builds again: {error}')
+            self._log(f'{path} could not be written, so the next start builds again: {error}')
 
     def _drop_oldest(self, newest: Path) -> None:
         entries = [entry for entry in self.entries() if entry.path != newest]

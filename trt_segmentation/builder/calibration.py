@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the INT8 ranges of a network on real frames, and keep them for later builds."""
+"""Measure the INT8 ranges of a network on real frames, and store them for later builds."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
         for the measurement.
     :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` ignore rare
         extreme values. The INT8 steps between the other values are then smaller.
-    :param folder: a folder for measurements; None to keep no measurement. Other users must not
+    :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured.
     :raises GraphError: if there are no frames, or if the method is unknown.

@@ -87,8 +87,8 @@ class _Replay:
         """Segment every frame once, in order, and copy the camera infos.
 
         The replay skips frames that it cannot read. It stops at the first difference from the
-        expected label maps, or after a signal. After an error, the results of all earlier frames
-        are written.
+        expected label maps, or after a signal. If an error ends the replay, the new bag contains
+        the results of all earlier frames.
         """
         done = ReplayResult(self.bag.image_topics()[self.topic])
         step = bars.add_bar(self.topic, done.total)
@@ -151,8 +151,8 @@ def run_replay(options: ReplayOptions) -> int:
     :returns: the exit code, see :attr:`ReplayResult.exit_code`.
     :raises ReplayError, ViewError, ModelCardError, FileNotFoundError: if an option, the card or a
         path is wrong. Nothing is written then.
-    :raises BagError, EngineError: if the bag cannot be read or the engine fails. The results of
-        all earlier frames are written then.
+    :raises BagError, EngineError: if the bag cannot be read or the engine fails. If the replay had
+        begun, the new bag contains the results of all earlier frames.
     """
     root = topic_root(options.namespace)
     options.check()
@@ -230,7 +230,7 @@ def check_out(out: Path, overwrite: bool, sources: list[Path]) -> None:
 
 
 def _make_room(out: Path) -> None:
-    """Delete an earlier bag of this package, because the writer makes a new folder."""
+    """Delete an earlier bag of this package. The writer needs a path that does not exist."""
     claim_folder(out, '--out', BAG_FILES)
     try:
         out.rmdir()
@@ -253,8 +253,8 @@ def print_result(done: ReplayResult, out: Path, engine: str) -> None:
     if done.bad:
         lines.append(f'{len(done.bad)} bad frames are listed above')
     if done.stopped_by:
-        lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay; {out} is closed '
-                     f'and contains the first {done.segmented} results')
+        lines.append(f'{signal.Signals(done.stopped_by).name} stopped the replay; the bag {out} '
+                     f'is complete up to there, with {done.segmented} results')
     if done.agreement and not done.difference:
         lines.append(done.agreement)
     if done.difference:

@@ -23,7 +23,7 @@ class Identity:
     :param device: name of the CPU or GPU.
     :param reason: why this engine was chosen.
     :param cache: ``hit`` if the engine or its options came from the cache. ``built`` if they were
-        built or measured now. Empty if nothing is kept in the cache.
+        built or measured now. Empty if nothing is stored in the cache.
     :param tuning: the options that were measured as the fastest, with their time. Empty if no
         options were measured.
     :param opened_s: number of seconds in which the pipeline opened the network; 0 if unknown.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keep the kernels that TensorRT-RTX compiles. The next start then needs no compilation."""
+"""Store the kernels that TensorRT-RTX compiles. The next start then needs no compilation."""
 
 from __future__ import annotations
 

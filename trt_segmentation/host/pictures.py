@@ -33,8 +33,8 @@ def read_picture(path: Path, is_upright: bool = False) -> npt.NDArray[np.uint8]:
     16-bit channels are scaled to 8 bits, see :func:`.decode_raw.to_8_bits`. An alpha channel is
     removed.
 
-    :param is_upright: whether the EXIF orientation is applied. If a label map was drawn on the
-        unrotated picture, the label map fits only to the unrotated picture.
+    :param is_upright: whether the picture is rotated as its EXIF orientation says. Use False for a
+        picture whose label map was drawn without this rotation.
     :raises PictureError: if the file is not a picture, is cut off, or has pixels of 32 bits.
     """
     try:
@@ -83,8 +83,8 @@ def read_ids(path: Path) -> npt.NDArray[Any]:
         return np.asarray(picture).astype(np.uint16)
     if picture.mode not in ('L', 'P'):
         raise PictureError(
-            f'{path} is a picture of mode {picture.mode}; expected a picture of class ids: gray '
-            'with 8 or 16 bits, or with a palette. Convert the file to a label map')
+            f'{path} has the mode {picture.mode}; expected class ids, as a palette picture or a '
+            'gray picture with 8 or 16 bits. Convert the file to a label map')
     return np.asarray(picture)
 
 

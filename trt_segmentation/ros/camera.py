@@ -29,8 +29,8 @@ BAD_INFO = 'bad camera_info'
 class Camera:
     """Receives the images and the camera_info of one camera, and publishes the segmentations.
 
-    The node makes its cameras in configure and closes them in cleanup. Call the methods in the
-    executor's thread, unless a docstring names another thread.
+    The transition ``configure`` makes the cameras, and ``cleanup`` closes them. Call the methods
+    in the executor's thread, unless a docstring names another thread.
 
     :param node: makes and destroys the publishers and subscriptions.
     :param name: first part of the camera's topics. If the name is empty, the image topic is

@@ -22,7 +22,7 @@ from .silence import describe_silence, find_cause, Silence
 class CameraWatch:
     """Watches one camera of the node.
 
-    Each configure of the node makes a new :class:`.Camera`, but the watch stays the same.
+    Each time the node is configured, it makes a new :class:`.Camera`, but it keeps this watch.
 
     All methods run in the executor's thread.
 
@@ -49,7 +49,7 @@ class CameraWatch:
             frame_error=camera.frame_error, stamps_are_foreign=camera.stamps_are_foreign,
             loss=self._read_loss(camera, snapshot), loss_is_reported=camera.loss_is_reported,
             images_are_numbered=camera.images_are_numbered, bad_infos=camera.bad_infos,
-            # after a new configure, the new camera counts from 0
+            # a newly configured camera counts from 0, so the last count can be the larger one
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error)
 

@@ -84,10 +84,11 @@ class NodeReport:
 
     :param node: the node's name. The name of every task begins with the node's name.
     :param state: lifecycle state, such as active.
-    :param trouble: why the last configure or activate failed. Empty if it succeeded.
+    :param trouble: why the last transition ``configure`` or ``activate`` failed. Empty if it
+        succeeded.
     :param snapshot: counts and latencies of all cameras together.
     :param engine_error: what is wrong with the engine. Empty if nothing is wrong.
-    :param progress: what configure does now. Empty if configure does not run.
+    :param progress: what the transition ``configure`` does now. Empty if it does not run.
     :param clock_stands: whether use_sim_time is true and no message of /clock has come yet.
     :param transport: how images travel. None if the node is unconfigured.
     :param identity: identity of the open engine. None if no engine is open.
@@ -197,7 +198,7 @@ def _pipeline_findings(report: NodeReport) -> Findings:
     if report.state != 'active':
         return found or [(OK, f'{report.state}; not receiving images')]
     if report.clock_stands:
-        found.append((WARN, 'use_sim_time is true, and /clock has not started'))
+        found.append((WARN, '`use_sim_time` is true, and /clock has not started'))
     return found + _latency_findings(report.snapshot, report.limits)
 
 

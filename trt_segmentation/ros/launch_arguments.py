@@ -32,8 +32,8 @@ def camera_names(cameras: str) -> list[str]:
 def check_node_arguments(given: Mapping[str, str]) -> None:
     """Check the arguments of seg.launch.py.
 
-    :param given: the text of each argument, by the argument's name. Without a default value, an
-        argument that the user did not give is empty.
+    :param given: the text of each argument, by the argument's name. If the user did not give an
+        argument, the text is the argument's default value, which may be empty.
     :raises LaunchArgumentError: if an argument cannot be used. The error names this argument.
     """
     names = camera_names(given['cameras'])
@@ -78,7 +78,7 @@ def _setting(settings: tuple[Setting, ...], name: str) -> Setting:
 def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
     """Return why a text is not a number in a setting's range. Empty if the number is in range.
 
-    :param reserve: the number must be at least this much below the setting's largest value.
+    :param reserve: smallest allowed distance from the number to the setting's largest value.
     """
     whole = isinstance(setting.default, int)
     try:
@@ -94,8 +94,8 @@ def _refuse_number(setting: Setting, text: str, reserve: int = 0) -> str:
 
 def _refuse_image(image: str, cameras: list[str]) -> str:
     if cameras and image.startswith('/'):
-        return ('if cameras is set, image is only the part of each topic after the name of the '
-                'camera; expected a name without a leading /, such as image_raw')
+        return ("if `cameras` is set, give `image` without the camera's name; expected a name "
+                'without a leading /, such as image_raw')
     try:
         name = f'{cameras[0]}/{image}' if cameras else image
         validate_full_topic_name(expand_topic_name(name, 'trt_segmentation', '/'))
@@ -114,7 +114,10 @@ def _refuse_namespace(namespace: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the first line of ROS's message about a name, without the file name in ROS."""
+    """Return the first line of ROS's message about a name, without the path of a C file.
+
+    ROS appends the path of its C source file to the message.
+    """
     return str(error).splitlines()[0].partition(', at /')[0].rstrip(':')
 
 

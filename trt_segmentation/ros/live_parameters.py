@@ -57,8 +57,8 @@ def check_against_model(name: str, value: Any, pipeline: Pipeline) -> str:
     """
     model, classes = pipeline.card.name, len(pipeline.card.classes)
     if name == 'confidence' and value and not pipeline.gives_confidence:
-        return (f'model {model} gives class ids, which have no confidence; set confidence to '
-                'false, or export the model with its logits as output')
+        return (f'model {model} gives class ids, which have no confidence; set `confidence` '
+                'to false, or export the model with its logits as output')
     if name == 'palette' and value and len(value) != classes:
         return (f'{len(value)} colours for the {classes} classes of model {model}; give one '
                 "for each class, or [] for the card's colours")

@@ -56,12 +56,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def __init__(self, name: str = 'trt_segmentation', **options: Any) -> None:
         super().__init__(name, **options)
         self.trouble = ''
-        """Why the last configure or activate failed. Empty if it succeeded."""
+        """Why the last transition ``configure`` or ``activate`` failed. Empty if it succeeded."""
         self.progress = ''
-        """What configure does now. Empty if configure does not run."""
+        """What the transition ``configure`` does now. Empty if it does not run."""
         self.cameras: list[Camera] = []
         self.stats = Stats()
-        self._camera_stats: dict[str, Stats] = {}  # by camera name; kept in cleanup
+        self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps it
         self.transport: Transport | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
@@ -92,7 +92,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return GPU_LOST if self._supervisor.must_end_process else None
 
     def start(self) -> bool:
-        """Configure and activate. Returns False if one of them failed. The log says why."""
+        """Configure and activate the node. Return False if a step failed. The log says why."""
         success = TransitionCallbackReturn.SUCCESS
         return bool(self.trigger_configure() == success
                     and self.trigger_activate() == success)
@@ -240,7 +240,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         return ended
 
     def _close_all(self) -> None:
-        """Close everything that configure opened. A second call does nothing."""
+        """Close everything that ``configure`` opened. A second call does nothing."""
         for camera in self.cameras:
             camera.close()
         self.cameras.clear()

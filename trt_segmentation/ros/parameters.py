@@ -135,7 +135,7 @@ SETTINGS = (
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
             'per camera. 0 means the batch size of the model file, or 1 if this size is dynamic. '
-            'On a GPU, a batch that is larger than the limit at configure is split.', high=64),
+            'On a GPU, a batch that is too large for the prepared memory is split.', high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
             'other cameras. 0 means no wait: a batch holds the frames that have come when the '
             'engine becomes free.', high=1000.0),

@@ -33,9 +33,9 @@ IMAGES = ('label_map', 'overlay', 'confidence')
 class Publishers:
     """The lifecycle publishers of one camera.
 
-    The node makes the publishers in configure and closes them in cleanup. One thread calls
-    :meth:`schedule_outputs`, and another thread calls :meth:`publish`. The executor's thread
-    calls the other methods.
+    The transition ``configure`` makes the publishers, and ``cleanup`` closes them. One thread
+    calls :meth:`schedule_outputs`, and another thread calls :meth:`publish`. The executor's
+    thread calls the other methods.
 
     :param node: makes and destroys the publishers.
     :param prefix: first part of the topics, such as ``~``.
@@ -61,7 +61,7 @@ class Publishers:
             raise
         if LabelInfo is None:
             node.get_logger().info(
-                'label_info is not published, because vision_msgs is not installed. To install: '
+                '`label_info` is not published, because vision_msgs is not installed. To install: '
                 'sudo apt install ros-$ROS_DISTRO-vision-msgs', once=True)
 
     @property

@@ -63,7 +63,7 @@ def describe_silence(node: Node, topic: str, image_transport: str, seconds: floa
     if cause is Silence.OTHER_TYPE:
         types = ', '.join(sorted({one.topic_type for one in publishers}))
         return (f'{what} on {topic}, whose messages have the type {types}; expected '
-                f'{MESSAGE_TYPES[image_transport]}, because image_transport is {image_transport}'
+                f'{MESSAGE_TYPES[image_transport]}, because `image_transport` is {image_transport}'
                 f'{suggest_topics(node, topic, image_transport)}')
     if cause is Silence.OTHER_QOS:
         return (f'{what} on {topic}, because the QoS of its publisher does not match the QoS of '

@@ -56,7 +56,7 @@ class CameraSink:
 
 
 class Supervisor:
-    """Owns the pipeline of a node from configure to cleanup, and the worker of an active node.
+    """Owns the pipeline of a configured node, and the worker of an active node.
 
     Use this object in the executor's thread. Only :attr:`status` and :meth:`allocate` may be used
     in any thread. While a new pipeline is being opened, :attr:`pipeline` is the old pipeline,

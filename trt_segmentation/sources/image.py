@@ -62,8 +62,8 @@ class OpenSource:
 
     :param images: yields each image once. Only one thread may iterate over it.
     :param count: number of images that ``images`` is expected to give; None if it is unknown.
-    :param rate: images per second, if the images follow each other in time; otherwise None.
-    :param close: stops the source, so that an iteration that waits for a camera ends. Any thread
+    :param rate: images per second of a video, camera or bag; None for other sources.
+    :param close: stops the source. An iteration that is waiting for a camera then ends. Any thread
         may call this function, even more than once.
     :param count_dropped: returns the number of images of a camera that were left out because the
         receiver was slow.
@@ -77,11 +77,17 @@ class OpenSource:
 
 
 class ImageSource(Protocol):
-    """A source of images: picture files, a video, a camera, a bag or drawn scenes."""
+    """A source of images.
+
+    A source is picture files, a video, a camera, a bag, or street scenes that this package draws.
+    """
 
     @property
     def title(self) -> str:
-        """Name of the source for people, such as a path. The name contains no password."""
+        """Name of the source in messages for the user, such as a path.
+
+        The name contains no password.
+        """
 
     @property
     def name(self) -> str | None:

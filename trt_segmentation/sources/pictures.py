@@ -34,7 +34,7 @@ class PictureFiles:
 
     Several threads decode the next files in advance.
 
-    :param title: name of the source for people.
+    :param title: name of the source in messages for the user.
     :param files: the path and the name of each picture, see :class:`.SourceImage`.
     """
 

@@ -27,7 +27,7 @@ class VideoImages:
     """The images of a video file or of a camera.
 
     :param source: see :class:`.VideoReader`.
-    :param title: name of the source for people. It holds no password.
+    :param title: name of the source in messages for the user. The name contains no password.
     :param name: name of the results.
     :param every: 1 gives every image, 2 gives every second image, and so on.
     """
@@ -72,7 +72,7 @@ class BagImages:
     """The images of one topic of a bag, in the order of their log times.
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
-    :param title: name of the source for people.
+    :param title: name of the source in messages for the user.
     :param name: name of the results.
     :param topic: image topic; None for the topic of the only camera.
     :param every: as in :class:`VideoImages`.

@@ -178,11 +178,11 @@ def scene(seed: int, condition: str = 'day', width: int = 1280, height: int = 72
 
 def _check_arguments(seed: int, condition: str, width: int, height: int, fps: float) -> None:
     if seed < 0:
-        raise ValueError(f'seed is {seed}; expected 0 or more')
+        raise ValueError(f'`seed` is {seed}; expected 0 or more')
     if condition not in CONDITIONS:
-        raise ValueError(f'condition is {condition!r}; expected one of {", ".join(CONDITIONS)}')
+        raise ValueError(f'`condition` is {condition!r}; expected one of {", ".join(CONDITIONS)}')
     for name, size in (('width', width), ('height', height)):
         if size < 64:
-            raise ValueError(f'{name} is {size}; expected 64 pixels or more')
+            raise ValueError(f'`{name}` is {size}; expected 64 pixels or more')
     if not (fps > 0 and math.isfinite(fps)):
-        raise ValueError(f'fps is {fps}; expected a number above 0')
+        raise ValueError(f'`fps` is {fps}; expected a number above 0')

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the measurements of a network in the engine cache, so that they are made only once.
+"""Stores the measurements of a network in the engine cache, so that they are made only once.
 
 A candidate is a set of options for ONNX Runtime; see :mod:`.candidates`. The file contains only
 names of candidates, measured numbers and error texts. The options of a candidate always come from

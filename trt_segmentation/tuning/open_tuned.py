@@ -23,7 +23,7 @@ class TunedOpener:
     """Opens a network with the options that are fastest on this GPU.
 
     When a network is opened on a GPU for the first time, the opener measures several sets of
-    options. The measurements are kept in the engine cache. If the network cannot be measured, it
+    options. The measurements are stored in the engine cache. If the network cannot be measured, it
     runs with the options of :data:`.candidates.PLAIN`, and the log says why.
 
     :param cache: folder of the engine cache; empty for :func:`.user_cache_folder`.
@@ -73,9 +73,9 @@ class TunedOpener:
             return [], ''
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:
-        self._log(f'measuring {card.name} on this GPU with {len(FIRST) + 1} choices of options '
-                  f'for ONNX Runtime. Later starts use the result. `tune: false` switches the '
-                  f'measurement off')
+        self._log(f'measuring {card.name} on this GPU with {len(FIRST) + 1} sets of ONNX '
+                  "Runtime options. Later starts use the result. To skip the measurement, set the "
+                  "node's parameter `tune` to false, or use `--no-tune`")
         began = monotonic()
         results = self._measure(card, gpu)
         for result in results:
@@ -85,7 +85,8 @@ class TunedOpener:
         try:
             kept.store(results)
         except OSError as error:
-            self._log(f'{kept.path} could not be kept, so the next start measures again: {error}')
+            self._log(f'{kept.path} could not be written, so the next start measures again: '
+                      f'{error}')
         return results
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the size that a tensor of an ONNX file declares with the size of its data."""
+"""Checks that each tensor of an ONNX file has as much data as it declares."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StoredTensor:
     :param kind: ONNX's id of the tensor's data type.
     :param dims: size of each axis.
     :param raw: number of bytes in raw_data.
-    :param typed: number of bytes in the other fields for data. Every string counts as at least
+    :param typed: number of bytes in the fields of :data:`DATA`. Every string counts as at least
         one byte.
     :param elsewhere: whether the field data_location says that another file holds the data.
     :param external: the keys and values of external_data, such as location, offset and length.
@@ -75,6 +75,7 @@ class StoredTensor:
         if self.elsewhere or self.external:
             self._check_file(folder, needed)
         # In raw_data, an int64 has 8 bytes. In other fields, it is a varint of 1 to 10 bytes.
+        # So one byte there can stand for 8 bytes of data.
         elif needed > (self.raw or 8 * self.typed):
             raise EngineError(f'weight {self.name!r} declares the shape {shape}, which needs '
                               f'{needed:,} bytes, but the file holds {self.raw or self.typed:,} '
@@ -86,7 +87,8 @@ class StoredTensor:
                 folder / place).resolve().is_relative_to(folder.resolve()):
             raise EngineError(
                 f'weight {self.name!r} names the file {self.location!r}, which is not in the '
-                f'folder of the model. Export the model again with this file beside it')
+                f'folder of the model. Export the model again, and save its data file in the '
+                f'same folder as the ONNX file')
         if not (folder / place).is_file():
             raise EngineError(f'weight {self.name!r} is in {self.location!r}, which is missing. '
                               f'Put this file beside the ONNX file')
@@ -97,8 +99,8 @@ class StoredTensor:
         length = int(self.external.get('length') or size - offset)
         if not 0 <= offset <= offset + length <= size or length < needed:
             raise EngineError(
-                f'weight {self.name!r} needs {needed:,} bytes. The model takes {length:,} bytes '
-                f'from byte {offset:,} of {self.location!r}, but this file has {size:,} bytes. '
+                f'weight {self.name!r} needs {needed:,} bytes. The model reads {length:,} bytes '
+                f'of {self.location!r}, from offset {offset:,}; the file has {size:,} bytes. '
                 f'Copy or export both files again')
 
 

@@ -33,14 +33,15 @@ class _PlainLoader(yaml.SafeLoader):
     reads each of these values as text.
     """
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012    # replaced by the patterns below this class
+    # PyYAML's patterns are removed here. The loop below this class adds ours.
+    yaml_implicit_resolvers = {}  # noqa: RUF012
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = self._nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """Return the next node. A refused node raises an error before the next node is parsed."""
+        """Return the next node. If it is refused, raise an error before a later node is parsed."""
         event: Any = self.peek_event()      # type: ignore[no-untyped-call]
         if refused := self._find_refused(event, parent):
             raise ValueError(f'line {event.start_mark.line + 1}: {refused}')
@@ -116,7 +117,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    """Return the message of a PyYAML error as one line, without the text that it quotes."""
+    """Return a PyYAML error's message as one line, without PyYAML's excerpt of the file."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         words = f'{error.context or ""} {error.problem or ""}'.strip()

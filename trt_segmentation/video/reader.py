@@ -79,7 +79,7 @@ class VideoReader:
 
     def __init__(self, source: str | Path, *, every: int = 1) -> None:
         if every < 1:
-            raise VideoError(f'every is {every}; it must be 1 or more')
+            raise VideoError(f'`every` is {every}; expected 1 or more')
         found = find_source(source)
         self.path, self.is_live = found.name, found.is_live
         self.bad: list[str] = []

@@ -34,7 +34,7 @@ DARK, LIGHT = '#0d0d0d', '#d7dadd'
 
 
 class LatencyView:
-    """The latencies of one camera. The same thread must call all methods.
+    """The latencies of one camera. Call all methods from one thread.
 
     The recording also has every stage as ``latency/STAGE``. The layout does not show the stages,
     but a user can add them.
@@ -83,9 +83,10 @@ class LatencyView:
 def draw_steps(steps: Mapping[str, float]) -> Picture:
     """Draw the steps as bars, one below the other, and return (height, 720, 3) uint8 RGB.
 
-    Rerun has no such chart. Rerun can draw boxes, but a label covers a small box.
+    Rerun has no such chart. Rerun's boxes do not help: the label of a small box hides the box. So
+    this function draws a picture.
 
-    :param steps: milliseconds of each step, in the order of the steps.
+    :param steps: milliseconds of each step; the first step comes first.
     """
     page = Image.new('RGB', (720, ROW * len(steps)), DARK)
     draw = ImageDraw.Draw(page)

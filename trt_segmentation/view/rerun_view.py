@@ -104,7 +104,7 @@ def _is_listening(port: int) -> bool:
 
 
 class RerunView:
-    """The view of one camera. The same thread must call all methods.
+    """The view of one camera. Call all methods from one thread.
 
     Every method copies or encodes its arguments before it returns, so the caller may reuse the
     memory. Times in the view are the stamps of the frames.

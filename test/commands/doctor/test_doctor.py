@@ -130,7 +130,7 @@ def test_shared_memory(monkeypatch, free, status):
         f_frsize=4096, f_blocks=free // 4096, f_bavail=free // 4096))
     check = machine.shared_memory()
     assert check.status == status and ('shm-size' in check.run) == (status == WARNING)
-    assert f'of which {free >> 20} MiB are free' in check.text
+    assert f'; {free >> 20} MiB of them are free' in check.text
 
 
 @pytest.mark.parametrize('text, status', [('212992', WARNING), ('2147483647', OK), ('x', WARNING)])

@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_gives_only_a_warning(tmp_path, monkeypa
     monkeypatch.setattr(program, 'compile_cubin', lambda *args: b'cubin')
     (tmp_path / 'file').write_text('in the way')
     assert program.cached_cubin('preprocess.cu', 'sm_90', {}, tmp_path / 'file') == b'cubin'
-    assert 'cannot keep the compiled preprocess.cu' in caplog.text
+    assert 'cannot write the compiled preprocess.cu' in caplog.text
 
 
 def test_a_relative_xdg_cache_home_is_ignored(monkeypatch):

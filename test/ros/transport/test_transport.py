@@ -586,8 +586,8 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport_module, 'Librcl', Missing)
     auto = choose_transport('auto')
     assert (auto.name, auto.librcl) == ('typed', None)
-    assert auto.reason == 'direct does not work here: librcl.so was not found'
-    with pytest.raises(TransportError, match=r'not work here: librcl.so .* transport: auto or'):
+    assert auto.reason == '`direct` does not work here: librcl.so was not found'
+    with pytest.raises(TransportError, match=r'here: librcl.so .* `transport` to auto or'):
         choose_transport('direct')
 
 

@@ -54,7 +54,7 @@ def shared_memory(folder: str = '/dev/shm') -> Check:
                      'images between processes go through the network stack',
                      f'mount a tmpfs at {folder}')
     size, free = (n * status.f_frsize for n in (status.f_blocks, status.f_bavail))
-    text = f'{folder} has {size / 2**20:.0f} MiB, of which {free / 2**20:.0f} MiB are free'
+    text = f'{folder} has {size / 2**20:.0f} MiB; {free / 2**20:.0f} MiB of them are free'
     if free < 4 * SEGMENT:
         return Check('shared memory', WARNING, f'{text}; each process that sends images '
                      f'needs {SEGMENT >> 20} MiB, so fewer than 4 such processes fit. If a '

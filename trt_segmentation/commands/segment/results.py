@@ -102,7 +102,7 @@ def find_renamed_results(sources: Sequence[ImageSource], options: SegmentOptions
 
 
 class ResultWriter:
-    """Writes results. The same thread must call all methods.
+    """Writes results. Call all methods from one thread.
 
     :param card: the model card. It gives the names and colours of the classes.
     :ivar images: for each image, its entry in the file of --json; empty without --json.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles this package's CUDA C++ files for one GPU, and keeps the results on disk."""
+"""Compiles this package's CUDA C++ files for one GPU, and stores the results on disk."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
         make_private_folder(folder)
         store_signed(path, SignedFile(cubin), {})
     except (OSError, CacheError) as error:
-        log.warning('cannot keep the compiled %s in %s, so every start compiles it again: %s',
+        log.warning('cannot write the compiled %s to %s, so every start compiles it again: %s',
                     file, folder, error)
     return cubin
 

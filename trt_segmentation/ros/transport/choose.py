@@ -132,7 +132,7 @@ def choose_transport(asked: str = 'auto') -> Transport:
         called in this process.
     """
     if asked not in TRANSPORTS:
-        raise TransportError(f'transport is {asked!r}; expected one of {", ".join(TRANSPORTS)}')
+        raise TransportError(f'`transport` is {asked!r}; expected one of {", ".join(TRANSPORTS)}')
     if asked == 'typed':
         return Transport('typed', 'asked for')
     try:
@@ -140,9 +140,10 @@ def choose_transport(asked: str = 'auto') -> Transport:
     except TransportError as error:
         if asked == 'direct':
             raise TransportError(
-                f'transport direct does not work here: {error}; set transport: auto or typed'
+                f'`transport: direct` does not work here: {error}; set `transport` to auto or '
+                'typed'
             ) from error
-        return Transport('typed', f'direct does not work here: {error}')
+        return Transport('typed', f'`direct` does not work here: {error}')
     rmw = get_rmw_implementation_identifier()
     return Transport('direct', f'{"asked for" if asked == "direct" else "it works here"}, with '
                                f'librcl over {rmw}', librcl)
