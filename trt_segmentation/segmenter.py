@@ -233,4 +233,4 @@ class Segmenter:
 
 def _check_color(color: str) -> None:
     if color not in COLORS:
-        raise FrameError(f'color is {color!r}; expected one of {", ".join(COLORS)}')
+        raise FrameError(f'`color` is {color!r}; expected one of {", ".join(COLORS)}')
