@@ -141,7 +141,7 @@ class BagWriter:
 
 
 def write_marker(writer: Writer) -> None:
-    """Add this package's marker to metadata.yaml and to its copy in the MCAP file.
+    """Add this package's marker to metadata.yaml and to the copy of this file in the MCAP file.
 
     :param writer: a writer that is not yet open.
     """

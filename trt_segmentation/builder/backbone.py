@@ -120,7 +120,7 @@ def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto
 
 def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
-    """Follow the chain of nodes behind a node to the last node of the backbone.
+    """Follow the chain of nodes after a node. Return the last node of the backbone.
 
     In the chain, each node is the only reader of the node before. If the chain leads to a node
     with several readers, the backbone ends at that node. If the chain leads to the decoder or to

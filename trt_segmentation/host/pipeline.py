@@ -104,8 +104,8 @@ class HostPipeline:
         The ``timings`` of a segmentation are in milliseconds. ``preprocess`` and ``postprocess``
         are the times for this frame: ``preprocess`` includes decoding, and ``postprocess``
         includes overlay and confidence. ``inference`` is the time for the whole batch. ``total``
-        is the time from the start of the batch to the end of this segmentation, without the time
-        in the queue.
+        is the time from the decoding of the batch to the end of this segmentation, without the
+        time in the queue.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the network
             failed. If the network failed, the batch is lost.

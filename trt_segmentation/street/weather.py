@@ -91,7 +91,7 @@ def _make_noise(rng: np.random.Generator) -> Bytes:
 
 
 def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling rain on black. Each side of the result is 25 % longer than in the frame."""
+    """Draw falling rain on black. The result is 25 % wider and higher than the frame."""
     shape = (height + height // 4, width + width // 4, 3)
     streaks = np.zeros(shape, np.uint8)
     lean = rng.uniform(-0.18, 0.18)
@@ -106,7 +106,7 @@ def _draw_rain(rng: np.random.Generator, width: int, height: int) -> Bytes:
 
 
 def _draw_snow(rng: np.random.Generator, width: int, height: int) -> Bytes:
-    """Draw falling snow on black. Each side of the result is 25 % longer than in the frame."""
+    """Draw falling snow on black. The result is 25 % wider and higher than the frame."""
     shape = (height + height // 4, width + width // 4, 3)
     flakes = np.zeros(shape, np.uint8)
     zoom = width / 1280
@@ -127,7 +127,8 @@ def light_ground(
 
     :param shadows: (N, 2) outlines in pixels.
     :param pools: (outline, strength) of the light on the ground below each lamp.
-    :param rough: (N, width) uint8 from :meth:`.ground.Ground.roughness`.
+    :param rough: grain of the ground in the lowest N rows, (N, width) uint8 from
+        :meth:`.ground.Ground.roughness`.
     """
     top = max(int(camera.horizon), 0)
     if top >= canvas.height:

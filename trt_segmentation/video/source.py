@@ -127,7 +127,7 @@ def find_source(source: str | Path) -> VideoSource:
             raise VideoError(f'{text} {LFS_ADVICE}')
     except OSError as error:
         raise VideoError(f'{text} cannot be read: {error.strerror or error}') from error
-    # Without "file:", FFmpeg would take the part of a path before a colon for a protocol.
+    # Without "file:", FFmpeg would read the text before a colon in the path as a protocol.
     return VideoSource(f'file:{path.absolute()}', text, False, None,
                        {'protocol_whitelist': 'file', 'format_whitelist': FORMATS})
 

@@ -10,7 +10,7 @@
 //     PROBABILITIES are logits after a softmax. PROBABILITY is one channel after a sigmoid.
 // -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
-// -D CONFIDENCE=0|1: whether a confidence may be wanted
+// -D CONFIDENCE=0|1: whether the kernel can compute confidences. A view says whether it wants one.
 // -D ROWS=n: rows that a thread computes   -D UNROLL=n: classes whose logits it loads at once
 
 #define LOGITS 0
@@ -30,7 +30,8 @@ struct View {
     float col_scale, col_offset;
     int row_from, row_to;         // camera rows that the network sees: the first, and the last + 1
     int col_from, col_to;
-    int row_new, row_place;       // number of network rows in the resized image, and above it
+    int row_new, row_place;       // height of the resized image, and network rows above it. With
+                                  // crop, the second number may be negative.
     int col_new, col_place;       // the same for columns
     int overlay_step;             // 2: the overlay has every second row and column; 1: all
 };
@@ -41,7 +42,7 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // weight of the palette's colour in the overlay
-    float threshold;              // one channel: smallest value of a pixel of class 1
+    float threshold;              // one channel: a pixel with at least this value is class 1
     int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
@@ -54,8 +55,8 @@ static_assert(sizeof(View) == 136 && sizeof(Postprocess) == 64 + IMAGES * 136,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Columns and rows of logits that the pixels of a thread share, if there are more camera pixels
-// than logits.
+// Number of columns and rows of logits that a thread loads for all its pixels. This is enough if
+// the camera image has more pixels than the network output.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
@@ -96,8 +97,8 @@ struct Place {
     }
 };
 
-// If a pixel's best logit is below this value, every class has a NaN or minus infinity in one of
-// the four cells around the pixel.
+// A best logit below this value means that each class has a NaN or minus infinity in at least one
+// of the four cells around the pixel.
 constexpr float NO_NUMBER = -1e20f;
 
 // Whether the confidence is computed with a softmax over the logits.
@@ -163,8 +164,8 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
 }
 
 // The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
-// To multiply by zero is cheaper than to select two cells, because the GPU multiplies and compares
-// logits at the same time.
+// The multiplications by zero cost little, because they run in parallel with the comparisons of
+// logits. To select two cells would cost more.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell

@@ -19,7 +19,7 @@ from ...untrusted.cdr_reader import CdrReader
 HEAD_ROOM = 512
 """If this many bytes are free before the pixels, the pixels are published without a copy.
 
-This is true if frame_id and encoding have at most 450 bytes together.
+This number is enough if frame_id and encoding together have at most 450 bytes.
 """
 
 
@@ -72,8 +72,8 @@ def image_prefix(sec: int, nanosec: int, frame_id: str, height: int, width: int,
                  step: int, size: int, is_bigendian: bool = False) -> bytes:
     """Return all bytes of a serialized sensor_msgs/Image that come before its pixels.
 
-    The complete message consists of these bytes and the pixels, without a gap. The number of
-    these bytes is a multiple of 4. Their numbers have the byte order of this machine.
+    The complete message consists of these bytes and the pixels, without a gap. The length of
+    these bytes is a multiple of 4. The integers in them have the byte order of this machine.
 
     :param step: bytes of one row of the image.
     :param size: bytes of all pixels.

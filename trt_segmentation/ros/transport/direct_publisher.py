@@ -41,7 +41,7 @@ class DirectPublisher:
         :param pixels: (height, width[, channels]) uint8 or uint16.
         :param memory: the block that holds ``pixels``. The start of the message is written into
             the :data:`~.cdr.HEAD_ROOM` bytes before the pixels, so these bytes must be free. If
-            this is None, or if the pixels are not C-contiguous, the pixels are copied.
+            ``memory`` is None, or if the pixels are not C-contiguous, the pixels are copied.
         :returns: whether the image was published without a copy.
         :raises TransportError: if the middleware refuses the image.
         """
