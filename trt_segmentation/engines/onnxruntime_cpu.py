@@ -149,9 +149,9 @@ def read_network(card: ModelCard) -> str | bytes:
 def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
-    If ONNX Runtime does not get these bytes, it maps the files into memory. If another program then
-    shortens a file, even hours later, SIGBUS kills the process. An old version of ONNX Runtime
-    cannot receive the bytes, so it still maps the files.
+    If ONNX Runtime does not get these bytes, it maps the files into memory. If another program
+    then shortens a file, even hours later, SIGBUS kills the process. An old version of ONNX
+    Runtime cannot receive the bytes, so it still maps the files.
 
     :returns: the bytes of each weight file. The caller must keep this list until the session
         exists.

@@ -73,7 +73,7 @@ def print_report(report: SegmentReport, pixels: npt.NDArray[np.int64], all_pixel
     rate = report.segmented / report.seconds if report.seconds else 0.0
     images = 'image' if report.segmented == 1 else 'images'
     lines = [f'{report.segmented} {images} in {report.seconds:.1f} s ({rate:.1f} frames/s)'
-             + f' → {out}' * bool(report.segmented)]
+             + f' → {out}' * out.is_dir()]
     lines += [one_line(f'{source} → {name}') for source, name in report.renamed[:MOST_RENAMED]]
     if (more := len(report.renamed) - MOST_RENAMED) > 0:
         lines.append(f'{more} more results have other names; --json FILE lists them all')
