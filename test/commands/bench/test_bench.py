@@ -9,6 +9,7 @@ from io import StringIO
 import itertools
 import json
 import math
+import math
 import os
 import re
 from types import SimpleNamespace
@@ -414,7 +415,7 @@ class Answer(Segmentation):
 class Pipeline:
     """Computes nothing. It records the batch sizes and the largest number of pending batches."""
 
-    def __init__(self, depth, batch, fail_at=None, fail_in='collect'):
+    def __init__(self, depth, batch, fail_at=math.inf, fail_in='collect'):
         self.depth, self.batch = depth, batch
         self.sizes, self.most, self._pending = [], 0, []
         self._fail_at, self._fail_in = fail_at, fail_in
@@ -431,7 +432,7 @@ class Pipeline:
         return [Answer(frame, None) for frame in self._pending.pop(0)]
 
     def _fail(self, where):
-        if where == self._fail_in and len(self.sizes) == self._fail_at:
+        if where == self._fail_in and len(self.sizes) >= self._fail_at:
             raise EngineError('it broke')
 
 
