@@ -9,7 +9,6 @@ from io import StringIO
 import itertools
 import json
 import math
-import math
 import os
 import re
 from types import SimpleNamespace
