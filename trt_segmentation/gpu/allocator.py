@@ -19,7 +19,7 @@ from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GpuError
 
 _lost: dict[int, str] = {}
-"""Maps the index of each GPU that this process can no longer use to the message of its error."""
+"""The error message of each GPU that this process can no longer use, by the index of the GPU."""
 
 
 @dataclass(frozen=True)

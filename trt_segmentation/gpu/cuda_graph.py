@@ -17,7 +17,7 @@ _NOT_READY = driver.CUresult.CUDA_ERROR_NOT_READY
 
 
 class Enqueues(Protocol):
-    """Work that can be put on a stream, such as a network with fixed tensors."""
+    """Work that can be put on a stream, such as a network that is bound to its tensors."""
 
     def enqueue(self, stream: int) -> None:
         """Put the work on the stream and return at once.

@@ -169,9 +169,11 @@ class Lane:
 
 
 class Run:
-    """One run: preprocessing, network and postprocessing, each between two marks.
+    """One run: preprocessing, network and postprocessing.
 
-    :param engine: the network with fixed tensors.
+    A :class:`.cuda_graph.Mark` before and after each of the three steps measures its time.
+
+    :param engine: the network, bound to tensors whose addresses and shapes do not change.
     :ivar shape: shape of the output tensor. It is set when the run is prepared.
     """
 
@@ -206,7 +208,7 @@ class Slot:
 
     :param number: number of the slot, for log messages.
     :param mapped: see :class:`Lane`. The same class explains ``direct_labels``.
-    :param blocking: see :class:`.cuda_graph.Mark`; for the marks ``labelled`` and ``done``.
+    :param blocking: the argument of :class:`.cuda_graph.Mark` for ``labelled`` and ``done``.
     :param engine: the network of the slot's batches.
     :param stream: the stream on which the network was opened.
     :ivar uploading: the mark at the beginning of the upload.
@@ -265,7 +267,8 @@ class Slot:
             if isinstance(binding, CudaGraph):
                 binding.close()
         # A binding keeps its network's weights on the GPU. Other objects may still refer to this
-        # closed slot while a new pipeline is opened. The GPU may be too small for two networks.
+        # closed slot while a new pipeline is opened. The GPU may have too little memory for two
+        # networks, so the bindings are dropped now.
         self.bindings.clear()
         self.works.clear()
         vars(self).pop('work', None)

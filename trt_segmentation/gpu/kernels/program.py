@@ -84,7 +84,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cubins. Only this user can read it, because cubins are code."""
+    """Return the folder of the cubins. Only this user can write to it, because cubins are code."""
     return user_cache_folder() / 'cubins'
 
 
