@@ -27,7 +27,7 @@ from trt_segmentation.builder.graph import model_digest
 from trt_segmentation.builder.prepare import (
     apply_precision,
     calibration_path,
-    find_card_calibration,
+    find_calibration,
     load_card_calibration,
     read_graph,
 )
@@ -286,13 +286,13 @@ def test_a_weight_above_fp16_stays_fp32_with_its_node(card):
 
 def test_fp16_takes_the_measured_values_of_a_card_or_says_why_not(large_card):
     said = []
-    assert find_card_calibration(large_card, said.append) is None and said == []
+    assert find_calibration(large_card, Recipe('fp16'), said.append) is None and said == []
     _, calibration = graph_and_calibration(large_card, Recipe('fp16'))
     kept = replace(calibration, model=model_digest(large_card.model))
     kept.save(calibration_path(large_card))
-    assert find_card_calibration(large_card, said.append) == kept and said == []
+    assert find_calibration(large_card, Recipe('fp16'), said.append) == kept and said == []
     replace(kept, model='another').save(calibration_path(large_card))
-    assert find_card_calibration(large_card, said.append) is None
+    assert find_calibration(large_card, Recipe('fp16'), said.append) is None
     assert 'fp16 is built without measured values: the ranges in' in said[0] and len(said) == 1
     assert kept.fp16_digest and not replace(kept, above_fp16={}).fp16_digest
     assert kept.digest != replace(kept, above_fp16=None).digest

@@ -28,8 +28,7 @@ from .graph import model_digest
 from .prepare import (
     apply_precision,
     cuts_resize,
-    find_card_calibration,
-    load_card_calibration,
+    find_calibration,
     PreparedGraph,
     read_graph,
 )
@@ -66,17 +65,6 @@ def _digest_for(recipe: Recipe, calibration: Calibration | None) -> str:
     if calibration is None:
         return ''
     return calibration.digest if recipe.needs_calibration else calibration.fp16_digest
-
-
-def find_calibration(card: ModelCard, recipe: Recipe, log: Log) -> Calibration | None:
-    """Load what a precision needs to know about the values of a card's network.
-
-    :returns: None for fp32. For fp16 also None if the card has no ranges that can be used.
-    :raises GraphError: if int8 or mixed has no ranges that can be used.
-    """
-    if recipe.needs_calibration:
-        return load_card_calibration(card)
-    return find_card_calibration(card, log) if recipe.precision == 'fp16' else None
 
 
 def build_graph(graph: PreparedGraph, recipe: Recipe, options: BuildOptions, timing: bytes = b'',

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from ..errors import GraphError
-from ..fp16.large_values import find_large_weights, find_nodes_of
+from ..fp16.large_values import find_large_weights, find_nodes_of, FP16_MAX
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
@@ -118,12 +118,12 @@ def _report_fp16_range(calibration: Calibration | None, above: Mapping[str, floa
     if fp32:
         found.append(Finding('warning', ', '.join(fp32), (
             f'these nodes stay FP32, because values reach {max(above.values()):.4g} and the '
-            f'largest FP16 number is 65504')))
+            f'largest FP16 number is {FP16_MAX:.0f}')))
     if calibration is None or calibration.above_fp16 is None:
         found.append(Finding('warning', '', (
-            'nobody measured whether the values of the network stay below 65504, the largest FP16 '
-            'number. A larger value spoils the labels. To measure the values, run `trt_seg build` '
-            'with --calibrate BAG. Nodes with larger values then stay FP32')))
+            f'nobody measured whether the values of the network stay below {FP16_MAX:.0f}, the '
+            'largest FP16 number. A larger value spoils the labels. To measure the values, run '
+            '`trt_seg build` with --calibrate BAG. Nodes with larger values then stay FP32')))
     return found
 
 
@@ -146,13 +146,19 @@ def load_card_calibration(card: ModelCard) -> Calibration:
     return found
 
 
-def find_card_calibration(card: ModelCard, log: Callable[[str], None]) -> Calibration | None:
-    """Load the calibrated ranges of a card for fp16, which can do without them.
+def find_calibration(card: ModelCard, recipe: Recipe,
+                     log: Callable[[str], None]) -> Calibration | None:
+    """Load the calibrated ranges of a card, if the precision of the recipe uses them.
 
-    :param log: receives the reason if the card has a file of ranges that cannot be used.
-    :returns: the calibration; None if the card has none that can be used.
+    int8 and mixed need the ranges. fp16 uses the ranges only if they fit the card's network.
+
+    :param log: receives the reason if fp16 cannot use the ranges of the card.
+    :returns: None for fp32, and for fp16 if the card has no ranges that can be used.
+    :raises GraphError: if int8 or mixed has no ranges that can be used.
     """
-    if not calibration_path(card).exists():
+    if recipe.needs_calibration:
+        return load_card_calibration(card)
+    if recipe.precision != 'fp16' or not calibration_path(card).exists():
         return None
     try:
         return load_card_calibration(card)

@@ -25,11 +25,12 @@ from ..builder.calibration import calibrate, Calibration
 from ..builder.feeds import choose_frames, Feeds
 from ..builder.frame_choice import write_contact_sheet, write_histogram
 from ..builder.graph import model_digest
-from ..builder.open_engine import build_graph, find_calibration, make_engine_key, write_plan
+from ..builder.open_engine import build_graph, make_engine_key, write_plan
 from ..builder.prepare import (
     apply_precision,
     calibration_path,
     cuts_resize,
+    find_calibration,
     PreparedGraph,
     read_graph,
 )
