@@ -218,7 +218,7 @@ def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, ca
     (['--hold-out', 'street', '--hold-out-labels', 'labels'],
      '--hold-out street is not a folder of images, so it cannot have label maps. Give - instead'),
     (['--ignore', '3'], '--ignore and --map are for label maps; give'),
-    (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
+    (['--shapes', '8'], "shapes '8' cannot be read; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
 def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
     assert cli.main(['build', card, '--out', 'net.plan', *options]) == 2
