@@ -130,7 +130,7 @@ class Accuracy:
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision and condition. The condition '' means all of them."""
+        """All results for JSON, by precision, then by condition; '' means all conditions."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:

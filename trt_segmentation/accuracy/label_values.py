@@ -81,7 +81,7 @@ class LabelValues:
                                   f'nothing to score. All values are left out: {found}')
 
     def _lookup_table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
-        """Return the class id of each value. It is _LEFT_OUT or _UNKNOWN if there is no class."""
+        """Return the class id of each value; _LEFT_OUT or _UNKNOWN if the value has no class."""
         unlabelled = UNLABELLED[dtype]
         table = np.full(unlabelled + 1, _UNKNOWN, np.int64)
         if not self.mapped:

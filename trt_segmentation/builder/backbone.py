@@ -25,7 +25,7 @@ Readers = Mapping[str, Sequence[onnx.NodeProto]]
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    An upsampling node begins the decoder if no later node downsamples its output. HRNet, for
+    An upsampling node begins the decoder if no later node downsamples again. HRNet, for
     example, upsamples between its parallel paths and later downsamples again. These upsampling
     nodes do not begin the decoder. A network without upsampling has no decoder.
 
@@ -86,7 +86,7 @@ def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodePr
 
 def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
                   readers: Readers) -> set[str]:
-    """Names of the upsampling nodes without later downsampling, and of all later nodes."""
+    """Names of the upsampling nodes without later downsampling, and of all dependent nodes."""
     downsampled: set[str] = set()
     for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]

@@ -39,10 +39,9 @@ _LARGEST_PROTOBUF = 2**31 - 1
 class OperatorSupport:
     """Tells whether TensorRT's ONNX parser or a loaded plugin supports an operator.
 
-    The first call creates a TensorRT builder, and all later calls use this builder. To create a
-    builder takes seconds if no other builder exists, because TensorRT then loads its kernels. So
-    keep this object until the plan is built. The builder of the plan then finds the kernels in
-    memory.
+    The first call creates a TensorRT builder, and all later calls use this builder. If no other
+    builder exists, the creation takes seconds, because TensorRT loads its kernels. So keep this
+    object until the plan is built. The builder of the plan then finds the kernels in memory.
     """
 
     def __call__(self, operator: str) -> bool:

@@ -36,7 +36,7 @@ from ..untrusted.signed_files import (
 from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Largest size of all plans together, in bytes. Above it, the least recently used are deleted."""
+"""Largest size of all plans together, in bytes. The least recently used plan is deleted first."""
 
 Loaded = TypeVar('Loaded')
 
@@ -70,7 +70,7 @@ def cache_folder(parameter: str | Path = '') -> Path:
 
 
 class EngineCache:
-    """A cache of plans in a folder of this user. Several processes may use it at once.
+    """A cache of plans in a folder of this user. Several processes may use one folder.
 
     A plan contains machine code. The cache trusts a plan only if this user owns the file, nobody
     else can write to the file, and the file's size and hash match its sidecar. If a plan is not

@@ -48,7 +48,7 @@ class EngineKey:
 
     @property
     def timing(self) -> str:
-        """Name of the timing cache's file without the ending. All models of a GPU share it."""
+        """Name of the timing cache's file without the ending, the same for all models."""
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 
 

@@ -192,8 +192,9 @@ def add_command(commands: Commands) -> None:
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of ranges. The ranges are stored beside '
-                       'the ONNX file, and a later build without --calibrate uses them again. '
+                       help='recordings for the measurement of ranges. The ranges are stored '
+                       'beside the ONNX file, and a later build without --calibrate uses them '
+                       'again. '
                        'Nodes whose values are too large for FP16 then stay FP32')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')

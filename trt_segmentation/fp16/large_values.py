@@ -36,7 +36,7 @@ class LargestValues:
         self._input = model.graph.input[0].name
         probed = deepcopy(model)
         del probed.graph.output[:]
-        for name in self._names:        # two outputs replace each tensor
+        for name in self._names:        # add two outputs for each tensor
             for operator, output in (('ReduceMin', _low(name)), ('ReduceMax', _high(name))):
                 probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
                 probed.graph.output.append(
