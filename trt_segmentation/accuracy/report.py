@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report the accuracy of each precision as tables, JSON and pictures."""
+"""Report the accuracy of each precision as tables, as JSON and as an image."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
                    fp32: Sequence[str] = ()) -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
-    :param folder: a folder that does not exist is created.
+    :param folder: folder of the two files. If the folder does not exist, it is created.
     :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     :raises OutputError: if the folder or a file cannot be written.
     """
@@ -111,9 +111,10 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
 
 
 def _draw_legend(accuracy: Accuracy, card: ModelCard, width: int) -> list[npt.NDArray[np.uint8]]:
-    """Draw the colour and name of each class in the drawn label maps, in as many lines as needed.
+    """Draw the colour and the name of each class that occurs in the drawn label maps.
 
     :param width: width of a line in pixels.
+    :returns: one image for each line of the legend.
     """
     seen = {int(label) for difference in accuracy.differences
             for labels in (difference.reference, difference.labels) for label in np.unique(labels)}

@@ -262,7 +262,7 @@ def test_shares_of_stages_add_up(stages):
 
 def test_the_page_says_how_many_frames_were_measured(run, tmp_path):
     write_page(run, tmp_path / 'p.html')
-    assert f'{len(run["latency_ms"])} frames, one at a time' in (
+    assert f'{len(run["latency_ms"])} frames, one frame at a time' in (
         tmp_path / 'p.html').read_text(encoding='utf-8')
 
 
