@@ -23,16 +23,16 @@ import subprocess
 import sys
 import tempfile
 
-from camvid import CLASSES, make_card, read_photographs, risk_coverage_area, score_demo_model
+from camvid import make_card, read_photographs, risk_coverage_area, score_demo_model
 import numpy as np
 from report import FigureReport, run
 
 from trt_segmentation.accuracy.compare import Accuracy
 from trt_segmentation.accuracy.limit import compare_models
-from trt_segmentation.accuracy.metrics import Scores
+from trt_segmentation.accuracy.method_choice import calibrate_best
+from trt_segmentation.accuracy.metrics import Counts, Scores
 from trt_segmentation.accuracy.recordings import Folder
 from trt_segmentation.accuracy.samples import Sample
-from trt_segmentation.builder.calibration import calibrate
 from trt_segmentation.builder.feeds import choose_frames
 from trt_segmentation.builder.prepare import apply_precision, read_graph
 from trt_segmentation.builder.settings import Recipe
@@ -53,7 +53,7 @@ OPTIONS.add_argument('--networks', type=Path, nargs='+', metavar='ONNX', default
                      help='networks with the 11 classes of CamVid')
 OPTIONS.add_argument('--seconds', type=float, default=150.0,
                      help='time of the training if --networks is not given')
-OPTIONS.add_argument('--frames', type=int, default=96, help='number of calibration frames')
+OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
@@ -62,7 +62,7 @@ def measure(report: FigureReport, quick: bool) -> None:
     step = 20 if quick else 1
     with tempfile.TemporaryDirectory() as folder:
         for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
-            add_precisions(report, path, args.data, 8 if quick else args.frames, step)
+            add_precisions(report, path, args.data, 10 if quick else args.frames, step)
     samples = list(read_photographs(args.data, 'test', step))
     for scale in (2, 1):
         add_demo_model(report, samples, scale)
@@ -80,7 +80,11 @@ def add_precisions(report: FigureReport, path: Path, data: Path, frames: int, st
     card = make_card(path.stem, path)
     graph = read_graph(card, Recipe('fp32'))
     feeds = choose_frames(card, Folder(data / 'train'), frames)
-    calibration = calibrate(graph.model, feeds, 'auto')
+    calibration, choice = calibrate_best(card, graph, Recipe('int8'), feeds)
+    for method, agreement in choice.agreement.items():
+        report.add(f'{card.name}: {method} pixels as fp32 on frames of train', agreement, '')
+    report.add(f'{card.name}: layers that stay fp16', len(choice.keep_fp16), '')
+    report.add(f'{card.name}: comparison of the calibration methods', choice.seconds, 's')
     models = {name: apply_precision(graph, Recipe(name), calibration).model
               for name in PRECISIONS}
     accuracy = compare_models(card, models, read_photographs(data, 'test', step))
@@ -104,6 +108,11 @@ def add_rows(report: FigureReport, accuracy: Accuracy, network: str, condition: 
                    agreement >= AGREEMENT[name])
 
 
+def confidence_of(trust: Counts) -> float:
+    """Return the mean confidence of all pixels, 0 to 1; see :func:`.score_demo_model`."""
+    return float(np.average(np.arange(256), weights=trust.sum(0)) / 255)
+
+
 def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) -> None:
     """Add the rows of the demo model on photographs that are enlarged by ``scale``."""
     pipeline = HostPipeline(load_card('street'))
@@ -121,7 +130,7 @@ def add_demo_model(report: FigureReport, samples: Sequence[Sample], scale: int) 
         report.add(f'{title}: pixel accuracy', scores.pixel_accuracy, '')
         for name, iou in zip(scores.classes, scores.iou):
             report.add(f'{title}: IoU, {name}', iou, '')
-        report.add(f'{title}: mean confidence', mean_confidence(trust), '')
+        report.add(f'{title}: mean confidence', confidence_of(trust), '')
         report.add(f'{title}: area under the risk-coverage curve', risk_coverage_area(trust), '')
 
 

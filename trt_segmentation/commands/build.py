@@ -16,6 +16,7 @@ from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
 from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
 from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
+from ..accuracy.method_choice import calibrate_best, METHODS_FILE
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
@@ -34,7 +35,7 @@ from ..builder.prepare import (
     PreparedGraph,
     read_graph,
 )
-from ..builder.settings import BuildOptions, Recipe
+from ..builder.settings import BEST_METHOD, BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
@@ -128,7 +129,8 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
-        names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
+        names = (['contact_sheet.png', 'histogram.png', METHODS_FILE] if options.calibrate
+                 else [])
         names += [KERNELS_FILE] if _recipe(options).needs_calibration else []
         check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
@@ -205,11 +207,17 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
     else:
         step = bars.add_bar('calibration', len(feeds.choice.chosen))
         folder = EngineCache(options.cache).folder
-        calibration = calibrate(graph.model, feeds, options.method, folder, step)
+        if options.method == BEST_METHOD:
+            calibration, choice = calibrate_best(card, graph, _recipe(options), feeds, folder,
+                                                 step, bars.add_bar('layers ranked'))
+            choice.write(_report_folder(options, card), bars.print_line)
+        else:
+            calibration = calibrate(graph.model, feeds, options.method, folder, step)
         calibration = replace(calibration, model=model_digest(card.model))
         step(calibration.frames)
     if options.keep_fp16:
-        calibration = replace(calibration, keep_fp16=options.keep_fp16)
+        found = calibration.keep_fp16 if feeds is not None else ()
+        calibration = replace(calibration, keep_fp16=(*options.keep_fp16, *found))
     return calibration
 
 

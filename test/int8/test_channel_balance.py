@@ -7,16 +7,16 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 import pytest
 
-from trt_segmentation.builder.channel_balance import (
+from trt_segmentation.builder.graph import run_model
+from trt_segmentation.builder.precision import activations_read_by, quantise_nodes
+from trt_segmentation.errors import GraphError
+from trt_segmentation.int8.channel_balance import (
     balance_channels,
     balanced_name,
     ChannelMaxima,
     find_depthwise,
 )
-from trt_segmentation.builder.graph import run_model
-from trt_segmentation.builder.histograms import collect_histograms
-from trt_segmentation.builder.precision import activations_read_by, quantise_nodes
-from trt_segmentation.errors import GraphError
+from trt_segmentation.int8.histograms import collect_histograms
 
 SPREAD = np.array([16, 8, 4, 1, 1, 1, 1, 1], np.float32)
 """Factor of each channel that the depthwise convolution reads."""
@@ -80,7 +80,8 @@ def test_exponents_even_the_channels_out():
     (name,) = (balanced_name(n) for n in find_depthwise(model))
     balanced = balance_channels(model, {'depthwise': powers})
     balanced.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    largest = np.max([np.abs(run_model(balanced, {'image': x})[1]) for x in images()], (0, 1, 3, 4))
+    largest = np.max([np.abs(run_model(balanced, {'image': x})[1]) for x in images()],
+                     (0, 1, 3, 4))
     assert largest.shape == (8,) and largest.max() / largest.min() <= 2
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Histograms of the activations of a network, and the INT8 ranges that each method takes from them.
+"""Collect histograms of the activations of a network, and compute INT8 ranges from them.
 
 One pass over the frames gives the histograms, and the histograms give the ranges of all methods.
 """

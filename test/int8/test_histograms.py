@@ -7,14 +7,14 @@ import pytest
 import segmentation_networks
 
 from trt_segmentation.builder.graph import simplify_model
-from trt_segmentation.builder.histograms import (
+from trt_segmentation.errors import GraphError
+from trt_segmentation.int8.histograms import (
     BINS,
     collect_histograms,
     Histogram,
     LIMITS,
     STEPS,
 )
-from trt_segmentation.errors import GraphError
 
 NOISE = np.random.default_rng(0).standard_normal((50, 2000)).astype(np.float32)
 
@@ -27,7 +27,8 @@ def histogram(*parts):
 
 
 @pytest.mark.parametrize('parts', [
-    (NOISE,), (NOISE, 7 * NOISE), ([0.0, 0.0], NOISE), (NOISE, [0.0] * 9), ([], NOISE, 1e9 * NOISE)])
+    (NOISE,), (NOISE, 7 * NOISE), ([0.0, 0.0], NOISE), (NOISE, [0.0] * 9),
+    ([], NOISE, 1e9 * NOISE)])
 def test_every_value_counts_once_in_its_bin(parts):
     found = histogram(*parts)
     values = np.concatenate([np.ravel(part) for part in parts]).astype(np.float32)
