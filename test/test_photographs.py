@@ -14,6 +14,8 @@ from typing import Any
 import cv2
 from networks import color_classifier, cube_colors
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 import pytest
 
 from trt_segmentation.errors import EvaluationError
@@ -58,9 +60,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a network that knows the eleven colours."""
-    return color_classifier(tmp_path_factory.mktemp('network') / 'tiny.onnx', cube_colors(11),
-                            height=HEIGHT, width=WIDTH)
+    """Write a network that knows the eleven colours. It enlarges its logits, as a decoder does."""
+    path = color_classifier(tmp_path_factory.mktemp('network') / 'tiny.onnx', cube_colors(11),
+                            height=HEIGHT, width=WIDTH, stride=2)
+    model = onnx.load(path)
+    last = model.graph.node[-1]
+    model.graph.initializer.append(numpy_helper.from_array(
+        np.array([1, 1, 2, 2], np.float32), 'scales'))
+    last.CopyFrom(helper.make_node('Resize', [last.input[0], '', 'scales'], list(last.output),
+                                   'enlarge', mode='nearest'))
+    for dim, side in zip(model.graph.output[0].type.tensor_type.shape.dim[2:], (HEIGHT, WIDTH)):
+        dim.dim_value = side
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+    return path
 
 
 def test_conditions_and_void_pixels(camvid: Any, data: Path) -> None:

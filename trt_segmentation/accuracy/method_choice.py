@@ -135,9 +135,9 @@ def calibrate_best(card: ModelCard, graph: PreparedGraph, recipe: Recipe, feeds:
         choice = MethodChoice(found, recipe.precision, len(samples))
         best = calibrations[choice.best]
         if outliers := find_outliers(graph, recipe, best, feeds, ranked):
-            without = compare_calibrations(card, graph, recipe, {
-                'without': replace(best, keep_fp16=outliers)}, samples)
-            choice = replace(choice, outliers=outliers, **without)
+            kept = {'kept': replace(best, keep_fp16=outliers)}
+            without = compare_calibrations(card, graph, recipe, kept, samples)['kept']
+            choice = replace(choice, outliers=outliers, without=without)
         choice = replace(choice, seconds=time.monotonic() - began)
     return replace(calibrations[choice.best], keep_fp16=choice.keep_fp16), choice
 

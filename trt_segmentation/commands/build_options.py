@@ -202,7 +202,8 @@ def _add_calibration(group: argparse._ArgumentGroup) -> None:
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
     group.add_argument('--method', choices=(BEST_METHOD, *METHODS),
-                       help='how ranges are computed (%(default)s)')
+                       help='how ranges are computed; auto compares all methods on some of the '
+                       'frames, and leaves sensitive layers FP16 (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
