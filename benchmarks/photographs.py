@@ -53,13 +53,15 @@ OPTIONS.add_argument('--networks', type=Path, nargs='+', metavar='ONNX', default
                      help='networks with the 11 classes of CamVid')
 OPTIONS.add_argument('--seconds', type=float, default=150.0,
                      help='time of the training if --networks is not given')
+OPTIONS.add_argument('--step', type=int, default=1, metavar='N',
+                     help='test only each N-th photograph of each condition')
 OPTIONS.add_argument('--frames', type=int, default=80, help='number of calibration frames')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
     """Compare the precisions of each network, and score the demo model."""
     args, _ = OPTIONS.parse_known_args()
-    step = 20 if quick else 1
+    step = 20 if quick else args.step
     with tempfile.TemporaryDirectory() as folder:
         for path in args.networks or [train(args.data, Path(folder), args.seconds)]:
             add_precisions(report, path, args.data, 10 if quick else args.frames, step)

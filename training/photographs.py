@@ -153,47 +153,65 @@ class Clock:
         return time.monotonic() - self._began
 
 
+class PhotoLearner:
+    """A network in training, and a network with its mean weights.
+
+    :ivar mean: this network is tested and exported.
+    :ivar steps: number of steps so far.
+    """
+
+    def __init__(self, name: str, weight: torch.Tensor) -> None:
+        self.steps, self._weight, self._rate = 0, weight, RATES[name]
+        self._net = NETWORKS[name](VOID).to(DEVICE, memory_format=torch.channels_last)
+        self.mean = deepcopy(self._net).eval()
+        self._means, self._weights = (
+            [v for v in some.state_dict().values() if v.is_floating_point()]
+            for some in (self.mean, self._net))
+        self._optimizer = torch.optim.AdamW(self._net.parameters(), lr=self._rate,
+                                            weight_decay=0.02)
+
+    def learn(self, x: torch.Tensor, truth: torch.Tensor, used: float) -> torch.Tensor:
+        """Take one step and return its loss. ``used`` is the fraction of the training so far."""
+        for group in self._optimizer.param_groups:
+            group['lr'] = (self._rate * min(1, (self.steps + 1) / 200)
+                           * (1 + math.cos(math.pi * used)) / 2)
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
+            logits = self._net(normalise(x))
+        loss = loss_of(logits, truth, self._weight)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._net.parameters(), 5.0)
+        self._optimizer.step()
+        self.steps += 1
+        with torch.no_grad():       # the mean follows faster at first
+            torch._foreach_lerp_(self._means, self._weights, max(1 - DECAY, 9 / (self.steps + 9)))
+        return loss
+
+
 def train(args: argparse.Namespace, log: dict[str, Any]) -> nn.Module:
     """Train a network and return its mean weights. The function adds its tests to the log."""
     torch.manual_seed(args.seed)
+    torch.backends.cudnn.benchmark = True
     random = torch.Generator(DEVICE).manual_seed(args.seed)
     images, labels = read_split(args.data, 'train')
     test = read_split(args.data, 'val')
-    net = NETWORKS[args.network](VOID).to(DEVICE, memory_format=torch.channels_last)
-    mean, weight = deepcopy(net).eval(), class_weights(labels)
-    means, weights = ([v for v in some.state_dict().values() if v.is_floating_point()]
-                      for some in (mean, net))
-    rate = RATES[args.network]
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    torch.backends.cudnn.benchmark = True
-    clock, step, tests = Clock(args.steps, args.seconds), 0, 0
-    while (used := clock.used(step)) < 1:
-        for group in optimizer.param_groups:
-            group['lr'] = rate * min(1, (step + 1) / 200) * (1 + math.cos(math.pi * used)) / 2
+    learner = PhotoLearner(args.network, class_weights(labels))
+    clock = Clock(args.steps, args.seconds)
+    while (used := clock.used(learner.steps)) < 1:
         rows = torch.randint(len(images), (args.batch,), device=DEVICE, generator=random)
         x, truth = move(images[rows], labels[rows], random)
-        with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
-            logits = net(normalise(relight(x, random)))
-        loss = loss_of(logits, truth, weight)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        with torch.no_grad():       # the mean follows faster at first
-            torch._foreach_lerp_(means, weights, max(1 - DECAY, 9 / (step + 9)))
-        if step % 20 == 0 and DEVICE == 'cuda':
+        loss = learner.learn(relight(x, random), truth, used)
+        if learner.steps % 20 == 0 and DEVICE == 'cuda':
             torch.cuda.synchronize()
-        if clock.used(step) * args.tests >= tests + 1:
-            tests += 1
-            iou = measure_iou(mean, *test)
-            log['tests'].append({'step': step, 'seconds': round(clock.seconds(), 1),
+        if clock.used(learner.steps) * args.tests >= len(log['tests']) + 1:
+            iou = measure_iou(learner.mean, *test)
+            log['tests'].append({'step': learner.steps, 'seconds': round(clock.seconds(), 1),
                                  'loss': round(loss.item(), 4), 'iou': iou,
                                  'mean_iou': float(np.mean(iou))})
             print(args.network, {k: v for k, v in log['tests'][-1].items() if k != 'iou'},
                   flush=True)
-    log['steps'] = step
-    return mean
+    log['steps'] = learner.steps
+    return learner.mean
 
 
 def main() -> None:

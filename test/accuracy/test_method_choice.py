@@ -65,7 +65,7 @@ def found(card):
 
 
 def test_the_method_with_the_largest_agreement_is_used(found):
-    graph, feeds, calibration, choice, done, ranked = found
+    graph, _, calibration, choice, done, ranked = found
     assert set(choice.agreement) == set(METHODS)
     assert all(0.5 < value <= 1 for value in choice.agreement.values())
     assert len(set(choice.agreement.values())) > 1

@@ -22,6 +22,9 @@ from ..model.card import ModelCard
 from .compare import Accuracy, compare_precisions, REFERENCE
 from .samples import Sample
 
+SEARCH_FRAMES = 4
+"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
+
 
 def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
