@@ -93,8 +93,9 @@ def find_least_error(histogram: Histogram) -> float:
 def find_least_divergence(histogram: Histogram) -> float:
     """Limit whose INT8 distribution diverges least from the distribution of the values.
 
-    The method is the one of TensorRT's entropy calibrator: Kullback-Leibler divergence, 2048 bins
-    and 128 steps. The first bin gets the count of the second bin, because zeros need no accuracy.
+    As in TensorRT's entropy calibrator, the measure is the Kullback-Leibler divergence, with 2048
+    bins and 128 steps. The first bin gets the count of the second bin, because INT8 holds zeros
+    exactly.
     """
     counts = histogram.counts.astype(np.float64)
     counts[0] = counts[1]
