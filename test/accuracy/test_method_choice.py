@@ -73,6 +73,7 @@ def test_the_method_with_the_largest_agreement_is_used(found):
     assert (choice.precision, choice.frames, calibration.frames) == ('int8', 2, 10)
     assert done == list(range(1, 11))
     layers = apply_precision(graph, Recipe('int8'), calibration).split
+    assert layers is not None
     assert ranked == list(range(1, len(layers.int8) + len(choice.keep_fp16) + 1))
 
 
