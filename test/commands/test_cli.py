@@ -153,7 +153,7 @@ def test_version_of_a_tree_that_nothing_installed(monkeypatch):
     (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
     (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
     (['eval', '--street', '0'], '0 is not an integer from 1 to 999999999'),
-    (['eval', '--ignore', '6-3'], "'6-3' is not a value such as 11 or a range such as 0-6"),
+    (['eval', '--ignore', '6-3'], "'6-3' is neither a value such as 11 nor a range such as 0-6"),
     (['eval', '--ignore', '1-2-3'], "'1-2-3' is not a value"),
     (['eval', '--ignore', '4-'], "'4-' is not a value"),
     (['eval', '--ignore', 'x'], "'x' is not a value"),
