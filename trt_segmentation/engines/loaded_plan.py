@@ -189,7 +189,7 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a plan if one of its tensors has another format than LINEAR."""
+        """Refuse a plan with a tensor that is not LINEAR. The kernels would read wrong values."""
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)

@@ -19,8 +19,8 @@ def check_library(path: Path) -> Path:
 
     The folders matter too, because a user who can write to a folder can replace its files.
 
-    :returns: the path without symbolic links. Load the library from this path, because only the
-        folders in this path were checked.
+    :returns: the path without symbolic links. Load the library from this path, because only this
+        path was checked.
     :raises OSError: if there is no such file, if it is not a regular file, or if another user can
         change or replace the file. The message says what to do.
     """

@@ -196,7 +196,7 @@ class Run:
 class Work:
     """The runs of a slot for one batch size.
 
-    :param key: the values from which the present parameters of the launches were computed.
+    :param key: the values from which the current parameters of the launches were computed.
     """
 
     runs: list[Run]
@@ -214,7 +214,7 @@ class Slot:
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels and confidence.
     :ivar done: the mark after the download of the overlays. This mark is the end of the batch.
-    :ivar count: number of images in the present batch.
+    :ivar count: number of images in the current batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
     :ivar staged_ms: milliseconds that the copy of the frames into pinned memory took.
     :ivar began: the value of perf_counter() right before the work of the batch was enqueued.
