@@ -155,7 +155,7 @@ def test_an_argument_that_is_no_image_is_refused(segment, image, words):
 
 def test_a_wrong_array_of_a_list_is_named_by_its_index(segment):
     images = [halves(1, 1), halves(1, 1).astype(float), halves(2, 2)]
-    with pytest.raises(FrameError, match='^image 1 of the list is float64; expected'):
+    with pytest.raises(FrameError, match=r'^image 1 of the list is float64; expected'):
         segment(images)
     errors: list[Any] = []
     answers = list(segment.stream(images, on_error=errors.append))

@@ -354,7 +354,7 @@ def test_a_file_that_appears_during_the_work_stays(tmp_path):
 
 
 def test_a_result_is_not_written_to_standard_output():
-    with pytest.raises(OutputError, match='--json -: .* standard output. Name a file'):
+    with pytest.raises(OutputError, match=r'--json -: .* standard output. Name a file'):
         outputs.check_file(Path('-'), '--json')
 
 

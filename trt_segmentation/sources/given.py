@@ -43,7 +43,7 @@ class GivenImages:
         for index, item in enumerate(self._items):
             if isinstance(item, (str, Path)) and name_kind(item):
                 yield from self._read_name(item)
-            elif not isinstance(item, np.ndarray) and hasattr(item, 'picture_names'):
+            elif not isinstance(item, (str, Path, np.ndarray)) and hasattr(item, 'picture_names'):
                 yield from self._read_source(item)
             else:
                 if pictures % self._options.every == 0:
