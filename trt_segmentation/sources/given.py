@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ def read_image(image: Image, color: str, index: int | None = None) -> SourceImag
     return SourceImage(path.stem, str(image), read_picture(path, is_upright=True))
 
 
-def _read_or_bad(image: Image, color: str, index: int) -> AnyImage:
+def _read_or_bad(image: Any, color: str, index: int) -> AnyImage:
     try:
         return read_image(image, color, index)
     except (FrameError, PictureError) as error:
