@@ -74,7 +74,8 @@ class LabelMapLatency:
     total: float
 
 
-FRESH = ['env', '-u', 'LD_LIBRARY_PATH', '-u', 'AMENT_PREFIX_PATH', '-u', 'PYTHONPATH']
+FRESH = ['env', '-u', 'LD_LIBRARY_PATH', '-u', 'AMENT_PREFIX_PATH', '-u', 'PYTHONPATH',
+         '-u', '_ROS_WHEELS_BOOTSTRAP_COMPLETE']
 """Starts a program without the paths of the ROS distribution of this process."""
 OPTIONS = argparse.ArgumentParser(add_help=False)
 OPTIONS.add_argument('--distributions', nargs='+', default=[], metavar='NAME=PYTHON',
