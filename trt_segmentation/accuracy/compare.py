@@ -154,21 +154,33 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    accuracy = Accuracy(card.classes)
     # The reference is the whole network, and the other files are already cut.
     whole = replace(card.output, cut_resize=False)
     pipelines: dict[str, Pipeline] = {}
     try:
         for name, path in models.items():
             pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
-        for sample in samples:
-            labels = {name: label_image(pipeline, sample.image)
-                      for name, pipeline in pipelines.items()}
-            for name, found in labels.items():
-                _count_sample(accuracy, sample, name, labels[REFERENCE], found)
+        return compare_pipelines(card.classes, pipelines, samples)
     finally:
         for pipeline in pipelines.values():
             pipeline.close()
+
+
+def compare_pipelines(classes: Sequence[str], pipelines: Mapping[str, Pipeline],
+                      samples: Iterable[Sample]) -> Accuracy:
+    """Segment every sample with every pipeline.
+
+    :param classes: names of the classes of the network.
+    :param pipelines: maps a name, such as a precision or an engine, to an open pipeline.
+        :data:`REFERENCE` must be one of the names.
+    :raises EngineError: if a pipeline fails.
+    """
+    accuracy = Accuracy(classes)
+    for sample in samples:
+        labels = {name: label_image(pipeline, sample.image)
+                  for name, pipeline in pipelines.items()}
+        for name, found in labels.items():
+            _count_sample(accuracy, sample, name, labels[REFERENCE], found)
     return accuracy
 
 

@@ -38,6 +38,8 @@ LIBRARY = f'{"TensorRT-RTX" if BACKEND == "tensorrt_rtx" else "TensorRT"} {trt._
 class BuildLog:
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
+    Each line of severity INFO or above is also a debug message of Python's ``logging``.
+
     Call TensorRT in a ``with`` block of this object. In the block, the object gets the lines of
     its thread, and the lines of TensorRT's own threads. If an exception is raised while a line is
     logged, such as KeyboardInterrupt, the end of the block raises it. TensorRT itself swallows
@@ -75,6 +77,7 @@ class BuildLog:
                 self.listing = msg
             return
         self.lines.append(msg)
+        logger.debug('%s', msg)
         if severity == trt.ILogger.Severity.WARNING:
             self._warn(msg)
         elif severity != trt.ILogger.Severity.INFO:

@@ -253,7 +253,7 @@ def test_the_doctor_looks_for_pyav(monkeypatch, missing, said):
     pytest.importorskip('av', reason='PyAV is not installed: pip install av')
     if missing:
         monkeypatch.setitem(sys.modules, 'av', None)
-    (check,) = [check for check in doctor._examine(NONE, 0) if check.name == 'PyAV']
+    (check,) = [check for check in doctor.examine(NONE, 0) if check.name == 'PyAV']
     assert check.status == said
     assert ('no video, camera or RTSP stream is read' in check.text) == missing
     assert (check.run == "pip install 'av>=17'") == missing
