@@ -131,7 +131,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
         ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
     :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
         fixes the batch size, this number is ignored.
-    :param memory: one of :data:`.gpu.settings.MEMORIES`. The CPU engine ignores this name.
+    :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
+        The CPU engine ignores this name.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only

@@ -32,7 +32,8 @@ def add_command(commands: Commands) -> None:
         'doctor', help='show what is installed here, what is wrong, and how to repair it',
         description='Show what is installed on this machine, what is wrong, and which command '
         'solves each problem. The exit code is 0 if images can be segmented on this machine, and '
-        '1 if a required part is missing or broken.')
+        '1 if a required part is missing or broken. With --out, the exit code is 1 if a step of '
+        'the self-test failed.')
     parser.add_argument('--selftest', action='store_true',
                         help='run the demo model with every engine, compare the label maps with '
                         'those of the CPU, and measure the latency. If TensorRT is installed, '

@@ -63,12 +63,11 @@ class PrivateWords:
             text = text.replace(secret, replacement)
         text = _URL_USER.sub(r'\1<user>@', text)
         for folder, replacement in _longest_first(self.folders):
-            text = re.sub(rf'{re.escape(folder)}(?![\w.+-])', lambda _, r=replacement: r, text)
+            text = re.sub(rf'{re.escape(folder)}(?![\w.+-])', replacement, text)
         for pattern in (_QUOTED_PATH, _PATH):
             text = pattern.sub(lambda match: self._hide_path(match[0]), text)
         for word, replacement in _longest_first(self.words):
-            text = re.sub(rf'(?<!\w){re.escape(word)}(?!\w)', lambda _, r=replacement: r, text,
-                          flags=re.I)
+            text = re.sub(rf'(?<!\w){re.escape(word)}(?!\w)', replacement, text, flags=re.I)
         return text
 
     def hide_all(self, tree: Tree) -> Tree:
@@ -99,14 +98,15 @@ def words_of_this_machine() -> PrivateWords:
 
 
 def _folders() -> dict[str, str]:
-    known = [(Path(__file__).parents[2], '<trt_segmentation>'), (user_cache_folder(), '<cache>'),
-             (sys.prefix, '<python>'), (sys.base_prefix, '<python>')]
-    found = {}
+    known = [(str(Path(__file__).parents[2]), '<trt_segmentation>'),
+             (str(user_cache_folder()), '<cache>'), (sys.prefix, '<python>'),
+             (sys.base_prefix, '<python>')]
+    found: dict[str, str] = {}
     for path, replacement in known:
-        for variant in (str(path), os.path.realpath(path)):
-            if variant.count('/') > 1:
-                found.setdefault(variant, replacement)
-    return {path: name for path, name in found.items() if not path.startswith('/usr')}
+        for variant in (path, os.path.realpath(path)):
+            found.setdefault(variant, replacement)
+    return {path: name for path, name in found.items()
+            if path.count('/') > 1 and not path.startswith('/usr/')}
 
 
 def _names() -> dict[str, str]:

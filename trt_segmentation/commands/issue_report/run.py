@@ -23,10 +23,13 @@ from .report_text import report_text
 from .step_process import CANNOT_RUN, FAILED, OK, run_step, StepResult
 
 OPTION = '--out'
+STEP_NAMES = ('machine', 'checks', *reversed(ENGINES[1:]))
+"""Names of the steps that always run, in their order. The CPU engine runs before the GPU engines.
+The step ``memory`` runs only if the GPU shares its memory with the CPU."""
 README, TEXT, JSON, PLAN = 'README.txt', 'report.txt', 'report.json', 'plan.txt'
 """Names of the files in the zip. The logs and the pictures come after them."""
 
-_README = f'''{KEY}: {MARKER}
+_README = f"""{KEY}: {MARKER}
 `trt_seg doctor --selftest --out` wrote this file for an issue of trt_segmentation.
 
 report.txt     the whole result in short; read this file first
@@ -39,7 +42,7 @@ The self-test uses only the demo model and drawn street scenes. No network, imag
 parameter file of yours is in this file. Of the environment variables, only those in report.json
 were read. Names of users and hosts, passwords, and paths outside the system folders were replaced
 by words such as <user>, <host> and <path>. Read the text files before you publish them.
-'''
+"""
 
 
 def write_report(options: DoctorOptions) -> int:
@@ -74,7 +77,7 @@ def run_steps(gpu: int, folder: Path) -> list[StepResult]:
     :param folder: folder for temporary files.
     """
     results: dict[str, StepResult] = {}
-    for name in ('machine', 'checks', *reversed(ENGINES[1:])):
+    for name in STEP_NAMES:
         results[name] = _run_and_tell(name, {'gpu': gpu}, folder)
     results['memory'] = _compare_memory(results, gpu, folder)
     return list(results.values())

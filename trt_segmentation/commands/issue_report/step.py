@@ -89,8 +89,8 @@ def compare_memory(asked: Found, found: Found) -> None:
 
 STEPS: dict[str, Callable[[Found, Found], None]] = {
     'machine': examine_machine, 'checks': run_checks,
-    **{engine: try_one_engine for engine in reversed(ENGINES[1:])}, 'memory': compare_memory}
-"""Maps the name of each step to its function. The order of the steps is the order of the keys."""
+    **dict.fromkeys(ENGINES[1:], try_one_engine), 'memory': compare_memory}
+"""Maps the name of each step to its function."""
 
 
 def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
