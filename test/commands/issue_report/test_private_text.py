@@ -44,15 +44,16 @@ def words(tmp_path):
     ('ACME-LAB-7.local: hannah and annan', '<host>.local: hannah and annan'),
     ('https://anna:pw@example.org/simple/x', 'https://<user>@example.org/simple/x'),
     ('connect(password=hunter22)', 'connect(password=<DB_PASSWORD>)'),
+    ('devices GPU-8f6b3c1d-0000-1111-2222-333344445555,1', 'devices GPU-<id>,1'),
     ('mean/std 1/255', 'mean/std 1/255')])
 def test_private_words_are_replaced_and_nothing_else(words, text, shown):
     assert words.hide(text) == shown
 
 
-def test_a_tree_is_hidden_to_the_last_text(words):
+def test_every_text_of_a_tree_is_hidden_and_the_keys_stay(words):
     tree = {'anna': ['/home/anna/x', {'n': 3, 'ok': True, 'none': None}], 'share': 0.5}
     assert words.hide_all(tree) == {
-        '<user>': ['<path>', {'n': 3, 'ok': True, 'none': None}], 'share': 0.5}
+        'anna': ['<path>', {'n': 3, 'ok': True, 'none': None}], 'share': 0.5}
 
 
 def test_the_words_come_from_this_machine(monkeypatch):

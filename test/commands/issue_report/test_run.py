@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+from typing import Any
 import zipfile
 
 import pytest
@@ -22,7 +23,8 @@ from trt_segmentation.commands.issue_report.step_process import (
 from trt_segmentation.untrusted.output_files import is_ours
 
 ROOT = Path(__file__).parents[3]
-MS = {'inference': {'p50': 1.25, 'p95': 1.5, 'p99': 2.0}, 'total': {'p50': 2.5, 'p95': 3, 'p99': 4}}
+MS = {'inference': {'p50': 1.25, 'p95': 1.5, 'p99': 2.0},
+      'total': {'p50': 2.5, 'p95': 3, 'p99': 4}}
 
 
 def read(path):
@@ -31,9 +33,9 @@ def read(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-BROKEN = '''import os
+BROKEN = """import os
 raise RuntimeError('broken by ' + os.environ['MY_TOKEN'] + ' in ' + os.environ['HOME'] + '/x')
-'''
+"""
 
 
 def test_a_broken_library_is_in_the_report_and_the_other_steps_run(tmp_path):
@@ -71,8 +73,9 @@ def test_a_broken_library_is_in_the_report_and_the_other_steps_run(tmp_path):
 @pytest.fixture
 def steps(monkeypatch):
     """Replace the processes of the steps by given results."""
-    gpu = {'gpus': [{'name': 'Orin', 'integrated': True}]}
-    found = {
+    gpu = {'version': '540.4.0', 'cuda': [12, 6],
+           'gpus': [{'name': 'Orin', 'integrated': True, 'capability': [8, 7]}]}
+    found: dict[str, Any] = {
         'machine': StepResult('machine', OK, '', 1.0, {'gpu': gpu}),
         'checks': StepResult('checks', OK, '', 1.0, {'text': 'ok numpy', 'auto': 'tensorrt',
                                                      'why': 'the best engine can run'}),
@@ -111,7 +114,10 @@ def test_the_zip_has_everything_and_the_terminal_shows_the_text(steps, tmp_path,
     text = capsys.readouterr().out
     assert text.strip() == files['report.txt'].decode().strip()
     lines = [' '.join(line.split()) for line in text.splitlines()]
-    for line in ('No step failed.', 'Engines that ran: onnxruntime-cpu, tensorrt.',
+    for line in ('No step failed.', 'tensorrt: 900 images. The last third took 1.10 times as '
+                 'long as the first third',
+                 'GPU 0: Orin, compute capability 8.7, driver 540.4.0, CUDA up to 12.6',
+                 'Engines that ran: onnxruntime-cpu, tensorrt.',
                  'engine auto uses tensorrt: the best engine can run',
                  'cannot run onnxruntime-cuda, 0.0 s: built without CUDA',
                  'labels as on the CPU: night 99.875%, mean IoU 0.8750',
@@ -120,7 +126,7 @@ def test_the_zip_has_everything_and_the_terminal_shows_the_text(steps, tmp_path,
         assert line in lines, line
     assert lines.index('total 2.50 (3.00) 2.50 (3.00)') > lines.index('upload – 2.50 (3.00)')
     assert 'precision out' not in lines
-    assert steps['asked'][-1] == ('memory', {'gpu': 0, 'engine': 'tensorrt', 'integrated': True})
+    assert steps['asked'][-1] == ('memory', {'gpu': 0, 'engine': 'tensorrt'})
 
 
 def test_json_and_a_failed_step(steps, tmp_path, capsys):

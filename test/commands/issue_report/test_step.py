@@ -17,6 +17,7 @@ from trt_segmentation.commands.doctor import selftest
 from trt_segmentation.commands.issue_report import step
 from trt_segmentation.commands.issue_report.run import STEP_NAMES
 from trt_segmentation.engines.gpu_identity import GpuIdentity
+from trt_segmentation.engines.nvidia_driver import ask_driver
 from trt_segmentation.errors import CacheError, EngineError
 from trt_segmentation.frame import Segmentation
 from trt_segmentation.pipeline import open_pipeline
@@ -101,7 +102,7 @@ def test_a_gpu_engine_gets_a_picture_and_its_tuning(tmp_path, monkeypatch):
     assert found['tuning'][0]['name'] == 'NCHW, heuristic search'
     assert set(found['latency_ms']) == STAGES
     picture = cv2.imread(str(tmp_path / 'onnxruntime-cuda.png'))
-    assert picture.shape[1] > 4 * 400 and picture.max() == 255
+    assert picture is not None and picture.shape[1] > 4 * 400 and picture.max() == 255
 
 
 def test_the_first_part_of_a_result_is_written_before_an_error(tmp_path, monkeypatch):
@@ -148,21 +149,37 @@ def test_the_plan_that_ran_is_described(cache):
     from trt_segmentation.model.card import load_card
     found = {}
     with pytest.raises(CacheError, match='its plan is not in the cache: '):
-        step._describe_plan(0, '', '', found)
+        step._describe_plan(0, False, found)
     open_engine(load_card('street'), 0, 0, identity=lambda index: cache,
-                load=lambda plan, kernels: SimpleNamespace(data=plan.data))
-    step._describe_plan(0, '', '', found)
+                load=lambda plan, kernels: SimpleNamespace())  # type: ignore[return-value]
+    step._describe_plan(0, False, found)
     assert found['plan']['precision'] == 'fp16' and found['plan']['bytes'] > 1_000_000
     assert 'layers built; their precisions: ' in found['plan_text']
     assert found['plan_text'].count('/backbone/') > 50
 
 
-def test_a_plan_that_nobody_ran_is_described_too(cache):
-    found = {}
-    step._describe_plan(0, 'no GPU', '', found)
-    assert found == {}
-    step._describe_plan(0, 'no GPU', 'TensorRT-RTX built the engine', found)
+def test_a_plan_that_nobody_ran_is_described_too(tmp_path):
+    pytest.importorskip('tensorrt_rtx', reason='tensorrt-rtx-cu13 is not installed')
+    if ask_driver().gpus:
+        pytest.skip('this test is about a machine without a GPU')
+    found = run('tensorrt', tmp_path)
+    assert found['trial']['why_not'] and found['trial']['built'] and found['why_not']
     assert len(found['plan']['layers']) > 50 and 'profile 0: image ' in found['plan_text']
+    assert 'latency_ms' not in found
+
+
+def test_every_part_of_a_step_runs_and_the_first_error_is_raised(caplog):
+    ran = []
+
+    def fail(name):
+        ran.append(name)
+        raise ValueError(name)
+    with pytest.raises(ValueError, match='first'):
+        step._run_all([lambda: fail('first'), lambda: ran.append('second'),
+                       lambda: fail('third')])
+    assert ran == ['first', 'second', 'third']
+    assert caplog.text.count('Traceback (most recent call last)') == 2
+    step._run_all([])
 
 
 def test_the_loaded_libraries_come_from_the_map_of_the_process(tmp_path):

@@ -26,20 +26,21 @@ ENVIRONMENT = (
     'ROS_PYTHON_VERSION', 'ROS_VERSION')
 """Names of the environment variables in the report. No other variable is in the report."""
 OTHER_PACKAGES = ('nvidia-modelopt', 'opencv-python', 'opencv-contrib-python', 'rclpy')
-"""Packages in the report, besides the packages that this package installs."""
+"""Packages in the report that :mod:`trt_segmentation.installed.pip_names` does not name."""
 PREFIXES = ('cuda-', 'nvidia-cu', 'nvidia-nv', 'onnxruntime', 'tensorrt')
 """Packages with these prefixes are in the report too. The names of all other packages may be
 private, so they are not in the report."""
 NVIDIA_SMI = ('name', 'driver_version', 'pstate', 'memory.total', 'memory.used', 'utilization.gpu',
               'temperature.gpu', 'power.limit', 'clocks.sm', 'clocks.max.sm',
               'compute_mode', 'ecc.mode.current', 'mig.mode.current')
-"""What ``nvidia-smi`` is asked for. Its usual table also names other users' processes."""
+"""The fields that ``nvidia-smi`` prints. Its usual table also names the processes of all users, so
+the report does not have this table."""
 LONGEST_S = 20.0
-"""A program that answers later is stopped."""
+"""A program is stopped after this many seconds."""
 
 
 def collect_facts() -> dict[str, Any]:
-    """Return all facts, for JSON. Paths in the facts are not hidden yet."""
+    """Return all facts, in values that JSON can hold. They still contain private words."""
     return {
         'trt_segmentation': {'version': version(), 'commit': commit()},
         'python': {'version': platform.python_version(), 'executable': sys.executable,

@@ -26,12 +26,13 @@ ORDINARY = frozenset([
     'admin', 'administrator', 'build', 'builder', 'computer', 'debian', 'default', 'docker',
     'jetson', 'linux', 'localhost', 'none', 'nobody', 'nvidia', 'orin', 'robot', 'root', 'ros',
     'test', 'ubuntu', 'user', 'xavier'])
-"""Names of users and hosts that say nothing about a person. Such a name stays in the text."""
+"""Names of users and hosts that are the same on many machines. Such a name stays in the text."""
 SHORTEST_NAME, SHORTEST_SECRET = 3, 6
 """A shorter name or value is not removed, because other words contain it."""
 _SECRET_NAME = re.compile(r'KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH', re.I)
 _KEPT_FILE = re.compile(r'[\w.+-]+\.(?:py|so[\d.]*)')
 _URL_USER = re.compile(r'(\w://)[^\s/@"\']+@')
+_GPU_ID = re.compile(r'\b(GPU|MIG)-[0-9a-f]{8}-[0-9a-f-]+')
 _QUOTED_PATH = re.compile(r'(?<=["\'])/(?!/)[^"\'\n]*(?=["\'])')
 _PATH = re.compile(r'(?<![\w<>./~])/(?!/)[^\s"\'<>:;,()\[\]{}|*?]+')
 _PACKAGES = re.compile(r'/((?:site|dist)-packages/.*)')
@@ -61,7 +62,7 @@ class PrivateWords:
         """
         for secret, replacement in _longest_first(self.secrets):
             text = text.replace(secret, replacement)
-        text = _URL_USER.sub(r'\1<user>@', text)
+        text = _GPU_ID.sub(r'\1-<id>', _URL_USER.sub(r'\1<user>@', text))
         for folder, replacement in _longest_first(self.folders):
             text = re.sub(rf'{re.escape(folder)}(?![\w.+-])', replacement, text)
         for pattern in (_QUOTED_PATH, _PATH):
@@ -71,12 +72,12 @@ class PrivateWords:
         return text
 
     def hide_all(self, tree: Tree) -> Tree:
-        """Return a JSON tree in which every text and every key is hidden."""
+        """Return a JSON tree in which :meth:`hide` changed every text. The keys stay."""
         found: object = tree
         if isinstance(tree, str):
             found = self.hide(tree)
         elif isinstance(tree, Mapping):
-            found = {self.hide(key): self.hide_all(value) for key, value in tree.items()}
+            found = {key: self.hide_all(value) for key, value in tree.items()}
         elif isinstance(tree, (list, tuple)):
             found = [self.hide_all(value) for value in tree]
         return found    # type: ignore[return-value]

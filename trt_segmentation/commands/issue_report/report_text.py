@@ -29,6 +29,7 @@ def _lines(steps: Sequence[StepResult], when: str) -> Iterator[str]:
     yield f'trt_segmentation: self-test of {when}'
     yield (f'{len(failed)} of {len(steps)} steps FAILED: {", ".join(failed)}' if failed else
            'No step failed.')
+    yield from _gpu_lines(found['machine'].get('gpu', {}))
     yield from _engines_line(steps)
     yield from _title('Steps')
     for step in steps:
@@ -51,7 +52,8 @@ def _lines(steps: Sequence[StepResult], when: str) -> Iterator[str]:
                          if 'latency_ms' in part})
     for name, part in found.items():
         if 'drift' in part:
-            yield f'{name}: {part["images"]} images, drift {part["drift"]:.2f}'
+            yield (f'{name}: {part["images"]} images. The last third took {part["drift"]:.2f} '
+                   'times as long as the first third')
     if 'text' in found['memory']:
         yield found['memory']['text']
     yield from _plan(found['tensorrt'])
@@ -63,6 +65,13 @@ def _lines(steps: Sequence[StepResult], when: str) -> Iterator[str]:
 
 def _title(text: str) -> Iterator[str]:
     yield from ('', text, '-' * len(text))
+
+
+def _gpu_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    for index, gpu in enumerate(found.get('gpus', ())):
+        yield (f'GPU {index}: {gpu["name"]}, compute capability '
+               f'{".".join(map(str, gpu["capability"]))}, driver {found["version"]}, CUDA up to '
+               f'{".".join(map(str, found["cuda"]))}')
 
 
 def _engines_line(steps: Sequence[StepResult]) -> Iterator[str]:

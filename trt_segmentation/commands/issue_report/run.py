@@ -39,9 +39,11 @@ logs/*.txt     what each step of the self-test printed, with the traceback of ea
 *.png          drawn scenes that an engine labelled differently from the CPU
 
 The self-test uses only the demo model and drawn street scenes. No network, image, recording or
-parameter file of yours is in this file. Of the environment variables, only those in report.json
-were read. Names of users and hosts, passwords, and paths outside the system folders were replaced
-by words such as <user>, <host> and <path>. Read the text files before you publish them.
+parameter file of yours is in this zip. report.json has a few environment variables, such as
+CUDA_VISIBLE_DEVICES and LD_LIBRARY_PATH. No other variables are in this zip. The names of users
+and hosts, and passwords in environment variables, are replaced by words such as <user> and <host>.
+A path outside the system folders is replaced by <path>, except the name of a Python file or a
+shared library. Read the text files before you publish them.
 """
 
 
@@ -66,8 +68,8 @@ def write_report(options: DoctorOptions) -> int:
     text = report_text(steps, when)
     write_file(options.out, pack(steps, text, tree, pictures), OPTION)
     print(json.dumps(tree, indent=1) if options.json else printable(text))
-    print(f'→ {options.out}. Attach this file to your issue. README.txt in this file says what '
-          'is in it', file=sys.stderr)
+    print(f'→ {printable(str(options.out))}. Attach this file to your issue. README.txt in this '
+          'file says what is in it', file=sys.stderr)
     return 1 if any(step.status == FAILED for step in steps) else 0
 
 
@@ -99,7 +101,7 @@ def _compare_memory(results: Mapping[str, StepResult], gpu: int, folder: Path) -
     engine = next((name for name in ENGINES[1:-1] if results[name].status == OK), '')
     if not engine:
         return StepResult('memory', CANNOT_RUN, 'no engine runs on this GPU')
-    return _run_and_tell('memory', {'gpu': gpu, 'engine': engine, 'integrated': True}, folder)
+    return _run_and_tell('memory', {'gpu': gpu, 'engine': engine}, folder)
 
 
 def _hide_step(step: StepResult, words: PrivateWords) -> StepResult:

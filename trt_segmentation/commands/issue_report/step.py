@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that runs one step of the self-test: ``python3 -m ….issue_report.step``.
 
-The process reads a JSON object from stdin, and writes its result to a file as JSON. Everything
-that it prints is the log of the step. Each step has its own process. So if a library crashes, or
-if the GPU cannot be used any more, the other steps still run.
+The process reads a request from stdin as JSON, and writes the result of the step to a file as
+JSON. Everything that the process prints is the log of the step. Each step has its own process. So
+if a library crashes, or if the GPU cannot be used any more, the other steps still run.
+
+The function of a step gets the request and an empty result. It adds its values to the result one
+after the other. If an error ends the step, the values before the error are in the report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 import faulthandler
@@ -18,14 +21,16 @@ import logging
 from pathlib import Path
 import re
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from ...engines import ENGINES
 from ...engines.nvidia_driver import ask_driver
 
+if TYPE_CHECKING:
+    from ...engines.plan import Plan
+
 Found = dict[str, Any]
-"""The result of a step. A step fills it in little by little. So after an error, the first part of
-the result is in the report."""
+"""A request or a result, with values that JSON can hold."""
 
 SECONDS = 2.0
 """Seconds in which the latency of an engine is measured."""
@@ -67,23 +72,36 @@ def try_one_engine(asked: Found, found: Found) -> None:
     try:
         trial = try_engine(engine, gpu, scenes, label_on_cpu(scenes), log.info)
         found['trial'], found['text'] = trial.tree(), str(trial)
-        if engine == 'tensorrt':
-            _describe_plan(gpu, trial.why_not, trial.built, found)
-        if not trial.why_not and not trial.wrong.startswith('failed'):
-            _measure(engine, gpu, Path(asked['folder']), found)
-        if engine == 'onnxruntime-cuda' and not trial.why_not:
-            from ...model.card import load_card
-            from ...tuning.open_tuned import TunedOpener
-            results, _ = TunedOpener(log=log.info).find(load_card('street'), gpu)
-            found['tuning'] = [asdict(result) for result in results]
+        parts: list[Callable[[], None]] = []
+        has_run = not trial.why_not and not trial.wrong.startswith('failed')
+        if engine == 'tensorrt' and (has_run or trial.built):
+            parts.append(lambda: _describe_plan(gpu, not has_run, found))
+        if has_run:
+            parts.append(lambda: _measure(engine, gpu, Path(asked['folder']), found))
+        if has_run and engine == 'onnxruntime-cuda':
+            parts.append(lambda: _read_tuning(gpu, found))
+        _run_all(parts)
     finally:
         found['libraries'] = loaded_libraries()
+
+
+def _run_all(parts: Sequence[Callable[[], None]]) -> None:
+    """Run every part, even if another part fails. Raise the first error at the end."""
+    errors = []
+    for part in parts:
+        try:
+            part()
+        except Exception as error:
+            log.exception('a part of this step failed')
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def compare_memory(asked: Found, found: Found) -> None:
     """Measure mapped memory and copies on a GPU that shares its memory with the CPU."""
     from ..doctor.memory_choice import measure_memory
-    choice = measure_memory(asked['engine'], asked['gpu'], asked['integrated'], log.info)
+    choice = measure_memory(asked['engine'], asked['gpu'], True, log.info)
     found |= choice.tree() | {'text': str(choice)}
 
 
@@ -125,18 +143,23 @@ def _measure(engine: str, gpu: int, folder: Path, found: Found) -> None:
         found['memory_mib'] = memory_mib(pipeline)
 
 
-def _describe_plan(gpu: int, why_not: str, is_built: str, found: Found) -> None:
-    """Describe the plan that ran, or a plan that was built without a GPU."""
-    if why_not and not is_built:
-        return
+def _read_tuning(gpu: int, found: Found) -> None:
+    from ...model.card import load_card
+    from ...tuning.open_tuned import TunedOpener
+    results, _ = TunedOpener(log=log.info).find(load_card('street'), gpu)
+    found['tuning'] = [asdict(result) for result in results]
+
+
+def _describe_plan(gpu: int, is_only_built: bool, found: Found) -> None:
+    """Describe the plan that ran. If no plan can run here, describe a plan that is built now."""
     from ...view.plan_text import plan_text
     from ..doctor.selftest import build_demo_plan
-    plan = build_demo_plan() if is_built else _read_cached_plan(gpu)
+    plan = build_demo_plan() if is_only_built else _read_cached_plan(gpu)
     found['plan'] = {'bytes': len(plan.data), **plan.about}
     found['plan_text'] = plan_text('plan of the demo model', plan)
 
 
-def _read_cached_plan(gpu: int) -> Any:
+def _read_cached_plan(gpu: int) -> Plan:
     from ...builder.cache import EngineCache
     from ...builder.open_engine import make_engine_key
     from ...builder.prepare import find_calibration
