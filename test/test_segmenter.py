@@ -232,7 +232,7 @@ def test_a_closed_segmenter(card, folder):
     next(stream)
     segment.close()
     segment.close()
-    with pytest.raises(EngineError, match='closed before its stream was at the end'):
+    with pytest.raises(EngineError, match='closed before the end of its stream'):
         next(stream)
     for use in (lambda: segment(halves(1, 1)), lambda: next(segment.stream(folder))):
         with pytest.raises(EngineError, match='the Segmenter is closed; open a new one'):

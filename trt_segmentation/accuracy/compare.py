@@ -130,7 +130,7 @@ class Accuracy:
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision and condition. The key '' means all conditions."""
+        """All results for JSON, by precision, then by condition; '' means all conditions."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -148,13 +148,14 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
                        ) -> Accuracy:
     """Segment every sample in every precision.
 
-    :param card: the model. Each file of ``models`` takes the place of its ONNX file.
+    :param card: the model card. Each file of ``models`` is used in place of the card's ONNX file.
     :param models: maps the name of each precision to its ONNX file. :data:`REFERENCE` must be
         one of the names.
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    # The reference is the whole network, and the other files are already cut.
+    # The pipelines leave out no Resize. The reference stays whole, and the files of the other
+    # precisions were cut before, if the card asks for this.
     whole = replace(card.output, cut_resize=False)
     pipelines: dict[str, Pipeline] = {}
     try:
@@ -202,7 +203,7 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the samples with the largest differences. Each sample counts once, at its worst."""
+    """Keep the largest differences. Of each sample, keep only the largest difference."""
     best = {kept.sample.name: kept for kept in accuracy.differences}
     rival = best.get(difference.sample.name)
     if rival is None or rival.fraction < difference.fraction:

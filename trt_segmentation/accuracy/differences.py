@@ -17,7 +17,7 @@ from ..untrusted.output_files import write_image
 from .compare import Accuracy, Difference, REFERENCE
 
 LEGEND_LINE = 22
-"""Height of a line of the legend, in pixels."""
+"""Height of a line of the legend in differences.png, in pixels."""
 
 
 def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: int = 240) -> None:
@@ -39,9 +39,10 @@ def write_differences(accuracy: Accuracy, card: ModelCard, path: Path, height: i
 
 
 def _draw_legend(accuracy: Accuracy, card: ModelCard, width: int) -> list[npt.NDArray[np.uint8]]:
-    """Draw the colour and name of each class in the drawn label maps, in as many lines as needed.
+    """Draw the colour and the name of each class that occurs in the drawn label maps.
 
     :param width: width of a line in pixels.
+    :returns: one image for each line of the legend.
     """
     seen = {int(label) for difference in accuracy.differences
             for labels in (difference.reference, difference.labels) for label in np.unique(labels)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Report the accuracy of each precision as tables and JSON."""
+"""Report the accuracy of each precision as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_accuracy(accuracy: Accuracy, card: ModelCard, folder: Path, console: C
                    fp32: Sequence[str] = ()) -> None:
     """Write accuracy.json and differences.png to a folder, and print the tables.
 
-    :param folder: a folder that does not exist is created.
+    :param folder: folder of the two files. If the folder does not exist, it is created.
     :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     :raises OutputError: if the folder or a file cannot be written.
     """

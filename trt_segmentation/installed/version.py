@@ -25,7 +25,7 @@ def commit() -> str:
     """
     package = Path(__file__).parents[1]
     # An installed package may lie inside the repository of another project. Then git does not
-    # know this file.
+    # track this file.
     ours = _git(package, 'ls-files', '--error-unmatch', '__init__.py')
     head = _git(package, 'rev-parse', '--short=12', 'HEAD')
     if ours.returncode or head.returncode:

@@ -262,7 +262,7 @@ def test_shares_of_stages_add_up(stages):
 
 def test_the_page_says_how_many_frames_were_measured(run, tmp_path):
     write_page(run, tmp_path / 'p.html')
-    assert f'{len(run["latency_ms"])} frames, one at a time' in (
+    assert f'{len(run["latency_ms"])} frames, one frame at a time' in (
         tmp_path / 'p.html').read_text(encoding='utf-8')
 
 
@@ -397,7 +397,7 @@ def test_frames_lie_in_the_memory_of_the_pipeline(encoding, size):
 
 
 @pytest.mark.parametrize('width, height, encoding, message', [
-    (70, 50, 'bgr', "did the camera mean 'bgr8'"), (71, 50, 'nv12', 'width must be even'),
+    (70, 50, 'bgr', "Did the camera mean 'bgr8'"), (71, 50, 'nv12', 'width must be even'),
     (20000, 50, 'bgr8', '1 to 16384'), (0, 50, 'bgr8', '0x50')])
 def test_an_impossible_camera_is_refused(width, height, encoding, message):
     with pytest.raises(FrameError, match=message):
