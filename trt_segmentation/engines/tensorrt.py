@@ -78,7 +78,7 @@ class BuildLog:
                 self.listing = msg
             return
         self.lines.append(msg)
-        logger.debug('%s', msg)
+        logger.debug('%s: %s', severity.name, msg)
         if severity == trt.ILogger.Severity.WARNING:
             self._warn(msg)
         elif severity != trt.ILogger.Severity.INFO:

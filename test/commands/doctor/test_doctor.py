@@ -331,6 +331,20 @@ def test_a_failed_engine_fails_the_doctor(monkeypatch, capsys):
     assert not selftest.Trial('onnxruntime-cpu', 'no such file').is_good
 
 
+@pytest.mark.parametrize('as_json', [False, True])
+def test_the_memory_of_an_integrated_gpu_is_told(monkeypatch, capsys, as_json):
+    trials = [selftest.Trial('tensorrt'), selftest.Trial('onnxruntime-cpu')]
+    monkeypatch.setattr(doctor, 'try_engines', lambda *args: trials)
+    monkeypatch.setattr(doctor, 'try_memory', lambda found, gpu, given, log: (
+        'memory: measured' if given == trials and gpu == 0 else 'wrong arguments'))
+    assert doctor.run_doctor(DoctorOptions(selftest=True, json=as_json)) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        assert json.loads(out)['memory'] == 'memory: measured'
+    else:
+        assert 'memory: measured' in out.splitlines()
+
+
 def test_long_lines_are_wrapped_and_say_what_to_run():
     text = str(Check('thing', WARNING, 'word ' * 40, 'do it'))
     lines = text.splitlines()

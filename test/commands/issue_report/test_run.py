@@ -5,14 +5,17 @@
 import json
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
 from typing import Any
 import zipfile
 
 import pytest
+import yaml
 
 from trt_segmentation.commands import cli
+from trt_segmentation.commands.doctor.options import DoctorOptions
 from trt_segmentation.commands.issue_report import run as report
 from trt_segmentation.commands.issue_report.step_process import (
     CANNOT_RUN,
@@ -109,6 +112,9 @@ def test_the_zip_has_everything_and_the_terminal_shows_the_text(steps, tmp_path,
     files = read(out)
     assert list(files) == ['README.txt', 'report.txt', 'report.json', 'plan.txt',
                            'logs/tensorrt.txt', 'tensorrt.png']
+    readme = files['README.txt'].decode()
+    for name in ('report.txt', 'report.json', 'plan.txt', 'logs/*.txt', '*.png'):
+        assert f'\n{name} ' in readme
     assert files['tensorrt.png'] == b'a picture' and files['plan.txt'].endswith(b'fp16 a\n')
     assert files['logs/tensorrt.txt'] == b'building\nbuilt\n'
     text = capsys.readouterr().out
@@ -162,3 +168,13 @@ def test_a_report_of_ours_is_replaced_and_a_file_of_the_user_is_not(steps, tmp_p
         assert is_ours(out)
     assert cli.main(['doctor', '--out', str(tmp_path / 'none' / 'x.zip')]) == 2
     assert 'there is no folder' in capsys.readouterr().err
+
+
+def test_the_issue_template_asks_for_the_report():
+    template = yaml.safe_load((ROOT / '.github/ISSUE_TEMPLATE/bug_report.yml').read_text())
+    (field,) = [field for field in template['body'] if field['id'] == 'report']
+    assert field['attributes']['label'] == 'report.zip' and field['validations']['required']
+    command = re.search('`trt_seg (.*?)`', field['attributes']['description'])
+    assert command
+    parsed = cli.parser().parse_args(command[1].split())
+    assert parsed.make_options(parsed) == DoctorOptions(selftest=True, out=Path('report.zip'))
