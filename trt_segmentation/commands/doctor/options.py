@@ -43,6 +43,7 @@ def add_command(commands: Commands) -> None:
                         help='run the self-test, and write one file for an issue. The zip has '
                         'versions, the GPU, the layers of the plan, label agreement and latency '
                         'of every engine, and logs. It has no file, image or network of yours. '
-                        'Names of users and hosts, passwords and private paths are replaced')
+                        'Names of users and hosts, passwords in environment variables, and '
+                        'private paths are replaced')
     add_gpu(parser)
     set_options(parser, DoctorOptions)
