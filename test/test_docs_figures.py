@@ -81,9 +81,10 @@ FIGURES = [
      'Compiled PyTorch takes {:.2f} and {:.2f} ms.', [
          (NETWORKS, f'{name}-fp16-b4: {way} p50') for way in ('ours', 'compiled, frozen')
          for name in ('unet', 'segformer')]),
-    ('README.md', 'Untuned, these two took {:.2f} and {:.2f} ms',
+    ('README.md', 'Without tuning and without the cut, these two networks took {:.2f} and '
+     '{:.2f} ms',
      [(RIVALS, 'lraspp-fp16: untuned p50'), (DEEPLAB, 'deeplabv3-fp16: untuned p50')]),
-    ('README.md', 'it needs {:.2f} ms with LR-ASPP and {:.2f} ms with DeepLabV3',
+    ('README.md', 'The label map needs {:.2f} ms with LR-ASPP and {:.2f} ms with DeepLabV3',
      [(RIVALS, 'lraspp-fp16: label map after the network alone'),
       (DEEPLAB, 'deeplabv3-fp16: label map after the network alone')]),
     ('README.md', 'the pipeline reaches {:.0f} frames/s',
