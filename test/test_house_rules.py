@@ -23,12 +23,13 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
 
 FLOORS = (
     ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
-    ('host',), ('gpu/kernels', 'fp16'), ('int8',), ('gpu', 'builder', 'bags'), ('tuning',),
+    ('host', 'fp16'), ('gpu/kernels', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',),
     ('ros/process', 'ros/transport'), ('ros',),
     ('commands/arguments',),
-    ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
+    ('commands/demo', 'commands/bench', 'commands/segment'), ('commands/doctor',),
+    ('commands/issue_report',), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
