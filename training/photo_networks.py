@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ class Unet(nn.Module):  # type: ignore[misc]
                            align_corners=False)
 
 
-NETWORKS = {'lraspp': Lraspp, 'unet': Unet}
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {'lraspp': Lraspp, 'unet': Unet}
 
 
 def export(net: nn.Module, path: Path, size: tuple[int, int]) -> None:

