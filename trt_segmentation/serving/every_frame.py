@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 from ..errors import FrameError
 from ..frame import Frame, Segmentation, Wanted
 from ..pipeline import Pipeline
-from ..video.hand_over import HandOver
+from ..threads.hand_over import HandOver
 
 Item = TypeVar('Item')
 Answer = TypeVar('Answer')

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import SegmentationError, VideoError
 from ..untrusted.output_files import check_file, MARKER
-from .hand_over import HandOver
+from ..threads.hand_over import HandOver
 from .pyav import import_av, reason_of
 
 if TYPE_CHECKING:
