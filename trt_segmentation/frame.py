@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import re
 from typing import Any
@@ -185,6 +185,19 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+
+    def copy(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return a copy that stays valid after :meth:`release`. Wait for the overlay first.
+
+        :param keeps_pixels: whether the copy refers to the pixels of the frame. If not, the frame
+            of the copy has only its header, and its pixels are 0. So the pixels can be freed.
+        :raises EngineError: if the GPU failed.
+        """
+        frame, overlay, confidence = self.frame, self.overlay, self.confidence
+        if not keeps_pixels:
+            frame = replace(frame, data=np.broadcast_to(np.uint8(0), frame.size))
+        return Segmentation(frame, self.labels.copy(), None if overlay is None else overlay.copy(),
+                            None if confidence is None else confidence.copy(), dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

@@ -63,14 +63,13 @@ class ChunkReader(McapReader):
                         key=lambda chunk: (chunk.message_start_time, chunk.chunk_start_offset))
         waiting: list[_Waiting] = []
         with closing(map_ahead(self._load, chunks, 'read bag', READERS, size_of=len)) as loaded:
-            for chunk, raw in zip(chunks, loaded):
+            for chunk in chunks:
                 # No later chunk has a message from before the first message of this chunk.
                 while waiting and waiting[0].log_time < chunk.message_start_time:
                     yield _give(heappop(waiting), wanted)
-                for message in _split(chunk.chunk_start_offset, raw):
+                for message in _split(chunk.chunk_start_offset, next(loaded)):
                     if message.channel in wanted:
                         heappush(waiting, message)
-                del raw
             while waiting:
                 yield _give(heappop(waiting), wanted)
 
