@@ -186,18 +186,18 @@ class Segmentation:
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
 
-    def copy(self, keeps_pixels: bool = False) -> Segmentation:
-        """Return a copy that stays valid after :meth:`release`. Wait for the overlay first.
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return the same segmentation with arrays that stay valid after :meth:`release`.
 
-        :param keeps_pixels: whether the copy refers to the pixels of the frame. If not, the frame
-            of the copy has only its header, and its pixels are 0. So the pixels can be freed.
+        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
+            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
         :raises EngineError: if the GPU failed.
         """
-        frame, overlay, confidence = self.frame, self.overlay, self.confidence
-        if not keeps_pixels:
-            frame = replace(frame, data=np.broadcast_to(np.uint8(0), frame.size))
-        return Segmentation(frame, self.labels.copy(), None if overlay is None else overlay.copy(),
-                            None if confidence is None else confidence.copy(), dict(self.timings))
+        frame = self.frame if keeps_pixels else replace(
+            self.frame, data=np.broadcast_to(np.uint8(0), self.frame.size))
+        return Segmentation(frame, self.labels, self.overlay, self.confidence, dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

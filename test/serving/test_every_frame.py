@@ -80,7 +80,8 @@ def every(pipeline, items, **options):
 def test_every_item_has_its_answer_in_order(pipeline, depth):
     pipeline.depth = depth
     assert list(every(pipeline, range(50))) == [(i, i % 8) for i in range(50)]
-    assert pipeline.pending == 0 and 1 <= pipeline.most <= depth
+    # one more batch is in collect()
+    assert pipeline.pending == 0 and 1 <= pipeline.most <= depth + 1
 
 
 def test_items_without_a_frame_and_refused_frames_keep_their_place(pipeline):

@@ -64,7 +64,7 @@ class _Answer:
     """The answer to one message of the bag.
 
     :param bad: why the frame has no segmentation; empty if it has one, or for a camera info.
-    :param segmentation: a copy of the segmentation; None if there is none.
+    :param segmentation: the segmentation, with arrays that stay valid; None if there is none.
     :param result: the segmentation, ready to be written; None before it is encoded.
     """
 
@@ -156,7 +156,7 @@ class Replay:
 
     def _answer(self, item: RecordedFrame, result: Segmentation | FrameError | None) -> _Answer:
         if isinstance(result, Segmentation):
-            return _Answer(item.message, segmentation=result.copy(self.show is not None))
+            return _Answer(item.message, segmentation=result.keep(self.show is not None))
         error = result or item.error
         return _Answer(item.message, str(error) if error else '')
 

@@ -205,11 +205,11 @@ class EveryFrame(Generic[Item, Answer]):
         """Collect the segmentations of a batch, and hand the answers over if they are wanted."""
         segmentations: list[Segmentation] = []
         if batch.is_pending:
-            try:
-                with self._name_errors([item for item, _ in batch.items]):
-                    segmentations = self._pipeline.collect()
-            finally:
-                self._room.release()
+            # The batch that is collected does not count as pending. So the next batch is ready
+            # when the network ends. The slots suffice, because all earlier batches are released.
+            self._room.release()
+            with self._name_errors([item for item, _ in batch.items]):
+                segmentations = self._pipeline.collect()
         try:
             waiting = iter(segmentations)
             for item, has_frame in batch.items if is_wanted else ():

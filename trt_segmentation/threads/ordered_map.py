@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 import os
+import sys
+import threading
 from typing import TypeVar
 
 Item = TypeVar('Item')
@@ -17,6 +19,8 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os
 """Number of CPU cores that this process may use."""
 BYTES_AHEAD = 256 << 20
 """Largest total size of the results that wait for the receiver, in bytes."""
+NICENESS = 10
+"""Niceness of the threads, from 0 to 19. The network then gets the CPU cores first."""
 _FIRST = 2
 """Number of calls that are begun before the size of the first result is known."""
 
@@ -44,7 +48,7 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
     waiting: deque[Future[Result]] = deque()
     source = iter(items)
     room, largest, failed, is_open = min(_FIRST, threads), 0, None, True
-    with ThreadPoolExecutor(threads, name) as pool:
+    with ThreadPoolExecutor(threads, name, _give_way) as pool:
         try:
             while is_open or waiting:
                 while is_open and len(waiting) < room:
@@ -67,3 +71,9 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
                 future.cancel()
             if close := getattr(source, 'close', None):
                 close()
+
+
+def _give_way() -> None:
+    if sys.platform == 'linux':     # here, each thread has its own niceness
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(own, NICENESS))
