@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from itertools import cycle, islice
 import os
 from pathlib import Path
@@ -36,7 +38,8 @@ HEIGHT, WIDTH = 1080, 1920
 SEED = 4_000_000
 DRAWN = 8
 """Number of images that are drawn. A bag repeats these images."""
-TOPICS = {'raw': ('/camera/image_raw', IMAGE), 'jpeg': ('/camera/image_raw/compressed', COMPRESSED)}
+TOPICS = {'raw': ('/camera/image_raw', IMAGE),
+          'jpeg': ('/camera/image_raw/compressed', COMPRESSED)}
 """For each kind of bag: the image topic and its type."""
 _FIRST, _PERIOD = 1_700_000_000_000_000_000, 1_000_000_000 // 30
 _BLOCK = 8 << 20
@@ -71,12 +74,13 @@ def encode_jpegs(pictures: Sequence[Pixels]) -> list[bytes]:
 
 def write_bags(folder: Path, pictures: Sequence[Pixels], count: int) -> dict[str, Path]:
     """Write ``count`` images to a bag of raw images and to a bag of JPEG images."""
-    raw = [STORE.types[IMAGE](
+    raw: list[Any] = [STORE.types[IMAGE](
         header=_header(0), height=HEIGHT, width=WIDTH, encoding='bgr8', is_bigendian=0,
         step=3 * WIDTH, data=picture.reshape(-1)) for picture in pictures]
-    jpeg = [STORE.types[COMPRESSED](
+    jpeg: list[Any] = [STORE.types[COMPRESSED](
         header=_header(0), format='bgr8; jpeg compressed bgr8', data=np.frombuffer(data, np.uint8))
         for data in encode_jpegs(pictures)]
+    folder.mkdir(exist_ok=True)
     for kind, messages in (('raw', raw), ('jpeg', jpeg)):
         topic, msgtype = TOPICS[kind]
         with Writer(folder / kind, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
@@ -147,7 +151,7 @@ def list_decoders(has_gpu: bool) -> Iterator[tuple[str, Part, Callable[[bytes], 
 
     The single call returns (height, width, 3) BGR.
     """
-    yield 'OpenCV', Part(lambda data: decompress(data[0], '')), \
+    yield 'OpenCV', _one_by_one(lambda data: decompress(data, '')), \
         lambda data: decompress(data, '').data.reshape(HEIGHT, WIDTH, 3)
     for name, make in (('simplejpeg', _simplejpeg), ('PyTurboJPEG', _turbojpeg)):
         try:
@@ -155,25 +159,29 @@ def list_decoders(has_gpu: bool) -> Iterator[tuple[str, Part, Callable[[bytes], 
         except (ImportError, RuntimeError, OSError) as error:
             print(f'{name} is not measured: {error}', file=sys.stderr)
         else:
-            yield name, Part(lambda data, decode=decode: decode(data[0])), decode
+            yield name, _one_by_one(decode), decode
     if has_gpu:
         yield from _nvimgcodec()
 
 
+def _one_by_one(work: Callable[[Any], object]) -> Part:
+    return Part(lambda some: work(some[0]))
+
+
 def _simplejpeg() -> Callable[[bytes], Pixels]:
-    import simplejpeg
-    return lambda data: simplejpeg.decode_jpeg(data, 'BGR')
+    decode = import_module('simplejpeg').decode_jpeg
+    return lambda data: np.asarray(decode(data, 'BGR'))
 
 
 def _turbojpeg() -> Callable[[bytes], Pixels]:
-    import turbojpeg
-    return turbojpeg.TurboJPEG().decode
+    decoder = import_module('turbojpeg').TurboJPEG()
+    return lambda data: np.asarray(decoder.decode(data))
 
 
 def _nvimgcodec() -> Iterator[tuple[str, Part, Callable[[bytes], Pixels]]]:
     """Yield the decoder that decodes to GPU memory, with several numbers of images a call."""
     try:
-        from nvidia import nvimgcodec
+        nvimgcodec = import_module('nvidia.nvimgcodec')
     except ImportError as error:
         print(f'nvImageCodec is not measured: {error}', file=sys.stderr)
         return
@@ -201,7 +209,7 @@ def list_encoders(pictures: Sequence[Pixels]) -> Iterator[tuple[str, Part, list[
                                                              True)):
             with BagWriter(Path(folder) / name, card, overlay=overlay, png=True, jpeg=overlay
                            ) as writer:
-                yield name, Part(lambda some, writer=writer: writer.encode(0, some[0])), results
+                yield name, _one_by_one(partial(writer.encode, 0)), results
 
 
 def measure_pipeline(card: str, engine: str, gpu: str, seconds: str) -> tuple[float, str, str]:

@@ -10,14 +10,15 @@ import pytest
 from recordings import FIRST, image, Message, write_bag
 from rosbags.rosbag2 import CompressionMode, Reader, ReaderError
 
-from trt_segmentation.bags.mcap_chunks import FastReader
+from trt_segmentation.bags.mcap_chunks import ChunkReader, FastReader
 
 IMAGE = 'sensor_msgs/msg/Image'
 
 
 def noise_bag(path, mode=CompressionMode.NONE, seed=0):
     """Write images of two topics. Their log times are mixed, also between chunks, and some are
-    equal. A chunk ends after 1 MB, so it has one large image or several small images."""
+    equal. A chunk ends after 1 MB, so it has one large image or several small images.
+    """
     rng = np.random.default_rng(seed)
     messages = []
     for number, time in enumerate(rng.integers(0, 20, 40)):
@@ -68,6 +69,7 @@ def test_a_size_in_the_index_beyond_the_file_is_refused(tmp_path):
     path = noise_bag(tmp_path / 'bag')
     (file,) = path.glob('*.mcap')
     with FastReader(file) as reader:
+        assert isinstance(reader.storage, ChunkReader)
         chunk = reader.storage.chunks[3]
         reader.storage.chunks[3] = chunk._replace(compressed_size=1 << 60)
         with pytest.raises(ReaderError, match=f'expected {1 << 60} bytes, but the file ends'):
@@ -79,6 +81,7 @@ def test_a_record_that_is_longer_than_its_chunk_is_refused(tmp_path):
     (file,) = path.glob('*.mcap')
     data = bytearray(file.read_bytes())
     with FastReader(file) as reader:
+        assert isinstance(reader.storage, ChunkReader)
         chunk = reader.storage.chunks[2]
     begin = chunk.chunk_start_offset + 9 + 40
     kind, size = struct.unpack_from('<BQ', data, begin)

@@ -383,7 +383,8 @@ def test_other_sizes_and_types_are_differences(tmp_path, card, capsys, replayed)
 
 def test_an_expected_image_that_is_no_label_map_is_a_difference(tmp_path, card, capsys, replayed):
     expect = write_bag(tmp_path / 'expect', [
-        Message(LABEL_MAP, m.msgtype, m.log_time_ns, bytes(m.data)) for m in read(replayed[0], TOPIC)])
+        Message(LABEL_MAP, m.msgtype, m.log_time_ns, bytes(m.data))
+        for m in read(replayed[0], TOPIC)])
     assert run(replayed[0], tmp_path / 'out', card, '--expect', expect) == 1
     assert re.search(r'frame 1 of 5 .*cannot be read: the image is bgr8', capsys.readouterr().out)
 
@@ -660,7 +661,8 @@ def test_overlays_can_be_jpeg(tmp_path, card, capsys):
         assert (frame.stamp_ns, frame.frame_id) == (expected.stamp_ns, expected.frame_id)
         pixels = expected.data.reshape(expected.height, expected.width, 3)
         jpeg = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
-        np.testing.assert_array_equal(frame.data, cv2.imdecode(jpeg, cv2.IMREAD_COLOR).reshape(-1))
+        np.testing.assert_array_equal(
+            frame.data, np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)).reshape(-1))
     assert run(bag, tmp_path / 'other', card, '--jpeg', '--no-overlay') == 2
     assert '--jpeg is only for overlays' in capsys.readouterr().err
 

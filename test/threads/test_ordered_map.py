@@ -3,6 +3,7 @@
 """map_ahead() gives each result once, in order, and keeps a limited number of items."""
 
 import threading
+from typing import ClassVar
 import weakref
 
 import numpy as np
@@ -50,8 +51,8 @@ def test_few_items(count):
 class Thing:
     """An item or a result. ``alive`` has the living things, and ``most`` their largest number."""
 
-    alive: 'weakref.WeakSet[Thing]' = weakref.WeakSet()
-    most = 0
+    alive: ClassVar[weakref.WeakSet] = weakref.WeakSet()
+    most: ClassVar[int] = 0
 
     def __init__(self, number):
         self.number = number

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import closing
 from heapq import heappop, heappush
 import os
 import struct
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rosbags.interfaces import Connection
@@ -118,10 +119,12 @@ def _give(message: _Waiting, wanted: dict[int, Connection]) -> tuple[Connection,
 
 
 class _FolderReader(DirectoryReader):
-    STORAGE_PLUGINS = {**DirectoryReader.STORAGE_PLUGINS, 'mcap': ChunkReader}
+    STORAGE_PLUGINS: Mapping[str, Any] = MappingProxyType(
+        {**DirectoryReader.STORAGE_PLUGINS, 'mcap': ChunkReader})
 
 
 class FastReader(Reader):
     """The reader of rosbags, with :class:`ChunkReader` for MCAP files."""
 
-    STORAGE_PLUGINS = {**Reader.STORAGE_PLUGINS, 'dir': _FolderReader, '.mcap': ChunkReader}
+    STORAGE_PLUGINS: Mapping[str, Any] = MappingProxyType(
+        {**Reader.STORAGE_PLUGINS, 'dir': _FolderReader, '.mcap': ChunkReader})

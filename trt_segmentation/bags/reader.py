@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
 import struct
@@ -227,7 +227,7 @@ class BagReader:
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
-    def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
+    def messages(self, topics: Collection[str]) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
         All messages of a video are decoded in this order, because most frames depend on earlier

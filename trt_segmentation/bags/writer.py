@@ -93,7 +93,8 @@ class BagWriter:
         self._label_map = add_topic(self._writer, f'{root}/{label_map[0]}', label_map[1])
         self._label_info = add_topic(self._writer, f'{root}/label_info', LABEL_INFO, latched=True)
         shown = ('overlay/compressed', COMPRESSED) if jpeg else ('overlay', IMAGE)
-        self._overlay = add_topic(self._writer, f'{root}/{shown[0]}', shown[1]) if overlay else None
+        self._overlay = add_topic(
+            self._writer, f'{root}/{shown[0]}', shown[1]) if overlay else None
         self._camera_info = add_topic(
             self._writer, f'{root}/camera_info', CAMERA_INFO) if camera_info else None
 

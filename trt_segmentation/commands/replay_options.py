@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ReplayError
-from .arguments.options import add_device, add_model, add_view, Commands, set_options
+from .arguments.options import (
+    add_device,
+    add_model,
+    add_view,
+    Arguments,
+    Commands,
+    set_options,
+)
 from .arguments.values import fraction
 
 
@@ -92,7 +99,11 @@ def add_command(commands: Commands) -> None:
     add_view(parser)
     add_model(parser)
     add_device(parser)
-    expect = parser.add_argument_group('comparison')
+    _add_comparison(parser.add_argument_group('comparison'))
+    set_options(parser, ReplayOptions)
+
+
+def _add_comparison(expect: Arguments) -> None:
     expect.add_argument('--expect', type=Path, metavar='BAG3',
                         help='compare each label map with the label map of the same stamp in '
                         'this bag; stop at the first difference')
@@ -103,4 +114,3 @@ def add_command(commands: Commands) -> None:
     expect.add_argument('--allow-missing', action='store_true',
                         help='accept frames that have no label map in BAG3. Use this for the '
                         'recording of a live node, which may drop frames')
-    set_options(parser, ReplayOptions)
