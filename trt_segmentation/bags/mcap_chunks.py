@@ -27,12 +27,16 @@ _MESSAGE = struct.Struct('<HIQQ')
 """Channel, sequence number, log time and publish time of a message. Its data follows."""
 _MESSAGE_KIND = 5
 _CRC_AT, _DATA_AT = 9 + 24, 9 + 40
-"""Places in a chunk, counted from the begin of its record. The name of the compression, which the
-second number does not count, is before the data."""
+"""Places of the checksum and of the data in the record of a chunk, in bytes from its begin. The
+place of the data must be moved by the length of the name of the compression."""
 
 
-class _Waiting(NamedTuple):
-    """A message that waits for its turn. Its first three fields give the order."""
+class _ChunkMessage(NamedTuple):
+    """A message of a chunk. Messages are compared by their first three fields.
+
+    :param chunk: begin of the chunk in the file.
+    :param number: position among the messages of the chunk, from 0.
+    """
 
     log_time: int
     chunk: int
@@ -44,7 +48,8 @@ class _Waiting(NamedTuple):
 class ChunkReader(McapReader):
     """Reads MCAP files as rosbags does, but with several threads and without copies.
 
-    rosbags copies each message three times, and no other thread can run Python code meanwhile.
+    rosbags copies each message three times. During the copies, no other thread can run Python
+    code.
     """
 
     def messages(self, connections: Collection[Connection], start: int | None = None,
@@ -62,7 +67,7 @@ class ChunkReader(McapReader):
         chunks = sorted((chunk for chunk in self.chunks
                          if any(chunk.channel_count.get(channel, 0) for channel in wanted)),
                         key=lambda chunk: (chunk.message_start_time, chunk.chunk_start_offset))
-        waiting: list[_Waiting] = []
+        waiting: list[_ChunkMessage] = []
         with closing(map_ahead(self._load, chunks, 'read bag', READERS, size_of=len)) as loaded:
             for chunk in chunks:
                 # No later chunk has a message from before the first message of this chunk.
@@ -95,7 +100,7 @@ class ChunkReader(McapReader):
         return data
 
 
-def _split(chunk: int, raw: memoryview) -> Iterator[_Waiting]:
+def _split(chunk: int, raw: memoryview) -> Iterator[_ChunkMessage]:
     """Yield the messages of an unpacked chunk.
 
     :param chunk: begin of the chunk in the file.
@@ -110,11 +115,12 @@ def _split(chunk: int, raw: memoryview) -> Iterator[_Waiting]:
                               f'chunk ends before.')
         if kind == _MESSAGE_KIND:
             channel, _, log_time, _ = _MESSAGE.unpack_from(raw, begin)
-            yield _Waiting(log_time, chunk, number, channel, raw[begin + _MESSAGE.size:end])
+            yield _ChunkMessage(log_time, chunk, number, channel, raw[begin + _MESSAGE.size:end])
             number += 1
 
 
-def _give(message: _Waiting, wanted: dict[int, Connection]) -> tuple[Connection, int, memoryview]:
+def _give(message: _ChunkMessage, wanted: dict[int, Connection]
+          ) -> tuple[Connection, int, memoryview]:
     return wanted[message.channel], message.log_time, message.data
 
 
