@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """map_ahead() gives each result once, in order, and keeps a limited number of items."""
 
+import os
+import sys
 import threading
 from typing import ClassVar
 import weakref
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from trt_segmentation.threads import ordered_map as module
-from trt_segmentation.threads.ordered_map import map_ahead
+from trt_segmentation.threads.ordered_map import map_ahead, NICENESS
 
 TIMEOUT = 30
 
@@ -46,6 +48,14 @@ def test_all_threads_work_at_the_same_time():
 @pytest.mark.parametrize('count', [0, 1, 2, 3])
 def test_few_items(count):
     assert list(map_ahead(str, range(count), 'few', 4)) == [str(i) for i in range(count)]
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only on Linux has each thread a niceness')
+def test_the_threads_let_the_network_have_the_cores_first():
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    found = set(map_ahead(lambda _: os.getpriority(os.PRIO_PROCESS, 0), range(20), 'nice', 3))
+    assert found == {max(own, NICENESS)}
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 class Thing:
