@@ -23,7 +23,7 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
 
 FLOORS = (
     ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
-    ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
+    ('host',), ('gpu/kernels', 'fp16', 'fusion'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',),
     ('ros/process', 'ros/transport'), ('ros',),

@@ -33,6 +33,7 @@ from ..untrusted.signed_files import (
     store_signed,
 )
 from .candidates import CANDIDATES, Measured, PLAIN
+from .open_candidate import choose_first
 from .request import card_tree
 
 
@@ -43,7 +44,7 @@ def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
     """
     return {**card_tree(card), 'model': hash_model(card.model),
             'version': onnxruntime.__version__, 'gpu': asdict(gpu),
-            'candidates': {name: dict(options) for name, options in CANDIDATES.items()},
+            'candidates': {name: asdict(CANDIDATES[name]) for name in choose_first(card)},
             'schema': SCHEMA}
 
 
