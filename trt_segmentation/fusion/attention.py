@@ -1,108 +1,93 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Replaces exported attention layers by MultiHeadAttention.
+"""Replaces exported attention layers by the operator MultiHeadAttention.
 
 An attention layer is exported as MatMul, Softmax and MatMul, with Transpose and Reshape around
-them. On CUDA, MultiHeadAttention runs flash attention if the network is FP16. Flash attention does
-not store the scores of all pairs of tokens, and needs no Transpose.
+them. If the network is FP16, MultiHeadAttention runs as flash attention on CUDA. Flash attention
+does not store the scores of all pairs of tokens, and it needs no Transpose.
 
-In the names below, B is the batch, S the number of tokens, N the number of heads, and H the size
-of a head.
+In the shapes below, B is the batch, S is the number of tokens, N is the number of heads, and H is
+the size of a head.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
-from .graph_edit import Array, attribute, CONTRIB, GraphEdit, has_perm
+from .graph_edit import attribute, CONTRIB, GraphEdit, has_perm
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Layer:
-    """One attention layer.
+    """An attention layer.
 
-    :param output: name of the output, with shape (B, S, N·H).
-    :param last: the node that makes the output.
-    :param sources: names of query, key and value with shape (B, S, N·H), and for each of them its
-        bias or None.
+    :param query: a tensor with shape (B, N, S, H). ``value`` has such a shape too.
+    :param key: a tensor with shape (B, N, H, S).
+    :param scale: the scores are multiplied by this number.
+    :param last: the node whose output has the shape (B, S, N·H).
     """
 
-    output: str
-    last: onnx.NodeProto
-    heads: int
+    query: str
+    key: str
+    value: str
     scale: float
-    sources: list[tuple[str, Array | None]] = field(default_factory=list)
-    extra: list[onnx.NodeProto] = field(default_factory=list)
+    last: onnx.NodeProto
 
 
 def fuse_attention(graph: GraphEdit) -> int:
-    """Replace every attention layer without a mask.
+    """Replace every attention layer that has no mask.
 
     :returns: the number of replaced layers.
     """
     count = 0
     for softmax in graph.nodes('Softmax'):
         layer = _find_layer(graph, softmax)
-        if layer is not None:
-            graph.replace([layer.last], [*layer.extra, _make_attention(graph, layer)])
+        new = [] if layer is None else _make_nodes(graph, layer)
+        if layer is not None and new:
+            graph.replace([layer.last], new)
             count += 1
     return count
 
 
 def _find_layer(graph: GraphEdit, softmax: onnx.NodeProto) -> _Layer | None:
-    if attribute(softmax, 'axis', -1) not in (-1, 3):
+    name, scale = _strip_scale(graph, softmax.input[0])
+    scores = graph.find_maker(name, 'MatMul')
+    mixed = graph.find_only_user(softmax.output[0], 'MatMul')
+    if (scores is None or mixed is None or mixed.input[0] != softmax.output[0]
+            or attribute(softmax, 'axis', -1) not in (-1, 3)):
         return None
-    scores, scale = _strip_scale(graph, softmax.input[0])
-    first = graph.find_maker(scores, 'MatMul')
-    second = graph.find_only_user(softmax.output[0], 'MatMul')
-    if first is None or second is None or second.input[0] != softmax.output[0]:
+    query, query_scale = _strip_scale(graph, scores.input[0])
+    key, key_scale = _strip_scale(graph, scores.input[1])
+    last = _find_last(graph, mixed.output[0])
+    shapes = [graph.shape(name) for name in (query, key, mixed.input[1])]
+    if last is None or any(len(shape) != 4 or None in shape[1:] for shape in shapes) or len(
+            {shape[1] for shape in shapes}) > 1:
         return None
-    query, query_scale = _strip_scale(graph, first.input[0])
-    turned, key_scale = _strip_scale(graph, first.input[1])
-    last = _find_joined_heads(graph, second.output[0])
-    shapes = [graph.shape(name) for name in (query, second.input[1])]
-    if last is None or any(len(shape) != 4 or None in shape[1::2] for shape in shapes):
-        return None
-    heads, width = shapes[0][1] or 0, shapes[0][3] or 0
-    layer = _Layer(last.output[0], last, heads, scale * query_scale * key_scale)
-    key = graph.find_maker(turned, 'Transpose')
-    if key is None or shapes[1][1] != heads:
-        return None
-    if has_perm(key, 0, 2, 3, 1):
-        names = [_tokens_first(graph, layer, query), key.input[0]]
-    elif has_perm(key, 0, 1, 3, 2):
-        names = [_tokens_first(graph, layer, query), _tokens_first(graph, layer, key.input[0])]
-    else:
-        return None
-    names.append(_tokens_first(graph, layer, second.input[1]))
-    for name, size in zip(names, (width, width, shapes[1][3] or 0)):
-        layer.sources.append(_split_bias(graph, _join_heads(graph, layer, name, heads * size)))
-    return layer
+    return _Layer(query, key, mixed.input[1], scale * query_scale * key_scale, last)
 
 
 def _strip_scale(graph: GraphEdit, name: str) -> tuple[str, float]:
-    """Return the tensor before the multiplication with a number, and the number."""
+    """Return the tensor that is multiplied with constant numbers, and the product of them."""
     scale = 1.0
     while True:
-        if node := graph.find_maker(name, 'Mul'):
-            factors = [graph.read_constant(other) for other in node.input]
-            index = 1 if factors[1] is not None else 0
-            number = factors[index]
-        elif node := graph.find_maker(name, 'Div'):
-            index, number = 1, graph.read_constant(node.input[1])
-        else:
+        node = graph.find_maker(name, 'Mul') or graph.find_maker(name, 'Div')
+        if node is None:
             return name, scale
+        numbers = [graph.read_constant(other) for other in node.input]
+        index = 0 if node.op_type == 'Mul' and numbers[0] is not None else 1
+        number = numbers[index]
         if number is None or number.size != 1:
             return name, scale
-        scale *= float(number.flat[0]) ** (1 if node.op_type == 'Mul' else -1)
+        factor = float(number.reshape(-1)[0])
+        scale *= factor if node.op_type == 'Mul' else 1 / factor
         name = node.input[1 - index]
 
 
-def _find_joined_heads(graph: GraphEdit, name: str) -> onnx.NodeProto | None:
-    """Follow the output (B, N, S, H) to the Reshape that makes (B, S, N·H)."""
+def _find_last(graph: GraphEdit, name: str) -> onnx.NodeProto | None:
+    """Follow (B, N, S, H) over a Transpose to the Reshape that makes (B, S, N·H)."""
     same = graph.find_only_user(name, 'Reshape')
     if same is not None and graph.shape(same.output[0]) == graph.shape(name) != ():
         name = same.output[0]
@@ -110,51 +95,61 @@ def _find_joined_heads(graph: GraphEdit, name: str) -> onnx.NodeProto | None:
     if turned is None or not has_perm(turned, 0, 2, 1, 3):
         return None
     joined = graph.find_only_user(turned.output[0], 'Reshape')
-    before = graph.shape(turned.output[0])
-    after = graph.shape(joined.output[0]) if joined is not None else ()
-    width = (before[2] or 0) * (before[3] or 0) if len(before) == 4 else 0
-    return joined if len(after) == 3 and width and after[2] == width else None
+    return joined if joined is not None and _joins_heads(
+        graph.shape(turned.output[0]), graph.shape(joined.output[0])) else None
 
 
-def _tokens_first(graph: GraphEdit, layer: _Layer, name: str) -> str:
-    """Return the tensor (B, S, N, H) from which the network made (B, N, S, H)."""
+def _joins_heads(split: tuple[int | None, ...], joined: tuple[int | None, ...]) -> bool:
+    """Return whether the shapes are (B, S, N, H) and (B, S, N·H)."""
+    return (len(split) == 4 and len(joined) == 3 and None not in split
+            and joined == (*split[:2], (split[2] or 0) * (split[3] or 0)))
+
+
+def _make_nodes(graph: GraphEdit, layer: _Layer) -> list[onnx.NodeProto]:
+    """Make MultiHeadAttention and the nodes for its inputs; empty if the key is not turned."""
+    new: list[onnx.NodeProto] = []
+    turned = graph.find_maker(layer.key, 'Transpose')
+    if has_perm(turned, 0, 2, 3, 1):
+        key = turned.input[0]
+    elif has_perm(turned, 0, 1, 3, 2):
+        key = _put_tokens_first(graph, new, turned.input[0])
+    else:
+        return []
+    inputs, biases, sizes = [], [], []
+    shapes = [graph.shape(name) for name in (layer.query, layer.query, layer.value)]
+    for name, shape in zip((_put_tokens_first(graph, new, layer.query), key,
+                            _put_tokens_first(graph, new, layer.value)), shapes):
+        sizes.append((shape[1] or 0) * (shape[3] or 0))
+        before, bias = graph.split_bias(_join_heads(graph, new, name, sizes[-1]))
+        inputs.append(before)
+        biases.append(bias)
+    given = [graph.read_constant(bias) for bias in biases]
+    dtype = next((bias.dtype for bias in given if bias is not None), None)
+    if dtype is not None:
+        inputs.append(graph.add_constant(np.concatenate([
+            np.zeros(size, dtype) if bias is None else bias for bias, size in zip(given, sizes)])))
+    new.append(graph.make_node('MultiHeadAttention', inputs, layer.last.output[0], CONTRIB,
+                               num_heads=shapes[0][1], scale=layer.scale))
+    return new
+
+
+def _put_tokens_first(graph: GraphEdit, new: list[onnx.NodeProto], name: str) -> str:
+    """Return a tensor (B, S, N, H) with the values of a tensor (B, N, S, H)."""
     node = graph.find_maker(name, 'Transpose')
     if node is not None and has_perm(node, 0, 2, 1, 3):
         return str(node.input[0])
-    layer.extra.append(graph.make_node('Transpose', [name], perm=[0, 2, 1, 3]))
-    return str(layer.extra[-1].output[0])
+    new.append(graph.make_node('Transpose', [name], perm=[0, 2, 1, 3]))
+    return str(new[-1].output[0])
 
 
-def _join_heads(graph: GraphEdit, layer: _Layer, name: str, width: int) -> str:
-    """Return the tensor (B, S, N·H) from which the network made (B, S, N, H)."""
+def _join_heads(graph: GraphEdit, new: list[onnx.NodeProto], name: str, size: int) -> str:
+    """Return a tensor (B, S, N·H) with the values of a tensor (B, S, N, H).
+
+    :param size: the product N·H.
+    """
     node = graph.find_maker(name, 'Reshape')
-    before = graph.shape(node.input[0]) if node is not None else ()
-    if node is not None and len(before) == 3 and before[2] == width:
+    if node is not None and _joins_heads(graph.shape(name), graph.shape(node.input[0])):
         return str(node.input[0])
-    shape = graph.add_constant(np.array([0, 0, width], np.int64))
-    layer.extra.append(graph.make_node('Reshape', [name, shape]))
-    return str(layer.extra[-1].output[0])
-
-
-def _split_bias(graph: GraphEdit, name: str) -> tuple[str, Array | None]:
-    """Return the tensor before a bias was added, and the bias, if only attention reads the sum."""
-    node = graph.find_maker(name, 'Add')
-    if node is None or not graph.is_read_once(name):
-        return name, None
-    for index in (0, 1):
-        bias = graph.read_constant(node.input[index])
-        if bias is not None and bias.ndim == 1 and graph.shape(name)[-1:] == bias.shape:
-            return str(node.input[1 - index]), bias
-    return name, None
-
-
-def _make_attention(graph: GraphEdit, layer: _Layer) -> onnx.NodeProto:
-    inputs = [name for name, _ in layer.sources]
-    given = [bias for _, bias in layer.sources if bias is not None]
-    if given:
-        sizes = [(graph.shape(name) or (None,))[-1] for name in inputs]
-        parts = [np.zeros(size or 0, given[0].dtype) if bias is None else bias
-                 for size, (_, bias) in zip(sizes, layer.sources)]
-        inputs.append(graph.add_constant(np.concatenate(parts)))
-    return graph.make_node('MultiHeadAttention', inputs, layer.output, CONTRIB,
-                           num_heads=layer.heads, scale=layer.scale)
+    shape = graph.add_constant(np.array([0, 0, size], np.int64))
+    new.append(graph.make_node('Reshape', [name, shape]))
+    return str(new[-1].output[0])

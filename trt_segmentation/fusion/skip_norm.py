@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replaces an Add and the LayerNormalization after it by SkipLayerNormalization.
 
-ONNX Runtime does so too, but only if no other node reads the sum. In a transformer, the next layer
-reads the sum.
+ONNX Runtime replaces such a pair only if no other node reads the sum. In a transformer, another
+Add reads most of the sums. SkipLayerNormalization can return the sum too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from .graph_edit import Array, attribute, CONTRIB, GraphEdit
+from .graph_edit import attribute, CONTRIB, GraphEdit
 
 
 def fuse_skip_norm(graph: GraphEdit) -> int:
-    """Replace every pair of Add and LayerNormalization over three-dimensional tensors.
+    """Replace every pair of Add and LayerNormalization of tokens.
 
     :returns: the number of replaced pairs.
     """
@@ -29,30 +29,19 @@ def fuse_skip_norm(graph: GraphEdit) -> int:
 
 
 def _can_be_fused(graph: GraphEdit, node: onnx.NodeProto, norm: onnx.NodeProto) -> bool:
-    shapes = [graph.shape(name) for name in (*node.input, node.output[0])]
-    weights = [_read_vector(graph, name, shapes[2]) for name in norm.input[1:]]
-    return (norm.input[0] == node.output[0] and len(shapes[0]) == 3
-            and shapes[0] == shapes[1] == shapes[2] and attribute(norm, 'axis', -1) in (-1, 2)
-            and len(weights) == 2 and all(weight is not None for weight in weights)
-            and len(list(filter(None, norm.output))) == 1)
-
-
-def _read_vector(graph: GraphEdit, name: str, shape: tuple[int | None, ...]) -> Array | None:
-    """Return a constant with one number for each channel; None if the tensor is something else."""
-    value = graph.read_constant(name)
-    return value if value is not None and value.shape == shape[-1:] else None
+    shape = graph.shape(node.output[0])
+    weights = [graph.read_constant(name) for name in norm.input[1:]]
+    return (len(shape) == 3 and None not in shape and len(weights) == 2
+            and all(graph.shape(name) == shape for name in node.input)
+            and all(weight is not None and weight.shape == shape[-1:] for weight in weights)
+            and attribute(norm, 'axis', -1) in (-1, 2) and not any(norm.output[1:]))
 
 
 def _make_node(graph: GraphEdit, node: onnx.NodeProto, norm: onnx.NodeProto) -> onnx.NodeProto:
-    first, second, bias = *node.input, ''
-    for index in (0, 1):
-        added = graph.find_maker(node.input[index], 'Add')
-        if added is None or not graph.is_read_once(node.input[index]):
-            continue
-        for side in (0, 1):
-            if _read_vector(graph, added.input[side], graph.shape(node.input[index])) is not None:
-                first, second, bias = added.input[1 - side], node.input[1 - index], added.input[side]
-    inputs = [first, second, *norm.input[1:3], *([bias] if bias else [])]
+    other, (source, bias) = node.input[0], graph.split_bias(node.input[1])
+    if not bias:
+        other, (source, bias) = node.input[1], graph.split_bias(node.input[0])
+    inputs = [source, other, *norm.input[1:], *([bias] if bias else [])]
     return helper.make_node(
         'SkipLayerNormalization', inputs, [norm.output[0], '', '', node.output[0]],
         f'fused/{norm.output[0]}', domain=CONTRIB, epsilon=attribute(norm, 'epsilon', 1e-5))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The candidates: ways to open a network with ONNX Runtime. Their speed is measured and compared."""
+"""The candidates: ways to run a network with ONNX Runtime. Their speed is compared."""
 
 from __future__ import annotations
 

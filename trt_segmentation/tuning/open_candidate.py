@@ -13,8 +13,9 @@ from ..errors import EngineError
 from ..model.card import ModelCard
 from ..model.signature import resolve_signature
 from ..model.tensor import Tensor
-from ..untrusted.onnx_file import summarise
-from ..untrusted.onnx_graph import has_attention, read_endings
+from ..untrusted.file_view import FileView
+from ..untrusted.onnx_graph import OnnxGraph, read_endings
+from ..untrusted.regular_file import open_regular, size_of
 from .candidates import CANDIDATES, FIRST, FUSED
 
 
@@ -24,8 +25,20 @@ def choose_first(card: ModelCard) -> tuple[str, ...]:
     :data:`.candidates.FUSED` is included if the network has attention layers, and if the package
     onnx is installed.
     """
-    fuses = find_spec('onnx') is not None and has_attention(card.model)
+    fuses = find_spec('onnx') is not None and _has_attention(card.model)
     return FIRST + FUSED if fuses else FIRST
+
+
+def _has_attention(path: Path) -> bool:
+    """Return whether a MatMul reads the result of a Softmax, as in an attention layer."""
+    try:
+        with open_regular(path) as file:
+            graph = OnnxGraph(FileView(file, 0, size_of(file)))
+    except (OSError, ValueError):
+        return False
+    made_by = graph.made_by
+    return any(node.operator == 'MatMul' and node.inputs and node.inputs[0] in made_by
+               and made_by[node.inputs[0]].operator == 'Softmax' for node in made_by.values())
 
 
 def open_candidate(card: ModelCard, gpu: int, stream: int, name: str) -> OnnxRuntimeCuda:
@@ -65,6 +78,7 @@ def fuse_network(card: ModelCard) -> bytes:
         read([value for value in model.graph.input if value.name not in weights]),
         read(model.graph.output), card.input, card.output, len(card.classes),
         read_endings(card.model)).input
-    if not fuse_layers(model, {image.name: image.shape(image.batch or 1)}):
+    fused, counts = fuse_layers(model, {image.name: image.shape(image.batch or 1)})
+    if not counts:
         raise EngineError(f'{card.model.name} has no layers that can be fused')
-    return bytes(model.SerializeToString())
+    return bytes(fused.SerializeToString())

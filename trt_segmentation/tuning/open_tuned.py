@@ -75,8 +75,8 @@ class TunedOpener:
 
     def _measure_now(self, card: ModelCard, gpu: int, kept: ChoiceFile) -> list[Measured]:
         self._log(f'measuring {card.name} on this GPU with {len(choose_first(card)) + 1} sets '
-                  "of ONNX Runtime options. Later starts use the result. To skip the measurement, set the "
-                  "node's parameter `tune` to false, or use `--no-tune`")
+                  'of ONNX Runtime options. Later starts use the result. To skip the measurement, '
+                  "set the node's parameter `tune` to false, or use `--no-tune`")
         began = monotonic()
         results = self._measure(card, gpu)
         for result in results:

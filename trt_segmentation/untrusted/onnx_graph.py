@@ -79,21 +79,6 @@ def read_endings(path: Path) -> dict[str, Ending]:
         return {}
 
 
-def has_attention(path: Path) -> bool:
-    """Return whether a network multiplies the result of a Softmax, as an attention layer does.
-
-    :param path: an ONNX file that :func:`.onnx_file.summarise` has accepted. If the file cannot
-        be read, the result is False.
-    """
-    try:
-        with open_regular(path) as file:
-            graph = OnnxGraph(FileView(file, 0, size_of(file)))
-    except (OSError, ValueError):
-        return False
-    return any(node.operator == 'MatMul' and (first := graph.made_by.get(node.inputs[0]))
-               and first.operator == 'Softmax' for node in graph.made_by.values() if node.inputs)
-
-
 @dataclass
 class OnnxNode:
     """One node of a graph."""
