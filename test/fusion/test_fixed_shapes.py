@@ -19,8 +19,9 @@ def network():
         helper.make_node('Concat', ['front', 'rest'], ['sides'], axis=0),
         helper.make_node('Reshape', ['image', 'sides'], ['flat']),
         helper.make_node('Mul', ['flat', 'large'], ['result'])]
+    image = helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 3, 'h', 9])
     graph = helper.make_graph(
-        nodes, 'net', [helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 3, 'h', 9])],
+        nodes, 'net', [image],
         [helper.make_tensor_value_info('result', TensorProto.FLOAT, ['n', 3, 'p'])],
         [numpy_helper.from_array(np.array([value], np.int64), name)
          for name, value in (('zero', 0), ('two', 2))]
@@ -30,9 +31,12 @@ def network():
 
 def test_only_the_nodes_that_read_the_image_are_left():
     model = network()
+    # An old file lists its weights as inputs too.
+    model.graph.input.append(helper.make_tensor_value_info('zero', TensorProto.INT64, [1]))
     assert infer_shapes(model)['image'] == (None, 3, None, 9)
     fix_shapes(model, {'image': (2, 3, 8, 9)})
     assert [node.op_type for node in model.graph.node] == ['Reshape', 'Mul']
+    assert [value.name for value in model.graph.input] == ['image']
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     assert weights['sides'].tolist() == [2, 3, -1]
     shapes = infer_shapes(model)

@@ -27,12 +27,17 @@ MOST_NUMBERS = 64
 def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Fix the shapes of a model's inputs, and turn nodes with constant outputs into weights.
 
-    Identity nodes are deleted too.
+    Identity nodes are deleted too. A weight is no input afterwards, even if an old file lists its
+    weights as inputs.
 
     :param model: a model without graphs inside its nodes. This function changes it.
     :param shapes: maps the name of each input to its shape.
     """
     graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in weights]
+    del graph.input[:]
+    graph.input.extend(inputs)
     for value in graph.input:
         for side, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ())):
             side.dim_value = size
@@ -43,7 +48,6 @@ def fix_shapes(model: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
     del graph.value_info[:]     # the shapes in this list may be dynamic
     _delete_identities(graph)
     inferred = infer_shapes(model)
-    weights = {tensor.name: tensor for tensor in graph.initializer}
     outputs = {value.name for value in graph.output}
     left = []
     for node in graph.node:
@@ -96,5 +100,5 @@ def _compute(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto],
         values[name] = value
     if not values:
         return None
-    outputs: list[Array] = ReferenceEvaluator(node).run(None, values)
-    return np.asarray(outputs[0])
+    (output,) = ReferenceEvaluator(node).run(None, values)
+    return np.asarray(output)

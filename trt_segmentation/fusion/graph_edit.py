@@ -30,7 +30,7 @@ class GraphEdit:
         self._shapes = infer_shapes(model)
         self._outputs = {value.name for value in model.graph.output}
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._nodes = list(model.graph.node)
+        self._nodes: list[onnx.NodeProto] = list(model.graph.node)
         self._made = 0
         self._index()
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 import fcntl
 import hashlib
+from importlib.util import find_spec
 import json
 import os
 from typing import Any
@@ -45,7 +46,7 @@ def make_key(card: ModelCard, gpu: GpuIdentity) -> dict[str, Any]:
     return {**card_tree(card), 'model': hash_model(card.model),
             'version': onnxruntime.__version__, 'gpu': asdict(gpu),
             'candidates': {name: asdict(CANDIDATES[name]) for name in choose_first(card)},
-            'schema': SCHEMA}
+            'onnx': find_spec('onnx') is not None, 'schema': SCHEMA}
 
 
 class ChoiceFile:

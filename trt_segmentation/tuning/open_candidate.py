@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..engines.onnxruntime_cuda import OnnxRuntimeCuda
 from ..errors import EngineError
+from ..installed.pip_names import advise_install
 from ..model.card import ModelCard
 from ..model.signature import resolve_signature
 from ..model.tensor import Tensor
@@ -20,13 +20,11 @@ from .candidates import CANDIDATES, FIRST, FUSED
 
 
 def choose_first(card: ModelCard) -> tuple[str, ...]:
-    """Return the names of the candidates to measure for a card.
+    """Return the names of the candidates that are measured for a card.
 
-    :data:`.candidates.FUSED` is included if the network has attention layers, and if the package
-    onnx is installed.
+    :data:`.candidates.FUSED` is included only if the network has attention layers.
     """
-    fuses = find_spec('onnx') is not None and _has_attention(card.model)
-    return FIRST + FUSED if fuses else FIRST
+    return FIRST + FUSED if _has_attention(card.model) else FIRST
 
 
 def _has_attention(path: Path) -> bool:
@@ -64,8 +62,9 @@ def fuse_network(card: ModelCard) -> bytes:
         from ..builder.graph import load_model
         from ..fusion.fuse import fuse_layers
     except ImportError as error:
-        raise EngineError(f'the layers of {card.model.name} cannot be fused, because a Python '
-                          f'package is missing: {error}') from error
+        raise EngineError(
+            f'the layers of {card.model.name} cannot be fused without the Python package '
+            f'{error.name}. To use them, {advise_install(error.name or "onnx")}') from error
     model = load_model(card.model, card.output.name if card.output.cut_resize else None)
 
     def read(values: Sequence[onnx.ValueInfoProto]) -> list[Tensor]:
