@@ -21,7 +21,7 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Number of neighbouring camera pixels that one GPU thread computes in each image row.
+"""Number of neighbouring camera pixels that one GPU thread computes in each of its rows.
 postprocess.cu has the same number."""
 ROWS = 1
 """Number of rows of camera pixels that one GPU thread computes."""
