@@ -26,7 +26,7 @@ FLOORS = (
     ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',),
-    ('ros/process', 'ros/transport'), ('ros',),
+    ('ros/process', 'ros/transport'), ('ros/parameters',), ('ros',),
     ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
     ('start', 'the names'),

@@ -15,7 +15,7 @@ from ..stats import Snapshot
 from .camera import Camera
 from .diagnostics import CameraReport
 from .loss import describe_loss
-from .parameters import START_PERIODS
+from .parameters.table import START_PERIODS
 from .silence import describe_silence, find_cause, Silence
 
 

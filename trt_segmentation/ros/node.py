@@ -21,11 +21,12 @@ from ..serving.supervisor import Supervisor, TICK_SECONDS
 from ..serving.throttled_log import ThrottledLog
 from ..serving.worker import Worker
 from ..stats import Stats
-from . import parameters
 from .camera import Camera
 from .diagnostics import summary
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
+from .parameters.declare import declare
+from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
 from .process.guarded import Guarded
 from .process.malloc import give_back_freed_memory, keep_freed_memory
@@ -67,8 +68,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
         self._frame_log = FrameLog('', self.get_logger().warning)
-        parameters.declare(self, parameters.SETTINGS, lambda: self.state != 'unconfigured',
-                           self._check_value)
+        declare(self, SETTINGS, lambda: self.state != 'unconfigured', self._check_value)
         self._forward_clock = ForwardClock(self.get_clock())
         forward_python_log(self.get_logger())
         self._warn = ThrottledLog(self.get_logger(), lambda: self.value('log_throttle'))
