@@ -135,6 +135,10 @@ class Interrupted(SegmentationError):
     """The process was told to stop while it was working."""
 
 
+class TrustError(SegmentationError):
+    """The reference of a model cannot be read, or does not fit the model."""
+
+
 class EvaluationError(SegmentationError):
     """An evaluation cannot be made."""
 

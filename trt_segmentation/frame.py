@@ -142,11 +142,13 @@ class Wanted:
         colours over it.
     :param confidence: whether to compute the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
+    :param tally: whether to count classes, entropy and margin over a sample of the pixels.
     """
 
     overlay: bool = False
     confidence: bool = False
     half_overlay: bool = False
+    tally: bool = False
 
     @property
     def overlay_step(self) -> int:
@@ -174,6 +176,8 @@ class Segmentation:
         ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the GPU
         still writes the overlay, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
+    :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
+        wanted. :func:`.trust.tally.read_tally` reads them.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes before each array. The caller may write a message header
         there, and then publish the array without a copy.
@@ -185,6 +189,7 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+    tally: npt.NDArray[np.uint32] | None = field(default=None, kw_only=True)
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

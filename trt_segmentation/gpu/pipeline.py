@@ -20,6 +20,7 @@ from ..host.decode_raw import decode
 from ..memory import Allocate
 from ..model.card import ModelCard
 from ..model.output_watch import NetworkOutputWatch
+from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import DeviceEngine, OpenEngine
@@ -229,6 +230,7 @@ class GpuPipeline:
             frame, labels,
             lane.output_array('overlay', np.uint8, *slot.wanted.overlay_size(frame), 3),
             lane.output_array('confidence', np.uint8, *size), headroom=HEADROOM,
+            tally=lane.output_array('tally', np.uint32, tally_size(len(self.card.classes))),
             give_back=lambda: self._ring.release_one(slot),
             wait_for_overlay=(lambda: self._wait_for_overlay(slot)) if slot.wanted.overlay
             else None)

@@ -60,7 +60,8 @@ class HostPipeline:
         image = self.signature.input
         self._preprocess = Preprocess(card.input, image)
         self._postprocess = Postprocess(
-            self.signature.output, len(card.classes), card.output.threshold)
+            self.signature.output, len(card.classes), card.output.threshold,
+            card.output.temperature)
         self._watch = NetworkOutputWatch(card, self.signature, every=True)
         # One frame already keeps every core busy, so a larger batch would only add latency.
         self.depth = self.batch = 1
@@ -161,13 +162,15 @@ class HostPipeline:
 
     def _segment(self, waiting: _Waiting, output: npt.NDArray[np.generic],
                  wanted: Wanted) -> Segmentation:
-        labels, confidence = self._postprocess(output, waiting.geometry, wanted.confidence)
+        labels, confidence, tally = self._postprocess(
+            output, waiting.geometry, wanted.confidence, wanted.tally)
         overlay = None
         if wanted.overlay:
             step = wanted.overlay_step
             overlay = blend(np.ascontiguousarray(waiting.pixels.bgr()[::step, ::step]),
                             np.ascontiguousarray(labels[::step, ::step]), self.palette, self.alpha)
-        return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM)
+        return Segmentation(waiting.frame, labels, overlay, confidence, headroom=HEADROOM,
+                            tally=tally)
 
 
 def _ms(began: float) -> float:
