@@ -87,6 +87,19 @@ class HostPipeline:
             self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
             self._segment(waiting, self._engine.run(tensor)[0], wanted)
 
+    def run_network(self, frame: Frame) -> tuple[npt.NDArray[np.float32], Geometry]:
+        """Run the network on one frame.
+
+        :returns: (channels, h, w) finite float32, the output of the network, and the mapping
+            from camera pixels to this grid. The caller owns the array.
+        :raises FrameError: if the frame cannot be decoded.
+        :raises EngineError: if the network failed.
+        """
+        waiting, tensor = self._decode(frame), self._tensor_for(1)
+        self._preprocess(waiting.pixels, waiting.geometry, tensor[0])
+        grid = self._postprocess.read_grid(self._engine.run(tensor)[0])
+        return grid, waiting.geometry
+
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Decode and queue a batch. Frames may differ in size and encoding.
 

@@ -86,7 +86,7 @@ class Postprocess:
         :raises EngineError: if the network output does not have the shape in the signature, or if
             confidence is wanted but the network output holds class ids.
         """
-        grid = self._channels_first(network_output)
+        grid = self.read_grid(network_output)
         size = (geometry.rows.camera, geometry.cols.camera)
         if confidence:
             self._output.check_confidence()
@@ -114,8 +114,11 @@ class Postprocess:
         else:
             self._label_argmax(grid, geometry, labels, certainty)
 
-    def _channels_first(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return class ids, or finite float32 values, as an array (channels, h, w)."""
+    def read_grid(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return class ids, or finite float32 values, as an array (channels, h, w).
+
+        :param values: see :meth:`__call__`, also for the error.
+        """
         output = self._output
         if output.layout == 'nhw' and values.ndim == 2:
             values = values[None]

@@ -38,9 +38,7 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
     tally[classes] = sampled.size - np.count_nonzero(seen)
     if kind is OutputKind.LABELS:
         return tally
-    taps = (make_taps(rows, *geometry.rows.grid(grid.shape[1]), grid.shape[1]),
-            make_taps(cols, *geometry.cols.grid(grid.shape[2]), grid.shape[2]))
-    values = np.stack([interpolate(plane, *taps)[seen] for plane in grid])
+    values = sample_values(grid, geometry)[0][:, seen]
     if values.size:
         entropy, margin = _measure_certainty(values, kind, np.float32(sharpness))
         steps = np.rint(np.clip(entropy, 0, 1) * ENTROPY_STEPS)
@@ -48,6 +46,18 @@ def count_tally(grid: npt.NDArray[Any], labels: npt.NDArray[Any], geometry: Geom
         bins = np.clip(margin * BINS, 0, BINS - 1).astype(np.intp)
         tally[classes + 2:] = np.bincount(bins, minlength=BINS)
     return tally
+
+
+def sample_values(grid: Values, geometry: Geometry) -> tuple[Values, range, range]:
+    """Interpolate a network output at the sampled pixels of the camera image.
+
+    :param grid: (channels, h, w), the finite network output of the image.
+    :returns: (channels, rows, columns) float32, the sampled rows, and the sampled columns.
+    """
+    rows, cols = (sample_pixels(*axis.visible) for axis in (geometry.rows, geometry.cols))
+    taps = (make_taps(rows, *geometry.rows.grid(grid.shape[1]), grid.shape[1]),
+            make_taps(cols, *geometry.cols.grid(grid.shape[2]), grid.shape[2]))
+    return np.stack([interpolate(plane, *taps) for plane in grid]), rows, cols
 
 
 def _measure_certainty(values: Values, kind: OutputKind, sharpness: np.float32
