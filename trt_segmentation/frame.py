@@ -177,7 +177,7 @@ class Segmentation:
         still writes the overlay, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
     :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
-        wanted. :func:`.trust.tally.read_tally` reads them.
+        wanted. ``trust/tally.py`` explains the counts.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes before each array. The caller may write a message header
         there, and then publish the array without a copy.

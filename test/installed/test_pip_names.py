@@ -28,7 +28,7 @@ ON_PYPI = {
     'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings',
     'cuda-core', 'filelock', 'furo',
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-nb', 'myst-parser', 'numpy',
-    'nvidia-cuda-nvrtc', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim',
+    'nvidia-cuda-nvrtc', 'nvtx', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim',
     'opencv-python-headless', 'plotly', 'pytest', 'pytest-timeout', 'pytest-xdist',
     'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
     'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',

@@ -18,6 +18,7 @@ from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
 from ..model.geometry import fit, Geometry
 from ..model.output_watch import NetworkOutputWatch
+from ..tracing.stages import stage
 from .decode_raw import decode, Pixels
 from .output_arrays import HEADROOM
 from .overlay import blend
@@ -135,16 +136,19 @@ class HostPipeline:
         preprocess = []
         for waiting, target in zip(batch, tensor):
             began = perf_counter()
-            self._preprocess(waiting.pixels, waiting.geometry, target)
+            with stage('preprocess'):
+                self._preprocess(waiting.pixels, waiting.geometry, target)
             preprocess.append(waiting.decode_ms + _ms(began))
         began = perf_counter()
-        outputs = self._engine.run(tensor)
+        with stage('inference'):
+            outputs = self._engine.run(tensor)
         inference = _ms(began)
         self._watch.check(outputs)
         results = []
         for waiting, output, ms in zip(batch, outputs, preprocess):
             began = perf_counter()
-            result = self._segment(waiting, output, wanted)
+            with stage('postprocess'):
+                result = self._segment(waiting, output, wanted)
             result.timings.update(preprocess=ms, inference=inference, postprocess=_ms(began),
                                   total=_ms(start))
             results.append(result)

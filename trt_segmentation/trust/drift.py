@@ -51,7 +51,8 @@ class _Profile(NamedTuple):
         return np.asarray(deviations * (LARGEST / np.maximum(lengths, LARGEST))[:, None])
 
     def distance(self, deviation: Rows) -> float:
-        return float(np.sqrt(max(deviation @ self.inverse @ deviation, 0) / len(deviation)))
+        square = float(deviation @ self.inverse @ deviation)
+        return float(np.sqrt(max(square, 0.0) / len(deviation)))
 
 
 class Drift:
@@ -103,7 +104,7 @@ def _make_profile(rows: Rows, classes: int) -> _Profile:
     related = (1 - SHRINKAGE) * (deviations.T @ deviations) / len(rows)
     # a figure that never varies has no correlation, so its own entry is set
     np.fill_diagonal(related, 1.0)
-    return _Profile(mean, spread, np.linalg.inv(related))
+    return _Profile(mean, spread, np.asarray(np.linalg.inv(related), np.float64))
 
 
 def _find_limit(rows: Rows, classes: int, window: int) -> float:

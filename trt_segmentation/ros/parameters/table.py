@@ -12,6 +12,7 @@ from ...engines import ENGINES, PRECISION_CHOICES
 from ..transport.choose import TRANSPORTS
 from ..transport.messages import MESSAGE_TYPES
 from .setting import NEVER, Setting, UNCONFIGURED
+from .trust import TIME, TRUST
 
 START_PERIODS = 5
 """If nobody publishes the image topic, the log warns after ``stale_after`` × this number.
@@ -94,5 +95,7 @@ SETTINGS = (
             high=60000.0),
     Setting('age_error_ms', 2000.0, 'If the p95 age is above this many ms, diagnostics show '
             'ERROR.', high=60000.0),
+    *TIME,
+    *TRUST,
 )
 """The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
