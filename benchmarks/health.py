@@ -57,20 +57,25 @@ DAY, DUSK = 'Seq05VD', '0001TP'
 CAMVID_WINDOW = 20
 """Half of CamVid's day has 85 frames, which is enough for this window."""
 EXTRA_MS = 0.02
+BLOCK, SET_UP = 20, 5
+"""Frames of one kind in a row, and how many of them are not measured. The first frames of a block
+make the slots of the GPU pipeline use the other kernel."""
 
 parser = argparse.ArgumentParser(add_help=False)
 parser.add_argument('--data', type=Path, metavar='DIR',
                     help='folder of CamVid, with the folders train, val and test')
+parser.add_argument('--only-gpu', action='store_true', help='measure only the rows of the GPU')
 
 
 def measure(report: FigureReport, quick: bool) -> None:
     """Add all rows to the report."""
-    card = load_card('street')
-    with closing(HostPipeline(card)) as pipeline:
-        measure_street(report, pipeline, quick)
-        measure_camvid(report, pipeline, parser.parse_known_args()[0].data)
-        measure_host(report, pipeline, 10 if quick else 50)
-    measure_calibration(report, card, 4 if quick else 40)
+    card, options = load_card('street'), parser.parse_known_args()[0]
+    if not options.only_gpu:
+        with closing(HostPipeline(card)) as pipeline:
+            measure_street(report, pipeline, quick)
+            measure_camvid(report, pipeline, options.data)
+            measure_host(report, pipeline, 20 if quick else 60)
+        measure_calibration(report, card, 4 if quick else 40)
     measure_gpu(report, card, quick)
 
 
@@ -193,15 +198,15 @@ def alternate(pipeline: Pipeline, frame: Any, count: int, read: Any) -> Iterator
     :returns: the numbers without the tally, and then those with it.
     """
     found: list[list[float]] = [[], []]
-    for index in range(20 + 2 * count):
-        tally = bool(index // 10 % 2)      # ten frames of each kind
+    for index in range(2 * BLOCK + 2 * count):
+        tally = bool(index // BLOCK % 2)
         began = perf_counter()
         pipeline.submit([frame], Wanted(tally=tally))
         (segmentation,) = pipeline.collect()
         if segmentation.tally is not None:
             read_tally(segmentation.tally)
         seconds = perf_counter() - began
-        if index >= 20 and index % 10:     # the first of ten frames sets up the other kernel
+        if index >= 2 * BLOCK and index % BLOCK >= SET_UP:
             found[tally].append(read(segmentation, seconds))
         segmentation.release()
     return iter(found)
