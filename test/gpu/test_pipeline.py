@@ -3,6 +3,7 @@
 """The GPU pipeline gives the segmentations of the host pipeline."""
 
 import ctypes
+from dataclasses import replace
 from itertools import product
 import logging
 import subprocess
@@ -114,6 +115,38 @@ def test_every_encoding_as_the_host_does(tmp_path, memory, resize, settings):
         for wanted in (Wanted(), Wanted(overlay=True), ALL,
                        Wanted(overlay=True, half_overlay=True)):
             check_like_host(host, [frame], segment(pipeline, [frame], wanted), wanted)
+    pipeline.close()
+    memory.make_current()
+
+
+@pytest.mark.parametrize('settings', [
+    {'memory': 'pinned'}, {'memory': 'mapped'}, {'direct_labels': True}], ids=str)
+@pytest.mark.parametrize('wanted', [Wanted(tally=True), replace(ALL, tally=True)], ids=str)
+def test_the_tally_of_every_frame_is_that_of_the_host(card, memory, settings, wanted):
+    host, pipeline = HostPipeline(card), open_gpu(card, **settings)
+    rng = np.random.default_rng(2)
+    # frames with a tally and frames without one share the memory of a slot
+    for size in [(96, 128), (192, 256), (96, 128)]:
+        frame = painted(blocks(rng, *size), PALETTE)
+        segment(pipeline, [frame])
+        tallies = []
+        for one in (host, pipeline):
+            one.submit([frame], wanted)
+            (segmentation,) = one.collect()
+            tallies.append(segmentation.tally.astype(np.int64))
+            segmentation.release()
+        ours, theirs = tallies
+        samples = theirs[:len(PALETTE) + 1].sum()
+        assert ours.shape == theirs.shape and samples > 1000
+        assert ours[:len(PALETTE) + 1].sum() == samples
+        assert np.abs(ours - theirs)[:len(PALETTE) + 1].sum() <= samples // 50
+        assert ours[len(PALETTE) + 2:].sum() == samples
+        entropies = int(ours[len(PALETTE) + 1]), int(theirs[len(PALETTE) + 1])
+        assert entropies[0] == pytest.approx(entropies[1], rel=0.05)
+    pipeline.submit([frame])
+    (segmentation,) = pipeline.collect()
+    assert segmentation.tally is None
+    segmentation.release()
     pipeline.close()
     memory.make_current()
 
