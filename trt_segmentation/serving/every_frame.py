@@ -26,7 +26,7 @@ PATIENCE = 10.0
 """Longest time in seconds that :meth:`EveryFrame.close` waits for the thread of the source."""
 
 
-class _Part(NamedTuple, Generic[Item]):
+class _Member(NamedTuple, Generic[Item]):
     """An item of a batch, with its frame.
 
     :param frame: None if the item has no frame.
@@ -147,7 +147,7 @@ class EveryFrame(Generic[Item, Answer]):
         self._batches.finish(failed)
 
     def _submit_batches(self) -> None:
-        parts: list[_Part[Item]] = []
+        parts: list[_Member[Item]] = []
         failed: Exception | None = None
         while True:
             try:
@@ -157,7 +157,7 @@ class EveryFrame(Generic[Item, Answer]):
                 break
             if item is None:
                 break
-            parts.append(_Part(item, self._read_frame(item)))
+            parts.append(_Member(item, self._read_frame(item)))
             del item
             frames = sum(part.frame is not None for part in parts)
             if frames in (0, self._batch) or len(parts) == MOST_ITEMS:
@@ -167,7 +167,7 @@ class EveryFrame(Generic[Item, Answer]):
         if failed is not None:
             raise failed
 
-    def _submit(self, parts: list[_Part[Item]]) -> None:
+    def _submit(self, parts: list[_Member[Item]]) -> None:
         frames = [part.frame for part in parts if part.frame is not None]
         refused = None
         if frames:
