@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import re
 from typing import Any
@@ -193,6 +193,19 @@ class Segmentation:
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
     tally: npt.NDArray[np.uint32] | None = field(default=None, kw_only=True)
+
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return the same segmentation with arrays that stay valid after :meth:`release`.
+
+        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
+            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
+        :raises EngineError: if the GPU failed.
+        """
+        frame = self.frame if keeps_pixels else replace(
+            self.frame, data=np.broadcast_to(np.uint8(0), self.frame.size))
+        return Segmentation(frame, self.labels, self.overlay, self.confidence, dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

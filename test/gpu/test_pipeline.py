@@ -197,6 +197,24 @@ def test_segmentations_come_in_order_with_all_slots_in_flight(pipeline):
     assert all((a == b).all() for a, b in zip(found, expected))
 
 
+def test_a_kept_segmentation_stays_valid_after_the_release(pipeline):
+    rng = np.random.default_rng(8)
+    frames = [painted(blocks(rng, 96, 128), PALETTE) for _ in range(6)]
+    expected, kept = [], []
+    for frame in frames:
+        ((labels, overlay, confidence),) = segment(pipeline, [frame])
+        expected.append((labels, overlay, confidence))
+    for frame in frames:
+        pipeline.submit([frame], ALL)
+        (segmentation,) = pipeline.collect()
+        kept.append(segmentation.keep())
+        segmentation.release()
+    for found, (labels, overlay, confidence) in zip(kept, expected):
+        np.testing.assert_array_equal(found.labels, labels)
+        np.testing.assert_array_equal(found.overlay, overlay)
+        np.testing.assert_array_equal(found.confidence, confidence)
+
+
 def test_submit_and_collect_in_two_threads(pipeline):
     rng = np.random.default_rng(4)
     frames = [painted(np.full((40, 60), label), PALETTE) for label in rng.integers(0, 8, 200)]
