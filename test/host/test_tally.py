@@ -62,9 +62,8 @@ def test_logits(resize, camera, seed, classes, temperature):
 @pytest.mark.parametrize('kind', ['sigmoid', 'probability'])
 def test_one_channel(kind):
     geometry = fit('letterbox', (200, 333), (64, 64))
-    values = np.random.default_rng(0).normal(0, 2, (1, 16, 16)).astype(np.float32)
-    if kind == 'probability':
-        values = 1 / (1 + np.exp(-values))
+    normal = np.random.default_rng(0).normal(0, 2, (1, 16, 16))
+    values = (1 / (1 + np.exp(-normal)) if kind == 'probability' else normal).astype(np.float32)
     result = segment(values, kind, 2, geometry)
     one, _ = oracle.upsample(values, 'letterbox', (200, 333), (64, 64))
     if kind == 'sigmoid':
