@@ -365,7 +365,7 @@ def test_a_temperature_is_printed_and_the_card_stays(street_like, capsys):
                                  fit_temperature=True))
     text = capsys.readouterr().out
     assert 'calibration error' in text and 'fitted on 1 images. On 1 other images' in text
-    temperature = float(re.search(r'^  temperature: (\S+)$', text, re.M)[1])
+    (temperature,) = map(float, re.findall(r'^  temperature: (\S+)$', text, re.M))
     assert 0.01 <= temperature <= 100
     assert street_like.read_bytes() == before
 
@@ -374,13 +374,13 @@ def test_a_copy_of_the_card_has_the_temperature(street_like, tmp_path, capsys):
     copy, scores = tmp_path / 'warm.yaml', tmp_path / 'scores.json'
     run_evaluate(EvaluateOptions(str(street_like), street=2, condition=('day',),
                                  fit_temperature=True, save_card=copy, json=scores))
-    found = re.search(r'^temperature (\S+), fitted.* from (\S+) to (\S+)\.$',
-                      capsys.readouterr().out, re.M)
-    assert load_card(copy).output.temperature == pytest.approx(float(found[1]), rel=1e-3)
+    ((warmth, before, after),) = re.findall(
+        r'^temperature (\S+), fitted.* from (\S+) to (\S+)\.$', capsys.readouterr().out, re.M)
+    assert load_card(copy).output.temperature == pytest.approx(float(warmth), rel=1e-3)
     first = json.loads(scores.read_text())['scores']['day']['calibration_error']
     run_evaluate(EvaluateOptions(str(copy), street=2, condition=('day',), json=scores))
     again = json.loads(scores.read_text())['scores']['day']
-    assert (again['calibration_error'] < first) == (float(found[3]) < float(found[2]))
+    assert (again['calibration_error'] < first) == (float(after) < float(before))
 
 
 @pytest.mark.parametrize('options, message', [

@@ -133,6 +133,7 @@ def test_the_tally_of_every_frame_is_that_of_the_host(card, memory, settings, wa
         for one in (host, pipeline):
             one.submit([frame], wanted)
             (segmentation,) = one.collect()
+            assert segmentation.tally is not None
             tallies.append(segmentation.tally.astype(np.int64))
             segmentation.release()
         ours, theirs = tallies

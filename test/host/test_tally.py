@@ -62,9 +62,8 @@ def test_logits(resize, camera, seed, classes, temperature):
 @pytest.mark.parametrize('kind', ['sigmoid', 'probability'])
 def test_one_channel(kind):
     geometry = fit('letterbox', (200, 333), (64, 64))
-    values = np.random.default_rng(0).normal(0, 2, (1, 16, 16)).astype(np.float32)
-    if kind == 'probability':
-        values = 1 / (1 + np.exp(-values))
+    normal = np.random.default_rng(0).normal(0, 2, (1, 16, 16))
+    values = (1 / (1 + np.exp(-normal)) if kind == 'probability' else normal).astype(np.float32)
     result = segment(values, kind, 2, geometry)
     one, _ = oracle.upsample(values, 'letterbox', (200, 333), (64, 64))
     if kind == 'sigmoid':
@@ -119,8 +118,10 @@ def test_a_temperature_changes_the_confidence_and_not_the_labels(kind, classes):
     values = np.random.default_rng(1).normal(0, 3, (channels, 9, 9)).astype(np.float32)
     output = NetworkOutput('out', OutputKind[kind.upper()], 'nchw', 'float32', channels)
     geometry = fit('stretch', (90, 90), (36, 36))
-    cold, warm = (Postprocess(output, classes, 0.5, t)(values, geometry, True) for t in (1, 2))
-    expected = Postprocess(output, classes, 0.5)(values / 2, geometry, True)
+    cold, warm, expected = (
+        Postprocess(output, classes, 0.5, temperature)(scores, geometry, True)
+        for temperature, scores in ((1, values), (2, values), (1, values / 2)))
     assert (warm.labels == cold.labels).all()
-    assert np.abs(warm.confidence.astype(int) - expected.confidence).max() <= 1
-    assert warm.confidence.mean() < cold.confidence.mean() - 5
+    levels = [np.asarray(one.confidence, int) for one in (cold, warm, expected)]
+    assert np.abs(levels[1] - levels[2]).max() <= 1
+    assert levels[1].mean() < levels[0].mean() - 5

@@ -249,7 +249,8 @@ def tallies(memory, card, tensor, layout, kind, frames, net, runs=1):
                            tensor.shape[channels] if channels else 1)
     size = tally_size(len(card.classes))
     with device_arrays(memory) as arrays:
-        kernel = Postprocess(card, ImageInput('image', 'nchw', 'float32', 3, *net, None), output,
+        image = ImageInput('image', 'nchw', 'float32', 3, net[0], net[1], None)
+        kernel = Postprocess(card, image, output,
                              arrays.send(palette_words(card.palette)),
                              f'sm_{memory.device.arch}')
         targets = [Target(f, arrays.send(f.data, 1),
@@ -293,7 +294,7 @@ def test_the_tally_is_that_of_the_host(current, kind, classes, layout, resize, i
     channels = classes if kind in ('logits', 'probabilities') else 1
     values = rng.normal(0, 3, (3, channels, 12, 16))
     if kind == 'labels':
-        values = rng.integers(0, classes + 2, values.shape)
+        values = rng.integers(0, classes + 2, values.shape).astype(np.float64)
     elif kind in ('probability', 'probabilities'):
         values = 1 / (1 + np.exp(-values))
         values /= values.sum(axis=1, keepdims=True) if channels > 1 else 1
