@@ -22,11 +22,12 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
+    ('the root',), ('installed', 'untrusted', 'street', 'lens'), ('model', 'video'),
+    ('engines', 'ground'),
     ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',),
-    ('ros/process', 'ros/transport'), ('ros/parameters',), ('ros',),
+    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/ground'), ('ros',),
     ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
     ('start', 'the names'),
