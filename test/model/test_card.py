@@ -212,9 +212,9 @@ def test_a_card_says_which_classes_are_ground():
 
 
 @pytest.mark.parametrize('lists, text', [
-    ({'driveable': ['road']}, "ground: unknown key 'driveable', did you mean drivable"),
+    ({'driveable': ['road']}, "ground: unknown key 'driveable', did you mean 'drivable'"),
     ({'drivable': 'road'}, "ground: drivable: 'road'; expected a list of class names"),
-    ({'drivable': ['raod']}, "the model has no class 'raod', did you mean road"),
+    ({'drivable': ['raod']}, "the model has no class 'raod', did you mean 'road'"),
     ({'drivable': ['road'], 'obstacle': ['road']},
      "'road' is listed under drivable and under obstacle")])
 def test_a_wrong_list_of_ground_classes_is_named(lists, text):

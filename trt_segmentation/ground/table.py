@@ -16,6 +16,8 @@ from ..lens.lens import Floats, Lens
 from .pose import Pose
 from .values import OCCUPIED, UNKNOWN, Values
 
+MOST_CELLS = 1000
+"""Largest number of cells along each side of a grid."""
 STEPS = 2
 """Number of steps of a ray in the length of a cell. A step that is too long could jump over a low
 obstacle."""
@@ -30,10 +32,19 @@ class GridSize:
 
     :param reach: metres from the middle to each side.
     :param resolution: side of a cell in metres.
+    :raises GroundError: if the grid has more than :data:`MOST_CELLS` cells along a side.
     """
 
     reach: float
     resolution: float
+
+    def __post_init__(self) -> None:
+        """Refuse a grid that is too large."""
+        if self.cells > MOST_CELLS:
+            raise GroundError(
+                f'a range of {self.reach:g} m at a resolution of {self.resolution:g} m gives '
+                f'{self.cells} x {self.cells} cells; expected at most {MOST_CELLS} x '
+                f'{MOST_CELLS}. Set a larger `ground_resolution`, or a smaller `ground_range`')
 
     @property
     def cells(self) -> int:

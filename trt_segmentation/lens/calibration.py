@@ -81,5 +81,6 @@ def _cut(info: Calibrated, fx: float, fy: float, cx: float, cy: float, model: st
     """Return the lens of the image that the driver sends."""
     across, down, roi = max(info.binning_x, 1), max(info.binning_y, 1), info.roi
     width, height = roi.width or info.width, roi.height or info.height
-    return Lens(width // across, height // down, fx / across, fy / down,
-                (cx - roi.x_offset) / across, (cy - roi.y_offset) / down, model, coefficients)
+    return Lens(width // across, height // down, float(fx) / across, float(fy) / down,
+                (float(cx) - roi.x_offset) / across, (float(cy) - roi.y_offset) / down, model,
+                coefficients)

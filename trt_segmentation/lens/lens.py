@@ -68,6 +68,12 @@ class Lens:
             raise LensError(f'{self.model} has {len(self.coefficients)} coefficients; expected '
                             f'{expected}')
 
+    def __str__(self) -> str:
+        """Return the numbers in the order of a camera_info."""
+        bent = ', '.join(f'{value:g}' for value in self.coefficients)
+        return (f'{self.width}x{self.height}, k {self.fx:g} {self.cx:g} {self.fy:g} {self.cy:g}, '
+                f'{self.model} [{bent}]')
+
     @property
     def matrix(self) -> Floats:
         """The (3, 3) camera matrix."""

@@ -16,6 +16,7 @@ from ..frame import Segmentation, Wanted
 from ..model.card import ModelCard
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
+from .ground.output import GroundOutput
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
 from .transport.messages import camera_info_message, VIDEO_TRANSPORTS
@@ -40,11 +41,13 @@ class Camera:
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :param ground: publishes the ground grid; None if the node publishes none.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
                  stats: Stats, node_stats: Stats, clock: ServingClock,
-                 warn: Callable[[str, str, Exception], None]) -> None:
+                 warn: Callable[[str, str, Exception], None],
+                 ground: GroundOutput | None = None) -> None:
         self.name = name
         self.stats = stats
         self.topic = ''
@@ -63,6 +66,7 @@ class Camera:
         """How many camera_info messages could not be read, and how many were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
+        self.ground = ground
         self._node = node
         self._transport = transport
         self._node_stats = node_stats
@@ -133,6 +137,8 @@ class Camera:
         """Unsubscribe and remove the topics of the segmentations."""
         self.unsubscribe()
         self._outputs.close()
+        if self.ground:
+            self.ground.close()
 
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         """See :meth:`.ServedCamera.schedule_outputs`."""
@@ -141,6 +147,8 @@ class Camera:
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
         self._outputs.publish(segmentation, header, self.info)
+        if self.ground:
+            self.ground.publish(segmentation.labels, header, self.info)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """See :meth:`.ServedCamera.count_frame_in`."""

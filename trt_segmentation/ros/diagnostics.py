@@ -59,6 +59,9 @@ class CameraReport:
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
+    :param ground_missing: number of ground grids that could not be computed; None if the node
+        publishes no ground grid. ``ground_missing_before`` is this number at the last report.
+    :param ground_error: why the newest of these grids could not be computed.
     """
 
     name: str
@@ -76,6 +79,9 @@ class CameraReport:
     bad_infos_before: int = 0
     lost_infos: int = 0
     info_error: str = ''
+    ground_missing: int | None = None
+    ground_missing_before: int = 0
+    ground_error: str = ''
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,8 @@ def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
               **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
               'camera_info_bad': one.bad_infos,
               'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
+    if one.ground_missing is not None:
+        values['ground_missing'] = one.ground_missing
     if one.stamps_are_foreign:
         values['age'] = "not measured: the stamps and the node's clock have different time bases"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
@@ -216,6 +224,9 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
+    if new := (one.ground_missing or 0) - one.ground_missing_before:
+        found.append((WARN, f'{new} ground grids missing since the last report, the newest: '
+                            f'{one.ground_error}'))
     for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:

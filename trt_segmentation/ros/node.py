@@ -23,6 +23,7 @@ from ..serving.worker import Worker
 from ..stats import Stats
 from .camera import Camera
 from .diagnostics import summary
+from .ground.output import make_ground_outputs
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
 from .parameters.declare import declare
@@ -76,9 +77,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. If ``cameras`` or ``palette`` is empty, return []."""
+        """Return the value of a parameter. An empty list is []."""
         value = self.get_parameter(name).value
-        return value if name not in ('cameras', 'palette') else list(value or [])
+        return value if name not in ('cameras', 'palette', 'roi') else list(value or [])
 
     @property
     def state(self) -> str:
@@ -122,11 +123,13 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             check_image_transport(self.value('image_transport'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
-            for name in self.value('cameras') or ['']:
+            names = self.value('cameras') or ['']
+            grounds = make_ground_outputs(self, names, card, self.value, self._warn)
+            for name in names:
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
-                    clock=self._forward_clock, warn=self._warn))
+                    clock=self._forward_clock, warn=self._warn, ground=grounds.get(name)))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', describe_error(error))
         finally:

@@ -11,7 +11,9 @@ from ...builder.settings import BuildOptions
 from ...engines import ENGINES, PRECISION_CHOICES
 from ..transport.choose import TRANSPORTS
 from ..transport.messages import MESSAGE_TYPES
+from .ground_rows import GROUND
 from .setting import NEVER, Setting, UNCONFIGURED
+from .view_rows import VIEW
 
 START_PERIODS = 5
 """If nobody publishes the image topic, the log warns after ``stale_after`` × this number.
@@ -94,5 +96,7 @@ SETTINGS = (
             high=60000.0),
     Setting('age_error_ms', 2000.0, 'If the p95 age is above this many ms, diagnostics show '
             'ERROR.', high=60000.0),
+    *VIEW,
+    *GROUND,
 )
 """The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
