@@ -31,6 +31,14 @@ def test_a_message_without_distortion_needs_no_model():
     assert (lens.model, lens.coefficients) == ('plumb_bob', ())
 
 
+def test_an_equidistant_lens_without_coefficients_is_no_pinhole_camera():
+    lens = read_lens(info(distortion_model='equidistant', d=[0.0] * 4))
+    assert (lens.model, lens.coefficients) == ('equidistant', (0.0,) * 4)
+    pixels, seen = lens.project(np.array([[0.5, 0.0, 1.0]]))
+    assert seen.tolist() == [True]
+    assert pixels[0] == pytest.approx([320 + 500 * np.arctan(0.5), 240])
+
+
 def test_the_rectified_camera_comes_from_p_and_r():
     turn = [0.0, 1, 0, -1, 0, 0, 0, 0, 1]
     lens, found = read_rectified(info(r=turn))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -100,12 +101,12 @@ class GroundTable:
                 f'camera_info is for images of {lens.width}x{lens.height} pixels, but the image '
                 f'has {labels.shape[1]}x{labels.shape[0]}. Let the driver send the camera_info of '
                 'this image size')
-        found = values.take(labels.reshape(-1).take(self._pixels))
+        found = _find_values(labels.reshape(-1).take(self._pixels), values)
         own = found[:len(self._cells)]
         rays = (found[len(self._cells):] == OCCUPIED).reshape(self._on_image.shape)
         rays &= self._on_image
         first = rays.argmax(axis=1)  # 0 if a ray meets no obstacle, and also if it does in step 0
-        meets = np.flatnonzero(rays.any(axis=1))
+        meets = np.flatnonzero(rays[np.arange(len(rays)), first])
         free = np.full_like(first, rays.shape[1])  # number of steps before the obstacle
         free[meets] = first[meets]
         own[self._step > free.take(self._ray)] = UNKNOWN
@@ -117,9 +118,9 @@ class GroundTable:
     def _add_rays(self, pixels: Index, distance: Floats, angle: Floats) -> None:
         """Make the rays, and find out which ray and which of its steps each cell belongs to.
 
-        At the farthest cell, two rays are one cell apart.
+        In the middle of each side of the grid, two rays are one cell apart.
         """
-        count = math.ceil(2 * math.pi * distance.max() / self.size.resolution)
+        count = math.ceil(math.pi * self.size.cells)
         length = self.size.resolution / STEPS
         self._step = (distance / length).astype(np.intp)
         number = (angle * (count / (2 * math.pi))).round().astype(np.intp) % count
@@ -155,3 +156,12 @@ class GroundTable:
         pixels, seen = self.lens.project(np.hstack([offset, below]) @ self.pose.turn)
         column, row = np.rint(pixels).astype(np.intp).T
         return np.where(seen, row * self.lens.width + column, 0), seen
+
+
+def _find_values(labels: npt.NDArray[Any], values: Values) -> Cells:
+    """Return the value of each of (N,) labels."""
+    if labels.dtype != np.uint8:
+        return values.take(labels)
+    # cv2.LUT takes a third of the time of NumPy, which converts each label to a 64-bit index.
+    found = np.asarray(cv2.LUT(labels, values.view(np.uint8)), np.uint8)
+    return found.reshape(-1).view(np.int8)

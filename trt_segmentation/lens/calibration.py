@@ -49,7 +49,7 @@ def read_lens(info: Calibrated) -> Lens:
     """
     _check_sizes(info)
     model, coefficients = info.distortion_model, tuple(float(value) for value in info.d)
-    if not any(coefficients):
+    if model != 'equidistant' and not any(coefficients):
         model, coefficients = 'plumb_bob', ()
     return _cut(info, info.k[0], info.k[4], info.k[2], info.k[5], model, coefficients)
 

@@ -77,7 +77,7 @@ class Lens:
     @property
     def matrix(self) -> Floats:
         """The (3, 3) camera matrix."""
-        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], np.float64)
 
     def project(self, points: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Project points in camera coordinates to pixels.
@@ -98,7 +98,7 @@ class Lens:
 
     def _distort(self, points: Floats) -> Floats:
         zero = np.zeros(3)
-        coefficients = np.array(self.coefficients)
+        coefficients = np.array(self.coefficients, np.float64)
         if self.model == 'equidistant':
             found, _ = cv2.fisheye.projectPoints(
                 points[None], zero, zero, self.matrix, coefficients)

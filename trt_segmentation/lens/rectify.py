@@ -31,7 +31,7 @@ def make_lookup(lens: Lens, rectified: Rectified) -> npt.NDArray[np.float32]:
     rays = np.stack([(columns - target.cx) / target.fx, (rows - target.cy) / target.fy,
                      np.ones_like(rows)], axis=-1).reshape(-1, 3)
     inside = lens.is_in_view(rays @ rectified.turn)
-    coefficients = np.array(lens.coefficients)
+    coefficients = np.array(lens.coefficients, np.float64)
     make_maps = (cv2.fisheye.initUndistortRectifyMap if lens.model == 'equidistant'
                  else cv2.initUndistortRectifyMap)
     maps = make_maps(lens.matrix, coefficients, rectified.turn, target.matrix, size, cv2.CV_32FC1)
