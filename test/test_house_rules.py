@@ -27,13 +27,13 @@ FLOORS = (
     ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',),
-    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/ground'), ('ros',),
+    ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
     ('commands/arguments',),
     ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
-SHARED = {'frame', 'stats', 'memory', 'errors'}
+SHARED = {'frame', 'stats', 'memory', 'errors', 'viewport'}
 """Files of the package root on the lowest floor, which every room may import."""
 OTHER_ROOT_FILES = {'pipeline': 'pipeline', 'segmented_image': 'segmented_image',
                     'segmenter': 'segmenter', '__main__': 'start', '__init__': 'the names'}

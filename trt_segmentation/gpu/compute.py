@@ -21,9 +21,10 @@ from .allocator import GpuAllocator
 from .cuda_graph import CudaGraph, Enqueues
 from .device_engine import DeviceEngine
 from .kernels.postprocess import palette_words, Postprocess, Target
-from .kernels.preprocess import Preprocess
+from .kernels.preprocess import Preprocess, Source
 from .kernels.program import IMAGES
 from .slots import Run, Slot, Work
+from .viewports import Viewports
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Compute:
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
+        self._viewports = Viewports(memory, down)
         self._preprocess = Preprocess(card.input, image, arch)
         self._postprocess = Postprocess(card, image, output, self._palette, arch)
 
@@ -87,17 +89,19 @@ class Compute:
         slot.work = work
         slot.wanted = wanted
         targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes),
-                          wanted.overlay_step) for lane in slot.lanes[:slot.count]]
+                          wanted.overlay_step, *self._viewports.find(lane.read.viewport))
+                   for lane in slot.lanes[:slot.count]]
         key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.overlay_step,
-                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
-                       for t in targets])
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step,
+                        t.frame.viewport) for t in targets])
         if key == work.key:
             return
         work.key = None
         for run in work.runs:
             some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.set_parameters(
-                run.before.launch, [(t.frame, t.image) for t in some], slot.input.address)
+                run.before.launch, [Source(t.frame, t.image, t.lookup) for t in some],
+                slot.input.address)
             run.shape = slot.engine.output_shape(run.size)
             self._postprocess.set_parameters(
                 run.after.launch, some, slot.output.address, run.shape, alpha)

@@ -16,7 +16,7 @@ from ..frame import Segmentation, Wanted
 from ..model.card import ModelCard
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
-from .ground.output import GroundOutput
+from .optics.ground_output import GroundOutput
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
 from .transport.messages import camera_info_message, VIDEO_TRANSPORTS

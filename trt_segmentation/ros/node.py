@@ -23,7 +23,7 @@ from ..serving.worker import Worker
 from ..stats import Stats
 from .camera import Camera
 from .diagnostics import summary
-from .ground.output import make_ground_outputs
+from .optics.ground_output import make_ground_outputs
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
 from .parameters.declare import declare

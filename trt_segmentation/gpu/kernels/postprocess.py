@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ...frame import Frame
 from ...model.card import ModelCard
-from ...model.geometry import fit
+from ...model.geometry import Axis, fit
 from ...model.signature import ImageInput, NetworkOutput
 from .image import describe_frame, Image
 from .launch import Launch
@@ -38,14 +38,15 @@ _TYPES = {
 class _PostprocessView(ctypes.Structure):
     _fields_ = [
         ('image', Image), ('labels', ctypes.c_uint64), ('confidence', ctypes.c_uint64),
-        ('overlay', ctypes.c_uint64),
+        ('overlay', ctypes.c_uint64), ('hidden', ctypes.c_uint64), ('lookup', ctypes.c_uint64),
         ('row_scale', ctypes.c_float), ('row_offset', ctypes.c_float),
         ('col_scale', ctypes.c_float), ('col_offset', ctypes.c_float),
         ('row_from', ctypes.c_int), ('row_to', ctypes.c_int),
         ('col_from', ctypes.c_int), ('col_to', ctypes.c_int),
-        ('row_new', ctypes.c_int), ('row_place', ctypes.c_int),
-        ('col_new', ctypes.c_int), ('col_place', ctypes.c_int),
-        ('overlay_step', ctypes.c_int)]
+        ('row_new', ctypes.c_int), ('row_shift', ctypes.c_int),
+        ('col_new', ctypes.c_int), ('col_shift', ctypes.c_int),
+        ('part_rows', ctypes.c_int), ('part_cols', ctypes.c_int),
+        ('overlay_step', ctypes.c_int), ('pad', ctypes.c_float)]
 
 
 class _PostprocessParams(ctypes.Structure):
@@ -66,6 +67,8 @@ class Target:
     an output is 0 if the output is not wanted.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
+    :param hidden: address of the hidden pixels of the frame's :class:`.Viewport`; 0 if it has
+        none. ``lookup`` is the address of its lookup.
     """
 
     frame: Frame
@@ -74,22 +77,26 @@ class Target:
     confidence: int = 0
     overlay: int = 0
     overlay_step: int = 1
+    hidden: int = 0
+    lookup: int = 0
 
 
-def defines(card: ModelCard, output: NetworkOutput, confidence: bool) -> dict[str, str | int]:
+def defines(card: ModelCard, output: NetworkOutput, confidence: bool, rectify: bool = False
+            ) -> dict[str, str | int]:
     """Return the macros that postprocess.cu needs for this network output."""
     macros: dict[str, str | int] = {
         'OUTPUT': _TYPES[output.dtype], 'KIND': output.kind.name,
         'LABEL': 'u8' if card.label_dtype == np.uint8 else 'u16', 'CONFIDENCE': int(confidence),
+        'RECTIFY': int(rectify),
         'CLASSES': len(card.classes), 'ROWS': ROWS, 'UNROLL': UNROLL}
     return macros if output.layout == 'nhwc' else {**macros, 'COL_STRIDE': 1}
 
 
 class Postprocess:
-    """The two kernels for one network output, on the GPU that is current in this thread.
+    """The kernels for one network output, on the GPU that is current in this thread.
 
-    The first kernel computes no confidence. The second kernel computes the confidence too, and is
-    loaded when a confidence is first wanted.
+    The first kernel computes no confidence, and rectifies no overlay. A kernel that does more is
+    loaded when it is first needed.
 
     :param palette: GPU address of the result of :func:`palette_words`.
     :param arch: the GPU's architecture, such as ``sm_90``.
@@ -102,15 +109,16 @@ class Postprocess:
         self._output = output
         self._palette = palette
         self._arch = arch
-        self._kernels: dict[bool, Kernel] = {}
-        self._load_kernel(False)
+        self._kernels: dict[tuple[bool, bool], Kernel] = {}
+        self._load_kernel(False, False)
 
-    def _load_kernel(self, confidence: bool) -> Kernel:
-        if confidence not in self._kernels:
-            macros = defines(self._card, self._output, confidence)
-            self._kernels[confidence] = Kernel(
+    def _load_kernel(self, confidence: bool, rectify: bool) -> Kernel:
+        key = (confidence, rectify)
+        if key not in self._kernels:
+            macros = defines(self._card, self._output, confidence, rectify)
+            self._kernels[key] = Kernel(
                 cached_cubin('postprocess.cu', self._arch, macros), 'postprocess')
-        return self._kernels[confidence]
+        return self._kernels[key]
 
     def make_launch(self) -> Launch:
         """Make a launch. Call :meth:`set_parameters` before the launch is enqueued."""
@@ -141,17 +149,24 @@ class Postprocess:
         params.height, params.width = height, width
         for view, target in zip(params.views, targets):
             frame = target.frame
-            geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net)
+            geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
+                           frame.roi)
+            rows, cols = geometry.rows, geometry.cols
             view.image = describe_frame(frame, target.image)
             view.labels, view.confidence = target.labels, target.confidence
             view.overlay, view.overlay_step = target.overlay, target.overlay_step
-            view.row_scale, view.row_offset = geometry.rows.grid(height)
-            view.col_scale, view.col_offset = geometry.cols.grid(width)
-            view.row_from, view.row_to = geometry.rows.visible
-            view.col_from, view.col_to = geometry.cols.visible
-            view.row_new, view.row_place = geometry.rows.new, geometry.rows.offset
-            view.col_new, view.col_place = geometry.cols.new, geometry.cols.offset
-        launch.function = self._load_kernel(any(t.confidence for t in targets)).function
+            view.hidden, view.lookup = target.hidden, target.lookup
+            view.pad = self._card.input.pad
+            view.row_scale, view.row_offset = rows.grid(height)
+            view.col_scale, view.col_offset = cols.grid(width)
+            view.row_from, view.row_to = rows.visible
+            view.col_from, view.col_to = cols.visible
+            view.row_new, view.row_shift = rows.new, _shift(rows)
+            view.col_new, view.col_shift = cols.new, _shift(cols)
+            view.part_rows, view.part_cols = rows.camera, cols.camera
+        launch.function = self._load_kernel(
+            any(t.confidence for t in targets),
+            any(t.overlay and t.lookup for t in targets)).function
         launch.grid = (-(-max(t.frame.width for t in targets) // (PIXELS * BLOCK[0])),
                        -(-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
                        len(targets))
@@ -160,6 +175,11 @@ class Postprocess:
         """Unload the kernels."""
         for kernel in self._kernels.values():
             kernel.close()
+
+
+def _shift(axis: Axis) -> int:
+    """Return the network position of image pixel 0, in network pixels times ``axis.camera``."""
+    return axis.camera * axis.offset - axis.first * axis.new
 
 
 def _strides(layout: str, shape: Sequence[int]) -> tuple[int, int, int, int, int]:

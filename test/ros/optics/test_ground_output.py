@@ -25,8 +25,8 @@ from trt_segmentation.ground.pose import Pose
 from trt_segmentation.ground.table import GridSize, GroundTable
 from trt_segmentation.ground.values import make_values
 from trt_segmentation.lens.lens import Lens
-import trt_segmentation.ros.ground.output as output
-import trt_segmentation.ros.ground.transforms as transforms
+import trt_segmentation.ros.optics.ground_output as output
+import trt_segmentation.ros.optics.transforms as transforms
 import trt_segmentation.ros.node as node_module
 
 ROAD, WALK, CAR = range(3)
