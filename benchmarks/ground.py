@@ -4,19 +4,20 @@
 
     python benchmarks/ground.py [--quick] [--json FILE]
 
-The demo model segments each image. The node's pose of the camera is the mean pose of the drive, but
+The demo model segments each image. The grid assumes the mean pose of the camera in a drive, but
 the camera sways a little, as on a car. The truth is computed from the true classes and from the
-true pose of each frame, with the street's own camera model and a slow search along each line of
-sight. So the errors of network, pose and grid are in the numbers.
+true pose of each frame, with the camera model of the street and a slow search along each line of
+sight. So the numbers contain the errors of the network, of the pose and of the grid.
 
 A cell is right if the grid and the truth have the same value: drivable, walkable, or neither of
-the two. The free distance is the distance from the camera to the first obstacle in one direction,
-for one direction per degree. Its error is that of the grid, if an obstacle is within its range.
+the two. The free distance is the distance from the camera to the first obstacle in one direction.
+It is measured in one direction per degree, if the true obstacle is within the range of the grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 import math
 import os
 from time import perf_counter
@@ -156,7 +157,7 @@ def compare_free_distances(camera: PinholeCamera, scene: Scene, values: Values, 
     found = look(camera, scene, values, offset.reshape(-1, 2)).reshape(offset.shape[:2])
     place = np.floor(offset / SIZE.resolution).astype(int) + SIZE.cells // 2
     cells = np.where(found == -2, -2, grid[place[..., 1], place[..., 0]])
-    # A planner reads the grid outwards from the first ground cell. Nearer cells are below the image.
+    # A planner reads the grid from the first ground cell on. Nearer cells are below the image.
     started = np.logical_or.accumulate((cells == FREE) | (cells == COST), axis=1)
     met, got = found == OCCUPIED, started & ((cells == OCCUPIED) | (cells == -1))
     first = met.argmax(axis=1)
@@ -173,7 +174,7 @@ def add_rows(report: FigureReport, condition: str, found: Errors, scenes: int) -
     report.add(f'{condition}: scenes', scenes, '')
     report.add(f'{condition}: cell accuracy', found.right.mean(), '')
     report.add(f'{condition}: cells called ground, but are not', found.unsafe.mean(), '')
-    for low, high in zip(BANDS, BANDS[1:]):
+    for low, high in pairwise(BANDS):
         name = f'{condition}: {low:g} to {high:g} m'
         inside = (found.distance >= low) & (found.distance < high)
         if inside.any():

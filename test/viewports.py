@@ -18,8 +18,8 @@ from trt_segmentation.viewport import Viewport
 
 HEIGHT, WIDTH = 90, 160
 NET = (40, 64)
-"""The image shrinks by more than 2 on each axis, and its part :data:`ROI` by less. If only one axis
-shrank by more than 2, the CPU pipeline would round twice."""
+"""The image shrinks by more than 2 on each axis, and its part :data:`ROI` by less. If only one
+axis shrank by more than 2, the CPU pipeline would round twice."""
 ROI = (30, 20, 101, 57)
 """A part of the image: column, row, width, height. Odd numbers find more errors."""
 PAD = 114

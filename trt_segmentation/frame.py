@@ -112,7 +112,7 @@ class Frame:
     @property
     def roi(self) -> tuple[int, int, int, int] | None:
         """The part of the image that the network gets; see :class:`.Viewport`."""
-        return self.viewport and self.viewport.roi
+        return self.viewport.roi if self.viewport else None
 
     @property
     def row_bytes(self) -> int:

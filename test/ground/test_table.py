@@ -5,7 +5,7 @@
 import math
 
 import cv2
-from lenses import LENSES, lens_of
+from lenses import lens_of, LENSES
 import numpy as np
 import pytest
 

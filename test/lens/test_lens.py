@@ -4,7 +4,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lenses import LENSES, lens_of
+from lenses import lens_of, LENSES
 import numpy as np
 import pytest
 

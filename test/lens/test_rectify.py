@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lookup of a rectified image shows straight lines of the world as straight lines."""
 
-from lenses import LENSES, lens_of
+from lenses import lens_of, LENSES
 import numpy as np
 import pytest
 

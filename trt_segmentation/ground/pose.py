@@ -33,7 +33,7 @@ class Pose:
     def __post_init__(self) -> None:
         """Refuse a camera that is not above the ground."""
         if not (np.isfinite(self.turn).all() and np.isfinite(self.position).all()):
-            raise GroundError(f'the camera\'s pose has a number that is not finite: position '
+            raise GroundError(f"the camera's pose has a number that is not finite: position "
                               f'{self.position.tolist()}')
         if self.position[2] <= 0:
             raise GroundError(
@@ -69,7 +69,7 @@ class Pose:
         """
         length = math.sqrt(sum(part * part for part in quaternion))
         if not length > 0:
-            raise GroundError(f'the quaternion {list(quaternion)} of the camera\'s pose is not a '
+            raise GroundError(f"the quaternion {list(quaternion)} of the camera's pose is not a "
                               'rotation')
         x, y, z, w = (part / length for part in quaternion)
         return cls(np.array([

@@ -166,7 +166,7 @@ class HostPipeline:
                  wanted: Wanted) -> Segmentation:
         viewport = waiting.frame.viewport
         labels, confidence = self._postprocess(
-            output, waiting.geometry, wanted.confidence, viewport and viewport.hidden)
+            output, waiting.geometry, wanted.confidence, viewport.hidden if viewport else None)
         overlay = None
         if wanted.overlay:
             step = wanted.overlay_step

@@ -97,7 +97,8 @@ def rectify(pixels: Pixels, lookup: npt.NDArray[np.float32], pad: int) -> Pixels
     :param lookup: see :class:`.Viewport`.
     :param pad: value of a pixel that the camera image does not show, in every channel.
     """
-    array: Any = cv2.remap(pixels.array, lookup, None, cv2.INTER_LINEAR,
+    no_second_map: Any = None
+    array: Any = cv2.remap(pixels.array, lookup, no_second_map, cv2.INTER_LINEAR,
                            borderMode=cv2.BORDER_CONSTANT, borderValue=(pad,) * 3)
     return Pixels(as_array(array), pixels.order)
 

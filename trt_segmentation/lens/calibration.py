@@ -66,7 +66,8 @@ def read_rectified(info: Calibrated) -> Rectified:
     k = info.p if any(info.p) else [info.k[0], 0, info.k[2], 0, 0, info.k[4], info.k[5]]
     turn = np.array(info.r, np.float64).reshape(3, 3) if any(info.r) else np.eye(3)
     if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
-        raise LensError(f'r is {list(info.r)}, which is not a rotation. Calibrate the camera again')
+        raise LensError(f'r is {list(info.r)}, which is not a rotation. Calibrate the camera '
+                        'again')
     return Rectified(_cut(info, k[0], k[5], k[2], k[6], 'plumb_bob', ()), turn)
 
 

@@ -54,9 +54,9 @@ class Lens:
                             'not finite. Calibrate the camera again')
         if self.fx <= 0 or self.fy <= 0:
             raise LensError(
-                f'the focal lengths are {self.fx:g} and {self.fy:g} pixels; expected numbers above '
-                '0. A camera driver sends zeros if it has no calibration file. Calibrate the '
-                'camera, and give the file to the driver')
+                f'the focal lengths are {self.fx:g} and {self.fy:g} pixels; expected numbers '
+                'above 0. A camera driver sends zeros if it has no calibration file. Calibrate '
+                'the camera, and give the file to the driver')
         if self.width < 1 or self.height < 1:
             raise LensError(f'the calibration is for an image of {self.width}x{self.height} '
                             'pixels; expected sides above 0')

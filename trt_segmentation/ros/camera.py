@@ -12,10 +12,11 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from ..errors import FrameError
-from ..frame import Segmentation, Wanted
+from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
+from .optics.camera_viewport import CameraViewport, describe_results
 from .optics.ground_output import GroundOutput
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
@@ -41,12 +42,13 @@ class Camera:
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :param viewport: gives the frames their viewport.
     :param ground: publishes the ground grid; None if the node publishes none.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
                  stats: Stats, node_stats: Stats, clock: ServingClock,
-                 warn: Callable[[str, str, Exception], None],
+                 warn: Callable[[str, str, Exception], None], viewport: CameraViewport,
                  ground: GroundOutput | None = None) -> None:
         self.name = name
         self.stats = stats
@@ -67,6 +69,7 @@ class Camera:
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
         self.ground = ground
+        self._viewport = viewport
         self._node = node
         self._transport = transport
         self._node_stats = node_stats
@@ -144,11 +147,16 @@ class Camera:
         """See :meth:`.ServedCamera.schedule_outputs`."""
         return self._outputs.schedule_outputs(confidence, overlay_rate)
 
+    def set_viewport(self, frame: Frame) -> Frame:
+        """See :meth:`.ServedCamera.set_viewport`."""
+        return self._viewport.apply(frame, self.info)
+
     def publish(self, segmentation: Segmentation, header: object) -> None:
         """See :meth:`.ServedCamera.publish`. The header is a std_msgs/Header."""
-        self._outputs.publish(segmentation, header, self.info)
+        info = self.info and describe_results(self.info, segmentation.frame)
+        self._outputs.publish(segmentation, header, info)
         if self.ground:
-            self.ground.publish(segmentation.labels, header, self.info)
+            self.ground.publish(segmentation.labels, header, info)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """See :meth:`.ServedCamera.count_frame_in`."""

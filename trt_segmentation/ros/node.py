@@ -23,9 +23,10 @@ from ..serving.worker import Worker
 from ..stats import Stats
 from .camera import Camera
 from .diagnostics import summary
-from .optics.ground_output import make_ground_outputs
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
+from .optics.camera_viewport import CameraViewport
+from .optics.ground_output import make_ground_outputs
 from .parameters.declare import declare
 from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
@@ -125,11 +126,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             names = self.value('cameras') or ['']
             grounds = make_ground_outputs(self, names, card, self.value, self._warn)
-            for name in names:
+            for index, name in enumerate(names):
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
-                    clock=self._forward_clock, warn=self._warn, ground=grounds.get(name)))
+                    clock=self._forward_clock, warn=self._warn, ground=grounds.get(name),
+                    viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', describe_error(error))
         finally:

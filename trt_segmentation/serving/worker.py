@@ -190,8 +190,9 @@ class Worker:
         fetched = time.monotonic()
         try:
             self._settings.apply_colours()
-            return _Job(camera, image, image.header, image.frame(camera.name),
-                        self._settings.schedule_outputs(camera), fetched, time.monotonic())
+            frame = camera.set_viewport(image.frame(camera.name))
+            wanted = self._settings.schedule_outputs(camera)
+            return _Job(camera, image, image.header, frame, wanted, fetched, time.monotonic())
         except Exception as error:  # a bad frame must not end the node
             self._fail(camera, image, error)
             return None

@@ -16,8 +16,9 @@ RING_METRES = 5.0
 """Distance between two rings around the camera."""
 
 # colours in BGR
-_UNKNOWN, _FREE, _COSTLY, _OCCUPIED = (226, 222, 220), (122, 178, 104), (96, 190, 226), (60, 50, 190)
-_RING = (150, 140, 134)
+_UNKNOWN, _FREE = (226, 222, 220), (122, 178, 104)
+_COSTLY, _OCCUPIED = (96, 190, 226), (60, 50, 190)
+_RING, _INK = (150, 140, 134), (70, 66, 62)
 
 
 def draw_ground(grid: npt.NDArray[np.int8], resolution: float) -> Picture:
@@ -53,7 +54,8 @@ def _draw_rings(picture: Picture, scale: float) -> None:
         radius = round(number * RING_METRES * scale)
         cv2.circle(picture, camera, radius, _RING, 2, cv2.LINE_AA)
         if radius < SIDE - 40:
-            cv2.putText(picture, f'{number * RING_METRES:g} m', (camera[0] + 8, SIDE - radius - 10),
-                        cv2.FONT_HERSHEY_SIMPLEX, 1.1, (70, 66, 62), 2, cv2.LINE_AA)
+            cv2.putText(picture, f'{number * RING_METRES:g} m',
+                        (camera[0] + 8, SIDE - radius - 10), cv2.FONT_HERSHEY_SIMPLEX, 1.1, _INK,
+                        2, cv2.LINE_AA)
     cv2.fillPoly(picture, [np.array([(camera[0] - 22, SIDE), (camera[0] + 22, SIDE),
-                                     (camera[0], SIDE - 46)], np.int32)], (70, 66, 62))
+                                     (camera[0], SIDE - 46)], np.int32)], _INK)

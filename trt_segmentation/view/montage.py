@@ -69,17 +69,14 @@ def draw_montage(rows: Sequence[MontageRow], card: ModelCard, caption: str = '')
     :returns: (height, :data:`WIDTH`, 3) uint8 BGR.
     :raises ValueError: if there are no rows, or the arrays of a row differ in size.
     """
-    if not rows:
-        raise ValueError('a montage needs at least one row')
-    for row in rows:
-        _check(row)
+    _check(rows)
     titles = ['Camera image', 'Truth', 'Label map', 'Overlay']
     if all(row.truth is None for row in rows):
         titles.remove('Truth')
     left = _MARGIN + (34 if any(row.name for row in rows) else 0)
     has_ground = any(row.ground is not None for row in rows)
-    height, width = rows[0].image.shape[:2]
     room = WIDTH - left - _MARGIN - _GAP * (len(titles) - 1 + has_ground)
+    height, width = rows[0].image.shape[:2]
     cell = int(room / (len(titles) + has_ground * height / width))
     titles += ['Ground'] * has_ground
     columns = {title: left + i * (cell + _GAP) for i, title in enumerate(titles)}
@@ -157,10 +154,13 @@ class _Legend:
                 draw.text((left + x + 30, middle), name, _INK, self._font, anchor='lm')
 
 
-def _check(row: MontageRow) -> None:
-    for what, pixels in zip(MontageRow._fields[1:4], row[1:4]):
-        if pixels is not None and pixels.shape[:2] != row.image.shape[:2]:
-            raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
+def _check(rows: Sequence[MontageRow]) -> None:
+    if not rows:
+        raise ValueError('a montage needs at least one row')
+    for row in rows:
+        for what, pixels in zip(MontageRow._fields[1:4], row[1:4]):
+            if pixels is not None and pixels.shape[:2] != row.image.shape[:2]:
+                raise ValueError(f'{what} is {size(pixels)}, but the image is {size(row.image)}')
 
 
 def _draw_name(page: Image.Image, name: str, y: int, height: int) -> None:

@@ -77,7 +77,8 @@ def run_kernel(card: ModelCard, frame: Frame, kind: str, tensor: Any) -> tuple[A
 @pytest.mark.parametrize('resize', ['stretch', 'letterbox', 'crop'])
 @pytest.mark.parametrize('kind', ['logits', 'sigmoid', 'labels'])
 def test_the_results_are_those_of_the_host(viewport: str, resize: str, kind: str) -> None:
-    frame, card, tensor = frame_of('bgr8', VIEWPORTS[viewport]), card_of(resize), random_output(kind)
+    frame, card = frame_of('bgr8', VIEWPORTS[viewport]), card_of(resize)
+    tensor = random_output(kind)
     labels, confidence, overlay = run_kernel(card, frame, kind, tensor)
     host = HostPostprocess(output_of(kind, tensor), CLASSES, 0.5)
     hidden = frame.viewport and frame.viewport.hidden

@@ -12,7 +12,8 @@ from viewports import address, frame_of, HEIGHT, lookup_of, NET, PAD, ROI, WIDTH
 
 from trt_segmentation.frame import Frame
 from trt_segmentation.host.decode_raw import decode
-from trt_segmentation.host.preprocess import Preprocess as HostPreprocess, rectify
+from trt_segmentation.host.preprocess import Preprocess as HostPreprocess
+from trt_segmentation.host.preprocess import rectify
 from trt_segmentation.model.card import InputCard
 from trt_segmentation.model.geometry import fit
 from trt_segmentation.model.signature import ImageInput
@@ -23,6 +24,7 @@ if not has_compiler():
     pytest.skip('needs g++', allow_module_level=True)
 
 from trt_segmentation.gpu.kernels import preprocess as kernels
+
 
 def run_kernel(card: InputCard, frames: list[Frame]) -> Any:
     image = ImageInput('image', 'nchw', 'float32', 3, *NET, None)

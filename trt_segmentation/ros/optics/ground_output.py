@@ -8,7 +8,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from geometry_msgs.msg import Point, Pose as PoseMessage, Quaternion
+from geometry_msgs.msg import Point, Quaternion
+from geometry_msgs.msg import Pose as PoseMessage
 import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
@@ -18,7 +19,7 @@ from ...errors import GroundError, LensError
 from ...ground.pose import Pose
 from ...ground.table import Cells, GridSize, GroundTable
 from ...ground.values import make_values, Values
-from ...lens.calibration import read_lens, read_rectified
+from ...lens.calibration import read_lens
 from ...lens.lens import Lens
 from ...model.card import ModelCard
 from ..transport.qos import overridable, publisher_events, RELIABLE
@@ -74,7 +75,7 @@ class GroundOutput:
 
         :param labels: (height, width) class ids, C-contiguous.
         :param header: the header of the image.
-        :param info: the newest camera_info; None if none came.
+        :param info: the camera_info that belongs to the label map; None if none came.
         """
         if not self._publisher.get_subscription_count():
             return
@@ -114,7 +115,7 @@ class GroundOutput:
                 'no camera_info came, so the lens of the camera is not known. The topic is '
                 'camera_info in the namespace of the image. Let the camera driver publish it, or '
                 'remap camera_info')
-        return read_rectified(info).lens if self._value('rectify') else read_lens(info)
+        return read_lens(info)
 
     def _find_pose(self, header: Header) -> Pose:
         if height := self._value('camera_height'):

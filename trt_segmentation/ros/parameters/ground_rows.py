@@ -9,18 +9,18 @@ import math
 from .setting import Setting, UNCONFIGURED
 
 GROUND = (
-    Setting('ground', False, 'Whether the node publishes ~/ground: a nav_msgs/OccupancyGrid of the '
-            'ground around the camera. It needs `camera_info`, the pose of the camera, and the '
-            'section `ground` of the model card. The node computes the grid only while someone '
-            'subscribes.', UNCONFIGURED),
+    Setting('ground', False, 'Whether the node publishes ~/ground, a nav_msgs/OccupancyGrid of '
+            'the ground around the camera. The grid needs `camera_info`, the pose of the camera, '
+            'and the section `ground` of the model card. The node computes the grid only while '
+            'someone subscribes.', UNCONFIGURED),
     Setting('ground_frame', 'base_footprint', 'tf2 frame of the ground grid. The ground is the '
             'plane z = 0 of this frame.'),
     Setting('ground_range', 10.0, 'The ground grid is a square. Its sides are this many metres '
             'from the point below the camera.', low=0.5, high=100.0),
-    Setting('ground_resolution', 0.1, 'Side of a cell of the ground grid in metres. A grid has at '
-            'most 1000 x 1000 cells.', low=0.01, high=10.0),
-    Setting('walkable_cost', 50, 'Value of a cell of walkable ground. 0 means free. Drivable ground '
-            'is always 0, and an obstacle is 100.', high=99),
+    Setting('ground_resolution', 0.1, 'Side of a cell of the ground grid in metres. A grid has '
+            'at most 1000 x 1000 cells.', low=0.01, high=10.0),
+    Setting('walkable_cost', 50, 'Value of a cell of walkable ground. 0 means free. The value of '
+            'drivable ground is always 0, and that of an obstacle is 100.', high=99),
     Setting('camera_height', 0.0, 'Height of the camera above the ground in metres. 0 means that '
             'tf2 gives the pose of the camera.', high=100.0),
     Setting('camera_pitch', 0.0, 'Angle of the camera below the horizon in radians. Used only if '
