@@ -58,6 +58,9 @@ TOPICS = {
     '~/confidence': 'The confidence of each pixel, in mono8: 0 to 255 means 0 to 1. The node '
                     'computes it only with `confidence: true` and while someone subscribes.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
+    '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '
+                'exists only with `ground: true`. [Plan with the results](planner.md) explains '
+                'the values.',
     '~/label_info': 'The class name of each id. The node publishes it once, and only if '
                     'vision_msgs is installed.',
     '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
@@ -115,6 +118,8 @@ KEYS = {
         'camera_info_bad': 'number of `camera_info` messages that the node could not read. Log '
                            'and diagnostics say why.',
         'camera_info_lost': 'number of `camera_info` messages that the middleware lost',
+        'ground_missing': 'only with `ground: true`: number of ground grids that the node could '
+                          'not compute. Log and diagnostics say why.',
         'age': "only if the stamps and the node's clock have different time bases: a text that "
                'says that the node cannot measure the age',
     },
@@ -174,11 +179,13 @@ def _endpoints() -> list[str]:
 
     from trt_segmentation.ros import publishers
     from trt_segmentation.ros.node import SegmentationNode
-    from trt_segmentation.ros.transport.qos import LATCHED
+    from trt_segmentation.ros.optics.ground_output import OccupancyGrid
+    from trt_segmentation.ros.transport.qos import LATCHED, RELIABLE
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=random.randint(1, 100))
     node = SegmentationNode(context=context, parameter_overrides=[
-        Parameter('engine', value='onnxruntime-cpu')])
+        Parameter('engine', value='onnxruntime-cpu'), Parameter('camera_height', value=1.0),
+        Parameter('ground', value=OccupancyGrid is not None)])
     try:
         if not node.start():
             sys.exit('docs/generate/topics.py: the node does not start; its log says why')
@@ -192,6 +199,8 @@ def _endpoints() -> list[str]:
         rclpy.shutdown(context=context)
     if publishers.LabelInfo is None:  # the page describes a machine with vision_msgs
         rows.append(('~/label_info', 'out', 'vision_msgs/LabelInfo', _qos(LATCHED)))
+    if OccupancyGrid is None:  # the page describes a machine with nav_msgs
+        rows.append(('~/ground', 'out', 'nav_msgs/OccupancyGrid', _qos(RELIABLE)))
     same('topics', [row[0] for row in rows], TOPICS)
     same('services', services, SERVICES)
     order = list(TOPICS)
@@ -244,7 +253,8 @@ def _diagnostics() -> list[str]:
     same('reasons', reasons, REASONS)
     snapshot = Snapshot(9, 1, dict.fromkeys(reasons, 1), 1.0, 1.0,
                         dict.fromkeys(STAGES, PERCENTILES))
-    camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True)
+    camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True,
+                          ground_missing=0)
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),

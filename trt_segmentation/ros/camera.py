@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import time
+from typing import TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
@@ -17,12 +18,14 @@ from ..model.card import ModelCard
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
 from .optics.camera_viewport import CameraViewport, describe_results
-from .optics.ground_output import GroundOutput
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
 from .transport.messages import camera_info_message, VIDEO_TRANSPORTS
 from .transport.qos import NEWEST, overridable, SubscriptionEvents, VIDEO
 from .transport.video_sink import VideoSink
+
+if TYPE_CHECKING:
+    from .optics.ground_output import GroundOutput
 
 BAD_INFO = 'bad camera_info'
 """The kind of problem that ``warn`` gets if a camera_info message cannot be read."""

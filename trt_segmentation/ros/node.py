@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -26,7 +26,6 @@ from .diagnostics import summary
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
-from .optics.ground_output import make_ground_outputs
 from .parameters.declare import declare
 from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
@@ -37,6 +36,9 @@ from .process.requests import answer_requests
 from .process.run import run
 from .transport.choose import choose_transport, Transport
 from .transport.messages import check_image_transport
+
+if TYPE_CHECKING:
+    from .optics.ground_output import GroundOutput
 
 FINISH_SECONDS = 30.0
 """Longest time in seconds that deactivate waits until the fetched frames are published.
@@ -125,7 +127,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             names = self.value('cameras') or ['']
-            grounds = make_ground_outputs(self, names, card, self.value, self._warn)
+            grounds = self._make_ground_outputs(names, card)
             for index, name in enumerate(names):
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
@@ -202,6 +204,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level'), self.value('tune')))
+
+    def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
+        if not self.value('ground'):
+            return {}
+        from .optics.ground_output import make_ground_outputs  # it imports nav_msgs and tf2_ros
+        return make_ground_outputs(self, names, card, self.value, self._warn)
 
     def _make_worker(self, pipeline: Pipeline) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),

@@ -8,8 +8,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from geometry_msgs.msg import Point, Quaternion
-from geometry_msgs.msg import Pose as PoseMessage
 import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
@@ -26,6 +24,7 @@ from ..transport.qos import overridable, publisher_events, RELIABLE
 from .transforms import Transforms
 
 try:
+    from geometry_msgs.msg import Point, Pose as PoseMessage, Quaternion
     from nav_msgs.msg import MapMetaData, OccupancyGrid
 except ImportError:  # not every ROS installation has nav_msgs
     MapMetaData = OccupancyGrid = None
@@ -149,14 +148,12 @@ def grid_message(header: Header, frame: str, table: GroundTable, grid: Cells) ->
 
 def make_ground_outputs(node: LifecycleNode, names: Sequence[str], card: ModelCard,
                         value: Callable[[str], Any], warn: Warn) -> dict[str, GroundOutput]:
-    """Make the ground output of each camera. If the parameter ``ground`` is false, make none.
+    """Make the ground output of each camera.
 
     :param names: the names of the cameras.
     :raises GroundError: if a message package or the ground classes are missing, or if parameters
         give the pose of several cameras.
     """
-    if not value('ground'):
-        return {}
     if OccupancyGrid is None:
         raise GroundError('`ground` is true, but the package nav_msgs is not installed. To '
                           'install: sudo apt install ros-$ROS_DISTRO-nav-msgs')
