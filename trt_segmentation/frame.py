@@ -111,7 +111,7 @@ class Frame:
 
     @property
     def roi(self) -> tuple[int, int, int, int] | None:
-        """The part of the image that the network gets; see :class:`.Viewport`."""
+        """The part of the image that the network gets. None for the whole image."""
         return self.viewport.roi if self.viewport else None
 
     @property

@@ -26,7 +26,8 @@ class Viewport:
     :param hidden: (height, width) uint8, 0 or 1. A pixel with 1 is unlabelled, although the
         network sees it. None if there is no such pixel.
     :param lookup: (height, width, 2) float32: column and row in the camera image for each pixel of
-        the rectified image, as :func:`.make_lookup` returns them. None for no rectification.
+        the rectified image. Both are negative if the camera image does not show the pixel.
+        ``lens/rectify.py`` makes lookups. None for no rectification.
     :raises FrameError: if the numbers do not fit together.
     """
 

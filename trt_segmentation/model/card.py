@@ -109,7 +109,7 @@ class ModelCard:
     :param source: path of the card's file, for messages; None if the card has no file.
     :param plugins: shared libraries with TensorRT plugins that the network needs. Their code runs
         in this process.
-    :param ground: names of the classes on the ground; see :func:`.read_ground`.
+    :param ground: names of the classes on the ground; see ``model/card_checks.py``.
     """
 
     name: str

@@ -24,7 +24,8 @@ from ..transport.qos import overridable, publisher_events, RELIABLE
 from .transforms import Transforms
 
 try:
-    from geometry_msgs.msg import Point, Pose as PoseMessage, Quaternion
+    from geometry_msgs.msg import Point, Quaternion
+    from geometry_msgs.msg import Pose as PoseMessage
     from nav_msgs.msg import MapMetaData, OccupancyGrid
 except ImportError:  # not every ROS installation has nav_msgs
     MapMetaData = OccupancyGrid = None
