@@ -40,20 +40,20 @@ def test_the_last_row_needs_no_padding():
 
 
 @pytest.mark.parametrize('given, words', [
-    ({'encoding': 'bgr9'}, "unknown encoding 'bgr9', did the camera mean 'bgr8'"),
+    ({'encoding': 'bgr9'}, "unknown encoding 'bgr9'. Did the camera mean 'bgr8'"),
     ({'encoding': ''}, r"unknown encoding ''\. Known encodings: .*nv12"),
     ({'encoding': '32FC1'}, 'encoding 32FC1 holds floating-point numbers of 32 bits, such as '
                             'depth; expected unsigned pixels of 8 or 16 bits.*colour image'),
     ({'encoding': '64F'}, 'encoding 64F holds floating-point numbers of 64 bits'),
     ({'encoding': '16SC3'}, 'encoding 16SC3 holds signed numbers of 16 bits'),
     ({'encoding': '32FC' + '1' * 2000}, "unknown encoding '32FC1111"),
-    ({'height': 0}, r'6x0 pixels \(width x height\), but both must be 1 to'),
+    ({'height': 0}, r'6x0 pixels \(width x height\), but width and height must be from 1 to'),
     ({'width': 0}, '0x4 pixels'),
     ({'width': MAX_SIDE + 1}, f'{MAX_SIDE + 1}x4 pixels'),
     ({'height': 2 ** 32 - 1, 'length': 5}, '6x4294967295 pixels'),
-    ({'encoding': 'uyvy', 'width': 5}, 'uyvy .* width must be even, but it is 5'),
-    ({'encoding': 'nv12', 'width': 7}, 'nv12 .* width must be even, but it is 7'),
-    ({'encoding': 'nv21', 'height': 3}, 'nv21 .* height must be even, but it is 3'),
+    ({'encoding': 'uyvy', 'width': 5}, 'uyvy .* width must be even, but the width is 5'),
+    ({'encoding': 'nv12', 'width': 7}, 'nv12 .* width must be even, but the width is 7'),
+    ({'encoding': 'nv21', 'height': 3}, 'nv21 .* height must be even, but the height is 3'),
     ({'step': 17}, 'step is 17 bytes, but a row of 6 bgr8 pixels has 18'),
     ({'step': 0}, 'step is 0 bytes'),
     ({'length': 71}, 'data has 71 bytes, but 4 rows at step 18 need 72'),

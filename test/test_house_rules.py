@@ -29,7 +29,8 @@ FLOORS = (
     ('segmenter',),
     ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
     ('commands/arguments',),
-    ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
+    ('commands/demo', 'commands/bench', 'commands/segment'), ('commands/doctor',),
+    ('commands/issue_report',), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""

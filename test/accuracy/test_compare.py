@@ -13,7 +13,7 @@ import pytest
 import segmentation_networks
 
 from trt_segmentation.accuracy.compare import compare_precisions
-from trt_segmentation.accuracy.report import LEGEND_LINE, write_differences
+from trt_segmentation.accuracy.differences import LEGEND_LINE, write_differences
 from trt_segmentation.accuracy.samples import label_image, Sample
 from trt_segmentation.builder.calibration import measure_ranges
 from trt_segmentation.builder.graph import simplify_model

@@ -94,7 +94,7 @@ def test_backbone_of_a_straight_head_ends_at_the_last_sum(upsampled):
 def test_network_without_upsampling_or_sum_has_no_backbone():
     net = Net()
     model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
-    with pytest.raises(GraphError, match='cannot find where the backbone ends'):
+    with pytest.raises(GraphError, match='the end of the backbone cannot be found'):
         choose_int8_nodes(model, 'mixed')
     assert choose_int8_nodes(model, 'int8').int8 == ('/a', '/b')
 

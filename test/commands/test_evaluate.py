@@ -274,7 +274,7 @@ def test_label_maps_without_a_labelled_pixel_are_an_error(tmp_path, card_file, c
 @pytest.mark.parametrize('text, words', [
     ('1: 4', 'maps value 1 to class 4, but the model has 4 classes, 0 to 3. Write `1: ignore`'),
     ('a: 1',
-     "entry `'a': 1`; expected a value of 0 to 65535 and its class id, or the value and ignore"),
+     "entry `'a': 1`; expected a value of 0 to 65535, and a class id or the word ignore"),
     ('1: b', "entry `1: 'b'`; expected"), ('1: -1', 'entry `1: -1`; expected'),
     ('true: 1', 'entry `True: 1`; expected'), ('- 1', 'is not a value map'),
     ('', 'is not a value map'), ('1: [', 'cannot be read as YAML')])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read the images that measure the accuracy loss of a precision. Calibration never uses them."""
+"""Read images to measure the accuracy of a precision. Calibration must not use these images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_LABELS = '-'
 def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
                   values: LabelValues = LabelValues(), count: int = HELD_OUT_FRAMES,
                   topic: str | None = None) -> list[Sample]:
-    """Read images from each source, spread evenly over the source.
+    """Read images from each source. The images are spread evenly over the source.
 
     In the report, each source is one condition. Only the source ``street`` has several
     conditions, such as ``night``.
@@ -40,7 +40,8 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         Empty if no source has label maps.
     :param count: largest number of images from each source.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :raises GraphError: if a source cannot be read, or if a source with label maps is no folder.
+    :raises GraphError: if a source cannot be read, or if a source with label maps is not a
+        folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []

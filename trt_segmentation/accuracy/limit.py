@@ -26,7 +26,8 @@ def compare_models(card: ModelCard, models: Mapping[str, onnx.ModelProto],
                    samples: Iterable[Sample]) -> Accuracy:
     """Compare networks with the FP32 network of the card.
 
-    FP16 values are rounded as on a GPU, so a value above 65504 becomes infinite here too.
+    The networks run on the CPU, but FP16 values are rounded as on a GPU. So a value above 65504
+    becomes infinite.
 
     :param models: maps the name of each precision to its network.
     :param samples: images for the comparison. They may have label maps or not.
@@ -69,7 +70,7 @@ def find_keep_fp16(card: ModelCard, graph: PreparedGraph, recipe: Recipe, calibr
         not.
     :param limit: see :func:`refuse_loss`.
     :param progress: called after each measured layer with the number of layers measured.
-    :returns: the calibration. Its ``keep_fp16`` contains the found layers too.
+    :returns: a copy of the calibration. Its ``keep_fp16`` also contains the found layers.
     :raises GraphError: if the precision has no INT8 layers, or if the accuracy loss is above the
         limit even with a single INT8 layer.
     """

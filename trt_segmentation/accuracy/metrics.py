@@ -51,7 +51,7 @@ class Scores:
 
     @property
     def iou(self) -> Ratios:
-        """(classes,) intersection over union; NaN for a class that occurs nowhere."""
+        """(classes,) intersection over union; NaN for a class that never occurs."""
         right = np.diagonal(self.matrix)
         either = self.matrix.sum(axis=1) + self.matrix[:, :-1].sum(axis=0) - right
         return divide(right, either)
@@ -80,7 +80,7 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
     of its class if a pixel of another class is at most ``distance`` rows and columns away. Truth
     and prediction each have their own boundary. Only boundary pixels count. So a bad outline of
     a large area lowers the boundary IoU too. One detail differs from the paper: the image border
-    and unlabelled truth are no boundaries.
+    and the border of an unlabelled area are not boundaries.
 
     :param truth: see :func:`confusion` for ``truth``, ``labels`` and ``count``.
     :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
@@ -139,7 +139,7 @@ def _boundary(mask: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_],
 
 
 def size(pixels: npt.NDArray[Any]) -> str:
-    """Size of a picture as text: width x height."""
+    """Size of an image as text: width x height."""
     return f'{pixels.shape[1]}x{pixels.shape[0]}'
 
 

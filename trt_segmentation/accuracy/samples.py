@@ -86,8 +86,8 @@ def label_image(pipeline: Pipeline, image: npt.NDArray[np.uint8]) -> npt.NDArray
 def make_frame(image: npt.NDArray[np.uint8]) -> Frame:
     """Make a ``bgr8`` frame of an image.
 
-    :param image: (height, width, 3) uint8 BGR. If the array is contiguous, the frame uses its
-        memory.
+    :param image: (height, width, 3) uint8 BGR. If the array is contiguous, the frame uses the
+        memory of the array.
     """
     height, width = image.shape[:2]
     return Frame(np.ascontiguousarray(image).reshape(-1), 'bgr8', height, width, 3 * width)
@@ -102,13 +102,14 @@ def draw_street_samples(card: ModelCard, count: int, condition: str,
 
     :param condition: one of :data:`.street.CONDITIONS`.
     :param needs_truth: whether samples without truth are an error.
-    :raises EvaluationError: if the condition is unknown, or if truth is needed but missing.
+    :raises EvaluationError: if the condition is unknown, or if ``needs_truth`` is True and the
+        card lacks a class.
     """
     if condition not in street.CONDITIONS:
         near = did_you_mean(condition, street.CONDITIONS)
         raise EvaluationError(
-            f'there is no condition {condition!r}{near or "."} Known: '
-            f'{", ".join(street.CONDITIONS)}')
+            f'there is no condition {condition!r}{near or "."} The conditions '
+            f'are {", ".join(street.CONDITIONS)}')
     missing = [name for name in street.CLASSES if name not in card.classes]
     if missing and needs_truth:
         raise EvaluationError(

@@ -34,10 +34,10 @@ from .precision import activations_read_by, quantisable_nodes, Ranges
 from .settings import METHODS
 
 EXTRA_OPTIONS = {'percentile': {'percentile': 99.99}}
-"""More options of a method. 99.99 ignores more values than ONNX Runtime's default, 99.999."""
+"""Options of a method. 99.99 % ignores more values than ONNX Runtime's default of 99.999 %."""
 
 MAX_FILE = 64 << 20
-"""Most bytes of a file of ranges. One activation needs about 100 bytes."""
+"""Largest size of a file of ranges, in bytes. One activation needs about 100 bytes."""
 Tensor = npt.NDArray[Any]
 
 
@@ -51,8 +51,9 @@ class Calibration:
     :param frames: number of these input tensors.
     :param keep_fp16: patterns of the names of nodes that are too sensitive for INT8.
     :param model: digest of the ONNX file, see :func:`.graph.model_digest`; empty if unknown.
-    :param above_fp16: maps the name of each tensor with a value that FP16 cannot hold to its
-        largest absolute value; None if an older version wrote the file and did not look for them.
+    :param above_fp16: the tensors with a value that FP16 cannot hold. Maps the name of each such
+        tensor to its largest absolute value. None if nobody looked for such tensors, because an
+        older version of this package wrote the file.
     """
 
     ranges: Ranges
@@ -65,14 +66,14 @@ class Calibration:
 
     @property
     def digest(self) -> str:
-        """Digest of all that INT8 depends on, for an engine key."""
+        """Digest of the fields that an INT8 plan depends on, for an engine key."""
         tree = [sorted(self.ranges.items()), sorted(self.keep_fp16),
                 *([sorted(self.above_fp16)] if self.above_fp16 else [])]
         return hashlib.sha256(json.dumps(tree).encode()).hexdigest()
 
     @property
     def fp16_digest(self) -> str:
-        """Digest of all that FP16 depends on, for an engine key; empty if FP16 holds all."""
+        """Digest of the names in ``above_fp16``, for an engine key; empty without names."""
         if not self.above_fp16:
             return ''
         return hashlib.sha256(json.dumps(sorted(self.above_fp16)).encode()).hexdigest()
@@ -80,7 +81,8 @@ class Calibration:
     def save(self, path: Path) -> None:
         """Write the calibration as JSON. The robot needs this file beside the ONNX file.
 
-        :raises OutputError: if the file cannot be written, or if another program wrote the file.
+        :raises OutputError: if the file cannot be written, or if another program wrote the old
+            file at this path.
         """
         write_json(path, asdict(self))
 
@@ -96,7 +98,8 @@ def load_calibration(path: Path) -> Calibration:
                   for name, (low, high) in tree['ranges'].items()}
         for name, (low, high) in ranges.items():
             if not -math.inf < low <= high < math.inf:
-                raise ValueError(f'the range of {name!r} is {low} to {high}')
+                raise ValueError(f'the range of {name!r} is {low} to {high}; expected two '
+                                 f'finite numbers, the smaller number first')
         above = tree.get('above_fp16')
         return Calibration(ranges, _check_name(tree['method']), _check_name(tree['data']),
                            int(tree['frames']), tuple(map(_check_name, tree['keep_fp16'])),
@@ -122,14 +125,14 @@ def _check_name(text: Any) -> str:
 def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], method: str,
               folder: Path | None = None, progress: Callable[[int], None] = lambda done: None
               ) -> Calibration:
-    """Measure the range of every activation that may become INT8, and find those above FP16.
+    """Measure the range of every activation that may become INT8, and find values above FP16.
 
     :param model: simplified FP32 network with one input.
-    :param feeds: returns the input tensors, the same tensors at each call. It is called once for
-        the digest of the tensors. If ``folder`` has no earlier measurement, it is called again
-        for the measurement.
-    :param method: ``minmax`` covers every value. ``entropy`` and ``percentile`` ignore rare
-        extreme values. The INT8 steps between the other values are then smaller.
+    :param feeds: returns the input tensors, the same tensors at each call. ``feeds`` is called
+        once for the digest of the tensors. If ``folder`` has no earlier measurement, ``feeds`` is
+        called again for the measurement.
+    :param method: the method ``minmax`` covers every value. The methods ``entropy`` and
+        ``percentile`` ignore rare extreme values, so that the INT8 steps are smaller.
     :param folder: a folder for measurements; None to store no measurement. Other users must not
         be able to write to the folder, see :func:`.signed_files.make_private_folder`.
     :param progress: called after each frame with the number of frames measured.
@@ -137,7 +140,8 @@ def calibrate(model: onnx.ModelProto, feeds: Callable[[], Iterator[Tensor]], met
     """
     if method not in METHODS:
         near = did_you_mean(method, METHODS)
-        raise GraphError(f'calibration method {method!r}{near or "."} Known: {", ".join(METHODS)}')
+        raise GraphError(f'there is no calibration method {method!r}{near or "."} The methods are '
+                         f'{", ".join(METHODS)}')
     data, count = _digest_tensors(feeds())
     if not count:
         raise GraphError('the calibration has no frames. Give a recording with frames')
@@ -178,8 +182,8 @@ def measure_ranges(model: onnx.ModelProto, tensors: Iterable[Tensor], method: st
             CalibrationMethod[METHODS[method]],
             extra_options={'symmetric': True, **EXTRA_OPTIONS.get(method, {})})
         for done, tensor in enumerate(tensors, 1):
-            # The calibrator keeps all activations of a call. So each call gets one tensor, and
-            # then None, the end of the data.
+            # During one call, the calibrator keeps all activations in memory. So each call gets
+            # only one tensor. The None after the tensor tells the calibrator that the data ends.
             feeds = iter([{name: tensor}])
             calibrator.collect_data(SimpleNamespace(get_next=partial(next, feeds, None)))
             progress(done)

@@ -35,7 +35,7 @@ SCENES = 100
 """Default number of street scenes for each condition."""
 
 SampleSource: TypeAlias = 'tuple[Iterable[Sample], int, str]'
-"""The samples, the number of samples, and the name of their progress bar."""
+"""The samples, the number of samples, and the label of the progress bar."""
 
 
 def run_evaluate(options: EvaluateOptions) -> int:

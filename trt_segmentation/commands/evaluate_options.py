@@ -20,10 +20,10 @@ class EvaluateOptions:
 
     :param street: number of street scenes for each condition; None for 100.
     :param condition: conditions of the street scenes; () for all conditions.
-    :param images: folder of images; None to score street scenes. ``images`` and ``labels`` are
-        given together.
-    :param label_map: file or name of a map from the values in label maps to class ids; see
-        :func:`.label_values.load_value_map`.
+    :param images: folder of images; None to score street scenes. ``images`` and ``labels`` must
+        be given together.
+    :param label_map: path or name of a value map for the label maps, see
+        :func:`.label_values.load_value_map`; None if their values are class ids already.
     """
 
     model: str = 'street'
@@ -64,7 +64,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument('--street', type=count, metavar='N',
                         help='number of street scenes for each condition (100)')
     parser.add_argument('--condition', type=_names, metavar='day,night,…',
-                        help='conditions of the street scenes; default: all')
+                        help='conditions of the street scenes (all conditions)')
     parser.add_argument('--images', type=Path, metavar='DIR', help='folder of images')
     parser.add_argument('--labels', type=Path, metavar='DIR', help='folder of label maps')
     add_label_values(parser)

@@ -70,19 +70,20 @@ class OnnxRuntimeCuda:
         return not self._own_graph
 
     def takes(self, count: int) -> bool:
-        """Return whether ``count`` is the batch size of the ONNX file. An open size means 1.
+        """Return whether ``count`` is the batch size of the ONNX file. A dynamic size means 1.
 
-        Other batch sizes are refused for two reasons. First, CUDA graphs of two batch sizes from
-        one session crashed in the driver (LR-ASPP, 1 and 2 images). The probable cause is that a
-        session plans its convolutions again for another shape. Second, larger batches were slower
-        on one H200. One frame needed 0.96 ms, but two frames in one run needed 2.2 ms.
+        Other batch sizes are refused for two reasons. First, two CUDA graphs of one session
+        crashed in the driver. The network was LR-ASPP, and the batches had 1 and 2 images. The
+        probable cause is that a session plans its convolutions again for another shape. Second,
+        larger batches were slower on one H200. A run with one frame needed 0.96 ms, but a run with
+        two frames needed 2.2 ms.
         """
         return count == (self.signature.input.batch or 1)
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images.
 
-        If the ONNX file leaves the shape open, the network runs once. This run shows the shape.
+        If the ONNX file does not give the shape, the network runs once. This run shows the shape.
         """
         sides = self._output.shape
         if None not in sides[1:]:
@@ -125,7 +126,7 @@ class OnnxRuntimeCuda:
 class OnnxRuntimeBinding:
     """A network with fixed tensors. It runs on the stream of its engine.
 
-    :param run: enqueues one run.
+    :param run: a function that enqueues one run.
     """
 
     def __init__(self, run: Any) -> None:

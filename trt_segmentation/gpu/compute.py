@@ -29,8 +29,8 @@ from .viewports import Viewports
 log = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Number of runs before a capture. In these runs, an engine allocates memory and chooses
-algorithms."""
+"""Number of runs before a network is captured into a CUDA graph. In these runs, the engine
+allocates memory and chooses algorithms."""
 
 
 class Compute:
@@ -40,15 +40,17 @@ class Compute:
     call :meth:`prepare`. The thread that collects may call :meth:`copy_network_output` at the same
     time, because the two calls use different slots.
 
-    The network is captured into one CUDA graph for each slot and run size, with the slot's own
-    tensors. The kernels before and after the network are not in this graph, for two reasons.
-    First, they run on other streams, at the same time as the network of another frame. Second,
-    the graph must stay valid if the next frame has another size or lies at another address.
+    The network is captured into one CUDA graph for each slot and each number of images in a run.
+    The graph uses the slot's own tensors. The kernels before and after the network are not in the
+    graph, for two reasons. First, these kernels run on other streams, at the same time as the
+    network of another frame. Second, the graph must stay valid if the next frame has another size
+    or lies at another address.
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param max_batch: the most images in one run, if the network accepts several batch sizes.
+    :param max_batch: largest number of images in one run, if the network accepts several batch
+        sizes.
     :raises EngineError: if the network accepts only batches of more than
         :data:`.kernels.program.IMAGES` images.
     """
@@ -124,11 +126,11 @@ class Compute:
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         copy_from_device(output, slot.output.address)
-        # The last run may be larger than the number of images that were left for it.
+        # The last run may have room for more images than were left in the batch.
         return output[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
-        """Unload the kernels. The slots own the graphs."""
+        """Unload the kernels. The slots free the graphs."""
         self._preprocess.close()
         self._postprocess.close()
 
@@ -169,8 +171,8 @@ class Compute:
             self._uses_graph = False
             log.warning('%s cannot be captured into a CUDA graph, so its work is enqueued call by '
                         'call. The reason: %s', name, error)
-            # The engine library stores this error and raises it again in its next run. So the
-            # first run after a failed capture may fail, and the second run must not.
+            # The engine library stores this error and raises it again in the next run. So the
+            # first run after a failed capture may fail, but the second run must succeed.
             with suppress(EngineError):
                 binding.enqueue(slot.stream)
             binding.enqueue(slot.stream)
@@ -186,23 +188,24 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
     network does not accept are left out. If no number remains, the result is the smallest number
     that the network accepts.
 
-    :param most: the most images in one run.
+    :param most: largest number of images in one run.
     :raises EngineError: see :class:`Compute`.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
     if not possible:
         raise EngineError(
-            f'the model needs {engine.signature.input.batch or "more"} images a run, but the GPU '
-            f'pipeline gives it at most {IMAGES}. Export the model with a smaller batch size, or '
-            f'with an open batch size')
+            f'the model needs {engine.signature.input.batch or "more"} images in one run, but the '
+            f'GPU pipeline can give it at most {IMAGES}. Export the model with a smaller batch '
+            f'size, or with a dynamic batch size')
     most = min(most, possible[-1])
     return [count for count in possible
             if count <= most and (count == most or not count & (count - 1))] or possible[:1]
 
 
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
-    """Return the size of each run of a batch. Only the last run may be larger than necessary.
+    """Return the size of each run of a batch. The last run may be larger than necessary.
 
+    :param count: number of images in the batch.
     :param sizes: the result of :func:`run_sizes`.
     """
     runs: list[int] = []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline for one NVIDIA GPU. It uploads, computes and downloads at the same time."""
+"""The pipeline for one NVIDIA GPU. It uploads one frame while it computes and downloads others."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _Part = TypeVar('_Part', bound=_Closable)
 class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
-    Only one thread may call :meth:`submit`. Only one thread may call :meth:`collect`, and it may
-    be another thread. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
+    One thread may call :meth:`submit`, and the same thread or another thread may call
+    :meth:`collect`. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
     :attr:`palette`. The next batch uses the new value.
 
     :param gpu: index of the GPU in CUDA's order.
@@ -96,8 +96,8 @@ class GpuPipeline:
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The frames may differ in size and encoding.
 
-        If a frame lies in a buffer of :attr:`inputs`, the GPU reads it from this buffer. Any
-        other frame is copied into a buffer before this method returns.
+        If a frame lies in a buffer of :attr:`inputs`, the GPU reads the frame from this buffer.
+        Any other frame is copied into a buffer before this method returns.
 
         After an error, no part of the batch is pending.
 
@@ -123,12 +123,12 @@ class GpuPipeline:
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch.
 
-        ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
-        by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
-        ``download`` are measured with the GPU's clock. ``download`` is the download of labels and
-        confidence. ``total`` is ``stage`` plus the time from the beginning of ``upload`` to the
-        end of ``download``. The overlays are downloaded later. The time of their download is
-        added as ``overlay`` when an overlay is read.
+        ``timings`` gives the milliseconds of each stage of the whole batch. In ``stage``, the
+        thread that submits copies the frames into pinned memory. ``upload``, ``preprocess``,
+        ``inference``, ``postprocess`` and ``download`` are measured with the GPU's clock. In
+        ``download``, labels and confidence are downloaded. ``total`` is ``stage`` plus the time
+        from the beginning of ``upload`` to the end of ``download``. The overlays are downloaded
+        later. When an overlay is read, the time of this download is added as ``overlay``.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
             failed on the batch. The failed batch is no longer pending.
@@ -170,7 +170,7 @@ class GpuPipeline:
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Let :meth:`close` close this part. It closes the newest part first."""
+        """Let :meth:`close` close this part. :meth:`close` closes the newest part first."""
         self._closing.append(part.close)
         return part
 
@@ -182,8 +182,8 @@ class GpuPipeline:
                                 engines[number % networks], streams[number % networks],
                                 settings.direct_labels))
                  for number in range(settings.slot_count)]
-        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera
-        # sends about 20 frames in this time. So the warm-up must come before the first frame.
+        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera can
+        # send about 20 frames in this time. So the warm-up must come before the first frame.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)

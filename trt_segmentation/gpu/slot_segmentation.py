@@ -19,10 +19,10 @@ from ..frame import Segmentation
 class SlotSegmentation(Segmentation):
     """A segmentation in a slot's pinned memory.
 
-    :param give_back: tells the pipeline about the release.
-    :param wait_for_overlay: waits for the overlay. It returns the milliseconds from the end of
-        the download of the labels to the end of the download of the overlay. None if there is no
-        overlay.
+    :param give_back: a function that tells the pipeline that this segmentation was released.
+    :param wait_for_overlay: a function that waits for the overlay. The function returns the
+        milliseconds between the end of the label download and the end of the overlay download.
+        None if there is no overlay.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The packages that this package imports: their names on PyPI, and commands to install them."""
+"""The names on PyPI of the packages that this package imports, and how to install them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PIP_NAMES = {
 }
 """Mapping from the import name of a package to its name on PyPI.
 
-Error messages recommend only these names, because anybody can publish a package under a name that
-is still free. trt_segmentation itself is not on PyPI.
+Error messages recommend only these names. A name that is still free on PyPI would be dangerous,
+because anybody can publish a package under it. trt_segmentation itself is not on PyPI.
 """
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',

@@ -75,8 +75,12 @@ class Recorder(Node):  # type: ignore[misc]  # rclpy has no types
             self._record_ground(f'{segmentation}/ground')
 
     def ready(self) -> bool:
-        """Return whether the node has advertised its label maps and reported its engine."""
-        return bool(self.count_publishers(self._label_map)) and 'engine' in self.diagnostics
+        """Return whether the node has advertised its label maps and reported its engine.
+
+        While the engine opens, the node already sends diagnostics, but without the engine's name.
+        """
+        return (bool(self.count_publishers(self._label_map))
+                and 'engine' in self.diagnostics.get('engine', {}))
 
     def begin(self) -> None:
         """Subscribe to the camera. If the camera waits for subscribers, it starts to publish."""

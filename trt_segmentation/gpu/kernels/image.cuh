@@ -15,7 +15,7 @@ struct Image {
     int height;
     int width;
     int step;             // bytes from row to row, also in the second plane
-    int yuv;              // 0: a pixel has its own R, G, B; 1: it has Y and shares U and V
+    int yuv;              // 0: a pixel has R, G, B; 1: a pixel has Y, and pixels share U and V
     int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
     int at0, at1, at2;    // indices of R, G, B in a pixel; yuv: of Y in a pixel, U and V in a pair
     int chroma_stride;    // bytes from one pair of U and V to the next
@@ -32,7 +32,8 @@ __device__ __forceinline__ float clip255(float value)
     return fminf(fmaxf(value, 0.0f), 255.0f);
 }
 
-// Convert ITU-R BT.601 with limited range. The result is not rounded, so a resize rounds only once.
+// Convert Y, U, V (ITU-R BT.601, limited range) to R, G, B. The result is not rounded, so that a
+// resized image is rounded only once.
 __device__ __forceinline__ Color yuv_color(int y, int u, int v)
 {
     const float luma = 255.0f / 219.0f * max(y - 16, 0);

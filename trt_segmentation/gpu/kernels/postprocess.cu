@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Compute label map, confidence and overlay in camera size from the network output, in one pass.
-// A thread computes four neighbouring camera pixels in each of ROWS rows. So a thread can store
-// whole words, and the four pixels share logits. blockIdx.z is the image of the batch.
+// Computes the label map, the confidence and the overlay in camera size from the network output,
+// in one pass. A thread computes four neighbouring camera pixels in each of ROWS rows. So a thread
+// can store whole words, and the four pixels share logits. blockIdx.z is the index of the image in
+// the batch.
 //
 // -D OUTPUT=float|half_bits|int|...: type of the network output's elements
 // -D KIND=LOGITS|SIGMOID|LABELS|PROBABILITIES|PROBABILITY: meaning of the network output.
@@ -12,7 +13,8 @@
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether the kernel can compute confidences. A view says whether it wants one.
 // -D RECTIFY=0|1: whether the overlay can be rectified. A view says whether it has a lookup.
-// -D ROWS=n: rows that a thread computes   -D UNROLL=n: classes whose logits it loads at once
+// -D ROWS=n: rows that a thread computes
+// -D UNROLL=n: number of classes whose logits a thread loads at once
 
 #define LOGITS 0
 #define SIGMOID 1
@@ -21,7 +23,8 @@
 #define PROBABILITY 4
 struct half_bits { u16 bits; };
 
-// postprocess.py has the same two structures. Positions are in cells of the network output's grid.
+// postprocess.py has the same two structures. The network output is a grid of cells. Positions are
+// in cells of this grid.
 struct View {
     Image image;
     LABEL* labels;
@@ -31,7 +34,7 @@ struct View {
     const float* lookup;          // see rectified_at(); null: the image is not rectified
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // image rows that the network sees: the first, and the last + 1
+    int row_from, row_to;         // first image row that the network sees, and last such row + 1
     int col_from, col_to;
     int row_new, row_shift;       // see cell()
     int col_new, col_shift;
@@ -46,12 +49,12 @@ struct Postprocess {
     int height, width;
     const u8* palette;            // B, G, R, 0 for every class
     float alpha;                  // weight of the palette's colour in the overlay
-    float threshold;              // one channel: a pixel with at least this value is class 1
+    float threshold;              // with one channel: a pixel with at least this value is class 1
     int net_height, net_width;    // size of the network's input
     View views[IMAGES];
 };
 static_assert(sizeof(View) == 160 && sizeof(Postprocess) == 64 + IMAGES * 160,
-              "postprocess.py mirrors these");
+              "postprocess.py must have the same structures");
 
 #ifndef COL_STRIDE
 #define COL_STRIDE p.col_stride
@@ -81,7 +84,7 @@ __device__ __forceinline__ float to_finite(T value)
     return fminf(fmaxf(to_float(value), -1e30f), 1e30f);
 }
 
-// Interpolate between two neighbours. If one of them is not finite, the result is not finite.
+// Interpolate between two neighbours. If a neighbour is not finite, the result is not finite.
 __device__ __forceinline__ float blend(float a, float b, float t)
 {
     return fmaf(b, t, a * (1.0f - t));
@@ -169,7 +172,7 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
 
 // The weights of CELLS neighbouring cells for each of COUNT positions. Most weights are zero.
 // The multiplications by zero cost little, because they run in parallel with the comparisons of
-// logits. To select two cells would cost more.
+// logits. Code that selects the two cells with a weight would cost more.
 template <int COUNT, int CELLS>
 struct Weights {
     int base;                     // the first cell
@@ -202,7 +205,7 @@ __device__ __forceinline__ float weighted_sum(const float* values, const float* 
 }
 
 // Find the winning classes of pixels that share LINES x COLUMNS logits of each class. If a logit
-// is not finite, return false. Then the results are invalid.
+// is not finite, return false. In this case, the winners are invalid.
 __device__ __forceinline__ bool argmax_shared(
     const Postprocess& p, const OUTPUT* output, const Weights<ROWS, LINES>& rows,
     const Weights<PIXELS, COLUMNS>& cols, Winner (&winner)[ROWS][PIXELS])
@@ -385,8 +388,8 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// Store WORDS words of 4 bytes. If the row is not aligned to words, `whole` is false. Then store
-// `count` single bytes.
+// Store WORDS words of 4 bytes if `whole` is true. Otherwise, the row is not aligned to words.
+// Then store `count` single bytes.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {

@@ -21,8 +21,8 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Number of neighbouring camera pixels in a row that one GPU thread computes. postprocess.cu has
-the same number."""
+"""Number of neighbouring camera pixels that one GPU thread computes in each of its rows.
+postprocess.cu has the same number."""
 ROWS = 1
 """Number of rows of camera pixels that one GPU thread computes."""
 UNROLL = 4
@@ -135,8 +135,8 @@ class Postprocess:
                        shape: Sequence[int], alpha: float) -> None:
         """Set the network output that a launch reads, and the memory that the launch writes.
 
-        :param targets: one target for each image, and at most :data:`.program.IMAGES`. All targets
-            must want the same outputs.
+        :param targets: one target for each image; at most :data:`.program.IMAGES` targets. All
+            targets must want the same outputs.
         :param output: GPU address of the first image in the output tensor.
         :param shape: shape of the output tensor.
         :param alpha: weight of the palette's colour in the overlay, 0 to 1.

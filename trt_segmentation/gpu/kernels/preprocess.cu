@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Turn camera bytes into the network's input tensor in one pass: convert, resize, pad, reorder and
-// normalise. One thread computes one network pixel. blockIdx.z is the image of the batch.
+// Computes the network's input tensor from the camera image in one pass. The pass converts colors,
+// resizes, pads, reorders channels and normalises. One thread computes one network pixel, which is
+// a pixel of the tensor. blockIdx.z is the index of the image in the batch.
 //
 // -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
 // -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
@@ -13,7 +14,7 @@ struct View {
     Image image;
     const float* lookup;        // see rectified_at(); null: the image is not rectified
     int rows, cols;             // size of the whole resized part of the image, in network pixels
-    int top, left;              // network pixels above and left of this part; < 0: cropped
+    int top, left;              // network pixels above and left of this part; < 0: it is cropped
     int first_row, first_col;   // the part of the image that the network gets: its first pixel
     int part_rows, part_cols;   // and its size
     float row_scale, col_scale; // camera pixels for each network pixel
@@ -28,13 +29,14 @@ struct Preprocess {
     View views[IMAGES];
 };
 static_assert(sizeof(View) == 112 && sizeof(Preprocess) == 48 + IMAGES * 112,
-              "preprocess.py mirrors these");
+              "preprocess.py must have the same structures");
 
 // The camera pixels that contribute to one network pixel, along one axis.
 struct Taps {
     int first, count;
     float from, to;             // averaging: the interval that the network pixel covers
-    float blend;                // averaging: weight of a whole pixel; else: weight of the second
+    float blend;                // averaging: weight of a camera pixel that is covered completely;
+                                // interpolating: weight of the second camera pixel
 
     __device__ __forceinline__ Taps(int position, float scale, bool area, int size)
     {

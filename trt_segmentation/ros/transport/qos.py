@@ -38,7 +38,8 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
 
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
-"""For subscriptions to a video. The queue is long, because later packets need every packet."""
+"""For subscriptions to a video. A packet can be decoded only if all packets since the last
+keyframe have arrived. So the queue is long, and drops no packet."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
