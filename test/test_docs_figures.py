@@ -15,6 +15,7 @@ CONDITIONS = ('day', 'night', 'rain', 'snow')
 PRECISIONS = ('fp32', 'fp16', 'int8', 'mixed')
 GPU, ROS, MANY = 'gpu_pipeline', 'ros_end_to_end', 'gpu_cameras'
 RIVALS, DEEPLAB, ROS_RIVALS = 'gpu_pipeline_rivals', 'gpu_pipeline_deeplabv3', 'ros_rivals'
+PHOTOGRAPHED = [('lraspp', 'LR-ASPP MobileNetV3-Large')]
 NETWORKS = 'gpu_pipeline_networks'
 SOAK, SOAK_GPU = 'soak', 'soak_gpu'
 
@@ -134,6 +135,11 @@ FIGURES = [
        [('precision', f'{precision}: {row}') for precision in PRECISIONS])
       for row in ('mean IoU', 'boundary IoU', *(f'mean IoU, {name}' for name in CONDITIONS),
                   'IoU, lane marking', 'IoU, person', 'IoU, pole', 'IoU, traffic sign')),
+    *(('docs/tensorrt.md', f'| {title}, {light} | {{:.3f}} | {{:.4f}} | {{:.2%}} | '
+       '{:.4f} | {:.2%} |', [('photographs', f'{network}, {light}: {row}') for row in (
+           'fp32 mean IoU', 'int8 mean IoU lost to fp32', 'int8 pixels as fp32',
+           'mixed mean IoU lost to fp32', 'mixed pixels as fp32')])
+      for network, title in PHOTOGRAPHED for light in ('day', 'dusk')),
     ('docs/tensorrt.md', '| ONNX file | {:.2f} MB | {:.2f} MB | {:.2f} MB | {:.2f} MB |',
      [('precision', f'{precision}: ONNX file') for precision in PRECISIONS]),
     ('README.md', 'two 720p cameras at {:.2f} Hz', [

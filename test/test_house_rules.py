@@ -22,15 +22,15 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street', 'lens'), ('model', 'video'),
-    ('engines', 'ground'),
-    ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
+    ('the root',), ('installed', 'untrusted', 'street', 'threads', 'lens', 'tracing'),
+    ('model', 'video'), ('engines', 'ground', 'trust'), ('host', 'fp16'),
+    ('gpu/kernels', 'fusion', 'int8'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
-    ('segmenter',),
+    ('segmenter',), ('fleet',), ('picking',),
     ('ros/process', 'ros/transport'), ('ros/parameters', 'ros/optics'), ('ros',),
     ('commands/arguments',),
-    ('commands/demo', 'commands/bench', 'commands/segment'), ('commands/doctor',),
-    ('commands/issue_report',), ('commands',),
+    ('commands/demo', 'commands/bench', 'commands/label', 'commands/segment'),
+    ('commands/doctor',), ('commands/issue_report',), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""

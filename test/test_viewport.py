@@ -52,6 +52,7 @@ def test_the_network_sees_only_the_roi(pipeline: Any, image: Any) -> None:
     outside = np.ones((180, 320), bool)
     outside[part] = False
     assert (found.labels[outside] == 255).all() and (found.confidence[outside] == 0).all()
+    assert found.overlay is not None
     assert np.array_equal(found.overlay[outside], image[outside])
 
 
@@ -64,6 +65,7 @@ def test_hidden_pixels_are_unlabelled_and_the_others_do_not_change(pipeline: Any
     assert (found.labels[hidden == 1] == 255).all()
     assert found.confidence is not None and (found.confidence[hidden == 1] == 0).all()
     assert np.array_equal(found.labels[hidden == 0], plain.labels[hidden == 0])
+    assert found.overlay is not None
     assert np.array_equal(found.overlay[hidden == 1], image[hidden == 1])
 
 

@@ -144,6 +144,14 @@ class Interrupted(SegmentationError):
     """The process was told to stop while it was working."""
 
 
+class TrustError(SegmentationError):
+    """The reference of a model cannot be read, or does not fit the model."""
+
+
+class TraceError(SegmentationError):
+    """The stages of the frames cannot be marked for a profiler."""
+
+
 class EvaluationError(SegmentationError):
     """An evaluation cannot be made."""
 

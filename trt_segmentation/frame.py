@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import re
 from typing import Any
@@ -155,11 +155,13 @@ class Wanted:
         colours over it.
     :param confidence: whether to compute the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
+    :param tally: whether to count classes, entropy and margin over a sample of the pixels.
     """
 
     overlay: bool = False
     confidence: bool = False
     half_overlay: bool = False
+    tally: bool = False
 
     @property
     def overlay_step(self) -> int:
@@ -187,6 +189,8 @@ class Segmentation:
         ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the overlay
         is not complete yet, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
+    :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
+        wanted. ``trust/tally.py`` explains the counts.
     :param timings: mapping from the name of each stage to its time in milliseconds.
     :param headroom: number of free bytes directly before each array. The caller may write a
         message header into these bytes, and then publish header and array without a copy.
@@ -198,6 +202,20 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+    tally: npt.NDArray[np.uint32] | None = field(default=None, kw_only=True)
+
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return the same segmentation with arrays that stay valid after :meth:`release`.
+
+        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
+            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
+        :raises EngineError: if the GPU failed.
+        """
+        frame = self.frame if keeps_pixels else replace(
+            self.frame, data=np.broadcast_to(np.uint8(0), self.frame.size))
+        return Segmentation(frame, self.labels, self.overlay, self.confidence, dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.

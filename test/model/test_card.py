@@ -200,6 +200,17 @@ def test_plugins_that_are_no_paths_are_refused(value, said):
         card_from_dict(tree)
 
 
+def test_a_temperature_is_read():
+    assert card_from_dict({**SMALL, 'output': {'temperature': 1.5}}).output.temperature == 1.5
+    assert card_from_dict(SMALL).output.temperature == 1.0
+
+
+@pytest.mark.parametrize('value', [0, -1, 0.001, 101, 'warm', True, [1], float('inf')])
+def test_a_temperature_out_of_range_is_refused(value):
+    with pytest.raises(ModelCardError, match='output: temperature: '):
+        card_from_dict({**SMALL, 'output': {'temperature': value}})
+
+
 GROUND_TREE = {'model': 'net.onnx', 'classes': ['road', 'walk', 'car']}
 
 

@@ -103,6 +103,11 @@ class FakeClock:
 class FakeSettings:
     """Settings for batches of up to 8 frames, without a wait for more frames."""
 
+    max_age = 0.0
+
+    def max_age_ms(self) -> float:
+        return self.max_age
+
     def batch_limits(self) -> BatchLimits:
         return BatchLimits(8, 0.0)
 

@@ -26,10 +26,11 @@ from .card_checks import (
     read_ground,
     read_integer,
     read_mean_and_std,
-    read_numbers,
     read_plugins,
     read_section,
+    read_temperature,
     read_text,
+    read_threshold,
 )
 from .kind import OutputKind
 
@@ -89,6 +90,9 @@ class OutputCard:
         is at least this value.
     :param cut_resize: whether the last Resize operator of the network is left out; see
         ``untrusted/onnx_cut.py``.
+    :param temperature: the scores are divided by this number before a softmax or sigmoid turns
+        them into a confidence. The labels stay the same. ``trt_seg eval --fit-temperature``
+        finds this number.
     """
 
     name: str = ''
@@ -96,6 +100,7 @@ class OutputCard:
     layout: str = 'auto'
     threshold: float = 0.5
     cut_resize: bool = False
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -288,13 +293,10 @@ def _read_input(value: Any) -> InputCard:
 def _read_output(value: Any) -> OutputCard:
     default = OutputCard()
     tree = read_section('output', value, [f.name for f in fields(OutputCard)])
-    (threshold,) = read_numbers(
-        'output: threshold', [tree.get('threshold', default.threshold)], 1)
-    if not 0 < threshold < 1:
-        raise ModelCardError(
-            f'output: threshold: {threshold}; expected a probability between 0 and 1')
     return OutputCard(
         cut_resize=read_boolean('output: cut_resize', tree.get('cut_resize', False)),
-        name=read_text('output: name', tree.get('name'), ''), threshold=threshold,
+        name=read_text('output: name', tree.get('name'), ''),
+        threshold=read_threshold(tree.get('threshold', default.threshold)),
+        temperature=read_temperature(tree.get('temperature', default.temperature)),
         kind=read_choice('output: kind', tree.get('kind', default.kind), KINDS),
         layout=read_choice('output: layout', tree.get('layout', default.layout), LAYOUTS))

@@ -75,6 +75,25 @@ def read_numbers(key: str, value: Any, count: int) -> tuple[float, ...]:
     return numbers
 
 
+def read_threshold(value: Any) -> float:
+    """Read a probability that is above 0 and below 1."""
+    (threshold,) = read_numbers('output: threshold', [value], 1)
+    if not 0 < threshold < 1:
+        raise ModelCardError(
+            f'output: threshold: {threshold}; expected a probability between 0 and 1')
+    return threshold
+
+
+def read_temperature(value: Any) -> float:
+    """Read the number that divides the scores, 0.01 to 100."""
+    (temperature,) = read_numbers('output: temperature', [value], 1)
+    if not 0.01 <= temperature <= 100:
+        raise ModelCardError(
+            f'output: temperature: {temperature}; expected a number from 0.01 to 100, such as 1 '
+            'for the scores as they are')
+    return temperature
+
+
 def read_mean_and_std(mean_value: Any, std_value: Any, channels: int
                       ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Read the mean and the std for colours from 0 to 1.

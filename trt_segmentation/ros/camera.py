@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import time
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
@@ -15,8 +15,10 @@ from sensor_msgs.msg import CameraInfo
 from ..errors import FrameError
 from ..frame import Frame, Segmentation, Wanted
 from ..model.card import ModelCard
+from ..serving.drop_reasons import TOO_OLD
 from ..serving.protocols import FrameSink, ServingClock
 from ..stats import Stats
+from .health import Health, HealthReference
 from .optics.camera_viewport import CameraViewport, describe_results
 from .publishers import Publishers
 from .transport.choose import ImageSubscription, Transport
@@ -45,13 +47,16 @@ class Camera:
     :param node_stats: counts of all cameras of the node together.
     :param clock: gives the time of each event that is counted.
     :param warn: called with the camera's name, the kind of a problem, and the exception.
+    :param reference: the reference of the model.
+    :param value: returns the value of the parameter with the given name.
     :param viewport: gives the frames their viewport.
     :param ground: publishes the ground grid; None if the node publishes none.
     """
 
     def __init__(self, node: LifecycleNode, name: str, card: ModelCard, transport: Transport, *,
                  stats: Stats, node_stats: Stats, clock: ServingClock,
-                 warn: Callable[[str, str, Exception], None], viewport: CameraViewport,
+                 warn: Callable[[str, str, Exception], None], reference: HealthReference,
+                 value: Callable[[str], Any], viewport: CameraViewport,
                  ground: GroundOutput | None = None) -> None:
         self.name = name
         self.stats = stats
@@ -78,7 +83,14 @@ class Camera:
         self._node_stats = node_stats
         self._clock = clock
         self._warn = warn
-        self._outputs = Publishers(node, f'{name}/segmentation' if name else '~', card, transport)
+        self._value = value
+        prefix = f'{name}/segmentation' if name else '~'
+        self.health = Health(node, prefix, name, card, reference, value)
+        try:
+            self._outputs = Publishers(node, prefix, card, transport)
+        except Exception:  # for example an impossible qos_overrides value
+            self.health.close()
+            raise
         self._image: ImageSubscription | None = None
         self._video: VideoSink | None = None
         self._info_subscription: object = None
@@ -143,6 +155,7 @@ class Camera:
         """Unsubscribe and remove the topics of the segmentations."""
         self.unsubscribe()
         self._outputs.close()
+        self.health.close()
         if self.ground:
             self.ground.close()
 
@@ -160,6 +173,7 @@ class Camera:
         self._outputs.publish(segmentation, header, info)
         if self.ground:
             self.ground.publish(segmentation.labels, header, info)
+        self.health.publish(segmentation, header)
 
     def count_frame_in(self, now: float, arrived: float) -> None:
         """See :meth:`.ServedCamera.count_frame_in`."""
@@ -171,11 +185,14 @@ class Camera:
         """See :meth:`.ServedCamera.count_frame_out`."""
         self.stats.count_frame_out(now, timings)
         self._node_stats.count_frame_out(now, timings)
+        self.health.lateness.count_published(now, timings['total'], self._value('latency_warn_ms'))
 
     def count_frame_dropped(self, reason: str) -> None:
         """See :meth:`.ServedCamera.count_frame_dropped`."""
         self.stats.count_drop(reason)
         self._node_stats.count_drop(reason)
+        if reason == TOO_OLD:
+            self.health.lateness.count_too_old(self._clock.seconds())
 
     def _count_lost_images(self, count: int) -> None:
         now = self._clock.seconds()

@@ -38,8 +38,12 @@ class CameraWatch:
         self._warned_silence: tuple[float, Silence] | None = None
         self._warned_loss = False
 
-    def read(self, camera: Camera, snapshot: Snapshot) -> CameraReport:
-        """Return a report on the camera. ``snapshot`` has the camera's counts."""
+    def read(self, camera: Camera, snapshot: Snapshot, now: float) -> CameraReport:
+        """Return a report on the camera.
+
+        :param snapshot: the camera's counts.
+        :param now: the time in seconds of the clock with which the node counts.
+        """
         last = self._last
         publishers = self._node.count_publishers(camera.topic) if camera.topic else 0
         return CameraReport(
@@ -52,7 +56,8 @@ class CameraWatch:
             # a newly configured camera counts from 0, so the last count can be the larger one
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error,
-            **_read_ground(camera, last))
+            health=camera.health.read(), late=camera.health.lateness.read(now),
+            late_frames=self._value('late_frames'), **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report, and keep it for the next comparison."""

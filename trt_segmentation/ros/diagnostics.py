@@ -11,7 +11,9 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..engines import Identity
 from ..serving.drop_reasons import BAD_FRAME, TAKE_ERROR
+from ..serving.lateness import LateFrames, NEVER_LATE
 from ..stats import Snapshot
+from .health import HealthReport
 from .loss import NOT_NUMBERED, UNKNOWN
 from .transport.choose import Transport
 
@@ -62,6 +64,8 @@ class CameraReport:
     :param ground_missing: number of ground grids that could not be computed; None if the node
         publishes no ground grid. ``ground_missing_before`` is this number at the last report.
     :param ground_error: why the newest of these grids could not be computed.
+    :param health: health of the newest frame. None if it was not measured.
+    :param late_frames: number of late frames in a row that are an error; 0 for no error.
     """
 
     name: str
@@ -82,6 +86,14 @@ class CameraReport:
     ground_missing: int | None = None
     ground_missing_before: int = 0
     ground_error: str = ''
+    health: HealthReport | None = None
+    late: LateFrames = NEVER_LATE
+    late_frames: int = 0
+
+    @property
+    def is_too_often_late(self) -> bool:
+        """Whether too many frames in a row were late."""
+        return 0 < self.late_frames <= self.late.in_row
 
 
 @dataclass(frozen=True)
@@ -159,10 +171,18 @@ def engine(report: NodeReport) -> DiagnosticStatus:
 
 def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
     """Return the status of one camera."""
-    values = {'image_topic': one.topic, 'image_publishers': one.publishers,
-              **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
-              'camera_info_bad': one.bad_infos,
-              'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
+    values: dict[str, object] = {
+        'image_topic': one.topic, 'image_publishers': one.publishers,
+        **_loss_values(one.snapshot, (one,)), **_count_values(one.snapshot),
+        'camera_info_bad': one.bad_infos,
+        'camera_info_lost': one.lost_infos if one.loss_is_reported else UNKNOWN}
+    values |= {  # Autoware's nodes have the same keys
+        'is_processing_time_ms_in_expected_range': not one.late.in_row,
+        'processing_time_ms': f'{one.late.newest_ms:.3f}',
+        'is_consecutive_processing_delay_in_range': not one.is_too_often_late,
+        'consecutive_processing_delay_ms': f'{one.late.delay_ms:.3f}',
+        'late_frames_in_row': one.late.in_row}
+    values |= one.health.values if one.health else {}
     if one.ground_missing is not None:
         values['ground_missing'] = one.ground_missing
     if one.stamps_are_foreign:
@@ -220,7 +240,12 @@ def _mishap_findings(report: NodeReport) -> Findings:
 def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if report.state != 'active':
         return [(OK, f'{report.state}; not receiving images')]
-    found: Findings = [(WARN, text) for text in (one.silence, one.loss) if text]
+    drift = one.health.warning if one.health else ''
+    found: Findings = [(WARN, text) for text in (one.silence, one.loss, drift) if text]
+    if one.is_too_often_late:
+        found.append((ERROR, f'{one.late.in_row} late frames in a row, for '
+                             f'{one.late.delay_ms:.0f} ms; `late_frames` allows fewer than '
+                             f'{one.late_frames}'))
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))

@@ -21,8 +21,10 @@ from ..serving.supervisor import Supervisor, TICK_SECONDS
 from ..serving.throttled_log import ThrottledLog
 from ..serving.worker import Worker
 from ..stats import Stats
+from ..tracing.stages import set_tracing
 from .camera import Camera
 from .diagnostics import summary
+from .health import HealthReference
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
 from .optics.camera_viewport import CameraViewport
@@ -68,6 +70,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.stats = Stats()
         self._camera_stats: dict[str, Stats] = {}  # by camera name; cleanup keeps it
         self.transport: Transport | None = None
+        self._reference: HealthReference | None = None
         # Reopen the engine that was open, because ``auto`` might choose a slower engine now.
         self._supervisor = Supervisor(self._make_worker, lambda old: self._open_pipeline(
             old.card, old.identity.engine), self.get_logger())
@@ -120,10 +123,13 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             card = load_card(self.value('model'))
             pipeline = self._supervisor.pipeline = run_interruptibly(
                 lambda: self._open_pipeline(card, self.value('engine')), self._attend)
+            self._reference = HealthReference(card, self.value('health_reference'),
+                                              self.value('drift_frames'))
             for parameter in MODEL_DEPENDENT:
                 if reason := self._check_value(parameter, self.value(parameter)):
                     raise EngineError(f'{parameter}: {reason}')
             check_image_transport(self.value('image_transport'))
+            set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
             names = self.value('cameras') or ['']
@@ -132,7 +138,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
-                    clock=self._forward_clock, warn=self._warn, ground=grounds.get(name),
+                    clock=self._forward_clock, warn=self._warn, reference=self._reference,
+                    value=self.value, ground=grounds.get(name),
                     viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', describe_error(error))
@@ -222,6 +229,8 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
     def _check_value(self, name: str, value: Any) -> str:
         """Return why the open model does not allow a value. Empty if there is no such reason."""
         pipeline = self._supervisor.pipeline
+        if name == 'health' and value and pipeline and self._reference:
+            return self._reference.find_problem()
         return check_against_model(name, value, pipeline) if pipeline else ''
 
     def _stop_worker_or_give_up(self) -> bool:

@@ -163,6 +163,9 @@ class LiveSettings(Protocol):
     def batch_limits(self) -> BatchLimits:
         """Return how many frames may go into the next batch."""
 
+    def max_age_ms(self) -> float:
+        """Return the age in milliseconds above which an answer is dropped; 0 for no limit."""
+
     def apply_colours(self) -> None:
         """Give the pipeline the overlay's current colours."""
 

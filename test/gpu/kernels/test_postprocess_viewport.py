@@ -82,7 +82,8 @@ def test_the_results_are_those_of_the_host(viewport: str, resize: str, kind: str
     labels, confidence, overlay = run_kernel(card, frame, kind, tensor)
     host = HostPostprocess(output_of(kind, tensor), CLASSES, 0.5)
     hidden = frame.viewport and frame.viewport.hidden
-    expected = host(tensor, fit(resize, (HEIGHT, WIDTH), NET, frame.roi), kind != 'labels', hidden)
+    expected = host(tensor, fit(resize, (HEIGHT, WIDTH), NET, frame.roi), kind != 'labels',
+                    hidden=hidden)
     assert (labels != expected.labels).mean() <= 0.001
     if expected.confidence is not None:
         assert np.abs(confidence.astype(int) - expected.confidence).max() <= 1

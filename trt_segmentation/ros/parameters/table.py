@@ -13,6 +13,7 @@ from ..transport.choose import TRANSPORTS
 from ..transport.messages import MESSAGE_TYPES
 from .ground_rows import GROUND
 from .setting import NEVER, Setting, UNCONFIGURED
+from .trust import TIME, TRUST
 from .view_rows import VIEW
 
 START_PERIODS = 5
@@ -96,6 +97,8 @@ SETTINGS = (
             high=60000.0),
     Setting('age_error_ms', 2000.0, 'If the p95 age is above this many ms, diagnostics show '
             'ERROR.', high=60000.0),
+    *TIME,
+    *TRUST,
     *VIEW,
     *GROUND,
 )
