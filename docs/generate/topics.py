@@ -280,7 +280,8 @@ def _diagnostics() -> list[str]:
                         dict.fromkeys(STAGES, PERCENTILES))
     figures = FrameFigures(np.array([1.0]), 0.0, 0.0, 1.0)
     camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True,
-                          ground_missing=0, health=HealthReport(describe_figures(figures, ('NAME',), 0.5)))
+                          ground_missing=0,
+                          health=HealthReport(describe_figures(figures, ('NAME',), 0.5)))
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),
                     identity=Identity('m', 'e', 'v', 'p', 'd', 'r', 'hit', 't', 1.0),

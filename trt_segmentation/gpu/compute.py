@@ -24,7 +24,7 @@ from .device_engine import DeviceEngine
 from .kernels.postprocess import palette_words, Postprocess, Target, totals_bytes
 from .kernels.preprocess import Preprocess, Source
 from .kernels.program import IMAGES
-from .slots import Run, Slot, Work
+from .slots import Lane, Run, Slot, Work
 from .viewports import Viewports
 
 log = logging.getLogger(__name__)
@@ -93,12 +93,7 @@ class Compute:
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
         slot.wanted = wanted
-        targets = [Target(
-            lane.read, lane.image, overlay_step=wanted.overlay_step,
-            **lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes)
-                                   )._asdict(),
-            **self._viewports.find(lane.read.viewport)._asdict())
-                   for lane in slot.lanes[:slot.count]]
+        targets = [self._make_target(lane, wanted) for lane in slot.lanes[:slot.count]]
         if wanted.tally and not self._totals:
             self._reserve_totals()
         key = (alpha, [(t.image, t.labels, t.confidence, t.tally, t.overlay, t.overlay_step,
@@ -118,6 +113,11 @@ class Compute:
             run.before.update()
             run.after.update()
         work.key = key
+
+    def _make_target(self, lane: Lane, wanted: Wanted) -> Target:
+        outputs = lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes))
+        return Target(lane.read, lane.image, overlay_step=wanted.overlay_step,
+                      **outputs._asdict(), **self._viewports.find(lane.read.viewport)._asdict())
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""

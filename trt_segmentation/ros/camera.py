@@ -76,8 +76,7 @@ class Camera:
         """How many camera_info messages could not be read, and how many were lost."""
         self.info_error = ''
         """What was wrong with the newest camera_info that could not be read."""
-        self.ground = ground
-        self._viewport = viewport
+        self.ground, self._viewport = ground, viewport
         self._node = node
         self._transport = transport
         self._node_stats = node_stats

@@ -132,8 +132,7 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
-            names = self.value('cameras') or ['']
-            grounds = self._make_ground_outputs(names, card)
+            grounds = self._make_ground_outputs(names := self.value('cameras') or [''], card)
             for index, name in enumerate(names):
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(

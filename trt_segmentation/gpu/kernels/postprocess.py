@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import ctypes
 from dataclasses import dataclass
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -162,23 +163,7 @@ class Postprocess:
             self._output.layout, shape)
         params.height, params.width = height, width
         for view, target in zip(params.views, targets):
-            frame = target.frame
-            geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
-                           frame.roi)
-            rows, cols = geometry.rows, geometry.cols
-            view.image = describe_frame(frame, target.image)
-            view.labels, view.confidence = target.labels, target.confidence
-            view.overlay, view.overlay_step = target.overlay, target.overlay_step
-            view.tally = target.tally
-            view.hidden, view.lookup = target.hidden, target.lookup
-            view.pad = self._card.input.pad
-            view.row_scale, view.row_offset = rows.grid(height)
-            view.col_scale, view.col_offset = cols.grid(width)
-            view.row_from, view.row_to = rows.visible
-            view.col_from, view.col_to = cols.visible
-            view.row_new, view.row_shift = rows.new, _shift(rows)
-            view.col_new, view.col_shift = cols.new, _shift(cols)
-            view.part_rows, view.part_cols = rows.camera, cols.camera
+            self._describe(view, target, height, width)
         tally = any(t.tally for t in targets)
         launch.function = self._load_kernel(
             any(t.confidence for t in targets), tally,
@@ -189,6 +174,26 @@ class Postprocess:
         launch.grid = (columns, params.tally_rows
                        - (-max(t.frame.height for t in targets) // (ROWS * BLOCK[1])),
                        len(targets))
+
+    def _describe(self, view: Any, target: Target, height: int, width: int) -> None:
+        """Describe one image. ``height`` and ``width`` are those of the network output."""
+        frame = target.frame
+        geometry = fit(self._card.input.resize, (frame.height, frame.width), self._net,
+                       frame.roi)
+        rows, cols = geometry.rows, geometry.cols
+        view.image = describe_frame(frame, target.image)
+        view.labels, view.confidence = target.labels, target.confidence
+        view.overlay, view.overlay_step = target.overlay, target.overlay_step
+        view.tally = target.tally
+        view.hidden, view.lookup = target.hidden, target.lookup
+        view.pad = self._card.input.pad
+        view.row_scale, view.row_offset = rows.grid(height)
+        view.col_scale, view.col_offset = cols.grid(width)
+        view.row_from, view.row_to = rows.visible
+        view.col_from, view.col_to = cols.visible
+        view.row_new, view.row_shift = rows.new, _shift(rows)
+        view.col_new, view.col_shift = cols.new, _shift(cols)
+        view.part_rows, view.part_cols = rows.camera, cols.camera
 
     def close(self) -> None:
         """Unload the kernels."""
