@@ -34,7 +34,7 @@ FLOORS = (
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
-SHARED = {'frame', 'stats', 'memory', 'errors'}
+SHARED = {'frame', 'stats', 'memory', 'errors', 'viewport'}
 """Files of the package root on the lowest floor, which every room may import."""
 OTHER_ROOT_FILES = {'pipeline': 'pipeline', 'segmented_image': 'segmented_image',
                     'segmenter': 'segmenter', '__main__': 'start', '__init__': 'the names'}

@@ -15,6 +15,14 @@ class FrameError(SegmentationError):
     """A camera message holds no valid image. For example, the header does not fit the data."""
 
 
+class LensError(SegmentationError):
+    """A camera_info message is not a calibration, or it does not fit the images."""
+
+
+class GroundError(SegmentationError):
+    """The ground grid cannot be computed, for example because the camera's pose is unknown."""
+
+
 class ModelCardError(SegmentationError):
     """A model card cannot be used."""
 

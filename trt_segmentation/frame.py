@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FrameError
+from .viewport import Viewport
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Label of a pixel without a class, for each dtype of a label map."""
@@ -61,6 +62,7 @@ class Frame:
     :param frame_id: frame id in the header of the camera message. Every message that is published
         for this frame gets the same frame id.
     :param camera: name of the camera in the node; empty if the node has only one camera.
+    :param viewport: what the network sees of the image; None for the whole image.
     :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
 
@@ -73,6 +75,7 @@ class Frame:
     stamp_ns: int = 0
     frame_id: str = ''
     camera: str = ''
+    viewport: Viewport | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that do not fit together."""
@@ -106,6 +109,13 @@ class Frame:
                 f'data has {self.data.nbytes} bytes, but {self.stored_rows} rows at step '
                 f'{self.step} need {self.size} ({self.width}x{self.height} {self.encoding}). '
                 f'Correct step, height or encoding in the camera driver')
+        if self.viewport is not None:
+            self.viewport.check_size(self.height, self.width)
+
+    @property
+    def roi(self) -> tuple[int, int, int, int] | None:
+        """The part of the image that the network gets. None for the whole image."""
+        return self.viewport.roi if self.viewport else None
 
     @property
     def row_bytes(self) -> int:

@@ -62,6 +62,9 @@ TOPICS = {
                 'mean entropy, the low margin and the drift. The level is WARN if the drift is '
                 'above `drift_warn`.',
     '~/camera_info': "The newest `camera_info` of the camera, with the image's header.",
+    '~/ground': 'The ground around the camera as a grid, with the stamp of the image. The topic '
+                'exists only with `ground: true`. [Plan with the results](planner.md) explains '
+                'the values.',
     '~/label_info': 'The class name of each id. The node publishes it once, and only if '
                     'vision_msgs is installed.',
     '~/transition_event': 'The changes of the lifecycle state. Every lifecycle node publishes '
@@ -119,6 +122,8 @@ KEYS = {
         'camera_info_bad': 'number of `camera_info` messages that the node could not read. Log '
                            'and diagnostics say why.',
         'camera_info_lost': 'number of `camera_info` messages that the middleware lost',
+        'ground_missing': 'only with `ground: true`: number of ground grids that the node could '
+                          'not compute. Log and diagnostics say why.',
         'is_processing_time_ms_in_expected_range': 'whether the latency of the newest frame is at '
                                                    'most `latency_warn_ms`. This key and the '
                                                    'next three are those of Autoware.',
@@ -197,11 +202,13 @@ def _endpoints() -> list[str]:
 
     from trt_segmentation.ros import publishers
     from trt_segmentation.ros.node import SegmentationNode
-    from trt_segmentation.ros.transport.qos import LATCHED
+    from trt_segmentation.ros.optics.ground_output import OccupancyGrid
+    from trt_segmentation.ros.transport.qos import LATCHED, RELIABLE
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=random.randint(1, 100))
     node = SegmentationNode(context=context, parameter_overrides=[
-        Parameter('engine', value='onnxruntime-cpu')])
+        Parameter('engine', value='onnxruntime-cpu'), Parameter('camera_height', value=1.0),
+        Parameter('ground', value=OccupancyGrid is not None)])
     try:
         if not node.start():
             sys.exit('docs/generate/topics.py: the node does not start; its log says why')
@@ -215,6 +222,8 @@ def _endpoints() -> list[str]:
         rclpy.shutdown(context=context)
     if publishers.LabelInfo is None:  # the page describes a machine with vision_msgs
         rows.append(('~/label_info', 'out', 'vision_msgs/LabelInfo', _qos(LATCHED)))
+    if OccupancyGrid is None:  # the page describes a machine with nav_msgs
+        rows.append(('~/ground', 'out', 'nav_msgs/OccupancyGrid', _qos(RELIABLE)))
     same('topics', [row[0] for row in rows], TOPICS)
     same('services', services, SERVICES)
     order = list(TOPICS)
@@ -271,6 +280,7 @@ def _diagnostics() -> list[str]:
                         dict.fromkeys(STAGES, PERCENTILES))
     figures = FrameFigures(np.array([1.0]), 0.0, 0.0, 1.0)
     camera = CameraReport('NAME', '/image', 1, '', snapshot, stamps_are_foreign=True,
+                          ground_missing=0,
                           health=HealthReport(describe_figures(figures, ('NAME',), 0.5)))
     report = NodeReport('node', 'active', '', snapshot, Limits(1e9, 1e9, 1e9, 1e9), (camera,),
                     transport=Transport('direct', 'why'),

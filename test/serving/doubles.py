@@ -70,6 +70,9 @@ class FakeCamera:
     def schedule_outputs(self, confidence: bool, overlay_rate: float) -> Wanted:
         return Wanted()
 
+    def set_viewport(self, frame: Frame) -> Frame:
+        return frame
+
     def reallocate(self) -> None:
         self.reallocations += 1
 

@@ -30,6 +30,7 @@ from .video_topic import read_picture_frame, VideoTopic
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
@@ -136,6 +137,19 @@ class Recorded:
         rows = np.ndarray((frame.height, frame.width), dtype, frame.data,
                           strides=(frame.step, dtype.itemsize))
         return np.ascontiguousarray(rows, dtype.newbyteorder('='))
+
+    def grid(self) -> tuple[npt.NDArray[np.int8], float]:
+        """Decode an occupancy grid message.
+
+        :returns: a new (rows, columns) int8 array, and the side of a cell in metres.
+        :raises FrameError: if the message is not an occupancy grid.
+        """
+        message = self._decode()
+        info = message.info
+        if message.data.size != info.width * info.height:
+            raise FrameError(f'the grid has {info.width}x{info.height} cells, but '
+                             f'{message.data.size} values')
+        return message.data.reshape(info.height, info.width).copy(), float(info.resolution)
 
     def _decode(self) -> Any:
         try:

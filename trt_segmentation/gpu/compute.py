@@ -22,9 +22,10 @@ from .allocator import GpuAllocator
 from .cuda_graph import CudaGraph, Enqueues
 from .device_engine import DeviceEngine
 from .kernels.postprocess import palette_words, Postprocess, Target, totals_bytes
-from .kernels.preprocess import Preprocess
+from .kernels.preprocess import Preprocess, Source
 from .kernels.program import IMAGES
-from .slots import Run, Slot, Work
+from .slots import Lane, Run, Slot, Work
+from .viewports import Viewports
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Compute:
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
+        self._viewports = Viewports(memory, down)
         self._preprocess = Preprocess(card.input, image, arch)
         self._postprocess = Postprocess(card, image, output, self._palette, arch)
 
@@ -91,28 +93,31 @@ class Compute:
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
         slot.wanted = wanted
-        targets = [Target(
-            lane.read, lane.image, overlay_step=wanted.overlay_step,
-            **lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes)
-                                   )._asdict()) for lane in slot.lanes[:slot.count]]
+        targets = [self._make_target(lane, wanted) for lane in slot.lanes[:slot.count]]
         if wanted.tally and not self._totals:
             self._reserve_totals()
         key = (alpha, [(t.image, t.labels, t.confidence, t.tally, t.overlay, t.overlay_step,
-                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
-                       for t in targets])
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step,
+                        t.frame.viewport) for t in targets])
         if key == work.key:
             return
         work.key = None
         for run in work.runs:
             some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.set_parameters(
-                run.before.launch, [(t.frame, t.image) for t in some], slot.input.address)
+                run.before.launch, [Source(t.frame, t.image, t.lookup) for t in some],
+                slot.input.address)
             run.shape = slot.engine.output_shape(run.size)
             self._postprocess.set_parameters(
                 run.after.launch, some, slot.output.address, run.shape, alpha, self._totals)
             run.before.update()
             run.after.update()
         work.key = key
+
+    def _make_target(self, lane: Lane, wanted: Wanted) -> Target:
+        outputs = lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes))
+        return Target(lane.read, lane.image, overlay_step=wanted.overlay_step,
+                      **outputs._asdict(), **self._viewports.find(lane.read.viewport)._asdict())
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""

@@ -214,7 +214,8 @@ class GpuPipeline:
             pixels = decode(frame)
             data = np.ascontiguousarray(pixels.array).reshape(-1)
             encoding = {'bgr': 'bgr8', 'rgb': 'rgb8', 'gray': 'mono8'}[pixels.order]
-            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height)
+            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height,
+                         viewport=frame.viewport)
         address = read.data.ctypes.data
         buffer = self.inputs.find_buffer(address)
         if buffer is None:

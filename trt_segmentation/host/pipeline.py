@@ -23,7 +23,7 @@ from .decode_raw import decode, Pixels
 from .output_arrays import HEADROOM
 from .overlay import blend
 from .postprocess import Postprocess
-from .preprocess import Preprocess
+from .preprocess import Preprocess, rectify
 
 WARM_UP_RUNS = 3
 """Number of blank images in a warm-up. In the first run, ONNX Runtime plans its memory."""
@@ -168,8 +168,11 @@ class HostPipeline:
         began = perf_counter()
         image = self.signature.input
         geometry = fit(self.card.input.resize, (frame.height, frame.width),
-                       (image.height, image.width))
-        return _Waiting(frame, decode(frame), geometry, _ms(began))
+                       (image.height, image.width), frame.roi)
+        pixels = decode(frame)
+        if frame.viewport and frame.viewport.lookup is not None:
+            pixels = rectify(pixels, frame.viewport.lookup, self.card.input.pad)
+        return _Waiting(frame, pixels, geometry, _ms(began))
 
     def _tensor_for(self, count: int) -> npt.NDArray[np.generic]:
         # The tensor is kept between calls, because allocating it takes longer than filling it.
@@ -179,8 +182,10 @@ class HostPipeline:
 
     def _segment(self, waiting: _Waiting, output: npt.NDArray[np.generic],
                  wanted: Wanted) -> Segmentation:
+        viewport = waiting.frame.viewport
         labels, confidence, tally = self._postprocess(
-            output, waiting.geometry, wanted.confidence, wanted.tally)
+            output, waiting.geometry, wanted.confidence, wanted.tally,
+            viewport.hidden if viewport else None)
         overlay = None
         if wanted.overlay:
             step = wanted.overlay_step

@@ -78,16 +78,18 @@ class Postprocess:
         self._dtype = np.dtype(np.uint8 if classes <= 255 else np.uint16)
 
     def __call__(self, network_output: npt.NDArray[Any], geometry: Geometry,
-                 confidence: bool = False, tally: bool = False) -> LabelledImage:
+                 confidence: bool = False, tally: bool = False,
+                 hidden: npt.NDArray[np.uint8] | None = None) -> LabelledImage:
         """Compute the labels of one image, and confidence and tally if they are wanted.
 
         :param network_output: the part of the output tensor for this image, with 2 or 3 axes.
+        :param hidden: see :class:`.Viewport`.
         :returns: new arrays, which the caller owns.
         :raises EngineError: if the network output does not have the shape in the signature, or if
             confidence is wanted but the network output holds class ids.
         """
         grid = self.read_grid(network_output)
-        size = (geometry.rows.camera, geometry.cols.camera)
+        size = (geometry.rows.total, geometry.cols.total)
         if confidence:
             self._output.check_confidence()
         (top, bottom), (left, right) = geometry.rows.visible, geometry.cols.visible
@@ -101,6 +103,10 @@ class Postprocess:
             inside = np.s_[top:bottom, left:right]
             view = None if certainty is None else certainty[inside]
             self._label(grid, geometry, labels[inside], view)
+        if hidden is not None:
+            np.copyto(labels, UNLABELLED[self._dtype], where=hidden.view(bool))
+            if certainty is not None:
+                np.copyto(certainty, 0, where=hidden.view(bool))
         return LabelledImage(labels, certainty, count_tally(
             grid, labels, geometry, self._output.kind, self._classes, float(self._sharpness)
         ) if tally else None)
@@ -151,7 +157,7 @@ class Postprocess:
             # Compute the cell of each camera pixel, as Axis.grid() does. Use integers, so that no
             # rounding error gives a wrong cell.
             pixel = np.arange(*axis.visible, dtype=np.int64)
-            over = (2 * pixel + 1) * axis.new + 2 * axis.camera * axis.offset
+            over = (2 * (pixel - axis.first) + 1) * axis.new + 2 * axis.camera * axis.offset
             at.append(over * size // (2 * axis.camera * axis.net))
         # Replace unknown ids before the conversion to a smaller type. An overflow could turn an
         # unknown id into a known id.

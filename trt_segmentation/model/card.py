@@ -23,6 +23,7 @@ from .card_checks import (
     read_boolean,
     read_choice,
     read_colors,
+    read_ground,
     read_integer,
     read_mean_and_std,
     read_plugins,
@@ -111,8 +112,8 @@ class ModelCard:
     :param classes: names of the classes. A label is the index of a name in this tuple.
     :param palette: (len(classes), 3) uint8 RGB, the colours of the overlay.
     :param source: path of the card's file, for messages; None if the card has no file.
-    :param plugins: shared libraries with TensorRT plugins that the network needs. Their code runs
-        in this process.
+    :param plugins: shared libraries with TensorRT plugins. Their code runs in this process.
+    :param ground: names of the classes on the ground; see ``model/card_checks.py``.
     """
 
     name: str
@@ -123,6 +124,7 @@ class ModelCard:
     output: OutputCard = field(default_factory=OutputCard)
     source: Path | None = None
     plugins: tuple[Path, ...] = ()
+    ground: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label_dtype(self) -> np.dtype[Any]:
@@ -219,20 +221,19 @@ def card_from_dict(tree: Mapping[str, Any], source: Path | None = None,
     :param asking: see :func:`load_card`.
     :raises ModelCardError: if a value is wrong.
     """
-    read_section('', tree, ['name', 'model', 'input', 'output', 'classes', 'palette',
-                            'plugins'])
+    read_section('', tree, [field.name for field in fields(ModelCard) if field.name != 'source'])
     if not isinstance(model := tree.get('model'), str) or not model:
         raise ModelCardError('model: give the path of an ONNX file, relative to this card')
     read_text('model', model)
-    if source is not None:
-        asking = (*asking, source)
+    asking += (source,) if source else ()
     classes = _read_classes(tree.get('classes'), asking)
-    name = read_text('name', tree.get('name'), source.stem if source else Path(model).stem)
     return ModelCard(
-        name=name, model=_find_network(model, source), classes=classes,
+        name=read_text('name', tree.get('name'), source.stem if source else Path(model).stem),
+        model=_find_network(model, source), classes=classes,
         palette=_read_palette(tree.get('palette'), len(classes), asking),
         input=_read_input(tree.get('input')), output=_read_output(tree.get('output')),
-        source=source, plugins=read_plugins(tree.get('plugins'), source))
+        source=source, plugins=read_plugins(tree.get('plugins'), source),
+        ground=read_ground(tree.get('ground'), classes))
 
 
 def _find_network(text: str, source: Path | None) -> Path:

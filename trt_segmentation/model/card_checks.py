@@ -130,6 +130,35 @@ def read_colors(value: Any, count: int) -> list[list[int]]:
     return value
 
 
+GROUND_KINDS = ('drivable', 'walkable', 'obstacle')
+"""The lists of the section ``ground``."""
+
+
+def read_ground(value: Any, classes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Read the classes of the ground grid.
+
+    The section has up to three lists of class names. ``drivable`` and ``walkable`` are classes of
+    the ground. ``obstacle`` has the classes that stand on the ground and hide it.
+
+    :returns: the names in each list. A list that the card does not have is missing.
+    """
+    tree = read_section('ground', value, list(GROUND_KINDS))
+    kind_of: dict[str, str] = {}
+    for kind, names in tree.items():
+        if not isinstance(names, list):
+            raise ModelCardError(f'ground: {kind}: {short(names)}; expected a list of class names')
+        for name in names:
+            if name not in classes:
+                near = did_you_mean(str(name), classes)
+                raise ModelCardError(f'ground: {kind}: the model has no class {short(name)}'
+                                     f'{near or "."} Its classes: {", ".join(classes[:40])}')
+            if name in kind_of:
+                raise ModelCardError(f'ground: {short(name)} is listed under {kind_of[name]} and '
+                                     f'under {kind}; each class may be listed once')
+            kind_of[name] = kind
+    return {kind: tuple(names) for kind, names in tree.items()}
+
+
 def read_text(key: str, value: Any, default: str | None = None) -> str:
     """Read text in which every character can be printed.
 

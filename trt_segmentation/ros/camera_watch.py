@@ -57,7 +57,7 @@ class CameraWatch:
             bad_infos_before=min(last.bad_infos, camera.bad_infos) if last else 0,
             lost_infos=camera.lost_infos, info_error=camera.info_error,
             health=camera.health.read(), late=camera.health.lateness.read(now),
-            late_frames=self._value('late_frames'))
+            late_frames=self._value('late_frames'), **_read_ground(camera, last))
 
     def remember(self, camera: Camera, report: CameraReport) -> None:
         """Log the new problems of a published report, and keep it for the next comparison."""
@@ -103,3 +103,13 @@ class CameraWatch:
             return ''
         return describe_loss(camera.topic, snapshot.lost_lately,
                              get_rmw_implementation_identifier())
+
+
+def _read_ground(camera: Camera, last: CameraReport | None) -> dict[str, Any]:
+    """Return the values of a report about the camera's ground grid."""
+    if camera.ground is None:
+        return {}
+    missing = camera.ground.missing
+    before = min(last.ground_missing or 0, missing) if last else 0
+    return {'ground_missing': missing, 'ground_missing_before': before,
+            'ground_error': camera.ground.error}

@@ -61,6 +61,9 @@ class CameraReport:
     :param bad_infos: number of camera_info messages that could not be read.
     :param bad_infos_before: ``bad_infos`` at the last report.
     :param lost_infos: number of camera_info messages that the middleware lost.
+    :param ground_missing: number of ground grids that could not be computed; None if the node
+        publishes no ground grid. ``ground_missing_before`` is this number at the last report.
+    :param ground_error: why the newest of these grids could not be computed.
     :param health: health of the newest frame. None if it was not measured.
     :param late_frames: number of late frames in a row that are an error; 0 for no error.
     """
@@ -80,6 +83,9 @@ class CameraReport:
     bad_infos_before: int = 0
     lost_infos: int = 0
     info_error: str = ''
+    ground_missing: int | None = None
+    ground_missing_before: int = 0
+    ground_error: str = ''
     health: HealthReport | None = None
     late: LateFrames = NEVER_LATE
     late_frames: int = 0
@@ -177,6 +183,8 @@ def camera(report: NodeReport, one: CameraReport) -> DiagnosticStatus:
         'consecutive_processing_delay_ms': f'{one.late.delay_ms:.3f}',
         'late_frames_in_row': one.late.in_row}
     values |= one.health.values if one.health else {}
+    if one.ground_missing is not None:
+        values['ground_missing'] = one.ground_missing
     if one.stamps_are_foreign:
         values['age'] = "not measured: the stamps and the node's clock have different time bases"
     return _status(report, f'camera {one.name}'.rstrip(), _camera_findings(report, one), values)
@@ -241,6 +249,9 @@ def _camera_findings(report: NodeReport, one: CameraReport) -> Findings:
     if new := one.bad_infos - one.bad_infos_before:
         found.append((WARN, f'{new} bad camera_info since the last report, the newest: '
                             f'{one.info_error}'))
+    if new := (one.ground_missing or 0) - one.ground_missing_before:
+        found.append((WARN, f'{new} ground grids missing since the last report, the newest: '
+                            f'{one.ground_error}'))
     for reason, what in ((BAD_FRAME, 'bad frames'), (TAKE_ERROR, 'frames not received')):
         new = one.snapshot.dropped.get(reason, 0) - one.dropped_before.get(reason, 0)
         if new:

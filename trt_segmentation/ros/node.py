@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import sys
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
@@ -27,6 +27,7 @@ from .diagnostics import summary
 from .health import HealthReference
 from .live_parameters import check_against_model, LiveParameters, MODEL_DEPENDENT
 from .monitor import Monitor
+from .optics.camera_viewport import CameraViewport
 from .parameters.declare import declare
 from .parameters.table import SETTINGS
 from .process.clock import ForwardClock
@@ -37,6 +38,9 @@ from .process.requests import answer_requests
 from .process.run import run
 from .transport.choose import choose_transport, Transport
 from .transport.messages import check_image_transport
+
+if TYPE_CHECKING:
+    from .optics.ground_output import GroundOutput
 
 FINISH_SECONDS = 30.0
 """Longest time in seconds that deactivate waits until the fetched frames are published.
@@ -79,9 +83,9 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
         self.create_timer(TICK_SECONDS, self._supervisor.tick, clock=self.monitor.steady)
 
     def value(self, name: str) -> Any:
-        """Return the value of a parameter. If ``cameras`` or ``palette`` is empty, return []."""
+        """Return the value of a parameter. An empty list is []."""
         value = self.get_parameter(name).value
-        return value if name not in ('cameras', 'palette') else list(value or [])
+        return value if name not in ('cameras', 'palette', 'roi') else list(value or [])
 
     @property
     def state(self) -> str:
@@ -128,12 +132,14 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
             set_tracing(self.value('trace'))
             self.transport = choose_transport(self.value('transport'))
             self._frame_log = FrameLog(self.value('frame_log'), self.get_logger().warning)
-            for name in self.value('cameras') or ['']:
+            grounds = self._make_ground_outputs(names := self.value('cameras') or [''], card)
+            for index, name in enumerate(names):
                 stats = self._camera_stats.setdefault(name, Stats())
                 self.cameras.append(Camera(
                     self, name, card, self.transport, stats=stats, node_stats=self.stats,
                     clock=self._forward_clock, warn=self._warn, reference=self._reference,
-                    value=self.value))
+                    value=self.value, ground=grounds.get(name),
+                    viewport=CameraViewport(name, index, len(names), self.value)))
         except Exception as error:  # rclpy would hide this error
             return self._report_failure('configure', describe_error(error))
         finally:
@@ -204,6 +210,12 @@ class SegmentationNode(Guarded, LifecycleNode):  # type: ignore[misc]  # rclpy h
                              settings=EngineSettings(
                                  self.value('engine_cache'), self.value('workspace_mib') << 20,
                                  self.value('optimization_level'), self.value('tune')))
+
+    def _make_ground_outputs(self, names: list[str], card: ModelCard) -> dict[str, GroundOutput]:
+        if not self.value('ground'):
+            return {}
+        from .optics.ground_output import make_ground_outputs  # it imports nav_msgs and tf2_ros
+        return make_ground_outputs(self, names, card, self.value, self._warn)
 
     def _make_worker(self, pipeline: Pipeline) -> Worker:
         return Worker(pipeline, len(self.cameras), LiveParameters(self.value, pipeline),

@@ -176,8 +176,9 @@ class Worker:
         try:
             self._settings.apply_colours()
             with stage('decode'):
-                return Job(camera, image, image.header, image.frame(camera.name),
-                           self._settings.schedule_outputs(camera), fetched, time.monotonic())
+                frame = camera.set_viewport(image.frame(camera.name))
+                wanted = self._settings.schedule_outputs(camera)
+                return Job(camera, image, image.header, frame, wanted, fetched, time.monotonic())
         except Exception as error:  # a bad frame must not end the node
             self._fail(camera, image, error)
             return None

@@ -12,6 +12,7 @@
 // -D COL_STRIDE=n: elements from column to column; if undefined, p.col_stride has the number
 // -D LABEL=u8|u16: type of the label map   -D CLASSES=n
 // -D CONFIDENCE=0|1: whether the kernel can compute confidences. A view says whether it wants one.
+// -D RECTIFY=0|1: whether the overlay can be rectified. A view says whether it has a lookup.
 // -D TALLY=0|1: whether the kernel computes the tally of each image; see trust/tally.py
 // -D ROWS=n: rows that a thread computes
 // -D UNROLL=n: number of classes whose logits a thread loads at once
@@ -31,14 +32,17 @@ struct View {
     u8* confidence;               // null: not wanted
     u8* overlay;                  // BGR; null: not wanted
     u32* tally;                   // null: not wanted
+    const u8* hidden;             // pixels with 1 are unlabelled; null: no such pixel
+    const float* lookup;          // see rectified_at(); null: the image is not rectified
     float row_scale, row_offset;  // camera pixel i lies at (i + 0.5) * scale + offset
     float col_scale, col_offset;
-    int row_from, row_to;         // first camera row that the network sees, and last such row + 1
+    int row_from, row_to;         // first image row that the network sees, and last such row + 1
     int col_from, col_to;
-    int row_new, row_place;       // height of the resized image, and number of network rows above
-                                  // this image. With crop, row_place may be negative.
-    int col_new, col_place;       // the same for columns
+    int row_new, row_shift;       // see cell()
+    int col_new, col_shift;
+    int part_rows, part_cols;     // size of the part of the image that the network gets
     int overlay_step;             // 2: the overlay has every second row and column; 1: all
+    float pad;                    // color of overlay pixels that the camera image does not show
 };
 struct Postprocess {
     const OUTPUT* output;
@@ -55,7 +59,7 @@ struct Postprocess {
                                   // finished blocks. All of them are 0 between two launches.
     View views[IMAGES];
 };
-static_assert(sizeof(View) == 144 && sizeof(Postprocess) == 80 + IMAGES * 144,
+static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
               "postprocess.py must have the same structures");
 
 #ifndef COL_STRIDE
@@ -326,23 +330,23 @@ __device__ __forceinline__ Result result_at(const Postprocess& p, const View& vi
 
 #else
 // Return the cell whose label a pixel gets. The function computes with integers, because a rounded
-// position could lie in another cell.
-__device__ __forceinline__ int cell(int pixel, int resized, int camera, int place, int net,
-                                    int size)
+// position could lie in another cell. `resized` is the length of the resized part of the image.
+// `shift` is the network position of image pixel 0, in network pixels times `part`.
+__device__ __forceinline__ int cell(int pixel, int resized, int part, int shift, int net, int size)
 {
-    const long long over = (2LL * pixel + 1) * resized + 2LL * camera * place;
-    return min(max(int(over * size / (2LL * camera * net)), 0), size - 1);
+    const long long over = (2LL * pixel + 1) * resized + 2LL * shift;
+    return min(max(int(over * size / (2LL * part * net)), 0), size - 1);
 }
 
 __device__ __forceinline__ Result result_at(const Postprocess& p, const View& view, int x, int y)
 {
     const OUTPUT* output = p.output + blockIdx.z * p.image_stride
-        + (long long)p.row_stride * cell(y, view.row_new, view.image.height, view.row_place,
+        + (long long)p.row_stride * cell(y, view.row_new, view.part_rows, view.row_shift,
                                          p.net_height, p.height);
     Result result;
 #pragma unroll
     for (int j = 0; j < PIXELS; j++) {
-        const int col = cell(x + j, view.col_new, view.image.width, view.col_place, p.net_width,
+        const int col = cell(x + j, view.col_new, view.part_cols, view.col_shift, p.net_width,
                              p.width);
         const long long id = to_float(output[col * p.col_stride]);
         result.id[j] = id >= 0 && id < CLASSES ? int(id) : int(UNLABELLED);
@@ -372,8 +376,13 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     for (int j = 0; j < PIXELS; j++) {
         if (j >= count)
             break;
-        Color color = image.yuv ? color_at<true>(image, row, chroma, x + j)
-                                : color_at<false>(image, row, chroma, x + j);
+        Color color;
+        if (RECTIFY && view.lookup)
+            color = image.yuv ? rectified_at<true>(image, view.lookup, x + j, y, view.pad)
+                              : rectified_at<false>(image, view.lookup, x + j, y, view.pad);
+        else
+            color = image.yuv ? color_at<true>(image, row, chroma, x + j)
+                              : color_at<false>(image, row, chroma, x + j);
         if (id[j] != UNLABELLED) {
             const u8* paint = p.palette + id[j] * 4;
             color.b = blend(color.b, paint[0], p.alpha);
@@ -469,9 +478,8 @@ struct Sample {
 #if KIND == LABELS
 __device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& view, int x, int y)
 {
-    const int row = cell(y, view.row_new, view.image.height, view.row_place, p.net_height,
-                         p.height);
-    const int col = cell(x, view.col_new, view.image.width, view.col_place, p.net_width, p.width);
+    const int row = cell(y, view.row_new, view.part_rows, view.row_shift, p.net_height, p.height);
+    const int col = cell(x, view.col_new, view.part_cols, view.col_shift, p.net_width, p.width);
     const long long id = to_float(p.output[blockIdx.z * p.image_stride
                                            + (long long)row * p.row_stride + col * p.col_stride]);
     return {id >= 0 && id < CLASSES ? int(id) : CLASSES, 0, 0};
@@ -572,9 +580,12 @@ __device__ __forceinline__ void tally(const Postprocess& p, const View& view)
     int id = -1, bin = -1;
     u32 steps = 0;
     if (number < rows.count * cols.count) {
-        const Sample sample = sample_at(p, view, cols.first + number % cols.count * cols.step,
-                                        rows.first + number / cols.count * rows.step);
-        id = sample.id;
+        const int x = cols.first + number % cols.count * cols.step;
+        const int y = rows.first + number / cols.count * rows.step;
+        const Sample sample = sample_at(p, view, x, y);
+        const bool is_hidden = view.hidden
+            && view.hidden[(long long)y * view.image.width + x];
+        id = is_hidden ? CLASSES : sample.id;
         if (KIND != LABELS && id < CLASSES) {
             steps = __float2uint_rn(__saturatef(sample.entropy) * ENTROPY_STEPS);
             bin = min(int(__saturatef(sample.margin) * BINS), BINS - 1);
@@ -630,10 +641,13 @@ extern "C" __global__ void __launch_bounds__(128) postprocess(
         results_at(p, view, x, y, result);
 #pragma unroll
     for (int r = 0; r < ROWS; r++) {
+        const u8* hidden = nullptr;
+        if (view.hidden && y + r < view.image.height)
+            hidden = view.hidden + (long long)(y + r) * view.image.width + x;
 #pragma unroll
         for (int j = 0; j < PIXELS; j++)
             if (!seen || y + r < view.row_from || y + r >= view.row_to
-                || x + j < view.col_from || x + j >= view.col_to) {
+                || x + j < view.col_from || x + j >= view.col_to || (hidden && hidden[j])) {
                 result[r].id[j] = UNLABELLED;
                 result[r].probability[j] = 0;
             }

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 import re
 from typing import Any
@@ -35,6 +36,8 @@ class Setting:
     :param choices: the allowed values of a string. Empty if every string is allowed.
     :param pattern: regular expression that every item of a list must match, and its description.
     :param most: largest number of items, if the parameter is a list.
+    :param group: if the list has whole numbers, the number of items that belong together.
+        Otherwise 0.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     pattern: tuple[str, str] = ('', '')
     most: int = 0
+    group: int = 0
 
     @property
     def constraints(self) -> str:
@@ -72,7 +76,8 @@ class Setting:
         """Return the descriptor for ``ros2 param describe``. rclpy checks the range in it."""
         kinds = {bool: ParameterType.PARAMETER_BOOL, int: ParameterType.PARAMETER_INTEGER,
                  float: ParameterType.PARAMETER_DOUBLE, str: ParameterType.PARAMETER_STRING,
-                 tuple: ParameterType.PARAMETER_STRING_ARRAY}
+                 tuple: (ParameterType.PARAMETER_INTEGER_ARRAY if self.group
+                         else ParameterType.PARAMETER_STRING_ARRAY)}
         kind = type(self.default)
         descriptor = ParameterDescriptor(
             name=self.name, type=kinds[kind], description=self.description,
@@ -109,13 +114,16 @@ def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
 def _refuse_list(setting: Setting, value: Any) -> str:
     pattern, words = setting.pattern
     items = value or []  # an empty list in a YAML file arrives as None
-    if not isinstance(items, (list, tuple)):
-        return f'{value!r} is not a list; expected [] or a list of strings'
+    kind, kinds = (int, 'whole numbers') if setting.group else (str, 'strings')
+    if not isinstance(items, (list, tuple, array)):
+        return f'{value!r} is not a list; expected [] or a list of {kinds}'
     if len(items) > setting.most:
         return f'it has {len(items)} items; expected at most {setting.most}'
     for item in items:
-        if not isinstance(item, str) or not re.fullmatch(pattern, item):
+        if type(item) is not kind or not re.fullmatch(pattern, str(item)):
             return f'its item {item!r} is not {words}'
+    if setting.group and len(items) % setting.group:
+        return f'it has {len(items)} numbers; expected {setting.group} for each part'
     if setting.name == 'cameras' and len(set(items)) < len(items):
         return f'{", ".join(items)}: every camera needs a different name'
     return ''

@@ -11,8 +11,10 @@ from ...builder.settings import BuildOptions
 from ...engines import ENGINES, PRECISION_CHOICES
 from ..transport.choose import TRANSPORTS
 from ..transport.messages import MESSAGE_TYPES
+from .ground_rows import GROUND
 from .setting import NEVER, Setting, UNCONFIGURED
 from .trust import TIME, TRUST
+from .view_rows import VIEW
 
 START_PERIODS = 5
 """If nobody publishes the image topic, the log warns after ``stale_after`` × this number.
@@ -97,5 +99,7 @@ SETTINGS = (
             'ERROR.', high=60000.0),
     *TIME,
     *TRUST,
+    *VIEW,
+    *GROUND,
 )
 """The node's own parameters. rclpy adds ``use_sim_time`` and ``qos_overrides.*``."""
