@@ -21,7 +21,7 @@ AHEAD = 4
 """At most this many items wait for the network, and at most this many answers wait for the
 receiver."""
 MOST_ITEMS = 64
-"""Most items of a batch. Items without a frame count too."""
+"""Largest number of items in a batch. Items without a frame count too."""
 PATIENCE = 10.0
 """Longest time in seconds that :meth:`EveryFrame.close` waits for the thread of the source."""
 
@@ -37,10 +37,10 @@ class _Member(NamedTuple, Generic[Item]):
 
 
 class _Batch(NamedTuple, Generic[Item]):
-    """Items on their way from the thread that submits to the thread that collects.
+    """The items of one batch. The submitting thread hands them over to the collecting thread.
 
     :param items: each item, and whether the pipeline holds its frame.
-    :param refused: the error, if the pipeline refused the only frame; otherwise None.
+    :param refused: the error if the pipeline refused the only frame of the batch; else None.
     """
 
     items: list[tuple[Item, bool]]
@@ -68,11 +68,11 @@ class EveryFrame(Generic[Item, Answer]):
         instead of the segmentation. The arrays of the segmentation are valid only during the call.
     :param stop_source: wakes the reading thread if it waits for a camera. Any thread must be able
         to call this function.
-    :param batch: number of frames in a batch. A batch waits until it has so many frames, or until
-        the source ends. So the batches of a recording are the same in each run. Use 1 for a
-        camera.
-    :param describe: returns a name for the items of a batch. The text of an error of the engine
-        begins with this name. None if the text needs no name.
+    :param batch: number of frames in a batch. A batch is submitted when it has so many frames, or
+        when the source ends. So the batches of a recording are the same in each run. Use 1 for
+        a camera.
+    :param describe: returns a name for the items of a batch. If the engine fails, the text of the
+        error begins with this name. None if the text needs no name.
     """
 
     def __init__(self, pipeline: Pipeline, items: Iterable[Item], wanted: Wanted,
@@ -202,11 +202,12 @@ class EveryFrame(Generic[Item, Answer]):
         self._answers.finish(failed)
 
     def _collect(self, batch: _Batch[Item], is_wanted: bool) -> None:
-        """Collect the segmentations of a batch, and hand the answers over if they are wanted."""
+        """Collect the segmentations of a batch. If the answers are wanted, hand them over."""
         segmentations: list[Segmentation] = []
         if batch.is_pending:
-            # The batch that is collected does not count as pending. So the next batch is ready
-            # when the network ends. The slots suffice, because all earlier batches are released.
+            # While this batch is collected, it does not count as pending. So the next batch is
+            # ready when the network ends. There are enough slots, because all earlier batches
+            # are released.
             self._room.release()
             with self._name_errors([item for item, _ in batch.items]):
                 segmentations = self._pipeline.collect()
@@ -221,7 +222,7 @@ class EveryFrame(Generic[Item, Answer]):
 
     @contextmanager
     def _name_errors(self, items: Sequence[Item]) -> Iterator[None]:
-        """Put the name of a batch before the text of an error of the engine."""
+        """If the engine fails, put the name of the batch before the text of the error."""
         try:
             yield
         except EngineError as error:

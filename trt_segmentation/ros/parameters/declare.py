@@ -29,7 +29,7 @@ def declare(node: Node, settings: Iterable[Setting],
     by_name = {setting.name: setting for setting in settings}
 
     def check(changes: list[Parameter]) -> SetParametersResult:
-        # rclpy has already checked the type and the range, and refused changes of NEVER
+        # rclpy has already checked type and range, and refused changes of read_only parameters
         for change in changes:
             setting = by_name.get(change.name)
             if setting and (reason := _refuse_deletion(node, change)

@@ -107,8 +107,8 @@ def find_refusal(setting: Setting, value: Any, configured: bool = False) -> str:
     if isinstance(setting.default, tuple) and (reason := _refuse_list(setting, value)):
         return reason
     if setting.change == UNCONFIGURED and configured:
-        return (f'{setting.change}; first deactivate and clean up the node: ros2 lifecycle set NODE '
-                'deactivate, then ros2 lifecycle set NODE cleanup')
+        return (f'{setting.change}; deactivate and clean up the node first: ros2 lifecycle set '
+                'NODE deactivate, then ros2 lifecycle set NODE cleanup')
     return ''
 
 
@@ -126,5 +126,5 @@ def _refuse_list(setting: Setting, value: Any) -> str:
     if setting.group and len(items) % setting.group:
         return f'it has {len(items)} numbers; expected a multiple of {setting.group}'
     if setting.name == 'cameras' and len(set(items)) < len(items):
-        return f'two cameras have the same name: {", ".join(items)}'
+        return f'each camera needs its own name, but the names are {", ".join(items)}'
     return ''

@@ -41,8 +41,9 @@ SETTINGS = (
     Setting('tune', True, 'Whether the node tunes ONNX Runtime when it first opens a network on a '
             'GPU. It measures several options once, which takes about half a minute, and then '
             'uses the fastest options. Not used for TensorRT or on the CPU.', UNCONFIGURED),
-    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of one TensorRT '
-            'layer in MiB. If the value changes, the engine is built again.', UNCONFIGURED, low=1, high=65536),
+    Setting('workspace_mib', BuildOptions.workspace >> 20, 'Largest scratch memory of one '
+            'TensorRT layer in MiB. If the value changes, the engine is built again.',
+            UNCONFIGURED, low=1, high=65536),
     Setting('optimization_level', BuildOptions.level, 'How long TensorRT searches for fast '
             'kernels: 0 is the shortest search, 5 is the longest. If the value changes, the '
             'engine is built again.', UNCONFIGURED, high=5),
@@ -53,8 +54,8 @@ SETTINGS = (
             pattern=(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*',
                      'a topic name such as front or front/left'), most=64),
     Setting('max_batch', 0, 'Largest number of frames in one batch. A batch has at most one frame '
-            'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 means 1. '
-            'On a GPU, a batch that is too large for the prepared memory is split.', high=64),
+            'per camera. 0 means the batch size in the model file. If this size is dynamic, 0 '
+            'means 1. On a GPU, a batch that is too large for the prepared memory is split.', high=64),
     Setting('batch_wait_ms', 0.0, 'Longest time in milliseconds that a frame waits for frames of '
             'other cameras. 0 means no wait: a batch has the frames that were received before '
             'the engine became free.', high=1000.0),
@@ -103,4 +104,4 @@ SETTINGS = (
     *VIEW,
     *GROUND,
 )
-"""All parameters of the node, except ``use_sim_time`` and ``qos_overrides.*``, which rclpy adds."""
+"""All parameters of the node, except ``use_sim_time`` and ``qos_overrides.*`` of rclpy."""

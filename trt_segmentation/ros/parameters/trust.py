@@ -12,13 +12,14 @@ TRUST = (
             'the diagnostics.'),
     Setting('health_reference', '', 'Path of the reference of the model. `trt_seg eval '
             '--save-reference` writes a reference. If there is a reference, `health` also '
-            'measures the drift. If empty, the node looks for a reference beside the model card.', UNCONFIGURED),
+            'measures the drift. If empty, the node looks for a reference beside the model card.',
+            UNCONFIGURED),
     Setting('drift_frames', 60, 'Number of the newest frames that are compared with the '
-            'reference. The reference must have at least three times as many frames.', UNCONFIGURED,
-            low=1, high=1000),
+            'reference. The reference must have at least three times as many frames.',
+            UNCONFIGURED, low=1, high=1000),
     Setting('drift_warn', 1.2, 'If the drift is above this number, ~/health and the diagnostics '
-            'show WARN. If the frames are like the reference, the drift is rarely above 1.', low=0.1,
-            high=1000.0),
+            'show WARN. If the frames are like the reference, the drift is rarely above 1.',
+            low=0.1, high=1000.0),
 )
 TIME = (
     Setting('max_age', 0.0, 'If a result is older than this many seconds, the node does not '
@@ -29,5 +30,6 @@ TIME = (
             'frame is late if its latency is above `latency_warn_ms`, or if it was dropped '
             'because of `max_age`. 0 means no ERROR.', high=1000000),
     Setting('trace', False, 'Whether the node marks the stages of each frame with NVTX ranges, '
-            'which the profiler Nsight Systems shows. This needs the Python package nvtx.', UNCONFIGURED),
+            'which the profiler Nsight Systems shows. This needs the Python package nvtx.',
+            UNCONFIGURED),
 )

@@ -7,16 +7,17 @@ from __future__ import annotations
 from .setting import Setting
 
 VIEW = (
-    Setting('ego_mask', '', 'Path of a picture that shows which pixels of the camera image are the '
-            'robot itself. If a pixel of the picture is not black, this pixel of the image is '
-            'unlabelled. The picture has the size of the image. {camera} in the path stands for '
-            'the name of the camera. If empty, there is no mask.'),
+    Setting('ego_mask', '', 'Path of a picture that shows which pixels of the camera image '
+            'are the robot itself. If a pixel of the picture is not black, this pixel of the '
+            'image is unlabelled. The picture has the size of the image. {camera} in the path '
+            'stands for the name of the camera. If empty, there is no mask.'),
     Setting('roi', (), 'Part of the image that the network sees, as [x, y, width, height] in '
             'pixels. All other pixels are unlabelled. With several cameras, give four numbers '
             'for all cameras, or four numbers for each camera, in the order of `cameras`. [] '
-            'means the whole image.', pattern=('[0-9]+', 'an integer of 0 or more'), most=256, group=4),
-    Setting('rectify', False, 'Whether the node corrects the distortion of the lens. `camera_info` '
-            'describes the distortion. If true, the label map and all other results belong to '
-            'the rectified image.'),
+            'means the whole image.', pattern=('[0-9]+', 'an integer of 0 or more'), most=256,
+            group=4),
+    Setting('rectify', False, 'Whether the node corrects the distortion of the lens. '
+            '`camera_info` describes the distortion. If true, the label map and all other results '
+            'belong to the rectified image.'),
 )
 """Rows for the table of parameters."""
