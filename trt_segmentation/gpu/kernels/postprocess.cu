@@ -68,8 +68,8 @@ static_assert(sizeof(View) == 168 && sizeof(Postprocess) == 80 + IMAGES * 168,
 
 constexpr LABEL UNLABELLED = LABEL(-1);
 constexpr int PIXELS = 4;
-// Number of columns and rows of logits that a thread loads for all its pixels. More logits are not
-// needed if the camera image has more columns and rows than the network output.
+// Number of columns and rows of logits that a thread loads for all its pixels. They are usually
+// enough, because the camera image usually has more pixels than the network output.
 constexpr int COLUMNS = PIXELS;
 constexpr int LINES = ROWS + 1;
 
@@ -176,8 +176,8 @@ __device__ __forceinline__ void finish(const Winner* winner, Result& result)
     }
 }
 
-// For each of COUNT positions, the weights of CELLS neighbouring cells. At most two of these weights
-// are not zero. Multiplications by zero cost little, because they run in parallel with the
+// For each of COUNT positions, the weights of CELLS neighbouring cells. At most two weights of a
+// position are not zero. Multiplications by zero cost little, because they run in parallel with the
 // comparisons of logits. Code that selects the two cells would cost more.
 template <int COUNT, int CELLS>
 struct Weights {
@@ -396,7 +396,7 @@ __device__ __forceinline__ void paint(const Postprocess& p, const View& view, in
     }
 }
 
-// If `whole` is true, store WORDS words of 4 bytes. If `whole` is false, store `count` single bytes.
+// If `whole` is true, store WORDS words of 4 bytes. If `whole` is false, store `count` bytes.
 template <int WORDS>
 __device__ __forceinline__ void store(u8* to, const u8* bytes, bool whole, int count)
 {
@@ -459,7 +459,7 @@ constexpr int WORDS = CLASSES + 2 + BINS;
 constexpr u32 WARP = 0xffffffffu;
 constexpr float TINY = 1e-30f;
 
-// The sampled rows (or columns) of an image. sample_pixels() in trust/tally.py chooses the same rows.
+// The sampled rows (or columns) of an image. sample_pixels() in trust/tally.py returns the same.
 struct Samples {
     int first, step, count;
     __device__ __forceinline__ Samples(int from, int to)
@@ -533,7 +533,7 @@ __device__ __forceinline__ Sample sample_at(const Postprocess& p, const View& vi
 #else
     best = value_of(0);
     second = -3e38f;
-    sum = 1;                      // sum of exp(gap); gap is the score minus the best score
+    sum = 1;                      // sum of exp(gap), with gap = (score - best) * sharpness
     moment = 0;                   // sum of gap * exp(gap)
 #pragma unroll 2
     for (int c = 1; c < CLASSES; c++) {

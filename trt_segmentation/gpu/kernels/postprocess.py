@@ -67,8 +67,8 @@ class _PostprocessParams(ctypes.Structure):
 class Target:
     """One camera image and the memory for its outputs.
 
-    ``image``, ``labels``, ``confidence``, ``overlay`` and ``tally`` are addresses for kernels. If an
-    output is not wanted, its address is 0.
+    ``image``, ``labels``, ``confidence``, ``overlay`` and ``tally`` are addresses for kernels. If
+    an output is not wanted, its address is 0.
 
     :param overlay_step: see :attr:`trt_segmentation.frame.Wanted.overlay_step`.
     :param hidden: address of the array ``hidden`` of the frame's :class:`.Viewport`; 0 if there is

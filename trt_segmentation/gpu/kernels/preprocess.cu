@@ -3,8 +3,8 @@
 
 // Computes the network's input tensor from the camera image in one pass. This pass converts the
 // colors, resizes and pads the image, reorders the channels and normalises the numbers. One thread
-// computes one pixel of the tensor, which is called a network pixel. blockIdx.z is the index of the
-// image in the batch.
+// computes one pixel of the tensor, which is called a network pixel. blockIdx.z is the index of
+// the image in the batch.
 //
 // -D OUT=32|16|8: bits of one number in the tensor (float, half, u8)
 // -D CHANNELS=3|1   -D CHANNELS_LAST=0|1
