@@ -69,7 +69,7 @@ class GroundTable:
         self.lens, self.pose, self.size = lens, pose, size
         resolution, cells = size.resolution, size.cells
         # In the ground frame, the coordinates of cell corners are multiples of the resolution. So
-        # the cells of two grids match if the camera has moved.
+        # cells of an earlier and a later grid coincide, even if the camera has moved.
         corner = np.rint(pose.position[:2] / resolution) - cells // 2
         self.origin: Floats = corner * resolution
         """(2,) smallest x and y of the grid in the ground frame, in metres."""
@@ -137,7 +137,7 @@ class GroundTable:
         self._cell_of_step = self._find_cells(points)
 
     def _find_cells(self, points: Floats) -> Index:
-        """Return the index of the cell that has each point, or ``cells ** 2`` outside the grid.
+        """Return the index of the cell in which each point lies; ``cells ** 2`` if in no cell.
 
         :param points: (..., 2) x and y in metres from the point below the camera.
         """

@@ -109,7 +109,7 @@ class ServedCamera(Hashable, Protocol):
         """
 
     def set_viewport(self, frame: Frame) -> Frame:
-        """Return the frame with its viewport. Call this in the worker's thread.
+        """Return the frame with its viewport. The worker's thread calls this method.
 
         :raises FrameError: if the viewport does not fit the frame.
         """

@@ -36,7 +36,7 @@ PERCENTILE = 99
 MOST_WINDOWS = 100
 """Largest number of windows of the reference for the computation of the limit."""
 WINDOWS = 3
-"""A reference must have at least so many times as many frames as a window."""
+"""Smallest ratio of the frames of a reference to the frames of a window."""
 
 
 class _Profile(NamedTuple):

@@ -31,7 +31,8 @@ MAX_FILE = 32 << 20
 MOST_FRAMES = 2000
 """Largest number of frames in a reference."""
 MOST_NUMBERS = 1_000_000
-"""Largest count of numbers in a reference. A model with many classes thus has fewer frames."""
+"""Largest count of numbers in a reference. So the reference of a model with many
+classes has fewer frames."""
 
 Rows = npt.NDArray[np.float64]
 
@@ -83,7 +84,7 @@ def features_of(figures: FrameFigures) -> list[float] | None:
 
 
 def make_reference(card: ModelCard, figures: Sequence[FrameFigures]) -> Reference:
-    """Make a reference from frames. If there are too many frames, keep every n-th.
+    """Make a reference from frames. If there are too many frames, keep only every n-th.
 
     :raises TrustError: if no frame has a labelled pixel.
     :raises EngineError: if the ONNX file cannot be read.

@@ -32,7 +32,7 @@ BINS = 256
 ENTROPY_STEPS = 65535
 """Number of steps from entropy 0 to entropy 1. A sum over 128 × 128 pixels fits into 32 bits."""
 LOW_SHARE = 0.05
-"""Share of the labelled pixels whose margin is below the margin of the frame."""
+"""Share of the labelled pixels whose margin is below ``margin_p5``."""
 
 
 def tally_size(classes: int) -> int:
@@ -83,7 +83,7 @@ def read_tally(tally: Tally) -> FrameFigures:
 
 
 def _find_low_margin(below: npt.NDArray[np.int64]) -> float:
-    """Return the margin of a frame; see :data:`LOW_SHARE`.
+    """Return ``margin_p5``; see :data:`LOW_SHARE`.
 
     :param below: the cumulative histogram of the margins.
     """

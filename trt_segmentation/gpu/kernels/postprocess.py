@@ -23,8 +23,8 @@ from .launch import Launch
 from .program import cached_cubin, IMAGES, Kernel
 
 PIXELS = 4
-"""Number of neighbouring camera pixels that a GPU thread computes in a row. postprocess.cu has the
-same number."""
+"""Number of neighbouring camera pixels that a GPU thread computes in each of its rows.
+postprocess.cu has the same number."""
 ROWS = 1
 """Number of rows in which a GPU thread computes camera pixels."""
 UNROLL = 4

@@ -40,7 +40,7 @@ NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
 VIDEO = QoSProfile(depth=120, reliability=ReliabilityPolicy.BEST_EFFORT,
                    durability=DurabilityPolicy.VOLATILE)
 """For subscriptions to a video. A packet can be decoded only if all packets since the last
-keyframe have arrived. So the queue is long enough to drop no packet."""
+keyframe have arrived. So the queue is long."""
 
 RELIABLE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.VOLATILE)
