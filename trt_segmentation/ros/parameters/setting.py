@@ -54,7 +54,7 @@ class Setting:
 
     @property
     def constraints(self) -> str:
-        """The constraints in words: the choices, the number of items, and when it may change."""
+        """The constraints in words: the choices, the number of items, and allowed changes."""
         return ((f'one of {", ".join(self.choices)}; ' if self.choices else '')
                 + (f'at most {self.most} items; ' if self.most else '') + self.change)
 
