@@ -19,7 +19,7 @@ from street_furniture import AnyPerson, Box, Cyclist, Panel, Post, Wires
 from trt_segmentation.street import CONDITIONS, Drive
 from trt_segmentation.street.buildings import Building
 from trt_segmentation.street.camera import PinholeCamera
-from trt_segmentation.street.canvas import Bytes, MARKING, ROAD, Texture
+from trt_segmentation.street.canvas import Bytes, MARKING, ROAD, SIDEWALK, Texture, VEGETATION
 from trt_segmentation.street.ground import Ground
 from trt_segmentation.street.layout import Layout, Side
 from trt_segmentation.street.solid import Mesh
@@ -52,6 +52,16 @@ class BusyGround(Ground):
     """A ground with patches, cracks, arrows and hatched areas."""
 
     rng = np.random.Generator(np.random.PCG64(1))
+    base = VEGETATION
+    """Class of the land beside the street: grass, a paved yard or a car park."""
+
+    def _verges(self, view: SceneView) -> None:
+        super()._verges(view)
+        if self.base != VEGETATION:
+            top = int(max(view.camera.horizon, 0))
+            colour = view.look.road if self.base == ROAD else view.look.walk
+            cv2.rectangle(view.canvas.pixels, (0, top), (view.canvas.width, view.canvas.height),
+                          (*colour, self.base), -1)
 
     def _paint(self, view: SceneView) -> None:
         rng, plan = self.rng, self._plan
@@ -105,6 +115,7 @@ class BusyDrive(Drive):
             shadow=float(np.clip(self._look.shadow * rng.uniform(0.5, 1.3), 0, 1)),
             headlight=self._look.headlight * rng.uniform(0, 1))
         self._ground.__class__ = BusyGround
+        self._ground.base = int(rng.choice((VEGETATION, SIDEWALK, ROAD), p=(0.5, 0.35, 0.15)))
         self._clutter = [
             *self._houses(), *self._trees(), *self._edges(), *self._cars(), *self._furniture()]
         keep = rng.uniform(0.0, 0.9)

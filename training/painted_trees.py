@@ -39,9 +39,9 @@ def _grow(rng: Rng, lines: list[tuple[float, ...]], x: float, y: float, angle: f
     lines.append((x, y, x1, y1, wide))
     if depth == 0:
         return
-    for _ in range(int(rng.integers(2, 4)) + (depth < 3)):
+    for _ in range(int(rng.integers(2, 4)) + (depth == 2)):
         start = rng.uniform(0.45, 1.0)
-        turn = rng.normal(0, 0.55) - 0.12 * bend
+        turn = rng.normal(0, 0.5) - 0.3 * bend         # branches grow upwards
         _grow(rng, lines, x + start * (x1 - x), y + start * (y1 - y), bend + turn,
               length * rng.uniform(0.6, 0.85), wide * rng.uniform(0.5, 0.72), depth - 1)
 
@@ -50,14 +50,15 @@ def paint_bare_tree(rng: Rng) -> Veil:
     """Paint a tree without leaves. The label covers the whole crown, as annotators draw it."""
     width, height = _SIZE
     lines: list[tuple[float, ...]] = []
-    stem = rng.uniform(0.14, 0.3) * height
-    _grow(rng, lines, width / 2, height - 1, rng.normal(0, 0.04), stem, rng.uniform(5, 10), 5)
+    stem, wide = rng.uniform(0.14, 0.3) * height, rng.uniform(3, 8)
+    for _ in range(1 if rng.random() < 0.75 else 3):
+        _grow(rng, lines, width / 2, height - 1, rng.normal(0, 0.08), stem, wide, 6)
     spans = np.array(lines)
     # Fit the crown into the picture.
     xs, ys = spans[:, [0, 2]], spans[:, [1, 3]]
-    fit = min(0.47 * width / max(np.abs(xs - width / 2).max(), 1),
-              0.97 * height / max(height - ys.min(), 1))
-    spans[:, [0, 2]] = width / 2 + (xs - width / 2) * fit
+    fit = 0.97 * height / max(height - ys.min(), 1)
+    aside = min(0.48 * width / max(np.abs(xs - width / 2).max(), 1), fit * 1.5)
+    spans[:, [0, 2]] = width / 2 + (xs - width / 2) * aside
     spans[:, [1, 3]] = height - (height - ys) * fit
     alpha = np.zeros((height, width), np.uint8)
     shades = np.zeros((height, width), np.uint8)
