@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--only', nargs='*', default=list(VARIANTS), choices=list(VARIANTS))
     args = parser.parse_args()
-    args.low_stride = 4
+    args.low_stride, args.refined = 4, False
     check_absent(args.out, '--out', [f'{name}.onnx' for name in args.only] + ['ablations.json'])
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()

@@ -33,7 +33,7 @@ from trt_segmentation.untrusted.output_files import check_absent
 def make_net(args: argparse.Namespace, batches: StyledBatches) -> StreetNet:
     """Make the network, with the weights of ``args.warm_start`` if there is such a file."""
     torch.manual_seed(args.seed)
-    net = StreetNet(args.low_stride).to(DEVICE, memory_format=torch.channels_last)
+    net = StreetNet(args.low_stride, refined=args.refined).to(DEVICE, memory_format=torch.channels_last)
     if args.warm_start:
         load_onnx(net, args.warm_start, next(batches)[0])
     return net
@@ -95,6 +95,7 @@ def arguments() -> argparse.Namespace:
     add('--share', type=float, default=0.5, help='weight of the divergence of two views')
     add('--lr', type=float, default=3e-3)
     add('--low-stride', type=int, choices=sorted(LOW_STAGE), default=4)
+    add('--refined', action='store_true', help='add a refiner to the network')
     add('--seed', type=int, default=1)
     return parser.parse_args()
 

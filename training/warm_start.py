@@ -18,6 +18,7 @@ def load_onnx(net: nn.Module, path: Path, sample: torch.Tensor) -> None:
 
     The export joined each batch normalisation with its convolution. So each batch normalisation
     gets the statistics of ``sample`` and undoes them, and the network computes what the file does.
+    The network may have more convolutions than the file. The last ones keep their weights.
 
     :param sample: (N, 3, H, W) normalised images, as in the training.
     :raises ValueError: if the convolutions of the file do not fit the network.
@@ -59,8 +60,8 @@ def load_onnx(net: nn.Module, path: Path, sample: torch.Tensor) -> None:
 def _copy(nodes: list[Any], layers: list[nn.Module], values: dict[str, torch.Tensor]) -> None:
     """Copy the weights of the nodes into the convolutions, which ran in the same order."""
     convolutions = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
-    if len(convolutions) != len(nodes):
-        raise ValueError(f'the file has {len(nodes)} convolutions; the network has '
+    if len(convolutions) < len(nodes):
+        raise ValueError(f'the file has {len(nodes)} convolutions; the network has only '
                          f'{len(convolutions)}')
     for node, index in zip(nodes, convolutions):
         layer, weight = layers[index], values[node.input[1]]
