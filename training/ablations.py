@@ -11,7 +11,7 @@ NAME.onnx of each run and ablations.json with steps and IoU of the drawn test sc
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
 from pathlib import Path
 import time
@@ -34,8 +34,8 @@ from trt_segmentation.untrusted.output_files import check_absent
 class Variant:
     """One run."""
 
-    recipe: Recipe = Recipe()
-    style: Style = Style()
+    recipe: Recipe = field(default_factory=Recipe)
+    style: Style = field(default_factory=Style)
     plain: bool = False
 
 

@@ -12,8 +12,7 @@ from labelled_canvas import IGNORED, LabelledCanvas, PARTS, Veil
 import numpy as np
 from painted_cars import make_curved_car
 from painted_facades import PaintedFacade
-from painted_trees import (
-    Boundary, paint_bare_tree, paint_boundary, paint_dense_tree, Rng, Tree)
+from painted_trees import Boundary, paint_bare_tree, paint_boundary, paint_dense_tree, Tree
 from street_furniture import AnyPerson, Box, Cyclist, Panel, Post, Wires
 
 from trt_segmentation.street import CONDITIONS, Drive
@@ -21,7 +20,7 @@ from trt_segmentation.street.buildings import Building
 from trt_segmentation.street.camera import PinholeCamera
 from trt_segmentation.street.canvas import Bytes, MARKING, ROAD, SIDEWALK, Texture, VEGETATION
 from trt_segmentation.street.ground import Ground
-from trt_segmentation.street.layout import Layout, Side
+from trt_segmentation.street.layout import Side
 from trt_segmentation.street.solid import Mesh
 from trt_segmentation.street.vehicle import Traffic
 from trt_segmentation.street.view import SceneView, Thing
@@ -287,9 +286,9 @@ class BusyDrive(Drive):
             spread(Cyclist, int(rng.choice((0, 3))), -2.5, 0.5, side, 1.0)
             for _ in range(int(rng.choice((5, 20, 60)))):
                 s, t = rng.uniform(0, period), side.edge + rng.uniform(-0.6, room)
-                for index in range(int(rng.choice((1, 1, 2, 3, 5)))):
-                    things.append(AnyPerson(rng, s + rng.normal(0, 0.4), side.sign * (
-                        t + 0.5 * index), float(rng.choice((-1.2, 0, 1.2))), period))
+                things += [AnyPerson(rng, s + rng.normal(0, 0.4), side.sign * (t + 0.5 * index),
+                                     float(rng.choice((-1.2, 0, 1.2))), period)
+                           for index in range(int(rng.choice((1, 1, 2, 3, 5))))]
         return things
 
 

@@ -19,9 +19,8 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from trt_segmentation.street.camera import Floats  # noqa: E402
-from trt_segmentation.street.canvas import (  # noqa: E402
-    Bytes, Canvas, CLASSES, Colour, ramp, Texture)
+from trt_segmentation.street.camera import Floats
+from trt_segmentation.street.canvas import Bytes, Canvas, CLASSES, Colour, ramp, Texture
 
 PARTS = 24
 VEIL_PART = 24

@@ -67,7 +67,8 @@ class Learner:
     def learn(self, x: torch.Tensor, y: torch.Tensor, used: float) -> None:
         """Take one step. The learning rate falls to 0 towards the end of the budget."""
         for group in self._optimizer.param_groups:
-            group['lr'] = self.rate * min(1, self.steps / self._rise) * (1 - min(used, 0.999)) ** 0.9
+            group['lr'] = (self.rate * min(1, self.steps / self._rise)
+                           * (1 - min(used, 0.999)) ** 0.9)
         with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == 'cuda'):
             logits = self.net(x)
         self.last = self.loss(logits, y, x)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import colorsys
+from itertools import pairwise
 
 import numpy as np
 from painted_trees import Rng
@@ -30,7 +31,7 @@ def paint_colour(rng: Rng) -> Colour:
 
 def _strip(solid: Solid, profile: Profile, half: Floats, colours: list[Colour]) -> None:
     """Add the upper side of a body: a quad across the body between neighbouring points."""
-    for (a, b), colour, h0, h1 in zip(zip(profile, profile[1:]), colours, half, half[1:]):
+    for (a, b), colour, h0, h1 in zip(pairwise(profile), colours, half, half[1:]):
         solid.add(np.array([(b[0], -h1, b[1]), (b[0], h1, b[1]), (a[0], h0, a[1]),
                             (a[0], -h0, a[1])]), colour)
 
@@ -38,7 +39,7 @@ def _strip(solid: Solid, profile: Profile, half: Floats, colours: list[Colour]) 
 def _sides(solid: Solid, profile: Profile, half: Floats, sill: float, base: float,
            colour: Colour) -> None:
     """Add both sides below the profile as one quad for each step of the profile."""
-    for (a, b), h0, h1 in zip(zip(profile, profile[1:]), half, half[1:]):
+    for (a, b), h0, h1 in zip(pairwise(profile), half, half[1:]):
         if b[0] - a[0] < 1e-3:
             continue
         quad = np.array([(a[0], base, sill), (b[0], base, sill), (b[0], h1, b[1]),
@@ -62,6 +63,16 @@ def _windows(solid: Solid, roof: Profile, half: Floats, waist: float, base: floa
                          waist + 0.03), (upper[1], y, z), (upper[0], y, z)])
         solid.add(quad * (1, -1, 1), glass)
         solid.add(quad[::-1], glass)
+
+
+def _bands(solid: Solid, end: float, wide: float,
+           bands: tuple[tuple[float, float, Colour], ...]) -> None:
+    """Add horizontal bands (lower edge, upper edge, colour) to both sides."""
+    for low, high, colour in bands:
+        band = np.array([(-end + 0.1, wide + 0.01, low), (end - 0.2, wide + 0.01, low),
+                         (end - 0.2, wide + 0.01, high), (-end + 0.1, wide + 0.01, high)])
+        solid.add(band * (1, -1, 1), colour)
+        solid.add(band[::-1], colour)
 
 
 def make_curved_car(rng: Rng) -> Mesh:
@@ -89,12 +100,8 @@ def make_curved_car(rng: Rng) -> Mesh:
     solid.box((-end + 0.1, end - 0.1, wide - 0.1, 0.08), (-end + 0.1, end - 0.1, wide - 0.1, 0.3),
               TYRE, TYRE)
     _sides(solid, lower, half, sill, wide, paint)
-    for low, high, colour in ((sill, sill + 0.12, (30, 30, 32)),
-                              (waist - 0.16, waist - 0.1, dark)):
-        band = np.array([(-end + 0.1, wide + 0.01, low), (end - 0.2, wide + 0.01, low),
-                         (end - 0.2, wide + 0.01, high), (-end + 0.1, wide + 0.01, high)])
-        solid.add(band * (1, -1, 1), colour)
-        solid.add(band[::-1], colour)
+    _bands(solid, end, wide, ((sill, sill + 0.12, (30, 30, 32)),
+                              (waist - 0.16, waist - 0.1, dark)))
     _strip(solid, lower, half, [dark, paint, paint, paint, paint, paint, paint, dark])
     _details(rng, solid, end, wide, waist, sill, paint)
     solid.wheels((-end + 0.75, end - 0.82), wide + 0.02, rng.uniform(0.29, 0.36))

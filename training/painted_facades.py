@@ -19,7 +19,8 @@ _WALLS: tuple[Colour, ...] = (
 
 
 def _box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour: np.ndarray) -> None:
-    rows, columns = slice(max(int(y0), 0), max(int(y1), 0)), slice(max(int(x0), 0), max(int(x1), 0))
+    rows = slice(max(int(y0), 0), max(int(y1), 0))
+    columns = slice(max(int(x0), 0), max(int(x1), 0))
     picture[rows, columns, :3] = np.clip(colour, 0, 255)
 
 
@@ -99,7 +100,7 @@ class PaintedFacade:
         storey = self._storey * _DENSITY
         half, high = step * self._wide / 2, storey * self._high
         y += storey * (1 - self._high) * 0.45
-        x0, x1, y0, y1 = (int(round(v)) for v in (x - half, x + half, y, y + high))
+        x0, x1, y0, y1 = (round(v) for v in (x - half, x + half, y, y + high))
         x0, y0, y1 = max(x0, 0), max(y0, 0), min(y1, self._picture.shape[0])
         x1 = min(x1, self._picture.shape[1])
         if x1 - x0 < 4 or y1 - y0 < 4:

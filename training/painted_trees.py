@@ -11,7 +11,7 @@ from labelled_canvas import IGNORED, LabelledCanvas, Veil
 import numpy as np
 
 from trt_segmentation.street.camera import Floats
-from trt_segmentation.street.canvas import BUILDING, Bytes, Texture, VEGETATION
+from trt_segmentation.street.canvas import BUILDING, Texture, VEGETATION
 from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Standing
 
 _SIZE = (224, 288)

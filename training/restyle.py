@@ -83,7 +83,7 @@ class Restyler:
         return torch.where(sky, torch.ones_like(level), through)[:, None]
 
     def _palette(self, n: int) -> torch.Tensor:
-        """Return (n, 256, 3) colours for the codes. The ground is mostly grey, plants mostly dull."""
+        """Return (n, 256, 3) colours for the codes. Most ground is grey, most plants are dull."""
         label = torch.arange(256, device=self._random.device) % 10
         ground = ((label == ROAD) | (label == SIDEWALK) | (label == MARKING))[None, :, None]
         plant = (label == VEGETATION)[None, :, None]

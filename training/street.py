@@ -33,7 +33,8 @@ from trt_segmentation.untrusted.output_files import check_absent
 def make_net(args: argparse.Namespace, batches: StyledBatches) -> StreetNet:
     """Make the network, with the weights of ``args.warm_start`` if there is such a file."""
     torch.manual_seed(args.seed)
-    net = StreetNet(args.low_stride, refined=args.refined).to(DEVICE, memory_format=torch.channels_last)
+    net = StreetNet(args.low_stride, refined=args.refined)
+    net = net.to(DEVICE, memory_format=torch.channels_last)
     if args.warm_start:
         load_onnx(net, args.warm_start, next(batches)[0])
     return net

@@ -63,8 +63,8 @@ class Panel(Standing):
         view.canvas.convex(centre + self._shape * ring * 0.8, inks[1], SIGN)
         bar = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
         for index, (place, size) in enumerate(self._marks):
-            view.canvas.convex(centre + (np.clip(place, -0.5, 0.5) + bar * size * 0.5) * ring * 0.8,
-                               inks[2 + index % 2], SIGN)
+            mark = np.clip(place, -0.5, 0.5) + bar * size * 0.5
+            view.canvas.convex(centre + mark * ring * 0.8, inks[2 + index % 2], SIGN)
 
 
 class Post(Standing):

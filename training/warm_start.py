@@ -31,15 +31,6 @@ def load_onnx(net: nn.Module, path: Path, sample: torch.Tensor) -> None:
     def note(layer: nn.Module, *_: Any) -> None:
         layers.append(layer)
 
-    def undo(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
-        x = inputs[0].float()
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3))
-        shift = getattr(layer, 'shift', torch.zeros_like(mean))
-        layer.running_mean.copy_(mean)
-        layer.running_var.copy_(var)
-        layer.weight.copy_((var + layer.eps).sqrt())
-        layer.bias.copy_(mean + shift)
-
     net.eval()
     kinds = (nn.Conv2d, nn.BatchNorm2d)
     hooks = [layer.register_forward_pre_hook(note) for layer in net.modules()
@@ -49,12 +40,22 @@ def load_onnx(net: nn.Module, path: Path, sample: torch.Tensor) -> None:
         for hook in hooks:
             hook.remove()
         _copy(nodes, layers, values)
-        hooks = [layer.register_forward_pre_hook(undo) for layer in net.modules()
+        hooks = [layer.register_forward_pre_hook(_undo) for layer in net.modules()
                  if isinstance(layer, nn.BatchNorm2d)]
         net(sample)
     for hook in hooks:
         hook.remove()
     net.train()
+
+
+def _undo(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Let a batch normalisation undo its own statistics, apart from ``layer.shift``."""
+    x = inputs[0].float()
+    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3))
+    layer.running_mean.copy_(mean)
+    layer.running_var.copy_(var)
+    layer.weight.copy_((var + layer.eps).sqrt())
+    layer.bias.copy_(mean + getattr(layer, 'shift', torch.zeros_like(mean)))
 
 
 def _copy(nodes: list[Any], layers: list[nn.Module], values: dict[str, torch.Tensor]) -> None:
