@@ -132,7 +132,7 @@ class BusyDrive(Drive):
         rng = self._random
         BusyGround.rng = rng
         turn = rng.random()
-        self._yaw = rng.normal(0, 0.07 if turn < 0.75 else 0.3 if turn < 0.9 else 0.8)
+        self._yaw = rng.normal(0, 0.07 if turn < 0.75 else 0.3 if turn < 0.88 else 1.0)
         index = int(rng.integers(0, 18000))
         view = self._view(index / self._fps)
         things = self._clear(view, self._visible(view))

@@ -101,6 +101,7 @@ def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
     :param tested: called after every test.
     """
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = 4        # each shape is tuned once, which takes long
     done = 0
     for step, (x, y) in enumerate(batches):
         used = budget.used(step)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from textures import Textures
 import torch
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import interpolate, pad
 
 from trt_segmentation.street.canvas import MARKING, ROAD, SIDEWALK, SKY, VEGETATION
 
@@ -139,9 +139,8 @@ class Restyler:
         for index in range(0, n, 8):
             if self._host.random() < 0.25:
                 size = (1, 3, 3, 5)[int(self._host.integers(4))]
-                kernel = self._normal(3, 3, size, size) / (3 * size * size) ** 0.5
                 part = x[index:index + 8]
-                found = conv2d(part, kernel, padding=size // 2)
+                found = self._filter(part, size)
                 found = (found - found.mean((1, 2, 3), keepdim=True)) / found.std(
                     (1, 2, 3), keepdim=True).clamp(min=1e-3)
                 found = found * part.std((1, 2, 3), keepdim=True) + part.mean(
@@ -158,6 +157,19 @@ class Restyler:
             mixed = torch.fft.irfft2(torch.polar(size, angle), s=x.shape[-2:])
             x = torch.cat([mixed, x[half:]])
         return x.clamp(0, 2)
+
+    def _filter(self, x: torch.Tensor, size: int) -> torch.Tensor:
+        """Filter images with one random kernel.
+
+        This function calls no convolution: cuDNN tunes each new shape for seconds.
+        """
+        height, width = x.shape[-2:]
+        edge = size // 2
+        wide = pad(x, (edge,) * 4, mode='replicate')
+        kernel = self._normal(size, size, 3, 3) / (3 * size * size) ** 0.5
+        return sum(torch.einsum('oc,nchw->nohw', kernel[row, column],
+                                wide[:, :, row:row + height, column:column + width])
+                   for row in range(size) for column in range(size))
 
     def _light(self, x: torch.Tensor, sky: torch.Tensor, wide: torch.Tensor) -> torch.Tensor:
         """Add shadows, dusk, glare and haze."""
@@ -215,8 +227,7 @@ class Restyler:
             x = (interpolate(x, size=size, mode='bilinear', align_corners=False)
                  if self._host.random() < 0.3 else
                  interpolate(x, size=size, mode='area'))
-        blur = conv2d(x.flatten(0, 1)[:, None], self._kernel(), padding=2).view_as(x)
-        x = x + self._uniform(-1.0, 1.0, n, 1, 1, 1) * (x - blur)
+        x = x + self._uniform(-1.0, 1.0, n, 1, 1, 1) * (x - self._blur(x))
         shot = self._uniform(0, 1, n, 1, 1, 1) ** 2 * 0.06
         x = x + shot * (0.3 + x.clamp(min=0).sqrt()) * torch.randn(
             x.shape, device=x.device, generator=self._random)
@@ -224,12 +235,15 @@ class Restyler:
             x = self._compress(x)
         return x
 
-    def _kernel(self) -> torch.Tensor:
-        """Return a (1, 1, 5, 5) kernel of a defocus or a motion."""
-        axis = torch.arange(-2.0, 3.0, device=self._random.device)
-        wide, high = self._uniform(0.5, 1.8, 2)
-        kernel = torch.exp(-(axis[:, None] / high) ** 2 - (axis[None, :] / wide) ** 2)
-        return (kernel / kernel.sum())[None, None]
+    def _blur(self, x: torch.Tensor) -> torch.Tensor:
+        """Blur by a defocus or a motion of at most two pixels."""
+        for axis, width in zip((-2, -1), self._host.uniform(0.5, 1.8, 2).tolist()):
+            weights = np.exp(-(np.arange(-2, 3) / width) ** 2)
+            edges = (0, 0, 2, 2) if axis == -2 else (2, 2, 0, 0)
+            wide = pad(x, edges, mode='replicate')
+            x = sum(share * wide.narrow(axis, start, x.shape[axis])
+                    for start, share in enumerate((weights / weights.sum()).tolist()))
+        return x
 
     def _compress(self, x: torch.Tensor) -> torch.Tensor:
         """Round the cosine coefficients of blocks of 8 x 8 pixels."""

@@ -70,16 +70,26 @@ def _draw(memory: mmap.mmap, jobs: Any, free: Any, ready: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How batches are made.
+class Mixture:
+    """What a batch consists of.
 
     :param mild: fraction of a batch that consists of plain scenes with a mild augmentation.
     :param views: number of restyled versions of each scene that is not mild.
     """
 
     batch: int = 32
-    mild: float = 0.25
+    mild: float = 0.3
     views: int = 1
+
+    @property
+    def mild_count(self) -> int:
+        """Number of mild images in a batch."""
+        return round(self.batch * self.mild / 2) * 2
+
+    @property
+    def scene_count(self) -> int:
+        """Number of restyled scenes in a batch."""
+        return (self.batch - self.mild_count) // self.views
 
 
 class ScenePool:
@@ -224,9 +234,9 @@ class StyledBatches:
     :param plain: whether plain scenes are used alone.
     """
 
-    def __init__(self, pool: ScenePool, recipe: Recipe, restyler: Restyler,
+    def __init__(self, pool: ScenePool, mixture: Mixture, restyler: Restyler,
                  random: torch.Generator, seed: int, plain: bool = False) -> None:
-        self._pool, self._recipe, self._restyler = pool, recipe, restyler
+        self._pool, self._mixture, self._restyler = pool, mixture, restyler
         self._random, self._rng = random, np.random.Generator(np.random.PCG64(seed))
         self._plain = plain
         self.sizes = ((HEIGHT, WIDTH), (448, 768), (448, 768))
@@ -235,20 +245,16 @@ class StyledBatches:
         return self
 
     def __next__(self) -> tuple[torch.Tensor, torch.Tensor]:
-        recipe, pool = self._recipe, self._pool
+        mixture, pool = self._mixture, self._pool
         size = self.sizes[int(self._rng.integers(len(self.sizes)))]
-        mild = round(recipe.batch * recipe.mild)
-        heavy = (recipe.batch - mild) // recipe.views
-        index = pool.pick(heavy, self._plain, self._rng)
+        index = pool.pick(mixture.scene_count, self._plain, self._rng)
         x, codes = warp(pool.images[index], pool.codes[index], size, self._random)
-        views = [normalise(self._restyler(x, codes)) for _ in range(recipe.views)]
-        truth = to_truth(codes)
-        if mild:
-            index = pool.pick(mild, True, self._rng)
+        views = [normalise(self._restyler(x, codes)) for _ in range(mixture.views)]
+        truths = [to_truth(codes)] * mixture.views
+        if mixture.mild_count:
+            index = pool.pick(mixture.mild_count, True, self._rng)
             plain, known = augment(pool.images[index], pool.codes[index].long(), self._random,
                                    size)
-            views, truths = [plain, *views], [known, *[truth] * recipe.views]
-        else:
-            truths = [truth] * recipe.views
+            views, truths = [plain, *views], [known, *truths]
         x = torch.cat(views).contiguous(memory_format=torch.channels_last)
         return x, torch.cat(truths)
