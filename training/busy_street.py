@@ -11,7 +11,7 @@ import cv2
 from labelled_canvas import IGNORED, LabelledCanvas, PARTS, Veil
 import numpy as np
 from painted_cars import make_curved_car
-from painted_facades import PaintedFacade
+from painted_facades import House, PaintedFacade
 from painted_trees import Boundary, paint_bare_tree, paint_boundary, paint_dense_tree, Tree
 from street_furniture import AnyPerson, Box, Cyclist, Panel, Post, Wires
 
@@ -22,7 +22,7 @@ from trt_segmentation.street.canvas import Bytes, MARKING, ROAD, SIDEWALK, Textu
 from trt_segmentation.street.ground import Ground
 from trt_segmentation.street.layout import Side
 from trt_segmentation.street.solid import Mesh
-from trt_segmentation.street.vehicle import Traffic
+from trt_segmentation.street.vehicle import make_bus, make_truck, make_van, Traffic
 from trt_segmentation.street.view import SceneView, Thing
 
 
@@ -44,7 +44,9 @@ class Bank:
                     [paint_dense_tree(rng) for _ in range(8)],
                     [PaintedFacade(rng) for _ in range(24)],
                     [paint_boundary(rng) for _ in range(8)],
-                    [make_curved_car(rng) for _ in range(40)])
+                    [make_curved_car(rng) for _ in range(36)]
+                    + [make(rng, False, False) for make in (make_van, make_truck, make_bus)
+                       for _ in range(3)])
 
 
 class BusyGround(Ground):
@@ -207,7 +209,7 @@ class BusyDrive(Drive):
                 if rng.random() < density and self._layout.is_free(side.sign, s, s + kind.width):
                     roof = rng.uniform(1.0, 4.5) if rng.random() < 0.55 else 0.0
                     tiles = tuple(rng.uniform(30, 130) * rng.uniform(0.7, 1.3, 3))
-                    things.append(Building(
+                    things.append(House(
                         kind, s, side.sign * (side.walk + 0.3 + away + rng.uniform(0, 0.6)),
                         period, rng.uniform(6, 14), roof, tiles, False))
                 s += kind.width + (0.03 if rng.random() < density else rng.uniform(1, 25))

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from painted_trees import noise_field, Rng
 
-from trt_segmentation.street.canvas import Bytes, Colour, Texture
+from trt_segmentation.street.buildings import Building
+from trt_segmentation.street.canvas import BUILDING, Bytes, Colour, Texture
+from trt_segmentation.street.view import SceneView
 
 _DENSITY = 20
 """Resolution in texels per metre."""
@@ -35,6 +39,8 @@ class PaintedFacade:
         self.wall: Colour = tuple(np.clip(
             np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.uniform(0.6, 1.15)
             + rng.normal(0, 8, 3), 5, 250).tolist())
+        if rng.random() < 0.15:                 # whitewash
+            self.wall = tuple(rng.uniform(225, 250, 3).tolist())
         shape = (int(self.height * _DENSITY), int(self.width * _DENSITY))
         self._picture = np.full((*shape, 4), 255, np.uint8)
         self._plaster()
@@ -152,3 +158,29 @@ class PaintedFacade:
             for index in range(0, columns, 6):
                 shade = 1.0 if index % 12 else rng.uniform(0.5, 1.6)
                 _box(picture, index, top + 12, index + 6, top + 26, awning * shade)
+
+
+class House(Building):
+    """A building with chimneys, or with a tower."""
+
+    def draw(self, view: SceneView, s: float, t: float) -> None:
+        """Draw the building, then the chimneys on its roof."""
+        super().draw(view, s, t)
+        tall = self._facade.height + self._roof
+        rng = np.random.Generator(np.random.PCG64(int(abs(self._s) * 100)))
+        tower = rng.random() < 0.1
+        for _ in range(int(rng.integers(0, 4))):
+            along, half = rng.uniform(0, self._facade.width), rng.uniform(0.25, 0.6)
+            top = tall + rng.uniform(0.6, 1.8)
+            if tower:
+                half, top = rng.uniform(1.5, 3.5), tall + rng.uniform(3, 15)
+            place = view.road.at(s + along, t + self._depth / 2)[0]
+            side = np.array([math.sin(view.camera.yaw), -math.cos(view.camera.yaw), 0.0]) * half
+            corners = np.stack([place - side + (0, 0, self._facade.height), place - side
+                                + (0, 0, top), place + side + (0, 0, top),
+                                place + side + (0, 0, self._facade.height)])
+            outline = view.camera.outline(corners)
+            depth = float(np.hypot(*(place[:2] - (view.camera.x, view.camera.y))))
+            colour = np.multiply(self._facade.wall, rng.uniform(0.5, 1.1)).tolist()
+            if len(outline) > 2:
+                view.canvas.convex(outline, view.look.shade(colour, depth), BUILDING)
