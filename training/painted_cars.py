@@ -17,6 +17,10 @@ from trt_segmentation.street.solid import Mesh, Solid, TYRE
 Profile = list[tuple[float, float]]
 """(x, z) points of a silhouette in metres, from the rear to the front."""
 
+_KINDS = {'hatch': (3.9, 1.47), 'saloon': (4.6, 1.43), 'estate': (4.6, 1.46), 'tall': (4.5, 1.78),
+          'carrier': (4.5, 1.7), 'van': (5.2, 2.1)}
+"""Length and height of each kind of car, in metres."""
+
 
 def paint_colour(rng: Rng) -> Colour:
     """Choose a colour as on real cars: mostly grey, often dark, sometimes bright."""
@@ -77,12 +81,9 @@ def _bands(solid: Solid, end: float, wide: float,
 
 def make_curved_car(rng: Rng) -> Mesh:
     """Make a hatchback, saloon, estate, off-roader, people carrier or van."""
-    kind = str(rng.choice(['hatch', 'saloon', 'estate', 'tall', 'carrier', 'van'],
-                          p=(0.34, 0.22, 0.12, 0.12, 0.1, 0.1)))
-    length = {'hatch': 3.9, 'saloon': 4.6, 'estate': 4.6, 'tall': 4.5, 'carrier': 4.5,
-              'van': 5.2}[kind] * rng.uniform(0.92, 1.08)
-    height = {'hatch': 1.47, 'saloon': 1.43, 'estate': 1.46, 'tall': 1.78, 'carrier': 1.7,
-              'van': 2.1}[kind] * rng.uniform(0.95, 1.05)
+    kind = str(rng.choice(list(_KINDS), p=(0.34, 0.22, 0.12, 0.12, 0.1, 0.1)))
+    length, height = _KINDS[kind]
+    length, height = length * rng.uniform(0.92, 1.08), height * rng.uniform(0.95, 1.05)
     wide, end = rng.uniform(0.82, 0.95), length / 2
     waist = height * rng.uniform(0.56, 0.64)
     paint = paint_colour(rng)
