@@ -2,27 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the demo model for a short time with and without each step of the recipe.
 
-``street.py --ablations SECONDS`` calls this after its training. All variants use the same scenes,
-the same first weights and the same time. ``python training/ablations.py WEIGHTS DIR`` exports the
-weights of the variants to ONNX.
+    python training/ablations.py --out DIR --steps 90 --batch 8 --size 320 512
+
+All variants use the same scenes, the same first weights and the same number of steps. The script
+writes NAME.onnx of each variant and ablations.json into DIR. It needs no GPU if the batches and
+the images are small. ``training/camvid.py`` scores the variants on photographs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+from copy import deepcopy
+from dataclasses import replace
 import json
 from pathlib import Path
-import sys
+import time
 from typing import Any
 
-from learning import Budget, fit, Learner
-from networks import export, StreetNet
+from learning import Budget, fit, Learner, versions
+from networks import export
 import numpy as np
 from recipes import make_net, Recipe
 from restyle import Style
 from scene_pool import Mixture, ScenePool
-from scenes import Scenes
-import torch
+from scenes import test_scenes
+
+from trt_segmentation.untrusted.output_files import check_absent
 
 VARIANTS = {
     'all': Recipe(Mixture(), Style()),
@@ -35,32 +40,50 @@ VARIANTS = {
 }
 
 
-def run_variants(pool: ScenePool, tests: Mapping[str, Scenes], out: Path, warm_start: Path | None,
-                 seconds: float, rate: float, seed: int) -> None:
-    """Train every variant. Write ablations.json and ablations.pt (weights, half precision)."""
-    rows: dict[str, Any] = {}
-    weights: dict[str, Any] = {}
-    for name, recipe in VARIANTS.items():
-        batches = recipe.batches(pool, seed)
-        learner = Learner(make_net(warm_start, batches, seed), recipe.loss(pool), rate, rise=30)
-        fit({name: learner}, batches, Budget(0, seconds), tests, 1)
-        rows[name] = {'steps': learner.steps, 'iou': {
-            c: round(float(np.mean(v)), 4) for c, v in learner.log[-1]['iou'].items()}}
-        weights[name] = {key: value.cpu().half() if value.dim() == 4 else value.cpu()
-                         for key, value in learner.mean.state_dict().items()}
-        torch.save(weights, out / 'ablations.pt')
-        (out / 'ablations.json').write_text(json.dumps(
-            {'seconds': seconds, 'scenes': pool.drawn, 'rows': rows}, indent=1) + '\n',
-            encoding='utf-8')
-
-
 def main() -> None:
-    """Export the weights of all variants."""
-    weights, out = sys.argv[1:]
-    for name, values in torch.load(weights, map_location='cpu', weights_only=True).items():
-        net = StreetNet(refined=True)
-        net.load_state_dict(values)
-        export(net, Path(out) / f'{name}.onnx')
+    """Draw scenes, then train every variant."""
+    args = arguments()
+    check_absent(args.out, '--out', [f'{name}.onnx' for name in args.only] + ['ablations.json'])
+    args.out.mkdir(parents=True, exist_ok=True)
+    tests = test_scenes(args.test_scenes)
+    pool = ScenePool(args.scenes + 512)
+    pool.allocate()
+    pool.wait(args.scenes)
+    pool.stop()
+    tree: dict[str, Any] = {
+        'arguments': {k: str(v) for k, v in vars(args).items() if k != 'out'},
+        'versions': versions(), 'rows': {}}
+    for name in args.only:
+        began, recipe = time.monotonic(), VARIANTS[name]
+        recipe = replace(recipe, mixture=replace(recipe.mixture, batch=args.batch))
+        if args.size:
+            recipe = replace(recipe, sizes=(tuple(args.size),))
+        batches = recipe.batches(pool, args.seed)
+        net = make_net(args.warm_start, batches, args.seed)
+        learner = Learner(net, recipe.loss(pool), args.lr, rise=args.steps // 6)
+        fit({name: learner}, batches, Budget(args.steps), tests, 1, tune=False)
+        tree['rows'][name] = {
+            'steps': learner.steps, 'seconds': round(time.monotonic() - began), 'iou': {
+                c: round(float(np.mean(v)), 4) for c, v in learner.log[-1]['iou'].items()}}
+        export(deepcopy(learner.mean), args.out / f'{name}.onnx')
+        (args.out / 'ablations.json').write_text(json.dumps(tree, indent=1) + '\n',
+                                                 encoding='utf-8')
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    add = parser.add_argument
+    add('--out', type=Path, required=True)
+    add('--steps', type=int, default=300)
+    add('--scenes', type=int, default=4000, help='number of scenes that all variants share')
+    add('--test-scenes', type=int, default=25, help='number for each condition')
+    add('--batch', type=int, default=32)
+    add('--size', type=int, nargs=2, help='height and width; as in the full training if absent')
+    add('--warm-start', type=Path, default=Path('resource/street.onnx'))
+    add('--lr', type=float, default=2e-3)
+    add('--seed', type=int, default=1)
+    add('--only', nargs='*', default=list(VARIANTS), choices=list(VARIANTS))
+    return parser.parse_args()
 
 
 if __name__ == '__main__':

@@ -92,16 +92,16 @@ class Learner:
 
 
 def fit(learners: Mapping[str, Learner], batches: Batches, budget: Budget,
-        tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None
-        ) -> None:
+        tests: Mapping[str, Scenes], count: int, tested: Callable[[], None] = lambda: None,
+        tune: bool = True) -> None:
     """Train several networks on the same batches.
 
     :param count: number of tests. They are spread evenly over the budget. The last test is at
         the end of the budget.
     :param tested: called after every test.
+    :param tune: whether cuDNN tries several algorithms for each shape. That can take a minute.
     """
-    torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.benchmark_limit = 4        # each shape is tuned once, which takes long
+    torch.backends.cudnn.benchmark = tune
     done = 0
     for step, (x, y) in enumerate(batches):
         used = budget.used(step)

@@ -10,7 +10,7 @@ from pathlib import Path
 from learning import consistent, Loss, supervised
 from networks import StreetNet
 from restyle import Restyler, Style
-from scene_pool import Mixture, ScenePool, StyledBatches
+from scene_pool import Mixture, ScenePool, SIZES, StyledBatches
 from scenes import DEVICE
 import torch
 from warm_start import load_onnx
@@ -24,18 +24,20 @@ class Recipe:
 
     :param plain: whether only the plain scenes are used.
     :param share: weight of the divergence of two views.
+    :param sizes: (height, width) of the images. Each batch has one of these sizes.
     """
 
     mixture: Mixture
     style: Style
     plain: bool = False
     share: float = 0.5
+    sizes: tuple[tuple[int, int], ...] = SIZES
 
     def batches(self, pool: ScenePool, seed: int) -> StyledBatches:
         """Return the batches. The same seed gives the same decisions."""
         random = torch.Generator(DEVICE).manual_seed(seed)
         return StyledBatches(pool, self.mixture, Restyler(self.style, random), random, seed,
-                             self.plain)
+                             self.plain, self.sizes)
 
     def loss(self, pool: ScenePool) -> Loss:
         """Return the loss. With two views, it also compares the views."""

@@ -13,6 +13,7 @@ import math
 import mmap
 import multiprocessing
 import os
+import queue
 import threading
 import time
 from typing import Any
@@ -31,6 +32,7 @@ JOB = 48
 """Number of scenes of a job."""
 PLAIN = 16
 """Number of scenes of a job that are plain scenes, as the tests are. They come first."""
+SIZES = ((HEIGHT, WIDTH), (448, 768), (448, 768))
 _SLOTS = 512
 _BYTES = HEIGHT * WIDTH * 4
 
@@ -53,9 +55,10 @@ def draw_job(job: int) -> Any:
 
 
 def _draw(memory: mmap.mmap, jobs: Any, free: Any, ready: Any) -> None:
-    """Draw jobs without end. A slot of the memory holds an image and then its codes."""
+    """Draw jobs until the training ends. A slot of the memory holds an image and its codes."""
     cv2.setNumThreads(1)
     os.nice(5)
+    parent = os.getppid()
     slots = np.frombuffer(memory, np.uint8).reshape(_SLOTS, HEIGHT, WIDTH * 4)
     while True:
         with jobs.get_lock():
@@ -63,7 +66,13 @@ def _draw(memory: mmap.mmap, jobs: Any, free: Any, ready: Any) -> None:
         if (job + 1) * JOB >= TEST_SEED:
             return
         for is_plain, image, codes in draw_job(job):
-            slot = free.get()
+            slot = None
+            while slot is None:
+                try:
+                    slot = free.get(timeout=2.0)
+                except queue.Empty:
+                    if os.getppid() != parent:      # the training was killed
+                        return
             slots[slot, :, :WIDTH * 3] = image.reshape(HEIGHT, -1)
             slots[slot, :, WIDTH * 3:] = codes
             ready.put((slot, is_plain))
@@ -232,21 +241,23 @@ class StyledBatches:
     With two views, the second view of the restyled scenes follows the first.
 
     :param plain: whether plain scenes are used alone.
+    :param sizes: (height, width) of the images. Each batch has one of these sizes.
     """
 
     def __init__(self, pool: ScenePool, mixture: Mixture, restyler: Restyler,
-                 random: torch.Generator, seed: int, plain: bool = False) -> None:
+                 random: torch.Generator, seed: int, plain: bool = False,
+                 sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
         self._pool, self._mixture, self._restyler = pool, mixture, restyler
         self._random, self._rng = random, np.random.Generator(np.random.PCG64(seed))
         self._plain = plain
-        self.sizes = ((HEIGHT, WIDTH), (448, 768), (448, 768))
+        self._sizes = sizes
 
     def __iter__(self) -> StyledBatches:
         return self
 
     def __next__(self) -> tuple[torch.Tensor, torch.Tensor]:
         mixture, pool = self._mixture, self._pool
-        size = self.sizes[int(self._rng.integers(len(self.sizes)))]
+        size = self._sizes[int(self._rng.integers(len(self._sizes)))]
         index = pool.pick(mixture.scene_count, self._plain, self._rng)
         x, codes = warp(pool.images[index], pool.codes[index], size, self._random)
         views = [normalise(self._restyler(x, codes)) for _ in range(mixture.views)]

@@ -17,14 +17,13 @@ import json
 from pathlib import Path
 import time
 
-from ablations import run_variants
 from learning import Budget, fit, Learner, plot, versions
 from networks import export
 import numpy as np
 from recipes import make_net, Recipe
 from restyle import Style
 from scene_pool import Mixture, ScenePool
-from scenes import test_scenes
+from scenes import DEVICE, test_scenes
 import torch
 
 from trt_segmentation.street import CONDITIONS
@@ -38,7 +37,7 @@ def main() -> None:
                                      'street_curve.png'))
     args.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    tests = test_scenes(75)
+    tests = test_scenes(args.test_scenes)
     pool = ScenePool(args.pool)
     pool.allocate()
     pool.wait(args.first)
@@ -47,8 +46,13 @@ def main() -> None:
     batches = recipe.batches(pool, args.seed)
     learner = Learner(make_net(args.warm_start, batches, args.seed), recipe.loss(pool), args.lr)
     left = args.minutes * 60 - (time.monotonic() - began) - args.reserve
-    fit({'street': learner}, batches, Budget(args.steps, left), tests, args.tests,
-        lambda: torch.save(learner.mean.state_dict(), args.out / 'street.pt'))
+
+    def tested() -> None:
+        torch.save(learner.mean.state_dict(), args.out / 'street.pt')
+        seconds = time.monotonic() - began
+        print(f'{pool.drawn} scenes after {seconds:.0f} s, {memory():.1f} GB', flush=True)
+    fit({'street': learner}, batches, Budget(args.steps, left), tests, args.tests, tested,
+        args.tune)
     args.steps = learner.steps      # so --steps can repeat a run with --minutes
     export(learner.mean, args.out / 'street.onnx')
     (args.out / 'street_log.json').write_text(json.dumps({
@@ -58,12 +62,13 @@ def main() -> None:
     steps = [entry['step'] for entry in learner.log]
     plot(args.out / 'street_curve.png', {
         name: (steps, [float(np.mean(entry['iou'][name])) for entry in learner.log])
-        for name in CONDITIONS}, 'mean IoU, 75 unseen scenes')
-    print(f'{pool.drawn} scenes after {time.monotonic() - began:.0f} s', flush=True)
-    if args.ablations:
-        quick = {condition: some.first(25) for condition, some in tests.items()}
-        run_variants(pool, quick, args.out, args.warm_start, args.ablations, args.lr, args.seed)
+        for name in CONDITIONS}, f'mean IoU, {args.test_scenes} unseen scenes')
     pool.stop()
+
+
+def memory() -> float:
+    """Return the largest memory that was used on the device, in GB."""
+    return torch.cuda.max_memory_allocated() / 1e9 if DEVICE == 'cuda' else 0.0
 
 
 def arguments() -> argparse.Namespace:
@@ -77,11 +82,12 @@ def arguments() -> argparse.Namespace:
     add('--first', type=int, default=3000, help='number of scenes before the first step')
     add('--warm-start', type=Path, help='ONNX file of the same network, drawn scenes only')
     add('--tests', type=int, default=8, help='number of tests in the training')
+    add('--test-scenes', type=int, default=75, help='number for each condition')
+    add('--tune', action='store_true', help='let cuDNN try several algorithms')
     add('--batch', type=int, default=32)
     add('--mild', type=float, default=0.3, help='fraction of plain scenes in a batch')
     add('--views', type=int, choices=(1, 2), default=1, help='stylings of each scene')
     add('--lr', type=float, default=3e-3)
-    add('--ablations', type=float, default=0, help='seconds of each ablation afterwards')
     add('--seed', type=int, default=1)
     return parser.parse_args()
 
