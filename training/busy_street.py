@@ -44,9 +44,8 @@ class Bank:
                     [paint_dense_tree(rng) for _ in range(8)],
                     [PaintedFacade(rng) for _ in range(24)],
                     [paint_boundary(rng) for _ in range(8)],
-                    [make_curved_car(rng) for _ in range(36)]
-                    + [make(rng, False, False) for make in (make_van, make_truck, make_bus)
-                       for _ in range(3)])
+                    [make_curved_car(rng) for _ in range(40)]
+                    + [make(rng, False, False) for make in (make_van, make_truck, make_bus)])
 
 
 class BusyGround(Ground):
@@ -116,7 +115,7 @@ class BusyDrive(Drive):
             shadow=float(np.clip(self._look.shadow * rng.uniform(0.5, 1.3), 0, 1)),
             headlight=self._look.headlight * rng.uniform(0, 1))
         self._ground.__class__ = BusyGround
-        self._ground.base = int(rng.choice((VEGETATION, SIDEWALK, ROAD), p=(0.5, 0.35, 0.15)))
+        self._ground.base = int(rng.choice((VEGETATION, SIDEWALK, ROAD), p=(0.45, 0.3, 0.25)))
         self._clutter = [
             *self._houses(), *self._trees(), *self._edges(), *self._cars(), *self._furniture()]
         keep = rng.uniform(0.0, 0.9)
@@ -168,12 +167,13 @@ class BusyDrive(Drive):
                ) -> list[tuple[float, float, Thing]]:
         """Remove the vehicles that stand too near in front of the camera, and thin out trees."""
         free, lane = self._random.uniform(6, 25), -self._layout.plan.lane / 2
+        beside = self._random.choice((3.0, 8.0, 14.0))
         sparse = self._random.choice((0.1, 0.4, 1.0))
         kept = []
         for s, t, thing in things:
             ahead = s - view.s
             if isinstance(thing, Traffic) and (
-                    (abs(t - lane) < 1.9 and ahead < free) or (abs(t - lane) < 3.2 and ahead < 4)):
+                    (abs(t - lane) < 1.9 and ahead < free) or ahead < beside):
                 continue
             if isinstance(thing, Tree) and self._random.random() > sparse:
                 continue
@@ -254,7 +254,7 @@ class BusyDrive(Drive):
             body = self._bank.cars[int(rng.integers(len(self._bank.cars)))]
             things.append(Traffic(body, s, t, speed, period, backwards, turn))
         for side in plan.sides:
-            fill = rng.choice((0.0, 0.4, 0.95))
+            fill = rng.choice((0.0, 0.3, 0.85))
             across = rng.random() < 0.2
             t = side.sign * (rng.choice((side.edge - 1.1, side.edge - 0.2, side.walk + 3.0)))
             for s in np.arange(0, period - 6, 2.7 if across else 5.4).tolist():
@@ -262,7 +262,7 @@ class BusyDrive(Drive):
                     add(s + rng.normal(0, 0.2), t, 0.0, side.sign > 0,
                         rng.normal(0, 0.03) + across * rng.choice((-1, 1)) * 1.5)
             for lane in range(side.lanes):
-                s, gap = rng.uniform(5, 40), rng.choice((8.0, 25.0, 60.0))
+                s, gap = rng.uniform(5, 40), rng.choice((12.0, 40.0, 90.0))
                 while s < period - 10:
                     add(s, side.sign * (lane + 0.5) * plan.lane, 0.0, side.sign > 0,
                         rng.normal(0, 0.03))

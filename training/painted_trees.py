@@ -80,7 +80,14 @@ def paint_bare_tree(rng: Rng) -> Veil:
     mask = cv2.dilate(alpha, np.ones((3, 3), np.uint8))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc), np.uint8)
-    return Veil(picture, np.where(mask > 40, 255, 0).astype(np.uint8))
+    mask = np.where(mask > 40, 255, 0).astype(np.uint8)
+    # The finest twigs are thinner than a texel. They darken the sky between the branches.
+    twigs = 0.5 + 0.5 * noise_field(rng, (height, width), (40, 120, 200), 0.9)
+    crown = cv2.GaussianBlur(mask, (0, 0), 4) * rng.uniform(0.0, 0.5) * np.clip(twigs, 0, 1)
+    bare = picture[:, :, 3] == 0
+    picture[bare, :3] = np.clip(bark * 0.8, 0, 255)
+    picture[:, :, 3] = np.maximum(picture[:, :, 3], np.where(mask > 0, crown, 0))
+    return Veil(picture, mask)
 
 
 def paint_dense_tree(rng: Rng) -> Veil:
