@@ -37,7 +37,7 @@ def test_log_of_the_shipped_model_has_the_classes_of_street():
 @pytest.fixture
 def busy_street(monkeypatch):
     monkeypatch.syspath_prepend(str(TRAINING))
-    return importlib.import_module('busy_street')
+    return importlib.import_module('drawings.busy_street')
 
 
 def test_busy_street_has_codes_of_all_classes_and_depends_only_on_its_seed(busy_street):

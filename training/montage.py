@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from busy_street import Bank, BusyDrive
 import cv2
+from drawings.busy_street import Bank, BusyDrive
 import numpy as np
 from restyle import Restyler, Style
 import torch

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Give drawn scenes a random appearance on the device, so that shape counts and colour does not.
 
-All images are (N, 3, H, W) float32 RGB from 0 to 1. Codes are as in ``labelled_canvas``.
+All images are (N, 3, H, W) float32 RGB from 0 to 1. Codes are as in ``drawings.labelled_canvas``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate, pad
 from trt_segmentation.street.canvas import MARKING, ROAD, SIDEWALK, SKY, VEGETATION
 
 VEIL = VEGETATION + 240
-"""Code of a veil, such as a bare tree: ``VEIL_PART`` of ``labelled_canvas``."""
+"""Code of a veil, such as a bare tree: ``VEIL_PART`` of ``drawings.labelled_canvas``."""
 
 
 @dataclass(frozen=True)

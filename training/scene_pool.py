@@ -18,8 +18,8 @@ import threading
 import time
 from typing import Any
 
-from busy_street import Bank, BusyDrive
 import cv2
+from drawings.busy_street import Bank, BusyDrive
 import numpy as np
 from restyle import Restyler
 from scenes import augment, DEVICE, HEIGHT, MEAN, STD, TEST_SEED, WIDTH

@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 import math
 
 import cv2
-from labelled_canvas import IGNORED, LabelledCanvas, PARTS, Veil
 import numpy as np
-from painted_cars import make_curved_car
-from painted_facades import House, PaintedFacade
-from painted_trees import Boundary, paint_bare_tree, paint_boundary, paint_dense_tree, Tree
-from street_furniture import AnyPerson, Box, Cyclist, Panel, Post, Wires
 
 from trt_segmentation.street import CONDITIONS, Drive
 from trt_segmentation.street.buildings import Building
@@ -24,6 +19,12 @@ from trt_segmentation.street.layout import Side
 from trt_segmentation.street.solid import Mesh
 from trt_segmentation.street.vehicle import make_bus, make_truck, make_van, Traffic
 from trt_segmentation.street.view import SceneView, Thing
+
+from .labelled_canvas import IGNORED, LabelledCanvas, PARTS, Veil
+from .painted_cars import make_curved_car
+from .painted_facades import House, PaintedFacade
+from .painted_trees import Boundary, paint_bare_tree, paint_boundary, paint_dense_tree, Tree
+from .street_furniture import AnyPerson, Box, Cyclist, Panel, Post, Wires
 
 
 @dataclass(frozen=True)

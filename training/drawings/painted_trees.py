@@ -7,12 +7,13 @@ from __future__ import annotations
 import math
 
 import cv2
-from labelled_canvas import IGNORED, LabelledCanvas, Veil
 import numpy as np
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Texture, VEGETATION
 from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Standing
+
+from .labelled_canvas import IGNORED, LabelledCanvas, Veil
 
 _SIZE = (224, 288)
 """Width and height of a painted tree in texels."""

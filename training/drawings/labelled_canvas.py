@@ -10,14 +10,10 @@ Part 24 belongs to veils through which the sky may be visible.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-import sys
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import Bytes, Canvas, CLASSES, Colour, ramp, Texture

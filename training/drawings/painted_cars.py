@@ -8,11 +8,12 @@ import colorsys
 from itertools import pairwise
 
 import numpy as np
-from painted_trees import Rng
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import Colour
 from trt_segmentation.street.solid import Mesh, Solid, TYRE
+
+from .painted_trees import Rng
 
 Profile = list[tuple[float, float]]
 """(x, z) points of a silhouette in metres, from the rear to the front."""

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import math
 
-from labelled_canvas import IGNORED, LabelledCanvas
 import numpy as np
-from painted_cars import paint_colour
-from painted_trees import Rng
 
 from trt_segmentation.street.camera import Floats
 from trt_segmentation.street.canvas import BUILDING, Colour, POLE, SIGN
 from trt_segmentation.street.person import Person
 from trt_segmentation.street.view import cast_post_shadow, make_ring, SceneView, Standing
+
+from .labelled_canvas import IGNORED, LabelledCanvas
+from .painted_cars import paint_colour
+from .painted_trees import Rng
 
 
 def _grey(rng: Rng) -> Colour:

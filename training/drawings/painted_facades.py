@@ -8,11 +8,12 @@ import math
 
 import cv2
 import numpy as np
-from painted_trees import noise_field, Rng
 
 from trt_segmentation.street.buildings import Building
 from trt_segmentation.street.canvas import BUILDING, Bytes, Colour, Texture
 from trt_segmentation.street.view import SceneView
+
+from .painted_trees import noise_field, Rng
 
 _DENSITY = 20
 """Resolution in texels per metre."""
