@@ -45,7 +45,7 @@ def main() -> None:
     rows = [np.hstack([cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
                        for picture in row])
             for row in zip(images, *styled, [palette[found] for found in codes])]
-    if not cv2.imwrite(str(args.out), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85]):
+    if not cv2.imwrite(str(args.out), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 78]):
         raise SystemExit(f'cannot write {args.out}')
 
 

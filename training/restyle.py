@@ -87,7 +87,7 @@ class Restyler:
         label = torch.arange(256, device=self._random.device) % 10
         ground = ((label == ROAD) | (label == SIDEWALK) | (label == MARKING))[None, :, None]
         plant = (label == VEGETATION)[None, :, None]
-        level = torch.exp(self._uniform(-3.2, 0.0, n, 256, 1))
+        level = torch.exp(self._uniform(-2.6, 0.0, n, 256, 1))
         level = torch.where(ground, self._uniform(0.08, 0.85, n, 256, 1), level)
         level = torch.where((label == MARKING)[None, :, None], 0.4 + 0.6 * level, level)
         vivid = self._uniform(0, 1, n, 256, 1) ** 3
@@ -201,7 +201,7 @@ class Restyler:
         n = len(x)
         # A camera chooses its exposure, but not perfectly.
         level = x.mean((1, 2, 3), keepdim=True).clamp(min=0.02)
-        gain = (self._uniform(0.25, 0.6, n, 1, 1, 1) / level) ** self._uniform(0, 0.8, n, 1, 1, 1)
+        gain = (self._uniform(0.3, 0.65, n, 1, 1, 1) / level) ** self._uniform(0.2, 1.0, n, 1, 1, 1)
         gain = gain * torch.exp(0.2 * self._normal(n, 1, 1, 1)) * (
             1 + self._uniform(-0.12, 0.12, n, 3, 1, 1))
         x = (x * gain).clamp(0, 1.5)
@@ -212,7 +212,7 @@ class Restyler:
         x = x * (1 - self._uniform(0, 0.5, n, 1, 1, 1) * edge)
         x = x.clamp(0, 1) ** torch.exp(0.22 * self._normal(n, 1, 1, 1))
         curve = x * x * (3 - 2 * x)
-        x = x + self._uniform(-0.4, 0.8, n, 1, 1, 1) * (curve - x)
+        x = x + self._uniform(-0.4, 0.6, n, 1, 1, 1) * (curve - x)
         size = x.shape[-2:]
         parts = [interpolate(self._sensor(part), size=size, mode='bilinear', align_corners=False)
                  for part in x.split(max(n // 4, 1))]
