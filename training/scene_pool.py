@@ -136,22 +136,29 @@ class ScenePool:
         self._copier.start()
 
     def _copy(self) -> None:
-        """Copy scenes that are ready to the device until the pool stops."""
-        while not self._ended.is_set():
-            if self._ready.empty():
-                time.sleep(0.002)
+        """Copy scenes that are ready to the device until the pool stops.
+
+        Many scenes at once need few calls. Each call would hold up the thread that trains.
+        """
+        while not self._ended.wait(0.05):
+            found = []
+            while len(found) < 64 and not self._ready.empty():
+                found.append(self._ready.get())
+            if not found:
                 continue
-            slot, is_plain = self._ready.get()
-            place = self.drawn % self._capacity
+            slots, plain = zip(*found)
+            places = (self.drawn + np.arange(len(found))) % self._capacity
             with torch.cuda.stream(self._stream):
-                found = self._slots[slot].to(DEVICE)
-                self.images[place] = found[:, :WIDTH * 3].view(HEIGHT, WIDTH, 3)
-                self.codes[place] = found[:, WIDTH * 3:]
+                index = torch.from_numpy(places).to(DEVICE)
+                scenes = self._slots[list(slots)].to(DEVICE)
+                self.images[index] = scenes[:, :, :WIDTH * 3].reshape(-1, HEIGHT, WIDTH, 3)
+                self.codes[index] = scenes[:, :, WIDTH * 3:]
             if self._stream:
                 self._stream.synchronize()
-            self._plain[place] = is_plain
-            self.drawn += 1
-            self._free.put(slot)
+            self._plain[places] = plain
+            self.drawn += len(found)
+            for slot in slots:
+                self._free.put(slot)
 
     def wait(self, count: int) -> None:
         """Wait until the pool has ``count`` scenes."""
