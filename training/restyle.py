@@ -201,7 +201,8 @@ class Restyler:
         n = len(x)
         # A camera chooses its exposure, but not perfectly.
         level = x.mean((1, 2, 3), keepdim=True).clamp(min=0.02)
-        gain = (self._uniform(0.3, 0.65, n, 1, 1, 1) / level) ** self._uniform(0.2, 1.0, n, 1, 1, 1)
+        wanted = self._uniform(0.3, 0.65, n, 1, 1, 1)
+        gain = (wanted / level) ** self._uniform(0.2, 1.0, n, 1, 1, 1)
         gain = gain * torch.exp(0.2 * self._normal(n, 1, 1, 1)) * (
             1 + self._uniform(-0.12, 0.12, n, 3, 1, 1))
         x = (x * gain).clamp(0, 1.5)
