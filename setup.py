@@ -56,6 +56,7 @@ setup(
         'tensorrt-rtx': ['tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
                          'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'],
         'video': ['av>=17'],
+        'trace': ['nvtx'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',
                 'ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs'],

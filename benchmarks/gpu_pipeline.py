@@ -37,6 +37,8 @@ LAST = STARTED + 60 * float(os.environ.get('GPU_PIPELINE_MINUTES', 'inf'))
 """After this time no other way is measured, so that a GPU is needed for a limited time only."""
 FAMILIES = os.environ.get('GPU_PIPELINE_FAMILIES', ' '.join(networks.FAMILIES)).split()
 """Families of networks that are measured."""
+BATCH_ONLY = os.environ.get('GPU_PIPELINE_BATCH_ONLY', '').split()
+"""Families of which only batches of four images are measured, with every setting."""
 OURS = ('ours', 'ours, cut')
 
 Found = dict[str, dict[str, Any]]
@@ -48,21 +50,20 @@ def measure(report: FigureReport, quick: bool) -> None:
     need_gpu()
     families = ['lraspp'] if quick else FAMILIES
     names = [f'{family}-fp16' for family in families]
-    batches = [] if quick else [f'{name}-b4' for name in names]
+    batches = [] if quick else [f'{family}-fp16-b4' for family in (*families, *BATCH_ONLY)]
     measured: dict[str, Found] = {}
     with TemporaryDirectory() as folder:
         os.environ['XDG_CACHE_HOME'] = folder       # every network is tuned in this run
         export(folder, [*names, *batches, *(f'{name}-argmax' for name in names
                                              if 'careful' in ways_of(name, quick))])
-        # The fastest setting for one image is measured with batches too. It is not known yet, so
-        # only the last setting is compiled in advance.
+        # The fastest setting for one image is measured with batches too. It is not known yet.
         compile_all(folder, [(name, setting) for name in names for setting in settings_of(name)]
-                    + [(name, settings_of(name)[-1]) for name in batches])
+                    + [(name, setting) for name in batches for setting in settings_of(name)])
         for name in names:
             measured[name] = measure_network(folder, name, quick)
             NetworkRows(report, name, measured[name], name == MAIN).add()
-        for name, batch in zip(names, batches):
-            measure_batch(report, folder, batch, measured[name])
+        for name in batches:
+            measure_batch(report, folder, name, measured.get(name.removesuffix('-b4'), {}))
         if not quick:
             measure_agreement(report)
         if not quick and MAIN in names:
@@ -76,9 +77,9 @@ def ways_of(name: str, quick: bool) -> list[str]:
         return ['alone', 'ours', 'article', f'compiled, {settings_of(name)[0]}']
     main, cuts = name == MAIN, networks.read_name(name).family in networks.ENLARGING
     return [*(['ours, cut', 'alone, cut', 'ours'] if cuts else ['ours', 'alone']),
-            *(f'compiled, {setting}' for setting in settings_of(name)), 'untuned',
+            *(f'compiled, {setting}' for setting in settings_of(name)),
             *(['ours, cut, direct labels', 'two, cut', 'article'] if main else []),
-            'pytorch', *(['careful'] if cuts else [])]
+            *(['untuned', 'pytorch', 'careful'] if cuts else [])]
 
 
 def measure_network(folder: str, name: str, quick: bool) -> Found:
@@ -88,12 +89,27 @@ def measure_network(folder: str, name: str, quick: bool) -> Found:
 
 
 def measure_batch(report: FigureReport, folder: str, name: str, single: Found) -> None:
-    """Measure batches of four images with the ways that were best for one image."""
-    compiled = [way for way in single if way.startswith('compiled')]
-    best = [min(ways, key=lambda way: float(single[way]['p50']))
-            for ways in ([way for way in OURS if way in single], compiled) if ways]
-    tried = {way: measure_way(folder, name, way) for way in best}
+    """Measure batches of four images with the ways that were best for one image.
+
+    If no way was measured for one image, all ways are measured.
+    """
+    tried = {way: measure_way(folder, name, way)
+             for way in (best_of(single) if single else ways_of_batch(name))}
     NetworkRows(report, name, {way: found for way, found in tried.items() if found}).add()
+
+
+def best_of(single: Found) -> list[str]:
+    """Return the fastest way of this package and the fastest way of compiled PyTorch."""
+    compiled = [way for way in single if way.startswith('compiled')]
+    return [min(ways, key=lambda way: float(single[way]['p50']))
+            for ways in ([way for way in OURS if way in single], compiled) if ways]
+
+
+def ways_of_batch(name: str) -> list[str]:
+    """Return the ways that are measured for a batch if no way was measured for one image."""
+    cuts = networks.read_name(name).family in networks.ENLARGING
+    return ['ours, cut' if cuts else 'ours',
+            *(f'compiled, {setting}' for setting in settings_of(name))]
 
 
 def measure_way(folder: str, name: str, way: str) -> dict[str, Any] | None:

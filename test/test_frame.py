@@ -40,20 +40,20 @@ def test_the_last_row_needs_no_padding():
 
 
 @pytest.mark.parametrize('given, words', [
-    ({'encoding': 'bgr9'}, "unknown encoding 'bgr9', did the camera mean 'bgr8'"),
+    ({'encoding': 'bgr9'}, "unknown encoding 'bgr9'. Did the camera mean 'bgr8'"),
     ({'encoding': ''}, r"unknown encoding ''\. Known encodings: .*nv12"),
     ({'encoding': '32FC1'}, 'encoding 32FC1 holds floating-point numbers of 32 bits, such as '
                             'depth; expected unsigned pixels of 8 or 16 bits.*colour image'),
     ({'encoding': '64F'}, 'encoding 64F holds floating-point numbers of 64 bits'),
     ({'encoding': '16SC3'}, 'encoding 16SC3 holds signed numbers of 16 bits'),
     ({'encoding': '32FC' + '1' * 2000}, "unknown encoding '32FC1111"),
-    ({'height': 0}, r'6x0 pixels \(width x height\), but both must be 1 to'),
+    ({'height': 0}, r'6x0 pixels \(width x height\), but width and height must be from 1 to'),
     ({'width': 0}, '0x4 pixels'),
     ({'width': MAX_SIDE + 1}, f'{MAX_SIDE + 1}x4 pixels'),
     ({'height': 2 ** 32 - 1, 'length': 5}, '6x4294967295 pixels'),
-    ({'encoding': 'uyvy', 'width': 5}, 'uyvy .* width must be even, but it is 5'),
-    ({'encoding': 'nv12', 'width': 7}, 'nv12 .* width must be even, but it is 7'),
-    ({'encoding': 'nv21', 'height': 3}, 'nv21 .* height must be even, but it is 3'),
+    ({'encoding': 'uyvy', 'width': 5}, 'uyvy .* width must be even, but the width is 5'),
+    ({'encoding': 'nv12', 'width': 7}, 'nv12 .* width must be even, but the width is 7'),
+    ({'encoding': 'nv21', 'height': 3}, 'nv21 .* height must be even, but the height is 3'),
     ({'step': 17}, 'step is 17 bytes, but a row of 6 bgr8 pixels has 18'),
     ({'step': 0}, 'step is 0 bytes'),
     ({'length': 71}, 'data has 71 bytes, but 4 rows at step 18 need 72'),
@@ -95,6 +95,18 @@ def test_releasing_a_segmentation_that_owns_its_arrays_does_nothing():
     segmentation.release()
     assert (segmentation.labels == 1).all()
     assert segmentation.overlay is None and segmentation.timings == {}
+
+
+@pytest.mark.parametrize('keeps_pixels', [False, True])
+def test_a_kept_segmentation_has_the_arrays_and_the_header(keeps_pixels):
+    labels, overlay = np.ones((4, 6), np.uint8), np.full((4, 6, 3), 7, np.uint8)
+    confidence = np.full((4, 6), 9, np.uint8)
+    given = frame(stamp_ns=5, frame_id='front')
+    kept = Segmentation(given, labels, overlay, confidence, {'total': 2.0}).keep(keeps_pixels)
+    assert kept.labels is labels and kept.overlay is overlay and kept.confidence is confidence
+    assert kept.timings == {'total': 2.0}
+    assert (kept.frame.stamp_ns, kept.frame.frame_id, kept.frame.size) == (5, 'front', given.size)
+    assert (kept.frame.data is given.data) == keeps_pixels
 
 
 @pytest.mark.parametrize('data, found', [

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All errors of this package. :class:`SegmentationError` is the base class of all of them.
 
-Each message is written for the user. The message names the wrong file, option or number. It says
-what was expected, and what to do.
+Each message is written for the user. The message names the wrong file, option or number. The
+message also says what was expected, and what to do.
 """
 
 
@@ -13,6 +13,14 @@ class SegmentationError(Exception):
 
 class FrameError(SegmentationError):
     """A camera message holds no valid image. For example, the header does not fit the data."""
+
+
+class LensError(SegmentationError):
+    """A camera_info message is not a calibration, or it does not fit the images."""
+
+
+class GroundError(SegmentationError):
+    """The ground grid cannot be computed, for example because the camera's pose is unknown."""
 
 
 class ModelCardError(SegmentationError):
@@ -53,16 +61,17 @@ _RECOVERABLE = frozenset([
 
 
 class PlanRefused(EngineError):
-    """TensorRT cannot load a plan. It is damaged, or not for this GPU, driver or version.
+    """TensorRT cannot load a plan.
 
-    A new build of the plan may help.
+    The plan is damaged, or it was built for another GPU, driver or version of TensorRT. It may
+    help to build the plan again.
     """
 
 
 class GpuError(EngineError):
     """A call into the CUDA driver failed.
 
-    :param name: CUDA's name of the error, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
+    :param name: name of the error in CUDA, such as CUDA_ERROR_OUT_OF_MEMORY. The name decides
         whether the error is sticky.
     """
 
@@ -80,7 +89,7 @@ class NotAMap(EngineError):
 class NotASegmentation(EngineError):
     """An ONNX file is not a segmentation network.
 
-    :param described: comment lines for the terminal, which say what kind of network it is.
+    :param described: a description of the network for the terminal. Each line is a YAML comment.
     """
 
     def __init__(self, message: str, described: str) -> None:
@@ -89,7 +98,7 @@ class NotASegmentation(EngineError):
 
 
 class GraphError(SegmentationError):
-    """An ONNX file cannot become an engine."""
+    """An engine cannot be built from an ONNX file."""
 
 
 class CacheError(SegmentationError):
@@ -97,7 +106,7 @@ class CacheError(SegmentationError):
 
 
 class OutputError(SegmentationError, OSError):
-    """An output cannot be written, or would replace a file of the user."""
+    """An output file cannot be written, or it would replace a file of the user."""
 
 
 class FrameLogError(SegmentationError):
@@ -113,7 +122,7 @@ class BagError(SegmentationError):
 
 
 class BagLimitError(SegmentationError):
-    """A recording exceeds a size limit, or its database has tables that SQLite computes."""
+    """A recording exceeds a size limit, or SQLite would have to compute rows of its database."""
 
 
 class VideoError(SegmentationError):
@@ -133,6 +142,14 @@ class LaunchArgumentError(SegmentationError):
 
 class Interrupted(SegmentationError):
     """The process was told to stop while it was working."""
+
+
+class TrustError(SegmentationError):
+    """The reference of a model cannot be read, or does not fit the model."""
+
+
+class TraceError(SegmentationError):
+    """The stages of the frames cannot be marked for a profiler."""
 
 
 class EvaluationError(SegmentationError):

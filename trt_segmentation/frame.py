@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 import re
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import FrameError
+from .viewport import Viewport
 
 UNLABELLED = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Label of a pixel without a class, for each dtype of a label map."""
@@ -32,13 +33,13 @@ encodings come from sensor_msgs/image_encodings.hpp."""
 PLANE_ROWS = {'nv12': (3, 2), 'nv21': (3, 2), 'nv24': (3, 1)}
 """Maps an encoding to the ratio of stored rows to image rows, as (numerator, denominator).
 
-Only the encodings with a second plane, the chroma plane, are listed.
+This dictionary has only the encodings with a second plane, which is the chroma plane.
 """
 
 EVEN_WIDTH = frozenset(['uyvy', 'yuv422', 'yuyv', 'yuv422_yuy2', 'nv12', 'nv21'])
-"""Encodings in which two columns share one colour. The image width must be even."""
+"""Encodings in which two columns share their colour values. So the image width must be even."""
 EVEN_HEIGHT = frozenset(['nv12', 'nv21'])
-"""Encodings in which two rows share one colour. The image height must be even."""
+"""Encodings in which two rows share their colour values. So the image height must be even."""
 _NO_PICTURE = re.compile(r'(8|16|32|64)([FS])(?:C[0-9]{1,3})?')
 """Matches the encodings of signed and floating-point numbers, such as 32FC1 for depth."""
 MAX_SIDE = 16384
@@ -51,15 +52,17 @@ class Frame:
 
     The constructor checks all numbers, so later code can read the image without a bounds check.
 
-    :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must keep them
-        valid until the pipeline has returned the segmentation of this frame.
+    :param data: (n,) uint8, n ≥ :attr:`size`. The bytes are not copied. The caller must not free
+        or change them until the pipeline has returned the segmentation of this frame.
     :param encoding: a key of :data:`BYTES_PER_PIXEL`.
-    :param step: bytes from one row to the next, ≥ width × bytes per pixel.
+    :param step: number of bytes from the start of a row to the start of the next row, ≥ width ×
+        bytes per pixel.
     :param is_bigendian: whether the high byte comes first in a channel of 16 bits.
     :param stamp_ns: time stamp in the header of the camera message, in nanoseconds.
     :param frame_id: frame id in the header of the camera message. Every message that is published
         for this frame gets the same frame id.
     :param camera: name of the camera in the node; empty if the node has only one camera.
+    :param viewport: what the network sees of the image; None for the whole image.
     :raises FrameError: if the numbers do not fit together, or if the encoding is unknown.
     """
 
@@ -72,6 +75,7 @@ class Frame:
     stamp_ns: int = 0
     frame_id: str = ''
     camera: str = ''
+    viewport: Viewport | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that do not fit together."""
@@ -84,16 +88,18 @@ class Frame:
             raise FrameError(_refused_encoding(self.encoding))
         if not (0 < self.height <= MAX_SIDE and 0 < self.width <= MAX_SIDE):
             raise FrameError(
-                f'the image has {self.width}x{self.height} pixels (width x height), but both must '
-                f'be 1 to {MAX_SIDE}. The header is corrupt')
+                f'the image has {self.width}x{self.height} pixels (width x height), but width and '
+                f'height must be from 1 to {MAX_SIDE}. The header is corrupt')
         if self.encoding in EVEN_WIDTH and self.width % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two columns, so the width must be even, '
-                f'but it is {self.width}. Set an even width in the camera driver')
+                f'two columns of a {self.encoding} image share their colour values, so the width '
+                f'must be even, but the width is {self.width}. Set an even width in the camera '
+                f'driver')
         if self.encoding in EVEN_HEIGHT and self.height % 2:
             raise FrameError(
-                f'{self.encoding} shares colour between two rows, so the height must be even, but '
-                f'it is {self.height}. Set an even height in the camera driver')
+                f'two rows of a {self.encoding} image share their colour values, so the height '
+                f'must be even, but the height is {self.height}. Set an even height in the camera '
+                f'driver')
         if self.step < self.row_bytes:
             raise FrameError(
                 f'step is {self.step} bytes, but a row of {self.width} {self.encoding} pixels has '
@@ -103,6 +109,13 @@ class Frame:
                 f'data has {self.data.nbytes} bytes, but {self.stored_rows} rows at step '
                 f'{self.step} need {self.size} ({self.width}x{self.height} {self.encoding}). '
                 f'Correct step, height or encoding in the camera driver')
+        if self.viewport is not None:
+            self.viewport.check_size(self.height, self.width)
+
+    @property
+    def roi(self) -> tuple[int, int, int, int] | None:
+        """The part of the image that the network gets. None for the whole image."""
+        return self.viewport.roi if self.viewport else None
 
     @property
     def row_bytes(self) -> int:
@@ -131,7 +144,7 @@ def _refused_encoding(encoding: str) -> str:
     named = encoding[:40]       # a broken message may give an encoding of several megabytes
     near = get_close_matches(named, BYTES_PER_PIXEL, n=1, cutoff=0.5)
     return (f'unknown encoding {named!r}'
-            + (f', did the camera mean {near[0]!r}?' if near else '.') + f' {known}')
+            + (f'. Did the camera mean {near[0]!r}?' if near else '.') + f' {known}')
 
 
 @dataclass(frozen=True)
@@ -142,15 +155,17 @@ class Wanted:
         colours over it.
     :param confidence: whether to compute the confidence of every label.
     :param half_overlay: whether the overlay has only every second row and column of the image.
+    :param tally: whether to count classes, entropy and margin over a sample of the pixels.
     """
 
     overlay: bool = False
     confidence: bool = False
     half_overlay: bool = False
+    tally: bool = False
 
     @property
     def overlay_step(self) -> int:
-        """Number of image rows (or columns) per row (or column) of the overlay: 1 or 2."""
+        """2 if the overlay has every second row and column of the image; 1 if it has all."""
         return 1 + self.half_overlay
 
     def overlay_size(self, frame: Frame) -> tuple[int, int]:
@@ -163,20 +178,22 @@ class Wanted:
 class Segmentation:
     """The result of one frame, at the size of that frame.
 
-    The caller may read the arrays until it calls :meth:`release`. After that, the pipeline may
-    write another frame into the same memory.
+    The caller may read the arrays until it calls :meth:`release`. After that, the GPU pipeline
+    may write another frame into the same memory.
 
-    :param frame: the frame that was segmented. Use only its header, because its data may already
-        be overwritten.
+    :param frame: the frame that was segmented. Use only the header of this frame, because the
+        pixels may already be overwritten.
     :param labels: (height, width) uint8; uint16 if the model has more than 255 classes. A pixel is
         :data:`UNLABELLED` if the network did not see it, or if no class has a valid score there.
     :param overlay: (height, width, 3) uint8 BGR; None if not wanted. With
-        ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the GPU
-        still writes the overlay, reading this attribute waits for the GPU.
+        ``Wanted(half_overlay=True)``, the shape is (⌈height / 2⌉, ⌈width / 2⌉, 3). If the overlay
+        is not complete yet, reading this attribute waits for the GPU.
     :param confidence: (height, width) uint8. 255 means a confidence of 1. None if not wanted.
+    :param tally: (classes + 258,) uint32, the counts over a sample of the pixels. None if not
+        wanted. ``trust/tally.py`` explains the counts.
     :param timings: mapping from the name of each stage to its time in milliseconds.
-    :param headroom: number of free bytes before each array. The caller may write a message header
-        there, and then publish the array without a copy.
+    :param headroom: number of free bytes directly before each array. The caller may write a
+        message header into these bytes, and then publish header and array without a copy.
     """
 
     frame: Frame
@@ -185,6 +202,20 @@ class Segmentation:
     confidence: npt.NDArray[np.uint8] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     headroom: int = field(default=0, kw_only=True)
+    tally: npt.NDArray[np.uint32] | None = field(default=None, kw_only=True)
+
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """Return the same segmentation with arrays that stay valid after :meth:`release`.
+
+        The arrays of the CPU pipeline are not copied. The arrays of the GPU pipeline are copied.
+
+        :param keeps_pixels: whether the result refers to the pixels of the frame. If not, its
+            frame has only the header, and the pixels are 0. So the memory of the pixels is freed.
+        :raises EngineError: if the GPU failed.
+        """
+        frame = self.frame if keeps_pixels else replace(
+            self.frame, data=np.broadcast_to(np.uint8(0), self.frame.size))
+        return Segmentation(frame, self.labels, self.overlay, self.confidence, dict(self.timings))
 
     def finish(self) -> None:
         """Wait until all arrays are complete, including the overlay.
@@ -193,4 +224,4 @@ class Segmentation:
         """
 
     def release(self) -> None:
-        """Give the arrays back to the pipeline. The arrays of the CPU pipeline stay valid."""
+        """Give the arrays back to the pipeline. Arrays of the CPU pipeline stay valid."""

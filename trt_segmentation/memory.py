@@ -16,7 +16,8 @@ import numpy.typing as npt
 class Memory(Protocol):
     """A block of host memory. The block exists as long as this object or its view exists.
 
-    The blocks of the GPU pipeline are pinned, so the GPU can read them without a copy.
+    :class:`ArrayMemory` is an exception. The blocks of the GPU pipeline are pinned, so the GPU can
+    read them without a copy.
     """
 
     address: int
@@ -37,7 +38,7 @@ that receives a message from the middleware calls the function. This thread hold
 
 
 class PageMemory:
-    """Page-aligned memory, filled with zeros. It is freed when nothing refers to its view."""
+    """Page-aligned memory, filled with zeros. The memory is freed when no view of it exists."""
 
     def __init__(self, nbytes: int) -> None:
         self.view = np.frombuffer(mmap.mmap(-1, max(nbytes, 1)), np.uint8)
@@ -50,7 +51,7 @@ class ArrayMemory:
 
     :param pixels: a C-contiguous array. The caller must keep a reference to the array while this
         object or its view is used.
-    :param headroom: number of bytes before the array that belong to the same memory.
+    :param headroom: number of free bytes directly before the array, in the same memory block.
     """
 
     def __init__(self, pixels: npt.NDArray[Any], headroom: int) -> None:

@@ -24,14 +24,16 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How the engines of a GPU are built, tuned and cached. The CPU engine ignores these settings.
+    """How GPU engines are built, tuned and cached. The CPU engine ignores these settings.
 
-    :param cache: folder for the built engines and the tuned options. If this is empty, the folder
-        is ``trt_segmentation`` in the user's cache folder, such as ``~/.cache/trt_segmentation``.
-    :param workspace: largest number of bytes of scratch memory for a layer.
-    :param level: 0 to 5. At a higher level, TensorRT searches longer for fast kernels.
-    :param tune: whether ONNX Runtime CUDA is tuned. When it first opens a network on a GPU, the
-        speed of several sets of options is measured. The network then runs with the fastest set.
+    :param cache: folder for the built engines and the tuned options. If ``cache`` is empty, the
+        folder is ``trt_segmentation`` in the user's cache folder, such as
+        ``~/.cache/trt_segmentation``.
+    :param workspace: largest scratch memory of one layer, in bytes.
+    :param level: TensorRT's optimization level, 0 to 5. At a higher level, TensorRT searches
+        longer for fast kernels.
+    :param tune: whether ONNX Runtime CUDA is tuned. If it is, the speed of several sets of options
+        is measured when a network is first opened on a GPU. The network uses the fastest set.
     """
 
     cache: str = ''
@@ -56,9 +58,9 @@ class Pipeline(Protocol):
 
     @property
     def depth(self) -> int:
-        """Number of batches to submit before the first one is collected.
+        """Number of batches that a caller should submit before it collects the first batch.
 
-        Submitting more batches in advance does not increase the frame rate.
+        More pending batches do not increase the frame rate.
         """
 
     @property
@@ -74,10 +76,11 @@ class Pipeline(Protocol):
 
     @property
     def allocate(self) -> Allocate | None:
-        """A function that allocates memory in which the pipeline reads frames without a copy.
+        """A function that allocates memory for frames, or None.
 
-        None if the pipeline reads frames in any memory without a copy. Before :meth:`close`, the
-        caller must delete every reference to memory that this function allocated.
+        The pipeline reads frames in this memory without a copy. If ``allocate`` is None, the
+        pipeline reads frames in any memory without a copy. Before :meth:`close`, the caller must
+        delete every reference to memory that this function allocated.
         """
 
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
@@ -93,8 +96,8 @@ class Pipeline(Protocol):
         """Wait for the oldest batch. Return one segmentation for each frame, in order.
 
         Each batch is collected once. Call this method only after :meth:`submit` has returned for
-        the batch, because this method does not wait until a batch is submitted. If two threads
-        are used, the submitting thread must therefore notify the collecting thread.
+        the batch, because this method does not wait for :meth:`submit`. If two threads are used,
+        the submitting thread must therefore notify the collecting thread.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the engine
             failed on the batch. A failed batch has no segmentations and is no longer pending.
@@ -117,7 +120,7 @@ def segment_one(pipeline: Pipeline, frame: Frame, wanted: Wanted = Wanted()) -> 
 
 def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                   precision: str = 'auto', networks: int = GpuSettings.networks,
-                  max_batch: int = GpuSettings.max_batch,
+                  max_batch: int = GpuSettings.max_batch, memory: str = GpuSettings.memory,
                   log: Log = lambda line: None,
                   settings: EngineSettings = EngineSettings()) -> Pipeline:
     """Open the pipeline of an engine.
@@ -125,12 +128,14 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
     :param engine: one of :data:`.engines.ENGINES`.
     :param gpu: index of the GPU in CUDA's order. The CPU engine ignores this index.
     :param precision: one of :data:`.engines.PRECISION_CHOICES`. TensorRT builds the engine in this
-        precision. With ``auto``, TensorRT builds it in fp16. ONNX Runtime runs the ONNX file as
-        it is, and accepts only ``auto``.
+        precision; ``auto`` means fp16. ONNX Runtime does not change the precision of the ONNX
+        file, and accepts only ``auto``.
     :param networks: number of copies of the network that run at the same time on a GPU; see
         ``GpuSettings`` in ``gpu/settings.py``. The CPU engine ignores this number.
     :param max_batch: largest number of frames in one run of the network on a GPU. If the ONNX file
         fixes the batch size, this number is ignored.
+    :param memory: ``auto``, ``pinned`` or ``mapped``; see ``GpuSettings`` in ``gpu/settings.py``.
+        The CPU engine ignores this name.
     :param log: a function that is called with a line of text before long work, such as building an
         engine.
     :param settings: how engines are built and tuned. A TensorRT engine in the cache is used only
@@ -141,7 +146,7 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
                                ('precision', precision, PRECISION_CHOICES)):
         if value not in known:
             raise EngineError(f'{what} is {value!r}; expected one of {", ".join(known)}')
-    gpu_settings = GpuSettings(networks=networks, max_batch=max_batch)
+    gpu_settings = GpuSettings(memory, networks=networks, max_batch=max_batch)
     openers: dict[str, Callable[[str], Pipeline]] = {
         'tensorrt': lambda reason: _open_tensorrt(
             card, gpu, precision, gpu_settings, settings, log, reason),
@@ -154,7 +159,8 @@ def open_pipeline(card: ModelCard, engine: str = 'auto', *, gpu: int = 0,
 def _open_first(openers: Mapping[str, Callable[[str], Pipeline]]) -> Pipeline:
     """Open the first pipeline that works.
 
-    The attribute ``identity.reason`` of this pipeline says which engines failed before, and why.
+    The attribute ``identity.reason`` of this pipeline names the engines that failed before, and
+    gives the cause.
     """
     failed: dict[str, list[str]] = {}
     for name, opener in openers.items():

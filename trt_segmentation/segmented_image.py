@@ -31,8 +31,8 @@ class SegmentedImage:
     The arrays are copies. They belong to the caller, and stay valid after the
     :class:`.Segmenter` is closed.
 
-    :param name: a name for output files, without an ending, such as ``street`` or
-        ``drive/000012``; empty for an array.
+    :param name: a name for output files, without a suffix such as ``.png``. Examples are
+        ``street`` and ``drive/000012``. Empty for an array.
     :param origin: where the image comes from, such as ``street.jpg`` or ``drive.mp4 frame 12``;
         empty for an array.
     :param image: (height, width, 3) uint8, the image itself. ``color`` gives the channel order.
@@ -64,7 +64,7 @@ class SegmentedImage:
     def share(self) -> Mapping[str, float]:
         """Maps the name of each class to its share of the pixels, 0 to 1.
 
-        Some pixels may belong to no class, so the sum may be below 1.
+        Some pixels may belong to no class, so the sum of all shares may be below 1.
         """
         counts = count_labels(self.labels, len(self.classes))
         return {name: float(count) / self.labels.size
@@ -83,12 +83,12 @@ class SegmentedImage:
 
         A file that this package wrote is replaced. Any other file stays as it is.
 
-        :param path: the file. Its ending is .png, .jpg or .jpeg. A label map must be a PNG,
-            because JPEG changes the class ids.
+        :param path: the file. Its suffix is .png, .jpg or .jpeg. A label map must be a PNG file,
+            because JPEG would change the class ids.
         :param what: ``overlay``, ``labels``, ``confidence`` or ``image``.
         :raises OutputError: if the file cannot be written, if another program made the file, or
-            if ``what`` or the ending of the file is wrong.
-        :raises EngineError: if the result does not have this picture. The message says why.
+            if ``what`` or the suffix of the file is wrong.
+        :raises EngineError: if the result does not have this picture.
         """
         path = Path(path)
         picture = self._find_picture(what)
@@ -99,7 +99,7 @@ class SegmentedImage:
         write_image(path, picture)
 
     def show(self) -> None:
-        """Show the overlay. A notebook shows it below the cell, and a script in a window.
+        """Show the overlay: below the cell of a notebook, or in a window of a script.
 
         In a script, this method waits until the user closes the window or presses q.
 
@@ -122,14 +122,14 @@ class SegmentedImage:
         return cv2.imencode('.png', self._find_picture('overlay'))[1].tobytes()
 
     def _find_picture(self, what: str) -> npt.NDArray[Any]:
-        """Return a picture in the form in which OpenCV writes it: BGR, or one channel."""
+        """Return a picture that OpenCV can write. The picture has BGR channels or one channel."""
         if what not in PICTURES:
             raise OutputError(f'there is no picture {what!r}; expected one of '
                               f'{", ".join(PICTURES)}')
         picture: npt.NDArray[Any] | None = getattr(self, what)
         if picture is None:
-            raise EngineError(f'the answer has no {what}: it was not wanted, or the model gives '
-                              f'none. Open the Segmenter with {what}=True')
+            raise EngineError(f'this result has no {what}. Open the Segmenter with {what}=True. '
+                              f'If you did so, the model gives no {what}')
         is_rgb = picture.ndim == 3 and self.color == 'rgb'
         return np.ascontiguousarray(picture[..., ::-1]) if is_rgb else picture
 
@@ -141,8 +141,9 @@ def count_labels(labels: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64
     :returns: (classes,) int64, the number of pixels of each class.
     """
     counts = np.zeros(classes, np.int64)
-    # OpenCV counts twice as fast as NumPy, and other threads can run at the same time. OpenCV
-    # counts in float32, which is exact only up to 2^24. So a large label map is counted in parts.
+    # OpenCV counts twice as fast as NumPy, and lets other Python threads run at the same time.
+    # OpenCV counts in float32. Only integers up to 2^24 are exact in float32, so a large label map
+    # is counted in parts.
     for rows in np.array_split(labels, -(-labels.size // _MOST_COUNTED)):
         found: npt.NDArray[Any] = cv2.calcHist([rows], [0], None, [classes], [0, classes])
         counts += found.reshape(-1).astype(np.int64)

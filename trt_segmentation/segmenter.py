@@ -33,10 +33,10 @@ COLORS = ('bgr', 'rgb')
 class Segmenter:
     """Segments images with one network. Make one Segmenter, and call it for every image.
 
-    Use the Segmenter in a ``with`` block, or call :meth:`close`. Several threads may call it. It
-    segments one image at a time.
+    Use the Segmenter in a ``with`` block, or call :meth:`close`. Several threads may call the same
+    Segmenter, but the Segmenter segments one image at a time.
 
-    :param model: name of an installed model card, path of a card, or a card.
+    :param model: name of an installed model card, path of a model card, or a :class:`.ModelCard`.
     :param engine: ``auto``, ``tensorrt``, ``onnxruntime-cuda`` or ``onnxruntime-cpu``. ``auto``
         chooses the best engine that works on this machine. :attr:`identity` names this engine and
         says why it was chosen.
@@ -44,11 +44,11 @@ class Segmenter:
     :param precision: see :func:`.open_pipeline`.
     :param overlay: whether the results have an overlay.
     :param alpha: weight of the class colours in the overlay, 0 to 1.
-    :param confidence: whether the results have a confidence, if the model gives one. Without a
-        confidence, the postprocessing on the CPU needs less than half of the time.
-    :param log: called with a line of text before work that needs a long time, such as building an
+    :param confidence: whether the results have a confidence, if the model gives one. On the CPU,
+        postprocessing without a confidence needs less than half of the time.
+    :param log: a function that is called with a line of text before long work, such as building an
         engine.
-    :raises ModelCardError: if there is no such card, or if it is wrong.
+    :raises ModelCardError: if the card does not exist, or if the card is wrong.
     :raises FrameError: if ``alpha`` is not a number from 0 to 1.
     :raises EngineError: if the engine cannot be opened. The message says what can be used instead.
     """
@@ -110,7 +110,7 @@ class Segmenter:
         """
         _check_color(color)
         if isinstance(image, (list, tuple)):
-            return [self(one, color=color) for one in image]
+            return [self._segment(one, color, index) for index, one in enumerate(image)]
         return self._segment(image, color)
 
     def stream(self, source: str | Path | Iterable[Image], *, color: str = 'bgr',
@@ -123,18 +123,19 @@ class Segmenter:
         the stream ends or is closed, the Segmenter accepts no other image.
 
         :param source: a picture, a folder, a glob, a video, a bag, ``/dev/video0``, an RTSP URL,
-            or ``street`` for drawn street scenes. Also an iterable of such sources and of arrays.
-            Another thread iterates over the iterable.
-        :param color: order of the channels of the arrays. Every other image is ``bgr``.
+            or ``street`` for drawn street scenes. ``source`` may also be an iterable of such
+            sources and of arrays. Another thread iterates over this iterable.
+        :param color: channel order of the arrays. Images of files and cameras are always ``bgr``.
         :param every: 1 gives every image of each source, 2 gives every second image, and so on.
         :param recursive: whether the pictures in the subfolders of a folder are read too.
         :param topic: image topic of a bag; None for the only image topic.
-        :param on_error: called with the error if an image cannot be read. The stream then goes on.
-            If ``on_error`` is None, the error is raised and ends the stream.
-        :raises SourceError: at once, if there is no such source.
-        :raises FrameError: at once, if the source is an array.
-        :raises SegmentationError: at an answer, if the source cannot be opened, if an image cannot
-            be read, or if the Segmenter was closed before the end of the stream.
+        :param on_error: a function that is called with the error if an image cannot be read. The
+            stream then goes on. If ``on_error`` is None, the error is raised and ends the stream.
+        :raises SourceError: in this call, if there is no such source.
+        :raises FrameError: in this call, if the source is an array.
+        :raises SegmentationError: later, while the caller iterates, if the source cannot be
+            opened, if an image cannot be read, or if the Segmenter was closed before the end of
+            the stream.
         """
         _check_color(color)
         if isinstance(source, np.ndarray):
@@ -152,13 +153,14 @@ class Segmenter:
         """Yield a result for each image of an open source, in order.
 
         Use this method instead of :meth:`stream` in a program that opens its sources itself. If
-        an image cannot be read, or if the pipeline refuses it, the result is a :class:`.BadImage`.
+        an image cannot be read, or if the pipeline refuses the image, the result is a
+        :class:`.BadImage`.
 
         :param images: the images of the source. Another thread iterates over them.
-        :param stop_source: a function that ends the iteration if it waits for a camera. Any thread
-            must be able to call this function.
-        :raises EngineError: if the engine failed, if the Segmenter is in use or closed, or if it
-            is closed before the last result.
+        :param stop_source: a function that ends the iteration, even while the iteration waits for
+            a camera. Any thread must be able to call this function.
+        :raises EngineError: if the engine failed, if the Segmenter is in use or closed, or if the
+            Segmenter is closed before the last result.
         """
         with self._lock:
             self._check_free()
@@ -170,8 +172,8 @@ class Segmenter:
         try:
             yield from stream
             if stream.is_cut:
-                raise EngineError('the Segmenter was closed before its stream was at the end; '
-                                  'close it after the last answer')
+                raise EngineError('the Segmenter was closed before the end of its stream. Close '
+                                  'the Segmenter after the last result')
         finally:
             stream.close()
             self._stream = None
@@ -179,7 +181,7 @@ class Segmenter:
     def close(self) -> None:
         """Free the network. A second call does nothing.
 
-        A stream that is still open raises an EngineError instead of its next answer.
+        If a stream is still open, the stream raises an EngineError instead of its next result.
         """
         self._is_closed = True
         if stream := self._stream:
@@ -198,8 +200,8 @@ class Segmenter:
             else:
                 on_error(answer.error)
 
-    def _segment(self, image: Image, color: str) -> SegmentedImage:
-        item = read_image(image, color)
+    def _segment(self, image: Image, color: str, index: int | None = None) -> SegmentedImage:
+        item = read_image(image, color, index)
         with self._lock:
             self._check_free()
             segmentation = segment_one(self._pipeline, as_frame(item.image, f'{item.color}8'),
@@ -213,8 +215,8 @@ class Segmenter:
         if self._is_closed:
             raise EngineError('the Segmenter is closed; open a new one')
         if self._stream:
-            raise EngineError('a stream of this Segmenter is still open; close it or read all '
-                              'its answers, or open a second Segmenter')
+            raise EngineError('a stream of this Segmenter is still open. Close the stream, read '
+                              'all its results, or open a second Segmenter')
 
     def _make_answer(self, item: AnyImage, result: Segmentation | FrameError | None
                      ) -> SegmentedImage | BadImage:

@@ -14,12 +14,12 @@ import numpy as np
 PERCENTILES = (50, 95, 99)
 
 WINDOW = 10.0
-"""Default length of the time window in seconds. Rates, latencies and recent losses are those of
-the newest window."""
+"""Default length of the time window, in seconds. Rates, latencies and recent losses are computed
+from the frames of this window, which ends now."""
 
 MOST_FRAMES = 20_000
-"""Largest number of frames in a window: twice the number that a camera sends in 10 s at 1000 fps.
-If more frames come, the window keeps only the newest."""
+"""Largest number of frames in a window. A camera with 1000 fps sends half of this number in 10 s.
+If more frames come, the window keeps only the newest frames."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class Snapshot:
 
     @property
     def in_flight(self) -> int:
-        """Number of received frames that are not yet segmented or dropped."""
+        """Number of received frames that are neither segmented nor dropped yet."""
         return self.frames_in - self.frames_out - self.frames_dropped
 
 
-def percentiles(values: list[float]) -> dict[str, float]:
+def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Return the :data:`PERCENTILES` of a list of numbers; {} if the list is empty."""
     if not values:
         return {}
@@ -143,9 +143,9 @@ class Stats:
                 self._lost, len(self._losses), self._skipped)
 
     def _rate(self, times: Sequence[float], now: float) -> float:
-        # A full window keeps only the newest frames, and the first window begins with the first
-        # frame. In these two cases, the window covers less time than its length. So the rate uses
-        # the time that the window really covers.
+        # If the window holds MOST_FRAMES frames, it covers only the time since the oldest of these
+        # frames. After the start, the window covers only the time since the first frame. So the
+        # rate uses the time that the window really covers.
         began = times[0] if len(times) == MOST_FRAMES else self._began
         return len(times) / min(self._window, max(1.0, now - (now if began is None else began)))
 

@@ -33,7 +33,7 @@ def test_nodes_that_did_not_become_int8_are_named(tmp_path):
         'kernels: 4 with int8 (2 fp32, 1 int8, 1 fp16), 2 with fp16 (2 fp16)',
         '2 of 3 nodes that should be int8 are not: /b (fp16), /gone (not listed)',
         'warning: int8 will probably be slower than fp16, because its plan has 2 more kernels. '
-        'Measure both with `trt_seg bench`, or build fp16']
+        'Measure both precisions with `trt_seg bench`, or build fp16']
     report.write(tmp_path)
     tree = json.loads((tmp_path / 'kernels.json').read_text())
     assert tree.pop('written_by')

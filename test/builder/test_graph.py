@@ -39,11 +39,11 @@ def one_node(op, *constants, shape=(1, 3, 8, 8), domain='', opset_version=19, in
 
 BAD = {
     'custom': (one_node('Fancy', domain='my.ops'),
-               '/odd/node: my.ops.Fancy is no standard operator. Export without this operator, '
+               '/odd/node: my.ops.Fancy is not a standard operator. Export without this operator, '
                'or first load a TensorRT plugin'),
     'of ONNX Runtime': (one_node('FusedConv', domain='com.microsoft'),
-                        'com.microsoft.FusedConv is no standard operator. Save the model before '
-                        'ONNX Runtime optimises it'),
+                        'com.microsoft.FusedConv is not a standard operator. Save the model '
+                        'before ONNX Runtime optimises it'),
     'unknown': (one_node('Fancy'),
                 '/odd/node: TensorRT does not support Fancy. Replace this operator'),
     'random': (one_node('RandomNormalLike'),

@@ -40,7 +40,7 @@ def frames(count=3):
 
 @functools.cache
 def ranges(family):
-    return measure_ranges(network(family), frames(), 'minmax')
+    return measure_ranges(network(family), frames(), ['minmax'])['minmax']
 
 
 def error(model, changed):
@@ -94,7 +94,7 @@ def test_backbone_of_a_straight_head_ends_at_the_last_sum(upsampled):
 def test_network_without_upsampling_or_sum_has_no_backbone():
     net = Net()
     model = net.model(net.conv('/b', net.conv('/a', 'image', 8, 3), 5))
-    with pytest.raises(GraphError, match='cannot find where the backbone ends'):
+    with pytest.raises(GraphError, match='the end of the backbone cannot be found'):
         choose_int8_nodes(model, 'mixed')
     assert choose_int8_nodes(model, 'int8').int8 == ('/a', '/b')
 
@@ -217,7 +217,7 @@ def test_a_convolution_with_another_reader_and_other_sums_keep_their_pairs():
     model = net.model(net.conv('/out', z, 5))
     nodes = quantisable_nodes(model)
     assert find_main_branches(model, nodes) == {}
-    changed = quantise_nodes(model, measure_ranges(model, frames(1), 'minmax'), nodes)
+    changed = quantise_nodes(model, measure_ranges(model, frames(1), ['minmax'])['minmax'], nodes)
     assert quantised_inputs(changed, '/first') == {'/shared': True, '/relu': True}
     assert quantised_inputs(changed, '/second') == {'/r': True, '/s': True}
 

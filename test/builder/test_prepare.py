@@ -196,7 +196,7 @@ def test_scale_too_small_for_fp16_gives_a_warning(card):
     made = apply_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny))
     (finding,) = made.findings
     assert finding.where == 'image_scale'
-    assert 'FP16 cannot hold a quantisation scale this small' in finding.text
+    assert 'too small for the full precision of FP16' in finding.text
     tiny = {name: (-1e-4, 1e-4) for name in calibration.ranges}
     (finding,) = apply_precision(graph, Recipe('int8'), replace(calibration, ranges=tiny)).findings
     assert finding.where.count(',') == 2 and finding.where.endswith(' and 9 other scales')
@@ -281,7 +281,8 @@ def test_a_weight_above_fp16_stays_fp32_with_its_node(card):
     made = apply_precision(read_graph(card, Recipe('fp16')), Recipe('fp16'))
     assert made.fp32 == ('/head/times',)
     assert made.findings[0].text == (
-        'these nodes stay FP32, because values reach 7e+04 and the largest FP16 number is 65504')
+        'these nodes stay FP32, because their values reach 7e+04 and the largest FP16 number is '
+        '65504')
 
 
 def test_fp16_takes_the_measured_values_of_a_card_or_says_why_not(large_card):

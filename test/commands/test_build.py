@@ -208,9 +208,9 @@ def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, ca
 
 @pytest.mark.parametrize('options, message', [
     (['--precision', 'fp32', '--calibrate', 'images'],
-     '--calibrate is for fp16, int8 and mixed; --precision is fp32'),
+     '--calibrate is for fp16, int8 and mixed, but --precision is fp32'),
     (['--keep-fp16', 'x'], '--keep-fp16 is for int8 and mixed'),
-    (['--precision', 'int8', '--search'], '--search needs the limit of the loss'),
+    (['--precision', 'int8', '--search'], '--search needs a limit of the accuracy loss'),
     (['--precision', 'int8', '--search', '--max-miou-drop', '0.1'], '--search needs recordings'),
     (['--hold-out', 'nowhere'], 'there are no frames at nowhere'),
     (['--hold-out', 'a', 'b', '--hold-out-labels', 'c'],
@@ -218,7 +218,7 @@ def test_a_cut_resize_is_built_and_the_report_shows_what_it_changes(tmp_path, ca
     (['--hold-out', 'street', '--hold-out-labels', 'labels'],
      '--hold-out street is not a folder of images, so it cannot have label maps. Give - instead'),
     (['--ignore', '3'], '--ignore and --map are for label maps; give'),
-    (['--shapes', '8'], "shapes '8'; expected HEIGHTxWIDTH"),
+    (['--shapes', '8'], "shapes '8' cannot be read; expected HEIGHTxWIDTH"),
     (['--arch', 'sm_90', '--hold-out', 'images'], 'cannot build for sm_90')])
 def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsys):
     assert cli.main(['build', card, '--out', 'net.plan', *options]) == 2
@@ -228,7 +228,7 @@ def test_options_that_do_not_fit(tmp_path, card, images, options, message, capsy
 
 def test_options_a_node_does_not_have_need_a_plan_of_their_own(card, capsys):
     assert cli.main(['build', card, '--batch', '1/2/4', '--arch', 'sm_89']) == 2
-    assert '--batch, --arch: no node uses such an engine from the cache' in capsys.readouterr().err
+    assert 'no node uses an engine with --batch, --arch from the cache' in capsys.readouterr().err
 
 
 def test_cache_and_out_exclude_each_other(card, capsys):
@@ -268,7 +268,8 @@ def test_without_a_gpu_and_without_out_the_error_says_what_can_be_built(card, mo
 
     monkeypatch.setattr('trt_segmentation.commands.build.gpu_identity', none)
     assert cli.main(['build', card]) == 2
-    assert 'only TensorRT-RTX can build a plan, for another machine' in capsys.readouterr().err
+    assert ('only TensorRT-RTX can build a plan. This plan is for another machine'
+            in capsys.readouterr().err)
 
 
 def test_the_cache_gets_what_a_node_looks_for(tmp_path, card, images, monkeypatch, capsys):

@@ -153,11 +153,11 @@ def test_version_of_a_tree_that_nothing_installed(monkeypatch):
     (['replay', 'bag', '--out', 'x', '--min-agreement', '1.5'], '1.5 is not a fraction'),
     (['replay', 'bag', '--out', 'x', '--engine', 'gpu'], "'gpu'"),
     (['eval', '--street', '0'], '0 is not an integer from 1 to 999999999'),
-    (['eval', '--ignore', '6-3'], "'6-3' is not a value such as 11 or a range such as 0-6"),
-    (['eval', '--ignore', '1-2-3'], "'1-2-3' is not a value"),
-    (['eval', '--ignore', '4-'], "'4-' is not a value"),
-    (['eval', '--ignore', 'x'], "'x' is not a value"),
-    (['eval', '--ignore', '65536'], "'65536' is not a value"),
+    (['eval', '--ignore', '6-3'], "'6-3' is neither a value such as 11 nor a range such as 0-6"),
+    (['eval', '--ignore', '1-2-3'], "'1-2-3' is neither a value"),
+    (['eval', '--ignore', '4-'], "'4-' is neither a value"),
+    (['eval', '--ignore', 'x'], "'x' is neither a value"),
+    (['eval', '--ignore', '65536'], "'65536' is neither a value"),
     (['build', 'm', '--workspace', '1T'], "'1T' is not a size such as 512M or 2G"),
     (['build', 'm', '--precision', 'fp61'], "'fp61'"), (['cache', 'mend'], "'mend'")])
 def test_wrong_arguments_are_errors_of_code_2(args, message, capsys):
@@ -234,17 +234,19 @@ def test_options_reach_the_replay(monkeypatch):
         'bag': Path('b'), 'out': Path('o'), 'model': 'street', 'engine': 'auto', 'gpu': 0,
         'precision': 'auto',
         'image_topic': None, 'namespace': 'segmentation', 'overlay': True, 'png': False,
+        'jpeg': False,
         'expect': None, 'expect_topic': None, 'min_agreement': 1.0, 'allow_missing': False,
         'overwrite': False, 'view': False, 'save_view': None}
     assert cli.main(['replay', 'b', '--out', 'o', '--no-overlay', '--png', '--expect', 'e',
                      '--expect-topic', '/t', '--min-agreement', '0.99', '--allow-missing',
                      '--overwrite', '--image-topic', '/i', '--namespace', 'n', '--model', 'm',
                      '--engine', 'onnxruntime-cpu', '--gpu', '1', '--precision', 'int8',
-                     '--view', '--save-view', 'v.rrd']) == 0
+                     '--view', '--save-view', 'v.rrd', '--jpeg']) == 0
     assert seen == {
         'bag': Path('b'), 'out': Path('o'), 'model': 'm', 'engine': 'onnxruntime-cpu', 'gpu': 1,
         'precision': 'int8',
         'image_topic': '/i', 'namespace': 'n', 'overlay': False, 'png': True,
+        'jpeg': True,
         'expect': Path('e'), 'expect_topic': '/t', 'min_agreement': 0.99, 'allow_missing': True,
         'overwrite': True, 'view': True, 'save_view': Path('v.rrd')}
 

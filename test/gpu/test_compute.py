@@ -34,7 +34,7 @@ def test_sizes_of_runs(takes, most, sizes):
 
 
 def test_a_network_with_too_many_images_a_run_is_refused():
-    with pytest.raises(EngineError, match=r'needs 24 images a run.* at most 16. Export'):
+    with pytest.raises(EngineError, match=r'needs 24 images in one run.* at most 16. Export'):
         run_sizes(engine(lambda n: n == 24, 24), 8)
 
 

@@ -130,7 +130,7 @@ class Accuracy:
         return 1 - self.agreement(precision)
 
     def tree(self) -> dict[str, Any]:
-        """All results for JSON, by precision and condition. The key '' means all conditions."""
+        """All results for JSON, by precision, then by condition; '' means all conditions."""
         found: dict[str, Any] = {}
         for precision in self.precisions:
             for condition in [None, *self.conditions]:
@@ -148,27 +148,40 @@ def compare_precisions(card: ModelCard, models: Mapping[str, Path], samples: Ite
                        ) -> Accuracy:
     """Segment every sample in every precision.
 
-    :param card: the model. Each file of ``models`` takes the place of its ONNX file.
+    :param card: the model card. Each file of ``models`` is used in place of the card's ONNX file.
     :param models: maps the name of each precision to its ONNX file. :data:`REFERENCE` must be
         one of the names.
     :param open_pipeline: opens the pipeline of a card. The default pipeline runs on the CPU.
     :raises EngineError: if a model does not run.
     """
-    accuracy = Accuracy(card.classes)
-    # The reference is the whole network, and the other files are already cut.
+    # The pipelines leave out no Resize. The reference stays whole, and the files of the other
+    # precisions were cut before, if the card asks for this.
     whole = replace(card.output, cut_resize=False)
     pipelines: dict[str, Pipeline] = {}
     try:
         for name, path in models.items():
             pipelines[name] = open_pipeline(replace(card, model=path, output=whole))
-        for sample in samples:
-            labels = {name: label_image(pipeline, sample.image)
-                      for name, pipeline in pipelines.items()}
-            for name, found in labels.items():
-                _count_sample(accuracy, sample, name, labels[REFERENCE], found)
+        return compare_pipelines(card.classes, pipelines, samples)
     finally:
         for pipeline in pipelines.values():
             pipeline.close()
+
+
+def compare_pipelines(classes: Sequence[str], pipelines: Mapping[str, Pipeline],
+                      samples: Iterable[Sample]) -> Accuracy:
+    """Segment every sample with every pipeline.
+
+    :param classes: names of the classes of the network.
+    :param pipelines: maps a name, such as a precision or an engine, to an open pipeline.
+        :data:`REFERENCE` must be one of the names.
+    :raises EngineError: if a pipeline fails.
+    """
+    accuracy = Accuracy(classes)
+    for sample in samples:
+        labels = {name: label_image(pipeline, sample.image)
+                  for name, pipeline in pipelines.items()}
+        for name, found in labels.items():
+            _count_sample(accuracy, sample, name, labels[REFERENCE], found)
     return accuracy
 
 
@@ -190,7 +203,7 @@ def _count_sample(accuracy: Accuracy, sample: Sample, precision: str,
 
 
 def _keep_largest(accuracy: Accuracy, difference: Difference) -> None:
-    """Keep the samples with the largest differences. Each sample counts once, at its worst."""
+    """Keep the largest differences. Of each sample, keep only the largest difference."""
     best = {kept.sample.name: kept for kept in accuracy.differences}
     rival = best.get(difference.sample.name)
     if rival is None or rival.fraction < difference.fraction:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read the images that measure the accuracy loss of a precision. Calibration never uses them."""
+"""Read images to measure the accuracy of a precision. Calibration must not use these images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_LABELS = '-'
 def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str] = (),
                   values: LabelValues = LabelValues(), count: int = HELD_OUT_FRAMES,
                   topic: str | None = None) -> list[Sample]:
-    """Read images from each source, spread evenly over the source.
+    """Read images from each source. The images are spread evenly over the source.
 
     In the report, each source is one condition. Only the source ``street`` has several
     conditions, such as ``night``.
@@ -40,7 +40,8 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         Empty if no source has label maps.
     :param count: largest number of images from each source.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :raises GraphError: if a source cannot be read, or if a source with label maps is no folder.
+    :raises GraphError: if a source cannot be read, or if a source with label maps is not a
+        folder.
     :raises EvaluationError: if an image and its label map do not fit together.
     """
     found: list[Sample] = []
@@ -56,7 +57,7 @@ def read_held_out(card: ModelCard, sources: Sequence[str], labels: Sequence[str]
         else:
             source = open_recordings([name], topic)
             positions = _spread_evenly(sum(1 for _ in source), count)
-            found += _read_unlabelled(source, positions, condition)
+            found += read_positions(source, positions, condition)
     return found
 
 
@@ -72,7 +73,7 @@ def read_left_out(feeds: Feeds, count: int = HELD_OUT_FRAMES) -> list[Sample]:
     :returns: samples without truth; empty if calibration chose every frame.
     """
     left = np.setdiff1d(np.arange(len(feeds.choice.frames)), feeds.choice.chosen)
-    return list(_read_unlabelled(feeds.source, left[_spread_evenly(len(left), count)], ''))
+    return list(read_positions(feeds.source, left[_spread_evenly(len(left), count)], ''))
 
 
 def draw_held_out(card: ModelCard, count: int) -> Iterator[Sample]:
@@ -94,8 +95,9 @@ def _read_labelled(card: ModelCard, images: Path, labels: Path, values: LabelVal
             yield replace(sample, condition=condition)
 
 
-def _read_unlabelled(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
-                     condition: str) -> Iterator[Sample]:
+def read_positions(source: Iterable[NamedFrame], positions: npt.NDArray[np.intp],
+                   condition: str) -> Iterator[Sample]:
+    """Read the frames at some positions of a source, as samples without truth."""
     wanted = set(positions.tolist())
     for index, (name, frame) in enumerate(source):
         if index in wanted:

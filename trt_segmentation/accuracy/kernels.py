@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Say what INT8 makes of a plan: its kernels, and the nodes that did not become INT8."""
+"""Report the kernels of an INT8 plan, and the nodes that did not become INT8."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class KernelReport:
     :param precision: ``int8`` or ``mixed``.
     :param kernels: kernels of the plan.
     :param fp16: kernels of the fp16 plan of the same network.
-    :param not_int8: the nodes that should be INT8 and are not. Each name has the precision of the
-        node's kernel. The precision is empty if the plan lists no kernel of the node.
+    :param not_int8: the nodes that should be INT8 but are not. Maps the name of each such node to
+        the precision of its kernel. The precision is empty if the plan lists no kernel of the
+        node.
     :param asked: number of the nodes that should be INT8.
     """
 
@@ -36,7 +37,7 @@ class KernelReport:
 
     @property
     def is_probably_slower(self) -> bool:
-        """Whether the plan has more kernels than the fp16 plan. Each kernel costs a start."""
+        """Whether the plan has more kernels than the fp16 plan. Each kernel start takes time."""
         return len(self.kernels) > len(self.fp16)
 
     def lines(self) -> list[str]:
@@ -53,8 +54,8 @@ class KernelReport:
             found.append(f'all {self.asked} nodes that should be int8 are int8')
         if self.is_probably_slower:
             found.append(f'warning: {self.precision} will probably be slower than fp16, because '
-                         f'its plan has {count - rival} more kernels. Measure both with '
-                         f'`trt_seg bench`, or build fp16')
+                         f'its plan has {count - rival} more kernels. Measure both precisions '
+                         f'with `trt_seg bench`, or build fp16')
         return found
 
     def write(self, folder: Path) -> None:
@@ -89,7 +90,7 @@ def compare_kernels(plan: Plan, fp16: Plan, asked: Sequence[str]) -> KernelRepor
 
 
 def _find_kernels(about: Mapping[str, Any]) -> list[Layer]:
-    """The layers that compute on tensors. A layer without tensors computes shapes on the host."""
+    """Layers that compute on tensors. A layer without tensors computes shapes on the host."""
     return [layer for layer in from_json(about['layers']) if layer.inputs or layer.outputs]
 
 

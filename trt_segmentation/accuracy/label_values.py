@@ -20,7 +20,7 @@ from ..untrusted.terminal_text import did_you_mean
 from ..untrusted.yaml_file import read_yaml
 
 IGNORE = 'ignore'
-"""If a value map has this word instead of a class id, pixels with the value are left out."""
+"""In a value map, this word instead of a class id leaves out the pixels with this value."""
 _LEFT_OUT, _UNKNOWN, _MOST_LISTED = -1, -2, 8
 
 
@@ -46,8 +46,8 @@ class LabelValues:
 
         :param truth: (height, width) uint8 or uint16.
         :returns: (height, width), uint8 for up to 255 classes, otherwise uint16.
-        :raises LabelValueError: if a value is no class. The message lists such values and their
-            numbers of pixels.
+        :raises LabelValueError: if a value has no class. The message lists these values, each
+            with its number of pixels.
         """
         ids = self._lookup_table(truth.dtype, classes)[truth]
         if (ids == _UNKNOWN).any():
@@ -57,11 +57,10 @@ class LabelValues:
 
     def check_label_maps(self, paths: Iterable[Path], read: Callable[[Path], npt.NDArray[Any]],
                          classes: int) -> None:
-        """Refuse label maps with unknown values, and label maps without any labelled pixel.
+        """Refuse unknown values. Also refuse the label maps if together they label no pixel.
 
         :param read: reads the label map of a file.
-        :raises LabelValueError: if a value is no class, or if no pixel of all label maps is
-            labelled.
+        :raises LabelValueError: if a value has no class, or if no label map has a labelled pixel.
         """
         counts: dict[np.dtype[Any], npt.NDArray[np.int64]] = {}
         files = 0
@@ -82,7 +81,7 @@ class LabelValues:
                                   f'nothing to score. All values are left out: {found}')
 
     def _lookup_table(self, dtype: np.dtype[Any], classes: int) -> npt.NDArray[np.int64]:
-        """Class id for each value, or one of the negative numbers _LEFT_OUT and _UNKNOWN."""
+        """Return the class id of each value; _LEFT_OUT or _UNKNOWN if the value has no class."""
         unlabelled = UNLABELLED[dtype]
         table = np.full(unlabelled + 1, _UNKNOWN, np.int64)
         if not self.mapped:
@@ -138,7 +137,7 @@ def load_value_map(text: str) -> dict[int, int | None]:
     for value, given in tree.items():
         if not _is_id(value) or not (given == IGNORE or _is_id(given)):
             raise LabelValueError(f'{path} has the entry `{value!r}: {given!r}`; expected a value '
-                                  f'of 0 to 65535 and its class id, or the value and {IGNORE}')
+                                  f'of 0 to 65535, and a class id or the word {IGNORE}')
     return {value: None if given == IGNORE else given for value, given in tree.items()}
 
 

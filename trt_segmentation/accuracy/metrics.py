@@ -43,15 +43,17 @@ class Scores:
 
     :param classes: names, in the order of their ids.
     :param matrix: sum of :func:`confusion` over all images.
+    :param calibration_error: see :attr:`.ConfidenceCounts.calibration_error`; NaN if unknown.
     """
 
     classes: Sequence[str]
     matrix: Counts
     images: int
+    calibration_error: float = float('nan')
 
     @property
     def iou(self) -> Ratios:
-        """(classes,) intersection over union; NaN for a class that occurs nowhere."""
+        """(classes,) intersection over union; NaN for a class that never occurs."""
         right = np.diagonal(self.matrix)
         either = self.matrix.sum(axis=1) + self.matrix[:, :-1].sum(axis=0) - right
         return divide(right, either)
@@ -67,10 +69,12 @@ class Scores:
         return float(divide(np.trace(self.matrix), self.matrix.sum()))
 
     def tree(self) -> dict[str, Any]:
-        """All scores for JSON, with None for NaN."""
+        """All scores for JSON, with None for NaN. An unknown calibration error is left out."""
         iou = dict(zip(self.classes, map(_or_none, self.iou)))
         return {'images': self.images, 'mean_iou': _or_none(self.mean_iou),
-                'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou}
+                'pixel_accuracy': _or_none(self.pixel_accuracy), 'iou': iou,
+                **({} if np.isnan(self.calibration_error) else
+                   {'calibration_error': self.calibration_error})}
 
 
 def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: int) -> Counts:
@@ -80,7 +84,7 @@ def count_boundary_overlap(truth: Labels, labels: Labels, count: int, distance: 
     of its class if a pixel of another class is at most ``distance`` rows and columns away. Truth
     and prediction each have their own boundary. Only boundary pixels count. So a bad outline of
     a large area lowers the boundary IoU too. One detail differs from the paper: the image border
-    and unlabelled truth are no boundaries.
+    and the border of an unlabelled area are not boundaries.
 
     :param truth: see :func:`confusion` for ``truth``, ``labels`` and ``count``.
     :param distance: largest distance in pixels, at least 1. Cheng et al. use 2 % of the image
@@ -139,7 +143,7 @@ def _boundary(mask: npt.NDArray[np.bool_], ignored: npt.NDArray[np.bool_],
 
 
 def size(pixels: npt.NDArray[Any]) -> str:
-    """Size of a picture as text: width x height."""
+    """Size of an image as text: width x height."""
     return f'{pixels.shape[1]}x{pixels.shape[0]}'
 
 

@@ -27,7 +27,7 @@ class Bag:
 
     :param path: a rosbag2 folder, or a bare .mcap or .db3 file.
     :param topic: name of the image topic; None if the bag has only one image topic.
-    :ivar left_out: one line for each frame of a video that the newest iteration left out.
+    :ivar left_out: one line for each video frame that the latest iteration left out.
     """
 
     path: Path
@@ -37,8 +37,8 @@ class Bag:
     def __iter__(self) -> Iterator[NamedFrame]:
         """Yield the frames in the order of their log times.
 
-        Frames of a video that cannot be decoded are left out: a recording can begin between two
-        keyframes.
+        Video frames that cannot be decoded are left out. For example, if a recording begins
+        between two keyframes, the first frames cannot be decoded.
 
         :raises BagError: if the bag or the topic cannot be read.
         :raises FrameError: if a message is not an image.
@@ -101,7 +101,7 @@ class JoinedRecordings:
 
     @property
     def left_out(self) -> list[str]:
-        """One line for each frame that the newest iteration left out."""
+        """One line for each video frame that the latest iteration left out."""
         return [line for source in self.sources if isinstance(source, Bag)
                 for line in source.left_out]
 

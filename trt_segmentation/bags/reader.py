@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
 import struct
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.rosbag2 import Reader
 from rosbags.serde import SerdeError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
@@ -25,11 +24,13 @@ from ..untrusted.terminal_text import did_you_mean
 from ..video.messages import VIDEO_TYPES
 from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
+from .mcap_chunks import FastReader
 from .video_topic import read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+OCCUPANCY_GRID = 'nav_msgs/msg/OccupancyGrid'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 RESULTS = ('label_map', 'overlay', 'confidence')
 """Last parts of the names of the image topics that the node and the replay publish."""
@@ -81,7 +82,7 @@ class Recorded:
     :param number: position among the messages of its topic, from 1.
     :param log_time_ns: time of the recording, in nanoseconds since 1970.
     :param data: the message in CDR, the binary format of ROS 2 messages. The first four bytes
-        are the CDR encapsulation header.
+        are the CDR encapsulation header. A memoryview keeps a whole chunk of the bag in memory.
     :param picture: the decoded frame of a video message; None if the message has no frame.
     :param problem: why a video message has no frame; empty if it has one.
     """
@@ -90,7 +91,7 @@ class Recorded:
     msgtype: str
     number: int
     log_time_ns: int
-    data: bytes
+    data: bytes | memoryview
     picture: DecodedPicture | None = None
     problem: str = ''
 
@@ -137,6 +138,19 @@ class Recorded:
                           strides=(frame.step, dtype.itemsize))
         return np.ascontiguousarray(rows, dtype.newbyteorder('='))
 
+    def grid(self) -> tuple[npt.NDArray[np.int8], float]:
+        """Decode an occupancy grid message.
+
+        :returns: a new (rows, columns) int8 array, and the side of a cell in metres.
+        :raises FrameError: if the message is not an occupancy grid.
+        """
+        message = self._decode()
+        info = message.info
+        if message.data.size != info.width * info.height:
+            raise FrameError(f'the grid has {info.width}x{info.height} cells, but '
+                             f'{message.data.size} values')
+        return message.data.reshape(info.height, info.width).copy(), float(info.resolution)
+
     def _decode(self) -> Any:
         try:
             return STORE.deserialize_cdr(self.data, self.msgtype)
@@ -147,7 +161,7 @@ class Recorded:
 class BagReader:
     """Reads a rosbag2 folder, or a bare .mcap or .db3 file.
 
-    Use a reader in one thread only. Close the reader at the end.
+    Two threads must not use a reader at the same time. Close the reader at the end.
 
     :raises FileNotFoundError: if the path does not exist.
     :raises BagError: if the path is not a bag, or if the bag is broken.
@@ -158,7 +172,7 @@ class BagReader:
         check_files(path)
         try:
             refuse_odd_files(path)
-            self._reader = Reader(path)
+            self._reader = FastReader(path)
             self._reader.open()
         except Exception as error:
             raise bag_error(path, error) from error
@@ -227,7 +241,7 @@ class BagReader:
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
-    def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
+    def messages(self, topics: Collection[str]) -> Generator[Recorded, None, None]:
         """Yield every message of the given topics in the order of their log times.
 
         All messages of a video are decoded in this order, because most frames depend on earlier

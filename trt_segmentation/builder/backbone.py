@@ -25,17 +25,17 @@ Readers = Mapping[str, Sequence[onnx.NodeProto]]
 def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
     """Find the nodes of a segmentation network's backbone.
 
-    The decoder begins at the first upsampling node whose output is never downsampled again.
-    HRNet, for example, upsamples between its parallel paths and later downsamples again. These
-    upsampling nodes do not begin a decoder. A network without upsampling has no decoder.
+    An upsampling node begins the decoder if no later node downsamples again. HRNet, for
+    example, upsamples between its parallel paths and later downsamples again. These upsampling
+    nodes do not begin the decoder. A network without upsampling has no decoder.
 
-    The backbone ends at residual sums. A residual sum is an Add of two computed tensors before
-    the decoder. If the network has no residual sum, the backbone ends at the last node with
-    weights before the decoder. :func:`_find_end_of_chain` may move an end to a later node. The
-    backbone consists of its ends and of every node that an end depends on. All other nodes
-    belong to the head.
+    The backbone ends at residual sums. A residual sum is an Add node before the decoder that
+    adds two tensors computed from the image. If the network has no residual sum, the backbone
+    ends at the last node with weights before the decoder. :func:`_find_end_of_chain` may move an
+    end to a later node. The backbone consists of its ends and of every node that an end depends
+    on. All other nodes belong to the head.
 
-    :returns: names of the backbone's nodes, and a phrase that names the nodes at its ends.
+    :returns: names of the backbone's nodes, and a phrase that names the ends of the backbone.
     :raises GraphError: if no node before the decoder has weights, or if the network has neither
         residual sums nor upsampling.
     """
@@ -50,7 +50,7 @@ def find_backbone(model: onnx.ModelProto) -> tuple[set[str], str]:
             and all(i in made_by and made_by[i].name in reached for i in node.input)]
     weighted = [node for node in before if node.op_type in WEIGHTED]
     if not weighted or not (decoder or sums):
-        raise GraphError('cannot find where the backbone ends. The network needs a node with '
+        raise GraphError('the end of the backbone cannot be found. The network needs a node with '
                          'weights before the decoder. The network also needs a residual sum '
                          '(Add) or an upsampling node. Build int8 instead of mixed, and name the '
                          'nodes of the head with --keep-fp16')
@@ -74,7 +74,7 @@ def _find_readers(nodes: Iterable[onnx.NodeProto]) -> Readers:
 
 def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto],
                              constants: Collection[str]) -> set[str]:
-    """Names of the nodes that compute on pixels. Nodes that only compute shapes are left out."""
+    """Nodes that compute on the image, by name. Nodes that only compute shapes are left out."""
     live = {value.name for value in model.graph.input if value.name not in constants}
     reached = set()
     for node in nodes:
@@ -86,7 +86,7 @@ def _find_nodes_behind_image(model: onnx.ModelProto, nodes: Iterable[onnx.NodePr
 
 def _find_decoder(nodes: Sequence[onnx.NodeProto], made_by: Mapping[str, onnx.NodeProto],
                   readers: Readers) -> set[str]:
-    """Names of the upsampling nodes without later downsampling, and of all nodes behind them."""
+    """Names of the upsampling nodes without later downsampling, and of all dependent nodes."""
     downsampled: set[str] = set()
     for node in reversed(nodes):        # ONNX requires topological order
         behind = [reader for name in node.output for reader in readers.get(name, [])]
@@ -107,7 +107,7 @@ def _is_downsampling(node: onnx.NodeProto) -> bool:
 
 
 def _find_dependencies(end: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> set[str]:
-    """Names of a node and of every node that it depends on."""
+    """Names of the end and of every node that the end depends on."""
     found: set[str] = set()
     waiting = [end]
     while waiting:
@@ -122,9 +122,10 @@ def _find_end_of_chain(node: onnx.NodeProto, readers: Readers,
                        decoder: Collection[str]) -> onnx.NodeProto:
     """Follow the chain of nodes after a node. Return the last node of the backbone.
 
-    In the chain, each node is the only reader of the node before. If the chain leads to a node
-    with several readers, the backbone ends at that node. If the chain leads to the decoder or to
-    an output of the network, the backbone ends before the chain's first node with weights.
+    In the chain, each node is the only reader of the previous node's output. If the chain leads
+    to a node with several readers, the backbone ends at that node. If the chain leads to the
+    decoder or to an output of the network, the backbone ends before the chain's first node with
+    weights.
     """
     end, chain = node, node
     while True:

@@ -29,7 +29,7 @@ from .settings import BuildOptions
 from .shapes import Profile
 
 Progress = Callable[[str, int, int], None]
-"""A function with three arguments: name of a phase, steps done, all steps."""
+"""A function with the name of a phase, the number of steps done and the number of all steps."""
 
 _WORKSPACE = re.compile(r'workspace|sufficient memory|not enough memory|Could not find any '
                         r'implementation', re.IGNORECASE)
@@ -37,15 +37,17 @@ _LARGEST_PROTOBUF = 2**31 - 1
 
 
 class OperatorSupport:
-    """Tells whether TensorRT's ONNX parser supports an operator, or a loaded plugin has its name.
+    """Tells whether TensorRT's ONNX parser or a loaded plugin supports an operator.
 
-    The first question makes a builder, and all later questions use this builder. If no builder
-    is alive, TensorRT loads its kernels for seconds. So keep this object until the plan is built.
-    The builder of the plan then finds the kernels in memory.
+    The first call creates a TensorRT builder, and all later calls use this builder. If no other
+    builder exists, the creation takes seconds, because TensorRT loads its kernels. So keep this
+    object until the plan is built. The builder of the plan then finds the kernels in memory.
     """
 
     def __call__(self, operator: str) -> bool:
         """Return whether the parser or a plugin supports an operator, such as ``Conv``.
+
+        A plugin supports the operator of the same name.
 
         :raises EngineError: if TensorRT cannot use CUDA on this machine.
         """
@@ -63,20 +65,21 @@ class OperatorSupport:
 def build_plan(model: onnx.ModelProto, profiles: Sequence[Mapping[str, Profile]],
                options: BuildOptions = BuildOptions(), timing: bytes = b'',
                progress: Progress | None = None) -> tuple[Plan, bytes]:
-    """Build a plan from a graph. This takes minutes. TensorRT-RTX needs no GPU for a build.
+    """Build a plan from a graph. A build takes minutes. TensorRT-RTX needs no GPU for a build.
 
     :param model: the graph. The data types in the graph set the precision of every layer.
     :param profiles: optimization profiles. Each profile maps the name of an input to the range
         of its sizes. Empty if the graph fixes all sizes.
-    :param timing: timing cache of an earlier build, to make this build faster. It may be empty.
-    :param progress: called on the thread that builds, or on a thread of TensorRT. If ``progress``
-        raises an exception, the build stops and this function raises the same exception.
+    :param timing: timing cache of an earlier build, to make this build faster; may be empty.
+    :param progress: called during the build, on the calling thread or on a thread of TensorRT. If
+        ``progress`` raises an exception, the build stops, and this function raises the same
+        exception.
     :returns: the plan and the new timing cache. The timing cache is empty for TensorRT-RTX,
         because TensorRT-RTX has no timing caches.
     :raises EngineError: if TensorRT cannot build the plan. The message contains TensorRT's own
         message, and the name of the ONNX node if TensorRT gives this name.
-    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT stops at its next step. A second
-        Ctrl-C ends the process at once.
+    :raises KeyboardInterrupt: if Ctrl-C was pressed. TensorRT then stops at its next step. A
+        second Ctrl-C ends the process at once.
     """
     with HeldInterrupt('the build was interrupted, and its plan was not written') as held, \
             BuildLog() as log:
@@ -113,8 +116,8 @@ def _build(log: BuildLog, model: onnx.ModelProto, profiles: Sequence[Mapping[str
 
 def _parse_model(network: Any, log: BuildLog, model: onnx.ModelProto) -> None:
     if model.ByteSize() > _LARGEST_PROTOBUF:
-        raise EngineError(f'the network has {model.ByteSize() / 1e9:.1f} GB, but an ONNX '
-                          f'message can hold at most 2 GB. Export a smaller network')
+        raise EngineError(f'the network needs {model.ByteSize() / 1e9:.1f} GB, but a network '
+                          f'may need at most 2 GB. Export a smaller network')
     parser = trt.OnnxParser(network, LOGGER)
     if parser.parse(model.SerializeToString()):
         return
@@ -168,7 +171,8 @@ def _add_profile(builder: trt.Builder, config: trt.IBuilderConfig,
 def _attach_timing_cache(config: trt.IBuilderConfig, timing: bytes) -> Any:
     if BACKEND == 'tensorrt_rtx':
         return None
-    # TensorRT gives None for a damaged cache, and refuses a cache of another GPU or version.
+    # The first call returns None for a damaged cache. The second call returns False for a cache
+    # of another GPU or of another TensorRT version.
     cache = config.create_timing_cache(timing)
     if cache is None or not config.set_timing_cache(cache, False):
         cache = config.create_timing_cache(b'')
@@ -191,7 +195,7 @@ def _network_layers(network: trt.INetworkDefinition) -> list[Layer]:
 
 
 def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
-    """Layers as TensorRT built them; empty if TensorRT does not list them."""
+    """Layers of a plan; empty if TensorRT does not list them."""
     # TensorRT-RTX can build without a GPU, but a plan can be loaded only on a GPU.
     listed = layers_from_log(log.listing)
     if BACKEND == 'tensorrt_rtx' or any(layer.precision for layer in listed):
@@ -205,7 +209,7 @@ def _built_layers(plan: bytes, log: BuildLog) -> list[Layer]:
     try:
         return layers_from_inspector(text)
     except (ValueError, LookupError, TypeError, AttributeError):
-        return listed       # the plan is good, and only its description is unknown
+        return listed       # the plan is good, but the inspector's text cannot be read
 
 
 def _describe_plan(network: trt.INetworkDefinition, layers: list[Layer], built: list[Layer],
@@ -238,7 +242,7 @@ def _explain_failure(log: BuildLog, options: BuildOptions) -> str:
     requested = [int(n) for line in log.lines
                  for n in re.findall(r'requested (?:size of |amount of memory )?(\d+)', line)]
     proposed = max([2 * options.workspace, *requested])
-    # A power of two is a size that a user would choose. So round up to one, at least 256 MiB.
+    # Users choose powers of two. So round up to a power of two, and propose at least 256 MiB.
     proposed = max(1 << (proposed - 1).bit_length(), 256 << 20)
     return (f'{text}\nA workspace of {_format_size(options.workspace)} was not enough. Try '
             f'--workspace {_format_size(proposed)} on the command line, or set the parameter '
@@ -256,7 +260,8 @@ class _ProgressMonitor(trt.IProgressMonitor):
     """Passes TensorRT's progress on to a callback.
 
     An exception of the callback must not pass through TensorRT's C++ code. The monitor
-    therefore stores the exception. :func:`build_plan` raises it after TensorRT has returned.
+    therefore stores the exception. :func:`build_plan` raises the stored exception after TensorRT
+    has returned.
     """
 
     def __init__(self, progress: Progress | None, held: HeldInterrupt) -> None:

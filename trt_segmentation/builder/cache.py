@@ -36,7 +36,7 @@ from ..untrusted.signed_files import (
 from .engine_key import EngineKey
 
 LIMIT = 8 << 30
-"""Most bytes of plans. Above this limit, the cache deletes the least recently used plans."""
+"""Largest size of all plans together, in bytes. The least recently used plan is deleted first."""
 
 Loaded = TypeVar('Loaded')
 
@@ -59,7 +59,7 @@ class Entry:
 def cache_folder(parameter: str | Path = '') -> Path:
     """Return a cache folder. If ``parameter`` is empty, return this user's default folder.
 
-    :raises CacheError: if the parameter names the home folder of a user that does not exist.
+    :raises CacheError: if ``parameter`` starts with ``~USER`` and this user does not exist.
     """
     if parameter:
         try:
@@ -70,11 +70,11 @@ def cache_folder(parameter: str | Path = '') -> Path:
 
 
 class EngineCache:
-    """Plans in one folder of this user. Other users and processes cannot damage the cache.
+    """A cache of plans in a folder of this user. Several processes may use one folder.
 
-    A plan contains machine code. The cache loads a plan only if this user owns the file, nobody
-    else can write to the file, and its size and hash match its sidecar. Otherwise the cache
-    builds the plan again.
+    A plan contains machine code. The cache trusts a plan only if this user owns the file, nobody
+    else can write to the file, and the file's size and hash match its sidecar. If a plan is not
+    trusted, the plan is built again.
 
     :param folder: see :func:`cache_folder`. A new folder gets the mode 0700.
     :param limit: see :data:`LIMIT`.
@@ -92,16 +92,16 @@ class EngineCache:
             load: Callable[[Plan], Loaded]) -> Loaded:
         """Load the plan of a key. If the cache has no trusted plan of this key, build it first.
 
-        If several processes need the same plan at once, one process builds it and the others
-        wait. An update of the driver or of TensorRT can make a cached plan useless. ``load``
-        then refuses the plan, and the plan is built once more.
+        If several processes need the same plan at once, one process builds the plan and the
+        other processes wait. An update of the driver or of TensorRT can make a cached plan
+        useless. ``load`` then refuses the plan, and the plan is built once more.
 
         :param load: turns a plan into an engine. To refuse the plan, ``load`` raises PlanRefused.
-            Any other error means that a new plan does not help.
+            If ``load`` raises another error, the plan is not built again.
         :returns: the result of ``load``.
         :raises EngineError: if ``build`` fails, or if ``load`` refuses the new plan.
         """
-        plan, _ = self._find(key)
+        plan, _ = self.find(key)
         is_new = False
         if plan is None:
             plan, is_new = self._build_or_wait(key, build)
@@ -114,10 +114,20 @@ class EngineCache:
                       f'Reason: {error}')
         refused = plan.data
         with self._locked():
-            again, _ = self._find(key)
+            again, _ = self.find(key)
             if again is None or again.data == refused:
                 again = self._build(key, build)
         return load(again)
+
+    def find(self, key: EngineKey) -> tuple[Plan | None, str]:
+        """Return the trusted plan of a key and an empty text, or None and the reason."""
+        path = self._path(key)
+        found, why = load_signed(path)
+        if found is None:
+            return None, why
+        with suppress(OSError):     # the time of use only decides which plan is deleted first
+            os.utime(path)
+        return Plan(found.data, found.about), ''
 
     def entries(self) -> list[Entry]:
         """All plans, the least recently used first."""
@@ -133,7 +143,10 @@ class EngineCache:
         return sorted(found, key=lambda entry: (entry.used, entry.path.name))
 
     def verify(self) -> list[tuple[Entry, str]]:
-        """All plans, each with the reason why it cannot be loaded; empty if it can be loaded."""
+        """Check all plans.
+
+        :returns: each plan with the reason why it cannot be loaded; empty if it can be loaded.
+        """
         return [(entry, load_signed(entry.path)[1]) for entry in self.entries()]
 
     def clear(self) -> int:
@@ -150,7 +163,7 @@ class EngineCache:
         return freed
 
     def timing(self, key: EngineKey) -> bytes:
-        """Timing cache for the key's GPU and TensorRT; empty if there is no trusted one."""
+        """Timing cache for the key's GPU and TensorRT; empty if no trusted file exists."""
         return _read_trusted(self.folder / f'{key.timing}.timing')
 
     def keep_timing(self, key: EngineKey, data: bytes) -> None:
@@ -158,7 +171,7 @@ class EngineCache:
         self._store(self.folder / f'{key.timing}.timing', SignedFile(data), {})
 
     def kernels(self, key: EngineKey) -> bytes:
-        """Kernels that TensorRT-RTX compiled for a plan; empty if there are no trusted ones."""
+        """Kernels that TensorRT-RTX compiled for a plan; empty if no trusted file exists."""
         return _read_trusted(_kernels_of(self._path(key)))
 
     def keep_kernels(self, key: EngineKey, data: bytes) -> None:
@@ -166,9 +179,9 @@ class EngineCache:
         self._store(_kernels_of(self._path(key)), SignedFile(data), {})
 
     def _build_or_wait(self, key: EngineKey, build: Callable[[], Plan]) -> tuple[Plan, bool]:
-        """Return a new plan and True, or False with the plan that another process just built."""
+        """Return a plan, and whether this call built the plan. Another process may be faster."""
         with self._locked():
-            plan, why = self._find(key)
+            plan, why = self.find(key)
             if plan is not None:
                 return plan, False
             self._log(f'building {key.precision} engine {self._path(key).name}: {why}')
@@ -183,21 +196,12 @@ class EngineCache:
         try:
             self._drop_oldest(self._path(key))
             delete_unfinished(self.folder)
-        except OSError as error:        # the new plan is good all the same
+        except OSError as error:        # the new plan can be used nevertheless
             self._log(f'old files in {self.folder} could not be deleted: {error}')
         return plan
 
     def _path(self, key: EngineKey) -> Path:
         return self.folder / f'{key.digest}.plan'
-
-    def _find(self, key: EngineKey) -> tuple[Plan | None, str]:
-        path = self._path(key)
-        found, why = load_signed(path)
-        if found is None:
-            return None, why
-        with suppress(OSError):     # the time of use only decides which plan is deleted first
-            os.utime(path)
-        return Plan(found.data, found.about), ''
 
     def _store(self, path: Path, signed: SignedFile, key: Mapping[str, Any]) -> None:
         try:
@@ -222,12 +226,14 @@ class EngineCache:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # All keys share one lock, because two builds on one GPU distort each other's timings.
+        # All keys share one lock. TensorRT times its kernels during a build, and a second build on
+        # the same GPU would make these times wrong.
         lock = FileLock(str(self.folder / 'build.lock'), mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            self._log('another process is building an engine. This process waits for it')
+            self._log('another process is building an engine. This process waits for the end of '
+                      'that build')
             lock.acquire()
         except (OSError, NotImplementedError) as error:
             raise CacheError(f'{self.folder} cannot be locked: {error}. Name another cache '

@@ -17,7 +17,7 @@ from ..model.tensor import MOST_NUMBERS
 from .graph import input_shapes, opset_version
 
 OLDEST_OPSET = 13
-"""Older opsets lack per-channel quantisation. They split many operators into several nodes."""
+"""Oldest opset without a warning. Older opsets lack per-channel quantisation, for example."""
 
 CONTROL_FLOW = ('If', 'Loop', 'Scan')
 DATA_DEPENDENT = ('NonZero', 'NonMaxSuppression', 'Unique', 'Compress')
@@ -29,7 +29,8 @@ RANDOM = ('RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLik
 class Finding:
     """A problem of a network.
 
-    :param level: ``error`` stops a build. ``warning`` may cost speed or accuracy.
+    :param level: ``error`` if the problem stops a build; ``warning`` if the problem may cost
+        speed or accuracy.
     :param where: name of the node or tensor; empty for the whole file.
     :param text: the problem, and what the user should do.
     """
@@ -88,9 +89,9 @@ def _check_inputs(model: onnx.ModelProto) -> Iterator[Finding]:
             yield Finding('error', name, f'shape {text} has {len(shape)} axes; expected 4, '
                           f'N×C×H×W or N×H×W×C')
         elif not {shape[1], shape[3]} & {1, 3}:
-            yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels. If the '
-                          f'channels are dynamic, export again: only batch, height and width may '
-                          f'be dynamic')
+            yield Finding('error', name, f'shape {text} has neither 1 nor 3 channels. Only '
+                          f'batch, height and width may be dynamic. Export again with 1 or 3 '
+                          f'channels')
         elif math.prod(side for side in shape if isinstance(side, int)) > MOST_NUMBERS:
             yield Finding('error', name, f'shape {text} is larger than any camera image. Export '
                           f'with the size of your camera images or a smaller size')
@@ -100,7 +101,7 @@ def _check_weights(model: onnx.ModelProto) -> Iterator[Finding]:
     for tensor in _constant_tensors(model.graph):
         if tensor.data_type == TensorProto.DOUBLE:
             yield Finding('warning', tensor.name, 'the tensor holds 64-bit floats, but TensorRT '
-                          'converts them to 32 bits. Call .float() before the export')
+                          'converts them to 32 bits. Call model.float() before the export')
         if tensor.data_type in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16):
             bad = int(np.count_nonzero(~np.isfinite(numpy_helper.to_array(tensor))))
             if bad:
@@ -141,14 +142,14 @@ def _check_node(node: onnx.NodeProto,
                       'model.eval() before the export')
     elif operator == 'Resize' and attributes.get('antialias'):
         yield Finding('error', node.name, 'TensorRT does not support Resize with antialias=1. '
-                      'Call interpolate(…, antialias=False)')
+                      'Call interpolate(…, antialias=False) in the model')
 
 
 def _explain_operator(node: onnx.NodeProto) -> str:
     if node.domain in ('', 'ai.onnx'):
         return (f'TensorRT does not support {node.op_type}. Replace this operator before the '
                 f'export. If the operator comes last, export the network without it')
-    remedy = ('Save the model before ONNX Runtime optimises it, or let ONNX Runtime optimise at '
-              'most with ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
+    remedy = ('Save the model before ONNX Runtime optimises it, or set the optimisation level of '
+              'ONNX Runtime to ORT_ENABLE_BASIC' if node.domain == 'com.microsoft' else
               'Export without this operator, or first load a TensorRT plugin of this name')
-    return f'{node.domain}.{node.op_type} is no standard operator. {remedy}'
+    return f'{node.domain}.{node.op_type} is not a standard operator. {remedy}'

@@ -43,12 +43,12 @@ class EngineKey:
 
     @property
     def digest(self) -> str:
-        """40 hex digits. They name the plan's file."""
+        """Name of the plan's file without the ending: 40 hex digits."""
         return _digest(asdict(self))
 
     @property
     def timing(self) -> str:
-        """40 hex digits. They name the timing cache, which all models on a GPU share."""
+        """Name of the timing cache's file without the ending, the same for all models."""
         return _digest([self.backend, self.version, self.gpu, self.arch, self.driver, SCHEMA])
 
 

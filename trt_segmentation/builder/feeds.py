@@ -28,11 +28,11 @@ NamedFrame = tuple[str, Frame]
 class Feeds:
     """The frames chosen from a recording, as input tensors.
 
-    Each call reads the recording once more.
+    Each call of this object reads the recording once more.
 
-    :param card: the model. Its input section says how frames are preprocessed.
+    :param card: card of the model. The input section of the card says how frames are preprocessed.
     :param source: frames of the recording, the same frames at each iteration.
-    :param choice: positions of the chosen frames in ``source``.
+    :param choice: tells which frames of ``source`` are chosen.
     """
 
     card: ModelCard
@@ -58,7 +58,7 @@ def choose_frames(card: ModelCard, source: Iterable[NamedFrame],
     """Read every frame of a recording, and choose frames for the calibration.
 
     :param source: see :class:`Feeds`.
-    :param count: number of frames to choose. From a shorter recording, all frames are chosen.
+    :param count: number of frames to choose. If the recording has fewer frames, all are chosen.
     :raises GraphError: if the recording has no frames.
     """
     frames = [extract_features(name, decode(frame).bgr()) for name, frame in source]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Choose the calibration frames of a recording, so that they cover every kind of light."""
+"""Choose frames of a recording for the calibration. The frames cover every kind of light."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """The light of a frame, and a small picture of the frame.
+    """The light of a frame, and a thumbnail of the frame.
 
     :param name: says where the frame comes from, such as ``drive.mcap 12.300000000``. The
         number is the frame's stamp in seconds.
@@ -66,7 +66,7 @@ def extract_features(name: str, bgr: Image) -> FrameFeatures:
 
 
 def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
-    """Choose frames that cover all the light of a recording. Equal input gives equal output.
+    """Choose frames that cover every kind of light. Equal input gives equal output.
 
     The frames are divided into groups of similar light. Each group gives the same number of
     frames. A group that is too small gives all its frames, and the other groups give more. The
@@ -74,14 +74,14 @@ def choose_by_light(frames: Sequence[FrameFeatures], count: int) -> FrameChoice:
     For example, an hour in the sun may form seven groups, and a short tunnel may form one group.
     Then one in eight chosen frames shows the tunnel, if the tunnel has enough frames.
 
-    :param frames: features of all frames, in the order of time; at least one frame.
-    :param count: number of frames to choose. If there are fewer frames, all are chosen.
+    :param frames: features of all frames, the oldest frame first; at least one frame.
+    :param count: number of frames to choose. If ``frames`` has fewer frames, all are chosen.
     """
     group = _group_by_light(np.stack([frame.light for frame in frames]))
     chosen = []
     for index, share in enumerate(_deal_out(np.bincount(group), count)):
         members = np.flatnonzero(group == index)
-        # cut the group into `share` equal parts, and choose the frame in the middle of each part
+        # Cut the group into `share` equal parts. Choose the frame in the middle of each part.
         chosen.append(members[((np.arange(share) + 0.5) * len(members) / share).astype(int)]
                       if share else members[:0])
     return FrameChoice(frames, group, np.sort(np.concatenate(chosen)))
@@ -104,12 +104,12 @@ def _group_by_light(light: Numbers) -> npt.NDArray[np.intp]:
 
 
 def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Divide ``count`` frames evenly among groups. No group gets more frames than it has."""
+    """Divide ``count`` frames evenly among groups. No group gets more frames than its size."""
     shares = np.zeros_like(sizes)
     left = min(count, int(sizes.sum()))
     while left:
         open_groups = np.flatnonzero(shares < sizes)
-        # the largest groups get one more frame each if the division leaves a remainder
+        # If the division leaves a remainder, each of the largest groups gets one more frame.
         order = open_groups[np.argsort(-sizes[open_groups], kind='stable')]
         deal = np.full(len(order), left // len(order))
         deal[:left % len(order)] += 1
@@ -122,18 +122,18 @@ def _deal_out(sizes: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 def write_contact_sheet(choice: FrameChoice, path: Path, columns: int = 20) -> None:
     """Write a PNG with the thumbnails of the chosen frames, the darkest group first.
 
-    Each thumbnail has the number of its group and the end of its name.
+    Each thumbnail shows the number of the frame's group and the end of the frame's name.
 
     :raises OutputError: if the file cannot be written.
     """
     order = choice.chosen[np.argsort(choice.group[choice.chosen], kind='stable')]
     tiles = [_label_thumbnail(choice.frames[i], int(choice.group[i])) for i in order]
-    columns = min(columns, max(len(tiles), 4))      # the caption needs the width of four
+    columns = min(columns, max(len(tiles), 4))      # the caption is about four tiles wide
     blank = np.zeros_like(tiles[0])
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]
     caption = np.zeros((CAPTION, rows[0].shape[1], 3), np.uint8)
-    _write_text(caption, f'{len(order)} of {len(choice.frames)} frames, by their group of light. '
+    _write_text(caption, f'{len(order)} of {len(choice.frames)} frames, sorted by light. '
                 'Group 0 is the darkest.', 0.5)
     write_image(path, np.asarray(np.vstack([*rows, caption]), np.uint8))
 
@@ -145,9 +145,9 @@ def _label_thumbnail(frame: FrameFeatures, group: int) -> Image:
     return tile
 
 
-def _write_text(picture: Image, text: str, size: float) -> None:
-    """Write text into the last line of a picture."""
-    cv2.putText(picture, text, (4, len(picture) - 5), cv2.FONT_HERSHEY_SIMPLEX, size,
+def _write_text(image: Image, text: str, size: float) -> None:
+    """Write one line of text at the bottom of an image."""
+    cv2.putText(image, text, (4, len(image) - 5), cv2.FONT_HERSHEY_SIMPLEX, size,
                 (255, 255, 255), 1, cv2.LINE_AA)
 
 
@@ -180,6 +180,7 @@ def write_histogram(choice: FrameChoice, path: Path) -> None:
         axes.set_title(title, loc='left', fontweight='bold')
         axes.spines[['top', 'right']].set_visible(False)
         axes.legend(frameon=False)
-    figure.supxlabel('Frames for the calibration: about as many from each group of light, so that '
-                     'rare light counts too.', x=0.01, ha='left', fontsize=10, color='#6e7278')
+    figure.supxlabel('Each group of light gives about the same number of frames to the '
+                     'calibration, so that rare light counts too.', x=0.01, ha='left', fontsize=10,
+                     color='#6e7278')
     write_figure(path, figure, dpi=100)

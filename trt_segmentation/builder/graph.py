@@ -19,14 +19,14 @@ from ..untrusted.onnx_cut import cut_last_resize
 from ..untrusted.onnx_file import hash_model, summarise
 
 _DEPRECATED = {'GroupNormalization': 21}
-"""Operators that ONNX calls deprecated before an opset, which gave them a new meaning."""
+"""Maps an operator to an opset. ONNX calls the operator deprecated in every older opset."""
 
 
 def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
     """Read an ONNX file with its external data, and give every node a unique name.
 
     :param cut_output: name of the output whose last Resize is left out; empty for the only output;
-        None to leave out nothing. See :func:`.onnx_cut.cut_last_resize`.
+        None to keep every Resize. See :func:`.onnx_cut.cut_last_resize`.
     :raises GraphError: if the file is missing or is not valid ONNX, or if
         :func:`.onnx_file.summarise` refuses the file.
     """
@@ -54,8 +54,8 @@ def load_model(path: Path, cut_output: str | None = None) -> onnx.ModelProto:
 def _hide_deprecated(model: onnx.ModelProto) -> Iterator[None]:
     """Hide nodes that ONNX calls deprecated, although ONNX Runtime and TensorRT run them.
 
-    GroupNormalization of opset 18 is such a node. Its domain is changed as long as the manager
-    is open, because the checker accepts every operator of another domain.
+    GroupNormalization of opset 18 is such a node. Inside the ``with`` block, these nodes have
+    another domain. The checker accepts every operator of an unknown domain.
     """
     hidden = [node for node in model.graph.node if node.op_type in _DEPRECATED
               and not node.domain and opset_version(model) < _DEPRECATED[node.op_type]]
@@ -106,7 +106,7 @@ def opset_version(model: onnx.ModelProto) -> int:
 
 
 def input_shapes(model: onnx.ModelProto) -> dict[str, tuple[int | str, ...]]:
-    """Shapes of the inputs that are not weights. A dynamic side is a name, or ``?`` if unnamed."""
+    """Shapes of the inputs that are not weights. A dynamic dimension is its name or ``?``."""
     weights = {tensor.name for tensor in model.graph.initializer}
     return {value.name: tuple(
         dim.dim_value if dim.HasField('dim_value') and dim.dim_value > 0 else dim.dim_param or '?'
@@ -118,8 +118,8 @@ def simplify_model(model: onnx.ModelProto,
                    shapes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     """Fold constants, fuse redundant nodes, and check that the network output stays the same.
 
-    :param shapes: for every input a shape without dynamic sides. The old and the new model run
-        on inputs of these shapes. Then their outputs are compared.
+    :param shapes: maps each input to a shape without dynamic dimensions. The old and the new
+        model run on inputs of these shapes. Then the outputs of the two models are compared.
     :returns: a new model. Fused nodes have new names.
     :raises GraphError: if the network output changed.
     """
@@ -131,7 +131,7 @@ def simplify_model(model: onnx.ModelProto,
                                    run_model(model, feeds), run_model(slimmed, feeds)):
         scale = float(np.sqrt(np.mean(np.square(before, dtype=np.float64)))) or 1.0
         worst = float(np.max(np.abs(before.astype(np.float64) - after))) / scale
-        # Another order of summation changes a float32 by about 1e-5. Integers must not change.
+        # A new order of summation changes float32 values by about 1e-5. Integers must not change.
         if worst > (1e-3 if before.dtype.kind == 'f' else 0):
             raise GraphError(f'onnxslim changed output {name} by {worst:.2g} of its RMS. Build '
                              f'with --no-simplify')
@@ -157,7 +157,7 @@ def run_model(model: onnx.ModelProto,
               feeds: Mapping[str, np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
     """Run a model on the CPU and return its outputs.
 
-    ONNX Runtime applies only basic optimisations. It fuses no operators.
+    ONNX Runtime applies only its basic optimisations.
 
     :param feeds: maps the name of an input to its array.
     :raises GraphError: if ONNX Runtime cannot run the model. The message contains the message of

@@ -37,8 +37,8 @@ from .settings import BuildOptions, Recipe
 Log = Callable[[str], None]
 
 GRAPH_RULES = '2'
-"""Version of the rules by which this package sets the precision of a graph. If the rules change,
-another version makes nodes build their plans again."""
+"""Version of the rules by which this package sets the precision of a graph. Raise this version if
+the rules change. Then no plan of the old rules is loaded from a cache."""
 
 
 def make_engine_key(card: ModelCard, recipe: Recipe, options: BuildOptions,
@@ -92,7 +92,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
                 ) -> TensorRtEngine:
     """Load the engine of a card. If the cache has no plan of the card, build the plan first.
 
-    :param gpu: index of the GPU in CUDA's order. Its CUDA context must be current.
+    :param gpu: index of the GPU in CUDA's order. The GPU's CUDA context must be current.
     :param stream: CUDA stream of the engine.
     :param cache: the plans; None for the cache in the default folder.
     :param log: receives one line for each slow operation and for each problem.
@@ -109,7 +109,7 @@ def open_engine(card: ModelCard, gpu: int, stream: int, recipe: Recipe = Recipe(
     built: list[Plan] = []
 
     def build() -> Plan:
-        supports_operator = OperatorSupport()       # alive until the plan is built
+        supports_operator = OperatorSupport()       # must exist until the plan is built
         graph = apply_precision(read_graph(card, recipe, supports_operator), recipe, calibration)
         built.append(_build_and_keep_timing(graph, recipe, options, key, plans, log))
         return built[-1]

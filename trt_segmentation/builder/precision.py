@@ -116,15 +116,15 @@ def convert_to_fp16(model: onnx.ModelProto,
 
     :param keep_fp32: names of the nodes that stay FP32.
     :returns: a new model.
-    :raises GraphError: if a weight of another node is too large for FP16.
+    :raises GraphError: if a node outside ``keep_fp32`` has a weight that is too large for FP16.
     """
     read = {name for node in model.graph.node if node.name not in keep_fp32 for name in node.input}
     for name, largest in find_large_weights(model).items():
         if name in read:
             raise GraphError(f'{name} holds {largest:.4g}, but the largest FP16 number is '
                              f'{FP16_MAX:.0f}. Build fp32')
-    # The default list keeps Resize FP32, for old versions of ONNX Runtime. If Resize is the last
-    # node, this list would make an output that is declared as FP32 but has FP16 data.
+    # The default list keeps Resize FP32, because old versions of ONNX Runtime need FP32 there. If
+    # Resize is the last node, the output would then be declared as FP32 but hold FP16 data.
     converted = convert_float_to_float16(
         add_types(model), keep_io_types=True, max_finite_val=FP16_MAX, disable_shape_infer=True,
         op_block_list=[name for name in DEFAULT_OP_BLOCK_LIST if name != 'Resize'],
@@ -135,9 +135,10 @@ def convert_to_fp16(model: onnx.ModelProto,
 
 
 def _join_fp32_nodes(converted: onnx.ModelProto, old: Collection[str]) -> None:
-    """Let a node that stays FP32 read the FP32 value of another such node.
+    """Remove the casts between two nodes that stay FP32.
 
-    The converter puts a cast to FP16 and a cast back between the two. The first cast overflows.
+    Between two such nodes, the converter puts a cast to FP16 and a cast back to FP32. Values
+    above FP16 would become infinite in the first cast.
 
     :param old: names of the nodes before the conversion. Their casts are not touched.
     """
@@ -158,7 +159,7 @@ def convert_to_int8(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence[str]
                     keep_fp32: Collection[str] = ()) -> onnx.ModelProto:
     """Convert some nodes to INT8 and the others to FP16.
 
-    QuantizeLinear and DequantizeLinear nodes before each INT8 node mark its precision. The
+    QuantizeLinear and DequantizeLinear nodes before a node mark the node as INT8. The
     quantisation is symmetric. Weights have one scale for each channel.
 
     :param ranges: ranges of all activations that the INT8 nodes read.
@@ -198,15 +199,17 @@ def quantise_nodes(model: onnx.ModelProto, ranges: Ranges,
 
 
 def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[str, str]:
-    """Find the input of each residual sum that must not be quantised.
+    """Find the main branch of each residual sum. This input of the sum must not be quantised.
 
-    TensorRT fuses a convolution with the sum behind the convolution, if no Q/DQ pair stands
-    between the two. The other input of the sum, the skip connection, keeps its pair.
+    A Q/DQ pair is a QuantizeLinear node followed by a DequantizeLinear node. TensorRT fuses a
+    convolution with the next sum, if no Q/DQ pair stands between them. The other input of the
+    sum, the skip connection, keeps its Q/DQ pair.
 
-    :param sums: names of nodes. Only the Add nodes count.
-    :returns: maps the name of each Add node to its main branch. A main branch is the output of a
-        node with weights that no other node reads. If both inputs are such outputs, the later
-        one in the graph counts. An Add node without such an input is left out.
+    :param sums: names of nodes. Only the Add nodes among them are used.
+    :returns: maps the name of each Add node to the name of its main branch. The main branch is
+        the output of a node with weights, and only the Add node reads this output. If both
+        inputs are such outputs, the main branch is the output of the later node in the graph.
+        An Add node without such an input is left out.
     """
     readers = Counter(name for node in model.graph.node for name in node.input)
     readers.update(output.name for output in model.graph.output)
@@ -221,7 +224,7 @@ def find_main_branches(model: onnx.ModelProto, sums: Collection[str]) -> dict[st
 
 
 def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> None:
-    """Remove the Q/DQ pair between each Add node and the main branch that it reads."""
+    """Remove the Q/DQ pair between each Add node and its main branch."""
     made_by = {name: node for node in quantised.nodes() for name in node.output}
     pairs = {quantise.input[0]: (quantise, dequantise) for dequantise in made_by.values()
              if dequantise.op_type == 'DequantizeLinear'
@@ -237,7 +240,7 @@ def _free_main_branches(quantised: ONNXModel, branches: Mapping[str, str]) -> No
 
 
 def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:
-    """Names of the activations that the given nodes read. INT8 needs a range for each."""
+    """Names of the activations that the given nodes read. INT8 nodes need their ranges."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return list(dict.fromkeys(
         name for node in model.graph.node if node.name in nodes
@@ -245,7 +248,7 @@ def activations_read_by(model: onnx.ModelProto, nodes: Collection[str]) -> list[
 
 
 def find_small_scales(model: onnx.ModelProto) -> list[str]:
-    """Names of the quantisation scales that are so small that FP16 cannot hold them precisely.
+    """Names of the quantisation scales that are too small for the full precision of FP16.
 
     Such scales come from activations with a very small range.
     """
@@ -255,7 +258,8 @@ def find_small_scales(model: onnx.ModelProto) -> list[str]:
 
 
 def _sorted(model: onnx.ModelProto) -> onnx.ModelProto:
-    # Both converters append new nodes at the end, but parsers require topological order.
+    # The converters append new nodes at the end of the graph, but parsers require topological
+    # order.
     wrapped = ONNXModel(model)
     wrapped.topological_sort()
     result: onnx.ModelProto = wrapped.model

@@ -12,6 +12,7 @@ import onnx
 
 from ..errors import GraphError
 from ..fp16.large_values import find_large_weights, find_nodes_of, FP16_MAX
+from ..int8.channel_balance import balance_channels
 from ..model.card import ModelCard
 from .calibration import Calibration, load_calibration
 from .check import check_model, Finding, refuse_errors
@@ -31,10 +32,10 @@ from .shapes import make_profile, Profile
 class PreparedGraph:
     """A network that was read and checked.
 
-    :param model: the network, in FP32 from :func:`read_graph`, and in its final precision from
-        :func:`apply_precision`.
+    :param model: the network. :func:`read_graph` returns the network in FP32.
+        :func:`apply_precision` returns the network in its final precision.
     :param profile: maps the name of the input to the range of its sizes.
-    :param findings: the warnings about the network. A network with errors is never prepared.
+    :param findings: the warnings about the network. A network with errors is refused earlier.
     :param split: which nodes are INT8; None if no node is INT8.
     :param fp32: names of the nodes that stay FP32, because FP16 cannot hold their values.
     """
@@ -47,7 +48,7 @@ class PreparedGraph:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether a side of the input is dynamic. If so, the engine needs the profile."""
+        """Whether a dimension of the input is dynamic. If so, the engine needs the profile."""
         return any(isinstance(side, str) for shape in input_shapes(self.model).values()
                    for side in shape)
 
@@ -65,7 +66,7 @@ def read_graph(card: ModelCard, recipe: Recipe,
     findings = check_model(model, supports_operator)
     refuse_errors(findings)
     sizes = make_profile(input_shapes(model), card.input, recipe.sizes, recipe.batch)
-    # ONNX Runtime cannot run a network with plugins, so the simplified graph could not be checked.
+    # simplify_model() runs the network in ONNX Runtime, which cannot run TensorRT plugins.
     if recipe.simplify and not card.plugins:
         model = simplify_model(model, {name: p.smallest for name, p in sizes.items()})
     return PreparedGraph(model, sizes, findings)
@@ -82,8 +83,9 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
 
     :param graph: the network in FP32.
     :param calibration: ranges of the activations. The precisions int8 and mixed need them. Nodes
-        whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values above FP16
-        stay FP32. A finding names these nodes, or says that nobody looked for them.
+        whose names match the calibration's ``keep_fp16`` stay FP16. Nodes with values that are
+        too large for FP16 stay FP32, and a finding names these nodes. If the values were never
+        measured, a finding says so.
     :returns: a new graph, or ``graph`` itself for fp32.
     :raises GraphError: if a needed calibration is missing, or if the network cannot be converted.
     """
@@ -98,15 +100,16 @@ def apply_precision(graph: PreparedGraph, recipe: Recipe,
                              [*graph.findings, *range_findings], fp32=fp32)
     if calibration is None:
         raise GraphError(f'{recipe.precision} needs calibrated ranges. Give --calibrate with a '
-                         f'bag, a folder of images, or the word street')
+                         f'bag, with a folder of images, or with the word street')
     split = choose_int8_nodes(graph.model, recipe.precision,
                               (*recipe.keep_fp16, *calibration.keep_fp16), fp32)
-    model = convert_to_int8(graph.model, calibration.ranges, split.int8, fp32)
+    balanced = balance_channels(graph.model, calibration.balance)
+    model = convert_to_int8(balanced, calibration.ranges, split.int8, fp32)
     small = find_small_scales(model)
     more = f' and {len(small) - 3} other scales' if len(small) > 3 else ''
     findings = [Finding('warning', ', '.join(small[:3]) + more, (
-        'FP16 cannot hold a quantisation scale this small precisely. If the accuracy suffers, '
-        'keep the layers of these scales FP16 with --keep-fp16'))] if small else []
+        'these quantisation scales are too small for the full precision of FP16. If the accuracy '
+        'suffers, keep the layers of these scales FP16 with --keep-fp16'))] if small else []
     return PreparedGraph(model, graph.profile, [*graph.findings, *range_findings, *findings],
                          split, fp32)
 
@@ -117,7 +120,7 @@ def _report_fp16_range(calibration: Calibration | None, above: Mapping[str, floa
     found = []
     if fp32:
         found.append(Finding('warning', ', '.join(fp32), (
-            f'these nodes stay FP32, because values reach {max(above.values()):.4g} and the '
+            f'these nodes stay FP32, because their values reach {max(above.values()):.4g} and the '
             f'largest FP16 number is {FP16_MAX:.0f}')))
     if calibration is None or calibration.above_fp16 is None:
         found.append(Finding('warning', '', (
@@ -150,11 +153,12 @@ def find_calibration(card: ModelCard, recipe: Recipe,
                      log: Callable[[str], None]) -> Calibration | None:
     """Load the calibrated ranges of a card, if the precision of the recipe uses them.
 
-    int8 and mixed need the ranges. fp16 uses the ranges only if they fit the card's network.
+    The precisions int8 and mixed need the ranges. The precision fp16 uses the ranges only if
+    they were measured on the card's network.
 
     :param log: receives the reason if fp16 cannot use the ranges of the card.
-    :returns: None for fp32, and for fp16 if the card has no ranges that can be used.
-    :raises GraphError: if int8 or mixed has no ranges that can be used.
+    :returns: None for fp32, and for fp16 if the card has no usable ranges.
+    :raises GraphError: if the precision is int8 or mixed and the card has no usable ranges.
     """
     if recipe.needs_calibration:
         return load_card_calibration(card)

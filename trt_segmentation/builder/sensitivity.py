@@ -29,7 +29,8 @@ def measure_layer_errors(model: onnx.ModelProto, ranges: Ranges, nodes: Sequence
     :param nodes: names of the nodes. Each node is measured alone. All other nodes then stay FP32.
     :param feeds: a few network inputs. Each maps the name of an input to its array.
     :param progress: called after each node with the number of nodes measured.
-    :returns: maps each node to the relative RMS error of the network output, the largest first.
+    :returns: maps each node to the relative RMS error of the network output, the largest error
+        first.
     """
     expected = [run_model(model, feed) for feed in feeds]
     errors = {}
@@ -45,13 +46,13 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
                         errors: Mapping[str, float], loss: Loss, limit: float) -> Split:
     """Move the most sensitive layers to FP16, so that the accuracy loss is within a limit.
 
-    The function searches for the smallest number of layers by bisection. So it calls ``loss``
+    The function searches for the smallest number of layers by bisection. So ``loss`` is called
     only about log2(layers) times.
 
     :param model: simplified FP32 network.
     :param ranges: ranges of all activations that the INT8 layers read.
     :param split: the INT8 layers before the search.
-    :param errors: error of each layer from :func:`measure_layer_errors`, the largest first.
+    :param errors: error of each layer from :func:`measure_layer_errors`, the largest error first.
     :param loss: returns the accuracy loss of a network, for example its loss of mean IoU against
         the FP32 network.
     :param limit: the largest allowed accuracy loss, in the unit of ``loss``.
@@ -76,7 +77,7 @@ def move_layers_to_fp16(model: onnx.ModelProto, ranges: Ranges, split: Split,
     if (left := loss_without(high)) > limit:
         raise GraphError(f'INT8 loses {left:.4f} even with a single INT8 layer, but the limit is '
                          f'{limit:.4f}. Build fp16')
-    while high - low > 1:       # at `low` the loss is above the limit, at `high` it is not
+    while high - low > 1:       # the loss is above the limit at `low`, but not at `high`
         middle = (low + high) // 2
         low, high = (low, middle) if loss_without(middle) <= limit else (middle, high)
     return split_without(high)

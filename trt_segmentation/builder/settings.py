@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a build, and the only place of their defaults.
+"""Settings of a build, with their defaults.
 
 The command line, the pipeline and the ROS node take their defaults from this file. This file
 imports no heavy library, so that every command starts quickly.
@@ -21,23 +21,27 @@ The engine is then fastest for one camera and can run up to eight frames at once
 """
 CALIBRATION_FRAMES = 300
 """Number of frames for a calibration."""
-METHODS = {'entropy': 'Entropy', 'minmax': 'MinMax', 'percentile': 'Percentile'}
-"""Names of the calibration methods, and their names in ONNX Runtime's ``CalibrationMethod``."""
-DEFAULT_METHOD = 'entropy'
+METHODS = ('entropy', 'minmax', 'mse', 'percentile')
+"""Names of the calibration methods, the keys of :data:`.histograms.LIMITS`."""
+BEST_METHOD = 'auto'
+"""With this word instead of a method, all methods are compared, and the best one is used."""
+FALLBACK_METHOD = 'percentile'
+"""The method if there are too few frames for a comparison."""
 HELD_OUT_FRAMES = 48
-"""Most images of each recording that measures the accuracy of a build."""
+"""Largest number of images from one recording that measure the accuracy of a build."""
 
 
 @dataclass(frozen=True)
 class BuildOptions:
     """Settings of the TensorRT builder.
 
-    :param workspace: the most scratch memory that a layer may use, in bytes.
+    :param workspace: largest scratch memory of one layer, in bytes.
     :param level: 0 to 5. At a higher level TensorRT searches longer for fast kernels.
     :param tf32: whether FP32 layers may round their inputs to 10 bits of mantissa.
     :param arch: compute capability of the GPU that will run the plan, such as ``sm_89``. Only
-        TensorRT-RTX accepts this setting. Empty for the GPU of this machine. If this machine has
-        no GPU, TensorRT-RTX then builds for every compute capability that it supports.
+        TensorRT-RTX accepts this setting. If ``arch`` is empty, the plan is for the GPU of this
+        machine. On a machine without a GPU, TensorRT-RTX then builds for every compute
+        capability that it supports.
     """
 
     workspace: int = 1 << 30
@@ -63,7 +67,7 @@ class Recipe:
     :param keep_fp16: patterns of the names of nodes that must not become INT8.
     :param simplify: whether onnxslim simplifies the graph first. A network with plugins is never
         simplified.
-    :param cut_resize: whether the last Resize is left out, also if the card does not ask for it.
+    :param cut_resize: whether the last Resize is left out, even if the card does not ask for this.
     :raises GraphError: if the precision is unknown.
     """
 
@@ -77,8 +81,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             near = did_you_mean(self.precision, PRECISIONS)
-            raise GraphError(f'precision {self.precision!r}{near or "."} '
-                             f'Known: {", ".join(PRECISIONS)}')
+            raise GraphError(f'there is no precision {self.precision!r}{near or "."} '
+                             f'The precisions are {", ".join(PRECISIONS)}')
 
     @property
     def needs_calibration(self) -> bool:

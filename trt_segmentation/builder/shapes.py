@@ -19,7 +19,8 @@ Shape = tuple[int, ...]
 class Profile:
     """The smallest, usual and largest shape of an input.
 
-    The engine accepts shapes from the smallest to the largest. It is fastest at the usual shape.
+    The engine accepts shapes from the smallest to the largest. The engine is fastest at the usual
+    shape.
 
     :raises GraphError: if the shapes are not in ascending order in every axis.
     """
@@ -50,8 +51,8 @@ def parse_sizes(text: str) -> list[tuple[int, int]]:
     sizes = [tuple(map(int, found.groups())) for part in text.split('/')
              if (found := re.fullmatch(r'(\d+)[x×](\d+)', part.strip()))]
     if len(sizes) != len(text.split('/')) or len(sizes) not in (1, 3):
-        raise GraphError(f'shapes {text!r}; expected HEIGHTxWIDTH, such as 512x1024, or three '
-                         f'such sizes as MIN/OPT/MAX')
+        raise GraphError(f'the shapes {text!r} cannot be read; expected HEIGHTxWIDTH, such as '
+                         f'512x1024, or three such sizes as MIN/OPT/MAX')
     return [(height, width) for height, width in sizes * (3 // len(sizes))]
 
 
@@ -63,8 +64,8 @@ def parse_batch(text: str) -> list[int]:
     """
     parts = text.split('/')
     if len(parts) not in (1, 3) or not all(part.strip().isdigit() for part in parts):
-        raise GraphError(f'batch {text!r}; expected a number, such as 2, or three numbers as '
-                         f'MIN/OPT/MAX')
+        raise GraphError(f'the batch {text!r} cannot be read; expected a number, such as 2, or '
+                         f'three numbers as MIN/OPT/MAX')
     return [int(part) for part in parts] * (3 // len(parts))
 
 
@@ -78,8 +79,8 @@ def make_profile(inputs: Mapping[str, Sequence[int | str]], card: InputCard, siz
     :param batch: text for :func:`parse_batch`; empty for the batch that the graph fixes. If the
         graph fixes none, empty means :data:`.settings.OPEN_BATCH`.
     :returns: maps the name of the input to its profile.
-    :raises GraphError: if the size of a side is unknown, or if the graph fixes another size than
-        the requested size.
+    :raises GraphError: if the size of an axis is unknown, or if the graph fixes a size that
+        differs from the requested size.
     """
     ((name, shape),) = inputs.items()
     rows, cols = (1, 2) if shape[1] not in (1, 3) and shape[3] in (1, 3) else (2, 3)

@@ -15,7 +15,8 @@ from rich.console import Console
 from ..accuracy.held_out import draw_held_out, read_held_out, read_left_out
 from ..accuracy.kernels import compare_kernels, KERNELS_FILE
 from ..accuracy.label_values import read_label_values
-from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss
+from ..accuracy.limit import compare_models, find_keep_fp16, refuse_loss, SEARCH_FRAMES
+from ..accuracy.method_choice import calibrate_best, METHODS_FILE
 from ..accuracy.recordings import open_recordings
 from ..accuracy.report import write_accuracy
 from ..accuracy.samples import Sample
@@ -34,7 +35,7 @@ from ..builder.prepare import (
     PreparedGraph,
     read_graph,
 )
-from ..builder.settings import BuildOptions, Recipe
+from ..builder.settings import BEST_METHOD, BuildOptions, Recipe
 from ..engines import PRECISIONS
 from ..engines.gpu_identity import gpu_identity, GpuIdentity
 from ..engines.plan import count_precisions, from_json, Plan
@@ -46,9 +47,7 @@ from ..view.progress import ProgressBars
 from .build_options import BuildCommandOptions
 
 CUT = 'fp32 without the last Resize'
-"""Name in the report of the FP32 network that `cut_resize` made."""
-RANKING_FRAMES = 4
-"""Number of calibration frames that ``--search`` uses to measure the INT8 error of each layer."""
+"""Name that the report gives to the FP32 network without its last Resize."""
 
 
 def run_build(options: BuildCommandOptions) -> int:
@@ -63,7 +62,7 @@ def run_build(options: BuildCommandOptions) -> int:
     card = load_card(options.model)
     _check_outputs(options, card)
     identity = _identity(options)
-    supports_operator = OperatorSupport()       # alive until all plans are built
+    supports_operator = OperatorSupport()       # must exist until all plans are built
     with ProgressBars() as bars:
         load_plugins(card.plugins, bars.print_line)
         graph = read_graph(card, _recipe(options), supports_operator)
@@ -76,7 +75,7 @@ def run_build(options: BuildCommandOptions) -> int:
             write_plan(plan, options.out)
         else:
             plan = _build_in_cache(options, card, given, calibration, identity, bars)
-        # An interrupted build writes nothing, but the cache keeps the measured ranges.
+        # If the build is interrupted, this file is not written. The cache keeps the ranges.
         if calibration is not None and (options.calibrate or options.keep_fp16):
             calibration.save(calibration_path(card))
             bars.print_line(f'ranges: {calibration_path(card)}')
@@ -116,7 +115,7 @@ def _report_kernels(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _recipe(options: BuildCommandOptions) -> Recipe:
-    # keep_fp16 is not in the recipe. It is in the calibration, which a ROS node reads too.
+    # keep_fp16 is stored in the calibration instead, because a ROS node reads the calibration.
     return Recipe(options.precision, options.shapes, options.batch, simplify=options.simplify,
                   cut_resize=options.cut_resize)
 
@@ -128,7 +127,7 @@ def _build_options(options: BuildCommandOptions) -> BuildOptions:
 def _check_outputs(options: BuildCommandOptions, card: ModelCard) -> None:
     """Refuse output files that cannot be written, or that another program wrote."""
     if options.precision != 'fp32' or cuts_resize(card, _recipe(options)):
-        names = ['contact_sheet.png', 'histogram.png'] if options.calibrate else []
+        names = ['contact_sheet.png', 'histogram.png', METHODS_FILE] * bool(options.calibrate)
         names += [KERNELS_FILE] if _recipe(options).needs_calibration else []
         check_folder(_report_folder(options, card), '--report',
                      [*names, 'accuracy.json', 'differences.png'])
@@ -144,13 +143,13 @@ def _identity(options: BuildCommandOptions) -> GpuIdentity | None:
         return gpu_identity(options.gpu)
     except EngineError as error:
         raise EngineError(f'{str(error).rstrip(".")}. Without a GPU, only TensorRT-RTX can build '
-                          'a plan, for another machine; give the file of the plan with --out FILE'
-                          ) from error
+                          'a plan. This plan is for another machine. Give a file for the plan '
+                          'with --out FILE') from error
 
 
 def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                     bars: ProgressBars) -> tuple[Calibration | None, PreparedGraph]:
-    """Return the calibration and the graph in the chosen precision; write the accuracy report."""
+    """Write the accuracy report. Return the calibration and the graph in the chosen precision."""
     recipe = _recipe(options)
     feeds = _choose_frames(options, card, bars) if options.calibrate else None
     calibration = _calibrate(options, card, graph, feeds, bars)
@@ -160,16 +159,16 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
     if options.search and calibration is not None and feeds is not None:
         assert options.max_miou_drop is not None
         calibration = find_keep_fp16(
-            card, graph, recipe, calibration, list(islice(feeds(), RANKING_FRAMES)), shots,
+            card, graph, recipe, calibration, list(islice(feeds(), SEARCH_FRAMES)), shots,
             options.max_miou_drop, bars.add_bar('layers ranked'))
         bars.print_line(f'nodes that stay fp16: {", ".join(calibration.keep_fp16) or "none"}')
     given = apply_precision(graph, recipe, calibration)
     for finding in given.findings[len(graph.findings):]:
         bars.print_line(str(finding))
     if given.split is not None:
-        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes become int8; '
-                        f'{len(given.split.fp16)} nodes could be int8 and stay fp16 '
-                        f'({given.split.reason})')
+        bars.print_line(f'{recipe.precision}: {len(given.split.int8)} nodes become int8 '
+                        f'({given.split.reason}); {len(given.split.fp16)} other nodes could be '
+                        f'int8, but stay fp16')
     accuracy = compare_models(card, _models(options, card, graph, given, calibration, bars),
                               bars.track('accuracy', shots, len(shots)))
     write_accuracy(accuracy, card, _report_folder(options, card), Console(), given.fp32)
@@ -179,12 +178,12 @@ def _give_precision(options: BuildCommandOptions, card: ModelCard, graph: Prepar
 
 
 def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: ProgressBars) -> Feeds:
-    """Choose the frames for the calibration, and write pictures of the chosen frames."""
+    """Choose the frames for the calibration, and write images that show the choice."""
     source = open_recordings(options.calibrate, options.topic, options.frames)
     counted = bars.track('frames examined', source)
     feeds = replace(choose_frames(card, counted, options.frames), source=source)
     if source.left_out:
-        bars.print_line(f'frames that cannot be decoded, left out: {len(source.left_out)}. The '
+        bars.print_line(f'{len(source.left_out)} frames cannot be decoded and are left out. The '
                         f'first is {source.left_out[0]}')
     folder = _report_folder(options, card)
     make_folder(folder, '--report')
@@ -197,7 +196,7 @@ def _choose_frames(options: BuildCommandOptions, card: ModelCard, bars: Progress
 
 def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
                feeds: Feeds | None, bars: ProgressBars) -> Calibration | None:
-    """Measure ranges or read earlier ranges; return None if there are none and none are needed."""
+    """Measure ranges, or read earlier ranges. Return None if the build uses no ranges."""
     if feeds is None:
         calibration = find_calibration(card, _recipe(options), bars.print_line)
         if calibration is None:
@@ -205,11 +204,17 @@ def _calibrate(options: BuildCommandOptions, card: ModelCard, graph: PreparedGra
     else:
         step = bars.add_bar('calibration', len(feeds.choice.chosen))
         folder = EngineCache(options.cache).folder
-        calibration = calibrate(graph.model, feeds, options.method, folder, step)
+        if options.method == BEST_METHOD:
+            calibration, choice = calibrate_best(
+                card, graph, _recipe(options), feeds, folder, step, bars.add_bar('layers ranked'))
+            choice.write(_report_folder(options, card), bars.print_line)
+        else:
+            calibration = calibrate(graph.model, feeds, options.method, folder, step)
         calibration = replace(calibration, model=model_digest(card.model))
-        step(calibration.frames)
+        step(len(feeds.choice.chosen))
     if options.keep_fp16:
-        calibration = replace(calibration, keep_fp16=options.keep_fp16)
+        keep = (*options.keep_fp16, *(calibration.keep_fp16 if feeds is not None else ()))
+        calibration = replace(calibration, keep_fp16=keep)
     return calibration
 
 
@@ -223,17 +228,17 @@ def _held_out_samples(options: BuildCommandOptions, card: ModelCard, feeds: Feed
                              options.topic)
     if feeds is not None and (samples := read_left_out(feeds, count)):
         bars.print_line(f'accuracy is measured on {len(samples)} frames that calibration did not '
-                        'use; give other frames with --hold-out')
+                        'use. To measure on other frames, give --hold-out')
         return samples
-    bars.print_line(f'accuracy is measured on {count} street scenes; give your own frames with '
-                    '--hold-out')
+    bars.print_line(f'accuracy is measured on {count} street scenes. To measure on your own '
+                    'frames, give --hold-out')
     return list(draw_held_out(card, count))
 
 
 def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
             given: PreparedGraph, calibration: Calibration | None, bars: ProgressBars
             ) -> dict[str, onnx.ModelProto]:
-    """Return the models that are compared with FP32, by their name in the report."""
+    """Return the models that are compared with FP32. The keys are their names in the report."""
     models = {_compared_name(options): given.model}
     if cuts_resize(card, _recipe(options)):
         models[CUT] = graph.model
@@ -249,8 +254,8 @@ def _models(options: BuildCommandOptions, card: ModelCard, graph: PreparedGraph,
 
 
 def _compared_name(options: BuildCommandOptions) -> str:
-    # The report compares with fp32, which is the whole network. So fp32 itself is compared only
-    # if it is cut.
+    # The report compares with the whole network in fp32. So an fp32 build is compared only if
+    # its last Resize is left out.
     return CUT if options.precision == 'fp32' else options.precision
 
 
@@ -271,15 +276,15 @@ def _build_in_cache(options: BuildCommandOptions, card: ModelCard, given: Prepar
         return plan
 
     plan = cache.get(key, make, lambda plan: plan)
-    bars.print_line(f'in the cache: {cache.folder / f"{key.digest}.plan"}')
+    bars.print_line(f'plan: {cache.folder / f"{key.digest}.plan"}')
     if recipe.cut_resize and not card.output.cut_resize:
-        bars.print_line(f'Write `cut_resize: true` under `output` in {card.source}, so that nodes '
-                        f'look for this engine')
+        bars.print_line(f'Write `cut_resize: true` under `output` in {card.source}, so that ROS '
+                        f'nodes use this engine')
     return plan
 
 
 def _report_folder(options: BuildCommandOptions, card: ModelCard) -> Path:
-    # A card may have any name, such as /etc/x.
+    # The name of a card may contain slashes.
     name = card.name.replace('/', '_')
     return options.report or Path(f'{name}-{options.precision}-report')
 

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from ..builder.settings import (
+    BEST_METHOD,
     BuildOptions,
     CALIBRATION_FRAMES,
-    DEFAULT_METHOD,
     HELD_OUT_FRAMES,
     METHODS,
     OPEN_BATCH,
@@ -26,24 +26,24 @@ from .arguments.values import byte_count, count, fraction
 
 @dataclass(frozen=True)
 class BuildCommandOptions:
-    """Every option of ``trt_seg build``. The help of the arguments explains the options.
+    """The options of ``trt_seg build``. The help text of each argument explains its option.
 
     :class:`.Recipe` explains ``shapes``, ``batch``, ``precision``, ``simplify`` and
     ``cut_resize``. :class:`.BuildOptions` explains ``workspace`` (bytes), ``level`` and ``arch``.
 
-    :param calibrate: recordings for the measurement of ranges; () uses the ranges of an earlier
+    :param calibrate: recordings for the measurement of ranges; () to use the ranges of an earlier
         build.
     :param topic: image topic of the bags; None if each bag has only one image topic.
-    :param hold_out: recordings for the measurement of accuracy. () means the frames that
-        calibration did not use. If nothing was calibrated, () means street scenes.
+    :param hold_out: recordings for the measurement of accuracy; () to measure on the frames that
+        calibration did not use, or on street scenes if there are no such frames.
     :param hold_out_labels: one folder of label maps for each recording of ``hold_out``; ``-`` if
         a recording has no label maps.
-    :param label_map: class id of each value in ``hold_out_labels``; see
-        :func:`.label_values.load_value_map`.
+    :param label_map: path or name of a value map for the label maps, see
+        :func:`.label_values.load_value_map`; None if their values are class ids already.
     :param max_miou_drop: 0 to 1; None for no limit.
-    :param report: folder of the report; None for the usual folder.
-    :param out: file for the plan; None writes the plan to the cache.
-    :param cache: folder of the cache; empty for the usual folder.
+    :param report: folder of the report; None for the default folder.
+    :param out: file for the plan; None to write the plan to the cache.
+    :param cache: folder of the cache; empty for the default folder.
     """
 
     model: str
@@ -58,7 +58,7 @@ class BuildCommandOptions:
     calibrate: tuple[str, ...] = ()
     topic: str | None = None
     frames: int = CALIBRATION_FRAMES
-    method: str = DEFAULT_METHOD
+    method: str = BEST_METHOD
     hold_out: tuple[str, ...] = ()
     hold_out_labels: tuple[str, ...] = ()
     ignore: tuple[range, ...] = ()
@@ -76,7 +76,7 @@ class BuildCommandOptions:
     def check(self) -> None:
         """Refuse options that contradict each other, before any long work begins.
 
-        :raises GraphError: if options contradict each other, or if ``out`` is a file that is no
+        :raises GraphError: if options contradict each other, or if ``out`` exists and is not a
             plan of this package.
         :raises OutputError: if ``out`` cannot be written.
         """
@@ -92,10 +92,10 @@ class BuildCommandOptions:
     def _check_calibration(self) -> None:
         if self.precision not in ('int8', 'mixed'):
             for name in self._changed('keep_fp16', 'search'):
-                raise GraphError(f'{_option(name)} is for int8 and mixed; --precision is '
+                raise GraphError(f'{_option(name)} is for int8 and mixed, but --precision is '
                                  f'{self.precision}')
         if self.precision == 'fp32' and self.calibrate:
-            raise GraphError('--calibrate is for fp16, int8 and mixed; --precision is fp32')
+            raise GraphError('--calibrate is for fp16, int8 and mixed, but --precision is fp32')
         if not self.calibrate:
             for name in self._changed('frames', 'method'):
                 raise GraphError(f'{_option(name)} is for a calibration; give recordings with '
@@ -104,7 +104,8 @@ class BuildCommandOptions:
             raise GraphError('--topic is for bags; give bags with --calibrate or '
                              '--hold-out')
         if self.search and self.max_miou_drop is None:
-            raise GraphError('--search needs the limit of the loss; give it with --max-miou-drop')
+            raise GraphError('--search needs a limit of the accuracy loss; give the limit with '
+                             '--max-miou-drop')
         if self.search and not self.calibrate:
             raise GraphError('--search needs recordings; give them with --calibrate')
 
@@ -131,7 +132,7 @@ class BuildCommandOptions:
         special = self._changed('shapes', 'batch', 'arch', 'simplify')
         if special and self.out is None:
             raise GraphError(
-                f'{", ".join(map(_option, special))}: no node uses such an engine from the cache; '
+                f'no node uses an engine with {", ".join(map(_option, special))} from the cache; '
                 'write a plan file with --out FILE')
         if self.out and os.path.lexists(self.out) and load_signed(self.out)[0] is None:
             raise GraphError(f'--out {self.out} exists already, and `trt_seg build` did not write '
@@ -150,36 +151,36 @@ def _option(name: str) -> str:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg build`` with its arguments."""
     parser = commands.add_parser(
-        'build', help='build a TensorRT engine, and report what its precision costs',
+        'build', help='build a TensorRT engine, and report its accuracy loss',
         description='Check, simplify, calibrate and build the network of a model card with '
-        'TensorRT or TensorRT-RTX. A precision below fp32 is compared with fp32 first, and the '
-        'figures are written to a folder. Without --out the plan goes to the cache. If a node has '
-        'the same card, precision, workspace and level, it uses the plan from the cache.')
+        'TensorRT or TensorRT-RTX. Before the build, a precision below fp32 is compared with '
+        'fp32, and a report is written to a folder. Without --out the plan is written to the '
+        'cache. A node with the same card, precision, workspace and level uses this plan.')
     parser.add_argument('model', metavar='MODEL_CARD',
                         help='model card, or name of an installed card')
     parser.add_argument('--out', type=Path, metavar='PLAN',
-                        help='write the plan to this file; with TensorRT-RTX this needs no GPU')
+                        help='write the plan to this file; TensorRT-RTX then needs no GPU')
     parser.add_argument('--cache', metavar='DIR',
                         help='folder of the cache, as in the parameter engine_cache of the node '
                         '(~/.cache/trt_segmentation)')
     parser.add_argument('--precision', choices=PRECISIONS,
                         help='mixed means an INT8 backbone and an FP16 head (%(default)s)')
     parser.add_argument('--shapes', metavar='HxW',
-                        help='input size; if the network leaves the size open, also MIN/OPT/MAX')
+                        help='input size, or MIN/OPT/MAX if the size of the network is dynamic')
     parser.add_argument('--batch', metavar='N',
-                        help='batch size; if the network leaves it open, also MIN/OPT/MAX '
+                        help='batch size, or MIN/OPT/MAX if the batch of the network is dynamic '
                         f'({"/".join(map(str, OPEN_BATCH))})')
     parser.add_argument('--workspace', type=byte_count, metavar='1G',
                         help='largest scratch memory of one layer')
     parser.add_argument('--level', type=int, choices=range(6),
-                        help='how long TensorRT looks for fast kernels; 5 is longest '
+                        help='how long TensorRT looks for fast kernels, from 0 (shortest) to 5 '
                         '(%(default)s)')
     parser.add_argument('--arch', metavar='sm_89',
                         help='GPU architecture of the plan, only with TensorRT-RTX (the GPU of '
                         'this machine, or all architectures on a machine without a GPU)')
     parser.add_argument('--cut-resize', action='store_true',
                         help='leave out the Resize at the end of the network, so that the scores '
-                        'are enlarged only once, to the size of the camera image; the report '
+                        'are resized only once, to the size of the camera image; the report '
                         'shows how many labels change')
     parser.add_argument('--no-simplify', dest='simplify', action='store_false',
                         help='use the graph as it was exported')
@@ -191,21 +192,23 @@ def add_command(commands: Commands) -> None:
 
 def _add_calibration(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--calibrate', nargs='+', metavar='BAG|DIR|street',
-                       help='recordings for the measurement of ranges. The ranges are kept beside '
-                       'the network; a build without --calibrate uses them again. Nodes whose '
-                       'values are too large for FP16 then stay FP32')
+                       help='recordings for the measurement of ranges. The ranges are stored '
+                       'beside the ONNX file, and a later build without --calibrate uses them '
+                       'again. '
+                       'Nodes whose values are too large for FP16 then stay FP32')
     group.add_argument('--topic', metavar='T',
                        help='image topic of the bags (the only image topic)')
     group.add_argument('--frames', type=count, metavar='N',
                        help='number of frames for the calibration; they are chosen from all kinds '
                        'of light and all times (%(default)s)')
-    group.add_argument('--method', choices=tuple(METHODS),
-                       help='how ranges are computed (%(default)s)')
+    group.add_argument('--method', choices=(BEST_METHOD, *METHODS),
+                       help='how ranges are computed; auto compares all methods on some of the '
+                       'frames, and leaves sensitive layers FP16 (%(default)s)')
     group.add_argument('--keep-fp16', nargs='+', metavar='PATTERN',
                        help='nodes that must stay FP16, such as "/head/*"')
     group.add_argument('--search', action='store_true',
-                       help='put the layers that lose most back to FP16, until the loss is below '
-                       '--max-miou-drop')
+                       help='keep the most sensitive layers FP16, so that the accuracy loss is at '
+                       'most --max-miou-drop')
 
 
 def _add_accuracy(group: argparse._ArgumentGroup) -> None:
@@ -226,4 +229,4 @@ def _add_accuracy(group: argparse._ArgumentGroup) -> None:
                        'largest accepted fraction of changed pixels. If the loss is larger, no '
                        'plan is written')
     group.add_argument('--report', type=Path, metavar='DIR',
-                       help='folder for pictures and numbers (CARD-PRECISION-report)')
+                       help='folder for the report (CARD-PRECISION-report)')

@@ -36,8 +36,8 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message}{stop} See {self.prog} --help\n')
 
     def _refuse_unknown_options(self, given: Sequence[str]) -> None:
-        # This check runs before the checks of argparse. If the user misspelt a required option,
-        # argparse would only report that the required option is missing.
+        # This check must run before the checks of argparse. If the user misspelt a required
+        # option, argparse would only report that this option is missing.
         known = list(self._option_string_actions)
         for word in given:
             option = word.partition('=')[0]

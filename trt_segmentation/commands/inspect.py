@@ -28,8 +28,8 @@ def inspect_model(path: Path) -> str:
     """Return the text of ``trt_seg inspect`` for an ONNX file.
 
     :raises NotASegmentation: if the file holds no segmentation network.
-    :raises EngineError: if ONNX Runtime cannot load the file. The message also has the facts that
-        could be read.
+    :raises EngineError: if ONNX Runtime cannot load the file. The message also contains the facts
+        that could be read from the file.
     """
     facts = _facts(summarise(path))
     try:
@@ -63,7 +63,9 @@ def _commented(lines: list[str]) -> str:
 
 def guess(inputs: list[Tensor], outputs: list[Tensor],
           endings: Mapping[str, Ending] | None = None) -> Signature:
-    """Find out without a card what a network's tensors mean. One input channel is a gray image.
+    """Find out without a card what a network's tensors mean.
+
+    If the input has one channel, the function assumes a gray image.
 
     :raises EngineError: if the network is no segmentation network.
     """
@@ -96,7 +98,7 @@ def card_text(path: Path, signature: Signature, inputs: list[Tensor]) -> str:
                   '  std: [0.5]']
     else:
         lines += ['  color: rgb      # or bgr',
-                  "  mean: [0.485, 0.456, 0.406]      # ImageNet's; which were used in training?",
+                  '  mean: [0.485, 0.456, 0.406]      # of ImageNet; which were used in training?',
                   '  std: [0.229, 0.224, 0.225]']
     others = ', '.join(map(_quoted, signature.alternatives))
     lines += ['  resize: stretch      # or letterbox, crop', 'output:',
@@ -147,12 +149,12 @@ def _facts(summary: OnnxSummary) -> list[str]:
 
 
 def _last_resize(path: Path, signature: Signature) -> list[str]:
-    """Say that the network enlarges its scores at its end, and how to leave this out."""
+    """Return lines that describe the last Resize; empty if the network does not end in one."""
     found = read_last_resize(path, signature.output.name)
     if found is None or signature.output.kind.values != 'scores':
         return []
-    return ['', 'The network ends in a Resize, which enlarges its scores. The package enlarges '
-            'them too,', 'to the size of the camera image. ' + (
+    return ['', 'The network ends in a Resize, which enlarges its scores. This package enlarges '
+            'the scores too,', 'to the size of the camera image. ' + (
                 f'The Resize cannot be left out: {found.refused}.' if found.refused else
                 '`cut_resize: true` under `output` leaves the Resize out,'),
             *([] if found.refused else ['which is faster. `trt_seg build --cut-resize` shows how '

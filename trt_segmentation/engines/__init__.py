@@ -14,7 +14,7 @@ PRECISION_CHOICES = ('auto', *PRECISIONS)
 
 @dataclass(frozen=True)
 class Identity:
-    """What runs the network. The start-up log, the diagnostics and every report show it.
+    """The engine, the device and the precision of an open network, for logs and reports.
 
     :param model: name of the model card.
     :param engine: one of :data:`ENGINES`, but never ``auto``.
@@ -22,11 +22,11 @@ class Identity:
     :param precision: one of :data:`PRECISIONS`.
     :param device: name of the CPU or GPU.
     :param reason: why this engine was chosen.
-    :param cache: ``hit`` if the engine or its options came from the cache. ``built`` if they were
-        built or measured now. Empty if nothing is stored in the cache.
-    :param tuning: the options that were measured as the fastest, with their time. Empty if no
-        options were measured.
-    :param opened_s: number of seconds in which the pipeline opened the network; 0 if unknown.
+    :param cache: ``hit`` if the engine or its tuned options came from the cache. ``built`` if the
+        engine was built or its options were measured in this start. Empty if no cache is used.
+    :param tuning: the fastest of the measured sets of options, with its time. Empty if no options
+        were measured.
+    :param opened_s: seconds that the pipeline needed to open the network; 0 if unknown.
     """
 
     model: str

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Hold Ctrl-C back while a C++ library calls Python functions."""
+"""Delay Ctrl-C while a C++ library calls Python functions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import threading
 
 
 class HeldInterrupt:
-    """Inside the with block, Ctrl-C raises nothing. :attr:`is_requested` then becomes true.
+    """Delays Ctrl-C until the end of a ``with`` block.
 
-    TensorRT swallows a KeyboardInterrupt that is raised while it calls its logger, and goes on
-    for minutes. So the library must be asked to stop, and the exception must be raised later. The
-    end of the block raises it. A second Ctrl-C ends the process at once.
+    If a logger of TensorRT raises a KeyboardInterrupt, TensorRT ignores the exception and goes on
+    for minutes. So inside the block, Ctrl-C only sets :attr:`is_requested`. The caller must then
+    ask the library to stop. The end of the block raises the KeyboardInterrupt. A second Ctrl-C
+    ends the process at once.
 
-    Only the main thread receives signals. In another thread, and if the program has its own
-    handler of SIGINT, the block changes nothing.
+    Only the main thread receives signals. In another thread, the block changes nothing. The block
+    also changes nothing if the program has its own handler of SIGINT.
 
     :param text: text of the KeyboardInterrupt.
     """
@@ -30,16 +31,17 @@ class HeldInterrupt:
 
     @property
     def is_requested(self) -> bool:
-        """Whether Ctrl-C was pressed inside the block. Any thread may ask."""
+        """Whether Ctrl-C was pressed inside the block. Any thread may read this property."""
         # The library may call Python in its own threads, while the main thread runs no Python.
-        # Then no handler can run. But C code writes the number of each signal into the pipe.
+        # Then no signal handler of Python can run. But Python's C code writes the number of each
+        # signal into the pipe.
         if self._pipe is not None and not self._requested:
             with suppress(BlockingIOError):
                 self._requested = signal.SIGINT in os.read(self._pipe[0], 64)
         return self._requested
 
     def __enter__(self) -> HeldInterrupt:
-        """Begin to hold Ctrl-C back."""
+        """Begin to delay Ctrl-C."""
         if threading.current_thread() is threading.main_thread() and (
                 signal.getsignal(signal.SIGINT) is signal.default_int_handler):
             self._pipe = os.pipe()

@@ -11,10 +11,11 @@ from typing import Any
 class KernelCache:
     """The runtime cache of TensorRT-RTX for one engine. Not safe for two threads.
 
-    The cache holds machine code, so its bytes must come from a trusted place. TensorRT-RTX checks
-    that the bytes fit this GPU, driver and version.
+    The cache holds machine code, so its bytes must come from a trusted source. TensorRT-RTX checks
+    that the bytes fit this GPU, this driver and this version of TensorRT-RTX.
 
-    :param load: a function that returns the bytes of an earlier start, or b'' if there are none.
+    :param load: a function that returns the bytes that an earlier start stored; b'' if there are
+        none.
     :param keep: a function that stores the bytes for the next start.
     """
 
@@ -41,7 +42,10 @@ class KernelCache:
         return is_accepted
 
     def save(self, count: int) -> None:
-        """Store the kernels after the first run of batch size ``count``. Later runs add none."""
+        """Store the kernels after the first run with ``count`` images.
+
+        A later call with the same ``count`` does nothing.
+        """
         if self._cache is None or count in self._saved:
             return
         self._saved.add(count)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A plan that TensorRT has loaded. Several engines can share it, and its weights."""
+"""A plan that TensorRT has loaded. Several engines can share the plan and its weights."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _OUT_OF_MEMORY = re.compile(r'out\s?of\s?memory', re.IGNORECASE)
 
 
 class LoadedPlan:
-    """One copy of a network's weights on a GPU, for one or more :class:`.TensorRtEngine`.
+    """One copy of a network's weights on a GPU. One or more :class:`.TensorRtEngine` use the copy.
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
     The constructor also loads the plugins of the card.
 
-    :param plan: a plan that the same library and version built for the same GPU. It must come from
-        a trusted place, because a plan is machine code.
-    :param warn: a function that is called with the text of each of TensorRT's warnings.
-    :param kernels: keeps the kernels that TensorRT-RTX compiles; None to compile them at every
-        start. TensorRT compiles no kernels at a start, and ignores this object.
+    :param plan: a plan that the same library and version built for the same GPU. The plan must
+        come from a trusted source, because it is machine code.
+    :param warn: a function that is called with the text of each warning from TensorRT.
+    :param kernels: a cache for the kernels that TensorRT-RTX compiles; None to compile them at
+        every start. TensorRT compiles no kernels at a start, and does not use this cache.
     :ivar log: call TensorRT in a ``with`` block of this log.
     :ivar signature: the input and the output of the network.
     :raises PlanRefused: if the plan is damaged, or not for this GPU, driver or version.
@@ -72,7 +72,10 @@ class LoadedPlan:
         self._users += 1
 
     def remove_user(self) -> None:
-        """Free the weights after the last engine. All contexts must be freed before this call."""
+        """Count an engine that no longer uses the plan. After the last engine, free the weights.
+
+        Before this call, all contexts of the engine must be freed.
+        """
         self._users -= 1
         if not self._users:
             if self.kernels is not None:
@@ -89,9 +92,10 @@ class LoadedPlan:
         return bool(self._fitting_profiles(shape)[0])
 
     def make_context(self, shape: tuple[int, ...], stream: int) -> Any:
-        """Make an ``IExecutionContext`` for an input shape. It has no memory for activations yet.
+        """Make an ``IExecutionContext`` for an input shape, without memory for activations.
 
-        :raises EngineError: if no profile of the plan allows the shape, or if TensorRT refuses it.
+        :raises EngineError: if no profile of the plan allows the shape, or if TensorRT refuses the
+            shape.
         """
         index = self.choose_profile(shape)
         context = self._make_context()
@@ -117,18 +121,19 @@ class LoadedPlan:
         return min(fitting)[1]
 
     def count_bytes(self, context: Any, name: str) -> int:
-        """Return the number of bytes of an output tensor of a context."""
+        """Return the size of an output tensor, in bytes, for the input shape of a context."""
         size: int = self._engine.get_tensor_dtype(name).itemsize
         for side in sides(context.get_tensor_shape(name)):
             size *= side
         return size
 
     def count_activations(self, context: Any) -> int:
-        """Return the bytes of memory that the runs of a context need for its shapes.
+        """Return the size of the activations, in bytes, for the input shape of a context.
 
         :raises EngineError: if TensorRT does not know the size.
         """
-        # device_memory_size_v2 would be the size for the largest batch of all profiles.
+        # device_memory_size_v2 is the size for the largest batch of all profiles, which may be
+        # larger than necessary.
         size = int(context.update_device_memory_size_for_shapes())
         self.check(size > 0 or self._engine.device_memory_size_v2 == 0,
                    'the size of the activations is unknown')
@@ -151,8 +156,8 @@ class LoadedPlan:
         else:
             config = self._engine.create_runtime_config()
             config.set_execution_context_allocation_strategy(strategy)
-            # TensorRT-RTX compiles kernels for each shape. EAGER compiles them now, because a
-            # compilation during a run would delay a frame.
+            # TensorRT-RTX compiles kernels for each shape. With EAGER, it compiles the kernels
+            # now. A compilation during a run would delay a frame.
             config.dynamic_shapes_kernel_specialization_strategy = (
                 trt.DynamicShapesKernelSpecializationStrategy.EAGER)
             if self.kernels is not None and not self.kernels.attach(config):
@@ -184,7 +189,7 @@ class LoadedPlan:
         return max(1, int(self._engine.num_optimization_profiles))
 
     def _check_formats(self, names: list[str]) -> None:
-        """Refuse a plan whose tensors are not linear: the kernels would read wrong values."""
+        """Refuse a plan with a tensor that is not LINEAR. The kernels would read wrong values."""
         for name in names:
             for index in range(self._count_profiles()):
                 found = self._engine.get_tensor_format(name, index)

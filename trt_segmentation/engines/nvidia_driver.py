@@ -12,7 +12,8 @@ import re
 # https://docs.nvidia.com/cuda/cuda-driver-api, CUdevice_attribute
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18
 _REASONS = {100: 'it finds no GPU', 803: 'its library and its kernel module have different '
-            'versions. Restart the machine', 804: 'this GPU cannot run such a new CUDA'}
+            'versions. Restart the machine', 804: 'this GPU does not support the forward '
+            'compatibility of CUDA'}
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Driver:
 
 
 def ask_driver(library: str = 'libcuda.so.1') -> Driver:
-    """Ask the driver about itself and its GPUs. With a GPU, the answer takes part of a second."""
+    """Ask the driver about itself and its GPUs. If there is a GPU, this takes part of a second."""
     version = driver_version()
     try:
         cuda = ctypes.CDLL(library)
@@ -97,7 +98,7 @@ def _read_gpu(cuda: ctypes.CDLL, index: int) -> DriverGpu:
 
 
 def _why_no_library(devices: Path = Path('/sys/bus/pci/devices')) -> str:
-    """Return why there is no driver library. Either the driver is missing, or the GPU is."""
+    """Return why there is no driver library: the GPU is missing, or only its driver is missing."""
     for device in devices.glob('*'):
         try:
             vendor = (device / 'vendor').read_text().strip()

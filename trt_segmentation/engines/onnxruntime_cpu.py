@@ -24,8 +24,8 @@ from ..untrusted.regular_file import open_regular
 from . import Identity
 
 ERROR = 3
-"""The lowest severity that ONNX Runtime logs. Warnings, which only tell details of optimisations,
-are below this severity."""
+"""The lowest severity that ONNX Runtime logs. Warnings are below this severity. They only give
+details of optimisations."""
 
 
 class OnnxRuntimeEngine:
@@ -61,8 +61,8 @@ class OnnxRuntimeEngine:
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run the network on a batch of any size.
 
-        If the model has a fixed batch size, the network may run several times. If the last run has
-        too few images, copies of the last image are added.
+        If the model has a fixed batch size, the network may run several times. If too few images
+        are left for the last run, copies of the last image are added.
 
         :param batch: C-contiguous, with shape ``signature.input.shape(n)`` and the input's dtype.
         :returns: (n, …), as ``signature.output`` describes. The caller owns the array.
@@ -127,12 +127,11 @@ def open_session(path: Path, threads: int = 0, network: str | bytes = '') -> Any
 
 
 def read_network(card: ModelCard) -> str | bytes:
-    """Return the network of a card for ONNX Runtime.
+    """Return the network of a card in a form that ONNX Runtime can load.
 
-    This is the path of the ONNX file. If the card says ``cut_resize``, it is the bytes of an ONNX
-    file without the last Resize of the network.
-
-    :raises EngineError: if the card asks for ``cut_resize``, and the network cannot be cut.
+    :returns: the path of the ONNX file. If the card sets ``cut_resize``, the function returns the
+        bytes of an ONNX file without the last Resize of the network.
+    :raises EngineError: if the card sets ``cut_resize``, but the last Resize cannot be left out.
     """
     if not card.output.cut_resize:
         return str(card.model)
@@ -150,8 +149,8 @@ def give_weights(options: Any, path: Path, summary: OnnxSummary) -> list[bytes]:
     """Read the weight files of an ONNX file and give their bytes to ONNX Runtime.
 
     If ONNX Runtime does not get these bytes, it maps the files into memory. If another program
-    then shortens a file, even hours later, SIGBUS kills the process. An old version of ONNX
-    Runtime cannot receive the bytes, so it still maps the files.
+    shortens such a file, even hours later, the signal SIGBUS ends this process. An old version of
+    ONNX Runtime cannot receive the bytes, so it maps the files.
 
     :returns: the bytes of each weight file. The caller must keep this list until the session
         exists.
@@ -190,7 +189,7 @@ def read_tensors(session: Any) -> tuple[list[Tensor], list[Tensor]]:
 def useful_line(error: Exception) -> str:
     """Return the message of an ONNX Runtime error without status codes and source locations."""
     text = ' '.join(str(error).split())
-    # A message can contain other messages. The last of them gives the cause.
+    # A message can contain further messages. The last of these messages gives the cause.
     text = re.sub(r'^.*\[ONNXRuntimeError\] : \d+ : \w+ : ', '', text)
     text = re.sub(r'^Load model from .*? failed: ?', '', text)
     text = re.sub(r'^\S+\.(?:cc|h):\d+ .*?(?:\) |\w+ (?=[A-Z]))', '', text)

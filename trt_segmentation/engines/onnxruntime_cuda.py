@@ -38,6 +38,8 @@ class OnnxRuntimeCuda:
     :param options: CUDA provider options; None for :data:`OPTIONS`.
     :param own_graph: whether ONNX Runtime captures and replays a CUDA graph of its own. If so, the
         pipeline cannot capture the network.
+    :param network: the bytes of an ONNX file that runs instead of the card's file. The two
+        networks must have the same inputs and outputs. If it is empty, the card's file runs.
     :raises EngineError: if the file does not fit the card, or if this ONNX Runtime cannot use the
         GPU.
     """
@@ -46,10 +48,11 @@ class OnnxRuntimeCuda:
     version = onnxruntime.__version__
 
     def __init__(self, card: ModelCard, gpu: int, stream: int,
-                 options: Mapping[str, str] | None = None, own_graph: bool = False) -> None:
+                 options: Mapping[str, str] | None = None, own_graph: bool = False,
+                 network: bytes = b'') -> None:
         self._path = card.model
         self._gpu = gpu
-        self._session: Any = _open(card, {
+        self._session: Any = _open(card, network or read_network(card), {
             **(OPTIONS if options is None else options), 'device_id': str(gpu),
             'user_compute_stream': str(stream), 'enable_cuda_graph': str(int(own_graph))})
         self._own_graph = own_graph
@@ -70,19 +73,20 @@ class OnnxRuntimeCuda:
         return not self._own_graph
 
     def takes(self, count: int) -> bool:
-        """Return whether ``count`` is the batch size of the ONNX file. An open size means 1.
+        """Return whether ``count`` is the batch size of the ONNX file. A dynamic size means 1.
 
-        Other batch sizes are refused for two reasons. First, CUDA graphs of two batch sizes from
-        one session crashed in the driver (LR-ASPP, 1 and 2 images). The probable cause is that a
-        session plans its convolutions again for another shape. Second, larger batches were slower
-        on one H200. One frame needed 0.96 ms, but two frames in one run needed 2.2 ms.
+        Other batch sizes are refused for two reasons. First, two CUDA graphs of one session
+        crashed in the driver. The network was LR-ASPP, and the batches had 1 and 2 images. The
+        probable cause is that a session plans its convolutions again for another shape. Second,
+        larger batches were slower on one H200. A run with one frame needed 0.96 ms, but a run with
+        two frames needed 2.2 ms.
         """
         return count == (self.signature.input.batch or 1)
 
     def output_shape(self, count: int) -> tuple[int, ...]:
         """Return the output's shape for a batch of ``count`` images.
 
-        If the ONNX file leaves the shape open, the network runs once. This run shows the shape.
+        If the ONNX file does not give the shape, the network runs once. This run shows the shape.
         """
         sides = self._output.shape
         if None not in sides[1:]:
@@ -125,7 +129,7 @@ class OnnxRuntimeCuda:
 class OnnxRuntimeBinding:
     """A network with fixed tensors. It runs on the stream of its engine.
 
-    :param run: enqueues one run.
+    :param run: a function that enqueues one run.
     """
 
     def __init__(self, run: Any) -> None:
@@ -136,7 +140,7 @@ class OnnxRuntimeBinding:
         self._run()
 
 
-def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
+def _open(card: ModelCard, network: str | bytes, options: Mapping[str, str]) -> Any:
     if PROVIDER not in onnxruntime.get_available_providers():
         raise EngineError(
             f'this ONNX Runtime {onnxruntime.__version__} was built without CUDA. Install '
@@ -154,7 +158,7 @@ def _open(card: ModelCard, options: Mapping[str, str]) -> Any:
     onnxruntime.set_default_logger_severity(ERROR)
     try:
         session = onnxruntime.InferenceSession(
-            read_network(card), settings, providers=[(PROVIDER, dict(options))])
+            network, settings, providers=[(PROVIDER, dict(options))])
     except Exception as error:  # ONNX Runtime's errors have no public base class
         raise EngineError(
             f'{card.model} cannot be loaded by ONNX Runtime {onnxruntime.__version__} on CUDA: '

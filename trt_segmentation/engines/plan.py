@@ -50,10 +50,10 @@ def layers_from_log(text: str) -> list[Layer]:
     """Read the layers from the list that TensorRT logs at the end of a build.
 
     TensorRT 10, TensorRT 11 and TensorRT-RTX write this list. After a build without a GPU, only
-    this list shows the layers, because no driver can load the plan. A fact that is not in a line
-    is empty in its layer.
+    this list shows the layers, because no driver can load the plan. If a line does not give a
+    value, the value is empty in the layer.
     """
-    # splitlines() would cut a line at the character 1E, which separates the names of ONNX nodes.
+    # splitlines() would cut a line at the character 0x1E, which separates names of ONNX nodes.
     return [_read_layer(line) for line in text.split('\n') if line.startswith('Name: ')]
 
 
@@ -64,7 +64,7 @@ def layers_from_inspector(text: str) -> list[Layer]:
     :raises LookupError: if a layer has no name.
     """
     found = []
-    # Without strict=False, the character 1E between two names of ONNX nodes would be refused.
+    # Without strict=False, the character 0x1E between two names of ONNX nodes would be refused.
     for layer in json.loads(text, strict=False)['Layers']:
         if isinstance(layer, str):      # the engine was built without detailed verbosity
             found.append(Layer(layer, '', (), ()))
@@ -85,7 +85,10 @@ def _read_layer(line: str) -> Layer:
 
 
 def _read_side(line: str, side: str) -> tuple[str, ...]:
-    """Types of the tensors of a side. Their names and dimensions may contain brackets too."""
+    """Return the element types of the inputs or outputs in a line of the list.
+
+    The names and the dimensions of the tensors may contain brackets too.
+    """
     tensors = re.search(rf', {side}: \[ (\{{ .*? \}})\](?=, [A-Z]\w*: |$)', line)
     return tuple(_find_type(text) for text in re.findall(
         r'(?:Format/)?Data[tT]ype: (.*?)(?:, [A-Z]\w*: | \})', tensors[1] if tensors else ''))
@@ -97,9 +100,10 @@ def _read_type(tensor: Mapping[str, Any]) -> str:
 
 
 def _find_type(text: str) -> str:
-    """Find the type in a text, which is a type or the words of a format.
+    """Find the element type in a text; empty if there is none.
 
-    Examples are Half, and Thirty-two wide channel vectorized row major Int8 format.
+    The text is a type such as ``Half``, or a format such as ``Thirty-two wide channel vectorized
+    row major Int8 format``.
     """
     words = re.findall(r'\w+', text.lower())
     known = next((_NAMES[word] for word in words if word in _NAMES), '')

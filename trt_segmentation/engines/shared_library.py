@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check that nobody but this user and root can change a shared library, before it is loaded."""
+"""Check a shared library before it is loaded: only this user and root may be able to change it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ROOT = 0
 def check_library(path: Path) -> Path:
     """Check the owner and the permissions of a shared library and of all folders above it.
 
-    The check of the folders matters too: whoever can write to a folder can replace its files.
+    The folders matter too, because a user who can write to a folder can replace its files.
 
-    :returns: the path without links. Load the library from this path, because only its parts were
-        checked.
+    :returns: the path without symbolic links. Load the library from this path, because only this
+        path was checked.
     :raises OSError: if there is no such file, if it is not a regular file, or if another user can
-        change the file or replace it. The message names each path that must be changed.
+        change or replace the file. The message says what to do.
     """
     real = path.resolve(strict=True)
     with open_regular(real):

@@ -14,7 +14,8 @@ from ..errors import EngineError
 
 try:
     import tensorrt as trt
-    # The type stubs for mypy can leave an empty package named tensorrt. It has no Builder.
+    # The type stubs for mypy can leave an empty package named tensorrt. This package has no
+    # Builder.
     trt.Builder  # noqa: B018
 except (ImportError, AttributeError):
     try:
@@ -38,14 +39,16 @@ LIBRARY = f'{"TensorRT-RTX" if BACKEND == "tensorrt_rtx" else "TensorRT"} {trt._
 class BuildLog:
     """Keeps TensorRT's log lines. TensorRT gives the reason of a failure only in its log.
 
+    Each line of severity INFO or above is also a debug message of Python's ``logging``.
+
     Call TensorRT in a ``with`` block of this object. In the block, the object gets the lines of
-    its thread, and the lines of TensorRT's own threads. If an exception is raised while a line is
-    logged, such as KeyboardInterrupt, the end of the block raises it. TensorRT itself swallows
-    such an exception.
+    the calling thread, and the lines of TensorRT's own threads. Logging a line may raise an
+    exception, such as KeyboardInterrupt. TensorRT ignores such an exception, so the end of the
+    block raises it again.
 
     :param warn: a function that is called with the text of each warning.
     :ivar error: the first exception that was raised while a line was logged; None if there was
-        none. A build should stop if there is one.
+        none. If there was an exception, the build should stop.
     :ivar lines: the last 2000 lines of severity INFO or above.
     :ivar errors: the errors since the last call of :meth:`take_reason`.
     :ivar listing: the list of layers that TensorRT-RTX logs at the end of a build.
@@ -75,6 +78,7 @@ class BuildLog:
                 self.listing = msg
             return
         self.lines.append(msg)
+        logger.debug('%s: %s', severity.name, msg)
         if severity == trt.ILogger.Severity.WARNING:
             self._warn(msg)
         elif severity != trt.ILogger.Severity.INFO:
@@ -101,13 +105,13 @@ class ProcessLogger(trt.ILogger):
         self._thread = threading.local()
 
     def attach(self, log: BuildLog) -> None:
-        """Give lines to a log: lines of this thread, and lines of threads that have no log."""
+        """Pass lines to a log: the lines of this thread, and of threads that have no log."""
         self._thread.logs = [*getattr(self._thread, 'logs', []), log]
         with self._lock:
             self._attached = (*self._attached, log)
 
     def detach(self, log: BuildLog) -> None:
-        """End what :meth:`attach` began. The same thread must call both methods."""
+        """Stop passing lines to a log. Call this in the thread that called :meth:`attach`."""
         self._thread.logs.remove(log)
         with self._lock:
             attached = list(self._attached)
@@ -120,7 +124,7 @@ class ProcessLogger(trt.ILogger):
         for log in logs:
             try:
                 log.log(severity, msg)
-            except BaseException as error:      # TensorRT would swallow it
+            except BaseException as error:      # TensorRT would ignore this exception
                 log.error = log.error or error
         severities = trt.ILogger.Severity
         if not logs and severity not in (severities.INFO, severities.VERBOSE):
@@ -140,5 +144,5 @@ def datatype(dtype: trt.DataType) -> str:
 
 
 def sides(shape: Any) -> tuple[int, ...]:
-    """Return a shape as a tuple of numbers. -1 means that the side is open."""
+    """Return a shape as a tuple of integers. -1 means a dynamic dimension."""
     return tuple(shape)     # trt.Dims is a sequence, but its stubs do not say so

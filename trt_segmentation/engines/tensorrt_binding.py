@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""A TensorRT execution context of its own, with fixed tensor addresses."""
+"""A TensorRT execution context with fixed tensor addresses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import EngineError
 class TensorRtBinding:
     """A network with fixed tensors. :meth:`.tensorrt_engine.TensorRtEngine.bind` makes it.
 
-    No other object changes the context. So a CUDA graph can contain the runs of the binding.
+    No other object changes the binding's context. So a CUDA graph can contain the binding's runs.
 
     :param context: an ``IExecutionContext`` that has its shapes, addresses and memory.
     :param log: receives TensorRT's log lines in a ``with`` block.

@@ -23,16 +23,16 @@ class TensorRtEngine:
     was captured from it. All contexts use the same memory for activations. Their runs never
     overlap, because all runs are on one stream.
 
-    Ask for the largest batch size before the first :meth:`bind`. All batch sizes then share one
-    block of memory. Otherwise a larger batch size gets a block of its own, because a captured
-    graph keeps its addresses.
+    Call :meth:`output_shape` for the largest batch size before the first :meth:`bind`. All batch
+    sizes then share one block of memory. Otherwise, a larger batch size gets a block of its own,
+    because a captured graph keeps its addresses.
 
     :param loaded: the plan. Several engines may share it.
     :param stream: the CUDA stream of all runs.
-    :param allocate: a function that allocates a number of bytes of GPU memory and returns their
-        address, a multiple of 256; None for the CUDA driver.
+    :param allocate: a function that allocates GPU memory. The function gets the number of bytes,
+        and returns an address that is a multiple of 256. None for the function of the CUDA driver.
     :param free: a function that frees the memory at an address from ``allocate``; None for the
-        CUDA driver.
+        function of the CUDA driver.
     """
 
     name = 'tensorrt'
@@ -61,16 +61,19 @@ class TensorRtEngine:
         loaded.add_user()
 
     def share(self, stream: int) -> TensorRtEngine:
-        """Make an engine with the same weights on another stream. The runs of both may overlap."""
+        """Make an engine with the same weights on another stream.
+
+        Runs of the two engines may overlap.
+        """
         engine = TensorRtEngine(self._loaded, stream, self._allocate, self._free)
         engine.cache = self.cache
         return engine
 
     def can_be_captured(self) -> bool:
-        """Return whether a CUDA graph can contain the network. This is always so for TensorRT.
+        """Return whether a CUDA graph can contain the network. For TensorRT, this is always true.
 
-        For TensorRT-RTX, the first call makes a context for the smallest batch, because only a
-        context knows the answer. The first binding of this batch gets the context.
+        TensorRT-RTX can check this only with a context. So the first call makes a context for the
+        smallest batch. The first binding of this batch uses the context.
 
         :raises EngineError: if there is too little GPU memory for the context.
         """
@@ -108,7 +111,7 @@ class TensorRtEngine:
             context = self._find_unbound(count)
             context.set_device_memory(self._activations, self._activations_size)
             for name in loaded.outputs:
-                if name not in addresses:   # TensorRT writes this output although nobody uses it
+                if name not in addresses:   # TensorRT also writes the outputs that nobody uses
                     addresses[name] = self._reserve(
                         f'{name} of {count}', loaded.count_bytes(context, name))
             for name, address in addresses.items():
@@ -128,7 +131,7 @@ class TensorRtEngine:
         if self._is_closed:
             return
         self._is_closed = True
-        # Contexts come first: they use the memory, the weights and the compiled kernels.
+        # The contexts use the memory, the weights and the compiled kernels. So free them first.
         for binding in self._bindings:
             binding.close()
         self._bindings.clear()
@@ -139,7 +142,7 @@ class TensorRtEngine:
                 self._free(address)
 
     def _find_unbound(self, count: int) -> Any:
-        """Return a context that no binding has yet. Its activations are reserved."""
+        """Return a context that no binding uses yet. Memory for its activations is reserved."""
         if self._is_closed:
             raise EngineError('the engine is closed; open it again')
         if count not in self._unbound:
@@ -151,7 +154,7 @@ class TensorRtEngine:
         return self._unbound[count]
 
     def _reserve_activations(self, size: int) -> None:
-        """Make the block of activations at least ``size`` bytes large."""
+        """Make the memory block for activations at least ``size`` bytes large."""
         if size <= self._activations_size:
             return
         old, self._activations, self._activations_size = self._activations, 0, 0

@@ -17,13 +17,13 @@ _CREATOR_FUNCTIONS = ('getCreators', 'getPluginCreators')
 """A library for ``IPluginRegistry.load_library`` has one of these functions."""
 
 _loaded: dict[Path, str] = {}
-"""Libraries of this process, and the hash of each. A library stays loaded until the process ends,
-because engines use its code."""
+"""Maps each library that this process has loaded to its hash. A library stays loaded until the
+process ends, because engines use its code."""
 
 
 def plugin_names() -> set[str]:
-    """Return the names of all plugins of this process. They are the names of ONNX operators."""
-    # TensorRT 10.3 has creators of a kind without a name in Python.
+    """Return the names of all plugins of this process. Each is the name of an ONNX operator."""
+    # In TensorRT 10.3, one kind of plugin creators has no attribute `name` in Python.
     return {getattr(creator, 'name', '') for creator in trt.get_plugin_registry().all_creators}
 
 
@@ -31,12 +31,12 @@ def load_plugins(paths: Sequence[Path], log: Callable[[str], None] = lambda line
                  ) -> list[str]:
     """Load libraries with plugins. A library that is already loaded is not loaded again.
 
-    A library registers its plugins while it is loaded, or TensorRT asks it for its plugins. Both
-    kinds of libraries work.
+    Some libraries register their plugins while they are loaded. TensorRT must ask other libraries
+    for their plugins. This function can load the two kinds.
 
-    :param log: receives one line for each library that is loaded, and for each of TensorRT's
-        warnings.
-    :returns: the SHA-256 of each library when it was loaded, as 64 hex digits.
+    :param log: a function that receives one line for each library that is loaded, and one line for
+        each warning from TensorRT.
+    :returns: the SHA-256 that each library had when it was loaded, as 64 hex digits.
     :raises EngineError: if a library is missing or has no plugins, or if another user could have
         changed it.
     """
@@ -70,7 +70,7 @@ def _load(path: Path, log: Callable[[str], None]) -> set[str]:
                               f'{lines.take_reason()}')
     names = plugin_names() - before
     if not names:
-        raise EngineError(f'the plugin library {path} registers no plugin that {LIBRARY} does not '
-                          f'have already. Build the library for this version of TensorRT, or '
-                          f'remove its line from `plugins` in the model card')
+        raise EngineError(f'the plugin library {path} registers no plugin that is new to '
+                          f'{LIBRARY}. Build the library for this version of TensorRT, or remove '
+                          f'its line from `plugins` in the model card')
     return names

@@ -16,7 +16,7 @@ _NO_CUDA = 'CUDA initialization failure'
 
 
 class StartLog(Protocol):
-    """What :func:`start_tensorrt` reads of a log."""
+    """The attributes of a log that :func:`start_tensorrt` reads."""
 
     @property
     def lines(self) -> Sequence[str]:
@@ -44,8 +44,9 @@ def start_tensorrt(make: Callable[[Any], _T], logger: Any, log: StartLog, librar
     errors = log.errors[known:]
     if not any(_NO_CUDA in error for error in errors):
         return made
-    # The lean runtime of TensorRT 11 returned such an object. Each of its methods, and also its
-    # destructor, crashed the process. So Python must never free the object.
+    # TensorRT reported an error, but returned an object. With the lean runtime of TensorRT 11,
+    # each method and the destructor of this object crashed the process. So Python must never free
+    # the object.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
     raise _explain(errors, library)
 

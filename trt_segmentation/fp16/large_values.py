@@ -36,17 +36,17 @@ class LargestValues:
         self._input = model.graph.input[0].name
         probed = deepcopy(model)
         del probed.graph.output[:]
-        for name in self._names:        # the reductions leave two numbers of each tensor
+        for name in self._names:        # add two outputs for each tensor
             for operator, output in (('ReduceMin', _low(name)), ('ReduceMax', _high(name))):
                 probed.graph.node.append(helper.make_node(operator, [name], [output], keepdims=0))
                 probed.graph.output.append(
                     helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
-        # If the whole network is FP16 already, there is nothing to measure and no session.
+        # A network that is already FP16 has no FP32 tensors, so there is nothing to measure.
         self._session: Any = open_session(probed) if self._names else None
         self._largest = np.zeros(len(self._names))
 
     def watch(self, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Yield the same tensors, and run the network on each of them.
+        """Run the network on each tensor to measure its values, and yield the tensor unchanged.
 
         :raises GraphError: if the network does not run.
         """
@@ -66,7 +66,7 @@ class LargestValues:
         self._largest = np.maximum(self._largest, ends)
 
     def above_fp16(self) -> dict[str, float]:
-        """Return the tensors with a value above :data:`FP16_MAX`, and their largest value."""
+        """Map the name of each tensor above :data:`FP16_MAX` to its largest absolute value."""
         return {name: float(value) for name, value in zip(self._names, self._largest)
                 if value > FP16_MAX}
 
@@ -80,7 +80,7 @@ def _high(name: str) -> str:
 
 
 def find_large_weights(model: onnx.ModelProto) -> dict[str, float]:
-    """Return the FP32 weights above :data:`FP16_MAX`, and their largest absolute value."""
+    """Map the name of each FP32 weight above :data:`FP16_MAX` to its largest absolute value."""
     found = {}
     for tensor in model.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:

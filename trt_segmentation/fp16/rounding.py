@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Make ONNX Runtime round a network on a CPU in the way that FP16 rounds it on a GPU."""
+"""Change a network so that its values on a CPU are rounded like FP16 values on a GPU."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from onnx import helper, numpy_helper, TensorProto
 from .tensor_types import add_types, element_types
 
 _EXACT = ('DequantizeLinear', 'Constant')
-"""Operators whose FP16 outputs are not rounded here. A constant is FP16 already. TensorRT computes
-a DequantizeLinear inside an INT8 kernel, so its output is never stored as FP16."""
+"""Operators whose FP16 outputs are not rounded here. The value of a Constant is already an FP16
+number. TensorRT computes DequantizeLinear inside an INT8 kernel, and stores no FP16 output."""
 
 
 def round_like_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a network that shows on a CPU what FP16 does to its values, overflows included.
+    """Return a network whose values on a CPU are rounded, or overflow, as in FP16 on a GPU.
 
-    On most CPUs, ONNX Runtime computes FP16 operators in FP32, and it leaves out the rounding
-    between two of them. So a value above 65504 would stay finite. The returned network computes
-    in FP32, and rounds every FP16 value explicitly. ONNX Runtime keeps this rounding.
+    On most CPUs, ONNX Runtime computes FP16 operators in FP32, and leaves out the rounding
+    between two such operators. So a value above 65504 would stay finite. The returned network
+    computes in FP32, and rounds every FP16 value with two Cast nodes. ONNX Runtime keeps these
+    nodes.
 
-    :returns: a new model; ``model`` itself if nothing in it is FP16, if an input or output is
-        FP16, or if a node contains a graph. ONNX Runtime then decides about the rounding.
+    :returns: a new model; ``model`` itself if no tensor is FP16, if an input or output is FP16,
+        or if a node contains a graph. ONNX Runtime then decides about the rounding.
     """
     typed = add_types(model)
     types = element_types(typed)

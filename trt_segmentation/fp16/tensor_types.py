@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The element type of every tensor of a graph."""
+"""Find the element type of every tensor of a graph."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ _ELEMENTS = {'tensor(float)': onnx.TensorProto.FLOAT, 'tensor(float16)': onnx.Te
              'tensor(double)': onnx.TensorProto.DOUBLE, 'tensor(bool)': onnx.TensorProto.BOOL,
              'tensor(int64)': onnx.TensorProto.INT64, 'tensor(int32)': onnx.TensorProto.INT32,
              'tensor(int8)': onnx.TensorProto.INT8, 'tensor(uint8)': onnx.TensorProto.UINT8}
-"""ONNX's number of each element type that ONNX Runtime names."""
+"""Maps the name of an element type in ONNX Runtime to its number in ONNX."""
 
 
 def add_types(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy of a model that states the type of every tensor.
 
     The type inference of ONNX stops at some operators, such as GroupNormalization of opset 18, 21
-    and 23. It then knows no tensor behind them. ONNX Runtime knows these tensors. It is asked
-    only for the tensors that ONNX does not know.
+    and 23. Then ONNX does not know the types of later tensors. ONNX Runtime infers these types.
 
     :raises GraphError: if ONNX Runtime cannot load the model.
     """
@@ -52,7 +51,7 @@ def element_types(typed: onnx.ModelProto) -> dict[str, int]:
 
 
 def open_session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """Open a model on the CPU. ONNX Runtime changes nothing in the graph.
+    """Open a model on the CPU. ONNX Runtime does not optimise the graph.
 
     :raises GraphError: if ONNX Runtime cannot load the model.
     """

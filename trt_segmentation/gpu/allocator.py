@@ -19,7 +19,7 @@ from ..engines.nvidia_driver import ask_driver
 from ..errors import EngineError, GpuError
 
 _lost: dict[int, str] = {}
-"""The error message of each GPU that this process can no longer use, by the index of the GPU."""
+"""Maps the index of each GPU that this process can no longer use to its error message."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Pinned:
     The :class:`GpuAllocator` that allocated the block also frees it.
 
     :param address: host address of the first byte.
-    :param mapped: address of the same byte for kernels.
+    :param mapped: address of the same byte in kernels.
     :param write_combined: see :meth:`GpuAllocator.allocate_pinned`.
     """
 
@@ -96,9 +96,9 @@ class GpuAllocator:
         """Allocate pinned host memory. Kernels can access this memory too.
 
         :param write_combined: whether the memory bypasses the CPU's caches. Choose True only if
-            the CPU writes the memory from the first byte to the last, and never reads it. Reads
-            are about a hundred times slower. Writes are faster on some machines. Uploads were not
-            faster in measurements.
+            the CPU writes the memory from the first byte to the last, and never reads it. With
+            True, the CPU reads the memory about a hundred times slower. On some machines, the CPU
+            writes it faster. In our measurements, uploads to the GPU did not become faster.
         :raises GpuError: if no more memory can be pinned.
         """
         flags = driver.CU_MEMHOSTALLOC_PORTABLE | driver.CU_MEMHOSTALLOC_DEVICEMAP
@@ -172,13 +172,13 @@ def open_device(gpu: int) -> Device:
         call(driver.cuInit, 0)
         count = call(driver.cuDeviceGetCount)
     except (GpuError, RuntimeError) as error:
-        # If the driver library is missing, the text of cuda-python is long and says less.
+        # If the driver library is missing, cuda-python's message is long and names no cause.
         reason = ask_driver().why_not or str(error).rstrip('.')
         raise EngineError(
             f'no NVIDIA GPU can be used here: {reason}. `nvidia-smi` lists the '
             f'GPUs that the driver finds. If there is no GPU, use the engine '
             f'onnxruntime-cpu') from error
     if not 0 <= gpu < count:
-        raise EngineError(f'`gpu` is {gpu}, but this machine has {count} GPU(s), and the first '
-                          f'has the number 0')
+        raise EngineError(f'`gpu` is {gpu}, but this machine has {count} GPU(s). The index of the '
+                          f'first GPU is 0')
     return Device(gpu)

@@ -17,19 +17,21 @@ from ..engines.cuda_driver import call, copy_from_device
 from ..errors import EngineError, GpuError
 from ..frame import Wanted
 from ..model.card import ModelCard
+from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .cuda_graph import CudaGraph, Enqueues
 from .device_engine import DeviceEngine
-from .kernels.postprocess import palette_words, Postprocess, Target
-from .kernels.preprocess import Preprocess
+from .kernels.postprocess import palette_words, Postprocess, Target, totals_bytes
+from .kernels.preprocess import Preprocess, Source
 from .kernels.program import IMAGES
-from .slots import Run, Slot, Work
+from .slots import Lane, Run, Slot, Work
+from .viewports import Viewports
 
 log = logging.getLogger(__name__)
 
 WARM_UP = 3
-"""Number of runs before a capture. In these runs, an engine allocates memory and chooses
-algorithms."""
+"""Number of runs before a network is captured into a CUDA graph. In these runs, the engine
+allocates memory and chooses algorithms."""
 
 
 class Compute:
@@ -39,15 +41,17 @@ class Compute:
     call :meth:`prepare`. The thread that collects may call :meth:`copy_network_output` at the same
     time, because the two calls use different slots.
 
-    The network is captured into one CUDA graph for each slot and run size, with the slot's own
-    tensors. The kernels before and after the network are not in this graph, for two reasons.
-    First, they run on other streams, at the same time as the network of another frame. Second,
-    the graph must stay valid if the next frame has another size or lies at another address.
+    The network is captured into one CUDA graph for each slot and each number of images in a run.
+    The graph uses the slot's own tensors. The kernels before and after the network are not in the
+    graph, for two reasons. First, these kernels run on other streams, at the same time as the
+    network of another frame. Second, the graph must stay valid if the next frame has another size
+    or lies at another address.
 
     :param engine: the engine of any slot. The engines of all slots have the same network.
     :param down: the stream on which the postprocessing runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
-    :param max_batch: the most images in one run, if the network accepts several batch sizes.
+    :param max_batch: largest number of images in one run, if the network accepts several batch
+        sizes.
     :raises EngineError: if the network accepts only batches of more than
         :data:`.kernels.program.IMAGES` images.
     """
@@ -59,9 +63,12 @@ class Compute:
         self._uses_graph = graph and engine.can_be_captured()
         image, output = engine.signature.input, engine.signature.output
         arch = f'sm_{memory.device.arch}'
+        self._memory, self._classes = memory, len(card.classes)
+        self._totals = 0  # GPU address of the tally's totals; 0 until a tally is first wanted
         self._label_bytes = card.label_dtype.itemsize
         self._palette = memory.allocate_on_device(4 * len(card.classes))
         self._palette_sent: npt.NDArray[np.uint8] | None = None
+        self._viewports = Viewports(memory, down)
         self._preprocess = Preprocess(card.input, image, arch)
         self._postprocess = Postprocess(card, image, output, self._palette, arch)
 
@@ -86,24 +93,31 @@ class Compute:
                 for size in cut_into_runs(slot.count, self.sizes)])
         slot.work = work
         slot.wanted = wanted
-        targets = [Target(lane.read, lane.image, *lane.reserve_outputs(wanted, self._label_bytes),
-                          wanted.overlay_step) for lane in slot.lanes[:slot.count]]
-        key = (alpha, [(t.image, t.labels, t.confidence, t.overlay, t.overlay_step,
-                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step)
-                       for t in targets])
+        targets = [self._make_target(lane, wanted) for lane in slot.lanes[:slot.count]]
+        if wanted.tally and not self._totals:
+            self._reserve_totals()
+        key = (alpha, [(t.image, t.labels, t.confidence, t.tally, t.overlay, t.overlay_step,
+                        t.frame.encoding, t.frame.height, t.frame.width, t.frame.step,
+                        t.frame.viewport) for t in targets])
         if key == work.key:
             return
         work.key = None
         for run in work.runs:
             some, targets = targets[:run.size], targets[run.size:]
             self._preprocess.set_parameters(
-                run.before.launch, [(t.frame, t.image) for t in some], slot.input.address)
+                run.before.launch, [Source(t.frame, t.image, t.lookup) for t in some],
+                slot.input.address)
             run.shape = slot.engine.output_shape(run.size)
             self._postprocess.set_parameters(
-                run.after.launch, some, slot.output.address, run.shape, alpha)
+                run.after.launch, some, slot.output.address, run.shape, alpha, self._totals)
             run.before.update()
             run.after.update()
         work.key = key
+
+    def _make_target(self, lane: Lane, wanted: Wanted) -> Target:
+        outputs = lane.reserve_outputs(wanted, self._label_bytes, 4 * tally_size(self._classes))
+        return Target(lane.read, lane.image, overlay_step=wanted.overlay_step,
+                      **outputs._asdict(), **self._viewports.find(lane.read.viewport)._asdict())
 
     def warm_up(self, slot: Slot) -> None:
         """Prepare a slot's network for every run size, before the first frame comes."""
@@ -120,11 +134,11 @@ class Compute:
         *before, last = slot.work.runs
         output = np.empty(last.shape, slot.engine.signature.output.dtype)
         copy_from_device(output, slot.output.address)
-        # The last run may be larger than the number of images that were left for it.
+        # The last run may have room for more images than were left in the batch.
         return output[:slot.count - sum(run.size for run in before)]
 
     def close(self) -> None:
-        """Unload the kernels. The slots own the graphs."""
+        """Unload the kernels. The slots free the graphs."""
         self._preprocess.close()
         self._postprocess.close()
 
@@ -139,6 +153,12 @@ class Compute:
         # Python must not free `words` before the copy has read it.
         call(driver.cuStreamSynchronize, self._down)
         self._palette_sent = palette
+
+    def _reserve_totals(self) -> None:
+        # All launches of the kernel are on one stream, so no two of them run at the same time.
+        size = totals_bytes(self._classes)
+        self._totals = self._memory.allocate_on_device(size)
+        call(driver.cuMemsetD8Async, self._totals, 0, size, self._down)
 
     def _bind_engine(self, slot: Slot, size: int) -> Enqueues:
         """Bind the engine to a slot's tensors, warm the engine up, and capture it if possible."""
@@ -165,8 +185,8 @@ class Compute:
             self._uses_graph = False
             log.warning('%s cannot be captured into a CUDA graph, so its work is enqueued call by '
                         'call. The reason: %s', name, error)
-            # The engine library stores this error and raises it again in its next run. So the
-            # first run after a failed capture may fail, and the second run must not.
+            # The engine library stores this error and raises it again in the next run. So the
+            # first run after a failed capture may fail, but the second run must succeed.
             with suppress(EngineError):
                 binding.enqueue(slot.stream)
             binding.enqueue(slot.stream)
@@ -182,23 +202,24 @@ def run_sizes(engine: DeviceEngine, most: int) -> list[int]:
     network does not accept are left out. If no number remains, the result is the smallest number
     that the network accepts.
 
-    :param most: the most images in one run.
+    :param most: largest number of images in one run.
     :raises EngineError: see :class:`Compute`.
     """
     possible = [count for count in range(1, IMAGES + 1) if engine.takes(count)]
     if not possible:
         raise EngineError(
-            f'the model needs {engine.signature.input.batch or "more"} images a run, but the GPU '
-            f'pipeline gives it at most {IMAGES}. Export the model with a smaller batch size, or '
-            f'with an open batch size')
+            f'the model needs {engine.signature.input.batch or "more"} images in one run, but the '
+            f'GPU pipeline can give it at most {IMAGES}. Export the model with a smaller batch '
+            f'size, or with a dynamic batch size')
     most = min(most, possible[-1])
     return [count for count in possible
             if count <= most and (count == most or not count & (count - 1))] or possible[:1]
 
 
 def cut_into_runs(count: int, sizes: Sequence[int]) -> list[int]:
-    """Return the size of each run of a batch. Only the last run may be larger than necessary.
+    """Return the size of each run of a batch. The last run may be larger than necessary.
 
+    :param count: number of images in the batch.
     :param sizes: the result of :func:`run_sizes`.
     """
     runs: list[int] = []

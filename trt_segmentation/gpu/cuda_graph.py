@@ -27,9 +27,10 @@ class Enqueues(Protocol):
 
 
 class Mark:
-    """A point on a stream. The mark is a CUDA event with the time at which the GPU reaches it.
+    """A point on a stream: a CUDA event that stores when the GPU reaches this point.
 
-    :param blocking: True if the thread sleeps in :meth:`wait`; False if it keeps its core busy.
+    :param blocking: what a thread does in :meth:`wait`. True: the thread sleeps. False: the thread
+        polls and keeps a CPU core busy.
     """
 
     def __init__(self, blocking: bool = True) -> None:
@@ -58,7 +59,7 @@ class Mark:
         call(driver.cuEventSynchronize, self.event)
 
     def ms_since(self, earlier: Mark) -> float:
-        """Return the milliseconds between two marks that the GPU has reached."""
+        """Return the milliseconds between two marks. The GPU must have reached the two marks."""
         return float(call(driver.cuEventElapsedTime, earlier.event, self.event))
 
     def close(self) -> None:
@@ -120,11 +121,11 @@ class CudaGraph(_Executable):
 class LaunchGraph(_Executable):
     """One kernel launch as a CUDA graph of its own.
 
-    A direct launch would slow down the network. Suppose that a process runs a large graph on one
-    stream, and launches five kernels directly on another stream. After that, this graph and every
-    later graph run up to 7 % slower. Each kernel in these graphs seems to begin 0.3 µs later. A
-    launch as a graph does not have this effect. benchmarks/gpu_pipeline.py measures the effect in
-    its row 'after 60 fills on another stream'.
+    A direct launch would slow down the network. If a process runs a large graph on one stream, and
+    launches five kernels directly on another stream, all graphs of the process run up to 7 %
+    slower afterwards. Each kernel in such a graph seems to begin 0.3 µs later. A launch as a graph
+    does not have this effect. The function ``filled`` of benchmarks/gpu_bench/rivals.py fills GPU
+    memory 60 times on another stream, and then measures the network.
 
     :param launch: the kernel launch. The graph uses the parameters that the launch had at the last
         :meth:`update`.

@@ -17,8 +17,8 @@ class DeviceEngine(Protocol):
 
     Only one thread at a time may call the methods. The GPU must be current in this thread.
 
-    The attributes ``version``, ``precision``, ``cache`` and ``tuning`` are explained in
-    :class:`trt_segmentation.engines.Identity`. ``name`` is its ``engine``.
+    :class:`trt_segmentation.engines.Identity` explains the attributes ``version``, ``precision``,
+    ``cache`` and ``tuning``. The attribute ``name`` is the same as ``engine`` in that class.
     """
 
     signature: Signature
@@ -58,4 +58,5 @@ class DeviceEngine(Protocol):
 
 
 OpenEngine = Callable[[ModelCard, int, int], DeviceEngine]
-"""Opens an engine. The arguments are the card, the index of the GPU, and the engine's stream."""
+"""A function that opens an engine. Its arguments are the card, the index of the GPU, and the
+engine's stream."""

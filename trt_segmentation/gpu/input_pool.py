@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 class InputBuffer:
     """Pinned memory for one camera message. An :class:`InputPool` lends this memory.
 
-    If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame from there
-    without a copy. The borrower must call :meth:`release` once, and may do so right after
-    ``submit``. The pipeline is then a holder of its own until the frame's batch is collected.
+    If the data of a frame lies anywhere in :attr:`array`, the GPU reads the frame there without a
+    copy. The borrower must call :meth:`release` once, and may do so right after ``submit``. From
+    ``submit`` on, the pipeline is a second holder until the frame's batch is collected.
     """
 
     def __init__(self, pool: InputPool, block: Pinned) -> None:
@@ -43,7 +43,7 @@ class InputBuffer:
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
-        """(capacity,) uint8 view. After :meth:`reallocate`, an earlier view must not be used."""
+        """(capacity,) uint8 view. Do not use an old view after a call of :meth:`reallocate`."""
         return self.block.array
 
     def contains(self, address: int) -> bool:
@@ -74,13 +74,13 @@ class InputBuffer:
 class LentMemory:
     """A buffer of the pool, as a :class:`trt_segmentation.memory.Memory`.
 
-    The buffer is released when nothing refers to the view any more.
+    The buffer is released when no view of it exists any more.
     """
 
     def __init__(self, buffer: InputBuffer) -> None:
         self.address, self.nbytes = buffer.address, buffer.capacity
         block: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
-        # Every view, and every view of a view, keeps this block alive.
+        # Every view of this block keeps the block alive, also a view of a view.
         weakref.finalize(block, buffer.release).atexit = False
         self.view: npt.NDArray[np.uint8] = np.frombuffer(block, np.uint8)
 
@@ -88,7 +88,8 @@ class LentMemory:
 class InputPool:
     """Lends pinned buffers. Any thread may call the methods.
 
-    The pool never shrinks. If it grows, it writes a log line.
+    The pool keeps every buffer that it allocates. If the pool allocates memory, it writes a log
+    line.
 
     :param write_combined: see :meth:`.allocator.GpuAllocator.allocate_pinned`.
     """
@@ -96,7 +97,8 @@ class InputPool:
     def __init__(self, memory: GpuAllocator, write_combined: bool = False) -> None:
         self._memory = memory
         self._write_combined = write_combined
-        # The garbage collector may release a buffer in a thread that already holds the lock.
+        # The garbage collector may release a buffer in a thread that already holds this lock. So
+        # the same thread must be able to acquire the lock again.
         self._lock = threading.RLock()
         self._buffers: list[InputBuffer] = []
 
@@ -126,7 +128,7 @@ class InputPool:
             return buffer
 
     def allocate(self, nbytes: int) -> LentMemory:
-        """Lend a buffer until nothing refers to its view any more. See :meth:`take`."""
+        """Lend a buffer until no view of it exists any more. See :meth:`take`."""
         return LentMemory(self.take(nbytes))
 
     def stop_write_combining(self) -> None:
@@ -176,7 +178,8 @@ class InputPool:
         log.info('input buffer grown from %d to %d bytes', old.nbytes, new.nbytes)
 
     def _allocate(self, nbytes: int) -> Pinned:
-        # Whole megabytes, so that a message with a few more bytes needs no new memory.
+        # The size is rounded up to whole MiB. So a message with a few more bytes needs no new
+        # memory.
         self._memory.make_current()
         return self._memory.allocate_pinned(
             -(-max(nbytes, 1) // 2**20) * 2**20, self._write_combined)

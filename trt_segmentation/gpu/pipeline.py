@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline for one NVIDIA GPU. It uploads, computes and downloads at the same time."""
+"""The pipeline for one NVIDIA GPU. It uploads one frame while it computes and downloads others."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from ..host.decode_raw import decode
 from ..memory import Allocate
 from ..model.card import ModelCard
 from ..model.output_watch import NetworkOutputWatch
+from ..tracing.stages import stage
+from ..trust.tally import tally_size
 from .allocator import GpuAllocator
 from .compute import Compute
 from .device_engine import DeviceEngine, OpenEngine
@@ -45,8 +47,8 @@ _Part = TypeVar('_Part', bound=_Closable)
 class GpuPipeline:
     """Turns camera bytes into segmentations in pinned memory.
 
-    Only one thread may call :meth:`submit`. Only one thread may call :meth:`collect`, and it may
-    be another thread. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
+    One thread may call :meth:`submit`, and the same thread or another thread may call
+    :meth:`collect`. Any thread may release a segmentation. Any thread may set :attr:`alpha` and
     :attr:`palette`. The next batch uses the new value.
 
     :param gpu: index of the GPU in CUDA's order.
@@ -96,8 +98,8 @@ class GpuPipeline:
     def submit(self, frames: Sequence[Frame], wanted: Wanted = Wanted()) -> None:
         """Start a batch. The frames may differ in size and encoding.
 
-        If a frame lies in a buffer of :attr:`inputs`, the GPU reads it from this buffer. Any
-        other frame is copied into a buffer before this method returns.
+        If a frame lies in a buffer of :attr:`inputs`, the GPU reads the frame from this buffer.
+        Any other frame is copied into a buffer before this method returns.
 
         After an error, no part of the batch is pending.
 
@@ -123,12 +125,12 @@ class GpuPipeline:
     def collect(self) -> list[Segmentation]:
         """Wait for the oldest batch.
 
-        ``timings`` are milliseconds of the whole batch. ``stage`` is the copy into pinned memory
-        by the thread that submits. ``upload``, ``preprocess``, ``inference``, ``postprocess`` and
-        ``download`` are measured with the GPU's clock. ``download`` is the download of labels and
-        confidence. ``total`` is ``stage`` plus the time from the beginning of ``upload`` to the
-        end of ``download``. The overlays are downloaded later. The time of their download is
-        added as ``overlay`` when an overlay is read.
+        ``timings`` gives the milliseconds of each stage of the whole batch. In ``stage``, the
+        thread that submits copies the frames into pinned memory. ``upload``, ``preprocess``,
+        ``inference``, ``postprocess`` and ``download`` are measured with the GPU's clock. In
+        ``download``, labels and confidence are downloaded. ``total`` is ``stage`` plus the time
+        from the beginning of ``upload`` to the end of ``download``. The overlays are downloaded
+        later. When an overlay is read, the time of this download is added as ``overlay``.
 
         :raises EngineError: if no batch is pending, if the pipeline is closed, or if the GPU
             failed on the batch. The failed batch is no longer pending.
@@ -170,7 +172,7 @@ class GpuPipeline:
                     return
 
     def _own(self, part: _Part) -> _Part:
-        """Let :meth:`close` close this part. It closes the newest part first."""
+        """Let :meth:`close` close this part. :meth:`close` closes the newest part first."""
         self._closing.append(part.close)
         return part
 
@@ -182,23 +184,26 @@ class GpuPipeline:
                                 engines[number % networks], streams[number % networks],
                                 settings.direct_labels))
                  for number in range(settings.slot_count)]
-        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera
-        # sends about 20 frames in this time. So the warm-up must come before the first frame.
+        # In the warm-up, the engine chooses algorithms, and the graphs are captured. A camera can
+        # send about 20 frames in this time. So the warm-up must come before the first frame.
         for slot in slots:
             self._compute.warm_up(slot)
         self._ring.fill(slots, streams)
 
     def _start(self, slot: Slot, frames: Sequence[Frame], wanted: Wanted) -> None:
         began = perf_counter()
-        for lane, frame in zip(slot.use_lanes(len(frames)), frames):
-            self._stage(lane, frame)
+        with stage('stage'):
+            for lane, frame in zip(slot.use_lanes(len(frames)), frames):
+                self._stage(lane, frame)
         slot.began = perf_counter()
         slot.staged_ms = (slot.began - began) * 1e3
-        self._streams.enqueue_upload(slot)
+        with stage('upload'):
+            self._streams.enqueue_upload(slot)
         # The GPU uploads while this thread prepares the other work.
         self._compute.prepare(slot, wanted, self.palette, self.alpha)
         self._streams.enqueue_runs(slot)
-        self._streams.enqueue_download(slot)
+        with stage('download'):
+            self._streams.enqueue_download(slot)
 
     def _stage(self, lane: Lane, frame: Frame) -> None:
         """Put a frame into pinned memory. If the kernels cannot read its encoding, decode it."""
@@ -209,7 +214,8 @@ class GpuPipeline:
             pixels = decode(frame)
             data = np.ascontiguousarray(pixels.array).reshape(-1)
             encoding = {'bgr': 'bgr8', 'rgb': 'rgb8', 'gray': 'mono8'}[pixels.order]
-            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height)
+            read = Frame(data, encoding, frame.height, frame.width, data.size // frame.height,
+                         viewport=frame.viewport)
         address = read.data.ctypes.data
         buffer = self.inputs.find_buffer(address)
         if buffer is None:
@@ -229,6 +235,7 @@ class GpuPipeline:
             frame, labels,
             lane.output_array('overlay', np.uint8, *slot.wanted.overlay_size(frame), 3),
             lane.output_array('confidence', np.uint8, *size), headroom=HEADROOM,
+            tally=lane.output_array('tally', np.uint32, tally_size(len(self.card.classes))),
             give_back=lambda: self._ring.release_one(slot),
             wait_for_overlay=(lambda: self._wait_for_overlay(slot)) if slot.wanted.overlay
             else None)

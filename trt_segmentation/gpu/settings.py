@@ -23,14 +23,14 @@ class GpuSettings:
         ``auto`` means ``mapped`` if the GPU and the host share one memory, and ``pinned``
         otherwise.
     :param wait: one of :data:`WAITS`.
-    :param slots: number of batches that may be between ``submit`` and ``release`` at the same
-        time. None means two more than ``networks``.
+    :param slots: largest number of batches that are submitted and not yet released. None means two
+        more than ``networks``.
     :param networks: number of copies of the network. The copies run at the same time, each on its
-        own stream. A small network leaves much of a large GPU idle. Two copies finish more frames
-        a second, but each frame needs a little more time.
-    :param max_batch: the most images in one run of the network, if the ONNX file leaves the batch
-        size open. The network is prepared for runs of 1, 2, 4 and so on, up to this number. A
-        batch is cut into such runs.
+        own stream. A small network leaves much of a large GPU idle. Then two copies finish more
+        frames per second than one copy, but each frame needs a little more time.
+    :param max_batch: largest number of images in one run of the network, if the ONNX file has a
+        dynamic batch size. The network is prepared for runs of 1, 2, 4 and so on, up to this
+        number. A batch is cut into such runs.
     :param graph: True to run the network as a CUDA graph; False to enqueue it call by call.
     :param direct_labels: whether the kernel writes the labels into host memory even if ``memory``
         is ``pinned``. This saves a copy.

@@ -81,7 +81,7 @@ class SlotRing:
     def lend_next(self) -> Slot | None:
         """Return the slot of the oldest pending batch, or None for an empty batch.
 
-        The slot is then lent, once for each of its images.
+        The slot is then lent until the segmentation of each of its images is released.
 
         :raises EngineError: if no batch is pending, or if the pipeline has ended.
         """

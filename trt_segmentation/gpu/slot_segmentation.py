@@ -19,10 +19,10 @@ from ..frame import Segmentation
 class SlotSegmentation(Segmentation):
     """A segmentation in a slot's pinned memory.
 
-    :param give_back: tells the pipeline about the release.
-    :param wait_for_overlay: waits for the overlay. It returns the milliseconds from the end of
-        the download of the labels to the end of the download of the overlay. None if there is no
-        overlay.
+    :param give_back: a function that tells the pipeline that this segmentation was released.
+    :param wait_for_overlay: a function that waits for the overlay. The function returns the
+        milliseconds between the end of the label download and the end of the overlay download.
+        None if there is no overlay.
     """
 
     give_back: Callable[[], None] | None = field(default=None, repr=False)
@@ -44,6 +44,14 @@ class SlotSegmentation(Segmentation):
         wait, self.wait_for_overlay = self.wait_for_overlay, None
         if wait is not None:
             self.timings['overlay'] = wait()
+
+    def keep(self, keeps_pixels: bool = False) -> Segmentation:
+        """See :meth:`.Segmentation.keep`. This method waits for the overlay, and copies."""
+        kept = super().keep(keeps_pixels)
+        kept.labels = kept.labels.copy()
+        kept.overlay = None if kept.overlay is None else kept.overlay.copy()
+        kept.confidence = None if kept.confidence is None else kept.confidence.copy()
+        return kept
 
     def release(self) -> None:
         """Give the arrays back to the pipeline. After the first call, this method does nothing."""

@@ -22,7 +22,7 @@ from .kernels.launch import Launch
 log = logging.getLogger(__name__)
 
 HEADROOM = 4096
-"""Bytes of pinned memory before every output array. The header of a message fits into them."""
+"""Number of free bytes before every output array. The header of a message fits into them."""
 
 ALIGNED = 256
 """On the GPU and in pinned memory, every output begins at a multiple of this many bytes."""
@@ -44,7 +44,7 @@ class Region:
         self.capacity = 0
 
     def reserve(self, nbytes: int) -> None:
-        """Give the region at least this many bytes. The GPU must no longer use the region.
+        """Give the region at least this many bytes. No GPU work may still use the region.
 
         If the region grows, its content is lost, and its address changes.
         """
@@ -69,6 +69,7 @@ class Outputs(NamedTuple):
 
     labels: int
     confidence: int = 0
+    tally: int = 0
     overlay: int = 0
 
 
@@ -76,7 +77,7 @@ class Lane:
     """The part of a slot for one image: the camera image on the GPU, and its outputs.
 
     :attr:`upload` is (GPU address, host address, bytes). :attr:`download` and
-    :attr:`overlay_download` are (host address, GPU address, bytes). Each of them is None if there
+    :attr:`overlay_download` are (host address, GPU address, bytes). An attribute is None if there
     is nothing to copy.
 
     :param name: name of the lane, for log messages.
@@ -116,18 +117,20 @@ class Lane:
         self.image = self._image.address
         self.upload = (self.image, address, read.size)
 
-    def reserve_outputs(self, wanted: Wanted, label_bytes: int) -> Outputs:
+    def reserve_outputs(self, wanted: Wanted, label_bytes: int, tally_bytes: int) -> Outputs:
         """Reserve one block of memory for all wanted outputs.
 
-        Labels and confidence share one download, because each download costs about 10 µs even if
-        it is small. The overlay has a later download of its own, because it has three times as
-        many bytes as the labels, and the labels must not wait for it.
+        Labels, confidence and tally share one download, because even a small download costs about
+        10 µs. The overlay is downloaded later. It has three times as many bytes as labels of 8
+        bits, and the labels must not wait for the overlay.
 
         :param label_bytes: number of bytes of one label.
+        :param tally_bytes: number of bytes of a tally.
         """
         pixels = self.frame.height * self.frame.width
         rows, cols = wanted.overlay_size(self.frame)
         sizes = {'labels': pixels * label_bytes, 'confidence': pixels * wanted.confidence,
+                 'tally': tally_bytes * wanted.tally,
                  'overlay': 3 * rows * cols * wanted.overlay}
         end = first_end = 0
         self._planes = {}
@@ -145,7 +148,9 @@ class Lane:
             self._device.reserve(end - HEADROOM)
             base = self._device.address - HEADROOM
             host = self._host.block.address
-            begin = self._planes.get('confidence', 0) if self._direct_labels else HEADROOM
+            begin = HEADROOM
+            if self._direct_labels:
+                begin = self._planes.get('confidence', self._planes.get('tally', 0))
             self.download = (host + begin, base + begin, first_end - begin) if begin else None
             begin = self._planes.get('overlay', 0)
             self.overlay_download = (host + begin, base + begin, end - begin) if begin else None
@@ -156,7 +161,7 @@ class Lane:
     def output_array(self, name: str, dtype: Any, *shape: int) -> npt.NDArray[Any] | None:
         """Return an output as an array in pinned memory; None if the output is not wanted.
 
-        Before the array, :data:`HEADROOM` bytes of the same memory are free.
+        The :data:`HEADROOM` bytes directly before the array are free.
         """
         if name not in self._planes:
             return None
@@ -171,7 +176,7 @@ class Lane:
 class Run:
     """One run: preprocessing, network and postprocessing.
 
-    A :class:`.cuda_graph.Mark` before and after each of the three steps measures its time.
+    A :class:`.cuda_graph.Mark` before and after each step measures the time of the step.
 
     :param engine: the network, bound to tensors whose addresses and shapes do not change.
     :ivar shape: shape of the output tensor. It is set when the run is prepared.
@@ -194,9 +199,9 @@ class Run:
 
 @dataclass
 class Work:
-    """What a slot does for one batch size.
+    """The runs of a slot for one batch size.
 
-    :param key: identifies the parameters that the launches have now.
+    :param key: the values from which the current parameters of the launches were computed.
     """
 
     runs: list[Run]
@@ -214,9 +219,9 @@ class Slot:
     :ivar uploading: the mark at the beginning of the upload.
     :ivar labelled: the mark after the download of labels and confidence.
     :ivar done: the mark after the download of the overlays. This mark is the end of the batch.
-    :ivar count: number of images in the present batch.
+    :ivar count: number of images in the current batch.
     :ivar lent: number of segmentations of the batch that are not released yet.
-    :ivar staged_ms: milliseconds in which the frames were copied into pinned memory.
+    :ivar staged_ms: milliseconds that the copy of the frames into pinned memory took.
     :ivar began: the value of perf_counter() right before the work of the batch was enqueued.
     """
 

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The CUDA streams of a pipeline. On them, the GPU works on several frames at the same time."""
+"""The CUDA streams of a pipeline. They let the GPU work on several frames at the same time."""
 
 from __future__ import annotations
 
 from cuda.bindings import driver
 
 from ..engines.cuda_driver import call
+from ..tracing.stages import stage
 from .slots import Slot
 
 
@@ -20,13 +21,13 @@ class Streams:
     network and nothing else. ``down`` postprocesses and copies the outputs to the host. So the
     network of one frame runs at the same time as the kernels of the frames before and after it.
 
-    :param networks: number of networks, and so of streams in ``compute``.
+    :param networks: number of networks. ``compute`` has one stream for each network.
     """
 
     def __init__(self, networks: int = 1) -> None:
         flags = int(driver.CUstream_flags.CU_STREAM_NON_BLOCKING)
         lowest, highest = call(driver.cuCtxGetStreamPriorityRange)
-        # Frames wait for the network. So the GPU must prefer the network to the kernels.
+        # Frames wait for the network. So the streams of the networks have the highest priority.
         self.up, self.down, *self.compute = self._all = [
             int(call(driver.cuStreamCreateWithPriority, flags, priority))
             for priority in (lowest, lowest, *[highest] * networks)]
@@ -50,15 +51,18 @@ class Streams:
                 before.inferred.block(self.up)
                 before.postprocessed.block(slot.stream)
             run.preprocessing.record(self.up)
-            run.before.enqueue(self.up)
+            with stage('preprocess'):
+                run.before.enqueue(self.up)
             run.preprocessed.record(self.up)
             run.preprocessed.block(slot.stream)
             run.inferring.record(slot.stream)
-            run.engine.enqueue(slot.stream)
+            with stage('inference'):
+                run.engine.enqueue(slot.stream)
             run.inferred.record(slot.stream)
             run.inferred.block(self.down)
             run.postprocessing.record(self.down)
-            run.after.enqueue(self.down)
+            with stage('postprocess'):
+                run.after.enqueue(self.down)
             run.postprocessed.record(self.down)
             before = run
 
@@ -87,7 +91,7 @@ class Streams:
 
 
 def stage_times(slot: Slot) -> dict[str, float]:
-    """Return the milliseconds of each stage of a batch. Its labels must be complete."""
+    """Return the milliseconds of each stage of a batch. The labels must be complete."""
     runs = slot.work.runs
     total = slot.labelled.ms_since(slot.uploading)
     stages = {'stage': slot.staged_ms, 'upload': runs[0].preprocessing.ms_since(slot.uploading)}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Three ways to wait for the GPU. A faster reaction needs more time of a CPU core."""
+"""Three ways to wait for the GPU. A way that reacts faster needs more CPU time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .cuda_graph import Mark
 LEAD_S = 0.25e-3
 """Polling begins this many seconds before the expected end of the batch.
 
-It must begin early, because a sleep may take about 0.1 ms too long.
+Polling must begin early, because a sleep may take about 0.1 ms too long.
 """
 POLL_S = 0.5e-3
-"""The longest polling of one wait, in seconds. After that, the thread sleeps."""
+"""Longest time that one wait polls, in seconds. After that, the thread sleeps."""
 
 
 class Wait:
     """How one pipeline waits for the GPU.
 
-    Any thread may call :meth:`wait_soon`. Only the collecting thread may call the others.
+    Any thread may call :meth:`wait_soon`. Only the collecting thread may call the other methods.
 
-    ``block``: the thread sleeps until the GPU's interrupt.
+    ``block``: the thread sleeps until the GPU sends an interrupt.
 
     ``spin``: the thread asks the GPU all the time, and keeps a core busy.
 
     ``timed``: the thread expects that the batch takes as long as the fastest of the last 8
-    batches. It sleeps until :data:`LEAD_S` before the expected end. Then it asks the GPU again
-    and again, for at most :data:`POLL_S`. This way is nearly as fast as ``spin``, but uses only a
-    part of a core. benchmarks/gpu_pipeline.py measures all three ways.
+    batches. The thread sleeps until :data:`LEAD_S` before the expected end. Then it polls the GPU
+    for at most :data:`POLL_S`. This way is nearly as fast as ``spin``, but uses only a part of a
+    core. benchmarks/gpu_pipeline.py measures all three ways.
 
     :param kind: one of :data:`.settings.WAITS`.
     """

@@ -18,8 +18,8 @@ the first variable, and Fast DDS 2 (Humble and Jazzy) reads the second variable.
 def share_path(*parts: str) -> Path:
     """Return the path of a file or folder that this package installs besides its code.
 
-    For an editable install, the search starts in the source tree. Then come the folders of colcon
-    (AMENT_PREFIX_PATH), and then the folders of pip.
+    For an editable install, the search starts in the source tree. The search goes on in the
+    folders of colcon (AMENT_PREFIX_PATH), and then in the folders of pip.
 
     :param parts: parts of the path below the share folder of this package.
     :raises FileNotFoundError: if no folder has the file. The message lists the folders.
@@ -49,7 +49,7 @@ def user_cache_folder() -> Path:
 
 
 def profile_export() -> str:
-    """Return a shell command. Programs that the shell starts afterwards use config/fastdds.xml."""
+    """Return a command for the shell. Programs that this shell then starts use fastdds.xml."""
     try:
         path = str(share_path('config', 'fastdds.xml'))
     except FileNotFoundError:

@@ -1,21 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""The packages that this package imports: their names on PyPI, and commands to install them."""
+"""The names on PyPI of the packages that this package imports, and how to install them."""
 
 from __future__ import annotations
 
 PIP_NAMES = {
     'PIL': 'Pillow', 'av': 'av>=17', 'cuda': 'cuda-core[cu13]', 'cv2': 'opencv-python-headless',
     'filelock': 'filelock', 'lz4': 'lz4', 'matplotlib': 'matplotlib', 'numpy': 'numpy',
-    'onnx': 'onnx', 'onnxruntime': 'onnxruntime', 'onnxslim': 'onnxslim', 'plotly': 'plotly',
-    'rerun': 'rerun-sdk', 'rich': 'rich', 'rosbags': 'rosbags>=0.11,<0.12',
+    'nvtx': 'nvtx', 'onnx': 'onnx', 'onnxruntime': 'onnxruntime', 'onnxslim': 'onnxslim',
+    'plotly': 'plotly', 'rerun': 'rerun-sdk', 'rich': 'rich', 'rosbags': 'rosbags>=0.11,<0.12',
     'tensorrt': 'tensorrt-cu13',
     'tensorrt_rtx': 'tensorrt-rtx-cu13', 'torch': 'torch', 'yaml': 'PyYAML',
 }
 """Mapping from the import name of a package to its name on PyPI.
 
-Error messages recommend only these names, because anybody can publish a package under a name that
-is still free. trt_segmentation itself is not on PyPI.
+Error messages recommend only these names. A name that is still free on PyPI would be dangerous,
+because anybody can publish a package under it. trt_segmentation itself is not on PyPI.
 """
 
 ROS_WHEELS = ('ros-jazzy-rclpy[fastrtps]', 'ros-jazzy-sensor-msgs', 'ros-jazzy-diagnostic-msgs',

@@ -36,7 +36,7 @@ from trt_segmentation.commands.bench.measure import (
 from trt_segmentation.commands.bench.options import BenchOptions
 from trt_segmentation.commands.bench.page import write_page
 from trt_segmentation.commands.bench.plots import memory_plot, shares_of
-from trt_segmentation.commands.bench.report import commit, FigureReport
+from trt_segmentation.commands.bench.report import FigureReport
 from trt_segmentation.commands.bench.run import run_bench
 from trt_segmentation.commands.bench.schema import FORMAT, number, read_run
 from trt_segmentation.commands.cli import main
@@ -262,7 +262,7 @@ def test_shares_of_stages_add_up(stages):
 
 def test_the_page_says_how_many_frames_were_measured(run, tmp_path):
     write_page(run, tmp_path / 'p.html')
-    assert f'{len(run["latency_ms"])} frames, one at a time' in (
+    assert f'{len(run["latency_ms"])} frames, one frame at a time' in (
         tmp_path / 'p.html').read_text(encoding='utf-8')
 
 
@@ -397,7 +397,7 @@ def test_frames_lie_in_the_memory_of_the_pipeline(encoding, size):
 
 
 @pytest.mark.parametrize('width, height, encoding, message', [
-    (70, 50, 'bgr', "did the camera mean 'bgr8'"), (71, 50, 'nv12', 'width must be even'),
+    (70, 50, 'bgr', "Did the camera mean 'bgr8'"), (71, 50, 'nv12', 'width must be even'),
     (20000, 50, 'bgr8', '1 to 16384'), (0, 50, 'bgr8', '0x50')])
 def test_an_impossible_camera_is_refused(width, height, encoding, message):
     with pytest.raises(FrameError, match=message):
@@ -521,10 +521,3 @@ def test_a_busy_or_throttled_machine_gives_a_caution():
     assert bench._cautions(0.0, 1.0) == []
     busy, slower = bench._cautions(2.0, 1.5)
     assert '2.0 processes per core' in busy and '1.50 times as long' in slower
-
-
-def test_the_commit_comes_from_git_or_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv('BENCH_COMMIT', 'abc')
-    assert re.fullmatch(r'[0-9a-f]{12}\+?|abc', commit())
-    monkeypatch.setenv('PATH', str(tmp_path))  # this folder has no git
-    assert commit() == 'abc'

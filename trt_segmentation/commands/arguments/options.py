@@ -27,7 +27,7 @@ def set_options(parser: argparse.ArgumentParser, options: type[_Dataclass]) -> N
     """Add the function ``make_options`` to the result of ``parser.parse_args()``.
 
     ``parsed.make_options(parsed)`` returns the options of the command. Add all arguments to the
-    parser before this call.
+    parser before you call this function.
 
     :param options: frozen dataclass. Each field has the same name as its argument. The default of
         the field becomes the default of the argument. If the value of an argument is a list, the
@@ -77,8 +77,8 @@ def add_view(arguments: Arguments) -> None:
 def add_label_values(arguments: Arguments) -> None:
     """Add --ignore and --map."""
     arguments.add_argument('--ignore', nargs='+', type=label_range, metavar='V|V-V',
-                           help='do not score pixels with these values in the label map, such as '
-                           '11 or 0-6')
+                           help='do not score pixels whose true label has one of these values, '
+                           'such as 11 or 0-6')
     arguments.add_argument('--map', dest='label_map', metavar='FILE',
                            help='YAML file that gives the class id of each value in the label '
                            'maps. The names cityscapes and ade20k stand for installed files')

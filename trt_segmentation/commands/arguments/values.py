@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions that convert the text of an argument to a value.
 
-If the text is wrong, they raise ArgumentTypeError. The message names the expected form.
+If the text is wrong, a function raises ArgumentTypeError. The message names the expected form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 
 
 def number(text: str) -> float:
-    """Convert text to a float. If the text is no number, return NaN, which lies in no range."""
+    """Convert text to a float. If the text is not a number, return NaN, which is in no range."""
     try:
         return float(text)
     except ValueError:
@@ -72,8 +72,8 @@ def label_range(text: str) -> range:
     first, dash, last = text.partition('-')
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 65535):
-        raise ArgumentTypeError(f'{text!r} is not a value such as 11 or a range such as 0-6; '
-                                'values are 0 to 65535')
+        raise ArgumentTypeError(f'{text!r} is neither a value such as 11 nor a range such as 0-6. '
+                                'Values must be from 0 to 65535')
     return range(int(first), int(last) + 1)
 
 

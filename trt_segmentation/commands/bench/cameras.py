@@ -18,7 +18,7 @@ from ...pipeline import Pipeline
 from ...serving.newest import NewestFrames
 
 _LEAD = 0.05
-"""Seconds from the start of a run until a frame may be due. In this time both threads start."""
+"""Seconds until the first frame may be due. The two threads start in this time."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class _CameraRun:
                     self._served.offered += 1
                     self._served.dropped += displaced is not None
                 else:
-                    sleep(1 / fps)  # The last frames may wait as long as the earlier frames.
+                    sleep(1 / fps)  # Give the last frames as much time as the earlier frames.
             finally:
                 left = self._newest.close()
         for future in work:
@@ -115,7 +115,7 @@ class _CameraRun:
     def _submit(self) -> None:
         try:
             while True:
-                with self._room:  # Wait for a free place. A later fetch() gets newer frames.
+                with self._room:  # Wait for a free place before fetch() takes the newest frames.
                     pass
                 batch = self._newest.fetch(self._pipeline.batch)
                 if not batch:

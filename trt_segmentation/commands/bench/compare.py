@@ -56,7 +56,7 @@ def differences(run: dict[str, Any], other: dict[str, Any]) -> list[FigureChange
 
 
 def cautions(run: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Return sentences about differences of the runs that may explain different values."""
+    """Return sentences that may explain why the values of the two runs differ."""
     found = [f'The {what} of this run is {run[what] or "unknown"}, and the {what} of the other '
              f'run is {other[what] or "unknown"}.'
              for what in ('machine', 'commit') if run[what] != other[what]]

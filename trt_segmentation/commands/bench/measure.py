@@ -22,7 +22,7 @@ from ...pipeline import Pipeline, segment_one
 from ...street import Drive
 
 PICTURES = 4
-"""Number of different street scenes. So two consecutive frames differ."""
+"""Number of different street scenes. Consecutive frames show different scenes."""
 
 WARM_UP = 0.5
 """Seconds at the start of a measurement. Frames in this time do not count."""
@@ -65,12 +65,12 @@ def camera_frames(count: int, width: int, height: int, encoding: str,
                   allocate: Allocate | None) -> list[Frame]:
     """Make ``count`` frames of the same size and encoding.
 
-    The bytes are street scenes in bgr8. With any other encoding, the images show stripes instead.
-    The content of an image does not change the time that the pipeline needs.
+    Images in bgr8 show street scenes. In any other encoding, the same bytes show stripes. The
+    content of an image does not change the time that the pipeline needs.
 
     :param width: width of the images in pixels.
     :param height: height of the images in pixels.
-    :param allocate: ``allocate`` of the pipeline, which allocates the memory of the frames; None
+    :param allocate: allocates the memory of the frames, such as ``allocate`` of a pipeline; None
         for ordinary memory.
     :raises FrameError: if a frame cannot have this size and encoding.
     """
@@ -135,7 +135,7 @@ def _time_frame(pipeline: Pipeline, frame: Frame, wanted: Wanted
 
 def measure_throughput(pipeline: Pipeline, frames: Sequence[Frame], wanted: Wanted,
                        seconds: float, tick: Tick) -> float:
-    """Return the frames per second of a pipeline that is full of batches.
+    """Return the frames per second of a pipeline that always has as many batches as possible.
 
     The measurement consists of pieces of about one second. The time to fill and to empty the
     pipeline does not count.
@@ -177,7 +177,7 @@ def _measure_piece(pipeline: Pipeline, source: Iterator[Frame], wanted: Wanted,
 def memory_mib(pipeline: Pipeline) -> dict[str, float]:
     """Return the used memory in MiB by kind.
 
-    Without /proc, the memory of this process is missing.
+    On a system without /proc, the memory of this process is missing.
     """
     found = {}
     statm = Path('/proc/self/statm')

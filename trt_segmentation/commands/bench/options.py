@@ -57,7 +57,7 @@ class BenchOptions:
 def add_command(commands: Commands) -> None:
     """Add ``trt_seg bench`` with its arguments."""
     parser = commands.add_parser(
-        'bench', help='measure latency, throughput and memory here, and write a page',
+        'bench', help='measure latency, throughput and memory, and write a page',
         description='Measure a model without ROS, with images that have the size and encoding of '
         'your cameras. The command measures single frames, then a full pipeline, then several '
         'simulated cameras. It writes bench.json and bench.html. A browser can open bench.html '

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write bench.html, the page about a run of ``trt_seg bench``. It needs only a browser."""
+"""Write bench.html, a page about a run of ``trt_seg bench``. A browser can open it offline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEMPLATE = Path(__file__).with_name('page.html')
 
 
 def write_page(run: dict[str, Any], path: Path, other: dict[str, Any] | None = None) -> None:
-    """Write one HTML file that contains all scripts and plots. A browser can open it offline.
+    """Write one HTML file that contains all scripts and plots.
 
     :param run: content of bench.json of this run.
     :param other: content of bench.json of another run, for a comparison; None for no comparison.
@@ -104,7 +104,7 @@ def _cautions(texts: list[str]) -> str:
 
 
 def _rows(run: dict[str, Any], other: dict[str, Any] | None) -> str:
-    """Return a table of all values. With another run, it has only the values of both runs."""
+    """Return a table of all values. A comparison has only the values that both runs have."""
     if other is None:
         head: tuple[str, ...] = ('', 'value', 'unit')
         lines = [(row['name'], number(row['value']), row['unit']) for row in run['rows']]

@@ -30,7 +30,7 @@ BARS = 60
 """Largest number of bars of a histogram. The limit is smaller if there are few frames."""
 
 TAIL = 1.5
-"""All latencies above this multiple of p99 are in the last bar, so that the bars stay wide."""
+"""The last bar counts all latencies above this multiple of p99, so that the bars stay wide."""
 
 Run = dict[str, Any]
 
@@ -190,7 +190,7 @@ def memory_plot(run: Run, other: Run | None) -> go.Figure:
                 name=name, showlegend=dash == 'solid', line={'color': color, 'dash': dash},
                 marker={'size': 7}, hovertemplate=f'{name}, %{{x}}: %{{y:.0f}} MiB<extra></extra>')
     _axis(figure.update_yaxes, 'MiB', rangemode='tozero')
-    # The two runs may have different numbers of cameras, so the order is set here.
+    # The two runs may have different numbers of cameras, so the points are sorted here.
     figure.update_xaxes(showgrid=False, automargin=True, categoryorder='array',
                         categoryarray=sorted(phases_of, key=phases_of.__getitem__))
     figure.update_layout(

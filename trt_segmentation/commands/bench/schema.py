@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The trt_segmentation authors
 # SPDX-License-Identifier: Apache-2.0
-"""Read bench.json, which holds one run of ``trt_seg bench``, and check its form."""
+"""Read and check bench.json, the file of one run of ``trt_seg bench``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ MAX_FILE = 16 << 20
 def read_run(path: Path) -> dict[str, Any]:
     """Read bench.json of another run.
 
-    :raises BenchError: if the file cannot be read, or if its content is not that of a
-        bench.json.
+    :raises BenchError: if the file cannot be read, or if it is not a valid bench.json.
     """
     try:
         run = json.loads(read_regular(path, MAX_FILE))
-    # If lists are nested too deeply, json raises RecursionError.
+    # Deeply nested lists raise RecursionError.
     except (ValueError, RecursionError) as error:
         raise BenchError(f'{path} is not JSON: {short(error, 300)}') from error
     except OSError as error:
@@ -110,5 +109,5 @@ def title(run: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three significant digits, or as an integer if it is 100 or more."""
+    """Return a number as text: an integer from 100, or else three significant digits."""
     return f'{value:.0f}' if abs(value) >= 100 else f'{value:#.3g}'

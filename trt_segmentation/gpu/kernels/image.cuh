@@ -15,7 +15,7 @@ struct Image {
     int height;
     int width;
     int step;             // bytes from row to row, also in the second plane
-    int yuv;              // 0: a pixel has its own R, G, B; 1: it has Y and shares U and V
+    int yuv;              // 0: a pixel has R, G, B; 1: a pixel has Y, and pixels share U and V
     int stride;           // bytes from pixel to pixel; for yuv, from Y to Y
     int at0, at1, at2;    // indices of R, G, B in a pixel; yuv: of Y in a pixel, U and V in a pair
     int chroma_stride;    // bytes from one pair of U and V to the next
@@ -32,7 +32,8 @@ __device__ __forceinline__ float clip255(float value)
     return fminf(fmaxf(value, 0.0f), 255.0f);
 }
 
-// Convert ITU-R BT.601 with limited range. The result is not rounded, so a resize rounds only once.
+// Convert Y, U, V (ITU-R BT.601, limited range) to R, G, B. The result is not rounded, so that a
+// resized image is rounded only once.
 __device__ __forceinline__ Color yuv_color(int y, int u, int v)
 {
     const float luma = 255.0f / 219.0f * max(y - 16, 0);
@@ -61,4 +62,34 @@ __device__ __forceinline__ const u8* row_of(const Image& image, int y)
 __device__ __forceinline__ const u8* chroma_of(const Image& image, int y)
 {
     return image.data + image.chroma + (long long)(y >> image.chroma_shift) * image.step;
+}
+
+// Return a pixel of the rectified image, interpolated between four pixels of the camera image. The
+// lookup has the column and the row in the camera image for each pixel of the rectified image. Both
+// are negative if the camera image does not show the pixel. The result is rounded as cv2.remap
+// rounds it.
+template <bool YUV>
+__device__ __forceinline__ Color rectified_at(const Image& image, const float* lookup, int x, int y,
+                                              float pad)
+{
+    const float* place = lookup + ((long long)y * image.width + x) * 2;
+    const float column = place[0], line = place[1];
+    if (column < 0 || line < 0)
+        return {pad, pad, pad};
+    const int left = int(column), top = int(line);
+    const int right = min(left + 1, image.width - 1), bottom = min(top + 1, image.height - 1);
+    const float across = column - left, down = line - top;
+    const u8* upper = row_of(image, top);
+    const u8* lower = row_of(image, bottom);
+    const u8* upper_chroma = chroma_of(image, top);
+    const u8* lower_chroma = chroma_of(image, bottom);
+    const Color a = color_at<YUV>(image, upper, upper_chroma, left);
+    const Color b = color_at<YUV>(image, upper, upper_chroma, right);
+    const Color c = color_at<YUV>(image, lower, lower_chroma, left);
+    const Color d = color_at<YUV>(image, lower, lower_chroma, right);
+    const float wa = (1 - across) * (1 - down), wb = across * (1 - down);
+    const float wc = (1 - across) * down, wd = across * down;
+    return {rintf(a.r * wa + b.r * wb + c.r * wc + d.r * wd),
+            rintf(a.g * wa + b.g * wb + c.g * wc + d.g * wd),
+            rintf(a.b * wa + b.b * wb + c.b * wc + d.b * wd)};
 }

@@ -16,7 +16,7 @@ class Launch:
     """One kernel launch.
 
     :param params: all parameters of the kernel, as one structure in host memory. :meth:`enqueue`
-        copies the structure, so the caller may change it afterwards.
+        copies the structure. After that, the caller may change the structure.
     """
 
     def __init__(self, params: ctypes.Structure) -> None:

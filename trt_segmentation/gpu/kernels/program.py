@@ -21,8 +21,8 @@ from ...untrusted.signed_files import load_signed, make_private_folder, SignedFi
 log = logging.getLogger(__name__)
 
 IMAGES = 16
-"""Largest number of images in one launch. The images are described in the kernel's parameters,
-which CUDA limits to 4 KB."""
+"""Largest number of images in one launch. The kernel's parameters describe each image, and CUDA
+limits the size of these parameters to 4 KB."""
 
 
 def source(file: str) -> str:
@@ -61,7 +61,7 @@ def cached_cubin(file: str, arch: str, defines: Mapping[str, str | int],
     A cubin is machine code. So a cubin on disk is used only if the file belongs to this user, and
     if nobody has changed the file.
 
-    The other parameters and the error are the same as for :func:`compile_cubin`.
+    ``file``, ``arch``, ``defines`` and the error are the same as for :func:`compile_cubin`.
 
     :param folder: the folder of the cubins; None for :func:`cache_folder`.
     """
