@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from trt_segmentation.street.camera import Floats
-from trt_segmentation.street.canvas import BUILDING, Texture, VEGETATION
+from trt_segmentation.street.canvas import BUILDING, Bytes, Texture, VEGETATION
 from trt_segmentation.street.view import cast_shadow, make_ring, SceneView, Standing
 
 from .labelled_canvas import IGNORED, LabelledCanvas, Veil
@@ -47,6 +47,13 @@ def _grow(rng: Rng, lines: list[tuple[float, ...]], x: float, y: float, angle: f
               length * rng.uniform(0.6, 0.85), wide * rng.uniform(0.5, 0.72), depth - 1)
 
 
+def _add_leaves(rng: Rng, picture: Bytes) -> None:
+    """Add a few leaves near the branches of a (H, W, 4) picture."""
+    leaves = noise_field(rng, picture.shape[:2], (90, 140)) > rng.uniform(0.2, 0.7)
+    leaves &= cv2.dilate(picture[:, :, 3], np.ones((9, 9), np.uint8)) > 0
+    picture[leaves] = (*rng.uniform(20, 140, 3), 230)
+
+
 def paint_bare_tree(rng: Rng) -> Veil:
     """Paint a tree without leaves. The label covers the whole crown, as annotators draw it."""
     width, height = _SIZE
@@ -74,9 +81,7 @@ def paint_bare_tree(rng: Rng) -> Veil:
     picture[:, :, :3] = np.clip(bark * (0.4 + shades[:, :, None] / 255), 0, 255)
     picture[:, :, 3] = alpha
     if rng.random() < 0.4:
-        leaves = (noise_field(rng, (height, width), (90, 140)) > rng.uniform(0.2, 0.7))
-        leaves &= cv2.dilate(alpha, np.ones((9, 9), np.uint8)) > 0
-        picture[leaves] = (*np.clip(rng.uniform(20, 140, 3), 0, 255), 230)
+        _add_leaves(rng, picture)
     reach = int(rng.integers(7, 13))
     mask = cv2.dilate(alpha, np.ones((3, 3), np.uint8))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
