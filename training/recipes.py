@@ -51,7 +51,8 @@ class Recipe:
 def make_net(warm_start: Path | None, batches: StyledBatches, seed: int) -> StreetNet:
     """Make the network, with the weights of the ONNX file if there is one."""
     torch.manual_seed(seed)
-    net = StreetNet(refined=True).to(DEVICE, memory_format=torch.channels_last)
+    net = StreetNet(refined=True)
+    net.to(DEVICE, memory_format=torch.channels_last)
     if warm_start:
         load_onnx(net, warm_start, next(batches)[0])
     return net

@@ -141,7 +141,7 @@ class ScenePool:
         Many scenes at once need few calls. Each call would hold up the thread that trains.
         """
         while not self._ended.wait(0.05):
-            found = []
+            found: list[tuple[int, bool]] = []
             while len(found) < 64 and not self._ready.empty():
                 found.append(self._ready.get())
             if not found:

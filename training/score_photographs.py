@@ -19,7 +19,7 @@ import sys
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
-from camvid import (  # noqa: E402
+from camvid import (  # type: ignore[import-not-found]  # noqa: E402
     read_photographs,
     risk_coverage_area,
     score_demo_model,

@@ -62,6 +62,7 @@ class BusyDrive(Drive):
             shadow=float(np.clip(self._look.shadow * rng.uniform(0.5, 1.3), 0, 1)),
             headlight=self._look.headlight * rng.uniform(0, 1))
         self._ground.__class__ = BusyGround
+        assert isinstance(self._ground, BusyGround)
         self._ground.base = int(rng.choice((VEGETATION, SIDEWALK, ROAD), p=(0.45, 0.3, 0.25)))
         self._clutter = [
             *self._houses(), *self._trees(), *self._edges(), *self._cars(), *self._furniture()]
@@ -146,7 +147,8 @@ class BusyDrive(Drive):
                       IGNORED)
 
     def _houses(self) -> list[Thing]:
-        rng, things = self._random, []
+        rng = self._random
+        things: list[Thing] = []
         period, sides = self._road.period, self._layout.plan.sides
         for side in sides:
             s, density = 0.0, rng.choice((0.2, 0.7, 0.97))
@@ -163,7 +165,8 @@ class BusyDrive(Drive):
         return things
 
     def _trees(self) -> list[Thing]:
-        rng, things = self._random, []
+        rng = self._random
+        things: list[Thing] = []
         period = self._road.period
         share = rng.choice((0.0, 0.3, 0.5, 0.8, 1.0))       # of bare trees
         for side in self._layout.plan.sides:
@@ -178,7 +181,8 @@ class BusyDrive(Drive):
         return things
 
     def _edges(self) -> list[Thing]:
-        rng, things = self._random, []
+        rng = self._random
+        things: list[Thing] = []
         period = self._road.period
         for side in self._layout.plan.sides:
             s, density, kind = 0.0, rng.choice((0.1, 0.5, 0.95)), int(rng.integers(8))

@@ -9,7 +9,7 @@ import math
 import cv2
 import numpy as np
 
-from trt_segmentation.street.buildings import Building
+from trt_segmentation.street.buildings import Building, Facade
 from trt_segmentation.street.canvas import BUILDING, Bytes, Colour, Texture
 from trt_segmentation.street.view import SceneView
 
@@ -29,8 +29,8 @@ def _box(picture: Bytes, x0: float, y0: float, x1: float, y1: float, colour: np.
     picture[rows, columns, :3] = np.clip(colour, 0, 255)
 
 
-class PaintedFacade:
-    """A facade with the attributes that ``Building`` reads. Sizes are in metres."""
+class PaintedFacade(Facade):
+    """A facade of a random style. Sizes are in metres."""
 
     def __init__(self, rng: Rng) -> None:
         self._rng = rng
@@ -58,7 +58,7 @@ class PaintedFacade:
             y = (top + floor * self._storey) * _DENSITY
             for column in range(count):
                 if rng.random() < 0.95:
-                    self._window((column + 0.5) * shape[1] / count, y, shape[1] / count)
+                    self._add_window((column + 0.5) * shape[1] / count, y, shape[1] / count)
             if rng.random() < 0.35:
                 _box(self._picture, 0, y - 2, shape[1], y + rng.uniform(1, 6),
                      np.multiply(self.wall, rng.uniform(0.5, 1.5)))
@@ -103,7 +103,7 @@ class PaintedFacade:
             pane[cut:] *= rng.uniform(0.4, 1.3)
         return pane
 
-    def _window(self, x: float, y: float, step: float) -> None:
+    def _add_window(self, x: float, y: float, step: float) -> None:
         storey = self._storey * _DENSITY
         half, high = step * self._wide / 2, storey * self._high
         y += storey * (1 - self._high) * 0.45

@@ -93,7 +93,7 @@ def paint_bare_tree(rng: Rng) -> Veil:
     bare = picture[:, :, 3] == 0
     picture[bare, :3] = np.clip(bark * 0.8, 0, 255)
     picture[:, :, 3] = np.maximum(picture[:, :, 3], np.where(mask > 0, crown, 0))
-    return Veil(picture, mask)
+    return Veil(picture, np.asarray(mask, np.uint8))
 
 
 def paint_dense_tree(rng: Rng) -> Veil:
@@ -112,13 +112,13 @@ def paint_dense_tree(rng: Rng) -> Veil:
     inside = shape + rng.uniform(0.15, 0.5) * rough + 0.12 * grain > 0.15
     hue = np.array(((40, 100, 60), (30, 70, 50), (50, 120, 100), (40, 60, 50), (60, 90, 110),
                     (30, 90, 140), (80, 130, 120))[int(rng.integers(7))], np.float32)
-    hue = hue * rng.uniform(0.4, 1.4) * rng.uniform(0.85, 1.15, 3)
+    shade = hue * rng.uniform(0.4, 1.4) * rng.uniform(0.85, 1.15, 3)
     light = 0.75 + 0.3 * rough + rng.uniform(0.2, 0.5) * grain - 0.4 * (y / height - middle)
     light += rng.uniform(-0.4, 0.4) * (x / width - 0.5)
     picture = np.zeros((height, width, 4), np.uint8)
     trunk = (np.abs(x - width / 2) < rng.uniform(2, 7)) & (y > middle * height)
     picture[trunk] = (*(rng.uniform(30, 90) * np.array((0.8, 0.95, 1.1))), 255)
-    picture[inside] = np.dstack([np.clip(hue * np.maximum(light, 0.1)[:, :, None], 0, 255),
+    picture[inside] = np.dstack([np.clip(shade * np.maximum(light, 0.1)[:, :, None], 0, 255),
                                  np.full((height, width, 1), 255)])[inside]
     mask = np.asarray(cv2.morphologyEx(picture[:, :, 3], cv2.MORPH_CLOSE, np.ones((7, 7))),
                       np.uint8)
