@@ -269,8 +269,9 @@ def test_options_reach_the_evaluation_and_the_demo(monkeypatch):
         EvaluateOptions(street=3, condition=('day', 'snow'), json=Path('f')),
         EvaluateOptions('street', 'auto', 1, 'fp16', None, (), Path('i'), Path('l'),
                         (range(11, 12), range(7)), 'cityscapes'),
-        DemoOptions(10.0, Path('demo-out'), 'street', 'auto', False, None),
-        DemoOptions(2.5, Path('o'), 'm', 'auto', True, Path('v.rrd'))]
+        DemoOptions(10.0, Path('demo-out'), 'street', 'auto', ground=False, view=False,
+                    save_view=None),
+        DemoOptions(2.5, Path('o'), 'm', 'auto', view=True, save_view=Path('v.rrd'))]
 
 
 def test_options_reach_the_build(monkeypatch):
@@ -287,7 +288,7 @@ def test_options_reach_the_build(monkeypatch):
         '--hold-out-frames', '7', '--compare', '--cut-resize', '--max-miou-drop', '0.01',
         '--report', 'r']) == 0
     assert seen == [BuildCommandOptions(
-        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'entropy', (), (), (),
+        'card', 'fp16', '', '', 1 << 30, 3, '', True, (), (), None, 300, 'auto', (), (), (),
         None, 48, False, None, False, None, None, 0, ''), BuildCommandOptions(
         'card', 'mixed', '8x8', '2', 512 << 20, 5, 'sm_89', False, ('x*',), ('a', 'b'), '/t', 9,
         'minmax', ('c',), ('d',), (range(3, 6),), 'ade20k', 7,
