@@ -25,7 +25,7 @@ from ..untrusted.terminal_text import did_you_mean
 from ..video.messages import VIDEO_TYPES
 from ..video.packets import DecodedPicture
 from .files import bag_error, check_files
-from .video_topic import read_picture_frame, VideoTopic
+from .video_topic import is_keyframe, read_picture_frame, VideoTopic
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -178,6 +178,11 @@ class BagReader:
         """Nanoseconds from the first message of the bag to the last message."""
         return int(self._reader.duration)
 
+    @property
+    def start_ns(self) -> int:
+        """Log time of the first message of the bag, in nanoseconds since 1970."""
+        return int(self._reader.start_time)
+
     def image_topics(self) -> dict[str, int]:
         """Return a mapping from the name of each image topic to its number of messages."""
         return self._topics((IMAGE, COMPRESSED, *VIDEO_TYPES))
@@ -227,21 +232,46 @@ class BagReader:
         return beside if any(c.topic == beside and c.msgtype == CAMERA_INFO
                              for c in self._reader.connections) else None
 
-    def messages(self, topics: Collection[str]) -> Iterator[Recorded]:
+    def messages(self, topics: Collection[str], begin_ns: int | None = None,
+                 end_ns: int | None = None) -> Iterator[Recorded]:
         """Yield every message of the given topics in the order of their log times.
 
         All messages of a video are decoded in this order, because most frames depend on earlier
         frames. If a video has B-frames, its messages are yielded later, in the order in which the
         frames are shown.
 
+        :param begin_ns: earliest log time, in nanoseconds; None for the first message.
+            :attr:`Recorded.number` then counts from this message.
+        :param end_ns: messages with this log time or a later one are left out; None for no limit.
         :raises VideoError: if a topic is a video and PyAV is missing.
-        :raises BagError: if the bag ends too early or cannot be read. The error is also raised
-            after the last message if the index of the bag promises another number of messages.
+        :raises BagError: if the bag ends too early or cannot be read. If there are no limits, the
+            error is also raised after the last message if the index of the bag promises another
+            number of messages.
         """
+        videos = {c.topic: VideoTopic() for c in self._reader.connections
+                  if c.topic in topics and c.msgtype in VIDEO_TYPES}
+        for recorded in self._read_messages(topics, begin_ns, end_ns):
+            video = videos.get(recorded.topic)
+            yield from video.decode(recorded) if video else [recorded]
+        for video in videos.values():
+            yield from video.finish()
+
+    def find_cuts(self, topic: str) -> list[int] | None:
+        """Return the log times of the keyframes of a video topic, in nanoseconds.
+
+        None if the topic is no video. A reader can then begin at each message.
+        """
+        if topic not in self._topics(VIDEO_TYPES):
+            return None
+        return [recorded.log_time_ns for recorded in self._read_messages([topic])
+                if is_keyframe(recorded)]
+
+    def _read_messages(self, topics: Collection[str], begin_ns: int | None = None,
+                       end_ns: int | None = None) -> Iterator[Recorded]:
+        """Yield the messages of the given topics. No message of a video is decoded."""
         wanted = [c for c in self._reader.connections if c.topic in topics]
         seen = dict.fromkeys(topics, 0)
-        videos = {c.topic: VideoTopic() for c in wanted if c.msgtype in VIDEO_TYPES}
-        source = self._reader.messages(wanted)
+        source = self._reader.messages(wanted, begin_ns, end_ns)
         while True:
             try:
                 connection, log_time, data = next(source)
@@ -254,14 +284,10 @@ class BagReader:
                 raise BagError(f'in {self.path}, message {seen[connection.topic]} on '
                                f'{connection.topic} has {len(data):,} bytes, but a message may '
                                f'have at most {MAX_MESSAGE:,}')
-            recorded = Recorded(connection.topic, connection.msgtype, seen[connection.topic],
-                                log_time, data)
-            video = videos.get(connection.topic)
-            yield from video.decode(recorded) if video else [recorded]
-        for video in videos.values():
-            yield from video.finish()
+            yield Recorded(connection.topic, connection.msgtype, seen[connection.topic],
+                           log_time, data)
         for topic, found in seen.items():
-            if found != (promised := self._count(topic)):
+            if begin_ns is None and end_ns is None and found != (promised := self._count(topic)):
                 raise BagError(f'the index of {self.path} promises {promised} messages on '
                                f'{topic}, but {found} could be read. Run `ros2 bag reindex`')
 

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the frames of one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..bags.reader import BagReader
+from ..errors import BagError, FrameError, VideoError
+from ..host.decode_raw import decode
+from ..sources.image import AnyImage, BadImage, SourceImage
+from ..video.reader import VideoReader
+from .shards import Shard
+
+
+@dataclass(frozen=True)
+class ShardFrame:
+    """One frame of a shard.
+
+    :param number: position in the shard, from 1.
+    :param stamp_ns: header stamp in a bag, or time since the start of a video, in nanoseconds;
+        None if it is unknown.
+    :param log_time_ns: log time in a bag, or the same as ``stamp_ns``.
+    :param image: the image, or the reason why there is none.
+    """
+
+    number: int
+    stamp_ns: int | None
+    log_time_ns: int
+    frame_id: str
+    image: AnyImage
+
+
+def read_shard(shard: Shard, path: Path) -> Iterator[ShardFrame]:
+    """Yield the frames of a shard in order. A frame that cannot be decoded has a BadImage.
+
+    :param path: the recording on this machine.
+    :raises BagError, VideoError: if the recording cannot be read.
+    :raises FileNotFoundError: if the recording does not exist any more.
+    """
+    frames = _read_bag(shard, path) if shard.topic else _read_video(shard, path)
+    for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
+        yield ShardFrame(number, stamp_ns, log_time_ns, frame_id, image)
+
+
+_Frame = tuple[int | None, int, str, AnyImage]
+
+
+def _read_bag(shard: Shard, path: Path) -> Iterator[_Frame]:
+    with BagReader(path) as bag:
+        for message in bag.messages([shard.topic], shard.begin_ns, shard.end_ns):
+            origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
+            frame_id = ''
+            image: AnyImage
+            try:
+                frame = message.frame()
+                frame_id = frame.frame_id
+                pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+                image = SourceImage('', origin, pixels, message.stamp_ns or 0)
+            except FrameError as error:
+                image = BadImage(origin, BagError(str(error)))
+            yield message.stamp_ns, message.log_time_ns, frame_id, image
+
+
+def _read_video(shard: Shard, path: Path) -> Iterator[_Frame]:
+    told = 0
+    with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
+        for frame in reader:
+            for line in reader.bad[told:]:
+                yield _bad(shard, line, frame.time_ns)
+            told = len(reader.bad)
+            origin = f'{shard.recording.name} {frame.time_ns}'
+            yield (frame.time_ns, frame.time_ns, '',
+                   SourceImage('', origin, frame.image, frame.time_ns))
+        for line in reader.bad[told:]:
+            yield _bad(shard, line, shard.end_ns)
+
+
+def _bad(shard: Shard, line: str, before_ns: int) -> _Frame:
+    return None, before_ns, '', BadImage(shard.recording.name, VideoError(line))
