@@ -13,11 +13,16 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 import os
 import signal
+import time
 from typing import Protocol
 
 from ..engines.nvidia_driver import ask_driver
 from .shards import Job
 from .worker import Event, Lost, Task, Worker
+
+
+CLOSE_SECONDS = 3.0
+"""Longest time in seconds that the workers get to end without being killed."""
 
 
 class Workers(Protocol):
@@ -115,9 +120,14 @@ class LocalWorkers:
             self._bury(worker)
 
     def close(self) -> None:
-        """See :class:`Workers`."""
-        for worker in list(self._alive):
-            self.stop(worker)
+        """See :class:`Workers`. A worker that has no task deletes its temporary files first."""
+        for worker in self._alive.values():
+            worker.pipe.close()
+        end = time.monotonic() + CLOSE_SECONDS
+        for worker in self._alive.values():
+            worker.process.join(max(0, end - time.monotonic()))
+        for number in list(self._alive):
+            self.stop(number)
 
     def _bury(self, number: int) -> str:
         """Forget a process that ended, and return the reason of its end."""

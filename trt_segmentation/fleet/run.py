@@ -16,6 +16,7 @@ from ..serving.stopping import StopSignals
 from .local_workers import Workers
 from .manifest import join_manifest
 from .recordings import Recording
+from .run_folder import PLANS
 from .schedule import Schedule
 from .shards import dump_plan, Job, read_plan, Shard
 from .store import dump_json, Store
@@ -29,7 +30,7 @@ MOST_STARTS = 6
 """The run ends if so many workers in a row do not start."""
 RATE_SECONDS = 30.0
 """The frame rate is the mean over this time."""
-PLANS, QUARANTINE = 'plans', 'quarantine'
+QUARANTINE = 'quarantine'
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class FleetStatus:
 class FleetResult:
     """The result of a run.
 
+    :param recordings: number of recordings of which all shards are complete.
     :param shards: names of the complete shards, in the order of the recordings.
     :param new: number of shards that this run completed.
     :param quarantined: name of each recording or shard that was given up, and the reason.
@@ -64,6 +66,7 @@ class FleetResult:
     :param stopped_by: number of the signal that stopped the run; None if there was none.
     """
 
+    recordings: int = 0
     shards: list[str] = field(default_factory=list)
     new: int = 0
     quarantined: dict[str, str] = field(default_factory=dict)
@@ -127,6 +130,8 @@ class FleetRun:
         self._result.shards = [name for recording in self._recordings
                                for name in self._plans.get(recording.identity, [])
                                if name in self._done]
+        self._result.recordings = sum(
+            self._done.issuperset(names) for names in self._plans.values())
         self._result.rows = join_manifest(self._store, self._result.shards, classes)
         return self._result
 
@@ -136,7 +141,7 @@ class FleetRun:
         for recording in self._recordings:
             if self._plan_name(recording) in known and (
                     data := self._store.read(self._plan_name(recording))) is not None:
-                self._add_plan(recording, read_plan(json.loads(data)['shards'], recording))
+                self._add_plan(recording, read_plan(json.loads(data), recording))
             elif not self._is_given_up(recording):
                 self._schedule.add([recording])
 
@@ -184,7 +189,7 @@ class FleetRun:
         elif isinstance(event, Planned) and isinstance(
                 task := self._schedule.finish(worker), Recording):
             shards = list(event.shards)
-            self._store.write(self._plan_name(task), dump_json({'shards': dump_plan(shards)}))
+            self._store.write(self._plan_name(task), dump_json(dump_plan(task, shards)))
             self._add_plan(task, shards)
         elif isinstance(event, Labelled) and isinstance(
                 task := self._schedule.finish(worker), Shard):

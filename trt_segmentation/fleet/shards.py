@@ -118,15 +118,20 @@ def plan_shards(recording: Recording, path: Path, job: Job) -> list[Shard]:
     return shards
 
 
-def dump_plan(shards: Iterable[Shard]) -> list[dict[str, Any]]:
-    """Return shards of one recording as a tree for JSON, without the recording."""
-    return [{key: value for key, value in asdict(shard).items() if key != 'recording'}
-            for shard in shards]
+def dump_plan(recording: Recording, shards: Iterable[Shard]) -> dict[str, Any]:
+    """Return a recording and its shards as a tree for JSON."""
+    return {'recording': asdict(recording), 'shards': [
+        {key: value for key, value in asdict(shard).items() if key != 'recording'}
+        for shard in shards]}
 
 
-def read_plan(tree: Iterable[dict[str, Any]], recording: Recording) -> list[Shard]:
-    """Return the shards of a tree that :func:`dump_plan` made."""
-    return [Shard(recording, **entry) for entry in tree]
+def read_plan(tree: dict[str, Any], recording: Recording | None = None) -> list[Shard]:
+    """Return the shards of a tree that :func:`dump_plan` made.
+
+    :param recording: the recording, which may be at another place now; None for the stored place.
+    """
+    recording = recording or Recording(**tree['recording'])
+    return [Shard(recording, **entry) for entry in tree['shards']]
 
 
 def _choose_topics(bag: BagReader, asked: str | None) -> Sequence[str]:

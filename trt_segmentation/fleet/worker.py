@@ -26,7 +26,7 @@ from .manifest import FRAMES, ShardTable
 from .recordings import copy_recording, Recording, remove_copy
 from .scratch import ScratchFolder
 from .shards import Job, plan_shards, run_key, Shard
-from .store import open_store
+from .run_folder import open_store
 
 REPORT_SECONDS = 1.0
 """A worker reports its progress after this time."""
