@@ -11,10 +11,9 @@ import shutil
 import tempfile
 from typing import Any
 
-import fsspec
-
 from ..errors import FleetError, OutputError
 from ..untrusted.output_files import raise_output_errors
+from .recordings import open_filesystem
 from .store import describe_shard, DONE, SHARDS
 
 
@@ -29,7 +28,7 @@ class ObjectStore:
 
     def __init__(self, url: str, scratch: Path | None) -> None:
         self._scratch = scratch
-        self._fs, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        self._fs, self._root = open_filesystem(url)
 
     def read(self, name: str) -> bytes | None:
         """See :class:`Store`."""
@@ -51,7 +50,7 @@ class ObjectStore:
 
     def find(self, folder: str, suffix: str = '') -> set[str]:
         """See :class:`Store`."""
-        found = self._fs.glob(f'{self._root}/{folder}/*{suffix}')
+        found = self._fs.glob('/'.join(filter(None, [self._root, folder, f'*{suffix}'])))
         return {path.rpartition('/')[2].removesuffix(suffix) for path in found}
 
     def find_done(self) -> set[str]:

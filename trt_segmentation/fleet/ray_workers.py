@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import itertools
 import math
+import socket
 import time
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..errors import FleetError
 from .shards import Job
 from .worker import Event, Lost, Task, Worker
 
+CONNECT_SECONDS = 10.0
+"""Longest time in seconds to connect to a cluster."""
 ASK_SECONDS = 5.0
 """The size of the cluster is asked again after this time."""
 
@@ -36,9 +39,10 @@ class RayWorkers:
     def __init__(self, job: Job, address: str, count: int | None, gpus_per_worker: float,
                  cpus_per_worker: float = 1.0) -> None:
         try:
+            _check_port(address)
             ray.init(address=address, ignore_reinit_error=True, log_to_driver=False,
                      logging_level='error')
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise FleetError(f'there is no Ray cluster at {address}: {error}. Start one with '
                              '`ray start --head`') from error
         self._count = count
@@ -118,3 +122,10 @@ class _Actor:
 
     def work(self, task: Task) -> Iterator[Event]:
         yield from self._worker.work(task)
+
+
+def _check_port(address: str) -> None:
+    """Raise an OSError if nothing answers at ``host:port``. Ray itself would try for minutes."""
+    host, colon, port = address.rpartition('://')[2].rpartition(':')
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()

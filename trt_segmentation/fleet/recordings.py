@@ -85,7 +85,7 @@ def copy_recording(recording: Recording, folder: Path) -> Iterator[Path | None]:
         copy.
     :raises OSError: if the recording cannot be read, or if the disk is full.
     """
-    fs, root = fsspec.core.url_to_fs(recording.url)
+    fs, root = open_filesystem(recording.url)
     files = fs.find(root) or [root]
     target = folder / PurePosixPath(root).name
     for file in files:
@@ -103,8 +103,17 @@ def remove_copy(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def open_filesystem(url: str) -> tuple[Any, str]:
+    """Return the file system of fsspec for a path or URL, and the path inside it.
+
+    Nothing about the files is cached, because other processes change them.
+    """
+    fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+    return fs, path
+
+
 def _find(name: str) -> Iterator[Recording]:
-    fs, path = fsspec.core.url_to_fs(name if '://' in name else str(expand_home(name).absolute()))
+    fs, path = open_filesystem(name if '://' in name else str(expand_home(name).absolute()))
     entries = fs.glob(path, detail=True) if glob.has_magic(path) else {path: fs.info(path)}
     for root, info in sorted(entries.items()):
         files: Mapping[str, Any] = {root: info}

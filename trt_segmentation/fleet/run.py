@@ -28,6 +28,8 @@ START_LEASE = 3600.0
 """Longest time in seconds to start a worker. TensorRT may need many minutes for a new engine."""
 MOST_STARTS = 6
 """The run ends if so many workers in a row do not start."""
+TELL_SECONDS = 1.0
+"""The status is reported after this time."""
 RATE_SECONDS = 30.0
 """The frame rate is the mean over this time."""
 QUARANTINE = 'quarantine'
@@ -226,10 +228,10 @@ class FleetRun:
         now = time.monotonic()
         for worker, since in list(self._starting.items()):
             if now - since > START_LEASE:
-                self._fail_start(worker, f'a worker did not start in {START_LEASE:.0f} s')
+                self._fail_start(worker, f'a worker did not start in {START_LEASE:g} s')
         for worker, since in list(self._heard.items()):
             if self._schedule.is_busy(worker) and now - since > self._lease:
-                self._fail(worker, Lost(f'no report for {self._lease:.0f} s'))
+                self._fail(worker, Lost(f'no report for {self._lease:g} s'))
 
     def _forget(self, worker: int) -> None:
         self._workers.stop(worker)
@@ -239,7 +241,7 @@ class FleetRun:
     def _tell(self) -> None:
         """Report the status once a second."""
         now = time.monotonic()
-        if now - self._told < 1:
+        if now - self._told < TELL_SECONDS:
             return
         self._told = now
         while self._recent and self._recent[0][0] < now - RATE_SECONDS:

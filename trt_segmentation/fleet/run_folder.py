@@ -9,12 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from ..errors import FleetError
 from ..model.card import ModelCard
 from .local_store import LocalStore
 from .object_store import ObjectStore
+from .recordings import open_filesystem
 from .shards import Job, read_plan, Shard
 from .store import dump_json, Store
 
@@ -56,7 +55,7 @@ def claim_run(store: Store, job: Job, card: ModelCard) -> None:
 
 def list_runs(out: str) -> dict[str, dict[str, Any]]:
     """Return a mapping from the name of each run in ``out`` to its facts."""
-    fs, root = fsspec.core.url_to_fs(out if '://' in out else str(Path(out).absolute()))
+    fs, root = open_filesystem(out if '://' in out else str(Path(out).absolute()))
     found = sorted(fs.glob(f'{root}/*/{FACTS}'))
     return {path.split('/')[-2]: json.loads(fs.cat_file(path)) for path in found}
 

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 The trt_segmentation authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes small fleets of recordings, runs them, and compares the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from recordings import image_messages, pictures, write_bag
+
+from trt_segmentation.fleet.local_workers import Workers
+from trt_segmentation.fleet.recordings import find_recordings
+from trt_segmentation.fleet.run import FleetResult, FleetRun
+from trt_segmentation.fleet.run_folder import open_store
+from trt_segmentation.fleet.shards import Job, run_key
+from trt_segmentation.fleet.worker import Event, Lost, Task, Worker
+from trt_segmentation.model.card import load_card
+from trt_segmentation.serving.stopping import StopSignals
+
+CARD = load_card('street')
+ENGINE = 'onnxruntime-cpu'
+
+
+def write_fleet(folder: Path, count: int, frames: int = 4) -> Path:
+    """Write bags of raw images of 64x48 pixels, and return their folder."""
+    for number in range(count):
+        write_bag(folder / f'drive{number:03d}', image_messages(pictures(frames, seed=number)))
+    return folder
+
+
+def make_job(out: Path | str, **options: Any) -> Job:
+    """Return a job for the street network on the CPU."""
+    key = run_key(CARD, ENGINE, 'auto', options.get('label_format', 'bag'))
+    return Job(str(out), key, 'street', ENGINE, **options)
+
+
+def run_fleet(job: Job, source: Path | str, workers: Workers | None = None, **options: Any
+              ) -> FleetResult:
+    """Run a job over all recordings of a source, with one worker in this process by default."""
+    with closing(open_store(job.out)) as store:
+        return FleetRun(job, store, find_recordings([str(source)]),
+                        workers or InlineWorkers(job), **options
+                        ).run(StopSignals(), CARD.classes)
+
+
+def read_tree(run: Path) -> dict[str, str]:
+    """Return a mapping from each file of a run to the digest of its bytes."""
+    return {str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(run.rglob('*')) if path.is_file() and path.name != 'lock'}
+
+
+class InlineWorkers:
+    """One worker in this process. It does its tasks inside :meth:`wait`.
+
+    :ivar events: what the worker said, in order.
+    :ivar fault: called before each event; it may return another event, which ends the worker.
+    """
+
+    def __init__(self, job: Job, fault: Callable[[Event], Event | None] = lambda event: None
+                 ) -> None:
+        self.job, self.fault = job, fault
+        self.events: list[Event] = []
+        self.wanted, self._next = 1, 0
+        self._workers: dict[int, Worker] = {}
+        self._work: dict[int, Iterator[Event]] = {}
+
+    def start(self) -> int:
+        self._next += 1
+        worker = self._workers[self._next] = Worker(self.job)
+        self._work[self._next] = worker.open()
+        return self._next
+
+    def give(self, worker: int, task: Task) -> None:
+        self._work[worker] = self._workers[worker].work(task)
+
+    def wait(self, seconds: float) -> list[tuple[int, Event]]:
+        for number, work in list(self._work.items()):
+            event = next(work, None)
+            if event is not None:
+                event = self.fault(event) or event
+                self.events.append(event)
+                if isinstance(event, Lost):
+                    self.stop(number)
+                return [(number, event)]
+        return []
+
+    def stop(self, worker: int) -> None:
+        if worker in self._workers:
+            self._work.pop(worker, None)
+            self._workers.pop(worker).close()
+
+    def close(self) -> None:
+        for worker in list(self._workers):
+            self.stop(worker)
