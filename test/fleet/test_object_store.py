@@ -107,11 +107,11 @@ def test_an_upload_without_its_marker_does_not_count(
 
 def test_runs_of_a_store_are_listed(source: Path, server: ObjectServer) -> None:
     job = make_job(f'{OUT}/one')
-    claim_run(open_store(job.out), job, load_card('street'))
+    claim_run(open_store(job.out), job, load_card(job.model))
     assert {name: facts['key'] for name, facts in list_runs(OUT).items()} == {'one': job.key}
     server.objects['out/two/notes.txt'] = b'mine'
     with pytest.raises(FleetError, match='holds files of another program'):
-        claim_run(open_store(f'{OUT}/two'), make_job(f'{OUT}/two'), load_card('street'))
+        claim_run(open_store(f'{OUT}/two'), make_job(f'{OUT}/two'), load_card(job.model))
 
 
 def test_a_missing_bucket_is_named(server: ObjectServer) -> None:

@@ -59,8 +59,8 @@ class Killer:
 
 def test_a_killed_raylet_changes_no_byte(tmp_path: Path, cluster: Cluster) -> None:
     source = write_fleet(tmp_path / 'in', 24)
-    calm = run_fleet(make_job(tmp_path / 'calm'), source)
-    job = make_job(tmp_path / 'wild')
+    calm = run_fleet(make_job(tmp_path / 'calm', 'street'), source)
+    job = make_job(tmp_path / 'wild', 'street')
     killer = Killer(cluster, 1, seed=1)
     said: list[str] = []
     result = run_fleet(job, source, RayWorkers(job, cluster.address, None, 0.5), report=killer,
@@ -75,12 +75,12 @@ def test_a_killed_raylet_changes_no_byte(tmp_path: Path, cluster: Cluster) -> No
 @pytest.mark.timeout(3000)
 def test_twenty_killed_raylets_change_no_byte(tmp_path: Path, cluster: Cluster) -> None:
     source = write_fleet(tmp_path / 'in', 24, frames=60)
-    run_fleet(make_job(tmp_path / 'calm', window_s=1.0), source)
+    run_fleet(make_job(tmp_path / 'calm', 'street', window_s=1.0), source)
     killed = 0
     for seed in range(100):
         if killed >= 20:
             break
-        job = make_job(tmp_path / f'wild{seed}', window_s=1.0)
+        job = make_job(tmp_path / f'wild{seed}', 'street', window_s=1.0)
         killer = Killer(cluster, 20 - killed, seed)
         result = run_fleet(job, source, RayWorkers(job, cluster.address, None, 0.5),
                            report=killer)
