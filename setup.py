@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 
 PACKAGE = 'trt_segmentation'
 HERE = Path(__file__).parent
+LABEL = ['fsspec>=2026.1', 'matplotlib', 'pyarrow>=20', 'pycocotools>=2.0.8', 'rich',
+         'rosbags>=0.11,<0.12']
 
 
 def files(*patterns: str) -> list[str]:
@@ -55,6 +57,9 @@ setup(
         'tensorrt': ['cuda-bindings', 'cuda-core', 'filelock', 'onnx', 'onnxslim'],
         'tensorrt-rtx': ['tensorrt-rtx-cu13', 'cuda-core[cu13]', 'cuda-bindings>=13,<14',
                          'nvidia-cuda-nvrtc', 'onnx', 'onnxslim', 'filelock'],
+        # `trt_seg label`. An object store needs one more package: s3fs, gcsfs or aiohttp.
+        'label': LABEL,
+        'fleet': [*LABEL, 'ray>=2.60,<3'],
         'video': ['av>=17'],
         'view': ['rerun-sdk'],
         'ros': ['ros-jazzy-diagnostic-msgs', 'ros-jazzy-lifecycle-msgs',

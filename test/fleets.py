@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 import hashlib
@@ -22,7 +22,7 @@ from trt_segmentation.fleet.recordings import find_recordings
 from trt_segmentation.fleet.run import FleetResult, FleetRun
 from trt_segmentation.fleet.run_folder import open_store
 from trt_segmentation.fleet.shards import Job, run_key
-from trt_segmentation.fleet.worker import Event, Lost, Task, Worker
+from trt_segmentation.fleet.worker import Event, FleetWorker, Lost, Task
 from trt_segmentation.model.card import load_card
 from trt_segmentation.serving.stopping import StopSignals
 
@@ -81,12 +81,12 @@ class InlineWorkers:
         self.job, self.fault = job, fault
         self.events: list[Event] = []
         self.wanted, self._next = 1, 0
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, FleetWorker] = {}
         self._work: dict[int, Iterator[Event]] = {}
 
     def start(self) -> int:
         self._next += 1
-        worker = self._workers[self._next] = Worker(self.job)
+        worker = self._workers[self._next] = FleetWorker(self.job)
         self._work[self._next] = worker.open()
         return self._next
 
@@ -108,6 +108,9 @@ class InlineWorkers:
         if worker in self._workers:
             self._work.pop(worker, None)
             self._workers.pop(worker).close()
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        self.published = dict(numbers)
 
     def close(self) -> None:
         for worker in list(self._workers):

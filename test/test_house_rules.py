@@ -25,10 +25,11 @@ FLOORS = (
     ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
     ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
-    ('segmenter',),
+    ('segmenter',), ('fleet',), ('picking',),
     ('ros/process', 'ros/transport'), ('ros',),
     ('commands/arguments',),
-    ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/segment'), ('commands',),
+    ('commands/demo', 'commands/bench', 'commands/doctor', 'commands/label',
+     'commands/segment'), ('commands',),
     ('start', 'the names'),
 )
 """Rooms, the lowest floor first. A room imports only itself and the rooms on lower floors."""
@@ -38,7 +39,7 @@ OTHER_ROOT_FILES = {'pipeline': 'pipeline', 'segmented_image': 'segmented_image'
                     'segmenter': 'segmenter', '__main__': 'start', '__init__': 'the names'}
 
 ONLY_IN = {
-    'rclpy': ['ros'], 'cuda': ['gpu', 'engines'],
+    'rclpy': ['ros'], 'ray': ['fleet/ray_workers.py'], 'cuda': ['gpu', 'engines'],
     'tensorrt': ['engines/tensorrt.py', 'builder/build.py'],
     'tensorrt_rtx': ['engines/tensorrt.py', 'builder/build.py'],
 }

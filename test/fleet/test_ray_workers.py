@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 import random
-import time
-from typing import Any
 
 from fleets import make_job, read_tree, run_fleet, write_fleet
 import pytest
 
-ray = pytest.importorskip('ray', reason='there is no wheel of Ray for this Python')
+pytest.importorskip('ray', reason='there is no wheel of Ray for this Python')
 
+import ray
 from ray.cluster_utils import Cluster
 
 from trt_segmentation.errors import FleetError
@@ -91,6 +90,6 @@ def test_twenty_killed_raylets_change_no_byte(tmp_path: Path, cluster: Cluster) 
 
 
 def test_a_missing_cluster_is_named() -> None:
-    with pytest.raises(FleetError, match='no Ray cluster at 127.0.0.1:1') as caught:
+    with pytest.raises(FleetError, match=r'no Ray cluster at 127\.0\.0\.1:1') as caught:
         RayWorkers(make_job('/nowhere'), '127.0.0.1:1', None, 0.5)
     assert 'ray start --head' in str(caught.value)

@@ -21,7 +21,8 @@ import pytest
 from recordings import image_messages, Message, pictures, write_bag
 
 from trt_segmentation.errors import FleetError
-from trt_segmentation.fleet import local_store, run as run_module
+from trt_segmentation.fleet import local_store
+from trt_segmentation.fleet import run as run_module
 from trt_segmentation.fleet.local_workers import LocalWorkers
 from trt_segmentation.fleet.manifest import read_table
 from trt_segmentation.fleet.run import FleetStatus, forget_quarantine
@@ -184,7 +185,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
 
     monkeypatch.setattr(local_store, '_flush', fail)
     job = make_job(tmp_path / 'wild', window_s=WINDOW)
-    with pytest.raises(FleetError, match='No space left on device.*The same command does the'):
+    with pytest.raises(FleetError, match=r'No space left on device.*The same command does the'):
         run_fleet(job, source)
     done = len(list((tmp_path / 'wild/shards').iterdir()))
     assert 0 < done < 6 and not (tmp_path / 'wild/parts').exists()
@@ -241,7 +242,7 @@ def test_workers_that_never_start_end_the_run(tmp_path: Path, source: Path) -> N
     job = make_job(tmp_path / 'out')
     wrong = make_job(tmp_path / 'out', label_format='png')
     broken = type(job)(job.out, wrong.key, job.model, job.engine)
-    with pytest.raises(FleetError, match='no worker starts: .* has another version of the model'):
+    with pytest.raises(FleetError, match=r'no worker starts: .* has another version of the model'):
         run_fleet(broken, source)
 
 

@@ -8,6 +8,7 @@ from contextlib import closing
 import io
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 import zipfile
 
@@ -81,9 +82,10 @@ def test_cvat_gets_labels_and_masks(folder: Path) -> None:
     colors = {tuple(map(int, color.split(','))): name
               for name, color, _, _ in (line.split(':') for line in lines[1:])}
     assert names == ['a', 'b', 'c'] and len(colors) == 9 and colors[0, 0, 0] == 'background'
-    assert {name: '#%02x%02x%02x' % color for color, name in colors.items()} == {
+    assert {name: f'#{bytes(color).hex()}' for color, name in colors.items()} == {
         'background': '#000000', **{entry['name']: entry['color'] for entry in entries}}
     for number, mask in enumerate(masks):
+        assert mask is not None
         found = np.array([[colors[tuple(pixel)] for pixel in row]
                           for row in mask[..., ::-1].tolist()])
         expected = np.array([*CARD.classes, *['background'] * 248])[labels(number)]
@@ -107,6 +109,6 @@ def test_label_studio_gets_tasks_in_several_files(folder: Path) -> None:
 
 
 def test_the_pictures_are_exact(folder: Path) -> None:
-    found = [cv2.imread(str(path)) for path in sorted((folder / 'images').iterdir())]
+    found: list[Any] = [cv2.imread(str(p)) for p in sorted((folder / 'images').iterdir())]
     assert [int(image.min()) for image in found] == [0, 1, 2] and found[0].shape == (6, 8, 3)
     assert io.BytesIO((folder / 'images/a.png').read_bytes()).read(4) == b'\x89PNG'

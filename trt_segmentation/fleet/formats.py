@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 import json
@@ -50,7 +50,9 @@ def open_writer(label_format: str, folder: Path, card: ModelCard) -> LabelWriter
     :param label_format: one of :data:`.shards.FORMATS`.
     :param folder: empty folder of the shard.
     """
-    return {'bag': BagLabels, 'png': PngLabels, 'coco': CocoLabels}[label_format](folder, card)
+    writers: dict[str, Callable[[Path, ModelCard], LabelWriter]] = {
+        'bag': BagLabels, 'png': PngLabels, 'coco': CocoLabels}
+    return writers[label_format](folder, card)
 
 
 class BagLabels:

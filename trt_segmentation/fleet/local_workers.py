@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import itertools
 import math
@@ -18,8 +19,7 @@ from typing import Protocol
 
 from ..engines.nvidia_driver import ask_driver
 from .shards import Job
-from .worker import Event, Lost, Task, Worker
-
+from .worker import Event, FleetWorker, Lost, Task
 
 CLOSE_SECONDS = 3.0
 """Longest time in seconds that the workers get to end without being killed."""
@@ -33,8 +33,7 @@ class Workers(Protocol):
         """Number of workers that should run now."""
 
     def start(self) -> int:
-        """Start a worker, and return its number. Its last event of the start is Ready or Failed.
-        """
+        """Start a worker, and return its number. Its first event is Ready or Failed."""
 
     def give(self, worker: int, task: Task) -> None:
         """Give a task to a worker that has none."""
@@ -47,6 +46,9 @@ class Workers(Protocol):
 
     def stop(self, worker: int) -> None:
         """End a worker at once. It gives no more events."""
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """Show the numbers of a run where the workers are observed, such as on a dashboard."""
 
     def close(self) -> None:
         """End all workers at once."""
@@ -96,10 +98,8 @@ class LocalWorkers:
 
     def give(self, worker: int, task: Task) -> None:
         """See :class:`Workers`."""
-        try:
+        with suppress(OSError):     # if the process ended, wait() reports it
             self._alive[worker].pipe.send(task)
-        except OSError:     # the process ended; wait() reports it
-            pass
 
     def wait(self, seconds: float) -> Sequence[tuple[int, Event]]:
         """See :class:`Workers`."""
@@ -118,6 +118,9 @@ class LocalWorkers:
         if worker in self._alive:
             self._alive[worker].process.kill()
             self._bury(worker)
+
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """See :class:`Workers`. Processes of this machine have no dashboard."""
 
     def close(self) -> None:
         """See :class:`Workers`. A worker that has no task deletes its temporary files first."""
@@ -144,7 +147,7 @@ def run_worker(job: Job, gpu: int, pipe: Connection) -> None:
     """Be a worker until the other end of the pipe is closed. Runs in a process of its own."""
     # Ctrl-C reaches all processes of a terminal. The process that leads the run decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = Worker(job, gpu)
+    worker = FleetWorker(job, gpu)
     try:
         for event in worker.open():
             pipe.send(event)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import itertools
 import math
 import socket
@@ -12,10 +12,11 @@ import time
 from typing import Any
 
 import ray
+from ray.util.metrics import Gauge
 
 from ..errors import FleetError
 from .shards import Job
-from .worker import Event, Lost, Task, Worker
+from .worker import Event, FleetWorker, Lost, Task
 
 CONNECT_SECONDS = 10.0
 """Longest time in seconds to connect to a cluster."""
@@ -54,6 +55,7 @@ class RayWorkers:
         self._numbers = itertools.count()
         self._alive: dict[int, Any] = {}
         self._streams: dict[Any, int] = {}
+        self._gauges: dict[str, Any] = {}
         self._asked, self._wanted = -math.inf, 1
 
     @property
@@ -105,6 +107,13 @@ class RayWorkers:
         if (actor := self._alive.pop(worker, None)) is not None:
             ray.kill(actor)
 
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """See :class:`.Workers`. The numbers are metrics of the dashboard: trt_seg_NAME."""
+        for name, value in numbers.items():
+            if name not in self._gauges:
+                self._gauges[name] = Gauge(f'trt_seg_{name}', tag_keys=('run',))
+            self._gauges[name].set(value, {'run': self._job.key})
+
     def close(self) -> None:
         """See :class:`.Workers`. The connection to the cluster stays open."""
         for worker in list(self._alive):
@@ -115,7 +124,7 @@ class _Actor:
     """A worker in a process of Ray. Ray makes the GPU of the actor the only visible one."""
 
     def __init__(self, job: Job) -> None:
-        self._worker = Worker(job)
+        self._worker = FleetWorker(job)
 
     def open(self) -> Iterator[Event]:
         yield from self._worker.open()

@@ -248,10 +248,13 @@ class FleetRun:
             self._recent.popleft()
         span = now - self._recent[0][0] if self._recent else 0.0
         rate = sum(frames for _, frames in self._recent) / max(span, 1.0)
-        self._report(FleetStatus(
+        status = FleetStatus(
             self._complete, self._shards, len(self._recordings) - len(self._plans), self._frames,
             rate, self._schedule.busy, len(self._heard),
-            self._schedule.open_frames / rate if rate else None))
+            self._schedule.open_frames / rate if rate else None)
+        self._workers.publish({'shards_done': status.done, 'shards': status.shards,
+                               'frames_per_second': rate, 'busy_workers': status.busy})
+        self._report(status)
 
     def _plan_name(self, recording: Recording) -> str:
         """Return the name of the file with the shards of a recording."""

@@ -73,7 +73,8 @@ class Shard:
         """Return the name of the shard's results. It ends with a hash of all their causes."""
         causes = [job.key, self.recording.identity, self.topic, self.begin_ns, self.end_ns]
         digest = hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
-        parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}', digest]
+        parts = [self.recording.name[:80], self.topic.strip('/')[:80], f'{self.number:04d}',
+                 digest]
         return '-'.join(re.sub(r'[^A-Za-z0-9._]+', '_', part) for part in parts if part)
 
 

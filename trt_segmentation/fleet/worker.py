@@ -24,9 +24,9 @@ from .formats import LabelWriter, open_writer
 from .frames import read_shard, ShardFrame
 from .manifest import FRAMES, ShardTable
 from .recordings import copy_recording, Recording, remove_copy
+from .run_folder import open_store
 from .scratch import ScratchFolder
 from .shards import Job, plan_shards, run_key, Shard
-from .run_folder import open_store
 
 REPORT_SECONDS = 1.0
 """A worker reports its progress after this time."""
@@ -82,7 +82,7 @@ Task: TypeAlias = Recording | Shard
 Event: TypeAlias = Ready | Progress | Planned | Labelled | Failed | Lost
 
 
-class Worker:
+class FleetWorker:
     """Opens the network once, and does one task after the other. Use it in one thread.
 
     :param gpu: index of the GPU in CUDA's order.
@@ -146,12 +146,12 @@ class Worker:
         folder = self._scratch.path / 'copy'
         self._copy = None
         remove_copy(folder)
-        copied: Path | None = None
-        for copied in copy_recording(recording, folder):
+        for path in copy_recording(recording, folder):
             yield Progress()
-        assert copied, 'the last item is the path'
-        self._copy = recording.identity, copied
-        return copied
+            if path is not None:    # the last item
+                self._copy = recording.identity, path
+        assert self._copy
+        return self._copy[1]
 
     def _label(self, shard: Shard, path: Path) -> Iterator[Event]:
         name = shard.name(self._job)

@@ -3,8 +3,8 @@
 """Writes pictures with pre-labels that CVAT and Label Studio import.
 
 The pictures are in ``images``. For CVAT, ``cvat_labels.json`` has the labels of a task, and
-``cvat_masks.zip`` has the masks in its format "Segmentation mask 1.1". For Label Studio,
-``label_studio.xml`` is the labelling interface, and ``label_studio_0000.json`` has the first tasks.
+``cvat_masks.zip`` has the masks in the format "Segmentation mask 1.1" of CVAT. For Label Studio,
+``label_studio.xml`` is the labelling interface. ``label_studio_0000.json`` has the first tasks.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..fleet.store import Store
 from ..model.card import ModelCard, spread_palette
 from ..segmented_image import SegmentedImage
-from ..fleet.store import Store
 
 TASKS = 25
 """Number of pictures in one file for Label Studio. Its masks are large as JSON."""
@@ -53,7 +53,7 @@ def write_annotation_folder(store: Store, folder: str, card: ModelCard,
     if tasks:
         _write_tasks(store, folder, count + TASKS - 1, tasks)
     store.write(f'{folder}/cvat_labels.json', json.dumps(
-        [{'name': name, 'color': '#%02x%02x%02x' % tuple(color), 'attributes': []}
+        [{'name': name, 'color': f'#{bytes(color).hex()}', 'attributes': []}
          for name, color in zip(card.classes, colors.tolist())], indent=1).encode())
     store.write(f'{folder}/cvat_masks.zip', _zip_masks(card, colors, masks))
     labels = '\n'.join(
@@ -103,7 +103,8 @@ def _paint(labels: npt.NDArray[Any], colors: npt.NDArray[np.uint8]) -> npt.NDArr
     """Return a BGR picture of a label map. Pixels without a class are black."""
     table = np.zeros((np.iinfo(labels.dtype).max + 1, 3), np.uint8)
     table[:len(colors)] = colors[:, ::-1]
-    return table[labels]
+    painted: npt.NDArray[np.uint8] = table[labels]
+    return painted
 
 
 def _zip_masks(card: ModelCard, colors: npt.NDArray[np.uint8], masks: list[tuple[str, bytes]]

@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..errors import FleetError
-from ..frame import UNLABELLED
-from ..model.card import ModelCard
-from ..sources.image import SourceImage
 from ..fleet.formats import read_labels
 from ..fleet.frames import read_shard
 from ..fleet.shards import Job, Shard
 from ..fleet.store import Store
+from ..frame import UNLABELLED
+from ..model.card import ModelCard
+from ..sources.image import SourceImage
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def test_label_then_summarise_then_pick(here: Path, capsys: pytest.CaptureFixtur
                  '0.2') == 0
     out = capsys.readouterr().out
     assert '18 frames, 0 of them bad' in out and '4 of 18 frames for annotation' in out
-    assert cv2.imread(str(run / 'summary.png')).shape[1] == 1200
+    plot = cv2.imread(str(run / 'summary.png'))
+    assert plot is not None and plot.shape[1] == 1200
     assert len(list((run / 'pick-uncertain-4/images').iterdir())) == 4
 
 

@@ -76,7 +76,8 @@ def _measure_rate(shard: Shard, path: Path, job: Job, card: ModelCard) -> float:
             closing(segmenter.segment_images(images())) as answers:
         next(answers, None)
         start, done = time.monotonic(), 0
-        for done, _ in enumerate(answers, 1):
+        for _ in answers:
+            done += 1
             if time.monotonic() - start > SECONDS:
                 break
         return max(done, 1) / (time.monotonic() - start)

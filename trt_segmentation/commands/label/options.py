@@ -106,8 +106,8 @@ def _add_workers(workers: Arguments) -> None:
                          help='with --ray on a cluster without GPUs: number of cores that each '
                          'worker needs (%(default)s)')
     workers.add_argument('--lease', type=positive, metavar='S',
-                         help='end a worker that does not report for S seconds, and give its shard '
-                         'to another worker (%(default)s)')
+                         help='end a worker that does not report for S seconds, and give its '
+                         'shard to another worker (%(default)s)')
 
 
 def _add_use(use: Arguments) -> None:

@@ -20,8 +20,8 @@ class FleetProgress:
 
     def __init__(self) -> None:
         self._bar = Progress(
-            'shards', BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn('{task.fields[at]}'),
-            TimeElapsedColumn(), console=Console(stderr=True))
+            'shards', BarColumn(bar_width=24), MofNCompleteColumn(),
+            TextColumn('{task.fields[at]}'), TimeElapsedColumn(), console=Console(stderr=True))
         self._task = self._bar.add_task('shards', total=None, at='')
 
     def __enter__(self) -> FleetProgress:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...model.card import ModelCard
 from ...fleet.manifest import CONDITIONS
+from ...model.card import ModelCard
 
 Values = npt.NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def summarise_manifest(table: pa.Table, classes: tuple[str, ...]) -> list[Condit
 
 def count_bad(table: pa.Table) -> int:
     """Return the number of frames that could not be decoded or segmented."""
-    return table.num_rows - int(table['decode_error'].null_count)
+    return int(table.num_rows) - int(table['decode_error'].null_count)
 
 
 def draw_summary(found: list[ConditionSummary], card: ModelCard) -> bytes:
