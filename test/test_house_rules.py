@@ -22,7 +22,8 @@ OURS = [*FILES, *(path for folder in ('launch', 'benchmarks', 'training', 'test'
                   for path in sorted((ROOT / folder).rglob('*.py'))), ROOT / 'setup.py']
 
 FLOORS = (
-    ('the root',), ('installed', 'untrusted', 'street'), ('model', 'video'), ('engines',),
+    ('the root',), ('installed', 'untrusted', 'street', 'threads'), ('model', 'video'),
+    ('engines',),
     ('host',), ('gpu/kernels', 'fp16'), ('gpu', 'builder', 'bags'), ('tuning',),
     ('pipeline', 'sources'), ('serving', 'accuracy'), ('view',), ('segmented_image',),
     ('segmenter',), ('fleet',), ('picking',),

@@ -34,8 +34,11 @@ _TOPIC = '/segmentation/label_map/compressed'
 class LabelWriter(Protocol):
     """Writes the label maps of one shard. Close it at the end."""
 
-    def write(self, frame: ShardFrame, answer: SegmentedImage) -> None:
-        """Write one label map.
+    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> Any:
+        """Return a label map in the form that :meth:`write` needs. Any thread may call this."""
+
+    def write(self, frame: ShardFrame, encoded: Any) -> None:
+        """Write one label map. One thread calls this, in the order of the frames.
 
         :raises OutputError: if it cannot be written.
         """
@@ -61,11 +64,15 @@ class BagLabels:
     def __init__(self, folder: Path, card: ModelCard) -> None:
         self._bag = BagWriter(folder / BAG, card, overlay=False, png=True)
 
-    def write(self, frame: ShardFrame, answer: SegmentedImage) -> None:
+    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> Segmentation:
         """See :class:`LabelWriter`."""
         header = replace(as_frame(answer.image), stamp_ns=frame.stamp_ns or 0,
                          frame_id=frame.frame_id)
-        self._bag.write(frame.log_time_ns, Segmentation(header, answer.labels))
+        return Segmentation(header, answer.labels)
+
+    def write(self, frame: ShardFrame, encoded: Segmentation) -> None:
+        """See :class:`LabelWriter`."""
+        self._bag.write(frame.log_time_ns, encoded)
 
     def close(self) -> None:
         """See :class:`LabelWriter`."""
@@ -80,11 +87,15 @@ class PngLabels:
         with raise_output_errors(self._folder):
             self._folder.mkdir()
 
-    def write(self, frame: ShardFrame, answer: SegmentedImage) -> None:
+    def encode(self, frame: ShardFrame, answer: SegmentedImage) -> bytes:
+        """See :class:`LabelWriter`."""
+        return cv2.imencode('.png', answer.labels)[1].tobytes()
+
+    def write(self, frame: ShardFrame, encoded: bytes) -> None:
         """See :class:`LabelWriter`."""
         path = self._folder / f'{frame.number:06d}_{frame.stamp_ns}.png'
         with raise_output_errors(path):
-            path.write_bytes(cv2.imencode('.png', answer.labels)[1].tobytes())
+            path.write_bytes(encoded)
 
     def close(self) -> None:
         """See :class:`LabelWriter`."""
@@ -102,23 +113,30 @@ class CocoLabels:
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
-    def write(self, frame: ShardFrame, answer: SegmentedImage) -> None:
+    def encode(self, frame: ShardFrame, answer: SegmentedImage
+               ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """See :class:`LabelWriter`."""
         from pycocotools import mask as masks
         height, width = answer.labels.shape
-        self._images.append({
-            'id': frame.number, 'width': width, 'height': height,
-            'file_name': f'{frame.number:06d}_{frame.stamp_ns}.png'})
-        for label in np.unique(answer.labels):
+        annotations = []
+        for label in np.unique(answer.labels).tolist():
             if label < len(self._card.classes):
-                mask = np.asfortranarray(answer.labels == label, np.uint8)
-                coded = masks.encode(mask)
-                self._annotations.append({
-                    'id': len(self._annotations) + 1, 'image_id': frame.number,
-                    'category_id': int(label) + 1, 'iscrowd': 0,
+                coded = masks.encode(np.asfortranarray(answer.labels == label, np.uint8))
+                annotations.append({
+                    'image_id': frame.number, 'category_id': label + 1, 'iscrowd': 0,
                     'area': int(masks.area(coded)), 'bbox': masks.toBbox(coded).tolist(),
                     'segmentation': {'size': [height, width],
                                      'counts': coded['counts'].decode('ascii')}})
+        return {'id': frame.number, 'width': width, 'height': height,
+                'file_name': f'{frame.number:06d}_{frame.stamp_ns}.png'}, annotations
+
+    def write(self, frame: ShardFrame,
+              encoded: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+        """See :class:`LabelWriter`."""
+        image, annotations = encoded
+        self._images.append(image)
+        for annotation in annotations:
+            self._annotations.append({'id': len(self._annotations) + 1, **annotation})
 
     def close(self) -> None:
         """See :class:`LabelWriter`."""

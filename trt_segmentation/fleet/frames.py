@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..bags.reader import BagReader
+from ..bags.reader import BagReader, Recorded
 from ..errors import BagError, FrameError, VideoError
 from ..host.decode_raw import decode
 from ..sources.image import AnyImage, BadImage, SourceImage
+from ..threads.ordered_map import map_ahead
 from ..video.reader import VideoReader
 from .shards import Shard
 
@@ -26,48 +28,59 @@ class ShardFrame:
     :param stamp_ns: header stamp in a bag, or time since the start of a video, in nanoseconds;
         None if it is unknown.
     :param log_time_ns: log time in a bag, or the same as ``stamp_ns``.
-    :param image: the image, or the reason why there is none.
+    :param image: the image, or the reason why there is none; None if the image was segmented and
+        is not needed any more.
     """
 
     number: int
     stamp_ns: int | None
     log_time_ns: int
     frame_id: str
-    image: AnyImage
+    image: AnyImage | None
 
 
-def read_shard(shard: Shard, path: Path) -> Iterator[ShardFrame]:
+def read_shard(shard: Shard, path: Path) -> Generator[ShardFrame, None, None]:
     """Yield the frames of a shard in order. A frame that cannot be decoded has a BadImage.
+
+    Several threads decode the next frames. Close the generator if it is not read to its end.
 
     :param path: the recording on this machine.
     :raises BagError, VideoError: if the recording cannot be read.
     :raises FileNotFoundError: if the recording does not exist any more.
     """
-    frames = _read_bag(shard, path) if shard.topic else _read_video(shard, path)
-    for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
-        yield ShardFrame(number, stamp_ns, log_time_ns, frame_id, image)
+    with closing(_read_bag(shard, path) if shard.topic else _read_video(shard, path)) as frames:
+        for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
+            yield ShardFrame(number, stamp_ns, log_time_ns, frame_id, image)
 
 
 _Frame = tuple[int | None, int, str, AnyImage]
 
 
-def _read_bag(shard: Shard, path: Path) -> Iterator[_Frame]:
+def _read_bag(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
+    def decode_message(message: Recorded) -> _Frame:
+        origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
+        try:
+            frame = message.frame()
+            pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
+        except FrameError as error:
+            return (message.stamp_ns, message.log_time_ns, '',
+                    BadImage(origin, BagError(str(error))))
+        return (message.stamp_ns, message.log_time_ns, frame.frame_id,
+                SourceImage('', origin, pixels, message.stamp_ns or 0))
+
     with BagReader(path) as bag:
-        for message in bag.messages([shard.topic], shard.begin_ns, shard.end_ns):
-            origin = f'{shard.recording.name} {shard.topic} {message.log_time_ns}'
-            frame_id = ''
-            image: AnyImage
-            try:
-                frame = message.frame()
-                frame_id = frame.frame_id
-                pixels = np.require(decode(frame).bgr(), requirements=['C', 'W'])
-                image = SourceImage('', origin, pixels, message.stamp_ns or 0)
-            except FrameError as error:
-                image = BadImage(origin, BagError(str(error)))
-            yield message.stamp_ns, message.log_time_ns, frame_id, image
+        messages = bag.messages([shard.topic], shard.begin_ns, shard.end_ns)
+        with closing(map_ahead(decode_message, messages, 'decode image', size_of=_count_bytes)
+                     ) as frames:
+            yield from frames
 
 
-def _read_video(shard: Shard, path: Path) -> Iterator[_Frame]:
+def _count_bytes(frame: _Frame) -> int:
+    image = frame[3]
+    return image.image.nbytes if isinstance(image, SourceImage) else 0
+
+
+def _read_video(shard: Shard, path: Path) -> Generator[_Frame, None, None]:
     told = 0
     with VideoReader(path, window=(shard.begin_ns, shard.end_ns)) as reader:
         for frame in reader:

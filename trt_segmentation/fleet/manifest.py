@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,12 @@ class ShardTable:
                        'topic': shard.topic, 'shard': name}
         self.rows: list[dict[str, Any]] = []
 
-    def add(self, frame: ShardFrame, answer: SegmentedImage | None, error: str) -> None:
+    def add(self, frame: ShardFrame, measured: Mapping[str, Any], error: str = '') -> None:
         """Add the row of a frame.
 
-        :param answer: the segmentation; None if there is none because of ``error``.
+        :param measured: result of :func:`measure_frame`; empty if there is none because of
+            ``error``.
         """
-        measured = measure_frame(answer) if answer else {}
         self.rows.append({
             **self._fixed, 'number': frame.number, 'stamp_ns': frame.stamp_ns,
             'log_time_ns': frame.log_time_ns, 'decode_error': error or None, **measured})

@@ -5,24 +5,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import errno
 from pathlib import Path
 import shutil
 import socket
 import time
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import EngineError, FleetError, OutputError
 from ..model.card import load_card
 from ..segmented_image import SegmentedImage
 from ..segmenter import Segmenter
-from ..sources.image import AnyImage
+from ..sources.image import AnyImage, BadImage
+from ..threads.ordered_map import map_ahead
 from .formats import LabelWriter, open_writer
 from .frames import read_shard, ShardFrame
-from .manifest import FRAMES, ShardTable
+from .manifest import FRAMES, measure_frame, ShardTable
 from .recordings import copy_recording, Recording, remove_copy
 from .run_folder import open_store
 from .scratch import ScratchFolder
@@ -80,6 +81,15 @@ class Lost:
 
 Task: TypeAlias = Recording | Shard
 Event: TypeAlias = Ready | Progress | Planned | Labelled | Failed | Lost
+
+
+class _Encoded(NamedTuple):
+    """A frame, and what is written for it."""
+
+    frame: ShardFrame
+    labels: Any
+    measured: Mapping[str, Any]
+    error: str = ''
 
 
 class FleetWorker:
@@ -175,15 +185,24 @@ class FleetWorker:
                 waiting.append(frame)
                 yield frame.image
 
+        def pairs() -> Iterator[tuple[ShardFrame, SegmentedImage | BadImage]]:
+            with closing(self._segmenter.segment_images(images())) as answers:
+                for answer in answers:
+                    yield waiting.popleft(), answer
+
+        def encode(pair: tuple[ShardFrame, SegmentedImage | BadImage]) -> _Encoded:
+            frame, answer = pair
+            frame = replace(frame, image=None)      # the pixels are not needed any more
+            if isinstance(answer, SegmentedImage):
+                return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
+            return _Encoded(frame, None, {}, str(answer.error))
+
         told, done = time.monotonic(), 0
-        with closing(self._segmenter.segment_images(images())) as answers:
-            for answer in answers:
-                frame = waiting.popleft()
-                if isinstance(answer, SegmentedImage):
-                    writer.write(frame, answer)
-                    table.add(frame, answer, '')
-                else:
-                    table.add(frame, None, str(answer.error))
+        with closing(map_ahead(encode, pairs(), 'encode labels')) as results:
+            for result in results:
+                if not result.error:
+                    writer.write(result.frame, result.labels)
+                table.add(result.frame, result.measured, result.error)
                 done += 1
                 if time.monotonic() - told >= REPORT_SECONDS:
                     yield Progress(done)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 import os
 from pathlib import Path
@@ -137,8 +138,9 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
         # Most frames can be decoded alone. Otherwise the shard is decoded from its keyframe.
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
-            image = next((frame.image for frame in read_shard(part, path)
-                          if frame.log_time_ns == pick.log_time_ns), None)
+            with closing(read_shard(part, path)) as frames:
+                image = next((frame.image for frame in frames
+                              if frame.log_time_ns == pick.log_time_ns), None)
             if isinstance(image, SourceImage):
                 yield pick, image
                 break

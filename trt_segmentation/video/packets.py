@@ -66,7 +66,7 @@ class DecodedPicture:
     def bgr(self) -> npt.NDArray[np.uint8]:
         """Return (height, width, 3) uint8 BGR, C-contiguous. The caller owns the array.
 
-        Only one thread at a time may call this method for the frames of one decoder.
+        Any thread may call this method.
 
         :raises FrameError: if FFmpeg cannot convert this pixel format.
         """

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class BgrConverter:
-    """Converts frames to BGR. Only one thread at a time may use a converter.
+    """Converts frames to BGR. If several threads use a converter, they take turns.
 
     The values of the pixels are exactly those of PyAV's ``to_ndarray(format='bgr24')``.
     """
@@ -26,6 +27,7 @@ class BgrConverter:
         self._av = import_av()
         from av.video.reformatter import VideoReformatter
         self._reformatter = VideoReformatter()
+        self._turn = threading.Lock()
 
     def convert(self, decoded: DecodedFrame) -> npt.NDArray[np.uint8]:
         """Return the pixels of a frame.
@@ -38,7 +40,9 @@ class BgrConverter:
         """
         try:
             # Use one thread, because the other CPU cores run the decoder and the network.
-            bgr = self._reformatter.reformat(decoded, format='bgr24', threads=1).to_ndarray()
+            with self._turn:
+                image = self._reformatter.reformat(decoded, format='bgr24', threads=1)
+            bgr = image.to_ndarray()
         except (self._av.FFmpegError, ValueError) as error:
             raise FrameError(f'pixels of the format {decoded.format.name} cannot be converted to '
                              f'BGR: {reason_of(error)}') from error
