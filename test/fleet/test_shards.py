@@ -29,9 +29,9 @@ def plan(path: Path, window_s: float) -> list[Shard]:
 
 
 def read_all(shards: list[Shard], path: Path) -> list[np.ndarray]:
-    frames = [frame for shard in shards for frame in read_shard(shard, path)]
-    assert all(isinstance(frame.image, SourceImage) for frame in frames)
-    return [frame.image.image for frame in frames if isinstance(frame.image, SourceImage)]
+    images = [image for shard in shards for _, image in read_shard(shard, path)]
+    assert all(isinstance(image, SourceImage) for image in images)
+    return [image.image for image in images if isinstance(image, SourceImage)]
 
 
 @pytest.mark.parametrize(('seconds', 'sizes'), [

@@ -26,13 +26,14 @@ PACKAGE = ROOT / 'trt_segmentation'
 
 ON_PYPI = {
     'Pillow', 'PyYAML', 'av', 'codespell', 'coverage', 'cyclonedx-bom', 'cuda-bindings',
-    'cuda-core', 'filelock', 'furo',
+    'cuda-core', 'filelock', 'fsspec', 'furo',
     'hypothesis', 'lz4', 'matplotlib', 'mypy', 'myst-nb', 'myst-parser', 'numpy',
     'nvidia-cuda-nvrtc', 'onnx', 'onnxruntime', 'onnxruntime-gpu', 'onnxscript', 'onnxslim',
-    'opencv-python-headless', 'plotly', 'pytest', 'pytest-timeout', 'pytest-xdist',
-    'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
+    'opencv-python-headless', 'plotly', 'pyarrow', 'pycocotools', 'pytest', 'pytest-timeout',
+    'pytest-xdist',
+    'ray', 'rerun-sdk', 'rich', 'ros-jazzy-diagnostic-msgs',
     'ros-jazzy-lifecycle-msgs', 'ros-jazzy-rclpy', 'ros-jazzy-rosgraph-msgs',
-    'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 'setuptools', 'sphinx',
+    'ros-jazzy-sensor-msgs', 'rosbags', 'rosbags-image', 'ruff', 's3fs', 'setuptools', 'sphinx',
     'sphinx-copybutton', 'tensorrt-cu13', 'tensorrt-rtx-cu13', 'tensorrt-stubs', 'torch',
     'torchvision', 'types-PyYAML', 'uv'}
 """Looked up by hand, because anybody could register a name that nobody has registered yet. PyPI

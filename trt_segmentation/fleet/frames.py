@@ -22,25 +22,25 @@ from .shards import Shard
 
 @dataclass(frozen=True)
 class ShardFrame:
-    """One frame of a shard.
+    """The header of one frame of a shard.
 
     :param number: position in the shard, from 1.
     :param stamp_ns: header stamp in a bag, or time since the start of a video, in nanoseconds;
         None if it is unknown.
     :param log_time_ns: log time in a bag, or the same as ``stamp_ns``.
-    :param image: the image, or the reason why there is none; None if the image was segmented and
-        is not needed any more.
     """
 
     number: int
     stamp_ns: int | None
     log_time_ns: int
     frame_id: str
-    image: AnyImage | None
 
 
-def read_shard(shard: Shard, path: Path) -> Generator[ShardFrame, None, None]:
-    """Yield the frames of a shard in order. A frame that cannot be decoded has a BadImage.
+def read_shard(shard: Shard, path: Path
+               ) -> Generator[tuple[ShardFrame, AnyImage], None, None]:
+    """Yield the frames of a shard and their images, in order.
+
+    If a frame cannot be decoded, its image is a BadImage with the reason.
 
     Several threads decode the next frames. Close the generator if it is not read to its end.
 
@@ -50,7 +50,7 @@ def read_shard(shard: Shard, path: Path) -> Generator[ShardFrame, None, None]:
     """
     with closing(_read_bag(shard, path) if shard.topic else _read_video(shard, path)) as frames:
         for number, (stamp_ns, log_time_ns, frame_id, image) in enumerate(frames, 1):
-            yield ShardFrame(number, stamp_ns, log_time_ns, frame_id, image)
+            yield ShardFrame(number, stamp_ns, log_time_ns, frame_id), image
 
 
 _Frame = tuple[int | None, int, str, AnyImage]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import errno
 from pathlib import Path
 import shutil
@@ -181,9 +181,10 @@ class FleetWorker:
         waiting: deque[ShardFrame] = deque()
 
         def images() -> Iterator[AnyImage]:
-            for frame in read_shard(shard, path):
-                waiting.append(frame)
-                yield frame.image
+            with closing(read_shard(shard, path)) as frames:
+                for frame, image in frames:
+                    waiting.append(frame)
+                    yield image
 
         def pairs() -> Iterator[tuple[ShardFrame, SegmentedImage | BadImage]]:
             with closing(self._segmenter.segment_images(images())) as answers:
@@ -192,7 +193,6 @@ class FleetWorker:
 
         def encode(pair: tuple[ShardFrame, SegmentedImage | BadImage]) -> _Encoded:
             frame, answer = pair
-            frame = replace(frame, image=None)      # the pixels are not needed any more
             if isinstance(answer, SegmentedImage):
                 return _Encoded(frame, writer.encode(frame, answer), measure_frame(answer))
             return _Encoded(frame, None, {}, str(answer.error))

@@ -139,7 +139,7 @@ def read_picked(picks: Sequence[Pick], shards: Mapping[str, Shard],
         alone = replace(shard, begin_ns=pick.log_time_ns, end_ns=pick.log_time_ns + 1)
         for part in ((alone, shard) if shard.topic else (shard,)):
             with closing(read_shard(part, path)) as frames:
-                image = next((frame.image for frame in frames
+                image = next((image for frame, image in frames
                               if frame.log_time_ns == pick.log_time_ns), None)
             if isinstance(image, SourceImage):
                 yield pick, image

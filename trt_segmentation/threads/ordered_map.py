@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 import os
 import sys
@@ -31,46 +31,60 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item], name: str,
     """Yield ``work(item)`` for each item, in the order of the items.
 
     While the receiver uses a result, the threads already work on the next items. At most
-    ``threads`` + 4 items are in work or wait for the receiver. If results are large, fewer items
-    are, so that the results together have at most about :data:`BYTES_AHEAD` bytes. Two items are
-    always in work.
+    ``threads`` + 4 results are in work or wait for the receiver. If results are large, this number
+    is smaller: all these results have at most about :data:`BYTES_AHEAD` bytes. The number is never
+    below 2.
 
     The thread of the receiver iterates over the items. So a slow source delays results that are
-    ready. Close the generator if it is not read to its end: this stops the threads. The generator
-    also closes ``items`` if this is a generator.
+    ready. If the receiver does not read all results, it must close this generator. The generator
+    then stops the threads. If ``items`` is a generator, it is closed too.
 
     :param work: any thread may call this function, also several threads at the same time.
-    :param name: begin of the names of the threads.
+    :param name: the names of the threads begin with this text.
     :param size_of: returns the size of a result in bytes.
     :raises Exception: the exception of ``items`` or of ``work``. All earlier results are yielded
         before the exception is raised.
     """
     waiting: deque[Future[Result]] = deque()
     source = iter(items)
-    room, largest, failed, is_open = min(_FIRST, threads), 0, None, True
-    with ThreadPoolExecutor(threads, name, _give_way) as pool:
-        try:
-            while is_open or waiting:
-                while is_open and len(waiting) < room:
-                    try:
-                        waiting.append(pool.submit(work, next(source)))
-                    except StopIteration:
-                        is_open = False
-                    except Exception as error:
-                        failed, is_open = error, False
-                if waiting:
-                    result = waiting.popleft().result()
-                    largest = max(largest, size_of(result), 1)
-                    room = max(_FIRST, min(threads + 4, BYTES_AHEAD // largest))
-                    yield result
-                    del result      # the receiver alone decides how long the result lives
-            if failed is not None:
-                raise failed
-        finally:
-            for future in waiting:
-                future.cancel()
-            if close := getattr(source, 'close', None):
-                close()
+    try:
+        with ThreadPoolExecutor(threads, name, _give_way) as pool:
+            try:
+                yield from _yield_results(lambda item: pool.submit(work, item), source, waiting,
+                                          threads + 4, size_of)
+            finally:
+                for future in waiting:
+                    future.cancel()
+    finally:
+        if close := getattr(source, 'close', None):
+            close()
+
+
+def _yield_results(submit: Callable[[Item], Future[Result]], source: Iterator[Item],
+                   waiting: deque[Future[Result]], most: int, size_of: Callable[[Result], int]
+                   ) -> Iterator[Result]:
+    """Submit items while there is room, and yield the oldest result.
+
+    :param waiting: gets the submitted items whose results are not yielded yet.
+    """
+    room, largest, is_open = min(_FIRST, most), 1, True
+    failed: Exception | None = None
+    while is_open or waiting:
+        while is_open and len(waiting) < room:
+            try:
+                waiting.append(submit(next(source)))
+            except StopIteration:
+                is_open = False
+            except Exception as error:      # the earlier results come first
+                failed, is_open = error, False
+        if waiting:
+            result = waiting.popleft().result()
+            largest = max(largest, size_of(result))
+            room = max(_FIRST, min(most, BYTES_AHEAD // largest))
+            yield result
+            del result      # the receiver alone decides how long the result lives
+    if failed is not None:
+        raise failed
 
 
 def _give_way() -> None:

@@ -69,8 +69,9 @@ def fetch_recording(recording: Recording, folder: Path) -> Path:
 def _measure_rate(shard: Shard, path: Path, job: Job, card: ModelCard) -> float:
     """Return the frames per second of one worker. The first frame is not counted."""
     def images() -> Iterator[AnyImage]:
-        for frame in read_shard(shard, path):
-            yield frame.image
+        with closing(read_shard(shard, path)) as frames:
+            for _, image in frames:
+                yield image
 
     with Segmenter(card, engine=job.engine, precision=job.precision, overlay=False) as segmenter, \
             closing(segmenter.segment_images(images())) as answers:
